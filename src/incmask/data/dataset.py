@@ -1,0 +1,199 @@
+"""What a data folder holds, as records: the classes, how masks spell them, and the files of each part."""
+
+import colorsys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Task = Literal["binary", "multiclass", "multilabel"]
+MaskKind = Literal["grey", "colour", "folders"]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[int, int, int]
+ColourOption = tuple[Byte, Byte, Byte]
+
+IGNORED = 255
+"""Id of a pixel that losses and scores leave out, in every label that ``read_label`` gives."""
+
+MAX_CLASSES = 254
+"""Ids 0 to 253; 254 is kept free for checks and 255 stands for ignored pixels."""
+
+POSITION_NAMES = ("position", "mod_position", "centre", "center")
+"""Names by which the class that marks the centres of objects is recognised."""
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """One class.
+
+    Attributes:
+        name: what people call it.
+        colour: how it is drawn, RGB, 0 to 255.
+        value: what stands for it in the mask files: a grey value or palette index, an RGB colour, or
+            the name of its folder.
+    """
+
+    name: str
+    colour: Colour
+    value: int | Colour | str
+
+
+@dataclass(frozen=True)
+class MaskEncoding:
+    """How mask files spell the classes.
+
+    Attributes:
+        kind: "grey" for single-channel values or palette indices, "colour" for RGB colours,
+            "folders" for one folder of masks for each class.
+        ignore: the value or colour of pixels without a label; None where there is none.
+    """
+
+    kind: MaskKind
+    ignore: int | Colour | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image, with its masks where it has any.
+
+    Attributes:
+        name: path below the part's image folder without the ending, with forward slashes; unique in
+            its part.
+        image: the image file.
+        masks: None where unlabelled; one file for "grey" and "colour", one for each class for
+            "folders", None there where the class does not occur.
+        height: rows of the image as displayed.
+        width: columns of the image as displayed.
+    """
+
+    name: str
+    image: Path
+    masks: tuple[Path | None, ...] | None
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class LabelStatistics:
+    """Pixel counts over the labelled part.
+
+    Attributes:
+        class_pixels: pixels of each class, in the order of the classes.
+        ignored_pixels: pixels without a label; of several folders, the mean over the classes.
+        total_pixels: all pixels.
+        empty_masks: images on which nothing but background is labelled.
+    """
+
+    class_pixels: tuple[int, ...]
+    ignored_pixels: int
+    total_pixels: int
+    empty_masks: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder that was understood.
+
+    Attributes:
+        root: the folder.
+        task: "binary", "multiclass" (one class a pixel) or "multilabel" (classes may overlap).
+        classes: the foreground alone for binary; all ids, background included, for multiclass; the
+            channels for multilabel.
+        encoding: how the masks spell the classes.
+        channels: channels that the network sees.
+        labelled: images with masks to learn from.
+        unlabelled: images without masks; where a ``masks`` folder lies beside them, the hidden truth,
+            which only fully supervised comparisons may use.
+        val: images with masks for selection; may be empty.
+        test: images with masks for the final evaluation; may be empty.
+        notes: what was recognised and must be said aloud, a line each.
+        statistics: pixel counts over the labelled part.
+        position_class: the multilabel class that marks the centres of objects; None where there is none.
+        intensity: the intensities that become 0 and 255 where images are not 8-bit; None for each
+            image's own percentiles.
+    """
+
+    root: Path
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    encoding: MaskEncoding
+    channels: int
+    labelled: tuple[Item, ...]
+    unlabelled: tuple[Item, ...]
+    val: tuple[Item, ...]
+    test: tuple[Item, ...]
+    notes: tuple[str, ...]
+    statistics: LabelStatistics
+    position_class: str | None = None
+    intensity: tuple[float, float] | None = None
+
+    def parts(self) -> Iterator[tuple[str, tuple[Item, ...]]]:
+        """Give the name and the items of each part."""
+        for part in ("labelled", "unlabelled", "val", "test"):
+            yield part, getattr(self, part)
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassOption(_Options):
+    """One class as ``incmask.toml`` names it.
+
+    Attributes:
+        name: what people call it.
+        value: its grey value, RGB colour or folder; by default its place in the list, its colour for
+            masks in colours, its name for folders.
+        colour: how it is drawn, RGB.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    value: Annotated[int, Field(ge=0, le=65535)] | ColourOption | str | None = None
+    colour: ColourOption | None = None
+
+
+class DataOptions(_Options):
+    """The ``[data]`` section of ``DATA/incmask.toml``: what the folder itself does not tell.
+
+    Attributes:
+        task: "binary", "multiclass" or "multilabel".
+        classes: the classes, in the order of their ids.
+        encoding: "grey", "colour" or "folders".
+        ignore: value or colour of pixels without a label; "none" where every value is a class.
+        channels: channels that the network sees; 1 turns RGB into grey.
+        mask_suffix: what a mask's name has after the image's name, such as "_mask".
+        position_class: the class that marks the centres of objects, so that cells can be counted.
+        intensity: the intensities that become 0 and 255 where images are not 8-bit; by default the
+            0.1 and 99.9 percentiles of each image.
+    """
+
+    task: Task | None = None
+    classes: tuple[ClassOption, ...] = ()
+    encoding: MaskKind | None = None
+    ignore: Annotated[int, Field(ge=0, le=65535)] | ColourOption | Literal["none"] | None = None
+    channels: Annotated[int, Field(ge=1, le=256)] | None = None
+    mask_suffix: Annotated[str, Field(min_length=1)] | None = None
+    position_class: str | None = None
+    intensity: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [option.name for option in self.classes]
+        if len(set(names)) < len(names):
+            raise ValueError("two classes have the same name")
+        if len(names) > MAX_CLASSES:
+            raise ValueError(f"{len(names)} classes; at most {MAX_CLASSES} are possible")
+        if self.intensity is not None and not self.intensity[0] < self.intensity[1]:
+            raise ValueError("the first of the two intensities must be the lower one")
+        return self
+
+
+def default_colour(index: int) -> Colour:
+    """Give a colour for class ``index`` >= 0: black for 0, well apart from its neighbours otherwise."""
+    if index == 0:
+        return (0, 0, 0)
+    # The golden ratio spreads hues evenly however many there are; two levels of value tell near hues apart.
+    red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.85, 1.0 if index % 2 else 0.7)
+    return (round(red * 255), round(green * 255), round(blue * 255))
