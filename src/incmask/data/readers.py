@@ -1,13 +1,16 @@
-"""Images as the rest of the library and the network see them."""
+"""What the rest reads of a data set: images as the network sees them, and labels as class ids."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from incmask.data.dataset import IGNORED, ClassInfo, Dataset, Item, MaskEncoding
 from incmask.data.decode import Raster, decode, read_bytes
+from incmask.data.masks import grey_values, pack_colours
 from incmask.errors import fail
 
+_OUTSIDE = 254
 _PERCENTILES = (0.1, 99.9)
 
 
@@ -91,3 +94,89 @@ def _to_bytes(image: np.ndarray, intensity: tuple[float, float] | None) -> np.nd
     # In double precision, since intensities may be of any magnitude.
     scaled = (image.astype(np.float64) - low) * scale
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def read_label(item: Item, dataset: Dataset) -> np.ndarray:
+    """Read the masks of ``item`` as class ids.
+
+    Returns:
+        uint8: (H, W) with 0 or 1 for binary and 0 to K-1 for multiclass; (H, W, K) with 0 or 1 for
+        multilabel; 255 where a pixel is ignored.
+
+    Raises:
+        IncmaskError: the item has no masks, a file is broken or of another size, or holds values outside the classes.
+    """
+    if item.masks is None:
+        raise fail(item.image, "has no mask", "give it one, or use it as an unlabelled image")
+    encoding = dataset.encoding
+    if encoding.kind == "folders":
+        channels = [
+            np.zeros((item.height, item.width), np.uint8) if path is None else _read_folder_mask(path, encoding)
+            for path in item.masks
+        ]
+        label = channels[0] if dataset.task == "binary" else np.stack(channels, axis=2)
+        where: object = item.image
+    else:
+        (path,) = item.masks
+        assert path is not None, "only folders leave out masks"
+        where = path
+        raster = decode(path, read_bytes(path))
+        first_id = 1 if dataset.task == "binary" else 0
+        if encoding.kind == "colour":
+            label = _label_of_colours(raster, dataset.classes, encoding, first_id=first_id)
+        else:
+            label = _label_of_values(raster, dataset.classes, encoding, first_id=first_id)
+        if (label == _OUTSIDE).any():
+            raise fail(path, "has pixels outside the classes", "run `incmask check` to see which")
+    if label.shape[:2] != (item.height, item.width):
+        raise fail(
+            where,
+            f"has a mask of {label.shape[1]}×{label.shape[0]} pixels for an image of {item.width}×{item.height}",
+            "export the mask in the image's size",
+        )
+    return label
+
+
+def _read_folder_mask(path: Path, encoding: MaskEncoding) -> np.ndarray:
+    values = grey_values(decode(path, read_bytes(path)))
+    label = (values != 0).astype(np.uint8)
+    if encoding.ignore is not None:
+        label[values == encoding.ignore] = IGNORED
+    return label
+
+
+def _label_of_colours(
+    raster: Raster, classes: tuple[ClassInfo, ...], encoding: MaskEncoding, *, first_id: int
+) -> np.ndarray:
+    packed = pack_colours(raster.to_colour())
+    label = np.full(packed.shape, _OUTSIDE, np.uint8)
+    if first_id == 1:
+        label[packed == 0] = 0
+    for class_id, info in enumerate(classes, start=first_id):
+        label[packed == pack_colours(np.asarray(info.value))] = class_id
+    if encoding.ignore is not None:
+        label[packed == pack_colours(np.asarray(encoding.ignore))] = IGNORED
+    return label
+
+
+def _label_of_values(
+    raster: Raster, classes: tuple[ClassInfo, ...], encoding: MaskEncoding, *, first_id: int
+) -> np.ndarray:
+    values = grey_values(raster)
+    table = np.full(1 << 16, _OUTSIDE, np.uint8)
+    if first_id == 1:
+        table[0] = 0
+    for class_id, info in enumerate(classes, start=first_id):
+        assert isinstance(info.value, int), "grey masks have numbers"
+        table[info.value] = class_id
+    if isinstance(encoding.ignore, int):
+        table[encoding.ignore] = IGNORED
+    if values.dtype != np.uint8:
+        with np.errstate(invalid="ignore"):
+            wide = values.astype(np.int64)
+        # 65535 may be a class; what fits no 16 bits cannot be, and takes the place of a value that is free.
+        outside = (wide != values) | (wide < 0) | (wide >= len(table))
+        label = table[np.where(outside, 0, wide)]
+        label[outside] = _OUTSIDE
+        return label
+    return table[values]
