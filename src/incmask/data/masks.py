@@ -100,3 +100,9 @@ def pack_colours(colours: np.ndarray) -> np.ndarray:
         return colours.astype(np.uint32) * np.uint32(0x010101)
     wide = colours.astype(np.uint32)
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+
+
+def pack_colour(colour: Colour) -> int:
+    """Give one colour as ``pack_colours`` does."""
+    red, green, blue = colour
+    return red << 16 | green << 8 | blue

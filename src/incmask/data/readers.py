@@ -1,5 +1,7 @@
 """What the rest reads of a data set: images as the network sees them, and labels as class ids."""
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,27 @@ from incmask.errors import fail
 
 _OUTSIDE = 254
 _PERCENTILES = (0.1, 99.9)
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What a scan keeps of an image.
+
+    Attributes:
+        height: rows as displayed.
+        width: columns as displayed.
+        channels: channels without alpha.
+        dtype: NumPy's name of the type.
+        digest: SHA-256 of the file.
+        turned: EXIF turns the stored image by 90°.
+    """
+
+    height: int
+    width: int
+    channels: int
+    dtype: str
+    digest: str
+    turned: bool
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -41,6 +64,16 @@ def image_of(path: Path, raster: Raster) -> np.ndarray:
             "replace them by numbers, such as 0, or take the image out of the folder",
         )
     return image
+
+
+def image_facts(path: Path) -> ImageFacts:
+    """Read an image to find out about it; raises as ``read_image`` does."""
+    content = read_bytes(path)
+    raster = decode(path, content)
+    image = image_of(path, raster)
+    height, width, channels = image.shape
+    digest = hashlib.sha256(content).hexdigest()
+    return ImageFacts(height, width, channels, str(image.dtype), digest, raster.turned)
 
 
 def to_network_range(
