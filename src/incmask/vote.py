@@ -1,0 +1,343 @@
+"""From the predictions of several members to one label and the mask of pixels on which they disagree.
+
+One implementation serves NumPy arrays and torch tensors on any device. It only uses operations that are exact or
+correctly rounded, one element at a time and in a fixed order, so all of them agree bit for bit.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, Literal, get_args
+
+from array_api_compat import array_namespace, device
+
+from incmask.errors import fail
+
+Array = Any
+"""A NumPy array or a torch tensor; what comes out is of the same library and on the same device as what went in."""
+
+Task = Literal["binary", "multilabel", "multiclass"]
+"""binary: one foreground; multilabel: K channels that may overlap; multiclass: one id a pixel."""
+
+Statistic = Literal["standard_deviation", "standard_error"]
+
+_PROBABILITY_SLACK = 1e-3  # averaged or half-precision probabilities may stray this far out of 0..1
+
+
+@dataclass(frozen=True)
+class Inconsistency:
+    """What the members agree on, and where they do not.
+
+    Attributes:
+        label: the agreed label. Binary: uint8 0/1 (*spatial). Multilabel: uint8 0/1 (K, *spatial). Multiclass: ids in
+            the members' dtype (*spatial), 0 where they disagree. Continuous: the mean, floating (*spatial).
+        inconsistent: bool (*spatial), True where the members disagree.
+    """
+
+    label: Array
+    inconsistent: Array
+
+
+def inconsistency(
+    labels: Array | Sequence[Array],
+    *,
+    task: Task,
+    erode_px: int = 0,
+    dilate_px: int = 0,
+    spatial_ndim: int | None = None,
+) -> Inconsistency:
+    """Compare the members' hard labels (paper, section 2.4.6, algorithms 1 and 2).
+
+    The mask is first eroded, then dilated, both by squares (cubes in 3D); the border of the image does neither
+    (section 2.4.6; Fig. 2). Pixels that the erosion frees get a class, as Fig. 3 shows, from the agreed pixels within
+    the erosion's own square:
+
+    - multiclass: the nearest class in chessboard distance, of equally near ones the lower id;
+    - binary and multilabel: foreground if an agreed foreground pixel of that channel lies within the square, else
+      background. A channel on which the members agree at that pixel keeps its label.
+
+    A label that the members agree on never changes, and the dilation leaves ``label`` alone: blocking zeroes it.
+
+    Args:
+        labels: the members stacked on axis 0, n >= 2, or a sequence of n arrays of one shape. Integers or bool:
+            binary 0/1 (n, *spatial); multilabel 0/1 (n, K, *spatial), channels right after the members; multiclass
+            ids >= 0 (n, *spatial).
+        task: how ``labels`` is to be read.
+        erode_px: side of the square that erodes the mask: odd; 0 and 1 leave it as it is.
+        dilate_px: side of the square that then dilates it: odd; 0 and 1 leave it as it is.
+        spatial_ndim: how many trailing axes the squares span; the axes before are a batch. None: all after the members
+            (and channels).
+
+    Raises:
+        IncmaskError: fewer than two members, labels that are no hard labels of the task, or a side that is even or
+            negative.
+    """
+    where = "inconsistency(labels)"
+    check_task(task, where)
+    check_side(erode_px, "erode_px")
+    check_side(dilate_px, "dilate_px")
+    labels = _stacked(labels, where, least=2)
+    xp, dtype = array_namespace(labels), labels.dtype
+    labels = _checked_labels(labels, task, where)
+    axes = _spatial_axes(labels.ndim - (2 if task == "multilabel" else 1), spatial_ndim, where)
+
+    if task == "multiclass":
+        disputed = reduce(operator.or_, (member != labels[0, ...] for member in labels[1:, ...]))
+        label = xp.where(disputed, xp.zeros_like(labels[0, ...]), labels[0, ...])
+        inconsistent = disputed
+    else:
+        everyone, anyone = reduce(operator.and_, labels), reduce(operator.or_, labels)
+        disputed = everyone != anyone  # per channel: 0 < S < n in algorithm 1's terms
+        label, dtype = everyone, xp.uint8
+        inconsistent = xp.any(disputed, axis=0) if task == "multilabel" else disputed
+
+    if erode_px > 1:
+        # Outside counts as inside the mask, so that the border never erodes.
+        kept = ~_window(~inconsistent, side=erode_px, axes=axes, combine=operator.or_)
+        freed = inconsistent & ~kept
+        if task == "multiclass":
+            label = xp.where(freed, _nearest_ids(label, inconsistent, side=erode_px, axes=axes), label)
+        else:
+            grown = _window(label, side=erode_px, axes=axes, combine=operator.or_)
+            label = xp.where(freed & disputed, grown, label)
+        inconsistent = kept
+    if dilate_px > 1:
+        inconsistent = _window(inconsistent, side=dilate_px, axes=axes, combine=operator.or_)
+    return Inconsistency(xp.astype(label, dtype, copy=False), inconsistent)
+
+
+def continuous_inconsistency(
+    predictions: Array | Sequence[Array],
+    *,
+    threshold: float,
+    relative: bool = False,
+    statistic: Statistic = "standard_deviation",
+    spatial_ndim: int | None = None,
+) -> Inconsistency:
+    """Compare continuous predictions, such as depth or a denoised signal (paper, section 4).
+
+    Args:
+        predictions: the members stacked on axis 0, n >= 2, or a sequence of n arrays of one shape: (n, *any). Computed
+            in float64 where they are float64, else in float32.
+        threshold: >= 0, in the predictions' unit; ``inconsistent`` is where the statistic is greater.
+        relative: take ``threshold`` as a multiple of the statistic's mean over the image.
+        statistic: the population standard deviation over the members (division by n), or the standard error, which is
+            this divided by sqrt(n).
+        spatial_ndim: how many trailing axes make an image, for ``relative``; None: all after the members.
+
+    Raises:
+        IncmaskError: fewer than two members, complex numbers, or a threshold below 0.
+    """
+    where = "continuous_inconsistency(predictions)"
+    if not threshold >= 0:
+        raise fail(where, f"threshold is {threshold}, expected 0 or more", "give a threshold of 0 or more")
+    if statistic not in get_args(Statistic):
+        raise fail(where, f"unknown statistic {statistic!r}", f"choose one of {', '.join(get_args(Statistic))}")
+    predictions = _floating(_stacked(predictions, where, least=2), where)
+    axes = _spatial_axes(predictions.ndim - 1, spatial_ndim, where)
+    xp = array_namespace(predictions)
+
+    num_members = predictions.shape[0]
+    mean = _mean_of_members(predictions)
+    spread = xp.sqrt(reduce(operator.add, ((member - mean) ** 2 for member in predictions)) / num_members)
+    if statistic == "standard_error":
+        spread = spread / num_members**0.5
+    limit = xp.asarray(threshold, dtype=spread.dtype, device=device(spread))
+    return Inconsistency(mean, spread > (limit * _mean_of_image(spread, len(axes)) if relative else limit))
+
+
+def hard_labels(probabilities: Array, *, task: Task) -> Array:
+    """Turn probabilities into votes: > 0.5, or the likeliest class, the lowest of equals (paper, section 2.4.6).
+
+    Args:
+        probabilities: (n, C, *spatial) in 0..1; n members, or a batch of one member. Binary: C = 1.
+        task: how to read the channels.
+
+    Returns:
+        Binary: uint8 0/1 (n, *spatial). Multilabel: uint8 0/1 (n, C, *spatial). Multiclass: ids 0..C-1 (n, *spatial),
+        uint8 up to 256 classes, else int32.
+
+    Raises:
+        IncmaskError: no probabilities, or a number of channels that the task does not have.
+    """
+    where = "hard_labels(probabilities)"
+    return _voted(_checked_probabilities(probabilities, task, where), task)
+
+
+def soft_vote(probabilities: Array | Sequence[Array], *, task: Task) -> Array:
+    """Average the members' probabilities, then vote: the ensembles ME and IE (paper, section 2.4.6).
+
+    Args:
+        probabilities: n >= 1 members (n, C, *spatial) in 0..1, or a sequence of n arrays. Binary: C = 1.
+        task: how to read the channels.
+
+    Returns:
+        As ``hard_labels`` without the members' axis.
+
+    Raises:
+        IncmaskError: no probabilities, or a number of channels that the task does not have.
+    """
+    where = "soft_vote(probabilities)"
+    probabilities = _checked_probabilities(_stacked(probabilities, where, least=1), task, where)
+    return _voted(_mean_of_members(probabilities)[None, ...], task)[0, ...]
+
+
+def check_task(task: str, where: str) -> None:
+    """Refuse a task that is none of ``Task``.
+
+    Raises:
+        IncmaskError: the task is unknown.
+    """
+    if task not in get_args(Task):
+        raise fail(where, f"unknown task {task!r}", f"choose one of {', '.join(get_args(Task))}")
+
+
+def check_side(side_px: int, where: str) -> None:
+    """Refuse a kernel side that has no centre pixel: all but 0 and the odd numbers.
+
+    Raises:
+        IncmaskError: the side is even, negative or no whole number.
+    """
+    what = f"kernel side is {side_px!r}, expected 0 (leave out) or an odd number of pixels"
+    if isinstance(side_px, bool) or not isinstance(side_px, int) or side_px < 0:
+        raise fail(where, what, "use 0, or an odd side such as 3")
+    if side_px > 0 and side_px % 2 == 0:
+        raise fail(where, what, f"use {side_px - 1} or {side_px + 1}")
+
+
+def _stacked(members: Array | Sequence[Array], where: str, *, least: int) -> Array:
+    """Give the members as one array with at least ``least`` of them on axis 0."""
+    listed = list(members) if isinstance(members, list | tuple) else None
+    if listed is not None and len(listed) < least:
+        raise fail(where, f"{len(listed)} members, expected {least} or more", "give the predictions of more models")
+    try:
+        xp = array_namespace(*(listed or [members]))
+    except TypeError as error:
+        raise fail(where, "expected NumPy arrays or torch tensors, all of one kind", "convert them first") from error
+    if listed is not None and len(shapes := {tuple(member.shape) for member in listed}) > 1:
+        raise fail(where, f"members of different shapes {sorted(shapes)}", "give all members the same shape")
+    if listed is not None and len(devices := {str(device(member)) for member in listed}) > 1:
+        raise fail(where, f"members on different devices {sorted(devices)}", "move them to one device")
+    stack: Array = xp.stack(listed) if listed is not None else members
+    if stack.ndim < 2:
+        raise fail(where, f"{stack.ndim} axes, expected members and one or more axes each", "stack them on axis 0")
+    if stack.shape[0] < least:
+        raise fail(where, f"{stack.shape[0]} members, expected {least} or more", "stack the members on axis 0")
+    return stack
+
+
+def _checked_labels(labels: Array, task: Task, where: str) -> Array:
+    """Give the labels in a dtype to compute with."""
+    xp = array_namespace(labels)
+    kinds = "integral" if task == "multiclass" else ("bool", "integral")
+    if not xp.isdtype(labels.dtype, kinds):
+        expected = "integer ids" if task == "multiclass" else "integers 0/1 or bool"
+        raise fail(where, f"labels are {labels.dtype}, expected {expected}", "vote first, with hard_labels(...)")
+    if task == "multilabel" and labels.ndim < 3:
+        raise fail(where, f"{labels.ndim} axes, expected (members, channels, *spatial)", "add the axis that lacks")
+    if xp.isdtype(labels.dtype, "bool") or 0 in labels.shape:
+        return labels
+    if xp.isdtype(labels.dtype, "unsigned integer") and labels.dtype != xp.uint8:
+        labels = xp.astype(labels, xp.int64)  # torch can do next to nothing with the wide unsigned integers
+    if labels.dtype != xp.uint8 and (least := int(xp.min(labels))) < 0:
+        raise fail(where, f"labels hold {least}, expected 0 or more", "give unlabelled pixels an id of their own")
+    if task != "multiclass" and (most := int(xp.max(labels))) > 1:
+        raise fail(where, f"{task} labels hold {most}, expected 0 and 1 only", "convert them, e.g. labels > 0")
+    return labels
+
+
+def _spatial_axes(available: int, spatial_ndim: int | None, where: str) -> range:
+    """Give the trailing axes of an image, counted from the end."""
+    if spatial_ndim is None:
+        spatial_ndim = available
+    if not 1 <= spatial_ndim <= available:
+        raise fail(where, f"spatial_ndim is {spatial_ndim}, the labels allow 1 to {available}", "give one of these")
+    return range(-spatial_ndim, 0)
+
+
+def _window(values: Array, *, side: int, axes: Sequence[int], combine: Callable[[Array, Array], Array]) -> Array:
+    """Combine (maximum, minimum, or) every square of ``side``, axis by axis; outside the image there is nothing."""
+    xp = array_namespace(values)
+    for axis in axes:
+        rest = (slice(None),) * (-axis - 1)
+        length = values.shape[axis]
+        result = xp.asarray(values, copy=True)
+        for shift in range(1, min(side // 2, length - 1) + 1):
+            later, earlier = (..., slice(shift, None), *rest), (..., slice(0, length - shift), *rest)
+            result[later] = combine(result[later], values[earlier])
+            result[earlier] = combine(result[earlier], values[later])
+        values = result
+    return values
+
+
+def _nearest_ids(label: Array, unknown: Array, *, side: int, axes: Sequence[int]) -> Array:
+    """Give each unknown pixel the lowest of the nearest known ids; right for all that have one within the square.
+
+    Growing by one ring at a time and never overwriting is exact: a pixel's nearest sources are those of its
+    neighbours that are one step closer.
+    """
+    xp = array_namespace(label)
+    wide = xp.int16 if label.dtype.itemsize == 1 else xp.int64  # has a number to spare for "no id yet"
+    nothing = xp.iinfo(wide).max
+    ids = xp.where(unknown, xp.full_like(label, nothing, dtype=wide), xp.astype(label, wide))
+    for _ in range(side // 2):
+        ids = xp.where(ids == nothing, _window(ids, side=3, axes=axes, combine=xp.minimum), ids)
+    return xp.astype(ids, label.dtype)
+
+
+def _floating(values: Array, where: str) -> Array:
+    """Give values as float64 where they are, else as float32, which half precision and integers are summed in."""
+    xp = array_namespace(values)
+    if xp.isdtype(values.dtype, "complex floating"):
+        raise fail(where, f"values are {values.dtype}, expected real numbers", "give real numbers")
+    return values if values.dtype == xp.float64 else xp.astype(values, xp.float32)
+
+
+def _mean_of_members(values: Array) -> Array:
+    # Member by member: a library's own sum picks its own order, and the last bit could decide a vote.
+    return reduce(operator.add, values) / values.shape[0]
+
+
+def _mean_of_image(values: Array, ndim: int) -> Array:
+    """Average over the last ``ndim`` axes, kept as 1; folding by halves sums in the same order in every library."""
+    xp = array_namespace(values)
+    kept = values.shape[: values.ndim - ndim]
+    folded = xp.reshape(values, (*kept, -1))
+    num_values = length = folded.shape[-1]
+    while length > 1:
+        half, odd = length // 2, folded[..., 2 * (length // 2) :]
+        folded = xp.concat([folded[..., :half] + folded[..., half : 2 * half], odd], axis=-1)
+        length = folded.shape[-1]
+    return xp.reshape(folded / num_values, (*kept, *(1,) * ndim))
+
+
+def _checked_probabilities(probabilities: Array, task: Task, where: str) -> Array:
+    check_task(task, where)
+    try:
+        xp = array_namespace(probabilities)
+    except TypeError as error:
+        raise fail(where, "expected a NumPy array or a torch tensor", "convert it first") from error
+    if probabilities.ndim < 3:
+        raise fail(where, f"{probabilities.ndim} axes, expected (n, channels, *spatial)", "add the axis that lacks")
+    if not xp.isdtype(probabilities.dtype, "real floating"):
+        raise fail(where, f"values are {probabilities.dtype}, expected floating probabilities", "do not round them")
+    channels = probabilities.shape[1]
+    if (task == "binary") != (channels == 1) and task != "multilabel":
+        expected = "1" if task == "binary" else "2 or more"
+        raise fail(where, f"{channels} channels on axis 1, {task} has {expected}", "check the task and the axes")
+    # Asked this way round since a NaN fails every comparison, and must not pass.
+    if 0 not in probabilities.shape and not (
+        (xp.min(probabilities) >= -_PROBABILITY_SLACK) & (xp.max(probabilities) <= 1 + _PROBABILITY_SLACK)
+    ):
+        raise fail(where, "values outside 0..1 or not a number", "apply the sigmoid or softmax first")
+    return _floating(probabilities, where)
+
+
+def _voted(probabilities: Array, task: Task) -> Array:
+    xp = array_namespace(probabilities)
+    if task == "multiclass":
+        ids = xp.uint8 if probabilities.shape[1] <= 256 else xp.int32
+        return xp.astype(xp.argmax(probabilities, axis=1), ids)
+    votes = xp.astype(probabilities > 0.5, xp.uint8)
+    return votes[:, 0, ...] if task == "binary" else votes
