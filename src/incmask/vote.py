@@ -12,13 +12,11 @@ from typing import Any, Literal, get_args
 
 from array_api_compat import array_namespace, device
 
+from incmask.config import Task
 from incmask.errors import fail
 
 Array = Any
 """A NumPy array or a torch tensor; what comes out is of the same library and on the same device as what went in."""
-
-Task = Literal["binary", "multilabel", "multiclass"]
-"""binary: one foreground; multilabel: K channels that may overlap; multiclass: one id a pixel."""
 
 Statistic = Literal["standard_deviation", "standard_error"]
 

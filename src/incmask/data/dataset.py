@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Task = Literal["binary", "multiclass", "multilabel"]
+from incmask.config import Task
+
 MaskKind = Literal["grey", "colour", "folders"]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[int, int, int]

@@ -1,0 +1,63 @@
+"""Semi-supervised image segmentation with inconsistency masks.
+
+A few labelled images and many unlabelled ones in; a model, masks for all images and the pixels where
+the models disagree out. Everything public is named here and imported when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from incmask import nets
+    from incmask.api import Result, load, run
+    from incmask.ensemble import Ensemble, Prediction
+    from incmask.errors import IncmaskError, Problem
+    from incmask.recipes import RECIPES, Blocking, Recipe, Vote
+    from incmask.vote import Inconsistency, continuous_inconsistency, inconsistency
+
+_HOME = {
+    "Blocking": "recipes",
+    "Ensemble": "ensemble",
+    "IncmaskError": "errors",
+    "Inconsistency": "vote",
+    "Prediction": "ensemble",
+    "Problem": "errors",
+    "RECIPES": "recipes",
+    "Recipe": "recipes",
+    "Result": "api",
+    "Vote": "recipes",
+    "continuous_inconsistency": "vote",
+    "inconsistency": "vote",
+    "load": "api",
+    "run": "api",
+}
+
+__all__ = [  # noqa: RUF022 - the main entries first
+    "run",
+    "load",
+    "inconsistency",
+    "continuous_inconsistency",
+    "RECIPES",
+    "nets",
+    "Blocking",
+    "Ensemble",
+    "IncmaskError",
+    "Inconsistency",
+    "Prediction",
+    "Problem",
+    "Recipe",
+    "Result",
+    "Vote",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "nets":
+        return importlib.import_module("incmask.nets")
+    if name not in _HOME:
+        raise AttributeError(f"module 'incmask' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"incmask.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

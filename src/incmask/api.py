@@ -1,0 +1,128 @@
+"""The same jobs as the commands, from Python."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from incmask import experiment
+from incmask.data.readers import to_network_range
+from incmask.ensemble import Ensemble, Prediction
+from incmask.evaluation import ScoreRow
+from incmask.experiment import Choices, Outcome, Stage
+from incmask.progress import Progress
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        outcome: stages, scores and the folder.
+        ensemble: the models that were handed over.
+    """
+
+    outcome: Outcome
+    ensemble: Ensemble
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.outcome.root
+
+    @property
+    def scores(self) -> tuple[ScoreRow, ...]:
+        """Scores of every model on validation and, where there is one, on test."""
+        return self.outcome.scores
+
+    @property
+    def chosen(self) -> Stage:
+        """The stage whose models were handed over: the best on validation."""
+        return self.outcome.chosen
+
+    def predict(self, images: Sequence[np.ndarray]) -> list[Prediction]:
+        """Predict images of any size: see ``predict``."""
+        return predict(self.ensemble, images)
+
+
+def run(
+    data: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    recipe: str | None = None,
+    preset: str | None = None,
+    effort: str | None = None,
+    profile: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Do the main job: the same as ``incmask run``.
+
+    Args:
+        data: folder with ``labelled/`` and ``unlabelled/``.
+        out: run folder; default: DATA with ``-run`` behind its name. An unfinished run there goes on.
+        recipe: a name of ``RECIPES``; default "im+".
+        preset: "default" or "paper".
+        effort: "quick", "normal" or "paper".
+        profile: kind of images, for the augmentation.
+        settings: single settings by name.
+        progress: a listener; default: silence.
+
+    Raises:
+        IncmaskError: the data, a choice or the folder is wrong; each problem says how to mend it.
+    """
+    choices = Choices(
+        recipe=recipe, preset=preset, effort=effort, profile=profile, settings=dict(settings) if settings else None
+    )
+    outcome = experiment.run(
+        Path(data), Path(out) if out else default_out(Path(data)), choices=choices, progress=progress
+    )
+    return Result(outcome, load(outcome.root))
+
+
+def load(folder: str | os.PathLike[str], *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto") -> Ensemble:
+    """Read the models of a run folder or a model folder.
+
+    Raises:
+        IncmaskError: there are none, or a file is damaged.
+    """
+    return Ensemble.load(Path(folder), device=device)
+
+
+def predict(ensemble: Ensemble, images: Sequence[np.ndarray]) -> list[Prediction]:
+    """Predict images of any size and number of channels that the ensemble can take.
+
+    Args:
+        ensemble: from ``load``.
+        images: (H, W) or (H, W, C) each, of any integer or float type; 8-bit values as they are,
+            others scaled as in training.
+
+    Returns:
+        For each image the label, the disputed pixels and the probabilities, at the image's own size.
+
+    Raises:
+        IncmaskError: an image with another number of channels, or with infinite values.
+    """
+    about = ensemble.about
+    return list(
+        ensemble.predict(
+            [
+                to_network_range(
+                    image[..., None] if image.ndim == 2 else image,
+                    about.channels,
+                    intensity=about.intensity,
+                    where=f"images[{index}]",
+                )
+                for index, image in enumerate(images)
+            ]
+        )
+    )
+
+
+def default_out(data: Path) -> Path:
+    """The run folder of a data folder: beside it, with ``-run`` behind its name."""
+    data = data.resolve()
+    return data.with_name(f"{data.name}-run")

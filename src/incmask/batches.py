@@ -1,0 +1,181 @@
+"""What a network is trained on: rows that point into stacks, and the batches drawn from them."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from incmask.augment.ops import Strength, augment_pair
+from incmask.blocking import block_image, block_label
+from incmask.config import Task
+from incmask.data.dataset import IGNORED
+from incmask.recipes import Blocking
+
+ROW = np.dtype([("source", "u1"), ("index", "<i4"), ("strength", "i1"), ("seed", "<u4")])
+"""One training example: which source, which image of it, which entry of the strengths (-1: as it is),
+and the seed of its augmentation. Copies of an image are rows that differ in their seeds alone."""
+
+PLAIN = -1
+
+
+@dataclass(frozen=True)
+class Source:
+    """Stacks on disk, read through memory maps.
+
+    Attributes:
+        images: ``.npy``, uint8, (N, H, W, C).
+        labels: ``.npy``, uint8, (N, H, W) class ids or (N, H, W, K) for multilabel; 255: no label.
+        inconsistent: ``.npy``, bool, (N, H, W): pixels on which the teachers disagreed; None: nowhere.
+    """
+
+    images: Path
+    labels: Path
+    inconsistent: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The combined data (CD) of one generation: the labelled part and the pseudo-labelled pairs.
+
+    Attributes:
+        sources: stacks that the rows point into.
+        strengths: augmentation maxima that the rows point into.
+        rows: array of ``ROW``, in no particular order.
+        task: what the labels mean.
+        blocking: what is done to inconsistent pixels.
+    """
+
+    sources: tuple[Source, ...]
+    strengths: tuple[Strength, ...]
+    rows: np.ndarray
+    task: Task
+    blocking: Blocking | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of one step.
+
+    Attributes:
+        image: float32, (N, C, H, W), 0 to 255, channels last in memory.
+        target: binary (N, H, W) float 0/1; multilabel (N, K, H, W) float 0/1; multiclass (N, H, W)
+            int64, 0 the masked class and the real ids one higher.
+        weight: bool of the target's shape, False where a pixel does not count; None: all count.
+    """
+
+    image: Tensor
+    target: Tensor
+    weight: Tensor | None
+
+
+class Batches:
+    """Draws the batch of any step, from the seeds alone: nothing to save when a training stops.
+
+    Args:
+        training_set: what to draw from.
+        batch_size: examples a step, at most.
+        steps_per_epoch: 0: an epoch is one shuffled pass whose remainder is left out, at least one
+            step (paper section 2.6.2). Else shuffled passes follow each other without a gap.
+        redraw: augment each example anew each time; else the same way always, for every student.
+        seed: of the order and, with ``redraw``, of the augmentation.
+    """
+
+    def __init__(self, training_set: TrainingSet, *, batch_size: int, steps_per_epoch: int, redraw: bool, seed: int):
+        self._set = training_set
+        self._images = [np.load(source.images, mmap_mode="r") for source in training_set.sources]
+        self._labels = [np.load(source.labels, mmap_mode="r") for source in training_set.sources]
+        self._inconsistent = [
+            None if source.inconsistent is None else np.load(source.inconsistent, mmap_mode="r")
+            for source in training_set.sources
+        ]
+        self._redraw = redraw
+        self._seed = seed
+        num_rows = len(training_set.rows)
+        one_pass = steps_per_epoch == 0
+        self.batch_size = min(batch_size, num_rows) if one_pass else batch_size
+        self.steps_per_epoch = steps_per_epoch or max(1, num_rows // batch_size)
+        self._rows_per_pass = self.steps_per_epoch * self.batch_size if one_pass else num_rows
+        self._order = lru_cache(maxsize=2)(
+            lambda number: np.random.default_rng([seed, number]).permutation(num_rows)[: self._rows_per_pass]
+        )
+
+    def draw(self, step: int) -> Batch:
+        """The batch of ``step``, counted from 0 over all epochs."""
+        first = step * self.batch_size
+        examples = [self._example(position) for position in range(first, first + self.batch_size)]
+        images, labels, masks = zip(*examples, strict=True)
+        return make_batch(
+            np.stack(images), np.stack(labels), np.stack(masks), task=self._set.task, blocking=self._set.blocking
+        )
+
+    def _example(self, position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        number, offset = divmod(position, self._rows_per_pass)
+        row = self._set.rows[self._order(number)[offset]]
+        source, index = int(row["source"]), int(row["index"])
+        image, label = self._images[source][index], self._labels[source][index]
+        stack = self._inconsistent[source]
+        mask = np.zeros(image.shape[:2], bool) if stack is None else stack[index]
+        if row["strength"] != PLAIN:
+            # Augmented first and blocked afterwards, so that a blocked pixel is 0 and not brightened.
+            seeds = [int(row["seed"]), self._seed, number] if self._redraw else [int(row["seed"])]
+            pair = augment_pair(
+                image,
+                label,
+                mask,
+                strength=self._set.strengths[row["strength"]],
+                generator=np.random.default_rng(seeds),
+            )
+            image, label, mask = pair.image, pair.label, pair.inconsistent
+        return image, label, mask
+
+
+def make_batch(
+    images: np.ndarray, labels: np.ndarray, inconsistent: np.ndarray, *, task: Task, blocking: Blocking | None
+) -> Batch:
+    """Block the inconsistent pixels and turn arrays into tensors.
+
+    Args:
+        images: uint8, (N, H, W, C).
+        labels: uint8, (N, H, W) or (N, H, W, K); 255: no label.
+        inconsistent: bool, (N, H, W).
+        task: what the labels mean.
+        blocking: what is done to inconsistent pixels; None: nothing.
+    """
+    if blocking and blocking.image:
+        images = block_image(images, inconsistent)
+    known = labels != IGNORED
+    counts = known if blocking is None or blocking.in_loss else known & ~_like(inconsistent, labels)
+    labels = np.where(known, labels, 0)
+    if task == "multiclass":
+        # Id 0 is the masked class: the real ids move up by one (paper section 2.4.6).
+        target = labels.astype(np.int64) + 1
+        if blocking and blocking.label:
+            target[inconsistent] = 0
+    else:
+        blocked = block_label(labels, inconsistent, task=task) if blocking and blocking.label else labels
+        target = np.moveaxis(blocked, -1, 1) if task == "multilabel" else blocked
+        target = target.astype(np.float32)
+    if task == "multilabel":
+        counts = np.moveaxis(counts, -1, 1)
+    return Batch(
+        image=image_tensor(images),
+        target=torch.from_numpy(np.ascontiguousarray(target)),
+        weight=None if counts.all() else torch.from_numpy(np.ascontiguousarray(counts)),
+    )
+
+
+def image_tensor(images: np.ndarray) -> Tensor:
+    """Turn uint8 (N, H, W, C) into float32 (N, C, H, W) that lies channels last in memory."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+
+
+def num_outputs(task: Task, num_classes: int) -> int:
+    """Logits a pixel: multiclass has one more, for the masked class 0."""
+    return {"binary": 1, "multilabel": num_classes, "multiclass": num_classes + 1}[task]
+
+
+def _like(inconsistent: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return inconsistent[..., None] if labels.ndim > inconsistent.ndim else inconsistent

@@ -1,0 +1,178 @@
+"""The command line. Heavy modules are imported by the commands that need them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from incmask.errors import IncmaskError
+
+app = typer.Typer(
+    help="Semi-supervised image segmentation: a few labelled images and many unlabelled ones in; a model, masks "
+    "for all images and the pixels not to be trusted out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[Path, typer.Argument(help="folder with labelled/ and unlabelled/, optionally val/ and test/")]
+RecipeOption = Annotated[str | None, typer.Option("--recipe", help="ldt, aldt, fdt, me, im, im+  [default: im+]")]
+PresetOption = Annotated[str | None, typer.Option("--preset", help="training: default or paper  [default: default]")]
+EffortOption = Annotated[str | None, typer.Option("--effort", help="quick, normal or paper  [default: normal]")]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", help="kind of images: generic, upright, isic2018, hela, suim, cityscapes  [default: generic]"
+    ),
+]
+SizeOption = Annotated[
+    tuple[int, int] | None,
+    typer.Option("--size", help="height and width of the networks' input  [default: the median image's]"),
+]
+FitOption = Annotated[
+    str | None, typer.Option("--fit", help="resize whole images, or tile them at full resolution  [default: resize]")
+]
+SetOption = Annotated[
+    list[str], typer.Option("--set", metavar="NAME=VALUE", help="any setting, see `incmask settings`; may be repeated")
+]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="auto, cpu, cuda or mps")]
+RunFolder = Annotated[
+    Path | None, typer.Option("--out", "-o", help="run folder; an unfinished run goes on  [default: DATA-run]")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but the result")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON, progress to stderr")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for images and results")] = Path("incmask-demo"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Do the whole job on built-in images, in a few minutes."""
+    from incmask.demo import run_demo, to_table
+
+    with _listener(quiet or as_json) as progress:
+        result = run_demo(out, progress=progress)
+    _print_result(to_table(result), result.as_dict(), as_json=as_json)
+
+
+@app.command()
+def check(data: Data, as_json: Json = False) -> None:
+    """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing."""
+    from incmask.config import CONFIG_NAME, read_config, validated
+    from incmask.data.check import describe
+    from incmask.data.dataset import DataOptions
+    from incmask.data.scan import scan
+
+    options = validated(DataOptions, read_config(data).data, where=str(data / CONFIG_NAME))
+    found = scan(data, options)
+    lines = describe(found.dataset) if found.dataset else []
+    if as_json:
+        problems = [{"where": each.where, "what": each.what, "remedy": each.remedy} for each in found.problems]
+        typer.echo(json.dumps({"problems": problems, "description": lines}, ensure_ascii=False))
+    else:
+        for line in lines:
+            typer.echo(line)
+        for problem in found.problems:
+            typer.echo(f"problem: {problem}")
+        typer.echo(f"{len(found.problems)} problems" if found.problems else "no problems: ready for `incmask run`")
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    data: Data,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="run folder; an unfinished run goes on  [default: DATA-run]")
+    ] = None,
+    recipe: RecipeOption = None,
+    preset: PresetOption = None,
+    effort: EffortOption = None,
+    profile: ProfileOption = None,
+    size: SizeOption = None,
+    fit: FitOption = None,
+    assignments: SetOption = [],  # noqa: B006 - typer copies it
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train on labelled and unlabelled images, and write models, masks, disputed pixels and scores."""
+    from incmask.api import default_out
+    from incmask.config import parse_assignments
+    from incmask.experiment import Choices
+    from incmask.experiment import run as run_experiment
+    from incmask.tables import outcome_as_dict, outcome_table
+
+    settings = parse_assignments(assignments)
+    settings |= {"size": size} if size else {}
+    settings |= {"fit": fit} if fit else {}
+    choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, settings=settings)
+    with _listener(quiet or as_json) as progress:
+        outcome = run_experiment(data, out or default_out(data), choices=choices, progress=progress)
+    _print_result(outcome_table(outcome), outcome_as_dict(outcome), as_json=as_json)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="run folder or model folder")],
+    images: Annotated[Path, typer.Argument(help="an image, or a folder of images")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for masks/, disagreement/ and masks.csv")],
+    device: DeviceOption = "auto",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write a mask and a map of disputed pixels for each image, at the image's own size."""
+    from incmask.inference import predict_folder
+
+    with _listener(quiet or as_json) as progress:
+        done = predict_folder(model, images, out, device=device, progress=progress)
+    for problem in done.problems:
+        typer.echo(f"skipped: {problem}", err=True)
+    text = f"{len(done.shares)} images: masks in {out / 'masks'}, disputed pixels in {out / 'disagreement'}"
+    problems = [str(problem) for problem in done.problems]
+    _print_result(text, {"images": len(done.shares), "out": str(out), "problems": problems}, as_json=as_json)
+    if done.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def settings(
+    preset: Annotated[str, typer.Option("--preset", help="default or paper")] = "default",
+    effort: EffortOption = None,
+) -> None:
+    """List every setting with its value; the output can stand in incmask.toml."""
+    from incmask.config import Settings, resolve_settings
+
+    resolved = resolve_settings(preset=preset, effort=effort)
+    typer.echo("[settings]")
+    for name, field in Settings.model_fields.items():
+        value = getattr(resolved, name)
+        text = "# " + name + " = [256, 256]" if value is None else f"{name} = {json.dumps(value)}"
+        typer.echo(f"{text:<42}# {field.description}")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with exit code 1 and a line a problem."""
+    try:
+        app()
+    except IncmaskError as error:
+        for problem in error.problems:
+            typer.echo(f"incmask: {problem}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("incmask: stopped; the same command goes on from here", err=True)
+        sys.exit(130)
+
+
+def _listener(quiet: bool) -> Any:
+    from incmask.terminal import Quietly, Terminal
+
+    return Quietly() if quiet else Terminal()
+
+
+def _print_result(text: str, values: dict[str, Any], *, as_json: bool) -> None:
+    typer.echo(json.dumps(values, ensure_ascii=False) if as_json else text)

@@ -1,0 +1,149 @@
+"""A part of a data set at the network's size, as memory-mapped stacks."""
+
+import csv
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from incmask.data.dataset import IGNORED, Dataset, Item
+from incmask.data.readers import read_label, read_network_image
+from incmask.data.tiles import Window, cut, scale_image, scale_label, windows
+from incmask.files import whole_file, write_text
+
+LARGEST_SIDE_PX = 512
+"""Derived sizes stop here; larger networks' inputs have to be asked for."""
+LARGEST_TILE_PX = 256
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Stacks on disk and what their rows are.
+
+    Attributes:
+        folder: holds ``images.npy``, for labelled images ``labels.npy``, and ``index.csv``.
+        names: the image of each row; tiles of one image follow each other.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+
+    @property
+    def images(self) -> Path:
+        """uint8, (N, H, W, C)."""
+        return self.folder / "images.npy"
+
+    @property
+    def labels(self) -> Path:
+        """uint8, (N, H, W) class ids or (N, H, W, K); 255: no label."""
+        return self.folder / "labels.npy"
+
+    @property
+    def index(self) -> Path:
+        """A line a row: image, tile."""
+        return self.folder / "index.csv"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that there are."""
+        return tuple(path for path in (self.images, self.labels, self.index) if path.exists())
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def derive_size(items: Sequence[Item], *, fit: Literal["resize", "tile"]) -> tuple[int, int]:
+    """Height and width for the network: the median image's, rounded to multiples of 16.
+
+    When scaling, the longer side is at most 512 and the aspect stays; tiles are at most 256 a side.
+    """
+    height, width = (float(np.median([getattr(item, side) for item in items])) for side in ("height", "width"))
+    if fit == "tile":
+        height, width = min(height, LARGEST_TILE_PX), min(width, LARGEST_TILE_PX)
+    else:
+        factor = min(1.0, LARGEST_SIDE_PX / max(height, width))
+        height, width = height * factor, width * factor
+    return max(16, round(height / 16) * 16), max(16, round(width / 16) * 16)
+
+
+def build_stack(
+    items: Sequence[Item],
+    dataset: Dataset,
+    *,
+    size: tuple[int, int],
+    fit: Literal["resize", "tile"],
+    folder: Path,
+    num_threads: int = 1,
+) -> Stack:
+    """Read images, and labels where all items have them, and write them at the network's size.
+
+    Args:
+        items: what to read, in this order.
+        dataset: channels, classes, encoding.
+        size: height and width, multiples of 16.
+        fit: scale whole images, or cut tiles at their own resolution.
+        folder: where the stacks go.
+        num_threads: images read at the same time.
+
+    Raises:
+        IncmaskError: an image or mask cannot be read, or the folder not be written.
+    """
+    places = [
+        (item, window)
+        for item in items
+        for window in (windows((item.height, item.width), size) if fit == "tile" else [None])
+    ]
+    stack = Stack(folder, tuple(item.name for item, _ in places))
+    has_labels = all(item.masks is not None for item in items)
+    label_shape = (len(places), *size, *((len(dataset.classes),) if dataset.task == "multilabel" else ()))
+    first_rows: dict[str, int] = {}
+    for row, (item, _) in enumerate(places):
+        first_rows.setdefault(item.name, row)
+
+    with ExitStack() as files:
+        images_path = files.enter_context(whole_file(stack.images))
+        images = np.lib.format.open_memmap(images_path, "w+", np.uint8, (len(places), *size, dataset.channels))
+        labels = None
+        if has_labels:
+            labels_path = files.enter_context(whole_file(stack.labels))
+            labels = np.lib.format.open_memmap(labels_path, "w+", np.uint8, label_shape)
+
+        def fill(item: Item) -> None:
+            image = read_network_image(item.image, channels=dataset.channels, intensity=dataset.intensity)
+            label = None if labels is None else read_label(item, dataset)
+            for row in range(first_rows[item.name], len(places)):
+                if places[row][0] is not item:
+                    break
+                window = places[row][1]
+                images[row] = scale_image(image, size) if window is None else cut(image, window)
+                if labels is not None and label is not None:
+                    labels[row] = scale_label(label, size) if window is None else cut(label, window, fill=IGNORED)
+
+        with ThreadPoolExecutor(num_threads) as pool:
+            list(pool.map(fill, items))
+        images.flush()
+        if labels is not None:
+            labels.flush()
+    write_text(stack.index, _index(places))
+    return stack
+
+
+def _index(places: Sequence[tuple[Item, Window | None]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("name", "top", "left", "height", "width"))
+    for item, window in places:
+        whole = window or Window(0, 0, item.height, item.width)
+        writer.writerow((item.name, whole.top, whole.left, whole.height, whole.width))
+    return buffer.getvalue()
+
+
+def read_stack(folder: Path) -> Stack:
+    """Open what ``build_stack`` wrote."""
+    with open(folder / "index.csv", newline="", encoding="utf-8") as handle:
+        return Stack(folder, tuple(row["name"] for row in csv.DictReader(handle)))

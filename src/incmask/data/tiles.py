@@ -1,0 +1,101 @@
+"""Images brought to the network's size, by scaling or by cutting tiles, and back."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+TILE_OVERLAP_FRACTION = 0.25
+"""Share of a tile that neighbours share when predictions are stitched."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a tile lies in its image: top left corner and the side lengths, in pixels.
+
+    The tile may reach beyond the image where that is smaller than the tile.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def windows(image_size: tuple[int, int], tile_size: tuple[int, int], *, overlap_fraction: float = 0.0) -> list[Window]:
+    """Cover an image with the fewest tiles of equal size, spread evenly, each inside the image.
+
+    Args:
+        image_size: height and width.
+        tile_size: height and width.
+        overlap_fraction: least share of a tile that neighbours have in common, 0 to less than 1.
+    """
+    tops, lefts = (
+        _starts(length, side, side - math.floor(side * overlap_fraction))
+        for length, side in zip(image_size, tile_size, strict=True)
+    )
+    return [Window(top, left, *tile_size) for top in tops for left in lefts]
+
+
+def cut(image: np.ndarray, window: Window, *, fill: int | None = None) -> np.ndarray:
+    """Copy a tile; beyond the image its content is mirrored, or ``fill`` where that is given.
+
+    Args:
+        image: (H, W) or (H, W, C).
+        window: what to copy.
+        fill: value beyond the image, for labels.
+    """
+    tile = image[window.top : window.top + window.height, window.left : window.left + window.width]
+    missing = [(0, window.height - tile.shape[0]), (0, window.width - tile.shape[1])] + [(0, 0)] * (image.ndim - 2)
+    if not any(after for _, after in missing):
+        return tile
+    if fill is None:
+        return np.pad(tile, missing, mode="symmetric")
+    return np.pad(tile, missing, constant_values=fill)
+
+
+def scale_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scale intensities to ``size``: area means when shrinking both sides, else bilinear.
+
+    Args:
+        image: (H, W, C), uint8 or float32.
+        size: height and width.
+    """
+    height, width = size
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return _by_channel(image, lambda plane: cv2.resize(plane, (width, height), interpolation=how))
+
+
+def scale_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scale class ids or 0/1 channels to ``size``, nearest pixel.
+
+    Args:
+        label: uint8, (H, W) or (H, W, K).
+        size: height and width.
+    """
+    height, width = size
+    return _by_channel(label, lambda plane: cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST_EXACT))
+
+
+def blend_weight(tile_size: tuple[int, int]) -> np.ndarray:
+    """Weight of each pixel of a tile when predictions are stitched: float32, (H, W), least at the rim."""
+    rows, columns = (np.minimum(np.arange(side) + 1, side - np.arange(side)) for side in tile_size)
+    return np.minimum(rows[:, None], columns[None, :]).astype(np.float32)
+
+
+def _starts(length: int, side: int, stride: int) -> list[int]:
+    if length <= side:
+        return [0]
+    num = math.ceil((length - side) / stride) + 1
+    return [round(index * (length - side) / (num - 1)) for index in range(num)]
+
+
+def _by_channel(array: np.ndarray, scale: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    if array.ndim == 2:
+        return scale(array)
+    # OpenCV drops an axis of 1 and does not take any number of channels.
+    planes = np.ascontiguousarray(np.moveaxis(array, -1, 0))
+    return np.stack([scale(plane) for plane in planes], axis=-1)

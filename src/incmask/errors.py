@@ -1,0 +1,43 @@
+"""What goes wrong by a user's hand: what, where, what was expected, and how to mend it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, in one line.
+
+    Attributes:
+        where: the file, folder or option; "" where there is none.
+        what: what is wrong, and what was expected.
+        remedy: how to mend it.
+    """
+
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, f"{self.what}; {self.remedy}") if part)
+
+
+class IncmaskError(Exception):
+    """A mistake that the user can mend; the command line prints its lines without a traceback.
+
+    Args:
+        problems: what is wrong, one ``Problem`` each, one or more.
+    """
+
+    def __init__(self, problems: Problem | Sequence[Problem]):
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type, tuple[tuple[Problem, ...]]]:
+        # Errors come back from worker processes; the default would rebuild this one from its text.
+        return type(self), (self.problems,)
+
+
+def fail(where: object, what: str, remedy: str) -> IncmaskError:
+    """Make the error for a single problem: ``raise fail(path, "is no image", "remove it")``."""
+    return IncmaskError(Problem(str(where), what, remedy))

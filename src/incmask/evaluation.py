@@ -1,0 +1,104 @@
+"""Scores of models and ensembles, as rows of a table."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from incmask.config import Settings, Task
+from incmask.device import resolve_device
+from incmask.fit import loss_of
+from incmask.metrics import scores
+from incmask.models import load_model
+from incmask.predict import Validation, evaluate
+from incmask.progress import Report, ignore
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Models to score together, in any process.
+
+    Attributes:
+        stage: "base" or "gen-1" and so on.
+        model: the student's number from 1, or "ensemble".
+        split: "val" or "test".
+        members: model files; the mean of their probabilities is scored.
+        images: labelled images to score on.
+        task: what the models predict.
+        class_names: of the classes.
+        position_class: the class that marks centres, if there is one.
+        settings: device, precision, ``empty_iou``.
+    """
+
+    stage: str
+    model: str
+    split: str
+    members: tuple[Path, ...]
+    images: Validation
+    task: Task
+    class_names: tuple[str, ...]
+    position_class: str | None
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One line of ``scores.csv``.
+
+    Attributes:
+        stage, model, split: as in ``EvaluateJob``.
+        score: the main score, mean IoU of the foreground or mIoU, 0 to 1.
+        details: every score of ``metrics.scores`` and the loss.
+    """
+
+    stage: str
+    model: str
+    split: str
+    score: float
+    details: dict[str, float]
+
+
+def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
+    """Score the models of a job."""
+    device = resolve_device(job.settings.device)
+    reached = evaluate(
+        [load_model(path).to(device) for path in job.members],
+        job.images,
+        task=job.task,
+        num_classes=len(job.class_names),
+        settings=job.settings,
+        loss=loss_of(job.settings, job.task),
+    )
+    details = scores(
+        reached.counts,
+        task=job.task,
+        class_names=job.class_names,
+        empty=job.settings.empty_iou,
+        position_class=job.position_class,
+    )
+    report(1)
+    return ScoreRow(job.stage, job.model, job.split, reached.score, {**details, "loss": reached.loss})
+
+
+def to_csv(rows: Sequence[ScoreRow]) -> str:
+    """Write rows as a table with a column for each score."""
+    names = list(dict.fromkeys(name for row in rows for name in row.details))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("stage", "model", "split", "score", *names))
+    for row in rows:
+        values = (row.details.get(name, "") for name in names)
+        writer.writerow((row.stage, row.model, row.split, repr(row.score), *map(str, values)))
+    return buffer.getvalue()
+
+
+def from_csv(text: str) -> list[ScoreRow]:
+    """Read what ``to_csv`` wrote."""
+    rows = []
+    for line in csv.DictReader(io.StringIO(text)):
+        stage, model, split, score = (line.pop(name) for name in ("stage", "model", "split", "score"))
+        rows.append(
+            ScoreRow(stage, model, split, float(score), {name: float(value) for name, value in line.items() if value})
+        )
+    return rows

@@ -1,0 +1,181 @@
+"""Jobs in worker processes on this machine, one thread each."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait as wait_for
+from queue import Empty
+from typing import Any, TypeVar
+
+from incmask.errors import fail
+from incmask.progress import Report
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_ENVIRONMENT = {
+    # Small networks train best one a core; idle threads must not spin on the others' cores.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+_progress: Any = None
+"""In a worker: the queue to the parent."""
+
+
+class LocalPool:
+    """Runs jobs side by side in worker processes.
+
+    Results do not depend on how many there are: each job runs on one thread, alone in its process.
+    Workers end by themselves when this process is killed.
+
+    Args:
+        num_workers: processes, 1 or more.
+    """
+
+    def __init__(self, num_workers: int):
+        self.num_workers = num_workers
+        context = multiprocessing.get_context("spawn")
+        self._queue = context.Queue()
+        with _environment(_ENVIRONMENT), _hidden_main():
+            self._pool = ProcessPoolExecutor(num_workers, context, initializer=_start, initargs=(self._queue,))
+            # Processes start at the first submission, and take their environment from then.
+            wait([self._pool.submit(_nothing) for _ in range(num_workers)])
+
+    def run(
+        self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
+    ) -> Iterator[tuple[Job, Result]]:
+        """Yield each job with its result as it ends; ``report`` gets the amounts that the jobs report.
+
+        Args:
+            function: of a module's top level; called as ``function(job, report)`` in a worker.
+            jobs: values that can be sent to another process.
+            report: called here with each amount.
+
+        Raises:
+            IncmaskError: from a job, or a worker was killed.
+        """
+        pending: dict[Future[Result], Job] = {self._pool.submit(_call, function, job): job for job in jobs}
+        try:
+            while pending:
+                done, _ = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
+                self._drain(report)
+                for future in done:
+                    yield pending.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise fail(
+                "worker process",
+                "was killed, most likely for want of memory",
+                "run the same command again with --set num_workers=1 or a smaller --set batch_size",
+            ) from error
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the workers, without waiting for jobs that still run."""
+        processes = list((self._pool._processes or {}).values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+        self._queue.close()
+
+    def __enter__(self) -> "LocalPool":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _drain(self, report: Report) -> None:
+        try:
+            while True:
+                report(self._queue.get_nowait())
+        except Empty:
+            pass
+
+
+def _start(queue: Any) -> None:
+    """Prepare a worker."""
+    global _progress
+    _progress = queue
+    # Ctrl-C reaches the whole process group; the parent alone answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def keep_freed_memory() -> None:
+    """Let the allocator keep what was freed: giving it back and taking it again costs more than training.
+
+    glibc alone; elsewhere nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+    mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+
+def _call(function: Callable[[Job, Report], Result], job: Job) -> Result:
+    return function(job, _progress.put)
+
+
+def _nothing() -> None:
+    pass
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Keep workers from importing the caller's script, which would start its own run in each of them.
+
+    Nothing of it is needed: jobs and their functions are this package's own.
+    """
+    main = sys.modules["__main__"]
+    before = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in before:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(main, name, value)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

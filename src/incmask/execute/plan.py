@@ -1,0 +1,86 @@
+"""What a run will take: time, measured by a few steps of training, and memory, counted."""
+
+import time
+
+import torch
+from torch import nn
+
+from incmask.device import resolve_device
+from incmask.errors import fail
+from incmask.execute.local import LocalPool
+from incmask.execute.machine import available_bytes
+from incmask.fit import FitJob, Trainer
+from incmask.models import NetworkSpec
+from incmask.progress import Report, ignore
+
+PROCESS_BYTES = 320 * 2**20
+"""What a worker takes before it trains: the libraries and the allocator's slack."""
+
+_SIDE = 64
+_WARM_UP_STEPS, _TIMED_STEPS = 1, 2
+
+
+def train_cost(width: float) -> float:
+    """Work of a training step, relative to other widths; between the square, which the operations
+    grow by, and the first power, which memory traffic does."""
+    return width**1.8
+
+
+def training_bytes(network: NetworkSpec, *, size: tuple[int, int], batch_size: int) -> int:
+    """Memory that a training step takes: the activations kept for the way back, and as much again
+    for what lies between them and their gradients. Counted on a small image, since all of them grow with the area."""
+    kept: list[int] = []
+    model = network.build().eval()
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            module.register_forward_hook(lambda _module, _args, output: kept.append(output.numel()))
+    with torch.inference_mode():
+        model(torch.zeros(1, network.in_channels, _SIDE, _SIDE))
+    return 8 * sum(kept) * batch_size * size[0] * size[1] // _SIDE**2
+
+
+def fitting_workers(
+    network: NetworkSpec, *, size: tuple[int, int], batch_size: int, num_workers: int, available: int | None = None
+) -> int:
+    """How many workers have room to train side by side, ``num_workers`` at most.
+
+    Args:
+        network: the widest of the run.
+        size: height and width of its input.
+        batch_size: images a step.
+        num_workers: wanted.
+        available: bytes; None: ask the system.
+
+    Raises:
+        IncmaskError: not even one has.
+    """
+    available = available_bytes() if available is None else available
+    if available is None:
+        return num_workers
+    needed = PROCESS_BYTES + training_bytes(network, size=size, batch_size=batch_size)
+    if needed > available:
+        fitting = max(1, int(batch_size * (available - PROCESS_BYTES) / (needed - PROCESS_BYTES)))
+        raise fail(
+            "memory",
+            f"training at {size[0]}×{size[1]} with batches of {batch_size} takes about {needed / 2**30:.1f} GiB, "
+            f"{available / 2**30:.1f} GiB are free",
+            f"use --set batch_size={fitting}, a smaller --size, or close other programs",
+        )
+    return max(1, min(num_workers, available // needed))
+
+
+def seconds_per_step(job: FitJob, *, pool: LocalPool) -> float:
+    """Time a few training steps in all workers at once, since they compete for memory."""
+    times = [seconds for _, seconds in pool.run(_time_steps, [job] * pool.num_workers, ignore)]
+    return sum(times) / len(times)
+
+
+def _time_steps(job: FitJob, report: Report) -> float:
+    trainer = Trainer(job, resolve_device(job.settings.device))
+    for step in range(_WARM_UP_STEPS):
+        trainer.step(step)
+    started = time.monotonic()
+    for step in range(_WARM_UP_STEPS, _WARM_UP_STEPS + _TIMED_STEPS):
+        trainer.step(step)
+    report(0)
+    return (time.monotonic() - started) / _TIMED_STEPS

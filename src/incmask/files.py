@@ -1,0 +1,56 @@
+"""Files written whole or not at all: a temporary name beside the target, then a rename."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from incmask.errors import fail
+
+TEMPORARY_SUFFIX = ".part"
+"""Ending of a file that is still being written; such a file may always be deleted."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; rename it to ``path`` on success.
+
+    The parent folder is made where it lacks. On an exception the temporary file is removed and
+    what stood at ``path`` stays.
+
+    Raises:
+        IncmaskError: the folder cannot be written to, or the disk is full.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise fail(
+            path,
+            f"cannot be written ({error.strerror or error})",
+            "check the folder's permissions and the free disk space, or choose another output folder",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write ``content`` as UTF-8 to ``path``, whole or not at all."""
+    write_bytes(path, content.encode())
+
+
+def write_once(path: Path, write: Callable[[Path], None]) -> None:
+    """Call ``write`` with a temporary path and rename, unless ``path`` is already there."""
+    if not path.exists():
+        with whole_file(path) as temporary:
+            write(temporary)

@@ -1,0 +1,79 @@
+"""What each model learns from: the labelled part, and in later generations the pseudo-labelled pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from incmask.batches import PLAIN, ROW, Source, TrainingSet
+from incmask.config import Settings, Task
+from incmask.profiles import Profile
+from incmask.recipes import Recipe
+
+NUM_AUGMENTED_COPIES = 9
+"""Copies of each labelled image beside itself, in an augmented labelled part (paper section 2.3.3)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images that go into a training set.
+
+    Attributes:
+        source: where they are.
+        rows: which of them.
+    """
+
+    source: Source
+    rows: Sequence[int]
+
+
+def mix(
+    recipe: Recipe,
+    *,
+    labelled: Sequence[Part],
+    pseudo: Part | None,
+    generation: int,
+    profile: Profile,
+    settings: Settings,
+    task: Task,
+) -> TrainingSet:
+    """Put the combined data (CD) of a generation together (paper section 2.4).
+
+    The labelled part is never augmented unless the recipe has augmented copies of it, or the setting
+    ``augment = "everything"`` asks for it.
+
+    Args:
+        recipe: which parts, and which of them are augmented.
+        labelled: images with true labels.
+        pseudo: admitted pairs; None in a base recipe.
+        generation: counted from 1; 0 for a base recipe.
+        profile: augmentation maxima.
+        settings: ``augment`` and ``seed``.
+        task: what the labels mean.
+    """
+    weakest, growing, strongest = range(3)
+    strengths = (profile.strength(1), profile.strength(max(generation, 1)), profile.strongest)
+    unless_everything = weakest if settings.augment == "everything" else PLAIN
+
+    sources: list[Source] = []
+    chunks: list[np.ndarray] = []
+
+    def add(part: Part, strength: int) -> None:
+        if part.source not in sources:
+            sources.append(part.source)
+        chunk = np.zeros(len(part.rows), ROW)
+        chunk["source"], chunk["index"], chunk["strength"] = sources.index(part.source), part.rows, strength
+        chunks.append(chunk)
+
+    for part in labelled:
+        add(part, unless_everything)
+        if recipe.labelled == "augmented":
+            for _ in range(NUM_AUGMENTED_COPIES):
+                add(part, strongest)
+    if pseudo is not None:
+        add(pseudo, growing if recipe.augment == "growing" else unless_everything)
+
+    rows = np.concatenate(chunks)
+    generator = np.random.default_rng([settings.seed, generation])
+    rows["seed"] = generator.integers(0, 2**32, len(rows), dtype=np.uint32)
+    return TrainingSet(tuple(sources), strengths, rows, task, recipe.blocking)

@@ -1,0 +1,83 @@
+"""Networks described, built, saved and loaded: safetensors with the description inside."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from incmask.errors import fail
+from incmask.files import whole_file
+from incmask.nets import UNet
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What it takes to build a network.
+
+    Attributes:
+        in_channels: channels of the image.
+        out_channels: logits a pixel.
+        width: width factor.
+        batch_norm_momentum: in Keras's meaning.
+    """
+
+    in_channels: int
+    out_channels: int
+    width: float
+    batch_norm_momentum: float = 0.99
+
+    def build(self, *, seed: int = 0) -> nn.Module:
+        """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = UNet(
+                self.in_channels, self.out_channels, self.width, batch_norm_momentum=self.batch_norm_momentum
+            )
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def save_model(path: Path, state: Mapping[str, Tensor], spec: NetworkSpec) -> None:
+    """Write weights and description to one safetensors file, whole or not at all."""
+    save_tensors(path, state, {"network": dataclasses.asdict(spec)})
+
+
+def load_model(path: Path) -> nn.Module:
+    """Read a network in evaluation mode.
+
+    Raises:
+        IncmaskError: the file is missing, truncated or holds something else.
+    """
+    state, about = load_tensors(path)
+    try:
+        network = NetworkSpec(**about["network"]).build()
+        network.load_state_dict(state)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise fail(path, "is no model of this program", "name a model folder that `incmask run` wrote") from error
+    return network.eval()
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
+    """Write tensors and a JSON description to one safetensors file, whole or not at all."""
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with whole_file(path) as temporary:
+        save_file(flat, temporary, metadata={"about": json.dumps(about)})
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """Read what ``save_tensors`` wrote.
+
+    Raises:
+        IncmaskError: the file is missing, truncated or holds something else.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as handle:
+            about = json.loads((handle.metadata() or {})["about"])
+        return load_file(path), about
+    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+        raise fail(path, f"cannot be read ({error})", "restore the file, or remove it and run again") from error

@@ -1,0 +1,5 @@
+"""Networks."""
+
+from incmask.nets.unet import UNet
+
+__all__ = ["UNet"]

@@ -1,0 +1,117 @@
+"""The 1x1 U-Net (paper section 2.6.1, appendix A.2)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+LEVELS = 4
+"""Number of poolings: height and width must be multiples of 2**LEVELS."""
+
+_KERAS_TRUNCATION = 0.87962566103423978
+"""Standard deviation of a unit normal cut at two standard deviations; Keras divides by it."""
+
+
+class UNet(nn.Module):
+    """A small U-Net with a 1x1 convolution after every 3x3 one and added, not joined, skips.
+
+    Args:
+        in_channels: channels of the image, 1 or more.
+        out_channels: logits a pixel: 1 for binary, one a class for multilabel, and for multiclass
+            one a class plus the masked class 0.
+        width: the paper's alpha; level i has ``int(16 * 2**i * width)`` filters.
+        batch_norm_momentum: in Keras's meaning, the share of the running statistics that stays
+            at each step (paper: 0.99).
+
+    ``forward`` takes intensities of 0 to 255, shape ``(N, in_channels, H, W)`` with ``H`` and ``W``
+    multiples of 16, and returns float32 logits ``(N, out_channels, H, W)``.
+
+    Raises:
+        ValueError: an argument outside its range, or an image whose sides are no multiples of 16.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        width: float = 1.0,
+        *,
+        batch_norm_momentum: float = 0.99,
+    ):
+        super().__init__()
+        if in_channels < 1 or out_channels < 1:
+            raise ValueError(
+                f"UNet: in_channels and out_channels must be 1 or more, got {in_channels} and {out_channels}"
+            )
+        if not 0 <= batch_norm_momentum < 1:
+            raise ValueError(
+                f"UNet: batch_norm_momentum must be in [0, 1), got {batch_norm_momentum}; it is the share that stays"
+            )
+        f0, f1, f2, f3, f4 = (int(16 * 2**i * width) for i in range(LEVELS + 1))
+        if f0 < 1:
+            raise ValueError(f"UNet: width must be at least 1/16, got {width}")
+        momentum = 1 - batch_norm_momentum
+        self.stem = nn.Sequential(_Conv(in_channels, f0, 1), _norm(f0, momentum))
+        self.encoder = nn.ModuleList(
+            nn.Sequential(_Conv(a, b, 3), _Conv(b, b, 1), _norm(b, momentum))
+            for a, b in ((f0, f0), (f0, f1), (f1, f2), (f2, f3))
+        )
+        self.bottleneck = nn.Sequential(_Conv(f3, f4, 3), _Conv(f4, f3, 1), _norm(f3, momentum))
+        self.decoder = nn.ModuleList(
+            nn.Sequential(
+                _Conv(a, a, 1),
+                _norm(a, momentum),
+                _Conv(a, a, 3),
+                _Conv(a, b, 1),
+                _norm(b, momentum),
+            )
+            for a, b in ((f3, f2), (f2, f1), (f1, f0), (f0, f0))
+        )
+        self.head = nn.Conv2d(f0, out_channels, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                keras_he_normal_(module.weight)
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+
+    def forward(self, image: Tensor) -> Tensor:
+        divisor = 2**LEVELS
+        if image.ndim != 4 or image.shape[-2] % divisor or image.shape[-1] % divisor:
+            raise ValueError(
+                f"UNet: expected (N, C, H, W) with H and W multiples of {divisor}, got {tuple(image.shape)}; "
+                "pad or resize the image"
+            )
+        x = self.stem(image / 255)
+        skips = []
+        for block in self.encoder:
+            x = block(x)
+            skips.append(x)
+            x = nn.functional.max_pool2d(x, 2)
+        x = self.bottleneck(x)
+        for block in self.decoder:
+            x = block(nn.functional.interpolate(x, scale_factor=2, mode="nearest") + skips.pop())
+        with torch.autocast(x.device.type, enabled=False):
+            return self.head(x.float())
+
+
+class _Conv(nn.Conv2d):
+    """Convolution of the same size, then ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, side: int):
+        super().__init__(in_channels, out_channels, side, padding="same")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.relu(super().forward(x), inplace=True)
+
+
+def _norm(channels: int, momentum: float) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=momentum)
+
+
+@torch.no_grad()
+def keras_he_normal_(weight: Tensor) -> Tensor:
+    """Fill a convolution's weight as Keras's ``HeNormal``: a normal cut at two standard deviations,
+    widened so that the cut normal has variance 2 / fan_in."""
+    fan_in = weight[0].numel()
+    std = math.sqrt(2 / fan_in) / _KERAS_TRUNCATION
+    return nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)

@@ -1,0 +1,125 @@
+"""Networks on stacks of images: probabilities, labels and validation scores."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from incmask.batches import image_tensor, make_batch
+from incmask.config import Settings, Task
+from incmask.device import autocast
+from incmask.losses import segmentation_loss
+from incmask.metrics import Counts, count, iou, miou
+
+CHUNK = 32
+"""Images a forward pass. Fixed, so that results do not depend on how work is shared out."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Labelled images that a network is scored on.
+
+    Attributes:
+        images: ``.npy``, uint8, (N, H, W, C).
+        labels: ``.npy``, uint8, (N, H, W) or (N, H, W, K); 255: no label.
+        rows: which images; None: all.
+    """
+
+    images: Path
+    labels: Path
+    rows: tuple[int, ...] | None = None
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Images and labels, ``CHUNK`` at a time."""
+        images, labels = np.load(self.images, mmap_mode="r"), np.load(self.labels, mmap_mode="r")
+        rows = np.arange(len(images)) if self.rows is None else np.asarray(self.rows)
+        for first in range(0, len(rows), CHUNK):
+            chosen = rows[first : first + CHUNK]
+            yield images[chosen], labels[chosen]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network reached.
+
+    Attributes:
+        loss: mean loss over the images.
+        score: the task's main score: mean IoU of the foreground (binary) or mIoU.
+        counts: what every other score is computed from.
+    """
+
+    loss: float
+    score: float
+    counts: Counts
+
+
+def probabilities(logits: Tensor, task: Task) -> Tensor:
+    """Softmax over the channels for multiclass, else sigmoid; shape stays (N, C, H, W)."""
+    return logits.softmax(1) if task == "multiclass" else logits.sigmoid()
+
+
+def to_label(probability: np.ndarray, task: Task) -> np.ndarray:
+    """The likeliest real classes: uint8 (N, H, W) ids or (N, H, W, K) for multilabel.
+
+    Args:
+        probability: float, (N, C, H, W) as the network gives them; multiclass channel 0 is the
+            masked class, which is never an answer here.
+        task: what the channels mean.
+    """
+    if task == "multiclass":
+        return probability[:, 1:].argmax(1).astype(np.uint8)
+    label = (probability > 0.5).astype(np.uint8)
+    return label[:, 0] if task == "binary" else np.moveaxis(label, 1, -1)
+
+
+@torch.inference_mode()
+def forward(
+    networks: Sequence[nn.Module], images: np.ndarray, *, precision: Literal["auto", "float32", "bfloat16"]
+) -> Tensor:
+    """Logits of every network: float32, (n, N, C, H, W), on the networks' device.
+
+    Args:
+        networks: in evaluation mode, all on one device.
+        images: uint8, (N, H, W, C).
+        precision: of the computation.
+    """
+    device = next(networks[0].parameters()).device
+    tensor = image_tensor(images).to(device)
+    with autocast(device, precision):
+        return torch.stack([network(tensor) for network in networks])
+
+
+@torch.inference_mode()
+def evaluate(
+    networks: Sequence[nn.Module],
+    validation: Validation,
+    *,
+    task: Task,
+    num_classes: int,
+    settings: Settings,
+    loss: str,
+) -> Evaluation:
+    """Score the mean of the networks' probabilities on labelled images."""
+    counts, losses, num_images = [], 0.0, 0
+    for images, labels in validation.chunks():
+        logits = forward(networks, images, precision=settings.precision)
+        blank = np.zeros(labels.shape[:3], bool)
+        batch = make_batch(images[:, :1, :1], labels, blank, task=task, blocking=None)
+        target = batch.target.to(logits.device)
+        weight = None if batch.weight is None else batch.weight.to(logits.device)
+        chunk_loss = segmentation_loss(logits.mean(0), target, task=task, kind=loss, weight=weight)
+        losses += float(chunk_loss) * len(images)
+        num_images += len(images)
+        mean = torch.stack([probabilities(each, task) for each in logits]).mean(0)
+        counts.append(count(to_label(mean.cpu().numpy(), task), labels, task=task, num_classes=num_classes))
+    joined = Counts.join(counts)
+    return Evaluation(losses / num_images, main_score(joined, task=task, empty_iou=settings.empty_iou), joined)
+
+
+def main_score(counts: Counts, *, task: Task, empty_iou: float) -> float:
+    """The score that models are chosen by: IoU for binary, else mIoU; mean over images, 0 to 1."""
+    return float(iou(counts, empty=empty_iou).mean() if task == "binary" else miou(counts, empty=empty_iou).mean())

@@ -1,0 +1,43 @@
+"""How long work tells what it does; the command line shows it, other callers may listen."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+Report = Callable[[int], None]
+"""What a job calls with the amount of work done since the last call."""
+
+
+def ignore(amount: int) -> None:
+    """A report that nobody reads."""
+
+
+class Progress(Protocol):
+    """A listener; amounts of work are in any unit, the same throughout a run."""
+
+    def say(self, line: str) -> None:
+        """A line for people."""
+
+    def expect(self, amount: float) -> None:
+        """So much work lies ahead, in all."""
+
+    def doing(self, what: str) -> None:
+        """The work that comes next, in a few words."""
+
+    def advance(self, amount: float) -> None:
+        """So much work was done."""
+
+
+class Silent:
+    """Listens to nothing."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+    def expect(self, amount: float) -> None:
+        """Nothing."""
+
+    def doing(self, what: str) -> None:
+        """Nothing."""
+
+    def advance(self, amount: float) -> None:
+        """Nothing."""

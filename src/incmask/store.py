@@ -1,0 +1,154 @@
+"""The run folder: what was made, in a manifest; an artefact without its line there does not exist."""
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import filelock
+import tomli_w
+
+from incmask.errors import IncmaskError, Problem, fail
+from incmask.files import TEMPORARY_SUFFIX, write_text
+
+MANIFEST, RUN, DATA, LOCK = "manifest.jsonl", "run.toml", "data.json", ".lock"
+
+
+class Store:
+    """A run folder held open by one process.
+
+    Args:
+        root: the folder; made if it is not there. One that holds other things is refused.
+        run: every choice, resolved; a folder that was begun with others is refused.
+        data: what the run is about (files, sizes, hashes); the same.
+
+    Raises:
+        IncmaskError: another process works there, the folder is no run, it was begun with other
+            choices or other data (the differences are listed), or it cannot be written.
+    """
+
+    def __init__(self, root: Path, *, run: Mapping[str, Any], data: Mapping[str, Any]):
+        self.root = root
+        if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / LOCK).exists())):
+            raise fail(root, "is there already and is no run folder", "choose another folder with -o")
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(root / LOCK)
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise fail(root, "another process is working on this run", "wait for it or end it") from None
+        except OSError as error:
+            raise fail(
+                root, f"cannot be written ({error.strerror})", "choose another folder with -o or mend its permissions"
+            ) from error
+        try:
+            self._begin(run, data)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def has(self, *paths: Path) -> bool:
+        """True if all of these artefacts are there, whole."""
+        return all(self._size(path) == self._known.get(self._name(path), -1) for path in paths)
+
+    def record(self, *paths: Path) -> None:
+        """Enter files that were just written; from now on they exist."""
+        lines = []
+        for path in paths:
+            self._known[self._name(path)] = path.stat().st_size
+            entry = {"path": self._name(path), "bytes": path.stat().st_size, "sha256": hash_file(path)}
+            lines.append(json.dumps(entry) + "\n")
+        with open(self.root / MANIFEST, "a", encoding="utf-8") as manifest:
+            manifest.write("".join(lines))
+            manifest.flush()
+            os.fsync(manifest.fileno())
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a text artefact and enter it."""
+        write_text(path, text)
+        self.record(path)
+
+    def close(self) -> None:
+        """Let other processes work here."""
+        self._lock.release()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self, run: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        for left_over in self.root.rglob(f"*{TEMPORARY_SUFFIX}"):
+            left_over.unlink()
+        # run.toml and data.json lie in the manifest too: a run killed between them begins afresh.
+        self._known = _read_manifest(self.root / MANIFEST)
+        for name, now, text in (
+            (RUN, json.loads(json.dumps(run)), tomli_w.dumps(_without_none(run))),
+            (DATA, json.loads(json.dumps(data)), json.dumps(data, indent=1)),
+        ):
+            path = self.root / name
+            if not self.has(path):
+                self.write(path, text)
+                continue
+            there = _read_toml(path) if name == RUN else json.loads(path.read_text(encoding="utf-8"))
+            different = differences(there, _without_none(now) if name == RUN else now)
+            if different:
+                raise IncmaskError(
+                    [Problem(str(path), line, "take it back, or choose another folder with -o") for line in different]
+                )
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _size(self, path: Path) -> int:
+        return path.stat().st_size if path.is_file() else -2
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str = "") -> list[str]:
+    """Say in a line each where two nested mappings differ, at most ten of them."""
+    lines: list[str] = []
+    for name in sorted({*there, *now}):
+        old, new = there.get(name, "nothing"), now.get(name, "nothing")
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, under=f"{under}{name}.")
+        elif old != new:
+            lines.append(f"{under}{name} was {old!r} when the run began and is {new!r} now")
+    return lines if len(lines) <= 10 or under else [*lines[:9], f"and {len(lines) - 9} more differences"]
+
+
+def _read_manifest(path: Path) -> dict[str, int]:
+    """Sizes by name; a last line that was cut off by a kill is dropped from the file."""
+    if not path.exists():
+        return {}
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        with open(path, "r+b") as handle:
+            handle.truncate(len(whole))
+    entries = [json.loads(line) for line in whole.splitlines()]
+    return {entry["path"]: entry["bytes"] for entry in entries}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_none(value) if isinstance(value, Mapping) else value
+        for name, value in values.items()
+        if value is not None
+    }
