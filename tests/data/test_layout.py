@@ -179,7 +179,8 @@ def test_labelled_without_any_mask(tmp_path):
 def test_two_spellings_at_once(tmp_path):
     tree(tmp_path, {"a": CELLS})
     (tmp_path / "labeled").mkdir()
-    assert "labeled and labelled, which stand for the same" in only_problem(scan(tmp_path)).replace("\\", "/")
+    text = str(scan(tmp_path).problems[0])
+    assert "holds labeled and labelled, which stand for the same; the first was taken; keep one of them" in text
 
 
 def test_mask_without_image_and_image_without_mask(tmp_path):
@@ -195,7 +196,7 @@ def test_two_masks_of_one_image(tmp_path):
     save(tmp_path / "labelled" / "images" / "x_leftImg8bit.png", picture())
     for suffix in ("labelIds", "color"):
         save(tmp_path / "labelled" / "masks" / f"x_gtFine_{suffix}.png", CELLS)
-    assert 'is a second mask, beside x_gtFine_color.png' in only_problem(scan(tmp_path))
+    assert "is a second mask, beside x_gtFine_color.png" in only_problem(scan(tmp_path))
     assert scan_ok(tmp_path, mask_suffix="_gtFine_labelIds").labelled[0].masks[0].name == "x_gtFine_labelIds.png"
 
 

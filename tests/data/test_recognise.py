@@ -1,10 +1,14 @@
+import tomllib
+
 import numpy as np
 import pytest
+import tifffile
 from trees import HEIGHT, WIDTH, only_problem, options, patches, picture, save, save_indexed, scan_ok, tree
 
 from incmask.data.readers import read_label
 from incmask.data.scan import scan
 
+CLASSES_LINE = 'classes = [{name = "background"}, {name = "class_1"}, {name = "class_2"}]'
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
 
 
@@ -64,15 +68,16 @@ def test_alpha_of_masks_is_dropped(tmp_path):
 @pytest.mark.parametrize(
     ("mask", "readings"),
     [
-        (patches(0, 2), ('task = "binary"', 'classes = [{name = "background"}, {name = "class_1"}, {name = "class_2"}]')),
+        (
+            patches(0, 2),
+            ('task = "binary"', CLASSES_LINE),
+        ),
         (patches(0, 128), ('task = "binary"', "ignore = 128")),
         (patches(0, 64, 128, 255), ('ignore = "none"', "ignore = 255")),
         (patches(0, 127, 255), ('ignore = "none"', "ignore = 127")),
     ],
 )
 def test_ambiguous_masks_show_both_readings_and_each_line_settles_it(tmp_path, mask, readings):
-    import tomllib
-
     tree(tmp_path, {"a": mask})
     text = only_problem(scan(tmp_path))
     for line in readings:
@@ -158,7 +163,8 @@ def test_named_grey_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "classes", [[{"name": "nucleus"}], [{"name": "background"}, {"name": "nucleus"}], [{"name": "nucleus", "value": 255}]]
+    "classes",
+    [[{"name": "nucleus"}], [{"name": "background"}, {"name": "nucleus"}], [{"name": "nucleus", "value": 255}]],
 )
 def test_naming_the_foreground_alone(tmp_path, classes):
     dataset = scan_ok(tree(tmp_path, {"a": patches(0, 255)}), classes=classes)
@@ -196,6 +202,26 @@ def test_class_folders_with_ignored_pixels(tmp_path):
     assert read_label(dataset.labelled[0], dataset)[2, 0].tolist() == [255, 0]
 
 
+def test_class_folder_of_255_beside_one_with_ignored_pixels_is_ambiguous(tmp_path):
+    folders(tmp_path, a=patches(0, 1, 255), b=patches(0, 255))
+    text = only_problem(scan(tmp_path))
+    assert "masks of b hold 0 and 255" in text
+    assert 'ignore = "none"' in text
+    dataset = scan_ok(tmp_path, ignore=255)
+    assert read_label(dataset.labelled[0], dataset)[1:3, 0].tolist() == [[1, 255], [255, 0]]
+    dataset = scan_ok(tmp_path, ignore="none")
+    assert read_label(dataset.labelled[0], dataset)[1:3, 0].tolist() == [[1, 1], [1, 0]]
+
+
+def test_masks_of_1_beside_masks_of_255_are_ambiguous(tmp_path):
+    tree(tmp_path, {"a": patches(0, 1), "b": patches(0, 255)})
+    text = only_problem(scan(tmp_path))
+    assert "some masks hold 0 and 1, others 0 and 255" in text
+    assert "ignore = 255" in text
+    dataset = scan_ok(tmp_path, ignore=255)
+    np.testing.assert_array_equal(read_label(dataset.labelled[1], dataset), rows(0, 255))
+
+
 def test_one_class_folder_is_binary(tmp_path):
     dataset = scan_ok(folders(tmp_path, nucleus=patches(0, 255)))
     assert (dataset.task, values_of(dataset)) == ("binary", ["nucleus"])
@@ -213,7 +239,10 @@ def test_one_class_folder_is_binary(tmp_path):
         ({"classes": [{"name": "a", "value": 1}]}, "has the values 2 outside the classes, at 16 pixels; repaint them"),
         ({"ignore": [255, 0, 0]}, "ignore = [255, 0, 0] is a colour, but the masks are grey; give its value"),
         ({"position_class": "x"}, 'position_class = "x" is no class of a multilabel task; there are background'),
-        ({"encoding": "colour", "classes": [{"name": "a"}]}, "the class a has no value that stands in these masks; write"),
+        (
+            {"encoding": "colour", "classes": [{"name": "a"}]},
+            "the class a has no value that stands in these masks;",
+        ),
     ],
 )
 def test_options_that_do_not_fit(tmp_path, given, message):
@@ -267,8 +296,6 @@ def test_jpeg_mask(tmp_path):
 
 
 def test_fractions_as_mask(tmp_path):
-    import tifffile
-
     tree(tmp_path, {"a": patches(0, 255), "b": patches(0, 255)})
     (tmp_path / "labelled" / "masks" / "b.png").unlink()
     path = tmp_path / "labelled" / "masks" / "b.tif"

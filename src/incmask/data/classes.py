@@ -129,7 +129,11 @@ def classes_of_values(
 
     foreground = [value for value in values if value]
     num_entries = _num_distinct(palette or ())
-    if 2 < num_entries <= 32 and max(values, default=0) < num_entries and options.task != "binary":
+    if (
+        (1 if options.task == "multiclass" else 2) < num_entries <= 32
+        and max(values, default=0) < num_entries
+        and options.task != "binary"
+    ):
         foreground = list(range(1, num_entries))  # the palette also tells of classes that do not occur
     if len(foreground) <= 1 and options.task != "multiclass":
         value = foreground[0] if foreground else 255

@@ -121,6 +121,7 @@ def recognise(
             where, 'task = "multilabel" needs a folder of masks for each class', "arrange masks/<class>/<name>.png"
         )
     facts = labelled if kind == "colour" else [*labelled, *held_out]
+    _check_mixed_binary(facts, kind, options, where)
     counts: Counter[int] = Counter()
     for fact in facts:
         counts.update(view(fact, kind))
@@ -192,10 +193,35 @@ def recognise_folders(
         ClassInfo(option.name, option.colour or default_colour(index), value)
         for index, (option, value) in enumerate(zip(named, values, strict=True), start=1)
     )
-    seen = {value for masks in facts.values() for fact in masks for value in fact.counts}
-    ignore = options.ignore
-    if ignore is None and {1, 255} <= seen <= {0, 1, 255}:
-        ignore = 255
+    ignore = 255 if options.ignore is None and _folders_ignore_255(facts, where) else options.ignore
     if isinstance(ignore, tuple):
         raise fail(where, f"ignore = {list(ignore)} is a colour, but the masks are grey", f"{SETTLE} its value")
     return Recognised(task, classes, MaskEncoding("folders", None if ignore == "none" else ignore))
+
+
+def _folders_ignore_255(facts: Mapping[str, Sequence[MaskFacts]], where: object) -> bool:
+    """Tell whether 255 beside a foreground of 1 marks ignored pixels; alone, either is the foreground."""
+    if not any({1, 255} <= set(fact.counts) <= {0, 1, 255} for masks in facts.values() for fact in masks):
+        return False
+    for folder, masks in facts.items():
+        seen = {value for fact in masks for value in fact.counts}
+        if 255 in seen and 1 not in seen:
+            raise fail(
+                where,
+                f"masks of {folder} hold 0 and 255 where others hold 0, 1 and 255: 255 may be foreground, or no label",
+                f'{SETTLE} either ignore = "none" (255 is foreground) or ignore = 255 (255 is no label)',
+            )
+    return True
+
+
+def _check_mixed_binary(facts: Sequence[MaskFacts], kind: MaskKind, options: DataOptions, where: object) -> None:
+    """Refuse masks of 0 and 1 beside masks of 0 and 255, where 255 would silently be read as no label."""
+    if kind != "grey" or options.ignore is not None:
+        return
+    values = [set(fact.counts) for fact in facts]
+    if set().union(*values) - {0} == {1, 255} and not any({1, 255} <= seen for seen in values):
+        raise fail(
+            where,
+            "some masks hold 0 and 1, others 0 and 255: 255 may be the same foreground as 1, or no label",
+            f"either save all masks with the same foreground, or {SETTLE} ignore = 255 (255 is no label)",
+        )

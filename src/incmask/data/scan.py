@@ -204,9 +204,7 @@ def _channels(images: Mapping[Path, ImageFacts], options: DataOptions, problems:
     fitting = {wanted} | ({1} if wanted == 3 else {3} if wanted == 1 and options.channels else set())
     for path, fact in images.items():
         if fact.channels not in fitting:
-            why = (
-                f"channels = {wanted} in incmask.toml" if options.channels else f"{counts[wanted]} images have {wanted}"
-            )
+            why = "channels in incmask.toml is" if options.channels else f"{counts[wanted]} images have"
             remedy = "convert it, or take it out of the folder"
             problems.append(Problem(str(path), f"has a channel count of {fact.channels}, while {why} {wanted}", remedy))
     return wanted

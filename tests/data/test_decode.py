@@ -1,0 +1,212 @@
+import contextlib
+import io
+import os
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+from trees import HEIGHT, WIDTH, patches, picture, save, save_indexed
+
+from incmask.data import decode as decoding
+from incmask.data.readers import read_image
+from incmask.errors import IncmaskError
+
+
+@pytest.mark.parametrize("ending", [".png", ".bmp", ".tif", ".PNG", ".TIFF"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_lossless_files(tmp_path, ending, channels):
+    image = picture(channels=channels)
+    path = tmp_path / f"größe 1{ending}"
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, {".p": "PNG", ".b": "BMP", ".t": "TIFF"}[ending[:2].lower()])
+    path.write_bytes(buffer.getvalue())
+    np.testing.assert_array_equal(read_image(path), image.reshape(HEIGHT, WIDTH, channels))
+
+
+def test_jpeg_as_opencv_reads_it(tmp_path):
+    path = save(tmp_path / "a.JPG", cv2.resize(picture(), (64, 48), interpolation=cv2.INTER_CUBIC))
+    expected = cv2.imread(str(path))[..., ::-1].astype(int)
+    assert np.abs(read_image(path) - expected).max() <= 2
+
+
+def test_alpha_is_dropped(tmp_path):
+    colour, grey = picture(channels=4), picture(channels=2)
+    np.testing.assert_array_equal(read_image(save(tmp_path / "a.png", colour)), colour[..., :3])
+    layers = [Image.fromarray(np.ascontiguousarray(grey[..., layer])) for layer in (0, 1)]
+    Image.merge("LA", layers).save(tmp_path / "b.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png"), grey[..., :1])
+    tifffile.imwrite(tmp_path / "c.tif", colour, photometric="rgb", extrasamples=["unassalpha"])
+    np.testing.assert_array_equal(read_image(tmp_path / "c.tif"), colour[..., :3])
+
+
+def test_palette_images_become_rgb(tmp_path):
+    palette = [(9, 8, 7), (255, 0, 0), (1, 2, 3)]
+    path = save_indexed(tmp_path / "a.png", patches(0, 2, 1), palette)
+    np.testing.assert_array_equal(read_image(path), np.array(palette, np.uint8)[patches(0, 2, 1)])
+
+
+def test_palette_tiff(tmp_path):
+    colour_map = np.zeros((3, 256), np.uint16)
+    colour_map[:, 1] = (65535, 257 * 7, 0)
+    tifffile.imwrite(tmp_path / "a.tif", patches(0, 1), photometric="palette", colormap=colour_map)
+    assert read_image(tmp_path / "a.tif")[:2, 0].tolist() == [[0, 0, 0], [255, 7, 0]]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bit_png_keeps_all_bits(tmp_path, channels):
+    image = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, channels), dtype=np.uint16)
+    stored = image[..., [2, 1, 0, 3][:channels]] if channels > 1 else image[..., 0]
+    path = tmp_path / "a.png"
+    path.write_bytes(cv2.imencode(".png", stored)[1].tobytes())
+    found = read_image(path)
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, image[..., : min(channels, 3)])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("compression", [None, "lzw", "deflate"])
+def test_tiff_types_and_compressions(tmp_path, dtype, compression):
+    image = (np.random.default_rng(0).random((HEIGHT, WIDTH)) * 255).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", image, compression=compression)
+    found = read_image(tmp_path / "a.tif")
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[..., 0], image)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("channels", [3, 5])
+def test_tiff_channels_planar_or_contiguous(tmp_path, planar, channels):
+    image = picture(channels=channels)
+    stored = image if planar == "contig" else np.moveaxis(image, -1, 0)
+    photometric = "rgb" if channels == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", stored, planarconfig=planar, photometric=photometric)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert len(file.pages) == 1
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
+
+
+def test_other_number_types_become_float32(tmp_path):
+    image = np.arange(-5, 7, dtype=np.int16).reshape(3, 4)
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    found = read_image(tmp_path / "a.tif")
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[..., 0], image)
+
+
+def test_tiff_with_white_as_zero(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", patches(0, 255), photometric="miniswhite")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[..., 0], patches(255, 0))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_as_pillow_turns_it(tmp_path, orientation):
+    image = Image.fromarray(cv2.resize(picture(), (48, 32), interpolation=cv2.INTER_LINEAR))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.jpg", exif=exif)
+    with Image.open(tmp_path / "a.jpg") as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), expected)
+    raster = decoding.decode(tmp_path / "a.jpg", (tmp_path / "a.jpg").read_bytes())
+    assert raster.turned == (orientation >= 5)
+
+
+def test_broken_exif_neither_warns_nor_fails(tmp_path):
+    image = Image.fromarray(picture())
+    image.save(tmp_path / "a.jpg", exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff\x12\x01\x03\x00")
+    assert read_image(tmp_path / "a.jpg").shape == (HEIGHT, WIDTH, 3)
+
+
+def fails(path):
+    with pytest.raises(IncmaskError) as caught:
+        read_image(path)
+    text = str(caught.value)
+    assert path.name in text
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".bmp", ".tif"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_truncated_files(tmp_path, ending, share):
+    path = save(tmp_path / f"a{ending}", picture(height=60, width=80))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    assert "is broken or truncated" in fails(path)
+
+
+def test_truncated_16_bit_png(tmp_path):
+    path = save(tmp_path / "a.png", picture(height=60, width=80).astype(np.uint16) * 257)
+    path.write_bytes(path.read_bytes()[:-1000])
+    assert "copy or export the file again, or take it out of the folder" in fails(path)
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".bmp", ".tif"])
+def test_bytes_turned_over_never_show_another_error(tmp_path, ending):
+    path = save(tmp_path / f"a{ending}", picture())
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        broken = bytearray(content)
+        for at in rng.integers(0, len(broken), 4):
+            broken[at] = rng.integers(0, 256)
+        path.write_bytes(bytes(broken))
+        with contextlib.suppress(IncmaskError):  # whatever else is raised fails the test
+            assert read_image(path).ndim == 3
+
+
+def test_other_content_than_the_ending_says(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"GIF89a")
+    assert "is no PNG, JPEG, BMP or TIFF image, whatever its ending says; convert it" in fails(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(save(tmp_path / "b.bmp", picture()).read_bytes())
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png"), picture())
+
+
+def test_empty_and_missing_file(tmp_path):
+    (tmp_path / "a.png").touch()
+    assert "is empty (0 bytes); copy or export" in fails(tmp_path / "a.png")
+    assert "cannot be opened (No such file or directory); check" in fails(tmp_path / "b.png")
+
+
+def test_file_too_large_is_refused_before_it_is_read(tmp_path):
+    with open(tmp_path / "a.png", "wb") as handle:
+        os.truncate(handle.fileno(), (2 << 30) + 1)
+    assert "more than the 2048 that are read; cut the image into tiles" in fails(tmp_path / "a.png")
+
+
+def test_several_pages(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 5, 4), np.uint8), photometric="minisblack")
+    assert "is a TIFF of 3 pages; one page a file is read; save each page" in fails(tmp_path / "a.tif")
+
+
+def test_small_copies_of_a_page_do_not_count(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(patches(0, 9))
+        file.write(patches(0, 9)[::2, ::2], subfiletype=1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[..., 0], patches(0, 9))
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".bmp", ".tif"])
+def test_too_many_pixels_are_refused_before_decoding(tmp_path, ending, monkeypatch):
+    path = save(tmp_path / f"a{ending}", picture())
+    monkeypatch.setattr(decoding, "MAX_PIXELS", HEIGHT * WIDTH)
+    read_image(path)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", HEIGHT * WIDTH - 1)
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("was decoded"))
+    assert f"has {WIDTH}×{HEIGHT} pixels, more than" in (text := fails(path))
+    assert "cut the image into tiles" in text
+
+
+def test_pillows_limit_does_not_warn(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert read_image(save(tmp_path / "a.png", picture())).shape == (HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinite_intensities(tmp_path, value):
+    image = np.zeros((3, 4), np.float32)
+    image[1, 2] = value
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    assert "has NaN or infinite intensities at 1 pixels; replace them by numbers" in fails(tmp_path / "a.tif")
