@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from trees import picture, save, scan_ok
 
+from incmask.data import writers
 from incmask.data.dataset import ClassInfo, default_colour
 from incmask.data.readers import read_label
 from incmask.data.writers import path_inside, write_grey, write_label
@@ -80,8 +81,15 @@ def test_multiclass_needs_no_options_to_come_back(tmp_path):
     np.testing.assert_array_equal(read_label(dataset.labelled[0], dataset), label)
 
 
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "/x", "", "a//b", ".", "C:x", "a\\..\\x", "a\0b"])
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/x", "", "a//b", ".", "a\0b"])
 def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name):
+    with pytest.raises(IncmaskError, match="is no name for a file inside"):
+        path_inside(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["C:x", "a\\..\\x"])
+def test_names_that_lead_out_on_windows(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(writers, "_FORBIDDEN", "\0\\:")
     with pytest.raises(IncmaskError, match="is no name for a file inside"):
         path_inside(tmp_path, name)
 

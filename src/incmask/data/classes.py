@@ -129,12 +129,10 @@ def classes_of_values(
 
     foreground = [value for value in values if value]
     num_entries = _num_distinct(palette or ())
-    if (
-        (1 if options.task == "multiclass" else 2) < num_entries <= 32
-        and max(values, default=0) < num_entries
-        and options.task != "binary"
-    ):
-        foreground = list(range(1, num_entries))  # the palette also tells of classes that do not occur
+    # A palette also tells of classes that do not occur; one of two entries may just as well be binary.
+    is_of_classes = options.task == "multiclass" or (options.task is None and num_entries > 2)
+    if is_of_classes and max(values, default=0) < num_entries <= 32:
+        foreground = list(range(1, num_entries))
     if len(foreground) <= 1 and options.task != "multiclass":
         value = foreground[0] if foreground else 255
         if value not in _BINARY_VALUES and options.task is None and (options.ignore is None or value <= 8):

@@ -1,6 +1,7 @@
 """Masks and other single-channel pictures to files, so that a scan reads them back as they were."""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +13,8 @@ from incmask.data.dataset import IGNORED, ClassInfo, Colour, Task
 from incmask.errors import fail
 from incmask.files import write_bytes
 
+# On Windows a colon names a drive, and a backslash is a separator; elsewhere both are letters like others.
+_FORBIDDEN = "\0\\:" if os.name == "nt" else "\0"
 _IGNORED_COLOUR: Colour = (128, 128, 128)
 
 
@@ -22,8 +25,7 @@ def path_inside(folder: Path, name: str, suffix: str = ".png") -> Path:
         IncmaskError: the name is empty or absolute, or leads out of the folder.
     """
     parts = name.split("/")
-    # A colon names a drive, and a backslash is a separator, where files are written on Windows.
-    if any(part in ("", ".", "..") for part in parts) or any(sign in name for sign in "\\:\0"):
+    if any(part in ("", ".", "..") for part in parts) or any(sign in name for sign in _FORBIDDEN):
         raise fail(name, f"is no name for a file inside {folder}", "rename the image or class")
     return folder / PurePosixPath(f"{name}{suffix}")
 
