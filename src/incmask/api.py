@@ -9,11 +9,13 @@ from typing import Literal
 import numpy as np
 
 from incmask import experiment
+from incmask.choices import Choices
 from incmask.data.readers import to_network_range
 from incmask.ensemble import Ensemble, Prediction
 from incmask.evaluation import ScoreRow
-from incmask.experiment import Choices, Outcome, Stage
+from incmask.experiment import Outcome
 from incmask.progress import Progress
+from incmask.results import Stage
 
 
 @dataclass(frozen=True)

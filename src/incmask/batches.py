@@ -169,7 +169,8 @@ def make_batch(
 
 def image_tensor(images: np.ndarray) -> Tensor:
     """Turn uint8 (N, H, W, C) into float32 (N, C, H, W) that lies channels last in memory."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+    # A slice of a read-only memory map has to be copied before torch takes it.
+    return torch.from_numpy(np.require(images, requirements=["C", "W"])).permute(0, 3, 1, 2).float()
 
 
 def num_outputs(task: Task, num_classes: int) -> int:

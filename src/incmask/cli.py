@@ -102,8 +102,8 @@ def run(
 ) -> None:
     """Train on labelled and unlabelled images, and write models, masks, disputed pixels and scores."""
     from incmask.api import default_out
+    from incmask.choices import Choices
     from incmask.config import parse_assignments
-    from incmask.experiment import Choices
     from incmask.experiment import run as run_experiment
     from incmask.tables import outcome_as_dict, outcome_table
 

@@ -140,7 +140,7 @@ def resolve_settings(
         IncmaskError: an unknown preset, effort or setting, or a value outside its range.
     """
     preset_values = choose(PRESETS, preset, option="--preset")
-    effort_values = choose(EFFORTS, effort or ("paper" if preset == "paper" else "normal"), option="--effort")
+    effort_values = choose(EFFORTS, effort or default_effort(preset), option="--effort")
     laid = effort_values | preset_values
     # Each source is checked alone first, so that the message names the place that holds the mistake.
     for where, values in ((CONFIG_NAME, from_file), ("--set", overrides)):
@@ -155,6 +155,11 @@ def resolve_settings(
         near = " ".join(str(max(16, round(side / 16) * 16)) for side in settings.size)
         raise fail("setting size", f"must be multiples of 16, got {settings.size[0]} {settings.size[1]}", f"use {near}")
     return settings
+
+
+def default_effort(preset: str) -> str:
+    """The effort that goes with a preset where nobody names one."""
+    return "paper" if preset == "paper" else "normal"
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:

@@ -2,20 +2,21 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from incmask.batches import Source
 from incmask.execute.local import LocalPool
+from incmask.execute.plan import train_cost
 from incmask.files import whole_file
 from incmask.labelling import LabelJob, LabelledRange, label_range
 from incmask.mixture import Part
 from incmask.predict import CHUNK
 from incmask.progress import Progress, Report, ignore
 from incmask.store import Store
-from incmask.students import Setup, Student, fit_jobs, stage_name, train
+from incmask.students import Setup, Student, fit_jobs, stage_name, train, width_of
 
 _LABEL_JOB_IMAGES = 8 * CHUNK
 
@@ -98,7 +99,6 @@ def run_generation(
     store: Store,
     pool: LocalPool,
     progress: Progress,
-    cost: Callable[[int], float],
 ) -> list[Student]:
     """Label with the teachers, then train this generation's students.
 
@@ -107,15 +107,15 @@ def run_generation(
         teachers: voting members, best first.
         generation: counted from 1.
         store, pool, progress: of the run.
-        cost: work units of one training step of a generation's networks; labelling counts nothing.
     """
     folder = store.root / stage_name(generation)
     progress.doing(f"generation {generation}: labelling")
     pairs = label(setup, teachers, folder / "pseudo", store=store, pool=pool, report=ignore)
     progress.say(f"generation {generation}: {describe_pseudo_labels(folder / 'pseudo' / 'index.csv')}")
     jobs = fit_jobs(setup, store.root, generation=generation, pseudo=pairs)
+    cost = train_cost(width_of(setup.recipe, setup.settings, generation))
     progress.doing(f"generation {generation}: training {len(jobs)} students")
-    return train(setup, jobs, store=store, pool=pool, report=lambda steps: progress.advance(steps * cost(generation)))
+    return train(setup, jobs, store=store, pool=pool, report=lambda steps: progress.advance(steps * cost))
 
 
 def _index_csv(names: Sequence[str], ranges: Sequence[LabelledRange]) -> str:

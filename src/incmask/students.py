@@ -52,17 +52,12 @@ class Setup:
         stack = self.stacks["val" if rows is None else "labelled"]
         return Validation(stack.images, stack.labels, rows)
 
-    def width(self, generation: int) -> float:
-        """Width factor of ``generation``'s networks; 0 is the base (paper section 2.6.1)."""
-        grows = self.recipe.width == "growing" and generation > 0
-        return self.settings.width + self.settings.width_step * (generation - 1 if grows else 0)
-
     def network(self, generation: int) -> NetworkSpec:
         """The networks of ``generation``."""
         return NetworkSpec(
             in_channels=self.dataset.channels,
             out_channels=num_outputs(self.dataset.task, len(self.dataset.classes)),
-            width=self.width(generation),
+            width=width_of(self.recipe, self.settings, generation),
             batch_norm_momentum=self.settings.batch_norm_momentum,
         )
 
@@ -92,6 +87,12 @@ class Student:
     def model(self) -> Path:
         """Its weights."""
         return self.folder / MODEL
+
+
+def width_of(recipe: Recipe, settings: Settings, generation: int) -> float:
+    """Width factor of a generation's networks; 0 is the base (paper section 2.6.1)."""
+    grows = recipe.width == "growing" and generation > 0
+    return settings.width + settings.width_step * (generation - 1 if grows else 0)
 
 
 def stage_name(generation: int) -> str:

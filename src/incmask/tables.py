@@ -3,8 +3,9 @@
 from typing import Any
 
 from incmask.evaluation import ScoreRow
-from incmask.experiment import MODEL, SCORES, Outcome
+from incmask.experiment import Outcome
 from incmask.outputs import DISAGREEMENT, MASKS
+from incmask.results import MODEL, SCORES
 
 
 def outcome_table(outcome: Outcome) -> str:

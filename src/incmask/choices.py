@@ -1,0 +1,127 @@
+"""What to run: the command line's options laid over ``incmask.toml`` and the data, resolved and checked."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from incmask.config import CONFIG_NAME, Settings, choose, default_effort, read_config, resolve_settings, validated
+from incmask.data.dataset import DataOptions, Dataset
+from incmask.data.scan import load_dataset
+from incmask.data.stack import derive_size
+from incmask.errors import fail
+from incmask.profiles import PROFILES, Profile
+from incmask.recipes import RECIPES, Recipe
+from incmask.store import hash_file
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What to run; None leaves the choice to ``incmask.toml``, and to the defaults after that.
+
+    Attributes:
+        recipe: a name of ``RECIPES``.
+        preset, effort: names of ``PRESETS`` and ``EFFORTS``.
+        profile: a name of ``PROFILES``.
+        settings: single settings, which win over all else.
+    """
+
+    recipe: str | None = None
+    preset: str | None = None
+    effort: str | None = None
+    profile: str | None = None
+    settings: dict[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Everything that decides a run.
+
+    Attributes:
+        names: of recipe, preset, effort and profile, by these words.
+        recipe, profile, settings: what they stand for.
+        dataset: what the folder holds.
+        size: height and width of the networks' input.
+        notes: what a person should be told.
+    """
+
+    names: dict[str, str]
+    recipe: Recipe
+    profile: Profile
+    settings: Settings
+    dataset: Dataset
+    size: tuple[int, int]
+    notes: tuple[str, ...]
+
+    def describe_run(self) -> dict[str, Any]:
+        """Every choice, for ``run.toml``; how the work is shared out changes no number and is left out."""
+        settings = self.settings.model_dump(mode="json", exclude={"num_workers", "size"})
+        return {**self.names, "size": list(self.size), "settings": settings}
+
+    def describe_data(self) -> dict[str, Any]:
+        """Everything about the data that a run depends on, for ``data.json``."""
+        dataset = self.dataset
+        return {
+            "task": dataset.task,
+            "classes": [asdict(each) for each in dataset.classes],
+            "encoding": asdict(dataset.encoding),
+            "channels": dataset.channels,
+            "intensity": dataset.intensity,
+            "parts": {
+                part: {
+                    item.name: {
+                        "size": [item.height, item.width],
+                        "files": {
+                            path.relative_to(dataset.root).as_posix(): hash_file(path)
+                            for path in (item.image, *(item.masks or ()))
+                            if path is not None
+                        },
+                    }
+                    for item in items
+                }
+                for part, items in dataset.parts()
+            },
+        }
+
+
+def resolve(data: Path, choices: Choices) -> Resolved:
+    """Read ``incmask.toml`` and the folder, and settle every choice.
+
+    Raises:
+        IncmaskError: an unknown name, a value outside its range, or data with problems.
+    """
+    file = read_config(data)
+    preset = choices.preset or file.preset or "default"
+    effort = choices.effort or file.effort or default_effort(preset)
+    name = choices.recipe or file.recipe or "im+"
+    profile_name = choices.profile or file.profile or "generic"
+    recipe, profile = choose(RECIPES, name, option="--recipe"), choose(PROFILES, profile_name, option="--profile")
+    settings = resolve_settings(preset=preset, effort=effort, from_file=file.settings, overrides=choices.settings)
+    dataset = load_dataset(data, validated(DataOptions, file.data, where=str(data / CONFIG_NAME)))
+    notes = list(dataset.notes)
+    if recipe.teachers and not dataset.unlabelled:
+        notes.append(f"no unlabelled images: {name} is {recipe.teachers} alone")
+        name, recipe = recipe.teachers, RECIPES[recipe.teachers]
+    _check(settings, dataset, recipe, name=name)
+    size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
+    notes.append(
+        f"recipe {name} ({recipe.title}), preset {preset}, effort {effort}, "
+        f"networks of {size[0]}×{size[1]}×{dataset.channels} and width {settings.width:g}"
+    )
+    names = {"recipe": name, "preset": preset, "effort": effort, "profile": profile_name}
+    return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes))
+
+
+def _check(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: str) -> None:
+    if recipe.labelled == "full" and any(item.masks is None for item in dataset.unlabelled):
+        raise fail(
+            dataset.root / "unlabelled",
+            f"recipe {name} needs the true masks of all unlabelled images",
+            "put them into unlabelled/masks, or choose another recipe",
+        )
+    least = min(settings.num_base, settings.num_students, settings.num_kept)
+    if recipe.teachers and settings.num_members > least:
+        raise fail(
+            "setting num_members",
+            f"{settings.num_members} voting members, but only {least} models to take them from",
+            f"use --set num_members={max(2, least)}, or more of num_base, num_students and num_kept",
+        )

@@ -1,0 +1,140 @@
+"""The whole job on built-in images: four approaches side by side, in a few minutes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incmask.choices import Choices
+from incmask.config import resolve_settings
+from incmask.data.synthetic import write_dataset
+from incmask.experiment import Outcome, planned_work, run
+from incmask.progress import Progress, Silent
+from incmask.recipes import RECIPES
+from incmask.results import Stage
+from incmask.tables import ensemble_score
+
+APPROACHES = ("ldt", "me", "im+", "fdt")
+SETTINGS: dict[str, object] = {
+    "num_base": 3,
+    "num_students": 3,
+    "num_generations": 2,
+    "epochs": 8,
+    "steps_per_epoch": 45,
+    "batch_size": 8,
+    "width": 0.5,
+}
+NUM_LABELLED, NUM_UNLABELLED, NUM_VAL, NUM_TEST = 8, 160, 24, 64
+SIZE = (96, 96)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo came to: the outcome of each approach, by its name."""
+
+    root: Path
+    outcomes: dict[str, Outcome]
+
+    def best(self, approach: str) -> Stage:
+        """The approach's own best models by validation: of its generations, where it has any."""
+        stages = self.outcomes[approach].stages
+        return max(stages[1:] or stages, key=lambda stage: stage.score)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The table for machines."""
+        return {
+            "out": str(self.root),
+            "scores": {
+                name: {
+                    "stage": self.best(name).name,
+                    "validation": self.best(name).score,
+                    "test": ensemble_score(outcome, self.best(name).name).details,
+                }
+                for name, outcome in self.outcomes.items()
+            },
+        }
+
+
+class _Joint(Silent):
+    """One bar over several runs: only the work done is passed on, under the approach's name."""
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+        self.approach = ""
+
+    def say(self, line: str) -> None:
+        self._progress.say(f"  {line}")
+
+    def doing(self, what: str) -> None:
+        self._progress.doing(f"{self.approach}: {what}")
+
+    def advance(self, amount: float) -> None:
+        self._progress.advance(amount)
+
+
+def run_demo(out: Path, *, progress: Progress) -> Demo:
+    """Make images in ``out/data`` and run the approaches into folders beside them; goes on where it was stopped.
+
+    Raises:
+        IncmaskError: ``out`` cannot be written or holds other things.
+    """
+    data = out / "data"
+    if not (data / "incmask.toml").exists():
+        progress.doing("making images")
+        write_dataset(
+            data,
+            num_labelled=NUM_LABELLED,
+            num_unlabelled=NUM_UNLABELLED,
+            num_val=NUM_VAL,
+            num_test=NUM_TEST,
+            seed=7,
+            size=SIZE,
+            task="multilabel",
+        )
+    progress.say(
+        f"{NUM_LABELLED} labelled and {NUM_UNLABELLED} unlabelled fields of cells in {data}; the demo trains small "
+        f"networks for few steps, which takes about 4 minutes on 2 cores"
+    )
+    settings = resolve_settings(overrides=SETTINGS)
+    num_steps = settings.epochs * settings.steps_per_epoch
+    progress.expect(
+        sum(
+            planned_work(RECIPES[name], settings, steps=num_steps, with_base=RECIPES[name].teachers is None)
+            for name in APPROACHES
+        )
+    )
+    joint = _Joint(progress)
+    outcomes = {}
+    for name in APPROACHES:
+        joint.approach = name
+        progress.say(f"{name}: {RECIPES[name].title}")
+        outcomes[name] = run(
+            data,
+            out / name,
+            choices=Choices(recipe=name, settings=SETTINGS),
+            progress=joint,
+            base_from=out / "ldt" if RECIPES[name].teachers else None,
+        )
+    return Demo(out, outcomes)
+
+
+def to_table(demo: Demo) -> str:
+    """LDT, ME, IM+ and FDT in a line each, and where the files are."""
+    lines = [f"{'approach':<10}{'stage':<8}{'validation':>12}{'test mIoU':>12}{'alive, dead':>13}"]
+    for name, outcome in demo.outcomes.items():
+        stage = demo.best(name)
+        test = ensemble_score(outcome, stage.name)
+        lines.append(
+            f"{name:<10}{stage.name:<8}{stage.score:>12.3f}{test.score:>12.3f}{test.details['miou_ad']:>13.3f}"
+            f"   {RECIPES[name].title}"
+        )
+    folder = demo.root / "im+"
+    return "\n".join(
+        [
+            *lines,
+            "all models took the same number of steps; two members vote in each line",
+            f"masks of all unlabelled images   {folder / 'masks'}",
+            f"pixels not to be trusted         {folder / 'disagreement'}",
+            f"models                           {folder / 'model'}",
+            f"all scores                       {folder / 'scores.csv'}",
+        ]
+    )

@@ -1,0 +1,120 @@
+"""What is made of trained models: their scores, the model that is handed over, the masks of all images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from incmask.ensemble import About, save_ensemble
+from incmask.evaluation import EvaluateJob, ScoreRow, evaluate_models, from_csv, to_csv
+from incmask.execute.local import LocalPool
+from incmask.outputs import MASK_SHARES, ImageFile, predict_files, share_jobs, shares_csv
+from incmask.predict import Validation
+from incmask.progress import ignore
+from incmask.store import Store
+from incmask.students import Setup, Student, rank, stage_name
+
+SCORES, MODEL = "scores.csv", "model"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Models that were trained together, best first.
+
+    Attributes:
+        name: "base", "gen-1" and so on.
+        students: ranked by validation.
+        members: those that predict together.
+        score: on validation, of the members together (cross-validated: their mean).
+    """
+
+    name: str
+    students: tuple[Student, ...]
+    members: tuple[Student, ...]
+    score: float
+
+
+def make_stage(setup: Setup, generation: int, students: Sequence[Student], pool: LocalPool) -> Stage:
+    settings = setup.settings
+    by_loss = settings.select_by == "loss" or (settings.select_by == "auto" and setup.dataset.task == "multilabel")
+    ranked = tuple(rank(students, by_loss=by_loss))
+    members = ranked[: settings.num_members]
+    if len(setup.folds) > 1:
+        # Members of other folds have seen these images, so only each one's own fold is honest.
+        score = sum(member.score for member in members) / len(members)
+    else:
+        name = stage_name(generation)
+        score = next(pool.run(evaluate_models, [_job(setup, name, "ensemble", "val", members)], ignore))[1].score
+    return Stage(stage_name(generation), ranked, members, score)
+
+
+def evaluate_all(setup: Setup, stages: Sequence[Stage], store: Store, pool: LocalPool) -> list[ScoreRow]:
+    """Score every model, once everything is chosen: the only place that reads the test images."""
+    path = store.root / SCORES
+    if store.has(path):
+        return from_csv(path.read_text(encoding="utf-8"))
+    jobs = []
+    for stage in stages:
+        for split in ("val", "test"):
+            if split == "test" and "test" not in setup.stacks:
+                continue
+            jobs += [_job(setup, stage.name, str(each.number), split, [each]) for each in stage.students]
+            if split == "test" or len(setup.folds) == 1:
+                jobs.append(_job(setup, stage.name, "ensemble", split, stage.members))
+    rows = dict(pool.run(evaluate_models, jobs, ignore))
+    scores = [rows[job] for job in jobs]
+    store.write(path, to_csv(scores))
+    return scores
+
+
+def hand_over(setup: Setup, store: Store, chosen: Stage) -> Path:
+    dataset, folder = setup.dataset, store.root / MODEL
+    about = About(
+        task=dataset.task,
+        classes=dataset.classes,
+        channels=dataset.channels,
+        intensity=dataset.intensity,
+        size=setup.size,
+        fit=setup.settings.fit,
+        precision=setup.settings.precision,
+    )
+    paths = save_ensemble(
+        folder,
+        [member.model for member in chosen.members],
+        about,
+        scores={"stage": chosen.name, score_name(setup): chosen.score},
+    )
+    store.record(*paths)
+    return folder
+
+
+def write_masks(setup: Setup, store: Store, pool: LocalPool, model: Path) -> None:
+    table = store.root / MASK_SHARES
+    items = setup.dataset.unlabelled
+    if not items or store.has(table):
+        return
+    files = [ImageFile(item.name, item.image) for item in items]
+    jobs = share_jobs(files, model, out=store.root, device=setup.settings.device, num_jobs=4 * pool.num_workers)
+    shares = [share for _, done in pool.run(predict_files, jobs, ignore) for share in done.shares]
+    store.write(table, shares_csv(shares, [each.name for each in setup.dataset.classes]))
+
+
+def score_name(setup: Setup) -> str:
+    return "IoU" if setup.dataset.task == "binary" else "mIoU"
+
+
+def _job(setup: Setup, stage: str, model: str, split: str, members: Sequence[Student]) -> EvaluateJob:
+    if split == "val":
+        images = setup.validation(members[0].fold)
+    else:
+        images = Validation(setup.stacks[split].images, setup.stacks[split].labels)
+    return EvaluateJob(
+        stage=stage,
+        model=model,
+        split=split,
+        members=tuple(member.model for member in members),
+        images=images,
+        task=setup.dataset.task,
+        class_names=tuple(each.name for each in setup.dataset.classes),
+        position_class=setup.dataset.position_class,
+        settings=setup.settings,
+    )
