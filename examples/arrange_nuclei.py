@@ -62,7 +62,9 @@ def label_of(instances: np.ndarray, *, multilabel: bool) -> np.ndarray:
     return label if multilabel else label[..., 0]
 
 
-def arrange(source: Path, target: Path, *, multilabel: bool = False, with_truth: bool = False) -> None:
+def arrange(
+    source: Path, target: Path, *, multilabel: bool = False, with_truth: bool = False, num_labelled: int | None = None
+) -> None:
     """Copy the images of ``source`` into the parts of ``target`` and derive their masks.
 
     Args:
@@ -70,8 +72,12 @@ def arrange(source: Path, target: Path, *, multilabel: bool = False, with_truth:
         target: folder to make.
         multilabel: body, border and centre instead of the foreground.
         with_truth: give the unlabelled images masks too, for fully supervised comparisons.
+        num_labelled: keep only the first so many labelled images, the others become unlabelled.
     """
     split = json.loads((source / "split.json").read_text(encoding="utf-8"))
+    if num_labelled is not None:
+        split["unlabelled"] += split["labelled"][num_labelled:]
+        del split["labelled"][num_labelled:]
     for part, file_names in split.items():
         images = target / part / "images"
         images.mkdir(parents=True, exist_ok=True)
@@ -97,8 +103,15 @@ def main() -> None:
     parser.add_argument("target", type=Path, metavar="DST")
     parser.add_argument("--multilabel", action="store_true", help="body, border and centre instead of foreground")
     parser.add_argument("--with-truth", action="store_true", help="give the unlabelled images masks too")
+    parser.add_argument("--num-labelled", type=int, metavar="N", help="keep the masks of the first N labelled images")
     options = parser.parse_args()
-    arrange(options.source, options.target, multilabel=options.multilabel, with_truth=options.with_truth)
+    arrange(
+        options.source,
+        options.target,
+        multilabel=options.multilabel,
+        with_truth=options.with_truth,
+        num_labelled=options.num_labelled,
+    )
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class Settings(Section):
         "cross_entropy_dice", description="auto: the paper's, mse or (multiclass) cross_entropy"
     )
     augment: Literal["recipe", "everything"] = Field(
-        "everything", description="recipe: what the recipe augments; everything: labelled images too"
+        "recipe", description="recipe: what the recipe augments; everything: labelled images too"
     )
     redraw: bool = Field(True, description="draw augmentations afresh at every step, or once")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where it is fast")
@@ -85,7 +85,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_norm_momentum": 0.99,
         "average_decay": 0.0,
         "loss": "auto",
-        "augment": "recipe",
         "redraw": False,
         "precision": "float32",
         "select_by": "auto",
