@@ -8,6 +8,7 @@ from pathlib import Path
 
 from incmask.config import Settings, Task
 from incmask.device import resolve_device
+from incmask.files import csv_text
 from incmask.fit import loss_of
 from incmask.metrics import scores
 from incmask.models import load_model
@@ -84,13 +85,11 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
 def to_csv(rows: Sequence[ScoreRow]) -> str:
     """Write rows as a table with a column for each score."""
     names = list(dict.fromkeys(name for row in rows for name in row.details))
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("stage", "model", "split", "score", *names))
-    for row in rows:
-        values = (row.details.get(name, "") for name in names)
-        writer.writerow((row.stage, row.model, row.split, repr(row.score), *map(str, values)))
-    return buffer.getvalue()
+    lines = (
+        (row.stage, row.model, row.split, repr(row.score), *(row.details.get(name, "") for name in names))
+        for row in rows
+    )
+    return csv_text(("stage", "model", "split", "score", *names), lines)
 
 
 def from_csv(text: str) -> list[ScoreRow]:

@@ -12,6 +12,7 @@ from incmask.choices import Choices, Resolved, resolve
 from incmask.config import Settings
 from incmask.data.split import describe_folds, make_folds
 from incmask.data.stack import Stack, build_stack, read_stack
+from incmask.device import resolve_device
 from incmask.evaluation import ScoreRow
 from incmask.execute.local import LocalPool
 from incmask.execute.machine import num_cores
@@ -71,7 +72,9 @@ def run(
     settings = chosen.settings
     with Store(out, run=chosen.describe_run(), data=chosen.describe_data()) as store:
         store.write(out / "environment.json", _environment())
-        num_workers = settings.num_workers or num_cores()
+        # Several processes on one GPU only wait for each other.
+        on_cpu = resolve_device(settings.device).type == "cpu"
+        num_workers = settings.num_workers or (num_cores() if on_cpu else 1)
         setup = _set_up(chosen, _stacks(chosen, store, num_threads=num_workers), progress)
         room = fitting_workers(
             setup.network(settings.num_generations if setup.recipe.teachers else 0),

@@ -1,7 +1,9 @@
 """Files written whole or not at all: a temporary name beside the target, then a rename."""
 
+import csv
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,8 +51,10 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def write_once(path: Path, write: Callable[[Path], None]) -> None:
-    """Call ``write`` with a temporary path and rename, unless ``path`` is already there."""
-    if not path.exists():
-        with whole_file(path) as temporary:
-            write(temporary)
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV, with a line for its header."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()

@@ -1,7 +1,5 @@
 """The only training loop."""
 
-import csv
-import io
 import json
 import math
 import time
@@ -16,7 +14,7 @@ from incmask.batches import Batches, TrainingSet
 from incmask.config import Settings
 from incmask.device import autocast, resolve_device
 from incmask.errors import fail
-from incmask.files import write_text
+from incmask.files import csv_text, write_text
 from incmask.losses import segmentation_loss
 from incmask.models import NetworkSpec, load_tensors, save_model, save_tensors
 from incmask.predict import Validation, evaluate
@@ -218,7 +216,7 @@ def fit(job: FitJob, report: Report = ignore) -> None:
 
     chosen = history[_best_epoch(history, settings, task)]
     save_model(job.folder / MODEL, best, job.network)
-    write_text(job.folder / HISTORY, _csv(history))
+    write_text(job.folder / HISTORY, csv_text(list(chosen), [list(row.values()) for row in history]))
     kept = ("epoch", "validation_loss", "validation_score")
     reached = {name: chosen[name] for name in kept} | {"steps": trainer.num_steps}
     write_text(job.folder / SCORES, json.dumps(reached, indent=1))
@@ -246,11 +244,3 @@ def _best_epoch(history: list[dict[str, float]], settings: Settings, task: str) 
     by_loss = settings.select_by == "loss" or (settings.select_by == "auto" and task == "multilabel")
     merits = [-row["validation_loss"] if by_loss else row["validation_score"] for row in history]
     return merits.index(max(merits))
-
-
-def _csv(rows: list[dict[str, float]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()

@@ -1,7 +1,6 @@
 """One generation, in order: teachers label, pairs are mixed, students train, the best are found."""
 
 import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from incmask.batches import Source
 from incmask.execute.local import LocalPool
 from incmask.execute.plan import train_cost
-from incmask.files import whole_file
+from incmask.files import csv_text, whole_file
 from incmask.labelling import LabelJob, LabelledRange, label_range
 from incmask.mixture import Part
 from incmask.predict import CHUNK
@@ -119,12 +118,11 @@ def run_generation(
 
 
 def _index_csv(names: Sequence[str], ranges: Sequence[LabelledRange]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("row", "name", "admitted", "inconsistent_fraction", "foreground_fraction"))
-    for part in ranges:
-        for offset, fractions in enumerate(zip(part.inconsistent_fraction, part.foreground_fraction, strict=True)):
-            row = part.first + offset
-            numbers = (f"{fraction:.6f}" for fraction in fractions)
-            writer.writerow((row, names[row], bool(part.admitted[offset]), *numbers))
-    return buffer.getvalue()
+    rows = [
+        (part.first + offset, names[part.first + offset], bool(used), f"{disputed:.6f}", f"{foreground:.6f}")
+        for part in ranges
+        for offset, (used, disputed, foreground) in enumerate(
+            zip(part.admitted, part.inconsistent_fraction, part.foreground_fraction, strict=True)
+        )
+    ]
+    return csv_text(("row", "name", "admitted", "inconsistent_fraction", "foreground_fraction"), rows)

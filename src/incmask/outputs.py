@@ -1,7 +1,5 @@
 """Masks and doubtful pixels of many image files, written at each image's own size."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from incmask.data.readers import read_network_image
 from incmask.data.writers import path_inside, write_grey, write_label
 from incmask.ensemble import Ensemble
 from incmask.errors import IncmaskError, Problem
+from incmask.files import csv_text
 from incmask.progress import Report, ignore
 
 MASKS, DISAGREEMENT, MASK_SHARES = "masks", "disagreement", "masks.csv"
@@ -131,13 +130,11 @@ def share_jobs(
 
 def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
     """A line an image: disputed share, and the share of each class."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("name", "inconsistent_fraction", *(f"fraction/{name}" for name in class_names)))
-    for share in sorted(shares, key=lambda share: share.name):
-        numbers = (share.inconsistent_fraction, *share.class_fractions)
-        writer.writerow((share.name, *(f"{number:.6f}" for number in numbers)))
-    return buffer.getvalue()
+    rows = (
+        (share.name, *(f"{number:.6f}" for number in (share.inconsistent_fraction, *share.class_fractions)))
+        for share in sorted(shares, key=lambda share: share.name)
+    )
+    return csv_text(("name", "inconsistent_fraction", *(f"fraction/{name}" for name in class_names)), rows)
 
 
 def _class_fractions(label: np.ndarray, num_classes: int) -> tuple[float, ...]:

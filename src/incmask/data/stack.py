@@ -1,7 +1,6 @@
 """A part of a data set at the network's size, as memory-mapped stacks."""
 
 import csv
-import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ import numpy as np
 from incmask.data.dataset import IGNORED, Dataset, Item
 from incmask.data.readers import read_label, read_network_image
 from incmask.data.tiles import Window, cut, scale_image, scale_label, windows
-from incmask.files import whole_file, write_text
+from incmask.files import csv_text, whole_file, write_text
 
 LARGEST_SIDE_PX = 512
 """Derived sizes stop here; larger networks' inputs have to be asked for."""
@@ -134,13 +133,9 @@ def build_stack(
 
 
 def _index(places: Sequence[tuple[Item, Window | None]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("name", "top", "left", "height", "width"))
-    for item, window in places:
-        whole = window or Window(0, 0, item.height, item.width)
-        writer.writerow((item.name, whole.top, whole.left, whole.height, whole.width))
-    return buffer.getvalue()
+    wholes = [(item.name, window or Window(0, 0, item.height, item.width)) for item, window in places]
+    rows = [(name, where.top, where.left, where.height, where.width) for name, where in wholes]
+    return csv_text(("name", "top", "left", "height", "width"), rows)
 
 
 def read_stack(folder: Path) -> Stack:
