@@ -33,9 +33,9 @@ class Store:
 
     def __init__(self, root: Path, *, run: Mapping[str, Any], data: Mapping[str, Any]):
         self.root = root
-        if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / LOCK).exists())):
-            raise fail(root, "is there already and is no run folder", "choose another folder with -o")
         try:
+            if root.exists() and not _is_run(root):
+                raise fail(root, "is there already and is no run folder", "choose another folder with -o")
             root.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(root / LOCK)
             self._lock.acquire(timeout=0)
@@ -86,7 +86,9 @@ class Store:
 
     def _begin(self, run: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         for left_over in self.root.rglob(f"*{TEMPORARY_SUFFIX}"):
-            left_over.unlink()
+            # Images may lie in folders of such a name.
+            if left_over.is_file():
+                left_over.unlink()
         # run.toml and data.json lie in the manifest too: a run killed between them begins afresh.
         self._known = _read_manifest(self.root / MANIFEST)
         for name, now, text in (
@@ -94,9 +96,11 @@ class Store:
             (DATA, json.loads(json.dumps(data)), json.dumps(data, indent=1)),
         ):
             path = self.root / name
-            if not self.has(path):
+            if name not in self._known:
                 self.write(path, text)
                 continue
+            if not self.has(path):
+                raise fail(path, "was changed or removed by hand", "restore it, or choose another folder with -o")
             there = _read_toml(path) if name == RUN else json.loads(path.read_text(encoding="utf-8"))
             different = differences(there, _without_none(now) if name == RUN else now)
             if different:
@@ -129,6 +133,13 @@ def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str 
     return lines if len(lines) <= 10 or under else [*lines[:9], f"and {len(lines) - 9} more differences"]
 
 
+def _is_run(folder: Path) -> bool:
+    """An empty folder may become one."""
+    if not folder.is_dir():
+        return False
+    return any((folder / name).exists() for name in (LOCK, MANIFEST)) or not any(folder.iterdir())
+
+
 def _read_manifest(path: Path) -> dict[str, int]:
     """Sizes by name; a last line that was cut off by a kill is dropped from the file."""
     if not path.exists():
@@ -138,8 +149,11 @@ def _read_manifest(path: Path) -> dict[str, int]:
     if len(whole) < len(content):
         with open(path, "r+b") as handle:
             handle.truncate(len(whole))
-    entries = [json.loads(line) for line in whole.splitlines()]
-    return {entry["path"]: entry["bytes"] for entry in entries}
+    try:
+        entries = [json.loads(line) for line in whole.splitlines()]
+        return {entry["path"]: entry["bytes"] for entry in entries}
+    except (ValueError, KeyError, TypeError) as error:
+        raise fail(path, f"is damaged ({error})", "restore it, or choose another folder with -o") from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
