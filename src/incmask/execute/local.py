@@ -11,10 +11,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
-from queue import Empty
 from typing import Any, TypeVar
 
-from incmask.errors import fail
+from incmask.errors import IncmaskError, fail
 from incmask.progress import Report
 
 Job = TypeVar("Job")
@@ -28,6 +27,8 @@ _ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+
+_LESS_MEMORY = "run the same command again with --set num_workers=1, or with a smaller --set batch_size and another -o"
 
 _progress: Any = None
 """In a worker: the queue to the parent."""
@@ -46,7 +47,8 @@ class LocalPool:
     def __init__(self, num_workers: int):
         self.num_workers = num_workers
         context = multiprocessing.get_context("spawn")
-        self._queue = context.Queue()
+        # Puts at once, so that what a job reports is here before its result is.
+        self._queue = context.SimpleQueue()
         with _environment(_ENVIRONMENT), _hidden_main():
             self._pool = ProcessPoolExecutor(num_workers, context, initializer=_start, initargs=(self._queue,))
             # Processes start at the first submission, and take their environment from then.
@@ -65,19 +67,16 @@ class LocalPool:
         Raises:
             IncmaskError: from a job, or a worker was killed.
         """
-        pending: dict[Future[Result], Job] = {self._pool.submit(_call, function, job): job for job in jobs}
+        pending: dict[Future[Result], Job] = {}
         try:
+            pending |= {self._pool.submit(_call, function, job): job for job in jobs}
             while pending:
                 done, _ = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
                 self._drain(report)
                 for future in done:
                     yield pending.pop(future), future.result()
         except BrokenProcessPool as error:
-            raise fail(
-                "worker process",
-                "was killed, most likely for want of memory",
-                "run the same command again with --set num_workers=1 or a smaller --set batch_size",
-            ) from error
+            raise fail("worker process", "was killed, most likely for want of memory", _LESS_MEMORY) from error
         finally:
             for future in pending:
                 future.cancel()
@@ -99,11 +98,8 @@ class LocalPool:
         self.close()
 
     def _drain(self, report: Report) -> None:
-        try:
-            while True:
-                report(self._queue.get_nowait())
-        except Empty:
-            pass
+        while not self._queue.empty():
+            report(self._queue.get())
 
 
 def _start(queue: Any) -> None:
@@ -142,7 +138,19 @@ def _end_with_parent() -> None:
 
 
 def _call(function: Callable[[Job, Report], Result], job: Job) -> Result:
-    return function(job, _progress.put)
+    try:
+        return function(job, _progress.put)
+    except MemoryError as error:
+        raise _no_memory() from error
+    except RuntimeError as error:
+        # Torch's allocators have no error of their own that is the same on all devices.
+        if "out of memory" in str(error) or "not enough memory" in str(error) or "allocate memory" in str(error):
+            raise _no_memory() from error
+        raise
+
+
+def _no_memory() -> IncmaskError:
+    return fail("worker process", "ran out of memory", _LESS_MEMORY)
 
 
 def _nothing() -> None:

@@ -27,6 +27,15 @@ def available_bytes() -> int | None:
     try:
         limit = int((_CGROUP / "memory.max").read_text())
         used = int((_CGROUP / "memory.current").read_text())
-        return min(available, limit - used)
+        return min(available, limit - used + _reclaimable_bytes())
     except (OSError, ValueError):
         return available
+
+
+def _reclaimable_bytes() -> int:
+    """Files that a container has read and that count as its memory, though they can be dropped at any time."""
+    try:
+        lines = (_CGROUP / "memory.stat").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+    except (OSError, StopIteration, ValueError):
+        return 0

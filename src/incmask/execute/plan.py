@@ -59,12 +59,13 @@ def fitting_workers(
         return num_workers
     needed = PROCESS_BYTES + training_bytes(network, size=size, batch_size=batch_size)
     if needed > available:
-        fitting = max(1, int(batch_size * (available - PROCESS_BYTES) / (needed - PROCESS_BYTES)))
+        fitting = int(batch_size * (available - PROCESS_BYTES) / (needed - PROCESS_BYTES))
+        smaller_batch = f"use --set batch_size={fitting}, a smaller" if fitting >= 1 else "use a smaller"
         raise fail(
             "memory",
             f"training at {size[0]}×{size[1]} with batches of {batch_size} takes about {needed / 2**30:.1f} GiB, "
             f"{available / 2**30:.1f} GiB are free",
-            f"use --set batch_size={fitting}, a smaller --size, or close other programs",
+            f"{smaller_batch} --size or --set width, or close other programs",
         )
     return max(1, min(num_workers, available // needed))
 
