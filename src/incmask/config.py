@@ -2,12 +2,12 @@
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from incmask.errors import IncmaskError, Problem, fail
 
@@ -18,9 +18,9 @@ CONFIG_NAME = "incmask.toml"
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, and unknown names are errors."""
+    """A part of the configuration: frozen; unknown names, other types and infinite numbers are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Settings(Section):
@@ -41,7 +41,10 @@ class Settings(Section):
         "confident_empty_too", description="which pseudo-labelled images are used (binary task)"
     )
 
-    size: tuple[int, int] | None = Field(None, description="height and width of the network's input; none: from data")
+    # TOML has lists where Python has tuples.
+    size: tuple[StrictInt, StrictInt] | None = Field(
+        None, strict=False, description="height and width of the network's input; none: from data"
+    )
     fit: Literal["resize", "tile"] = Field("resize", description="bring images to size by scaling or by cutting tiles")
     width: float = Field(0.5, ge=0.0625, le=8, description="the networks' width factor (the paper's alpha)")
     width_step: float = Field(0.25, ge=0, description="added to the width each generation where it grows")
@@ -117,7 +120,7 @@ def read_config(folder: Path) -> ConfigFile:
     path = folder / CONFIG_NAME
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ConfigFile()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise fail(path, f"is no readable TOML file ({error})", "mend the line or remove the file") from error
@@ -138,22 +141,28 @@ def resolve_settings(
     Raises:
         IncmaskError: an unknown preset, effort or setting, or a value outside its range.
     """
-    preset_values = choose(PRESETS, preset, option="--preset")
-    effort_values = choose(EFFORTS, effort or default_effort(preset), option="--effort")
+    preset_values = choose(PRESETS, preset, option="preset")
+    effort_values = choose(EFFORTS, effort or default_effort(preset), option="effort")
     laid = effort_values | preset_values
     # Each source is checked alone first, so that the message names the place that holds the mistake.
     for where, values in ((CONFIG_NAME, from_file), ("--set", overrides)):
         laid = laid | dict(values or {})
         validated(Settings, laid, where=where)
     settings = Settings(**laid)
+    if problems := list(_side_problems(settings)):
+        raise IncmaskError(problems)
+    return settings
+
+
+def _side_problems(settings: Settings) -> Iterator[Problem]:
     for name in ("erode_px", "dilate_px"):
         side = getattr(settings, name)
         if side and side % 2 == 0:
-            raise fail(f"setting {name}", f"must be odd or 0, got {side}", f"use {side - 1} or {side + 1}")
+            yield Problem(f"setting {name}", f"must be odd or 0, got {side}", f"use {side - 1} or {side + 1}")
     if settings.size and any(side < 16 or side % 16 for side in settings.size):
+        given = " ".join(map(str, settings.size))
         near = " ".join(str(max(16, round(side / 16) * 16)) for side in settings.size)
-        raise fail("setting size", f"must be multiples of 16, got {settings.size[0]} {settings.size[1]}", f"use {near}")
-    return settings
+        yield Problem("setting size", f"must be multiples of 16, got {given}", f"use {near}")
 
 
 def default_effort(preset: str) -> str:
@@ -186,7 +195,7 @@ def choose(known: Mapping[str, Any], name: str, *, option: str) -> Any:
         IncmaskError: an unknown name; the message lists the known ones.
     """
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
+        near = difflib.get_close_matches(name.casefold(), known, n=1)
         raise fail(
             option,
             f"unknown name {name!r}",
@@ -210,7 +219,12 @@ def validated(model: type[Model], values: Mapping[str, Any], *, where: str) -> M
 def _problem(model: type[BaseModel], item: Any, where: str) -> Problem:
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
+        if len(item["loc"]) > 1:
+            return Problem(where, f"unknown name {name!r}", "correct or remove it")
         near = difflib.get_close_matches(name, model.model_fields, n=3)
         known = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(model.model_fields)}"
         return Problem(where, f"unknown name {name!r}", known)
-    return Problem(where, f"{name} = {item.get('input')!r}: {item['msg'].lower()}", f"correct {name}")
+    message = item["msg"].removeprefix("Value error, ").lower()
+    if not name:
+        return Problem(where, message, "correct it")
+    return Problem(where, f"{name} = {item.get('input')!r}: {message}", f"correct {name}")
