@@ -4,11 +4,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from incmask.config import CONFIG_NAME, Settings, choose, default_effort, read_config, resolve_settings, validated
+from incmask.config import (
+    CONFIG_NAME,
+    ConfigFile,
+    Settings,
+    choose,
+    default_effort,
+    read_config,
+    resolve_settings,
+    validated,
+)
+from incmask.data.check import describe
 from incmask.data.dataset import DataOptions, Dataset
-from incmask.data.scan import load_dataset
+from incmask.data.scan import load_dataset, scan
 from incmask.data.stack import derive_size
-from incmask.errors import fail
+from incmask.errors import IncmaskError, Problem, fail
 from incmask.profiles import PROFILES, Profile
 from incmask.recipes import RECIPES, Recipe
 from incmask.store import hash_file
@@ -83,6 +93,31 @@ class Resolved:
         }
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What is in a data folder, in lines, and everything that is wrong with it."""
+
+    description: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def check_data(data: Path) -> Checked:
+    """Find everything that is wrong with a folder and its ``incmask.toml``; touches nothing."""
+    problems: list[Problem] = []
+    file, options = ConfigFile(), DataOptions()
+    try:
+        file = read_config(data)
+        options = validated(DataOptions, file.data, where=str(data / CONFIG_NAME))
+    except IncmaskError as error:
+        problems += error.problems
+    try:
+        _name(file, Choices())
+    except IncmaskError as error:
+        problems += error.problems
+    found = scan(data, options)
+    return Checked(tuple(describe(found.dataset)) if found.dataset else (), (*problems, *found.problems))
+
+
 def resolve(data: Path, choices: Choices) -> Resolved:
     """Read ``incmask.toml`` and the folder, and settle every choice.
 
@@ -90,25 +125,39 @@ def resolve(data: Path, choices: Choices) -> Resolved:
         IncmaskError: an unknown name, a value outside its range, or data with problems.
     """
     file = read_config(data)
-    preset = choices.preset or file.preset or "default"
-    effort = choices.effort or file.effort or default_effort(preset)
-    name = choices.recipe or file.recipe or "im+"
-    profile_name = choices.profile or file.profile or "generic"
-    recipe, profile = choose(RECIPES, name, option="--recipe"), choose(PROFILES, profile_name, option="--profile")
-    settings = resolve_settings(preset=preset, effort=effort, from_file=file.settings, overrides=choices.settings)
+    named = _name(file, choices)
+    names, settings, recipe = named.names, named.settings, RECIPES[named.names["recipe"]]
     dataset = load_dataset(data, validated(DataOptions, file.data, where=str(data / CONFIG_NAME)))
     notes = list(dataset.notes)
-    if recipe.teachers and not dataset.unlabelled:
-        notes.append(f"no unlabelled images: {name} is {recipe.teachers} alone")
-        name, recipe = recipe.teachers, RECIPES[recipe.teachers]
-    _check(settings, dataset, recipe, name=name)
+    base_name = "ldt" if recipe.labelled == "full" else recipe.teachers
+    if base_name and not dataset.unlabelled:
+        notes.append(f"no unlabelled images: {names['recipe']} is {base_name} alone")
+        names, recipe = names | {"recipe": base_name}, RECIPES[base_name]
+    _check(settings, dataset, recipe, name=names["recipe"])
     size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
     notes.append(
-        f"recipe {name} ({recipe.title}), preset {preset}, effort {effort}, "
+        f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}, effort {names['effort']}, "
         f"networks of {size[0]}×{size[1]}×{dataset.channels} and width {settings.width:g}"
     )
-    names = {"recipe": name, "preset": preset, "effort": effort, "profile": profile_name}
-    return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes))
+    return Resolved(names, recipe, PROFILES[names["profile"]], settings, dataset, size, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Choices that need no data: the names of recipe, preset, effort and profile, all known, and the settings."""
+
+    names: dict[str, str]
+    settings: Settings
+
+
+def _name(file: ConfigFile, choices: Choices) -> _Named:
+    preset = choices.preset or file.preset or "default"
+    effort = choices.effort or file.effort or default_effort(preset)
+    recipe, profile = choices.recipe or file.recipe or "im+", choices.profile or file.profile or "generic"
+    choose(RECIPES, recipe, option="recipe")
+    choose(PROFILES, profile, option="profile")
+    settings = resolve_settings(preset=preset, effort=effort, from_file=file.settings, overrides=choices.settings)
+    return _Named({"recipe": recipe, "preset": preset, "effort": effort, "profile": profile}, settings)
 
 
 def _check(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: str) -> None:
@@ -123,5 +172,6 @@ def _check(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: str) -
         raise fail(
             "setting num_members",
             f"{settings.num_members} voting members, but only {least} models to take them from",
-            f"use --set num_members={max(2, least)}, or more of num_base, num_students and num_kept",
+            (f"use --set num_members={least}, or " if least >= 2 else "use ")
+            + "more of num_base, num_students and num_kept",
         )

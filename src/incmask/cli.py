@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -63,23 +65,19 @@ def demo(
 @app.command()
 def check(data: Data, as_json: Json = False) -> None:
     """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing."""
-    from incmask.config import CONFIG_NAME, read_config, validated
-    from incmask.data.check import describe
-    from incmask.data.dataset import DataOptions
-    from incmask.data.scan import scan
+    from incmask.choices import check_data
 
-    options = validated(DataOptions, read_config(data).data, where=str(data / CONFIG_NAME))
-    found = scan(data, options)
-    lines = describe(found.dataset) if found.dataset else []
+    found = check_data(data)
     if as_json:
         problems = [{"where": each.where, "what": each.what, "remedy": each.remedy} for each in found.problems]
-        typer.echo(json.dumps({"problems": problems, "description": lines}, ensure_ascii=False))
+        typer.echo(json.dumps({"problems": problems, "description": found.description}, ensure_ascii=False))
     else:
-        for line in lines:
+        for line in found.description:
             typer.echo(line)
         for problem in found.problems:
             typer.echo(f"problem: {problem}")
-        typer.echo(f"{len(found.problems)} problems" if found.problems else "no problems: ready for `incmask run`")
+        number = f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}"
+        typer.echo(number if found.problems else "no problems: ready for `incmask run`")
     if found.problems:
         raise typer.Exit(1)
 
@@ -163,15 +161,24 @@ def main() -> None:
         for problem in error.problems:
             typer.echo(f"incmask: {problem}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except _StoppedError:
         typer.echo("incmask: stopped; the same command goes on from here", err=True)
         sys.exit(130)
 
 
-def _listener(quiet: bool) -> Any:
+class _StoppedError(Exception):
+    """Ctrl-C, in a form that the library of the command line lets through."""
+
+
+@contextmanager
+def _listener(quiet: bool) -> Iterator[Any]:
     from incmask.terminal import Quietly, Terminal
 
-    return Quietly() if quiet else Terminal()
+    try:
+        with Quietly() if quiet else Terminal() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        raise _StoppedError from None
 
 
 def _print_result(text: str, values: dict[str, Any], *, as_json: bool) -> None:

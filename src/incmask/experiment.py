@@ -69,22 +69,12 @@ def run(
     chosen = resolve(data, choices)
     for note in chosen.notes:
         progress.say(note)
-    settings = chosen.settings
+    # Before the folder is begun with choices that do not fit this machine.
+    num_workers = _num_workers(chosen, progress)
     with Store(out, run=chosen.describe_run(), data=chosen.describe_data()) as store:
         store.write(out / "environment.json", _environment())
-        # Several processes on one GPU only wait for each other.
-        on_cpu = resolve_device(settings.device).type == "cpu"
-        num_workers = settings.num_workers or (num_cores() if on_cpu else 1)
         setup = _set_up(chosen, _stacks(chosen, store, num_threads=num_workers), progress)
-        room = fitting_workers(
-            setup.network(settings.num_generations if setup.recipe.teachers else 0),
-            size=setup.size,
-            batch_size=settings.batch_size,
-            num_workers=num_workers,
-        )
-        if room < num_workers:
-            progress.say(f"memory for {room} of {num_workers} workers; a smaller --set batch_size takes less")
-        with LocalPool(room) as pool:
+        with LocalPool(num_workers) as pool:
             stages = _train_all(setup, store, pool, progress, base_from=base_from)
             best = max(stages, key=lambda stage: stage.score)
             progress.say(_verdict(stages, best))
@@ -94,6 +84,20 @@ def run(
             progress.doing("masks for all unlabelled images")
             write_masks(setup, store, pool, model)
     return Outcome(out, chosen.names["recipe"], tuple(stages), best, tuple(scores), time.monotonic() - started)
+
+
+def _num_workers(chosen: Resolved, progress: Progress) -> int:
+    """How many students train side by side: one a core, as many as memory has room for."""
+    settings = chosen.settings
+    # Several processes on one GPU only wait for each other.
+    on_cpu = resolve_device(settings.device).type == "cpu"
+    wanted = settings.num_workers or (num_cores() if on_cpu else 1)
+    setup = Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks={}, folds=())
+    widest = setup.network(settings.num_generations if chosen.recipe.teachers else 0)
+    room = fitting_workers(widest, size=chosen.size, batch_size=settings.batch_size, num_workers=wanted)
+    if room < wanted:
+        progress.say(f"memory for {room} of {wanted} workers; a smaller --set batch_size takes less")
+    return room
 
 
 def _set_up(chosen: Resolved, stacks: dict[str, Stack], progress: Progress) -> Setup:

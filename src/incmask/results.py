@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incmask.ensemble import About, save_ensemble
+from incmask.errors import IncmaskError
 from incmask.evaluation import EvaluateJob, ScoreRow, evaluate_models, from_csv, to_csv
 from incmask.execute.local import LocalPool
 from incmask.outputs import MASK_SHARES, ImageFile, predict_files, share_jobs, shares_csv
@@ -94,7 +95,10 @@ def write_masks(setup: Setup, store: Store, pool: LocalPool, model: Path) -> Non
         return
     files = [ImageFile(item.name, item.image) for item in items]
     jobs = share_jobs(files, model, out=store.root, device=setup.settings.device, num_jobs=4 * pool.num_workers)
-    shares = [share for _, done in pool.run(predict_files, jobs, ignore) for share in done.shares]
+    done = [predicted for _, predicted in pool.run(predict_files, jobs, ignore)]
+    if problems := [problem for each in done for problem in each.problems]:
+        raise IncmaskError(problems)
+    shares = [share for each in done for share in each.shares]
     store.write(table, shares_csv(shares, [each.name for each in setup.dataset.classes]))
 
 
