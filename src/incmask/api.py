@@ -12,6 +12,7 @@ from incmask import experiment
 from incmask.choices import Choices
 from incmask.data.readers import to_network_range
 from incmask.ensemble import Ensemble, Prediction
+from incmask.errors import fail
 from incmask.evaluation import ScoreRow
 from incmask.experiment import Outcome
 from incmask.progress import Progress
@@ -106,22 +107,25 @@ def predict(ensemble: Ensemble, images: Sequence[np.ndarray]) -> list[Prediction
         For each image the label, the disputed pixels and the probabilities, at the image's own size.
 
     Raises:
-        IncmaskError: an image with another number of channels, or with infinite values.
+        IncmaskError: an image of another shape or number of channels, or with NaN or infinite values.
     """
-    about = ensemble.about
     return list(
         ensemble.predict(
-            [
-                to_network_range(
-                    image[..., None] if image.ndim == 2 else image,
-                    about.channels,
-                    intensity=about.intensity,
-                    where=f"images[{index}]",
-                )
-                for index, image in enumerate(images)
-            ]
+            [_network_image(image, ensemble, where=f"images[{index}]") for index, image in enumerate(images)]
         )
     )
+
+
+def _network_image(image: np.ndarray, ensemble: Ensemble, *, where: str) -> np.ndarray:
+    if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "buif":
+        raise fail(where, f"expected (H, W) or (H, W, C) numbers, got {image.dtype} {image.shape}", "convert it")
+    if not np.isfinite(image).all():
+        raise fail(where, "has NaN or infinite intensities", "replace them by numbers, such as 0")
+    image = np.atleast_3d(image)
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * np.uint8(255)
+    about = ensemble.about
+    return to_network_range(image, about.channels, intensity=about.intensity, where=where)
 
 
 def default_out(data: Path) -> Path:

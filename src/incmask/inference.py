@@ -15,8 +15,12 @@ from incmask.predict import CHUNK
 from incmask.progress import Progress
 
 
-def list_images(path: Path) -> list[ImageFile]:
+def list_images(path: Path, *, out: Path | None = None) -> list[ImageFile]:
     """Find the images below a folder, or take a single file; names keep subfolders and lose endings.
+
+    Args:
+        path: the folder or file.
+        out: left out where it lies below ``path``: masks of an earlier call are no images.
 
     Raises:
         IncmaskError: nothing is there, no image is found, or two images would write the same mask.
@@ -26,7 +30,8 @@ def list_images(path: Path) -> list[ImageFile]:
     if path.is_file():
         return [ImageFile(path.stem, path)]
     found: dict[str, Path] = {}
-    for folder, _, names in os.walk(path):
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if out is None or (Path(folder) / name).resolve() != out.resolve()]
         for name in sorted(names):
             file = Path(folder) / name
             if file.suffix.casefold() not in IMAGE_SUFFIXES or name.startswith("."):
@@ -66,7 +71,7 @@ def predict_folder(
         IncmaskError: there is no model, no image, or the folder cannot be written.
     """
     ensemble = Ensemble.load(model, device="cpu")
-    files = list_images(images)
+    files = list_images(images, out=out)
     worth_starting = -(-len(files) // CHUNK)
     num_workers = min(num_workers or num_cores(), worth_starting)
     progress.expect(len(files))
