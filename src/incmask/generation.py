@@ -59,9 +59,11 @@ def label(
                     last=min(first + _LABEL_JOB_IMAGES, num_images),
                     task=dataset.task,
                     vote=setup.recipe.labeller,
-                    # Without blocking there is nothing to outnumber: every pair is used.
-                    admit=settings.admit if setup.recipe.blocking else "all",
                     settings=settings,
+                    # Without blocking there is nothing to outnumber, thin or widen: every pair is used as it is.
+                    admit=settings.admit if setup.recipe.blocking else "all",
+                    erode_px=settings.erode_px if setup.recipe.blocking else 0,
+                    dilate_px=settings.dilate_px if setup.recipe.blocking else 0,
                 )
                 for first in range(0, num_images, _LABEL_JOB_IMAGES)
             ]

@@ -27,7 +27,8 @@ class LabelJob:
         task: what the models predict.
         vote: how members are combined.
         admit: which binary pairs are used.
-        settings: device, precision, erosion and dilation.
+        settings: device and precision.
+        erode_px, dilate_px: sides of the squares that change the mask, as for ``inconsistency``.
     """
 
     members: tuple[Path, ...]
@@ -40,6 +41,8 @@ class LabelJob:
     vote: Vote
     admit: AdmissionRule
     settings: Settings
+    erode_px: int = 0
+    dilate_px: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
             members,
             task=job.task,
             vote=job.vote,
-            erode_px=job.settings.erode_px,
-            dilate_px=job.settings.dilate_px,
+            erode_px=job.erode_px,
+            dilate_px=job.dilate_px,
         )
         labels[rows], masks[rows] = voted.label, voted.inconsistent
         foreground = voted.label.any(-1) if job.task == "multilabel" else voted.label > 0
