@@ -1,6 +1,6 @@
 """All recipes on one data set, at equal steps, over several seeds.
 
-    python -m benchmarks.recipes DATA OUT --seeds 3 --preset default --set epochs=10 --set steps_per_epoch=32
+    python -m benchmarks.recipes DATA OUT --seeds 1 2 3 --preset default --set epochs=10 --set steps_per_epoch=32
 
 For each seed LDT, ALDT and FDT are trained, and the other recipes start from that seed's LDT models. A recipe's
 models are the best of its generations by validation; test is scored once, at the end. Printed, and written to
@@ -98,7 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare recipes at equal steps.")
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--preset", default="default")
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES_IN_ORDER), choices=list(RECIPES))
     parser.add_argument("--set", action="append", default=[], dest="assignments", metavar="NAME=VALUE")
@@ -106,7 +106,7 @@ def main() -> None:
     settings = parse_assignments(options.assignments)
     rows: list[Row] = []
     try:
-        for seed in range(1, options.seeds + 1):
+        for seed in options.seeds:
             for name in options.recipes:
                 outcome = run(
                     options.data,
