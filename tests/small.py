@@ -1,0 +1,83 @@
+"""Small stacks and jobs for the tests of training: a few images of blocks, networks of a few filters."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from incmask.batches import PLAIN, ROW, Source, TrainingSet, num_outputs
+from incmask.config import PRESETS, Settings, Task
+from incmask.fit import FitJob
+from incmask.models import NetworkSpec
+from incmask.predict import Validation
+
+# As in the workers; and idle threads do not spin beside other tests.
+torch.set_num_threads(1)
+
+TASKS: tuple[Task, ...] = ("binary", "multilabel", "multiclass")
+NUM_CLASSES = {"binary": 1, "multilabel": 2, "multiclass": 3}
+
+
+def blocks(num: int, *, seed: int = 0, side: int = 32, channels: int = 1) -> np.ndarray:
+    """Give images of 8×8 blocks of random grey, (N, side, side, C) uint8, none of it 0."""
+    grey = np.random.default_rng(seed).integers(1, 256, (num, side // 8, side // 8, channels), dtype=np.uint8)
+    return grey.repeat(8, 1).repeat(8, 2)
+
+
+def truth(images: np.ndarray, task: Task) -> np.ndarray:
+    """Give labels that follow from the brightness of the first channel."""
+    grey = images[..., 0]
+    if task == "multilabel":
+        return np.stack([grey > 80, grey > 160], -1).astype(np.uint8)
+    return (grey > 80).astype(np.uint8) + (grey > 160) if task == "multiclass" else (grey > 128).astype(np.uint8)
+
+
+def save_source(
+    folder: Path, images: np.ndarray, labels: np.ndarray, inconsistent: np.ndarray | None = None, *, name: str = "set"
+) -> Source:
+    """Write stacks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for part, values in (("images", images), ("labels", labels), ("inconsistent", inconsistent)):
+        if values is not None:
+            paths[part] = folder / f"{name}-{part}.npy"
+            np.save(paths[part], values)
+    return Source(**paths)
+
+
+def rows_of(num: int, *, strength: int = PLAIN) -> np.ndarray:
+    """Give a row for each image of the first source, all with their own seeds."""
+    rows = np.zeros(num, ROW)
+    rows["index"], rows["strength"], rows["seed"] = np.arange(num), strength, np.arange(num) + 100
+    return rows
+
+
+def some_settings(preset: str = "default", **values: object) -> Settings:
+    """Give the settings of a preset with little to do."""
+    few = {"epochs": 3, "batch_size": 2, "steps_per_epoch": 2, "device": "cpu", "width": 0.125}
+    return Settings.model_validate(few | PRESETS[preset] | {"batch_size": 2} | values)
+
+
+def some_job(
+    folder: Path,
+    *,
+    task: Task = "binary",
+    settings: Settings | None = None,
+    labels: np.ndarray | None = None,
+    num: int = 4,
+    seed: int = 7,
+) -> FitJob:
+    """Give a student to train on four images and to score on three; ``labels`` replace the true ones."""
+    settings = settings or some_settings()
+    images, others = blocks(num), blocks(3, seed=1)
+    source = save_source(folder / "data", images, truth(images, task) if labels is None else labels)
+    val = save_source(folder / "data", others, truth(others, task), name="val")
+    return FitJob(
+        folder=folder / "student",
+        network=NetworkSpec(1, num_outputs(task, NUM_CLASSES[task]), settings.width),
+        training=TrainingSet((source,), (), rows_of(num), task),
+        validation=Validation(val.images, val.labels),
+        num_classes=NUM_CLASSES[task],
+        settings=settings,
+        seed=seed,
+    )
