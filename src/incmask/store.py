@@ -125,7 +125,11 @@ def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str 
     """Say in a line each where two nested mappings differ, at most ten of them."""
     lines: list[str] = []
     for name in sorted({*there, *now}):
-        old, new = there.get(name, "nothing"), now.get(name, "nothing")
+        if name not in there or name not in now:
+            # Its value may be long, and says no more.
+            lines.append(f"{under}{name} was not there when the run began" if name in now else f"{under}{name} is gone")
+            continue
+        old, new = there[name], now[name]
         if isinstance(old, dict) and isinstance(new, dict):
             lines += differences(old, new, under=f"{under}{name}.")
         elif old != new:
