@@ -1,0 +1,44 @@
+"""What tests of whole runs share."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+
+class InlinePool:
+    """Stands in for ``LocalPool``: the same calls, one job after the other in this process."""
+
+    def __init__(self, num_workers: int):
+        self.num_workers = num_workers
+
+    def run(
+        self, function: Callable[[Any, Callable[[int], None]], Any], jobs: Sequence[Any], report: Callable[[int], None]
+    ) -> Iterator[tuple[Any, Any]]:
+        for job in jobs:
+            yield job, function(job, report)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def __enter__(self) -> "InlinePool":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Run everything in this process, on one thread as workers do."""
+    import torch
+
+    from incmask import experiment
+
+    monkeypatch.setattr(experiment, "LocalPool", InlinePool)
+    # The time of a few steps is told before a run, but takes as long as the rest of a tiny one.
+    monkeypatch.setattr(experiment, "seconds_per_step", lambda job, *, pool: 0.01)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
