@@ -112,13 +112,7 @@ class Trainer:
             weight=None if batch.weight is None else batch.weight.to(device),
         )
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise fail(
-                self._job.folder,
-                f"the loss turned {value} at step {step + 1}",
-                f"lower the learning rate, for example --set learning_rate={settings.learning_rate / 3:.1g}, "
-                "or use --set precision=float32",
-            )
+        _check_finite(value, self._job, what="the loss", step=step + 1)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._optimiser.step()
@@ -174,7 +168,8 @@ def fit(job: FitJob, report: Report = ignore) -> None:
         report: called with the number of steps done since the last call.
 
     Raises:
-        IncmaskError: the loss is no finite number, or a file cannot be written.
+        IncmaskError: the loss is no finite number, the checkpoint is damaged or another training's,
+            or a file cannot be written.
     """
     settings, task = job.settings, job.training.task
     trainer = Trainer(job, resolve_device(settings.device))
@@ -184,7 +179,10 @@ def fit(job: FitJob, report: Report = ignore) -> None:
     checkpoint = job.folder / CHECKPOINT
     if checkpoint.exists():
         tensors, about = load_tensors(checkpoint)
-        history, best = about["history"], trainer.restore(tensors)
+        try:
+            history, best = about["history"], trainer.restore(tensors)
+        except (KeyError, IndexError, ValueError, RuntimeError) as error:
+            raise fail(checkpoint, "belongs to another training", "remove it and run again") from error
         report(len(history) * steps_per_epoch)
 
     for epoch in range(len(history), settings.epochs):
@@ -200,6 +198,7 @@ def fit(job: FitJob, report: Report = ignore) -> None:
             settings=settings,
             loss=loss_of(settings, task),
         )
+        _check_finite(scored.loss, job, what="the validation loss", step=(epoch + 1) * steps_per_epoch)
         history.append(
             {
                 "epoch": epoch + 1,
@@ -236,7 +235,19 @@ def learning_rate(step: int, num_steps: int, settings: Settings) -> float:
     num_warmup = math.ceil(settings.warmup_fraction * num_steps)
     if step < num_warmup:
         return settings.learning_rate * (step + 1) / num_warmup
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - num_warmup) / (num_steps - num_warmup)))
+    # The steps that are timed may go beyond the last.
+    done = (step - num_warmup) / (num_steps - num_warmup) if step < num_steps else 1.0
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _check_finite(loss: float, job: FitJob, *, what: str, step: int) -> None:
+    if not math.isfinite(loss):
+        raise fail(
+            job.folder,
+            f"{what} turned {loss} at step {step}",
+            f"lower the learning rate, for example --set learning_rate={job.settings.learning_rate / 3:.1g}, "
+            "or use --set precision=float32, in a new run folder",
+        )
 
 
 def _best_epoch(history: list[dict[str, float]], settings: Settings, task: str) -> int:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from incmask.errors import fail
-from incmask.files import whole_file
+from incmask.files import write_bytes
 from incmask.nets import UNet
 
 
@@ -57,7 +57,7 @@ def load_model(path: Path) -> nn.Module:
     try:
         network = NetworkSpec(**about["network"]).build()
         network.load_state_dict(state)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise fail(path, "is no model of this program", "name a model folder that `incmask run` wrote") from error
     return network.eval()
 
@@ -65,8 +65,8 @@ def load_model(path: Path) -> nn.Module:
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
     """Write tensors and a JSON description to one safetensors file, whole or not at all."""
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with whole_file(path) as temporary:
-        save_file(flat, temporary, metadata={"about": json.dumps(about)})
+    # As bytes first: safetensors' own writing tells a full disk by an error of its own.
+    write_bytes(path, save(flat, metadata={"about": json.dumps(about)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
