@@ -3,16 +3,18 @@
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from incmask.choices import Choices, Resolved, resolve
 from incmask.config import Settings
 from incmask.data.split import describe_folds, make_folds
 from incmask.data.stack import Stack, build_stack, read_stack
 from incmask.device import resolve_device
+from incmask.errors import IncmaskError, Problem
 from incmask.evaluation import ScoreRow
 from incmask.execute.local import LocalPool
 from incmask.execute.machine import num_cores
@@ -21,10 +23,16 @@ from incmask.generation import run_generation
 from incmask.progress import Progress, Silent
 from incmask.recipes import RECIPES, Recipe
 from incmask.results import Stage, evaluate_all, hand_over, make_stage, score_name, write_masks
-from incmask.store import Store
+from incmask.store import Store, as_records, differences, read_records
 from incmask.students import Setup, adopt, fit_jobs, train, width_of
 
 _PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pillow", "tifffile", "safetensors")
+
+_OF_STUDENTS = {
+    *("num_base", "num_students", "num_generations", "num_kept", "num_members"),
+    *("erode_px", "dilate_px", "admit", "width_step"),
+}
+"""Settings that make no difference to a base model."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +77,10 @@ def run(
     chosen = resolve(data, choices)
     for note in chosen.notes:
         progress.say(note)
-    # Before the folder is begun with choices that do not fit this machine.
+    # Before the folder is begun with choices that do not fit this machine or the models to be taken over.
     num_workers = _num_workers(chosen, progress)
+    if base_from is not None:
+        _check_source(base_from, chosen)
     with Store(out, run=chosen.describe_run(), data=chosen.describe_data()) as store:
         store.write(out / "environment.json", _environment())
         setup = _set_up(chosen, _stacks(chosen, store, num_threads=num_workers), progress)
@@ -84,6 +94,24 @@ def run(
             progress.doing("masks for all unlabelled images")
             write_masks(setup, store, pool, model)
     return Outcome(out, chosen.names["recipe"], tuple(stages), best, tuple(scores), time.monotonic() - started)
+
+
+def _check_source(source: Path, chosen: Resolved) -> None:
+    """Refuse base models that this run would not have trained itself."""
+
+    theirs = read_records(source)
+    ours = as_records(run=chosen.describe_run(), data=chosen.describe_data())
+    told = differences(_of_base(theirs.run), _of_base(ours.run)) + differences(theirs.data, ours.data)
+    if told:
+        remedy = "take it back, or train the base models anew"
+        raise IncmaskError([Problem(str(source), difference, remedy) for difference in told])
+
+
+def _of_base(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices that base models depend on."""
+    recipe = RECIPES[run["recipe"]].teachers or run["recipe"]
+    settings = {name: value for name, value in run["settings"].items() if name not in _OF_STUDENTS}
+    return {"size": run["size"], "profile": run["profile"], "recipe": recipe, "settings": settings}
 
 
 def _num_workers(chosen: Resolved, progress: Progress) -> int:

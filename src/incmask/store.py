@@ -5,6 +5,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -92,8 +93,8 @@ class Store:
         # run.toml and data.json lie in the manifest too: a run killed between them begins afresh.
         self._known = _read_manifest(self.root / MANIFEST)
         for name, now, text in (
-            (RUN, json.loads(json.dumps(run)), tomli_w.dumps(_without_none(run))),
-            (DATA, json.loads(json.dumps(data)), json.dumps(data, indent=1)),
+            (RUN, _plain(run), tomli_w.dumps(_plain(run))),
+            (DATA, _plain(data), json.dumps(data, indent=1)),
         ):
             path = self.root / name
             if name not in self._known:
@@ -101,8 +102,7 @@ class Store:
                 continue
             if not self.has(path):
                 raise fail(path, "was changed or removed by hand", "restore it, or choose another folder with -o")
-            there = _read_toml(path) if name == RUN else json.loads(path.read_text(encoding="utf-8"))
-            different = differences(there, _without_none(now) if name == RUN else now)
+            different = differences(_read(path), now)
             if different:
                 raise IncmaskError(
                     [Problem(str(path), line, "take it back, or choose another folder with -o") for line in different]
@@ -113,6 +113,28 @@ class Store:
 
     def _size(self, path: Path) -> int:
         return path.stat().st_size if path.is_file() else -2
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a run is about: the content of its ``run.toml`` and ``data.json``, without what is None."""
+
+    run: dict[str, Any]
+    data: dict[str, Any]
+
+
+def as_records(*, run: Mapping[str, Any], data: Mapping[str, Any]) -> Records:
+    """What a run folder begun with these would say of itself."""
+    return Records(_plain(run), _plain(data))
+
+
+def read_records(root: Path) -> Records:
+    """Read what a run folder says of itself.
+
+    Raises:
+        IncmaskError: it is none.
+    """
+    return Records(_read(root / RUN), _read(root / DATA))
 
 
 def hash_file(path: Path) -> str:
@@ -160,13 +182,22 @@ def _read_manifest(path: Path) -> dict[str, int]:
         raise fail(path, f"is damaged ({error})", "restore it, or choose another folder with -o") from error
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return _plain(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
+    except (OSError, ValueError) as error:
+        raise fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run") from error
 
 
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _without_none(value) if isinstance(value, Mapping) else value
-        for name, value in values.items()
-        if value is not None
-    }
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As values come back from a file: lists for tuples, and nothing for None, which TOML does not know."""
+
+    def without_none(there: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: without_none(value) if isinstance(value, dict) else value
+            for name, value in there.items()
+            if value is not None
+        }
+
+    return without_none(json.loads(json.dumps(values)))
