@@ -24,9 +24,14 @@ def test_nothing_is_at_the_target_before_the_end(tmp_path):
 
 def test_a_failure_leaves_the_old_content_and_no_temporary(tmp_path):
     write_bytes(tmp_path / "x", b"old")
-    with pytest.raises(ZeroDivisionError), whole_file(tmp_path / "x") as temporary:
-        temporary.write_bytes(b"new")
-        raise ZeroDivisionError
+
+    def fail_half_way():
+        with whole_file(tmp_path / "x") as temporary:
+            temporary.write_bytes(b"new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     assert (tmp_path / "x").read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
@@ -42,7 +47,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(IncmaskError, match="No space left on device.*free disk space"):
+    with pytest.raises(IncmaskError, match=r"No space left on device.*free disk space"):
         write_text(tmp_path / "x", "text")
     assert list(tmp_path.iterdir()) == []
 

@@ -146,7 +146,7 @@ def test_an_empty_folder_and_one_without_its_lock_are_taken(tmp_path):
 @pytest.mark.parametrize("below", ["", "sub"])
 def test_a_file_in_place_of_the_folder(tmp_path, below):
     (tmp_path / "file").write_text("")
-    with pytest.raises(IncmaskError, match="is no run folder|cannot be written"):
+    with pytest.raises(IncmaskError, match=r"is no run folder|cannot be written"):
         opened(tmp_path / "file" / below)
 
 
