@@ -5,10 +5,11 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
+import pydantic
 import torch
 from torch import nn
 
@@ -66,6 +67,10 @@ class About:
     precision: Literal["auto", "float32", "bfloat16"]
 
 
+_ABOUT = pydantic.TypeAdapter(About)
+_MEMBERS = pydantic.TypeAdapter(Annotated[tuple[str, ...], pydantic.Field(min_length=1)])
+
+
 class Ensemble:
     """Networks that predict together.
 
@@ -95,11 +100,13 @@ class Ensemble:
         folder = folder / "model" if (folder / "model" / ABOUT).exists() else folder
         try:
             content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            members, about = content["members"], _about_from(content)
-        except FileNotFoundError:
+            about, members = _about_from(content), _MEMBERS.validate_python(content["members"])
+        except (FileNotFoundError, NotADirectoryError):
             raise fail(folder, "holds no model", "name a run folder whose run has ended, or a model folder") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise fail(folder / ABOUT, f"cannot be read ({error})", "restore the file or run again") from error
+            raise fail(
+                folder / ABOUT, f"cannot be read ({_in_a_line(error)})", "restore the file or run again"
+            ) from error
         return cls([load_model(folder / Path(name).name) for name in members], about, device=device)
 
     def predict(self, images: Sequence[np.ndarray]) -> Iterator[Prediction]:
@@ -110,7 +117,7 @@ class Ensemble:
         """
         about = self.about
         for image in images:
-            if image.ndim != 3 or image.shape[2] != about.channels or image.dtype != np.uint8:
+            if image.ndim != 3 or image.shape[2] != about.channels or image.dtype != np.uint8 or not image.size:
                 raise fail(
                     "predict(images)",
                     f"expected uint8 (H, W, {about.channels}), got {image.dtype} {image.shape}",
@@ -161,24 +168,14 @@ def save_ensemble(folder: Path, members: Sequence[Path], about: About, *, scores
 def _about_from(content: dict[str, Any]) -> About:
     if content["format"] != FORMAT:
         raise ValueError(f"format {content['format']}, this version reads {FORMAT}")
-    classes = tuple(
-        ClassInfo(
-            entry["name"],
-            tuple(entry["colour"]),
-            tuple(entry["value"]) if isinstance(entry["value"], list) else entry["value"],
-        )
-        for entry in content["classes"]
-    )
-    low_high = content["intensity"]
-    return About(
-        task=content["task"],
-        classes=classes,
-        channels=content["channels"],
-        intensity=None if low_high is None else tuple(low_high),
-        size=tuple(content["size"]),
-        fit=content["fit"],
-        precision=content["precision"],
-    )
+    return _ABOUT.validate_python(content)
+
+
+def _in_a_line(error: Exception) -> str:
+    if not isinstance(error, pydantic.ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
 
 
 def _assemble(tiles: Sequence[tuple[Window | None, np.ndarray]], size: tuple[int, int]) -> np.ndarray:
