@@ -1,0 +1,74 @@
+import pytest
+
+from incmask.batches import num_outputs
+from incmask.config import Settings
+from incmask.evaluation import EvaluateJob, ScoreRow, evaluate_models, from_csv, to_csv
+from incmask.metrics import scores
+from incmask.models import NetworkSpec, load_model, save_model
+from incmask.predict import Validation, evaluate
+from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings, truth
+
+NAMES = {"binary": ("cell",), "multilabel": ("alive", "position"), "multiclass": ("nothing", "alive", "dead")}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_models_are_scored_together(tmp_path, task):
+    spec = NetworkSpec(1, num_outputs(task, NUM_CLASSES[task]), 0.125)
+    paths = tuple(tmp_path / f"{seed}.safetensors" for seed in (1, 2))
+    for seed, path in enumerate(paths):
+        save_model(path, spec.build(seed=seed).state_dict(), spec)
+    images = blocks(3)
+    source = save_source(tmp_path, images, truth(images, task))
+    validation = Validation(source.images, source.labels, (2, 0))
+    settings = some_settings("paper")
+    job = EvaluateJob(
+        stage="gen-2",
+        model="ensemble",
+        split="val",
+        members=paths,
+        images=validation,
+        task=task,
+        class_names=NAMES[task],
+        position_class="position" if task == "multilabel" else None,
+        settings=settings,
+    )
+    reports = []
+    row = evaluate_models(job, reports.append)
+    assert reports == [1]
+    assert (row.stage, row.model, row.split) == ("gen-2", "ensemble", "val")
+    expected = evaluate(
+        [load_model(path) for path in paths],
+        validation,
+        task=task,
+        num_classes=NUM_CLASSES[task],
+        settings=settings,
+        loss="cross_entropy" if task == "multiclass" else "mse",
+    )
+    assert row.score == row.details["iou" if task == "binary" else "miou"] == expected.score
+    assert row.details["loss"] == expected.loss
+    assert ("miou_ad" in row.details) == (task == "multilabel")
+    table = scores(
+        expected.counts,
+        task=task,
+        class_names=NAMES[task],
+        position_class=job.position_class,
+        empty=0,
+    )
+    assert table.items() <= row.details.items()
+    # Results are kept by their jobs.
+    assert hash(job) == hash(EvaluateJob(**vars(job)))
+
+
+def test_a_table_of_scores_is_read_as_it_was_written():
+    rows = [
+        ScoreRow("base", "1", "val", 0.1 + 0.2, {"miou": 1 / 3, "iou/a, b": 1e-17, "loss": 2.0}),
+        ScoreRow("gen-1", "ensemble", "test", 1.0, {"miou": 0.0, 'iou/"c"': 0.5}),
+    ]
+    text = to_csv(rows)
+    assert text.splitlines()[0] == 'stage,model,split,score,miou,"iou/a, b",loss,"iou/""c"""'
+    assert from_csv(text) == rows
+    assert from_csv(to_csv([])) == []
+
+
+def test_settings_can_stand_in_a_dictionary_s_key():
+    assert len({Settings(), Settings(), Settings(size=(16, 32))}) == 2
