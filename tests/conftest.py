@@ -33,9 +33,10 @@ def inline(monkeypatch):
     """Run everything in this process, on one thread as workers do."""
     import torch
 
-    from incmask import experiment
+    from incmask import experiment, inference
 
     monkeypatch.setattr(experiment, "LocalPool", InlinePool)
+    monkeypatch.setattr(inference, "LocalPool", InlinePool)
     # The time of a few steps is told before a run, but takes as long as the rest of a tiny one.
     monkeypatch.setattr(experiment, "seconds_per_step", lambda job, *, pool: 0.01)
     before = torch.get_num_threads()
