@@ -17,6 +17,7 @@ from incmask.errors import fail
 from incmask.files import csv_text, write_text
 from incmask.losses import segmentation_loss
 from incmask.models import NetworkSpec, load_tensors, save_model, save_tensors
+from incmask.nets.unet import LEVELS
 from incmask.predict import Validation, evaluate
 from incmask.progress import Report, ignore
 
@@ -102,6 +103,11 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(step, self.num_steps, settings)
         batch = self.batches.draw(step)
+        if batch.image[:, 0].numel() < 2 * 4**LEVELS:
+            # The innermost layer would have a single pixel to take its statistics from.
+            raise fail(
+                "batch", "a single image of 16×16 pixels is too little to learn from", "use a larger batch_size or size"
+            )
         with autocast(device, settings.precision):
             logits = self._network(batch.image.to(device))
         loss = segmentation_loss(
