@@ -1,6 +1,7 @@
 """A part of a data set at the network's size, as memory-mapped stacks."""
 
 import csv
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -106,11 +107,11 @@ def build_stack(
 
     with ExitStack() as files:
         images_path = files.enter_context(whole_file(stack.images))
-        images = np.lib.format.open_memmap(images_path, "w+", np.uint8, (len(places), *size, dataset.channels))
+        images = new_stack(images_path, np.dtype(np.uint8), (len(places), *size, dataset.channels))
         labels = None
         if has_labels:
             labels_path = files.enter_context(whole_file(stack.labels))
-            labels = np.lib.format.open_memmap(labels_path, "w+", np.uint8, label_shape)
+            labels = new_stack(labels_path, np.dtype(np.uint8), label_shape)
 
         def fill(item: Item) -> None:
             image = read_network_image(item.image, channels=dataset.channels, intensity=dataset.intensity)
@@ -129,6 +130,19 @@ def build_stack(
         if labels is not None:
             labels.flush()
     write_text(stack.index, _index(places))
+    return stack
+
+
+def new_stack(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.memmap:
+    """Make a ``.npy`` file of zeros to be filled through a memory map.
+
+    Raises:
+        OSError: the disk has no room; a process that wrote to the map later would be killed.
+    """
+    stack = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as handle:
+            os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
     return stack
 
 
