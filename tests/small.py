@@ -66,10 +66,11 @@ def some_job(
     labels: np.ndarray | None = None,
     num: int = 4,
     seed: int = 7,
+    side: int = 32,
 ) -> FitJob:
     """Give a student to train on four images and to score on three; ``labels`` replace the true ones."""
     settings = settings or some_settings()
-    images, others = blocks(num), blocks(3, seed=1)
+    images, others = blocks(num, side=side), blocks(3, seed=1, side=side)
     source = save_source(folder / "data", images, truth(images, task) if labels is None else labels)
     val = save_source(folder / "data", others, truth(others, task), name="val")
     return FitJob(

@@ -303,3 +303,10 @@ def test_a_checkpoint_tells_the_history(tmp_path):
         fit(job, stop_after(5))
     history = load_tensors(job.folder / CHECKPOINT)[1]["history"]
     assert [(row["epoch"], row["step"]) for row in history] == [(1, 2), (2, 4)]
+
+
+def test_a_batch_too_small_for_statistics_is_told(tmp_path):
+    job = some_job(tmp_path, settings=some_settings(batch_size=1), side=16)
+    with pytest.raises(IncmaskError, match="batch: a single image of 16×16 pixels is too little to learn from"):
+        fit(job)
+    fit(some_job(tmp_path, settings=some_settings(batch_size=2, epochs=1), side=16))

@@ -1,0 +1,214 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from incmask.batches import PLAIN, Source
+from incmask.data.dataset import ClassInfo, Dataset, LabelStatistics, MaskEncoding
+from incmask.data.split import Fold
+from incmask.data.stack import Stack
+from incmask.errors import IncmaskError
+from incmask.fit import CHECKPOINT, HISTORY, MODEL, SCORES
+from incmask.mixture import Part
+from incmask.predict import Validation
+from incmask.profiles import PROFILES
+from incmask.recipes import RECIPES
+from incmask.store import Store
+from incmask.students import Setup, Student, adopt, fit_jobs, rank, seed_for, stage_name, train, width_of
+from small import NUM_CLASSES, blocks, some_settings, truth
+
+
+def student(number, *, fold=0, score=0.0, loss=0.0):
+    return Student(Path(str(number)), number, fold, 1, loss, score, 10)
+
+
+def ranked(students, **options):
+    return [each.number for each in rank(students, **({"by_loss": False} | options))]
+
+
+def test_the_best_score_comes_first_and_the_first_of_equals():
+    students = [student(1, score=0.5), student(2, score=0.7), student(3, score=0.7), student(4, score=0.1)]
+    assert ranked(students) == [2, 3, 1, 4]
+    assert ranked(students[::-1]) == [2, 3, 1, 4]
+
+
+def test_by_loss_the_lowest_comes_first():
+    students = [student(1, loss=0.5, score=1.0), student(2, loss=0.2), student(3, loss=0.9)]
+    assert ranked(students, by_loss=True) == [2, 1, 3]
+    assert ranked(students) == [1, 2, 3]
+
+
+def test_across_folds_each_is_compared_with_its_own_fold():
+    """Fold 0 is easy, fold 1 hard: 3 is worse than 1, but far above its fold."""
+    students = [
+        student(1, fold=0, score=0.92),
+        student(2, fold=1, score=0.30),
+        student(3, fold=0, score=0.88),
+        student(4, fold=1, score=0.50),
+    ]
+    assert ranked(students) == [4, 1, 3, 2]
+    losses = [
+        student(1, fold=0, loss=0.10),
+        student(2, fold=1, loss=0.80),
+        student(3, fold=0, loss=0.14),
+        student(4, fold=1, loss=0.60),
+    ]
+    assert ranked(losses, by_loss=True) == [4, 1, 3, 2]
+
+
+def test_students_alone_in_their_folds_keep_their_order():
+    assert ranked([student(number, fold=number, score=1 / number) for number in (3, 1, 2)]) == [1, 2, 3]
+
+
+def test_widths_and_names_of_the_generations():
+    settings = some_settings(width=0.5, width_step=0.25)
+    assert [width_of(RECIPES["im+"], settings, generation) for generation in range(6)] == [
+        *(0.5, 0.5, 0.75, 1.0, 1.25, 1.5),
+    ]
+    assert {width_of(RECIPES["im"], settings, generation) for generation in range(6)} == {0.5}
+    assert [stage_name(generation) for generation in (0, 1, 12)] == ["base", "gen-1", "gen-12"]
+
+
+def test_every_student_has_a_seed_of_its_own():
+    seeds = {seed_for(*key) for key in np.ndindex(4, 6, 10)}
+    assert len(seeds) == 240
+    assert seed_for(1, 2, 3) == seed_for(1, 2, 3)
+
+
+WITH_VAL = (Fold((0, 1, 2, 3), None),)
+
+
+def setup(folder, *, recipe="im", task="binary", folds=WITH_VAL, **settings):
+    stacks = {}
+    for seed, (part, num) in enumerate((("labelled", 4), ("unlabelled", 5), ("val", 2))):
+        stack = Stack(folder / "stacks" / part, tuple(f"{part} {index}" for index in range(num)))
+        stack.folder.mkdir(parents=True)
+        images = blocks(num, seed=seed)
+        np.save(stack.images, images)
+        np.save(stack.labels, truth(images, task))
+        stacks[part] = stack
+    dataset = Dataset(
+        root=folder,
+        task=task,
+        classes=tuple(ClassInfo(str(index), (0, 0, 0), index) for index in range(NUM_CLASSES[task])),
+        encoding=MaskEncoding("grey"),
+        channels=1,
+        labelled=(),
+        unlabelled=(),
+        val=(),
+        test=(),
+        notes=(),
+        statistics=LabelStatistics((), 0, 0, 0),
+    )
+    few = {"epochs": 1, "steps_per_epoch": 1, "num_base": 3, "num_students": 2, "width_step": 0.0625}
+    values = some_settings(**(few | settings))
+    return Setup(dataset, RECIPES[recipe], PROFILES["generic"], values, (32, 32), stacks, folds)
+
+
+def test_jobs_of_the_base(tmp_path):
+    this = setup(tmp_path, recipe="ldt")
+    jobs = fit_jobs(this, tmp_path / "run", generation=0, pseudo=None)
+    assert [job.folder.relative_to(tmp_path / "run").as_posix() for job in jobs] == [
+        f"base/students/{number}" for number in (1, 2, 3)
+    ]
+    assert len({job.seed for job in jobs}) == 3
+    val = this.stacks["val"]
+    for job in jobs:
+        assert job.validation == Validation(val.images, val.labels)
+        assert job.training.rows["index"].tolist() == [0, 1, 2, 3]
+        assert (job.network.in_channels, job.network.out_channels, job.network.width) == (1, 1, 0.125)
+        assert job.network.batch_norm_momentum == this.settings.batch_norm_momentum
+        # The same data for all: only the seeds differ.
+        assert job.training is jobs[0].training
+
+
+def test_jobs_of_a_generation_learn_from_the_pseudo_labels_and_grow(tmp_path):
+    this = setup(tmp_path, recipe="im+", task="multiclass")
+    pseudo = Part(Source(this.stacks["unlabelled"].images, tmp_path / "label.npy", tmp_path / "mask.npy"), [0, 3])
+    jobs = fit_jobs(this, tmp_path, generation=2, pseudo=pseudo)
+    assert len(jobs) == 2
+    assert jobs[0].network.width == 0.125 + 0.0625
+    assert jobs[0].network.out_channels == 4
+    rows = jobs[0].training.rows
+    assert rows["index"].tolist() == [0, 1, 2, 3, 0, 3]
+    assert (rows["strength"] == PLAIN).tolist() == [True] * 4 + [False] * 2
+    assert jobs[0].training.sources[1] == pseudo.source
+
+
+def test_fdt_takes_the_unlabelled_images_with_their_masks(tmp_path):
+    this = setup(tmp_path, recipe="fdt")
+    (job, *_) = fit_jobs(this, tmp_path, generation=0, pseudo=None)
+    assert len(job.training.rows) == 9
+    assert job.training.sources[1].labels == this.stacks["unlabelled"].labels
+
+
+def test_students_take_the_folds_in_turn(tmp_path):
+    folds = (Fold((2, 3), (0, 1)), Fold((0, 1), (2, 3)))
+    this = setup(tmp_path, recipe="ldt", folds=folds)
+    jobs = fit_jobs(this, tmp_path, generation=0, pseudo=None)
+    assert [job.training.rows["index"].tolist() for job in jobs] == [[2, 3], [0, 1], [2, 3]]
+    assert [job.validation.rows for job in jobs] == [(0, 1), (2, 3), (0, 1)]
+    assert {job.validation.images for job in jobs} == {this.stacks["labelled"].images}
+
+
+class Pool:
+    """Works in this process, last job first, and remembers what it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def run(self, function, jobs, report):
+        self.asked.append([job.folder.name for job in jobs])
+        for job in reversed(jobs):
+            yield job, function(job, report)
+
+
+def test_only_what_is_not_trained_yet_is_trained(tmp_path):
+    this, pool, reports = setup(tmp_path, recipe="ldt"), Pool(), []
+    with Store(tmp_path / "run", run={}, data={}) as store:
+        jobs = fit_jobs(this, store.root, generation=0, pseudo=None)
+        students = train(this, jobs, store=store, pool=pool, report=reports.append)
+        assert [each.number for each in students] == [1, 2, 3]
+        assert [each.folder for each in students] == [job.folder for job in jobs]
+        for each in students:
+            reached = json.loads((each.folder / SCORES).read_text())
+            assert (each.loss, each.score) == (reached["validation_loss"], reached["validation_score"])
+            assert (each.epoch, each.num_steps, each.model) == (1, 1, each.folder / MODEL)
+            assert not (each.folder / CHECKPOINT).exists()
+        # One of them is damaged, another was written by nobody knows whom.
+        (jobs[1].folder / MODEL).write_bytes(b"")
+    with Store(tmp_path / "run", run={}, data={}) as store:
+        again = train(this, jobs, store=store, pool=pool, report=reports.append)
+    assert pool.asked == [["1", "2", "3"], ["2"]]
+    assert again == students
+    assert sum(reports) == 6
+
+
+def test_students_of_another_run_are_taken_over(tmp_path):
+    this, pool = setup(tmp_path, recipe="ldt"), Pool()
+    with Store(tmp_path / "theirs", run={}, data={}) as store:
+        theirs = train(
+            this,
+            fit_jobs(this, store.root, generation=0, pseudo=None),
+            store=store,
+            pool=pool,
+            report=lambda amount: None,
+        )
+    with Store(tmp_path / "ours", run={}, data={}) as store:
+        jobs = fit_jobs(this, store.root, generation=0, pseudo=None)
+        adopt(store, source=tmp_path / "theirs", jobs=jobs)
+        ours = train(this, jobs, store=store, pool=pool, report=lambda amount: None)
+    assert pool.asked == [["1", "2", "3"], []]
+    for one, other in zip(theirs, ours, strict=True):
+        assert (one.score, one.loss) == (other.score, other.loss)
+        assert one.model.read_bytes() == other.model.read_bytes()
+
+
+def test_a_run_without_trained_students_has_none_to_give(tmp_path):
+    this = setup(tmp_path, recipe="ldt")
+    with Store(tmp_path / "ours", run={}, data={}) as store:
+        jobs = fit_jobs(this, store.root, generation=0, pseudo=None)
+        with pytest.raises(IncmaskError, match="has no trained student; finish that run first"):
+            adopt(store, source=tmp_path / "theirs", jobs=jobs)
+        assert not store.has(jobs[0].folder / HISTORY)
