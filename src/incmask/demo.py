@@ -16,15 +16,15 @@ from incmask.tables import ensemble_score
 APPROACHES = ("ldt", "me", "im+", "fdt")
 SETTINGS: dict[str, object] = {
     "num_base": 3,
-    "num_students": 3,
+    "num_students": 2,
     "num_generations": 2,
     "epochs": 8,
-    "steps_per_epoch": 45,
+    "steps_per_epoch": 80,
     "batch_size": 8,
     "width": 0.5,
 }
-NUM_LABELLED, NUM_UNLABELLED, NUM_VAL, NUM_TEST = 8, 160, 24, 64
-SIZE = (96, 96)
+NUM_LABELLED, NUM_UNLABELLED, NUM_VAL, NUM_TEST = 12, 200, 40, 100
+SIZE = (64, 64)
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,17 @@ class Demo:
 
 
 class _Joint(Silent):
-    """One bar over several runs: only the work done is passed on, under the approach's name."""
+    """One bar over several runs: work is passed on under the approach's name, and no line twice."""
 
     def __init__(self, progress: Progress):
         self._progress = progress
+        self._said: set[str] = set()
         self.approach = ""
 
     def say(self, line: str) -> None:
-        self._progress.say(f"  {line}")
+        if line not in self._said:
+            self._progress.say(f"  {line}")
+            self._said.add(line)
 
     def doing(self, what: str) -> None:
         self._progress.doing(f"{self.approach}: {what}")
