@@ -1,7 +1,5 @@
 """The demo, at a size that takes seconds."""
 
-import json
-
 import pytest
 
 from incmask import demo
@@ -33,7 +31,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_demo_compares_four_approaches_and_goes_on_where_it_was(tmp_path):
+def test_demo_compares_four_approaches(tmp_path):
     listener = _Listener()
     result = demo.run_demo(tmp_path / "demo", progress=listener)
 
@@ -53,6 +51,3 @@ def test_demo_compares_four_approaches_and_goes_on_where_it_was(tmp_path):
     # ME and IM+ start from the very same models.
     base = [tmp_path / "demo" / name / "base/students/1/model.safetensors" for name in ("ldt", "me", "im+")]
     assert len({path.read_bytes() for path in base}) == 1
-
-    again = demo.run_demo(tmp_path / "demo", progress=Silent())
-    assert json.dumps(again.as_dict()) == json.dumps(result.as_dict())
