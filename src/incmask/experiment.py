@@ -4,7 +4,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,9 @@ def _stacks(chosen: Resolved, store: Store, *, num_threads: int) -> dict[str, St
     for part, items in chosen.dataset.parts():
         if not items:
             continue
+        if part == "unlabelled" and chosen.recipe.labelled != "full":
+            # Their true masks are none of this recipe's business.
+            items = tuple(replace(item, masks=None) for item in items)
         folder = store.root / "stacks" / part
         done = folder / "index.csv"
         if store.has(done, folder / "images.npy"):

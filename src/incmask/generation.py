@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.batches import Source
+from incmask.data.stack import new_stack
 from incmask.execute.local import LocalPool
 from incmask.execute.plan import train_cost
 from incmask.files import csv_text, whole_file
@@ -47,8 +48,8 @@ def label(
         shape = (num_images, *setup.size)
         with whole_file(labels) as labels_path, whole_file(masks) as masks_path:
             classes = (len(dataset.classes),) if dataset.task == "multilabel" else ()
-            np.lib.format.open_memmap(labels_path, "w+", np.uint8, shape + classes).flush()
-            np.lib.format.open_memmap(masks_path, "w+", np.bool_, shape).flush()
+            new_stack(labels_path, np.uint8, shape + classes).flush()
+            new_stack(masks_path, np.bool_, shape).flush()
             jobs = [
                 LabelJob(
                     members=tuple(teacher.model for teacher in teachers),
