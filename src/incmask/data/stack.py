@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from incmask.data.dataset import IGNORED, Dataset, Item
 from incmask.data.readers import read_label, read_network_image
@@ -133,7 +134,7 @@ def build_stack(
     return stack
 
 
-def new_stack(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.memmap:
+def new_stack(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap:
     """Make a ``.npy`` file of zeros to be filled through a memory map.
 
     Raises:
