@@ -45,7 +45,7 @@ RunFolder = Annotated[
     Path | None, typer.Option("--out", "-o", help="run folder; an unfinished run goes on  [default: DATA-run]")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but the result")]
-Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON, progress to stderr")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON and nothing else")]
 
 
 @app.command()
