@@ -190,7 +190,8 @@ def test_three_labelled_images_are_cross_validated(tmp_path):
     assert said.says("no val/: 3-fold cross-validation over 3 labelled images")
     for stage in outcome.stages:
         assert {student.fold for student in stage.students} == {0, 1, 2}
-        assert stage.score == pytest.approx(np.mean([member.score for member in stage.members]))
+        # Of every fold, not of the members alone, whose folds may be the easy ones.
+        assert stage.score == pytest.approx(np.mean([student.score for student in stage.students]))
     counted = Counter((row.stage, row.split, row.model == "ensemble") for row in outcome.scores)
     # Together, members have seen all labelled images: no honest validation score can be told.
     assert counted == {

@@ -15,7 +15,18 @@ from incmask.predict import Validation
 from incmask.profiles import PROFILES
 from incmask.recipes import RECIPES
 from incmask.store import Store
-from incmask.students import Setup, Student, adopt, fit_jobs, rank, seed_for, stage_name, train, width_of
+from incmask.students import (
+    Setup,
+    Student,
+    adopt,
+    fit_jobs,
+    mean_over_folds,
+    rank,
+    seed_for,
+    stage_name,
+    train,
+    width_of,
+)
 from small import NUM_CLASSES, blocks, some_settings, truth
 
 
@@ -55,6 +66,19 @@ def test_across_folds_each_is_compared_with_its_own_fold():
         student(4, fold=1, loss=0.60),
     ]
     assert ranked(losses, by_loss=True) == [4, 1, 3, 2]
+
+
+def test_earlier_students_tell_how_difficult_a_fold_is():
+    """Alone in their folds, 1 falls behind what fold 0 gave before, 2 gets ahead of fold 1."""
+    students = [student(1, fold=0, score=0.80), student(2, fold=1, score=0.40)]
+    earlier = [student(1, fold=0, score=0.90), student(2, fold=1, score=0.30), student(3, fold=0, score=0.86)]
+    assert ranked(students) == [1, 2]
+    assert ranked(students, earlier=earlier) == [2, 1]
+
+
+def test_the_mean_over_folds_counts_each_fold_alike():
+    students = [student(1, fold=0, score=0.9), student(2, fold=1, score=0.3), student(3, fold=0, score=0.7)]
+    assert mean_over_folds(students) == pytest.approx((0.8 + 0.3) / 2)
 
 
 def test_students_alone_in_their_folds_keep_their_order():

@@ -130,10 +130,12 @@ def _num_workers(chosen: Resolved, progress: Progress) -> int:
 
 def _set_up(chosen: Resolved, stacks: dict[str, Stack], progress: Progress) -> Setup:
     names = stacks["labelled"].names
-    folds = make_folds(names, has_val="val" in stacks, seed=chosen.settings.seed)
+    settings = chosen.settings
+    num_models = min(settings.num_base, settings.num_students) if chosen.recipe.teachers else settings.num_base
+    folds = make_folds(names, has_val="val" in stacks, seed=settings.seed, num_models=num_models)
     if told := describe_folds(folds, names):
         progress.say(told)
-    return Setup(chosen.dataset, chosen.recipe, chosen.profile, chosen.settings, chosen.size, stacks, folds)
+    return Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks, folds)
 
 
 def _stacks(chosen: Resolved, store: Store, *, num_threads: int) -> dict[str, Stack]:
@@ -199,12 +201,12 @@ def _train_all(
 
     progress.doing(f"training {len(base_jobs)} base models")
     students = train(base_setup, base_jobs, store=store, pool=pool, report=report_base)
-    stages = [make_stage(setup, 0, students, pool)]
+    stages = [make_stage(setup, 0, students, earlier=(), pool=pool)]
     progress.say(f"base models: {score_name(setup)} {stages[0].score:.3f} on validation")
     for generation in range(1, num_generations + 1):
         teachers = stages[-1].students[: settings.num_kept][: settings.num_members]
         students = run_generation(setup, teachers, generation, store=store, pool=pool, progress=progress)
-        stages.append(make_stage(setup, generation, students, pool))
+        stages.append(make_stage(setup, generation, students, earlier=stages, pool=pool))
         progress.say(f"generation {generation}: {score_name(setup)} {stages[-1].score:.3f} on validation")
     return stages
 

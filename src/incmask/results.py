@@ -12,7 +12,7 @@ from incmask.outputs import MASK_SHARES, ImageFile, predict_files, share_jobs, s
 from incmask.predict import Validation
 from incmask.progress import ignore
 from incmask.store import Store
-from incmask.students import Setup, Student, rank, stage_name
+from incmask.students import Setup, Student, mean_over_folds, rank, stage_name
 
 SCORES, MODEL = "scores.csv", "model"
 
@@ -25,7 +25,7 @@ class Stage:
         name: "base", "gen-1" and so on.
         students: ranked by validation.
         members: those that predict together.
-        score: on validation, of the members together (cross-validated: their mean).
+        score: on validation, of the members together (cross-validated: the mean over folds of all students).
     """
 
     name: str
@@ -34,14 +34,26 @@ class Stage:
     score: float
 
 
-def make_stage(setup: Setup, generation: int, students: Sequence[Student], pool: LocalPool) -> Stage:
+def make_stage(
+    setup: Setup, generation: int, students: Sequence[Student], *, earlier: Sequence[Stage], pool: LocalPool
+) -> Stage:
+    """Rank the students of a generation and score the best of them together.
+
+    Args:
+        setup: of the run.
+        generation: 0 for the base.
+        students: all of the generation.
+        earlier: the stages before it.
+        pool: scores them.
+    """
     settings = setup.settings
     by_loss = settings.select_by == "loss" or (settings.select_by == "auto" and setup.dataset.task == "multilabel")
-    ranked = tuple(rank(students, by_loss=by_loss))
+    before = [student for stage in earlier for student in stage.students]
+    ranked = tuple(rank(students, by_loss=by_loss, earlier=before))
     members = ranked[: settings.num_members]
     if len(setup.folds) > 1:
         # Members of other folds have seen these images, so only each one's own fold is honest.
-        score = sum(member.score for member in members) / len(members)
+        score = mean_over_folds(students)
     else:
         name = stage_name(generation)
         score = next(pool.run(evaluate_models, [_job(setup, name, "ensemble", "val", members)], ignore))[1].score

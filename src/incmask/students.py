@@ -105,17 +105,31 @@ def seed_for(seed: int, generation: int, student: int) -> int:
     return int(np.random.SeedSequence([seed, generation, student]).generate_state(1)[0])
 
 
-def rank(students: Sequence[Student], *, by_loss: bool) -> list[Student]:
+def rank(students: Sequence[Student], *, by_loss: bool, earlier: Sequence[Student] = ()) -> list[Student]:
     """Order students by validation, best first.
 
     Folds differ in difficulty, so each student is compared with the mean of its own fold's.
+
+    Args:
+        students: of one stage.
+        by_loss: by validation loss, else by score.
+        earlier: students of the stages before; they tell how difficult a fold is where a stage has but one of it.
     """
-    merits = {student.number: -student.loss if by_loss else student.score for student in students}
+
+    def merit(student: Student) -> float:
+        return -student.loss if by_loss else student.score
+
     means = {
-        fold: float(np.mean([merits[student.number] for student in students if student.fold == fold]))
+        fold: float(np.mean([merit(each) for each in (*earlier, *students) if each.fold == fold]))
         for fold in {student.fold for student in students}
     }
-    return sorted(students, key=lambda student: (means[student.fold] - merits[student.number], student.number))
+    return sorted(students, key=lambda student: (means[student.fold] - merit(student), student.number))
+
+
+def mean_over_folds(students: Sequence[Student]) -> float:
+    """Mean validation score, each fold counting alike however many students it has."""
+    folds = {student.fold for student in students}
+    return float(np.mean([np.mean([each.score for each in students if each.fold == fold]) for fold in folds]))
 
 
 def fit_jobs(setup: Setup, folder: Path, *, generation: int, pseudo: Part | None) -> list[FitJob]:

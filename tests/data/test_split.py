@@ -67,3 +67,8 @@ def test_what_is_done_is_told(num_images, said):
     line = describe_folds(make_folds(names, has_val=False, seed=1), names)
     assert line.startswith(said)
     assert "\n" not in line
+
+
+def test_there_are_no_more_folds_than_the_smallest_stage_has_models():
+    names = ["a", "b", "c", "d", "e"]
+    assert [len(make_folds(names, has_val=False, seed=1, num_models=num)) for num in (1, 2, 3, 9)] == [2, 2, 3, 5]

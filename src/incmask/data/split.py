@@ -24,7 +24,7 @@ class Fold:
     validation: tuple[int, ...] | None
 
 
-def make_folds(names: Sequence[str], *, has_val: bool, seed: int) -> tuple[Fold, ...]:
+def make_folds(names: Sequence[str], *, has_val: bool, seed: int, num_models: int = MAX_FOLDS) -> tuple[Fold, ...]:
     """Decide what trains and what chooses; tiles of one image stay together.
 
     With ``val/`` all labelled images train. Without it, a fifth of them is split off; of fewer than
@@ -34,6 +34,7 @@ def make_folds(names: Sequence[str], *, has_val: bool, seed: int) -> tuple[Fold,
         names: the image of each row of the labelled stack.
         has_val: whether there is a validation part.
         seed: of the draw.
+        num_models: of the smallest stage; there are no more folds, so that every stage is scored on all of them.
     """
     rows = range(len(names))
     if has_val:
@@ -43,7 +44,7 @@ def make_folds(names: Sequence[str], *, has_val: bool, seed: int) -> tuple[Fold,
         return (Fold(tuple(rows), tuple(rows)),)
     order = [images[index] for index in np.random.default_rng(seed).permutation(len(images))]
     if len(images) < FEW_IMAGES:
-        num_folds = min(len(images), MAX_FOLDS)
+        num_folds = max(2, min(len(images), MAX_FOLDS, num_models))
         held_out = [set(order[fold::num_folds]) for fold in range(num_folds)]
     else:
         held_out = [set(order[: round(len(images) * VALIDATION_FRACTION)])]
