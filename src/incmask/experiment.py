@@ -19,6 +19,7 @@ from incmask.evaluation import ScoreRow
 from incmask.execute.local import LocalPool
 from incmask.execute.machine import num_cores
 from incmask.execute.plan import fitting_workers, seconds_per_step, train_cost
+from incmask.fit import MODEL as WEIGHTS
 from incmask.generation import run_generation
 from incmask.progress import Progress, Silent
 from incmask.recipes import RECIPES, Recipe
@@ -182,7 +183,7 @@ def _train_all(
     )
     if base_from is not None:
         adopt(store, source=base_from, jobs=base_jobs)
-    elif not store.has(base_jobs[-1].folder / "model.safetensors"):
+    elif not store.has(base_jobs[-1].folder / WEIGHTS):
         # A validated image costs a third of a trained one.
         num_validated = len(setup.stacks["val"]) if "val" in setup.stacks else len(setup.folds[0].validation or ())
         num_trained = base_jobs[0].num_steps / settings.epochs * settings.batch_size

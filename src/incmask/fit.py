@@ -227,6 +227,11 @@ def fit(job: FitJob, report: Report = ignore) -> None:
     write_text(job.folder / SCORES, json.dumps(reached, indent=1))
 
 
+def selects_by_loss(settings: Settings, task: str) -> bool:
+    """Whether validation chooses by loss; ``auto`` is the paper's choice: by loss for multilabel, else by score."""
+    return settings.select_by == "loss" or (settings.select_by == "auto" and task == "multilabel")
+
+
 def loss_of(settings: Settings, task: str) -> str:
     """The loss that is meant by the settings; ``auto`` is the paper's (section 2.6.2)."""
     if settings.loss != "auto":
@@ -258,6 +263,6 @@ def _check_finite(loss: float, job: FitJob, *, what: str, step: int) -> None:
 
 def _best_epoch(history: list[dict[str, float]], settings: Settings, task: str) -> int:
     """Index of the epoch to keep, the first of equals (paper section 2.6.2; method: loss for multilabel)."""
-    by_loss = settings.select_by == "loss" or (settings.select_by == "auto" and task == "multilabel")
+    by_loss = selects_by_loss(settings, task)
     merits = [-row["validation_loss"] if by_loss else row["validation_score"] for row in history]
     return merits.index(max(merits))

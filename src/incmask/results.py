@@ -8,6 +8,7 @@ from incmask.ensemble import About, save_ensemble
 from incmask.errors import IncmaskError
 from incmask.evaluation import EvaluateJob, ScoreRow, evaluate_models, from_csv, to_csv
 from incmask.execute.local import LocalPool
+from incmask.fit import selects_by_loss
 from incmask.outputs import MASK_SHARES, ImageFile, predict_files, share_jobs, shares_csv
 from incmask.predict import Validation
 from incmask.progress import ignore
@@ -47,7 +48,7 @@ def make_stage(
         pool: scores them.
     """
     settings = setup.settings
-    by_loss = settings.select_by == "loss" or (settings.select_by == "auto" and setup.dataset.task == "multilabel")
+    by_loss = selects_by_loss(settings, setup.dataset.task)
     before = [student for stage in earlier for student in stage.students]
     ranked = tuple(rank(students, by_loss=by_loss, earlier=before))
     members = ranked[: settings.num_members]
