@@ -51,19 +51,19 @@ class UNet(nn.Module):
         if f0 < 1:
             raise ValueError(f"UNet: width must be at least 1/16, got {width}")
         momentum = 1 - batch_norm_momentum
-        self.stem = nn.Sequential(_Conv(in_channels, f0, 1), _norm(f0, momentum))
+        self.stem = nn.Sequential(Conv(in_channels, f0, 1), norm(f0, momentum))
         self.encoder = nn.ModuleList(
-            nn.Sequential(_Conv(a, b, 3), _Conv(b, b, 1), _norm(b, momentum))
+            nn.Sequential(Conv(a, b, 3), Conv(b, b, 1), norm(b, momentum))
             for a, b in ((f0, f0), (f0, f1), (f1, f2), (f2, f3))
         )
-        self.bottleneck = nn.Sequential(_Conv(f3, f4, 3), _Conv(f4, f3, 1), _norm(f3, momentum))
+        self.bottleneck = nn.Sequential(Conv(f3, f4, 3), Conv(f4, f3, 1), norm(f3, momentum))
         self.decoder = nn.ModuleList(
             nn.Sequential(
-                _Conv(a, a, 1),
-                _norm(a, momentum),
-                _Conv(a, a, 3),
-                _Conv(a, b, 1),
-                _norm(b, momentum),
+                Conv(a, a, 1),
+                norm(a, momentum),
+                Conv(a, a, 3),
+                Conv(a, b, 1),
+                norm(b, momentum),
             )
             for a, b in ((f3, f2), (f2, f1), (f1, f0), (f0, f0))
         )
@@ -94,7 +94,7 @@ class UNet(nn.Module):
             return self.head(x.float())
 
 
-class _Conv(nn.Conv2d):
+class Conv(nn.Conv2d):
     """Convolution of the same size, then ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int, side: int):
@@ -104,7 +104,7 @@ class _Conv(nn.Conv2d):
         return nn.functional.relu(super().forward(x), inplace=True)
 
 
-def _norm(channels: int, momentum: float) -> nn.BatchNorm2d:
+def norm(channels: int, momentum: float) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=momentum)
 
 
