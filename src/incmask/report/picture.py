@@ -1,0 +1,142 @@
+"""What all figures share: how an approach looks, and a drawing turned into an SVG that depends on nothing else."""
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+from incmask.errors import fail
+from incmask.report.rows import EQUAL
+from incmask.report.tables import Approach
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure.
+
+    Attributes:
+        name: fit for a file or an id.
+        title: its heading.
+        alt: what it shows, in a sentence.
+        svg: an ``<svg>`` element that needs no other file.
+    """
+
+    name: str
+    title: str
+    alt: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Style:
+    """A colour, a marker ("" for none) and a line, as matplotlib writes them."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+_ORANGE, _SKY, _GREEN, _BLUE, _VERMILION, _PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
+"""Of the palette by Okabe and Ito, which the colour-blind tell apart; its yellow is too pale on white."""
+
+_STYLES = {
+    "fdt": Style("#000000", "", "-"),
+    "strong-ldt": Style("#000000", "", ":"),
+    "aldt": Style("#555555", "", "--"),
+    "ldt": Style("#767676", "", "-."),
+    "me": Style(_SKY, "<", "--"),
+    "ie": Style(_GREEN, ">", "--"),
+    "cl": Style(_PURPLE, "*", "--"),
+    "ns": Style(_ORANGE, "X", "--"),
+    "evalnet": Style(_BLUE, "h", "--"),
+    "im": Style(_BLUE, "o", "-"),
+    "im+": Style(_GREEN, "s", "-"),
+    "im++": Style(_VERMILION, "^", "-"),
+    "aim+": Style(_SKY, "D", "-"),
+    "aim++": Style(_PURPLE, "v", "-"),
+    "gt-im++": Style(_VERMILION, "P", ":"),
+}
+_NAMES = {"evalnet": "EvalNet", "strong-ldt": "strong LDT"}
+# Neighbours differ in colour, marker and line; colour and marker together differ up to the 42nd.
+_COLOURS, _MARKERS, _LINES = (_BLUE, _VERMILION, _GREEN, _PURPLE, _SKY, _ORANGE), "os^DvPX", ("-", "--", "-.", ":")
+
+
+def cycle_style(index: int) -> Style:
+    """Give the style of the ``index``-th (from 0) of things that have none of their own."""
+    return Style(_COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)], _LINES[index % len(_LINES)])
+
+
+def display_name(recipe: str) -> str:
+    """Give a recipe's name as the paper writes it: "im++" is "IM++"."""
+    return _NAMES.get(recipe, recipe.upper())
+
+
+def approach_label(approach: Approach) -> str:
+    """Name an approach for people, with the setting of a sweep and equal steps."""
+    parts = (display_name(approach.recipe), approach.setting, "(equal steps)" if approach.budget == EQUAL else "")
+    return " ".join(part for part in parts if part)
+
+
+def styles_of(recipes: Sequence[str]) -> list[Style]:
+    """Give each its recipe's own look; where one comes twice or is unknown, give all any looks that differ."""
+    if len(set(recipes)) == len(recipes) and _STYLES.keys() >= set(recipes):
+        return [_STYLES[recipe] for recipe in recipes]
+    return [cycle_style(index) for index in range(len(recipes))]
+
+
+def load_matplotlib() -> ModuleType:
+    """Import matplotlib with its ``figure``, and nothing that keeps figures or needs a display.
+
+    Raises:
+        IncmaskError: it is not installed.
+    """
+    try:
+        import matplotlib.figure
+    except ModuleNotFoundError as error:
+        raise fail("the report", "matplotlib is not installed", "pip install 'incmask[report]'") from error
+    return matplotlib
+
+
+def new_figure(*, width_in: float, height_in: float) -> "Figure":
+    """Give an empty figure that arranges its own contents."""
+    figure: Figure = load_matplotlib().figure.Figure(figsize=(width_in, height_in), layout="constrained")
+    return figure
+
+
+def to_picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str) -> Picture:
+    """Draw a figure and write it as SVG, the same for the same data whatever a user's matplotlib settings are.
+
+    Raises:
+        IncmaskError: matplotlib is not installed.
+    """
+    matplotlib = load_matplotlib()
+    name = re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", "-plus")).strip("-")
+    buffer = io.StringIO()
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            {
+                "svg.hashsalt": name,  # ids are the same each time, and differ between figures of one page
+                "svg.fonttype": "none",
+                "svg.id": name,
+                "text.parse_math": False,  # a class may be called "$a$"
+                "font.size": 9,
+                "legend.fontsize": 8,
+            }
+        )
+        # The browser has glyphs, such as Chinese ones, that the font for the layout lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        draw().savefig(buffer, format="svg", metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg ") :]  # without the prologue, which has no place within a page
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label={quoteattr(alt)} ', 1)
+    svg = svg.replace('<g id="', f'<g id="{name}-')  # nothing refers to groups; pages want ids once
+    return Picture(name, title, alt, svg)
