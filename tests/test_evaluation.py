@@ -1,8 +1,18 @@
 import pytest
 
 from incmask.batches import num_outputs
+from incmask.cells import CellChannels
 from incmask.config import Settings
-from incmask.evaluation import EvaluateJob, ScoreRow, evaluate_models, from_csv, to_csv
+from incmask.evaluation import (
+    EvaluateJob,
+    ImageScores,
+    ScoreRow,
+    evaluate_models,
+    from_csv,
+    image_scores_csv,
+    image_scores_from_csv,
+    to_csv,
+)
 from incmask.metrics import scores
 from incmask.models import NetworkSpec, load_model, save_model
 from incmask.predict import Validation, evaluate
@@ -43,10 +53,14 @@ def test_models_are_scored_together(tmp_path, task):
         num_classes=NUM_CLASSES[task],
         settings=settings,
         loss="cross_entropy" if task == "multiclass" else "mse",
+        cells=CellChannels(1, (0,)) if task == "multilabel" else None,
     )
     assert row.score == row.details["iou" if task == "binary" else "miou"] == expected.score
     assert row.details["loss"] == expected.loss
     assert ("miou_ad" in row.details) == (task == "multilabel")
+    assert row.details.get("mcce") == expected.cell_count_error
+    assert len(row.image_scores) == 2
+    assert sum(row.image_scores) / 2 == pytest.approx(row.score, rel=1e-12)
     table = scores(
         expected.counts,
         task=task,
@@ -68,6 +82,26 @@ def test_a_table_of_scores_is_read_as_it_was_written():
     assert text.splitlines()[0] == 'stage,model,split,score,miou,"iou/a, b",loss,"iou/""c"""'
     assert from_csv(text) == rows
     assert from_csv(to_csv([])) == []
+
+
+def test_image_scores_are_read_as_they_were_written():
+    rows = [
+        ScoreRow("base", "1", "val", 0.5, {}, (0.5,)),
+        ScoreRow("base", "1", "test", 0.45, {}, (0.1 + 0.2, 0.6)),
+        ScoreRow("gen-1", "ensemble", "test", 0.5, {}, (1 / 3, 2 / 3)),
+    ]
+    text = image_scores_csv(["plate 1/a, b", "c"], rows)
+    assert text.splitlines()[0] == "name,base/1,gen-1/ensemble"
+    scores_by_model = {"base/1": (0.1 + 0.2, 0.6), "gen-1/ensemble": (1 / 3, 2 / 3)}
+    assert image_scores_from_csv(text) == ImageScores(("plate 1/a, b", "c"), scores_by_model)
+    assert image_scores_from_csv(image_scores_csv([], [])) == ImageScores((), {})
+    assert from_csv(to_csv(rows))[1] == ScoreRow("base", "1", "test", 0.45, {})
+
+
+@pytest.mark.parametrize("text", ["", "name,base/1\na,high\n", "name,base/1\na\n"])
+def test_what_holds_no_image_scores_is_refused(text):
+    with pytest.raises((ValueError, IndexError)):
+        image_scores_from_csv(text)
 
 
 def test_settings_can_stand_in_a_dictionary_s_key():

@@ -1,4 +1,3 @@
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,15 +10,13 @@ from incmask.errors import IncmaskError
 from incmask.metrics import (
     Counts,
     count,
-    count_cells,
     dataset_iou,
     dataset_miou,
     dice,
     iou,
-    mean_cell_count_error,
+    main_scores,
     miou,
     pixel_accuracy,
-    redraw_positions,
     scores,
 )
 
@@ -215,6 +212,19 @@ def test_multiclass_miou_is_of_the_classes_in_the_truth():
     assert table["dice"] == pytest.approx((5 / 6 + 1 / 2) / 2)
 
 
+@pytest.mark.parametrize("empty", [0.0, 1.0])
+@pytest.mark.parametrize("task", CLASSES)
+def test_the_main_score_is_the_mean_over_the_images(task, empty):
+    prediction, truth = stacks(task, seed=6)
+    truth[1] = prediction[1] = 0  # empty in both, but for multiclass
+    counts = count(prediction, truth, task=task, num_classes=CLASSES[task])
+    by_image = main_scores(counts, task=task, empty=empty)
+    assert by_image.shape == (4,)
+    assert by_image[1] == (1 if task == "multiclass" else empty)
+    table = scores(counts, task=task, class_names=[str(k) for k in range(CLASSES[task])], empty=empty)
+    assert by_image.mean() == pytest.approx(table["iou" if task == "binary" else "miou"], rel=1e-12)
+
+
 def test_nothing_found_anywhere():
     truth = np.full((2, 4), 255)
     counts = count(np.zeros((2, 4), int), truth, task="multiclass", num_classes=2)
@@ -247,102 +257,8 @@ IMAGE = np.zeros((1, 4, 4), dtype=np.uint8)
             lambda: scores(binary_images(), task="multilabel", class_names=["a"], position_class="b"),
             "no class is named 'b'",
         ),
-        (lambda: count_cells(IMAGE, position=4, cell_classes=[0]), "count_cells"),
-        (lambda: count_cells(IMAGE[0], position=0, cell_classes=[0]), "count_cells"),
-        (lambda: mean_cell_count_error(IMAGE[:0], IMAGE[:0], position=0, cell_classes=[0]), "equal stacks"),
     ],
 )
 def test_metrics_refuse(call, message):
     with pytest.raises(IncmaskError, match=message):
         call()
-
-
-def cells_label():
-    """Channels alive, dead, position: an alive cell, a dead one, an unclear one, and a speck that erosion removes."""
-    label = np.zeros((40, 60, 3), dtype=np.uint8)
-    for y, x in ((10, 10), (10, 30), (30, 10), (0, 50)):
-        label[max(y - 3, 0) : y + 4, x - 3 : x + 4, 2] = 1
-    label[30, 40:42, 2] = 1
-    label[5:15, 5:15, 0] = 1
-    label[5:15, 25:35, 1] = 1
-    label[5:8, 25:28, 0] = 1  # less of the other type
-    label[27:30, 5:15, 0] = 1  # 3 of the window's 6 rows, 27..32
-    label[30:33, 5:15, 1] = 1
-    label[0:2, 47:54, 1] = 1
-    return label
-
-
-def test_cells_by_hand():
-    cells = count_cells(cells_label(), position=2, cell_classes=[0, 1])
-    order = np.lexsort((cells.centres_yx[:, 1], cells.centres_yx[:, 0]))
-    # At the upper border rows 0..3 are eroded from below alone: rows 0..2, centre 1.
-    assert cells.centres_yx[order].tolist() == [[1, 50], [10, 10], [10, 30], [30, 10]]
-    assert cells.types[order].tolist() == [1, 0, 1, -1]
-    assert cells.counts.tolist() == [1, 2]
-
-
-def test_cells_equal_opencv():
-    rng = np.random.default_rng(5)
-    label = np.zeros((80, 90, 2), dtype=np.uint8)
-    for y, x in rng.integers(0, 80, (12, 2)):
-        cv2.circle(channel := label[..., 1].copy(), (int(x), int(y)), 5, 1, -1)
-        label[..., 1] = channel
-    label[..., 0] = 1
-    eroded = cv2.erode(label[..., 1].copy(), np.ones((3, 3), np.uint8))
-    num, _, _, centroids = cv2.connectedComponentsWithStats(eroded, connectivity=4)
-    cells = count_cells(label, position=1, cell_classes=[0])
-    assert cells.counts.tolist() == [num - 1]
-    np.testing.assert_allclose(sorted(cells.centres_yx.tolist()), sorted(centroids[1:, ::-1].tolist()))
-
-
-def test_no_cells():
-    cells = count_cells(np.zeros((8, 8, 3), np.uint8), position=2, cell_classes=[0, 1])
-    assert cells.centres_yx.shape == (0, 2)
-    assert cells.counts.tolist() == [0, 0]
-
-
-def test_mean_cell_count_error_by_hand():
-    truth = cells_label()
-    prediction = truth.copy()
-    prediction[5:15, 5:15, :2] = [0, 1]  # the alive cell becomes a dead one: |1 - 0| + |2 - 3|
-    stack, truths = np.stack([truth, prediction]), np.stack([truth, truth])
-    assert mean_cell_count_error(stack, truths, position=2, cell_classes=[0, 1]) == 1
-    assert mean_cell_count_error(truths, truths, position=2, cell_classes=[0, 1]) == 0
-
-
-def test_redrawn_discs():
-    def radius(mask, y, x):
-        return int(mask[y, x:].argmin()) - 1
-
-    lone = redraw_positions(np.array([[20.0, 20.0]]), (41, 41))
-    assert lone.dtype == np.uint8
-    y, x = np.mgrid[:41, :41]
-    np.testing.assert_array_equal(lone, (y - 20) ** 2 + (x - 20) ** 2 <= 64)
-    # Neighbours at 23 → 5; at 9 → 2, raised to 3; at 100 → 25, lowered to 8.
-    centres = np.array([[20, 20], [43, 20], [100, 20], [100, 29], [20, 120]])
-    mask = redraw_positions(centres, (140, 160))
-    assert [radius(mask, *centre) for centre in centres.tolist()] == [5, 5, 3, 3, 8]
-
-
-def test_redrawn_discs_at_the_border_and_none():
-    corner = redraw_positions(np.array([[0.0, 0.0]]), (10, 12))
-    y, x = np.mgrid[:10, :12]
-    np.testing.assert_array_equal(corner, y**2 + x**2 <= 64)
-    assert not redraw_positions(np.empty((0, 2)), (10, 12)).any()
-
-
-def test_cells_survive_redrawing():
-    centres = np.array([[12.0, 15.0], [40.0, 20.0], [30.0, 60.0]])
-    label = np.stack([np.ones((64, 80), np.uint8), redraw_positions(centres, (64, 80))], axis=-1)
-    found = count_cells(label, position=1, cell_classes=[0])
-    assert sorted(found.centres_yx.tolist()) == sorted(centres.tolist())
-
-
-@pytest.mark.parametrize(("row", "type_"), [(7, -1), (8, 0), (13, 0), (14, -1)])
-def test_the_window_lies_evenly_about_a_centre_between_pixels(row, type_):
-    label = np.zeros((24, 24, 2), dtype=np.uint8)
-    label[7:15, 7:15, 1] = 1  # eroded to 8..13: the centre is 10.5
-    label[row, 10, 0] = 1
-    cells = count_cells(label, position=1, cell_classes=[0])
-    assert cells.centres_yx.tolist() == [[10.5, 10.5]]
-    assert cells.types.tolist() == [type_]

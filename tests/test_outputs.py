@@ -1,13 +1,15 @@
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from incmask.cells import count_cells
 from incmask.data.dataset import ClassInfo
 from incmask.ensemble import About, Ensemble, save_ensemble
 from incmask.models import NetworkSpec, save_model
-from incmask.outputs import ImageFile, MaskShares, predict_files, share_jobs, shares_csv
+from incmask.outputs import CellCounts, ImageFile, MaskShares, predict_files, share_jobs, shares_csv, tables
 
 CLASSES = {
     "binary": (ClassInfo("cell", (255, 255, 255), 255),),
@@ -16,13 +18,13 @@ CLASSES = {
 }
 
 
-def model(folder, task):
+def model(folder, task, *, position_class=None):
     channels = {"binary": 1, "multilabel": 2, "multiclass": 4}[task]
     spec = NetworkSpec(1, channels, 0.125)
     paths = [folder / f"{seed}.safetensors" for seed in (0, 1)]
     for seed, path in enumerate(paths):
         save_model(path, spec.build(seed=seed).state_dict(), spec)
-    about = About(task, CLASSES[task], 1, None, (32, 32), "resize", "float32")
+    about = About(task, CLASSES[task], 1, None, (32, 32), "resize", "float32", position_class)
     save_ensemble(folder / "model", paths, about, scores={})
     return folder / "model"
 
@@ -98,3 +100,43 @@ def test_the_table_of_shares_is_sorted_by_name():
         '"a, c",0.000000,1.000000,0.000000',
         "b,0.250000,0.500000,0.500000",
     ]
+
+
+def test_a_class_of_positions_has_the_cells_counted(tmp_path):
+    files = image_files(tmp_path / "images", 3)
+    folder = model(tmp_path, "multilabel", position_class="dead")
+    (job,) = share_jobs(files, folder, out=tmp_path / "out", device="cpu", num_jobs=1)
+    shares = predict_files(job).shares
+    for share, file in zip(shares, files, strict=True):
+        masks = [read(tmp_path / "out" / "masks" / name / f"{file.name}.png") for name in ("alive", "dead")]
+        found = count_cells(np.stack(masks, -1) // 255, position=1, cell_classes=[0])
+        assert share.cells == CellCounts((int(found.counts[0]),), int((found.types < 0).sum()))
+    assert sum(share.cells.of_types[0] + share.cells.unclear for share in shares) > 0
+    (job,) = share_jobs(files[:1], model(tmp_path / "plain", "multilabel"), out=tmp_path, device="cpu", num_jobs=1)
+    assert predict_files(job).shares[0].cells is None
+
+
+def test_a_model_of_before_cells_were_counted_still_loads(tmp_path):
+    folder = model(tmp_path, "multilabel", position_class="dead")
+    assert Ensemble.load(folder, device="cpu").about.position_class == "dead"
+    content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    del content["position_class"]
+    (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
+    assert Ensemble.load(folder, device="cpu").about.position_class is None
+
+
+def test_the_table_of_cells_is_written_where_a_class_marks_positions():
+    shares = [
+        MaskShares("b", 0.25, (0.5, 0.25, 0.125), CellCounts((3, 0), 2)),
+        MaskShares("a, c", 0.0, (0.0, 0.0, 0.0), CellCounts((0, 12), 0)),
+    ]
+    names = ["alive", "centre", "dead"]
+    written = tables(shares, class_names=names, position_class="centre")
+    assert list(written) == ["counts.csv", "masks.csv"]  # a run's masks are done when masks.csv is there
+    assert written["counts.csv"].splitlines() == [
+        "name,count/alive,count/dead,unclear",
+        '"a, c",0,12,0',
+        "b,3,0,2",
+    ]
+    assert written["masks.csv"] == shares_csv(shares, names)
+    assert tables(shares, class_names=names, position_class=None) == {"masks.csv": shares_csv(shares, names)}

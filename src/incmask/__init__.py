@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from incmask import nets
     from incmask.api import Result, load, run
+    from incmask.cells import Cells, count_cells
     from incmask.ensemble import Ensemble, Prediction
     from incmask.errors import IncmaskError, Problem
     from incmask.recipes import RECIPES, Blocking, Recipe, Vote
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Blocking": "recipes",
+    "Cells": "cells",
     "Ensemble": "ensemble",
     "IncmaskError": "errors",
     "Inconsistency": "vote",
@@ -27,6 +29,7 @@ _HOME = {
     "Result": "api",
     "Vote": "recipes",
     "continuous_inconsistency": "vote",
+    "count_cells": "cells",
     "inconsistency": "vote",
     "load": "api",
     "run": "api",
@@ -37,9 +40,11 @@ __all__ = [  # noqa: RUF022 - the main entries first
     "load",
     "inconsistency",
     "continuous_inconsistency",
+    "count_cells",
     "RECIPES",
     "nets",
     "Blocking",
+    "Cells",
     "Ensemble",
     "IncmaskError",
     "Inconsistency",

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from incmask.augment.ops import Strength, augment_pair
 from incmask.blocking import block_image, block_label
-from incmask.config import Task
-from incmask.data.dataset import IGNORED
+from incmask.config import IGNORED, Task
 from incmask.recipes import Blocking
 
 ROW = np.dtype([("source", "u1"), ("index", "<i4"), ("strength", "i1"), ("seed", "<u4")])

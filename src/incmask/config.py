@@ -14,6 +14,9 @@ from incmask.errors import IncmaskError, Problem, fail
 Task = Literal["binary", "multilabel", "multiclass"]
 """binary: one sigmoid channel; multilabel: one a class, they may overlap; multiclass: exclusive ids."""
 
+IGNORED = 255
+"""Id of a pixel that losses and scores leave out, in every true label."""
+
 CONFIG_NAME = "incmask.toml"
 
 

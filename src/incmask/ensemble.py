@@ -56,6 +56,7 @@ class About:
         size: height and width of the network's input.
         fit: images are scaled to that size, or cut into tiles of it.
         precision: of the computation.
+        position_class: the multilabel class that marks the centres of objects; None where there is none.
     """
 
     task: Task
@@ -65,6 +66,7 @@ class About:
     size: tuple[int, int]
     fit: Literal["resize", "tile"]
     precision: Literal["auto", "float32", "bfloat16"]
+    position_class: str | None = None
 
 
 _ABOUT = pydantic.TypeAdapter(About)

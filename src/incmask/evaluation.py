@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from incmask.cells import cell_channels
 from incmask.config import Settings, Task
 from incmask.device import resolve_device
 from incmask.files import csv_text
 from incmask.fit import loss_of
-from incmask.metrics import scores
+from incmask.metrics import main_scores, scores
 from incmask.models import load_model
 from incmask.predict import Validation, evaluate
 from incmask.progress import Report, ignore
@@ -50,7 +51,9 @@ class ScoreRow:
     Attributes:
         stage, model, split: as in ``EvaluateJob``.
         score: the main score, mean IoU of the foreground or mIoU, 0 to 1.
-        details: every score of ``metrics.scores`` and the loss.
+        details: every score of ``metrics.scores``, the loss and, where a class marks positions, "mcce": the mean over
+            images of the sum over cell types of |true - predicted count| (equation A1).
+        image_scores: the main score of each image, in the stack's order; not in ``scores.csv``.
     """
 
     stage: str
@@ -58,6 +61,20 @@ class ScoreRow:
     split: str
     score: float
     details: dict[str, float]
+    image_scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """The main scores of the test images by every model.
+
+    Attributes:
+        names: of the images, in the stack's order; of tiles, that of the image that they are cut from.
+        scores: by model, such as "gen-1/3" or "base/ensemble", one an image.
+    """
+
+    names: tuple[str, ...]
+    scores: dict[str, tuple[float, ...]]
 
 
 def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
@@ -70,6 +87,7 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
         num_classes=len(job.class_names),
         settings=job.settings,
         loss=loss_of(job.settings, job.task),
+        cells=cell_channels(job.class_names, job.position_class),
     )
     details = scores(
         reached.counts,
@@ -78,8 +96,12 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
         empty=job.settings.empty_iou,
         position_class=job.position_class,
     )
+    details["loss"] = reached.loss
+    if reached.cell_count_error is not None:
+        details["mcce"] = reached.cell_count_error
+    by_image = main_scores(reached.counts, task=job.task, empty=job.settings.empty_iou)
     report(1)
-    return ScoreRow(job.stage, job.model, job.split, reached.score, {**details, "loss": reached.loss})
+    return ScoreRow(job.stage, job.model, job.split, reached.score, details, tuple(by_image.tolist()))
 
 
 def to_csv(rows: Sequence[ScoreRow]) -> str:
@@ -93,7 +115,7 @@ def to_csv(rows: Sequence[ScoreRow]) -> str:
 
 
 def from_csv(text: str) -> list[ScoreRow]:
-    """Read what ``to_csv`` wrote."""
+    """Read what ``to_csv`` wrote; ``image_scores`` stay empty."""
     rows = []
     for line in csv.DictReader(io.StringIO(text)):
         stage, model, split, score = (line.pop(name) for name in ("stage", "model", "split", "score"))
@@ -101,3 +123,28 @@ def from_csv(text: str) -> list[ScoreRow]:
             ScoreRow(stage, model, split, float(score), {name: float(value) for name, value in line.items() if value})
         )
     return rows
+
+
+def image_scores_csv(names: Sequence[str], rows: Sequence[ScoreRow]) -> str:
+    """Write the test images' main scores: a line an image, a column a model, such as "gen-1/3".
+
+    Args:
+        names: of the test stack's images.
+        rows: with the scores of each image; those of other splits are left out.
+    """
+    tested = [row for row in rows if row.split == "test"]
+    lines = zip(names, *(row.image_scores for row in tested), strict=True)
+    return csv_text(("name", *(f"{row.stage}/{row.model}" for row in tested)), lines)
+
+
+def image_scores_from_csv(text: str) -> ImageScores:
+    """Read what ``image_scores_csv`` wrote.
+
+    Raises:
+        ValueError, IndexError: it holds something else.
+    """
+    (_, *models), *lines = csv.reader(io.StringIO(text))
+    return ImageScores(
+        names=tuple(line[0] for line in lines),
+        scores={model: tuple(float(line[column]) for line in lines) for column, model in enumerate(models, 1)},
+    )

@@ -10,7 +10,7 @@ from incmask.errors import Problem, fail
 from incmask.execute.local import LocalPool
 from incmask.execute.machine import num_cores
 from incmask.files import write_text
-from incmask.outputs import MASK_SHARES, ImageFile, MaskShares, Predicted, predict_files, share_jobs, shares_csv
+from incmask.outputs import ImageFile, MaskShares, Predicted, predict_files, share_jobs, tables
 from incmask.predict import CHUNK
 from incmask.progress import Progress
 
@@ -54,12 +54,12 @@ def predict_folder(
     num_workers: int = 0,
     progress: Progress,
 ) -> Predicted:
-    """Write masks, disputed pixels and ``masks.csv`` for images.
+    """Write masks, disputed pixels, ``masks.csv`` and, where a class marks positions, ``counts.csv`` for images.
 
     Args:
         model: run folder or model folder.
         images: an image or a folder of images.
-        out: gets ``masks/``, ``disagreement/`` and ``masks.csv``.
+        out: gets ``masks/``, ``disagreement/`` and the tables.
         device: where the networks run.
         num_workers: processes; 0: one a core, as many as are worth starting.
         progress: a listener.
@@ -83,5 +83,7 @@ def predict_folder(
         for _, done in pool.run(predict_files, jobs, progress.advance):
             shares += done.shares
             problems += done.problems
-    write_text(out / MASK_SHARES, shares_csv(shares, [each.name for each in ensemble.about.classes]))
+    names = [each.name for each in ensemble.about.classes]
+    for file, text in tables(shares, class_names=names, position_class=ensemble.about.position_class).items():
+        write_text(out / file, text)
     return Predicted(tuple(shares), tuple(problems))

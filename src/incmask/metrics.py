@@ -5,20 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import cKDTree
 
+from incmask.config import IGNORED, Task
 from incmask.errors import fail
-from incmask.vote import Task, check_task
+from incmask.vote import check_task
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-IGNORED = 255
-"""In a true label: this pixel counts for nothing."""
-
-_CELL_WINDOW_PX = 6
-_LEAST_RADIUS_PX, _MOST_RADIUS_PX = 3, 8
 
 
 @dataclass(frozen=True)
@@ -115,6 +108,11 @@ def miou(counts: Counts, *, empty: float = 1.0) -> Floats:
     return _mean_over_present(iou(counts, empty=empty), counts, absent=np.where(counts.union.any(axis=1), 0.0, empty))
 
 
+def main_scores(counts: Counts, *, task: Task, empty: float = 1.0) -> Floats:
+    """Give each image's main score (N,), 0 to 1: the IoU of the foreground (binary), else ``miou``."""
+    return iou(counts, empty=empty)[:, 0] if task == "binary" else miou(counts, empty=empty)
+
+
 def dice(counts: Counts) -> Floats:
     """Give Dice with smoothing 1 (N, K): (2·intersection + 1) / (predicted + actual + 1)."""
     return (2 * counts.intersection + 1) / (counts.predicted + counts.actual + 1)
@@ -192,101 +190,6 @@ def scores(
     dice_by_class = dice(counts)
     table["dice"] = float(_mean_over_present(dice_by_class, counts, absent=dice_by_class.mean(axis=1)).mean())
     return table | {"mpa": accuracy, "dataset_miou": dataset_miou(counts, empty=empty)}
-
-
-@dataclass(frozen=True)
-class Cells:
-    """The cells of one image, M of them.
-
-    Attributes:
-        centres_yx: float64 (M, 2), in pixels.
-        types: int64 (M,), the place in ``cell_classes``; -1 where unclear.
-        counts: int64 (T,), cells of each type, without the unclear.
-    """
-
-    centres_yx: Floats
-    types: Ints
-    counts: Ints
-
-
-def count_cells(label: NDArray, *, position: int, cell_classes: Sequence[int]) -> Cells:
-    """Find the cells and their types (paper, appendix A.1).
-
-    The position channel is eroded by a 3×3 square (the border does not erode); what then hangs together edge to edge
-    is a cell. Its type is the class with the most foreground in the 6×6 pixels around its centroid: from 3 before the
-    nearest pixel to 2 after it, clipped to the image. Equal or no foreground leaves the type unclear.
-
-    Args:
-        label: 0/1 (H, W, K).
-        position: channel that marks the cells' places.
-        cell_classes: channels of the T cell types, one or more.
-
-    Raises:
-        IncmaskError: the label has other axes, or lacks a channel named.
-    """
-    if label.ndim != 3 or not all(0 <= channel < label.shape[-1] for channel in (position, *cell_classes)):
-        raise fail("count_cells(label)", f"shape {label.shape}", f"give (H, W, K) with {position}, {cell_classes} < K")
-    kept = ndimage.binary_erosion(label[..., position] == 1, structure=np.ones((3, 3)), border_value=1)
-    components, num_cells = ndimage.label(kept)
-    centres = ndimage.center_of_mass(kept, components, range(1, num_cells + 1))
-    centres_yx = np.array(centres, dtype=np.float64).reshape(num_cells, 2)
-    foreground = label[..., list(cell_classes)] == 1
-    types = np.full(num_cells, -1, dtype=np.int64)
-    for index, (top, left) in enumerate(np.floor(centres_yx + 0.5).astype(int) - _CELL_WINDOW_PX // 2):
-        rows, columns = (slice(max(start, 0), start + _CELL_WINDOW_PX) for start in (top, left))
-        area = foreground[rows, columns].sum(axis=(0, 1))
-        if area.max() > 0 and (area == area.max()).sum() == 1:
-            types[index] = area.argmax()
-    return Cells(centres_yx, types, np.bincount(types[types >= 0], minlength=len(cell_classes)).astype(np.int64))
-
-
-def mean_cell_count_error(
-    predictions: NDArray, truths: NDArray, *, position: int, cell_classes: Sequence[int]
-) -> float:
-    """Give the mean over images of the sum over cell types of |true - predicted count| (equation A1).
-
-    Args:
-        predictions: 0/1 (N, H, W, K), N >= 1.
-        truths: the same.
-        position: channel that marks the cells' places.
-        cell_classes: channels of the cell types.
-
-    Raises:
-        IncmaskError: no image, shapes that differ, or a channel that lacks.
-    """
-    if predictions.shape != truths.shape or len(truths) == 0:
-        raise fail("mean_cell_count_error", f"shapes {predictions.shape} and {truths.shape}", "give two equal stacks")
-    errors = [
-        np.abs(
-            count_cells(truth, position=position, cell_classes=cell_classes).counts
-            - count_cells(prediction, position=position, cell_classes=cell_classes).counts
-        ).sum()
-        for prediction, truth in zip(predictions, truths, strict=True)
-    ]
-    return float(np.mean(errors))
-
-
-def redraw_positions(centres_yx: Floats, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Draw a disc for each cell: radius a quarter of the way to its neighbour, floored, within 3 to 8; alone 8.
-
-    Args:
-        centres_yx: (M, 2) in pixels; a disc is drawn around the nearest pixel.
-        shape: (H, W).
-
-    Returns:
-        uint8 0/1 (H, W).
-    """
-    mask = np.zeros(shape, dtype=np.uint8)
-    radii = np.full(len(centres_yx), _MOST_RADIUS_PX)
-    if len(centres_yx) > 1:
-        distances = cKDTree(centres_yx).query(centres_yx, k=2)[0][:, 1]
-        radii = np.clip(distances // 4, _LEAST_RADIUS_PX, _MOST_RADIUS_PX).astype(int)
-    for (y, x), radius in zip(np.floor(np.asarray(centres_yx) + 0.5).astype(int), radii, strict=True):
-        top, left = max(y - radius, 0), max(x - radius, 0)
-        part = mask[top : max(y + radius + 1, 0), left : max(x + radius + 1, 0)]
-        rows, columns = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
-        part[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = 1
-    return mask
 
 
 def _joint_histogram(prediction: NDArray, truth: NDArray, *, states: int) -> Ints:

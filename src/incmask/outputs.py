@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from incmask.cells import CellChannels, cell_channels, count_cells
 from incmask.data.readers import read_network_image
 from incmask.data.writers import path_inside, write_grey, write_label
 from incmask.ensemble import Ensemble
@@ -14,7 +15,8 @@ from incmask.errors import IncmaskError, Problem
 from incmask.files import csv_text
 from incmask.progress import Report, ignore
 
-MASKS, DISAGREEMENT, MASK_SHARES = "masks", "disagreement", "masks.csv"
+MASKS, DISAGREEMENT = "masks", "disagreement"
+MASK_SHARES, CELL_COUNTS = "masks.csv", "counts.csv"
 
 BYTES_AT_ONCE = 256 * 2**20
 """Decoded images held at a time, as a number of bytes of their probabilities."""
@@ -52,6 +54,19 @@ class PredictJob:
 
 
 @dataclass(frozen=True)
+class CellCounts:
+    """The cells of an image.
+
+    Attributes:
+        of_types: cells of each type, in the order of the classes without the one that marks positions.
+        unclear: cells of which no type prevails.
+    """
+
+    of_types: tuple[int, ...]
+    unclear: int
+
+
+@dataclass(frozen=True)
 class MaskShares:
     """What was found in an image.
 
@@ -59,11 +74,13 @@ class MaskShares:
         name: of the image.
         inconsistent_fraction: share of disputed pixels, 0 to 1.
         class_fractions: share of pixels of each class, in the order of the classes.
+        cells: None where no class marks positions.
     """
 
     name: str
     inconsistent_fraction: float
     class_fractions: tuple[float, ...]
+    cells: CellCounts | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,7 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
     """Predict the files of a job and write a mask and a disagreement map for each."""
     ensemble = Ensemble.load(job.model, device=job.device)
     about = ensemble.about
+    channels = cell_channels([each.name for each in about.classes], about.position_class)
     shares: list[MaskShares] = []
     problems: list[Problem] = []
     batch: list[tuple[ImageFile, np.ndarray]] = []
@@ -91,6 +109,7 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
                     file.name,
                     float(prediction.inconsistent.mean()),
                     _class_fractions(prediction.label, len(about.classes)),
+                    None if channels is None else _cell_counts(prediction.label, channels),
                 )
             )
         report(len(batch))
@@ -128,6 +147,31 @@ def share_jobs(
     ]
 
 
+def tables(shares: Sequence[MaskShares], *, class_names: Sequence[str], position_class: str | None) -> dict[str, str]:
+    """Give the tables of all images by file name, ``masks.csv`` last.
+
+    Args:
+        shares: of the images.
+        class_names: of the model's classes.
+        position_class: the one that marks the centres of cells; with it, cells are in ``counts.csv``.
+    """
+    masks = {MASK_SHARES: shares_csv(shares, class_names)}
+    channels = cell_channels(class_names, position_class)
+    if channels is None:
+        return masks
+    return {CELL_COUNTS: counts_csv(shares, [class_names[index] for index in channels.cell_classes])} | masks
+
+
+def counts_csv(shares: Sequence[MaskShares], type_names: Sequence[str]) -> str:
+    """A line an image: how many cells there are of each type, and how many of no clear one."""
+    rows = (
+        (share.name, *share.cells.of_types, share.cells.unclear)
+        for share in sorted(shares, key=lambda share: share.name)
+        if share.cells is not None
+    )
+    return csv_text(("name", *(f"count/{name}" for name in type_names), "unclear"), rows)
+
+
 def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
     """A line an image: disputed share, and the share of each class."""
     rows = (
@@ -143,3 +187,8 @@ def _class_fractions(label: np.ndarray, num_classes: int) -> tuple[float, ...]:
     if num_classes == 1:
         return (float(label.mean()),)
     return tuple((np.bincount(label.ravel(), minlength=num_classes) / label.size).tolist())
+
+
+def _cell_counts(label: np.ndarray, channels: CellChannels) -> CellCounts:
+    cells = count_cells(label, position=channels.position, cell_classes=channels.cell_classes)
+    return CellCounts(tuple(cells.counts.tolist()), int((cells.types == -1).sum()))

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from incmask.batches import image_tensor, make_batch
+from incmask.cells import CellChannels, mean_cell_count_error
 from incmask.config import Settings, Task
 from incmask.device import autocast
 from incmask.losses import segmentation_loss
-from incmask.metrics import Counts, count, iou, miou
+from incmask.metrics import Counts, count, main_scores
 
 CHUNK = 32
 """Images a forward pass. Fixed, so that results do not depend on how work is shared out."""
@@ -50,11 +51,13 @@ class Evaluation:
         loss: mean loss over the images.
         score: the task's main score: mean IoU of the foreground (binary) or mIoU.
         counts: what every other score is computed from.
+        cell_count_error: mean over images of the error of ``mean_cell_count_error``; None where cells were not counted.
     """
 
     loss: float
     score: float
     counts: Counts
+    cell_count_error: float | None = None
 
 
 def probabilities(logits: Tensor, task: Task) -> Tensor:
@@ -102,9 +105,19 @@ def evaluate(
     num_classes: int,
     settings: Settings,
     loss: str,
+    cells: CellChannels | None = None,
 ) -> Evaluation:
-    """Score the mean of the networks' probabilities on labelled images."""
-    counts, losses, num_images = [], 0.0, 0
+    """Score the mean of the networks' probabilities on labelled images.
+
+    Args:
+        networks: in evaluation mode, all on one device.
+        validation: the images.
+        task, num_classes: what the labels mean.
+        settings: precision, ``empty_iou``.
+        loss: its kind.
+        cells: count the cells in these channels, too, which takes milliseconds an image; None: do not.
+    """
+    counts, losses, cell_count_errors, num_images = [], 0.0, 0.0, 0
     for images, labels in validation.chunks():
         logits = forward(networks, images, precision=settings.precision)
         blank = np.zeros(labels.shape[:3], bool)
@@ -115,11 +128,21 @@ def evaluate(
         losses += float(chunk_loss) * len(images)
         num_images += len(images)
         mean = torch.stack([probabilities(each, task) for each in logits]).mean(0)
-        counts.append(count(to_label(mean.cpu().numpy(), task), labels, task=task, num_classes=num_classes))
+        predicted = to_label(mean.cpu().numpy(), task)
+        counts.append(count(predicted, labels, task=task, num_classes=num_classes))
+        if cells is not None:
+            cell_count_errors += len(images) * mean_cell_count_error(
+                predicted, labels, position=cells.position, cell_classes=cells.cell_classes
+            )
     joined = Counts.join(counts)
-    return Evaluation(losses / num_images, main_score(joined, task=task, empty_iou=settings.empty_iou), joined)
+    return Evaluation(
+        loss=losses / num_images,
+        score=main_score(joined, task=task, empty_iou=settings.empty_iou),
+        counts=joined,
+        cell_count_error=None if cells is None else cell_count_errors / num_images,
+    )
 
 
 def main_score(counts: Counts, *, task: Task, empty_iou: float) -> float:
     """The score that models are chosen by: IoU for binary, else mIoU; mean over images, 0 to 1."""
-    return float(iou(counts, empty=empty_iou).mean() if task == "binary" else miou(counts, empty=empty_iou).mean())
+    return float(main_scores(counts, task=task, empty=empty_iou).mean())

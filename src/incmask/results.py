@@ -9,7 +9,7 @@ from incmask.errors import IncmaskError
 from incmask.evaluation import EvaluateJob, ScoreRow, evaluate_models, from_csv, to_csv
 from incmask.execute.local import LocalPool
 from incmask.fit import selects_by_loss
-from incmask.outputs import MASK_SHARES, ImageFile, predict_files, share_jobs, shares_csv
+from incmask.outputs import MASK_SHARES, ImageFile, predict_files, share_jobs, tables
 from incmask.predict import Validation
 from incmask.progress import ignore
 from incmask.store import Store
@@ -90,6 +90,7 @@ def hand_over(setup: Setup, store: Store, chosen: Stage) -> Path:
         size=setup.size,
         fit=setup.settings.fit,
         precision=setup.settings.precision,
+        position_class=dataset.position_class,
     )
     paths = save_ensemble(
         folder,
@@ -112,7 +113,9 @@ def write_masks(setup: Setup, store: Store, pool: LocalPool, model: Path) -> Non
     if problems := [problem for each in done for problem in each.problems]:
         raise IncmaskError(problems)
     shares = [share for each in done for share in each.shares]
-    store.write(table, shares_csv(shares, [each.name for each in setup.dataset.classes]))
+    names = [each.name for each in setup.dataset.classes]
+    for file, text in tables(shares, class_names=names, position_class=setup.dataset.position_class).items():
+        store.write(store.root / file, text)
 
 
 def score_name(setup: Setup) -> str:

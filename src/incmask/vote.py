@@ -5,18 +5,17 @@ correctly rounded, one element at a time and in a fixed order, so all of them ag
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from array_api_compat import array_namespace, device
 
 from incmask.config import Task
 from incmask.errors import fail
-
-Array = Any
-"""A NumPy array or a torch tensor; what comes out is of the same library and on the same device as what went in."""
+from incmask.exact import Array, mean_of_image, mean_of_members, square_root
+from incmask.morphology import check_side, dilate, erode, nearest_ids
 
 Statistic = Literal["standard_deviation", "standard_error"]
 
@@ -91,17 +90,15 @@ def inconsistency(
         inconsistent = xp.any(disputed, axis=0) if task == "multilabel" else disputed
 
     if erode_px > 1:
-        # Outside counts as inside the mask, so that the border never erodes.
-        kept = ~_window(~inconsistent, side=erode_px, axes=axes, combine=operator.or_)
+        kept = erode(inconsistent, side_px=erode_px, axes=axes)
         freed = inconsistent & ~kept
         if task == "multiclass":
-            label = xp.where(freed, _nearest_ids(label, inconsistent, side=erode_px, axes=axes), label)
+            label = xp.where(freed, nearest_ids(label, inconsistent, side_px=erode_px, axes=axes), label)
         else:
-            grown = _window(label, side=erode_px, axes=axes, combine=operator.or_)
-            label = xp.where(freed & disputed, grown, label)
+            label = xp.where(freed & disputed, dilate(label, side_px=erode_px, axes=axes), label)
         inconsistent = kept
     if dilate_px > 1:
-        inconsistent = _window(inconsistent, side=dilate_px, axes=axes, combine=operator.or_)
+        inconsistent = dilate(inconsistent, side_px=dilate_px, axes=axes)
     return Inconsistency(xp.astype(label, dtype, copy=False), inconsistent)
 
 
@@ -137,12 +134,12 @@ def continuous_inconsistency(
     xp = array_namespace(predictions)
 
     num_members = predictions.shape[0]
-    mean = _mean_of_members(predictions)
-    spread = xp.sqrt(reduce(operator.add, ((member - mean) ** 2 for member in predictions)) / num_members)
+    mean = mean_of_members(predictions)
+    spread = square_root(reduce(operator.add, ((member - mean) ** 2 for member in predictions)) / num_members)
     if statistic == "standard_error":
         spread = spread / num_members**0.5
     limit = xp.asarray(threshold, dtype=spread.dtype, device=device(spread))
-    return Inconsistency(mean, spread > (limit * _mean_of_image(spread, len(axes)) if relative else limit))
+    return Inconsistency(mean, spread > (limit * mean_of_image(spread, len(axes)) if relative else limit))
 
 
 def hard_labels(probabilities: Array, *, task: Task) -> Array:
@@ -178,7 +175,7 @@ def soft_vote(probabilities: Array | Sequence[Array], *, task: Task) -> Array:
     """
     where = "soft_vote(probabilities)"
     probabilities = _checked_probabilities(_stacked(probabilities, where, least=1), task, where)
-    return _voted(_mean_of_members(probabilities)[None, ...], task)[0, ...]
+    return _voted(mean_of_members(probabilities)[None, ...], task)[0, ...]
 
 
 def check_task(task: str, where: str) -> None:
@@ -189,19 +186,6 @@ def check_task(task: str, where: str) -> None:
     """
     if task not in get_args(Task):
         raise fail(where, f"unknown task {task!r}", f"choose one of {', '.join(get_args(Task))}")
-
-
-def check_side(side_px: int, where: str) -> None:
-    """Refuse a kernel side that has no centre pixel: all but 0 and the odd numbers.
-
-    Raises:
-        IncmaskError: the side is even, negative or no whole number.
-    """
-    what = f"kernel side is {side_px!r}, expected 0 (leave out) or an odd number of pixels"
-    if isinstance(side_px, bool) or not isinstance(side_px, int) or side_px < 0:
-        raise fail(where, what, "use 0, or an odd side such as 3")
-    if side_px > 0 and side_px % 2 == 0:
-        raise fail(where, what, f"use {side_px - 1} or {side_px + 1}")
 
 
 def _stacked(members: Array | Sequence[Array], where: str, *, least: int) -> Array:
@@ -254,60 +238,12 @@ def _spatial_axes(available: int, spatial_ndim: int | None, where: str) -> range
     return range(-spatial_ndim, 0)
 
 
-def _window(values: Array, *, side: int, axes: Sequence[int], combine: Callable[[Array, Array], Array]) -> Array:
-    """Combine (maximum, minimum, or) every square of ``side``, axis by axis; outside the image there is nothing."""
-    xp = array_namespace(values)
-    for axis in axes:
-        rest = (slice(None),) * (-axis - 1)
-        length = values.shape[axis]
-        result = xp.asarray(values, copy=True)
-        for shift in range(1, min(side // 2, length - 1) + 1):
-            later, earlier = (..., slice(shift, None), *rest), (..., slice(0, length - shift), *rest)
-            result[later] = combine(result[later], values[earlier])
-            result[earlier] = combine(result[earlier], values[later])
-        values = result
-    return values
-
-
-def _nearest_ids(label: Array, unknown: Array, *, side: int, axes: Sequence[int]) -> Array:
-    """Give each unknown pixel the lowest of the nearest known ids; right for all that have one within the square.
-
-    Growing by one ring at a time and never overwriting is exact: a pixel's nearest sources are those of its
-    neighbours that are one step closer.
-    """
-    xp = array_namespace(label)
-    wide = xp.int16 if label.dtype.itemsize == 1 else xp.int64  # has a number to spare for "no id yet"
-    nothing = xp.iinfo(wide).max
-    ids = xp.where(unknown, xp.full_like(label, nothing, dtype=wide), xp.astype(label, wide))
-    for _ in range(side // 2):
-        ids = xp.where(ids == nothing, _window(ids, side=3, axes=axes, combine=xp.minimum), ids)
-    return xp.astype(ids, label.dtype)
-
-
 def _floating(values: Array, where: str) -> Array:
     """Give values as float64 where they are, else as float32, which half precision and integers are summed in."""
     xp = array_namespace(values)
     if xp.isdtype(values.dtype, "complex floating"):
         raise fail(where, f"values are {values.dtype}, expected real numbers", "give real numbers")
     return values if values.dtype == xp.float64 else xp.astype(values, xp.float32)
-
-
-def _mean_of_members(values: Array) -> Array:
-    # Member by member: a library's own sum picks its own order, and the last bit could decide a vote.
-    return reduce(operator.add, values) / values.shape[0]
-
-
-def _mean_of_image(values: Array, ndim: int) -> Array:
-    """Average over the last ``ndim`` axes, kept as 1; folding by halves sums in the same order in every library."""
-    xp = array_namespace(values)
-    kept = values.shape[: values.ndim - ndim]
-    folded = xp.reshape(values, (*kept, -1))
-    num_values = length = folded.shape[-1]
-    while length > 1:
-        half, odd = length // 2, folded[..., 2 * (length // 2) :]
-        folded = xp.concat([folded[..., :half] + folded[..., half : 2 * half], odd], axis=-1)
-        length = folded.shape[-1]
-    return xp.reshape(folded / num_values, (*kept, *(1,) * ndim))
 
 
 def _checked_probabilities(probabilities: Array, task: Task, where: str) -> Array:

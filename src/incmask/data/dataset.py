@@ -15,9 +15,6 @@ Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[int, int, int]
 ColourOption = tuple[Byte, Byte, Byte]
 
-IGNORED = 255
-"""Id of a pixel that losses and scores leave out, in every label that ``read_label`` gives."""
-
 MAX_CLASSES = 254
 """Ids 0 to 253; 254 is kept free for checks and 255 stands for ignored pixels."""
 

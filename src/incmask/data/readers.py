@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from incmask.data.dataset import IGNORED, ClassInfo, Dataset, Item, MaskEncoding
+from incmask.config import IGNORED
+from incmask.data.dataset import ClassInfo, Dataset, Item, MaskEncoding
 from incmask.data.decode import Raster, decode, read_bytes
 from incmask.data.masks import grey_values, pack_colours
 from incmask.errors import fail

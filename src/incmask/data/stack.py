@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
-from incmask.data.dataset import IGNORED, Dataset, Item
+from incmask.config import IGNORED
+from incmask.data.dataset import Dataset, Item
 from incmask.data.readers import read_label, read_network_image
 from incmask.data.tiles import Window, cut, scale_image, scale_label, windows
 from incmask.files import csv_text, whole_file, write_text

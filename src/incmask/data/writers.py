@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from incmask.data.dataset import IGNORED, ClassInfo, Colour, Task
+from incmask.config import IGNORED
+from incmask.data.dataset import ClassInfo, Colour, Task
 from incmask.errors import fail
 from incmask.files import write_bytes
 
