@@ -1,5 +1,6 @@
 """What a network is trained on: rows that point into stacks, and the batches drawn from them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -70,14 +71,47 @@ class Batch:
     weight: Tensor | None
 
 
-class Batches:
-    """Draws the batch of any step, from the seeds alone: nothing to save when a training stops.
+class Order:
+    """Which examples make the batch of any step, from the seed alone: nothing to save when a training stops.
 
     Args:
-        training_set: what to draw from.
+        num_examples: to draw from.
         batch_size: examples a step, at most.
         steps_per_epoch: 0: an epoch is one shuffled pass whose remainder is left out, at least one
             step (paper section 2.6.2). Else shuffled passes follow each other without a gap.
+        seed: of the order.
+    """
+
+    def __init__(self, num_examples: int, *, batch_size: int, steps_per_epoch: int, seed: int):
+        one_pass = steps_per_epoch == 0
+        self.batch_size = min(batch_size, num_examples) if one_pass else batch_size
+        self.steps_per_epoch = steps_per_epoch or max(1, num_examples // batch_size)
+        self._examples_per_pass = self.steps_per_epoch * self.batch_size if one_pass else num_examples
+        self._order = lru_cache(maxsize=2)(
+            lambda number: np.random.default_rng([seed, number]).permutation(num_examples)[: self._examples_per_pass]
+        )
+
+    def draw(self, step: int) -> Iterator["Place"]:
+        """The examples of ``step``, counted from 0 over all epochs."""
+        for position in range(step * self.batch_size, (step + 1) * self.batch_size):
+            number, offset = divmod(position, self._examples_per_pass)
+            yield Place(number, int(self._order(number)[offset]))
+
+
+@dataclass(frozen=True)
+class Place:
+    """An example: the number of the pass over all of them, and which one it is."""
+
+    number_of_pass: int
+    example: int
+
+
+class Batches:
+    """Draws the batch of any step.
+
+    Args:
+        training_set: what to draw from.
+        batch_size, steps_per_epoch: as for ``Order``.
         redraw: augment each example anew each time; else the same way always, for every student.
         seed: of the order and, with ``redraw``, of the augmentation.
     """
@@ -92,34 +126,25 @@ class Batches:
         ]
         self._redraw = redraw
         self._seed = seed
-        num_rows = len(training_set.rows)
-        one_pass = steps_per_epoch == 0
-        self.batch_size = min(batch_size, num_rows) if one_pass else batch_size
-        self.steps_per_epoch = steps_per_epoch or max(1, num_rows // batch_size)
-        self._rows_per_pass = self.steps_per_epoch * self.batch_size if one_pass else num_rows
-        self._order = lru_cache(maxsize=2)(
-            lambda number: np.random.default_rng([seed, number]).permutation(num_rows)[: self._rows_per_pass]
-        )
+        self.order = Order(len(training_set.rows), batch_size=batch_size, steps_per_epoch=steps_per_epoch, seed=seed)
 
     def draw(self, step: int) -> Batch:
         """The batch of ``step``, counted from 0 over all epochs."""
-        first = step * self.batch_size
-        examples = [self._example(position) for position in range(first, first + self.batch_size)]
+        examples = [self._example(place) for place in self.order.draw(step)]
         images, labels, masks = zip(*examples, strict=True)
         return make_batch(
             np.stack(images), np.stack(labels), np.stack(masks), task=self._set.task, blocking=self._set.blocking
         )
 
-    def _example(self, position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        number, offset = divmod(position, self._rows_per_pass)
-        row = self._set.rows[self._order(number)[offset]]
+    def _example(self, place: Place) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        row = self._set.rows[place.example]
         source, index = int(row["source"]), int(row["index"])
         image, label = self._images[source][index], self._labels[source][index]
         stack = self._inconsistent[source]
         mask = np.zeros(image.shape[:2], bool) if stack is None else stack[index]
         if row["strength"] != PLAIN:
             # Augmented first and blocked afterwards, so that a blocked pixel is 0 and not brightened.
-            seeds = [int(row["seed"]), self._seed, number] if self._redraw else [int(row["seed"])]
+            seeds = [int(row["seed"]), self._seed, place.number_of_pass] if self._redraw else [int(row["seed"])]
             pair = augment_pair(
                 image,
                 label,

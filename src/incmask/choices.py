@@ -20,7 +20,7 @@ from incmask.data.scan import load_dataset, scan
 from incmask.data.stack import derive_size
 from incmask.errors import IncmaskError, Problem, fail
 from incmask.profiles import PROFILES, Profile
-from incmask.recipes import RECIPES, Recipe
+from incmask.recipes import RECIPES, Recipe, Vote
 from incmask.store import hash_file
 
 
@@ -133,7 +133,7 @@ def resolve(data: Path, choices: Choices) -> Resolved:
     if base_name and not dataset.unlabelled:
         notes.append(f"no unlabelled images: {names['recipe']} is {base_name} alone")
         names, recipe = names | {"recipe": base_name}, RECIPES[base_name]
-    _check(settings, dataset, recipe, name=names["recipe"])
+    check_recipe(settings, dataset, recipe, name=names["recipe"])
     size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
     notes.append(
         f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}, effort {names['effort']}, "
@@ -160,15 +160,21 @@ def _name(file: ConfigFile, choices: Choices) -> _Named:
     return _Named({"recipe": recipe, "preset": preset, "effort": effort, "profile": profile}, settings)
 
 
-def _check(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: str) -> None:
-    if recipe.labelled == "full" and any(item.masks is None for item in dataset.unlabelled):
+def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: str) -> None:
+    """Refuse a recipe that the data or the settings do not allow.
+
+    Raises:
+        IncmaskError: true masks lack, or there are too few models to vote.
+    """
+    if recipe.needs_truth and any(item.masks is None for item in dataset.unlabelled):
         raise fail(
             dataset.root / "unlabelled",
             f"recipe {name} needs the true masks of all unlabelled images",
             "put them into unlabelled/masks, or choose another recipe",
         )
     least = min(settings.num_base, settings.num_students, settings.num_kept)
-    if recipe.teachers and settings.num_members > least:
+    several = isinstance(recipe.labeller, Vote) and recipe.labeller.teachers == "several"
+    if several and settings.num_members > least:
         raise fail(
             "setting num_members",
             f"{settings.num_members} voting members, but only {least} models to take them from",

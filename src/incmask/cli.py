@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from incmask.errors import IncmaskError
+from incmask.recipes import RECIPES
 
 app = typer.Typer(
     help="Semi-supervised image segmentation: a few labelled images and many unlabelled ones in; a model, masks "
@@ -21,7 +22,7 @@ app = typer.Typer(
 )
 
 Data = Annotated[Path, typer.Argument(help="folder with labelled/ and unlabelled/, optionally val/ and test/")]
-RecipeOption = Annotated[str | None, typer.Option("--recipe", help="ldt, aldt, fdt, me, im, im+  [default: im+]")]
+RecipeOption = Annotated[str | None, typer.Option("--recipe", help=f"{', '.join(RECIPES)}  [default: im+]")]
 PresetOption = Annotated[str | None, typer.Option("--preset", help="training: default or paper  [default: default]")]
 EffortOption = Annotated[str | None, typer.Option("--effort", help="quick, normal or paper  [default: normal]")]
 ProfileOption = Annotated[
@@ -118,7 +119,12 @@ def run(
 def predict(
     model: Annotated[Path, typer.Argument(help="run folder or model folder")],
     images: Annotated[Path, typer.Argument(help="an image, or a folder of images")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder for masks/, disagreement/ and masks.csv")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="folder for masks/, disagreement/, masks.csv and, where cells are counted, counts.csv"
+        ),
+    ],
     device: DeviceOption = "auto",
     quiet: Quiet = False,
     as_json: Json = False,

@@ -44,6 +44,20 @@ class Settings(Section):
         "confident_empty_too", description="which pseudo-labelled images are used (binary task)"
     )
 
+    num_views: int = Field(3, ge=2, description="changed versions of an image that vote in an input ensemble")
+    consistency_strength: Literal["low", "mid", "high"] = Field(
+        "mid", description="how much the two views of the consistency loss differ"
+    )
+    num_evalnets: int = Field(5, ge=1, description="networks trained to rate pseudo-labels, where a recipe asks for it")
+    num_judges: int = Field(3, ge=1, description="best of them, whose mean rating counts")
+    evalnet_width: float = Field(0.0, ge=0, le=8, description="their width factor; 0: twice the networks'")
+    quality_threshold: float | None = Field(
+        None, ge=0, le=1, description="least rating of an accepted candidate; none: the profile's, or ALDT's score"
+    )
+    quality_band: tuple[float, float] | None = Field(
+        None, strict=False, description="ratings for 1 and for 5 copies; none: the profile's, or from the ratings"
+    )
+
     # TOML has lists where Python has tuples.
     size: tuple[StrictInt, StrictInt] | None = Field(
         None, strict=False, description="height and width of the network's input; none: from data"
@@ -76,8 +90,22 @@ class Settings(Section):
 
 
 EFFORTS: dict[str, dict[str, Any]] = {
-    "quick": {"epochs": 10, "steps_per_epoch": 30, "num_base": 4, "num_students": 3, "num_generations": 2},
-    "normal": {"epochs": 20, "steps_per_epoch": 50, "num_base": 5, "num_students": 3, "num_generations": 3},
+    "quick": {
+        "epochs": 10,
+        "steps_per_epoch": 30,
+        "num_base": 4,
+        "num_students": 3,
+        "num_generations": 2,
+        "num_evalnets": 3,
+    },
+    "normal": {
+        "epochs": 20,
+        "steps_per_epoch": 50,
+        "num_base": 5,
+        "num_students": 3,
+        "num_generations": 3,
+        "num_evalnets": 3,
+    },
     "paper": {"epochs": 50, "steps_per_epoch": 100, "num_base": 10, "num_students": 5, "num_generations": 5},
 }
 """How much is trained: ``paper`` has the paper's numbers of epochs, models and generations."""
@@ -152,12 +180,22 @@ def resolve_settings(
         laid = laid | dict(values or {})
         validated(Settings, laid, where=where)
     settings = Settings(**laid)
-    if problems := list(_side_problems(settings)):
+    if problems := list(_problems(settings)):
         raise IncmaskError(problems)
     return settings
 
 
-def _side_problems(settings: Settings) -> Iterator[Problem]:
+def _problems(settings: Settings) -> Iterator[Problem]:
+    if settings.num_judges > settings.num_evalnets:
+        yield Problem(
+            "setting num_judges",
+            f"{settings.num_judges} of {settings.num_evalnets} networks that rate",
+            "use fewer, or more of num_evalnets",
+        )
+    if settings.quality_band and not 0 <= settings.quality_band[0] <= settings.quality_band[1] <= 1:
+        yield Problem(
+            "setting quality_band", f"expected 0 <= low <= high <= 1, got {settings.quality_band}", "use [0.6, 0.8]"
+        )
     for name in ("erode_px", "dilate_px"):
         side = getattr(settings, name)
         if side and side % 2 == 0:

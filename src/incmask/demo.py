@@ -7,10 +7,11 @@ from typing import Any
 from incmask.choices import Choices
 from incmask.config import resolve_settings
 from incmask.data.synthetic import write_dataset
-from incmask.experiment import Outcome, planned_work, run
+from incmask.experiment import Outcome, run
 from incmask.progress import Progress, Silent
 from incmask.recipes import RECIPES
 from incmask.results import Stage
+from incmask.stages import planned_work
 from incmask.tables import ensemble_score
 
 APPROACHES = ("ldt", "me", "im+", "fdt")
@@ -103,7 +104,7 @@ def run_demo(out: Path, *, progress: Progress) -> Demo:
     num_steps = settings.epochs * settings.steps_per_epoch
     progress.expect(
         sum(
-            planned_work(RECIPES[name], settings, steps=num_steps, with_base=RECIPES[name].teachers is None)
+            planned_work(RECIPES[name], settings, steps=num_steps, num_bases=RECIPES[name].teachers is None)
             for name in APPROACHES
         )
     )
@@ -117,7 +118,7 @@ def run_demo(out: Path, *, progress: Progress) -> Demo:
             out / name,
             choices=Choices(recipe=name, settings=SETTINGS),
             progress=joint,
-            base_from=out / "ldt" if RECIPES[name].teachers else None,
+            bases={"ldt": out / "ldt"} if RECIPES[name].teachers else None,
         )
     return Demo(out, outcomes)
 

@@ -10,9 +10,9 @@ from incmask.cells import cell_channels
 from incmask.config import Settings, Task
 from incmask.device import resolve_device
 from incmask.files import csv_text
-from incmask.fit import loss_of
 from incmask.metrics import main_scores, scores
 from incmask.models import load_model
+from incmask.objectives import loss_of
 from incmask.predict import Validation, evaluate
 from incmask.progress import Report, ignore
 

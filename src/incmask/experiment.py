@@ -10,28 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from incmask.choices import Choices, Resolved, resolve
-from incmask.config import Settings
 from incmask.data.split import describe_folds, make_folds
 from incmask.data.stack import Stack, build_stack, read_stack
 from incmask.device import resolve_device
 from incmask.errors import IncmaskError, Problem
+from incmask.evalnets import evalnet_spec
 from incmask.evaluation import ScoreRow
 from incmask.execute.local import LocalPool
 from incmask.execute.machine import num_cores
-from incmask.execute.plan import fitting_workers, seconds_per_step, train_cost
-from incmask.fit import MODEL as WEIGHTS
-from incmask.generation import run_generation
+from incmask.execute.plan import fitting_workers
+from incmask.models import Spec
 from incmask.progress import Progress, Silent
-from incmask.recipes import RECIPES, Recipe
-from incmask.results import Stage, evaluate_all, hand_over, make_stage, score_name, write_masks
+from incmask.results import Stage, evaluate_all, hand_over, write_masks
+from incmask.stages import num_generations_of, train_all
 from incmask.store import Store, as_records, differences, read_records
-from incmask.students import Setup, adopt, fit_jobs, train, width_of
+from incmask.students import Setup
 
 _PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pillow", "tifffile", "safetensors")
 
-_OF_STUDENTS = {
-    *("num_base", "num_students", "num_generations", "num_kept", "num_members"),
-    *("erode_px", "dilate_px", "admit", "width_step"),
+OF_STUDENTS = {
+    *("num_base", "num_students", "num_generations", "num_kept", "num_members", "num_views"),
+    *("erode_px", "dilate_px", "admit", "width_step", "consistency_strength"),
+    *("num_evalnets", "num_judges", "evalnet_width", "quality_threshold", "quality_band"),
 }
 """Settings that make no difference to a base model."""
 
@@ -58,7 +58,12 @@ class Outcome:
 
 
 def run(
-    data: Path, out: Path, *, choices: Choices, progress: Progress | None = None, base_from: Path | None = None
+    data: Path,
+    out: Path,
+    *,
+    choices: Choices,
+    progress: Progress | None = None,
+    bases: Mapping[str, Path] | None = None,
 ) -> Outcome:
     """Train, label, train again, and write everything to a run folder; goes on where it was stopped.
 
@@ -67,41 +72,71 @@ def run(
         out: run folder.
         choices: what to run.
         progress: a listener.
-        base_from: run folder of the recipe that teaches first, same data and settings: its models
-            are taken over instead of being trained once more.
+        bases: run folders of base recipes on the same data with the same settings, by recipe: their models are
+            taken over instead of being trained once more.
 
     Raises:
         IncmaskError: something about the data, the choices or the folder is wrong; nothing was lost.
     """
-    started = time.monotonic()
     progress = progress or Silent()
     chosen = resolve(data, choices)
     for note in chosen.notes:
         progress.say(note)
     # Before the folder is begun with choices that do not fit this machine or the models to be taken over.
-    num_workers = _num_workers(chosen, progress)
-    if base_from is not None:
-        _check_source(base_from, chosen)
-    with Store(out, run=chosen.describe_run(), data=chosen.describe_data()) as store:
+    num_workers = num_workers_of(chosen, progress)
+    for source in (bases or {}).values():
+        _check_source(source, chosen, chosen.describe_data())
+    with LocalPool(num_workers) as pool:
+        return run_resolved(
+            chosen, out, data=chosen.describe_data(), pool=pool, progress=progress, bases=bases, deliver=True
+        )
+
+
+def run_resolved(
+    chosen: Resolved,
+    out: Path,
+    *,
+    data: Mapping[str, Any],
+    pool: LocalPool,
+    progress: Progress,
+    bases: Mapping[str, Path] | None = None,
+    deliver: bool,
+) -> Outcome:
+    """Do what ``run`` does, with choices that are resolved already and workers that are there already.
+
+    Args:
+        chosen: what to run.
+        out: run folder.
+        data: description of the data.
+        pool: workers.
+        progress: a listener.
+        bases: as for ``run``.
+        deliver: hand over a model and write masks for all unlabelled images.
+    """
+    started = time.monotonic()
+    bases = {name: folder for name, folder in (bases or {}).items() if name in chosen.recipe.bases}
+    with Store(out, run=chosen.describe_run(), data=data) as store:
         store.write(out / "environment.json", _environment())
-        setup = _set_up(chosen, _stacks(chosen, store, num_threads=num_workers), progress)
-        with LocalPool(num_workers) as pool:
-            stages = _train_all(setup, store, pool, progress, base_from=base_from)
-            best = max(stages, key=lambda stage: stage.score)
-            progress.say(_verdict(stages, best))
-            model = hand_over(setup, store, best)
-            progress.doing("scoring all models")
-            scores = evaluate_all(setup, stages, store, pool)
+        stacks = _stacks(chosen, store, num_threads=pool.num_workers, sources=tuple(bases.values()))
+        setup = _set_up(chosen, stacks, progress)
+        stages = train_all(setup, store, pool, progress, bases=bases)
+        best = max(stages, key=lambda stage: stage.score)
+        progress.say(_verdict(stages, best))
+        model = hand_over(setup, store, best) if deliver else None
+        progress.doing("scoring all models")
+        scores = evaluate_all(setup, stages, store, pool)
+        if model:
             progress.doing("masks for all unlabelled images")
             write_masks(setup, store, pool, model)
     return Outcome(out, chosen.names["recipe"], tuple(stages), best, tuple(scores), time.monotonic() - started)
 
 
-def _check_source(source: Path, chosen: Resolved) -> None:
+def _check_source(source: Path, chosen: Resolved, data: Mapping[str, Any]) -> None:
     """Refuse base models that this run would not have trained itself."""
-
     theirs = read_records(source)
-    ours = as_records(run=chosen.describe_run(), data=chosen.describe_data())
+    if theirs.run.get("recipe") not in chosen.recipe.bases:
+        return
+    ours = as_records(run={**chosen.describe_run(), "recipe": theirs.run["recipe"]}, data=data)
     told = differences(_of_base(theirs.run), _of_base(ours.run)) + differences(theirs.data, ours.data)
     if told:
         remedy = "take it back, or train the base models anew"
@@ -110,20 +145,24 @@ def _check_source(source: Path, chosen: Resolved) -> None:
 
 def _of_base(run: Mapping[str, Any]) -> dict[str, Any]:
     """The choices that base models depend on."""
-    recipe = RECIPES[run["recipe"]].teachers or run["recipe"]
-    settings = {name: value for name, value in run["settings"].items() if name not in _OF_STUDENTS}
-    return {"size": run["size"], "profile": run["profile"], "recipe": recipe, "settings": settings}
+    settings = {name: value for name, value in run["settings"].items() if name not in OF_STUDENTS}
+    return {"size": run["size"], "profile": run["profile"], "recipe": run["recipe"], "settings": settings}
 
 
-def _num_workers(chosen: Resolved, progress: Progress) -> int:
-    """How many students train side by side: one a core, as many as memory has room for."""
+def num_workers_of(chosen: Resolved, progress: Progress) -> int:
+    """How many networks train side by side: one a core, as many as memory has room for."""
     settings = chosen.settings
     # Several processes on one GPU only wait for each other.
     on_cpu = resolve_device(settings.device).type == "cpu"
     wanted = settings.num_workers or (num_cores() if on_cpu else 1)
     setup = Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks={}, folds=())
-    widest = setup.network(settings.num_generations if chosen.recipe.teachers else 0)
-    room = fitting_workers(widest, size=chosen.size, batch_size=settings.batch_size, num_workers=wanted)
+    networks: list[Spec] = [setup.network(num_generations_of(chosen.recipe, settings))]
+    if chosen.recipe.evalnets:
+        networks.append(evalnet_spec(setup))
+    room = min(
+        fitting_workers(network, size=chosen.size, batch_size=settings.batch_size, num_workers=wanted)
+        for network in networks
+    )
     if room < wanted:
         progress.say(f"memory for {room} of {wanted} workers; a smaller --set batch_size takes less")
     return room
@@ -132,114 +171,50 @@ def _num_workers(chosen: Resolved, progress: Progress) -> int:
 def _set_up(chosen: Resolved, stacks: dict[str, Stack], progress: Progress) -> Setup:
     names = stacks["labelled"].names
     settings = chosen.settings
-    num_models = min(settings.num_base, settings.num_students) if chosen.recipe.teachers else settings.num_base
+    # The same folds for every recipe, so that base models can be shared.
+    num_models = min(settings.num_base, settings.num_students)
     folds = make_folds(names, has_val="val" in stacks, seed=settings.seed, num_models=num_models)
     if told := describe_folds(folds, names):
         progress.say(told)
     return Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks, folds)
 
 
-def _stacks(chosen: Resolved, store: Store, *, num_threads: int) -> dict[str, Stack]:
+def _stacks(chosen: Resolved, store: Store, *, num_threads: int, sources: Sequence[Path]) -> dict[str, Stack]:
+    """Build the stacks, or take them over from a run of the same data."""
     stacks = {}
     for part, items in chosen.dataset.parts():
         if not items:
             continue
-        if part == "unlabelled" and chosen.recipe.labelled != "full":
+        with_truth = part != "unlabelled" or chosen.recipe.needs_truth
+        if not with_truth:
             # Their true masks are none of this recipe's business.
             items = tuple(replace(item, masks=None) for item in items)
         folder = store.root / "stacks" / part
-        done = folder / "index.csv"
-        if store.has(done, folder / "images.npy"):
-            stacks[part] = read_stack(folder)
-            continue
-        stacks[part] = build_stack(
-            items,
-            chosen.dataset,
-            size=chosen.size,
-            fit=chosen.settings.fit,
-            folder=folder,
-            num_threads=num_threads,
-        )
-        store.record(*stacks[part].files)
+        if not store.has(folder / "index.csv", folder / "images.npy"):
+            if (theirs := _stack_to_take(sources, part, with_truth=with_truth)) is not None:
+                store.adopt({path: folder / path.name for path in theirs.files if with_truth or path != theirs.labels})
+            else:
+                built = build_stack(
+                    items,
+                    chosen.dataset,
+                    size=chosen.size,
+                    fit=chosen.settings.fit,
+                    folder=folder,
+                    num_threads=num_threads,
+                )
+                store.record(*built.files)
+        stacks[part] = read_stack(folder)
     return stacks
 
 
-def _train_all(
-    setup: Setup,
-    store: Store,
-    pool: LocalPool,
-    progress: Progress,
-    *,
-    base_from: Path | None,
-) -> list[Stage]:
-    settings, recipe = setup.settings, setup.recipe
-    base_recipe = RECIPES[recipe.teachers] if recipe.teachers else recipe
-    base_setup = Setup(setup.dataset, base_recipe, setup.profile, settings, setup.size, setup.stacks, setup.folds)
-    num_generations = settings.num_generations if recipe.teachers else 0
-    base_jobs = fit_jobs(base_setup, store.root, generation=0, pseudo=None)
-
-    work = planned_work(
-        recipe, settings, steps=base_jobs[0].num_steps, later_steps=_later_steps(setup), with_base=base_from is None
-    )
-    if base_from is not None:
-        adopt(store, source=base_from, jobs=base_jobs)
-    elif not store.has(base_jobs[-1].folder / WEIGHTS):
-        # A validated image costs a third of a trained one.
-        num_validated = len(setup.stacks["val"]) if "val" in setup.stacks else len(setup.folds[0].validation or ())
-        num_trained = base_jobs[0].num_steps / settings.epochs * settings.batch_size
-        seconds = seconds_per_step(base_jobs[0], pool=pool) * work / train_cost(settings.width) / pool.num_workers
-        progress.say(
-            f"{len(base_jobs)} base models"
-            + (f", then {num_generations} generations of {settings.num_students} students" if num_generations else "")
-            + f": about {_duration(seconds * (1 + num_validated / num_trained / 3))}"
-            + f" on {pool.num_workers} worker{'s' if pool.num_workers > 1 else ''}"
-        )
-    progress.expect(work)
-
-    def report_base(steps: float) -> None:
-        if base_from is None:
-            progress.advance(steps * train_cost(settings.width))
-
-    progress.doing(f"training {len(base_jobs)} base models")
-    students = train(base_setup, base_jobs, store=store, pool=pool, report=report_base)
-    stages = [make_stage(setup, 0, students, earlier=(), pool=pool)]
-    progress.say(f"base models: {score_name(setup)} {stages[0].score:.3f} on validation")
-    for generation in range(1, num_generations + 1):
-        teachers = stages[-1].students[: settings.num_kept][: settings.num_members]
-        students = run_generation(setup, teachers, generation, store=store, pool=pool, progress=progress)
-        stages.append(make_stage(setup, generation, students, earlier=stages, pool=pool))
-        progress.say(f"generation {generation}: {score_name(setup)} {stages[-1].score:.3f} on validation")
-    return stages
-
-
-def planned_work(
-    recipe: Recipe, settings: Settings, *, steps: int, later_steps: int | None = None, with_base: bool = True
-) -> float:
-    """The training of a run in units of progress.
-
-    Args:
-        recipe, settings: of the run.
-        steps: of a base model.
-        later_steps: of a student; None: as many.
-        with_base: whether the base models are trained, too.
-    """
-    work = settings.num_base * steps * train_cost(settings.width) if with_base else 0.0
-    if recipe.teachers:
-        students = settings.num_students * (steps if later_steps is None else later_steps)
-        work += sum(
-            students * train_cost(width_of(recipe, settings, generation))
-            for generation in range(1, settings.num_generations + 1)
-        )
-    return work
-
-
-def _later_steps(setup: Setup) -> int | None:
-    """Steps of a student; where an epoch is one pass: if every pseudo-label is used."""
-    settings = setup.settings
-    if settings.steps_per_epoch:
-        return None
-    num_images = len(setup.folds[0].training) + len(setup.stacks.get("unlabelled", ()))
-    return settings.epochs * max(1, num_images // settings.batch_size)
+def _stack_to_take(sources: Sequence[Path], part: str, *, with_truth: bool) -> Stack | None:
+    for source in sources:
+        folder = source / "stacks" / part
+        if (folder / "index.csv").exists():
+            stack = read_stack(folder)
+            if stack.labels.exists() or (part == "unlabelled" and not with_truth):
+                return stack
+    return None
 
 
 def _verdict(stages: Sequence[Stage], chosen: Stage) -> str:
@@ -266,11 +241,3 @@ def _environment() -> str:
         },
         indent=1,
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} minutes"
-    return f"{seconds / 3600:.1f} hours"

@@ -1,65 +1,90 @@
 """The only training loop."""
 
+import itertools
 import json
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from incmask.batches import Batches, TrainingSet
 from incmask.config import Settings
-from incmask.device import autocast, resolve_device
+from incmask.device import resolve_device
 from incmask.errors import fail
 from incmask.files import csv_text, write_text
-from incmask.losses import segmentation_loss
-from incmask.models import NetworkSpec, load_tensors, save_model, save_tensors
-from incmask.nets.unet import LEVELS
-from incmask.predict import Validation, evaluate
+from incmask.models import Spec, load_model, load_tensors, save_model, save_tensors
 from incmask.progress import Report, ignore
 
 MODEL, HISTORY, SCORES, CHECKPOINT = "model.safetensors", "history.csv", "scores.json", "checkpoint.safetensors"
 
 
+class Scored(Protocol):
+    """What validation came to: a loss, and a score of which more is better."""
+
+    @property
+    def loss(self) -> float: ...
+
+    @property
+    def score(self) -> float: ...
+
+
+class Lessons(Protocol):
+    """An objective made ready in the process that trains.
+
+    Attributes:
+        phases: steps of each part of an epoch; validation follows each part.
+        batch_sizes: images a step of each part.
+        by_loss: whether the validation loss chooses the epoch, and not the score.
+    """
+
+    @property
+    def phases(self) -> tuple[int, ...]: ...
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]: ...
+
+    @property
+    def by_loss(self) -> bool: ...
+
+    def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor: ...
+
+    def validate(self, network: nn.Module) -> Scored: ...
+
+
+class Objective(Protocol):
+    """What is learnt, as a value that can be sent to another process."""
+
+    def open(self, settings: Settings, *, seed: int) -> Lessons: ...
+
+
 @dataclass(frozen=True)
 class FitJob:
-    """One student to train; everything it needs, so that it can run in any process.
+    """One network to train; everything it needs, so that it can run in any process.
 
     Attributes:
         folder: where its files go.
         network: what to build.
-        training: what to learn from.
-        validation: what chooses the epoch.
-        num_classes: classes in the labels.
+        objective: what it learns.
         settings: steps, rates, losses.
         seed: of weights, order and augmentation.
+        start: model file whose weights it begins with; None: new ones.
     """
 
     folder: Path
-    network: NetworkSpec
-    training: TrainingSet
-    validation: Validation
-    num_classes: int
+    network: Spec
+    objective: Objective
     settings: Settings
     seed: int
+    start: Path | None = None
 
     @property
     def num_steps(self) -> int:
         """Training steps in all."""
-        return self.settings.epochs * self.batches().steps_per_epoch
-
-    def batches(self) -> Batches:
-        """The batches, from the seeds."""
-        return Batches(
-            self.training,
-            batch_size=self.settings.batch_size,
-            steps_per_epoch=self.settings.steps_per_epoch,
-            redraw=self.settings.redraw,
-            seed=self.seed,
-        )
+        return self.settings.epochs * sum(self.objective.open(self.settings, seed=self.seed).phases)
 
 
 class Trainer:
@@ -70,20 +95,21 @@ class Trainer:
         device: where.
 
     Attributes:
-        batches: what is drawn from.
+        lessons: what is learnt.
         num_steps: in all.
         averaged: the network that is scored and kept: a running mean of the trained one.
     """
 
     def __init__(self, job: FitJob, device: torch.device):
-        self.batches = job.batches()
-        self.num_steps = job.settings.epochs * self.batches.steps_per_epoch
+        self.lessons = job.objective.open(job.settings, seed=job.seed)
+        self.num_steps = job.settings.epochs * sum(self.lessons.phases)
         # Both begin with the same weights.
-        self.averaged = job.network.build(seed=job.seed).to(device).eval()
-        self._network = job.network.build(seed=job.seed).to(device).train()
+        self.averaged, self._network = (
+            (load_model(job.start) if job.start else job.network.build(seed=job.seed)).to(device) for _ in range(2)
+        )
+        self.averaged.eval()
+        self._network.train()
         self._job = job
-        self._device = device
-        self._loss = loss_of(job.settings, job.training.task)
         # The paper's decay is not multiplied by the learning rate, torch's is (section 2.6.2).
         self._optimiser = torch.optim.AdamW(
             self._network.parameters(),
@@ -94,29 +120,15 @@ class Trainer:
         )
 
     def step(self, step: int) -> float:
-        """Learn from the batch of ``step``, counted from 0; return its loss.
+        """Take ``step``, counted from 0; return its loss.
 
         Raises:
             IncmaskError: the loss is no finite number.
         """
-        settings, device = self._job.settings, self._device
+        settings = self._job.settings
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(step, self.num_steps, settings)
-        batch = self.batches.draw(step)
-        if batch.image[:, 0].numel() < 2 * 4**LEVELS:
-            # The innermost layer would have a single pixel to take its statistics from.
-            raise fail(
-                "batch", "a single image of 16×16 pixels is too little to learn from", "use a larger batch_size or size"
-            )
-        with autocast(device, settings.precision):
-            logits = self._network(batch.image.to(device))
-        loss = segmentation_loss(
-            logits,
-            batch.target.to(device),
-            task=self._job.training.task,
-            kind=self._loss,
-            weight=None if batch.weight is None else batch.weight.to(device),
-        )
+        loss = self._loss(step)
         value = float(loss.detach())
         _check_finite(value, self._job, what="the loss", step=step + 1)
         self._optimiser.zero_grad(set_to_none=True)
@@ -124,6 +136,15 @@ class Trainer:
         self._optimiser.step()
         self._average(min(settings.average_decay, (1 + step) / (10 + step)))
         return value
+
+    def _loss(self, step: int) -> Tensor:
+        """Find the phase that ``step`` belongs to, and its number there over all epochs."""
+        epoch, offset = divmod(step, sum(self.lessons.phases))
+        for phase, num_steps in enumerate(self.lessons.phases):
+            if offset < num_steps:
+                return self.lessons.loss(self._network, phase=phase, step=epoch * num_steps + offset)
+            offset -= num_steps
+        raise AssertionError("an epoch is the sum of its phases")
 
     def state(self, best: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """All tensors that it takes to go on, and the best weights so far."""
@@ -166,7 +187,7 @@ class Trainer:
 def fit(job: FitJob, report: Report = ignore) -> None:
     """Train a student and write ``model.safetensors`` (its best epoch), ``history.csv``, ``scores.json``.
 
-    After each epoch everything needed to go on is in ``checkpoint.safetensors``; a later call
+    After each validation everything needed to go on is in ``checkpoint.safetensors``; a later call
     continues there and ends with the same numbers.
 
     Args:
@@ -177,9 +198,11 @@ def fit(job: FitJob, report: Report = ignore) -> None:
         IncmaskError: the loss is no finite number, the checkpoint is damaged or another training's,
             or a file cannot be written.
     """
-    settings, task = job.settings, job.training.task
+    settings = job.settings
     trainer = Trainer(job, resolve_device(settings.device))
-    steps_per_epoch = trainer.batches.steps_per_epoch
+    lessons = trainer.lessons
+    # The step after which each part of an epoch ends.
+    ends = list(itertools.accumulate(lessons.phases * settings.epochs))
     best: dict[str, Tensor] = {}
     history: list[dict[str, float]] = []
     checkpoint = job.folder / CHECKPOINT
@@ -189,54 +212,38 @@ def fit(job: FitJob, report: Report = ignore) -> None:
             history, best = about["history"], trainer.restore(tensors)
         except (KeyError, IndexError, ValueError, RuntimeError) as error:
             raise fail(checkpoint, "belongs to another training", "remove it and run again") from error
-        report(len(history) * steps_per_epoch)
+        report(ends[len(history) - 1])
 
-    for epoch in range(len(history), settings.epochs):
-        started, losses = time.monotonic(), 0.0
-        for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
+    for part in range(len(history), len(ends)):
+        started, losses, first = time.monotonic(), 0.0, ends[part - 1] if part else 0
+        for step in range(first, ends[part]):
             losses += trainer.step(step)
             report(1)
-        scored = evaluate(
-            [trainer.averaged],
-            job.validation,
-            task=task,
-            num_classes=job.num_classes,
-            settings=settings,
-            loss=loss_of(settings, task),
-        )
-        _check_finite(scored.loss, job, what="the validation loss", step=(epoch + 1) * steps_per_epoch)
+        scored = lessons.validate(trainer.averaged)
+        _check_finite(scored.loss, job, what="the validation loss", step=ends[part])
         history.append(
             {
-                "epoch": epoch + 1,
-                "step": (epoch + 1) * steps_per_epoch,
-                "training_loss": losses / steps_per_epoch,
+                "epoch": part // len(lessons.phases) + 1,
+                "step": ends[part],
+                "training_loss": losses / (ends[part] - first),
                 "validation_loss": scored.loss,
                 "validation_score": scored.score,
                 "seconds": round(time.monotonic() - started, 3),
             }
         )
-        if _best_epoch(history, settings, task) == epoch:
+        if _best_part(history, by_loss=lessons.by_loss) == part:
             best = {name: tensor.clone() for name, tensor in trainer.averaged.state_dict().items()}
         save_tensors(checkpoint, trainer.state(best), {"history": history})
 
-    chosen = history[_best_epoch(history, settings, task)]
+    chosen = history[_best_part(history, by_loss=lessons.by_loss)]
     save_model(job.folder / MODEL, best, job.network)
     write_text(job.folder / HISTORY, csv_text(list(chosen), [list(row.values()) for row in history]))
     kept = ("epoch", "validation_loss", "validation_score")
-    reached = {name: chosen[name] for name in kept} | {"steps": trainer.num_steps}
+    num_images = settings.epochs * sum(
+        steps * size for steps, size in zip(lessons.phases, lessons.batch_sizes, strict=True)
+    )
+    reached = {name: chosen[name] for name in kept} | {"steps": trainer.num_steps, "images": num_images}
     write_text(job.folder / SCORES, json.dumps(reached, indent=1))
-
-
-def selects_by_loss(settings: Settings, task: str) -> bool:
-    """Whether validation chooses by loss; ``auto`` is the paper's choice: by loss for multilabel, else by score."""
-    return settings.select_by == "loss" or (settings.select_by == "auto" and task == "multilabel")
-
-
-def loss_of(settings: Settings, task: str) -> str:
-    """The loss that is meant by the settings; ``auto`` is the paper's (section 2.6.2)."""
-    if settings.loss != "auto":
-        return settings.loss
-    return "cross_entropy" if task == "multiclass" else "mse"
 
 
 def learning_rate(step: int, num_steps: int, settings: Settings) -> float:
@@ -261,8 +268,7 @@ def _check_finite(loss: float, job: FitJob, *, what: str, step: int) -> None:
         )
 
 
-def _best_epoch(history: list[dict[str, float]], settings: Settings, task: str) -> int:
-    """Index of the epoch to keep, the first of equals (paper section 2.6.2; method: loss for multilabel)."""
-    by_loss = selects_by_loss(settings, task)
+def _best_part(history: list[dict[str, float]], *, by_loss: bool) -> int:
+    """Index of the part of an epoch to keep, the first of equals (paper section 2.6.2)."""
     merits = [-row["validation_loss"] if by_loss else row["validation_score"] for row in history]
     return merits.index(max(merits))

@@ -1,131 +1,229 @@
-"""One generation, in order: teachers label, pairs are mixed, students train, the best are found."""
+"""One generation, in order: teachers label, labels are rated, pairs are mixed, students train."""
 
-import csv
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from incmask.batches import Source
 from incmask.data.stack import new_stack
+from incmask.evalnets import Judges
 from incmask.execute.local import LocalPool
 from incmask.execute.plan import train_cost
-from incmask.files import csv_text, whole_file
-from incmask.labelling import LabelJob, LabelledRange, label_range
+from incmask.files import whole_file
+from incmask.labelling import LabelJob, Views, foreground_fraction, label_range
 from incmask.mixture import Part
 from incmask.predict import CHUNK
-from incmask.progress import Progress, Report, ignore
+from incmask.progress import Progress, ignore
+from incmask.pseudo_labels import (
+    INCONSISTENT,
+    INDEX,
+    LABEL,
+    PSEUDO,
+    PseudoLabels,
+    describe_pseudo_labels,
+    index_csv,
+    read_pseudo_labels,
+)
+from incmask.quality.copies import Band, band_of, num_copies
+from incmask.quality.rating import CandidateJob, RateJob, choose_range, rate_range
+from incmask.recipes import BestCandidate, Vote
 from incmask.store import Store
-from incmask.students import Setup, Student, fit_jobs, stage_name, train, width_of
+from incmask.students import Setup, Student, fit_jobs, seed_for, stage_name, train, width_of
 
-_LABEL_JOB_IMAGES = 8 * CHUNK
+_JOB_IMAGES = 8 * CHUNK
+_VIEWS_STREAM = 2000
+"""In place of the number of a student, so that views have seeds of their own."""
 
 
-def label(
-    setup: Setup,
-    teachers: Sequence[Student],
-    folder: Path,
-    *,
-    store: Store,
-    pool: LocalPool,
-    report: Report,
-) -> Part:
-    """Label the unlabelled images by the teachers' votes and write what came of it.
+@dataclass(frozen=True)
+class Generations:
+    """What stays the same over the generations of a run.
+
+    Attributes:
+        setup, store, pool, progress: of the run.
+        judges: EvalNets, where the recipe has them.
+        threshold: least rating of a mask that is accepted, where candidates are rated.
+    """
+
+    setup: Setup
+    store: Store
+    pool: LocalPool
+    progress: Progress
+    judges: Judges | None = None
+    threshold: float = 0.0
+
+    def folder(self, generation: int) -> Path:
+        """The folder of a generation."""
+        return self.store.root / stage_name(generation)
+
+
+def run_generation(run: Generations, teachers: Sequence[Student], generation: int) -> list[Student]:
+    """Label with the teachers, then train this generation's students.
+
+    Args:
+        run: what stays the same.
+        teachers: all students of the generation before, best first.
+        generation: counted from 1.
+    """
+    setup, folder = run.setup, run.folder(generation)
+    pairs = None
+    if setup.recipe.labeller is not None:
+        run.progress.doing(f"generation {generation}: labelling")
+        pairs = label(run, teachers, generation)
+        told = describe_pseudo_labels(folder / PSEUDO / INDEX)
+        run.progress.say(f"generation {generation}: {told}")
+    starts = teachers if setup.recipe.objective == "consistency" else ()
+    jobs = fit_jobs(setup, folder, generation=generation, pseudo=pairs, starts=starts)
+    cost = train_cost(width_of(setup.recipe, setup.settings, generation))
+    run.progress.doing(f"generation {generation}: training {len(jobs)} students")
+    return train(
+        jobs,
+        num_folds=len(setup.folds),
+        store=run.store,
+        pool=run.pool,
+        report=lambda steps: run.progress.advance(steps * cost),
+    )
+
+
+def label(run: Generations, teachers: Sequence[Student], generation: int) -> Part:
+    """Label the unlabelled images and write what came of it.
 
     Leaves ``label.npy``, ``inconsistent.npy`` (rows as in the unlabelled stack) and ``index.csv``.
+
+    Args:
+        run: what stays the same.
+        teachers: all students of the generation before, best first.
+        generation: counted from 1.
 
     Returns:
         The admitted pairs.
     """
-    assert setup.recipe.labeller is not None
-    unlabelled = setup.stacks["unlabelled"]
-    num_images = len(unlabelled)
-    labels, masks, index = (folder / name for name in ("label.npy", "inconsistent.npy", "index.csv"))
-    if store.has(labels, masks, index):
-        report(num_images)
-    else:
-        dataset, settings = setup.dataset, setup.settings
-        shape = (num_images, *setup.size)
+    setup, store = run.setup, run.store
+    unlabelled, folder = setup.stacks["unlabelled"], run.folder(generation) / PSEUDO
+    labels, masks, index = (folder / name for name in (LABEL, INCONSISTENT, INDEX))
+    if not store.has(labels, masks, index):
+        shape = (len(unlabelled), *setup.size)
         with whole_file(labels) as labels_path, whole_file(masks) as masks_path:
-            classes = (len(dataset.classes),) if dataset.task == "multilabel" else ()
+            classes = (len(setup.dataset.classes),) if setup.dataset.task == "multilabel" else ()
             new_stack(labels_path, np.uint8, shape + classes).flush()
             new_stack(masks_path, np.bool_, shape).flush()
-            jobs = [
-                LabelJob(
-                    members=tuple(teacher.model for teacher in teachers),
-                    images=unlabelled.images,
-                    label=labels_path,
-                    inconsistent=masks_path,
-                    first=first,
-                    last=min(first + _LABEL_JOB_IMAGES, num_images),
-                    task=dataset.task,
-                    vote=setup.recipe.labeller,
-                    settings=settings,
-                    # Without blocking there is nothing to outnumber, thin or widen: every pair is used as it is.
-                    admit=settings.admit if setup.recipe.blocking else "all",
-                    erode_px=settings.erode_px if setup.recipe.blocking else 0,
-                    dilate_px=settings.dilate_px if setup.recipe.blocking else 0,
-                )
-                for first in range(0, num_images, _LABEL_JOB_IMAGES)
-            ]
-            ranges = sorted((result for _, result in pool.run(label_range, jobs, report)), key=lambda part: part.first)
+            if isinstance(setup.recipe.labeller, BestCandidate):
+                found = _choose(run, teachers, generation, labels_path)
+            else:
+                found = _vote(run, teachers, generation, labels_path, masks_path)
         store.record(labels, masks)
-        store.write(index, _index_csv(unlabelled.names, ranges))
-    with open(index, newline="", encoding="utf-8") as handle:
-        rows = [row for row, line in enumerate(csv.DictReader(handle)) if line["admitted"] == "True"]
-    return Part(Source(unlabelled.images, labels, masks), rows)
+        store.write(index, index_csv(unlabelled.names, found))
+    known = read_pseudo_labels(index)
+    rows = np.flatnonzero(known.admitted)
+    return Part(Source(unlabelled.images, labels, masks), rows.tolist(), known.copies[rows].tolist())
 
 
-def describe_pseudo_labels(index: Path) -> str:
-    """Say in a line what the pseudo-labels of a generation are like."""
-    with open(index, newline="", encoding="utf-8") as handle:
-        lines = list(csv.DictReader(handle))
-    used = [line for line in lines if line["admitted"] == "True"]
-    if not used:
-        return f"none of the {len(lines)} pseudo-labels is certain enough to be used; the labelled images train alone"
-    disputed, foreground = (
-        float(np.mean([float(line[name]) for line in used]))
-        for name in ("inconsistent_fraction", "foreground_fraction")
-    )
-    text = f"{len(used)} of {len(lines)} pseudo-labels used, {disputed:.1%} of their pixels disputed"
-    if foreground == 0:
-        return f"{text}; they hold no foreground at all: the teachers have collapsed to background"
-    return f"{text}, {foreground:.1%} foreground"
-
-
-def run_generation(
-    setup: Setup,
-    teachers: Sequence[Student],
-    generation: int,
-    *,
-    store: Store,
-    pool: LocalPool,
-    progress: Progress,
-) -> list[Student]:
-    """Label with the teachers, then train this generation's students.
-
-    Args:
-        setup: of the run.
-        teachers: voting members, best first.
-        generation: counted from 1.
-        store, pool, progress: of the run.
-    """
-    folder = store.root / stage_name(generation)
-    progress.doing(f"generation {generation}: labelling")
-    pairs = label(setup, teachers, folder / "pseudo", store=store, pool=pool, report=ignore)
-    progress.say(f"generation {generation}: {describe_pseudo_labels(folder / 'pseudo' / 'index.csv')}")
-    jobs = fit_jobs(setup, store.root, generation=generation, pseudo=pairs)
-    cost = train_cost(width_of(setup.recipe, setup.settings, generation))
-    progress.doing(f"generation {generation}: training {len(jobs)} students")
-    return train(setup, jobs, store=store, pool=pool, report=lambda steps: progress.advance(steps * cost))
-
-
-def _index_csv(names: Sequence[str], ranges: Sequence[LabelledRange]) -> str:
-    rows = [
-        (part.first + offset, names[part.first + offset], bool(used), f"{disputed:.6f}", f"{foreground:.6f}")
-        for part in ranges
-        for offset, (used, disputed, foreground) in enumerate(
-            zip(part.admitted, part.inconsistent_fraction, part.foreground_fraction, strict=True)
+def _vote(run: Generations, teachers: Sequence[Student], generation: int, labels: Path, masks: Path) -> PseudoLabels:
+    """Let the teachers, or views of the best one, vote; then rate where the recipe weighs by quality."""
+    setup, settings, dataset = run.setup, run.setup.settings, run.setup.dataset
+    vote = setup.recipe.labeller
+    assert isinstance(vote, Vote)
+    voters = teachers[: settings.num_kept][: settings.num_members if vote.teachers == "several" else 1]
+    seed = seed_for(settings.seed, generation, _VIEWS_STREAM)
+    views = Views(settings.num_views, setup.profile.moderate, seed) if vote.views == "several" else None
+    unlabelled = setup.stacks["unlabelled"]
+    jobs = [
+        LabelJob(
+            members=tuple(voter.model for voter in voters),
+            images=unlabelled.images,
+            label=labels,
+            inconsistent=masks,
+            first=first,
+            last=last,
+            task=dataset.task,
+            vote=vote,
+            settings=settings,
+            views=views,
+            # Without blocking there is nothing to outnumber, thin or widen: every pair is used as it is.
+            admit=settings.admit if setup.recipe.blocking else "all",
+            erode_px=settings.erode_px if setup.recipe.blocking else 0,
+            dilate_px=settings.dilate_px if setup.recipe.blocking else 0,
         )
+        for first, last in _ranges(len(unlabelled))
     ]
-    return csv_text(("row", "name", "admitted", "inconsistent_fraction", "foreground_fraction"), rows)
+    parts = sorted((part for _, part in run.pool.run(label_range, jobs, ignore)), key=lambda part: part.first)
+    admitted, disputed, foreground = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("admitted", "inconsistent_fraction", "foreground_fraction")
+    )
+    if setup.recipe.copies == "one":
+        return PseudoLabels(admitted, disputed, foreground, None, np.ones(len(admitted), int))
+    quality = _rate(run, labels, masks)
+    known = settings.quality_band or setup.profile.quality_band
+    band = Band(*known) if known else band_of(quality[admitted] if admitted.any() else quality)
+    # Ratings that are all the same weigh nothing.
+    copies = num_copies(quality, band=band) if known or band.low < band.high else np.ones(len(quality), int)
+    return PseudoLabels(admitted, disputed, foreground, quality, copies)
+
+
+def _rate(run: Generations, labels: Path, masks: Path) -> np.ndarray:
+    """Rate all pairs: by the EvalNets, or by the true masks."""
+    setup = run.setup
+    by_truth = setup.recipe.copies == "by_true_quality"
+    unlabelled = setup.stacks["unlabelled"]
+    jobs = [
+        RateJob(
+            judges=run.judges.models if run.judges and not by_truth else (),
+            images=unlabelled.images,
+            label=labels,
+            inconsistent=masks,
+            truth=unlabelled.labels if by_truth else None,
+            first=first,
+            last=last,
+            task=setup.dataset.task,
+            num_classes=len(setup.dataset.classes),
+            settings=setup.settings,
+        )
+        for first, last in _ranges(len(unlabelled))
+    ]
+    parts = sorted((part for _, part in run.pool.run(rate_range, jobs, ignore)), key=lambda part: part.first)
+    return np.concatenate([part.quality for part in parts])
+
+
+def _choose(run: Generations, teachers: Sequence[Student], generation: int, labels: Path) -> PseudoLabels:
+    """Take the best of all teachers' masks and the one accepted before (section 2.4.5)."""
+    assert run.judges is not None
+    setup, unlabelled = run.setup, run.setup.stacks["unlabelled"]
+    before = np.zeros(len(unlabelled))
+    if generation > 1:
+        folder = run.folder(generation - 1) / PSEUDO
+        earlier = read_pseudo_labels(folder / INDEX)
+        assert earlier.quality is not None
+        before = np.where(earlier.admitted, earlier.quality, 0)
+        stack, old = np.load(labels, mmap_mode="r+"), np.load(folder / LABEL, mmap_mode="r")
+        for row in np.flatnonzero(earlier.admitted):
+            stack[row] = old[row]
+        stack.flush()
+    jobs = [
+        CandidateJob(
+            teachers=tuple(teacher.model for teacher in teachers),
+            judges=run.judges.models,
+            images=unlabelled.images,
+            label=labels,
+            quality=before[first:last],
+            first=first,
+            last=last,
+            task=setup.dataset.task,
+            num_classes=len(setup.dataset.classes),
+            settings=setup.settings,
+        )
+        for first, last in _ranges(len(unlabelled))
+    ]
+    parts = sorted((part for _, part in run.pool.run(choose_range, jobs, ignore)), key=lambda part: part.first)
+    quality = np.concatenate([part.quality for part in parts])
+    # One by one; a stack may be larger than memory.
+    chosen = np.load(labels, mmap_mode="r")
+    foreground = np.array([foreground_fraction(label[None], None, task=setup.dataset.task)[0] for label in chosen])
+    none = np.zeros(len(quality))
+    return PseudoLabels(quality >= run.threshold, none, foreground, quality, np.ones(len(quality), int))
+
+
+def _ranges(num_images: int) -> list[tuple[int, int]]:
+    return [(first, min(first + _JOB_IMAGES, num_images)) for first in range(0, num_images, _JOB_IMAGES)]

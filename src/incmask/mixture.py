@@ -21,10 +21,12 @@ class Part:
     Attributes:
         source: where they are.
         rows: which of them.
+        copies: how often each of them is used; None: once.
     """
 
     source: Source
     rows: Sequence[int]
+    copies: Sequence[int] | None = None
 
 
 def mix(
@@ -39,8 +41,8 @@ def mix(
 ) -> TrainingSet:
     """Put the combined data (CD) of a generation together (paper section 2.4).
 
-    The labelled part is never augmented unless the recipe has augmented copies of it, or the setting
-    ``augment = "everything"`` asks for it.
+    The labelled part is never augmented unless the recipe has augmented copies of it or is the strong
+    baseline, or the setting ``augment = "everything"`` asks for it.
 
     Args:
         recipe: which parts, and which of them are augmented.
@@ -58,20 +60,23 @@ def mix(
     sources: list[Source] = []
     chunks: list[np.ndarray] = []
 
-    def add(part: Part, strength: int) -> None:
+    def add(part: Part, strength: int, *, copies: Sequence[int] | None = None) -> None:
         if part.source not in sources:
             sources.append(part.source)
-        chunk = np.zeros(len(part.rows), ROW)
-        chunk["source"], chunk["index"], chunk["strength"] = sources.index(part.source), part.rows, strength
+        indices = np.repeat(np.asarray(part.rows, np.int64), 1 if copies is None else copies)
+        chunk = np.zeros(len(indices), ROW)
+        chunk["source"], chunk["index"], chunk["strength"] = sources.index(part.source), indices, strength
         chunks.append(chunk)
 
     for part in labelled:
-        add(part, unless_everything)
+        add(part, weakest if recipe.labelled == "strong" else unless_everything)
         if recipe.labelled == "augmented":
             for _ in range(NUM_AUGMENTED_COPIES):
                 add(part, strongest)
     if pseudo is not None:
-        add(pseudo, growing if recipe.augment == "growing" else unless_everything)
+        if recipe.keep_plain:
+            add(pseudo, unless_everything)
+        add(pseudo, growing if recipe.augment == "growing" else unless_everything, copies=pseudo.copies)
 
     rows = np.concatenate(chunks)
     generator = np.random.default_rng([settings.seed, generation])

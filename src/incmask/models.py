@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from incmask.errors import fail
 from incmask.files import write_bytes
-from incmask.nets import UNet
+from incmask.nets.evalnet import EvalNet
+from incmask.nets.unet import UNet
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class NetworkSpec:
     width: float
     batch_norm_momentum: float = 0.99
 
+    @property
+    def input_channels(self) -> tuple[int, ...]:
+        """Channels of each input."""
+        return (self.in_channels,)
+
     def build(self, *, seed: int = 0) -> nn.Module:
         """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
         with torch.random.fork_rng(devices=[]):
@@ -42,9 +48,52 @@ class NetworkSpec:
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def save_model(path: Path, state: Mapping[str, Tensor], spec: NetworkSpec) -> None:
+@dataclass(frozen=True)
+class EvalNetSpec:
+    """What it takes to build a network that rates masks.
+
+    Attributes:
+        image_channels, mask_channels: of its two inputs.
+        num_outputs: ratings an image.
+        width: width factor.
+        batch_norm_momentum: in Keras's meaning.
+    """
+
+    image_channels: int
+    mask_channels: int
+    num_outputs: int
+    width: float
+    batch_norm_momentum: float = 0.99
+
+    @property
+    def input_channels(self) -> tuple[int, ...]:
+        """Channels of each input."""
+        return self.image_channels, self.mask_channels
+
+    def build(self, *, seed: int = 0) -> nn.Module:
+        """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = EvalNet(
+                self.image_channels,
+                self.mask_channels,
+                self.num_outputs,
+                self.width,
+                batch_norm_momentum=self.batch_norm_momentum,
+            )
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+Spec = NetworkSpec | EvalNetSpec
+
+_KINDS: dict[str, type[Spec]] = {"network": NetworkSpec, "evalnet": EvalNetSpec}
+"""By the word that stands before a description in a file."""
+
+
+def save_model(path: Path, state: Mapping[str, Tensor], spec: Spec) -> None:
     """Write weights and description to one safetensors file, whole or not at all."""
-    save_tensors(path, state, {"network": dataclasses.asdict(spec)})
+    kind = next(name for name, known in _KINDS.items() if isinstance(spec, known))
+    save_tensors(path, state, {kind: dataclasses.asdict(spec)})
 
 
 def load_model(path: Path) -> nn.Module:
@@ -55,7 +104,8 @@ def load_model(path: Path) -> nn.Module:
     """
     state, about = load_tensors(path)
     try:
-        network = NetworkSpec(**about["network"]).build()
+        ((kind, description),) = about.items()
+        network = _KINDS[kind](**description).build()
         network.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise fail(path, "is no model of this program", "name a model folder that `incmask run` wrote") from error

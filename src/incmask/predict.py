@@ -97,6 +97,19 @@ def forward(
 
 
 @torch.inference_mode()
+def predict_probabilities(
+    networks: Sequence[nn.Module],
+    images: np.ndarray,
+    *,
+    task: Task,
+    precision: Literal["auto", "float32", "bfloat16"],
+) -> np.ndarray:
+    """Probabilities of every network: float32, (n, N, C, H, W); else as ``forward``."""
+    logits = forward(networks, images, precision=precision)
+    return np.stack([probabilities(each, task).cpu().numpy() for each in logits])
+
+
+@torch.inference_mode()
 def evaluate(
     networks: Sequence[nn.Module],
     validation: Validation,

@@ -1,19 +1,25 @@
-"""Numbers that belong to a kind of images: how strongly they may be augmented (paper table 1)."""
+"""Numbers that belong to a kind of images: how strongly they may be augmented (paper table 1), what is good."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from incmask.augment.ops import Strength
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Augmentation of one kind of images.
+    """What is known of one kind of images.
 
     Attributes:
         strengths: maxima for generations 1 to 5; later generations keep the last.
+        consistency: maxima for the two views of the consistency loss: "low", "mid", "high" (section 2.4.3).
+        evalnet: maxima for half of the pairs that EvalNets for blocked pairs learn from.
+        quality_band: scores of ALDT and FDT, between which a pair's copies go from 1 to 5; None: not known.
     """
 
     strengths: tuple[Strength, ...]
+    consistency: dict[str, Strength]
+    evalnet: Strength
+    quality_band: tuple[float, float] | None = None
 
     def strength(self, generation: int) -> Strength:
         """Maxima for ``generation``, counted from 1."""
@@ -24,6 +30,11 @@ class Profile:
         """Maxima of the last generation, which the augmented copies of labelled images take."""
         return self.strengths[-1]
 
+    @property
+    def moderate(self) -> Strength:
+        """Maxima of generation 3, which the views of an input ensemble take (section 2.4.2)."""
+        return self.strength(3)
+
 
 def _profile(
     *,
@@ -31,26 +42,84 @@ def _profile(
     contrast: tuple[float, ...],
     brightness: tuple[float, ...],
     free_rotation: bool,
-    noise: tuple[int, ...] = (5, 10, 15, 20, 25),
+    consistency: tuple[Strength, ...],
+    evalnet: Strength,
+    quality_band: tuple[float, float] | None = None,
 ) -> Profile:
     return Profile(
-        tuple(
+        strengths=tuple(
             Strength(max_blur_px=r, max_noise=n, contrast=a, brightness=b, free_rotation=free_rotation)
-            for r, n, a, b in zip(blur, noise, contrast, brightness, strict=True)
-        )
+            for r, n, a, b in zip(blur, _NOISE, contrast, brightness, strict=True)
+        ),
+        consistency={
+            name: replace(strength, free_rotation=free_rotation)
+            for name, strength in zip(("low", "mid", "high"), consistency, strict=True)
+        },
+        evalnet=replace(evalnet, free_rotation=free_rotation),
+        quality_band=quality_band,
     )
 
 
+_NOISE = (5, 10, 15, 20, 25)
 _BLUR = (0, 1, 1, 2, 3)
 _STRONG = (0.1, 0.2, 0.3, 0.4, 0.5), (5, 10, 15, 20, 25)
 _MILD = (0.1, 0.1, 0.2, 0.2, 0.3), (3, 6, 9, 12, 15)
+_VIEWS = (Strength(1, 10, 0.15, 10), Strength(2, 17, 0.3, 17), Strength(3, 25, 0.5, 25))
+_MILD_VIEWS = (Strength(0, 3, 0.05, 3), Strength(0, 9, 0.2, 9), Strength(1, 15, 0.4, 15))
+_RATED_STRONG, _RATED_MILD = Strength(3, 20, 0.4, 20), Strength(1, 10, 0.2, 10)
 
 PROFILES: dict[str, Profile] = {
-    "generic": _profile(blur=_BLUR, contrast=_MILD[0], brightness=_MILD[1], free_rotation=True),
-    "upright": _profile(blur=_BLUR, contrast=_MILD[0], brightness=_MILD[1], free_rotation=False),
-    "isic2018": _profile(blur=_BLUR, contrast=_STRONG[0], brightness=_STRONG[1], free_rotation=True),
-    "hela": _profile(blur=_BLUR, contrast=_MILD[0], brightness=_MILD[1], free_rotation=True),
-    "suim": _profile(blur=_BLUR, contrast=_STRONG[0], brightness=_STRONG[1], free_rotation=False),
-    "cityscapes": _profile(blur=(0, 0, 0, 0, 1), contrast=_MILD[0], brightness=_MILD[1], free_rotation=False),
+    "generic": _profile(
+        blur=_BLUR,
+        contrast=_MILD[0],
+        brightness=_MILD[1],
+        free_rotation=True,
+        consistency=_VIEWS,
+        evalnet=_RATED_MILD,
+    ),
+    "upright": _profile(
+        blur=_BLUR,
+        contrast=_MILD[0],
+        brightness=_MILD[1],
+        free_rotation=False,
+        consistency=_VIEWS,
+        evalnet=_RATED_MILD,
+    ),
+    "isic2018": _profile(
+        blur=_BLUR,
+        contrast=_STRONG[0],
+        brightness=_STRONG[1],
+        free_rotation=True,
+        consistency=_VIEWS,
+        evalnet=_RATED_STRONG,
+        quality_band=(0.72, 0.75),
+    ),
+    "hela": _profile(
+        blur=_BLUR,
+        contrast=_MILD[0],
+        brightness=_MILD[1],
+        free_rotation=True,
+        consistency=_VIEWS,
+        evalnet=_RATED_MILD,
+        quality_band=(0.59, 0.62),
+    ),
+    "suim": _profile(
+        blur=_BLUR,
+        contrast=_STRONG[0],
+        brightness=_STRONG[1],
+        free_rotation=False,
+        consistency=_VIEWS,
+        evalnet=_RATED_MILD,
+        quality_band=(0.43, 0.51),
+    ),
+    "cityscapes": _profile(
+        blur=(0, 0, 0, 0, 1),
+        contrast=_MILD[0],
+        brightness=_MILD[1],
+        free_rotation=False,
+        consistency=_MILD_VIEWS,
+        evalnet=_RATED_MILD,
+        quality_band=(0.372, 0.453),
+    ),
 }
 """By name; ``generic`` suits images without an up and down, ``upright`` those with."""

@@ -1,21 +1,24 @@
 """What is made of trained models: their scores, the model that is handed over, the masks of all images."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from incmask.ensemble import About, save_ensemble
 from incmask.errors import IncmaskError
-from incmask.evaluation import EvaluateJob, ScoreRow, evaluate_models, from_csv, to_csv
+from incmask.evaluation import EvaluateJob, ScoreRow, evaluate_models, from_csv, image_scores_csv, to_csv
 from incmask.execute.local import LocalPool
-from incmask.fit import selects_by_loss
+from incmask.objectives import selects_by_loss
 from incmask.outputs import MASK_SHARES, ImageFile, predict_files, share_jobs, tables
 from incmask.predict import Validation
 from incmask.progress import ignore
 from incmask.store import Store
 from incmask.students import Setup, Student, mean_over_folds, rank, stage_name
 
-SCORES, MODEL = "scores.csv", "model"
+SCORES, IMAGE_SCORES, MODEL = "scores.csv", "image_scores.csv", "model"
+TOGETHER = "together.json"
+"""In the folder of a stage: the score of its members together."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,13 @@ class Stage:
 
 
 def make_stage(
-    setup: Setup, generation: int, students: Sequence[Student], *, earlier: Sequence[Stage], pool: LocalPool
+    setup: Setup,
+    generation: int,
+    students: Sequence[Student],
+    *,
+    earlier: Sequence[Stage],
+    store: Store,
+    pool: LocalPool,
 ) -> Stage:
     """Rank the students of a generation and score the best of them together.
 
@@ -45,6 +54,7 @@ def make_stage(
         generation: 0 for the base.
         students: all of the generation.
         earlier: the stages before it.
+        store: remembers the score.
         pool: scores them.
     """
     settings = setup.settings
@@ -57,7 +67,11 @@ def make_stage(
         score = mean_over_folds(students)
     else:
         name = stage_name(generation)
-        score = next(pool.run(evaluate_models, [_job(setup, name, "ensemble", "val", members)], ignore))[1].score
+        path = store.root / name / TOGETHER
+        if not store.has(path):
+            row = next(pool.run(evaluate_models, [_job(setup, name, "ensemble", "val", members)], ignore))[1]
+            store.write(path, json.dumps({"validation_score": row.score}))
+        score = json.loads(path.read_text(encoding="utf-8"))["validation_score"]
     return Stage(stage_name(generation), ranked, members, score)
 
 
@@ -76,6 +90,8 @@ def evaluate_all(setup: Setup, stages: Sequence[Stage], store: Store, pool: Loca
                 jobs.append(_job(setup, stage.name, "ensemble", split, stage.members))
     rows = dict(pool.run(evaluate_models, jobs, ignore))
     scores = [rows[job] for job in jobs]
+    if "test" in setup.stacks:
+        store.write(store.root / IMAGE_SCORES, image_scores_csv(setup.stacks["test"].names, scores))
     store.write(path, to_csv(scores))
     return scores
 

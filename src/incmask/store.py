@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import filelock
 import tomli_w
 
 from incmask.errors import IncmaskError, Problem, fail
-from incmask.files import TEMPORARY_SUFFIX, write_text
+from incmask.files import TEMPORARY_SUFFIX, whole_file, write_text
 
 MANIFEST, RUN, DATA, LOCK = "manifest.jsonl", "run.toml", "data.json", ".lock"
 
@@ -72,6 +73,25 @@ class Store:
         """Write a text artefact and enter it."""
         write_text(path, text)
         self.record(path)
+
+    def adopt(self, files: Mapping[Path, Path]) -> None:
+        """Take over finished files of another run (there: here), unless they are here already; no file is held twice.
+
+        Raises:
+            IncmaskError: one is not there.
+        """
+        if self.has(*files.values()):
+            return
+        for theirs, path in files.items():
+            if not theirs.is_file():
+                raise fail(theirs, "is not there", "finish that run first")
+            with whole_file(path) as temporary:
+                try:
+                    os.link(theirs, temporary)
+                except OSError:
+                    # Another disk, or one without links.
+                    shutil.copyfile(theirs, temporary)
+        self.record(*files.values())
 
     def close(self) -> None:
         """Let other processes work here."""

@@ -1,7 +1,6 @@
 """The models of a run: which are to be trained, those that were, and the best of them."""
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from incmask.batches import Source, TrainingSet, num_outputs
-from incmask.config import Settings
+from incmask.config import Settings, resolve_settings
 from incmask.data.dataset import Dataset
 from incmask.data.split import Fold
 from incmask.data.stack import Stack
-from incmask.errors import fail
 from incmask.execute.local import LocalPool
-from incmask.files import whole_file
 from incmask.fit import CHECKPOINT, HISTORY, MODEL, SCORES, FitJob, fit
 from incmask.mixture import Part, mix
 from incmask.models import NetworkSpec
+from incmask.objectives import Segmentation, Unlabelled
 from incmask.predict import Validation
 from incmask.profiles import Profile
-from incmask.recipes import Recipe
+from incmask.recipes import BestCandidate, Recipe
 from incmask.store import Store
 
 BASE = "base"
@@ -52,13 +50,20 @@ class Setup:
         stack = self.stacks["val" if rows is None else "labelled"]
         return Validation(stack.images, stack.labels, rows)
 
-    def network(self, generation: int) -> NetworkSpec:
-        """The networks of ``generation``."""
+    def views(self) -> Unlabelled | None:
+        """Where students learn to be consistent: on what."""
+        if self.recipe.objective != "consistency":
+            return None
+        strength = self.profile.consistency[self.settings.consistency_strength]
+        return Unlabelled(self.stacks["unlabelled"].images, strength)
+
+    def network(self, generation: int, *, momentum: float | None = None) -> NetworkSpec:
+        """The networks of ``generation``; ``momentum`` of the batch norm, where it is not the settings'."""
         return NetworkSpec(
             in_channels=self.dataset.channels,
             out_channels=num_outputs(self.dataset.task, len(self.dataset.classes)),
             width=width_of(self.recipe, self.settings, generation),
-            batch_norm_momentum=self.settings.batch_norm_momentum,
+            batch_norm_momentum=self.settings.batch_norm_momentum if momentum is None else momentum,
         )
 
 
@@ -73,6 +78,7 @@ class Student:
         epoch: that was kept, from 1.
         loss, score: on validation.
         num_steps: that it was trained for.
+        num_images: that it was shown in these steps.
     """
 
     folder: Path
@@ -82,6 +88,7 @@ class Student:
     loss: float
     score: float
     num_steps: int
+    num_images: int
 
     @property
     def model(self) -> Path:
@@ -132,8 +139,48 @@ def mean_over_folds(students: Sequence[Student]) -> float:
     return float(np.mean([np.mean([each.score for each in students if each.fold == fold]) for fold in folds]))
 
 
-def fit_jobs(setup: Setup, folder: Path, *, generation: int, pseudo: Part | None) -> list[FitJob]:
-    """The students of a generation, ready to train."""
+def training_settings(recipe: Recipe, settings: Settings, *, num_pairs: int, num_full: int) -> Settings:
+    """The settings of a student, where its approach asks for others than the run's.
+
+    Args:
+        recipe: the approach.
+        settings: of the run.
+        num_pairs: images that it learns from.
+        num_full: images that it would learn from if all had true masks.
+    """
+    one_pass = settings.steps_per_epoch == 0
+    full_steps = max(1, num_full // settings.batch_size)
+    changes: dict[str, object] = {}
+    if recipe.labelled == "strong":
+        modern = resolve_settings()
+        changes |= {name: getattr(modern, name) for name in _HOW_TO_TRAIN}
+        changes |= {"steps_per_epoch": full_steps} if one_pass else {}
+    if recipe.objective == "consistency":
+        # The paper trains twice as long, and by the loss (section 2.4.3).
+        changes |= {"select_by": "loss"} | ({"epochs": 2 * settings.epochs} if one_pass else {})
+    if isinstance(recipe.labeller, BestCandidate) and one_pass:
+        least = max(1, int(full_steps * recipe.labeller.least_steps))
+        changes |= {"steps_per_epoch": least} if num_pairs // settings.batch_size < least else {}
+    return settings.model_copy(update=changes)
+
+
+_HOW_TO_TRAIN = ("schedule", "warmup_fraction", "batch_norm_momentum", "average_decay", "loss", "redraw", "select_by")
+"""What the strong baseline takes from the default preset."""
+
+
+def fit_jobs(
+    setup: Setup, folder: Path, *, generation: int, pseudo: Part | None, starts: Sequence[Student] = ()
+) -> list[FitJob]:
+    """The students of a generation, ready to train.
+
+    Args:
+        setup: of the run.
+        folder: that a folder for each student is made in.
+        generation: 0 for base models.
+        pseudo: pairs beside the labelled part.
+        starts: trained models, best first; each student begins with the weights of the best of its own fold.
+            None: with new ones.
+    """
     settings = setup.settings
     labelled = setup.stacks["labelled"]
     jobs = []
@@ -154,24 +201,32 @@ def fit_jobs(setup: Setup, folder: Path, *, generation: int, pseudo: Part | None
                 settings=settings,
                 task=setup.dataset.task,
             )
+        training = mixed[number_of_fold]
+        used = training_settings(
+            setup.recipe,
+            settings,
+            num_pairs=len(training.rows),
+            num_full=len(setup.folds[number_of_fold].training) + len(setup.stacks.get("unlabelled", ())),
+        )
         jobs.append(
             FitJob(
-                folder=folder / stage_name(generation) / "students" / str(index + 1),
-                network=setup.network(generation),
-                training=mixed[number_of_fold],
-                validation=setup.validation(number_of_fold),
-                num_classes=len(setup.dataset.classes),
-                settings=settings,
+                folder=folder / "students" / str(index + 1),
+                network=setup.network(generation, momentum=used.batch_norm_momentum),
+                objective=Segmentation(
+                    training, setup.validation(number_of_fold), len(setup.dataset.classes), setup.views()
+                ),
+                settings=used,
                 seed=seed_for(settings.seed, generation, index),
+                start=next((each.model for each in starts if each.fold == number_of_fold), None),
             )
         )
     return jobs
 
 
 def train(
-    setup: Setup, jobs: Sequence[FitJob], *, store: Store, pool: LocalPool, report: Callable[[float], None]
+    jobs: Sequence[FitJob], *, num_folds: int, store: Store, pool: LocalPool, report: Callable[[float], None]
 ) -> list[Student]:
-    """Train the students that are not trained yet and return all of them."""
+    """Train the networks that are not trained yet and return all; number i is of fold i modulo ``num_folds``."""
     to_do = []
     for job in jobs:
         if store.has(*_files(job.folder)):
@@ -188,28 +243,22 @@ def train(
             Student(
                 folder=job.folder,
                 number=index + 1,
-                fold=index % len(setup.folds),
+                fold=index % num_folds,
                 epoch=reached["epoch"],
                 loss=reached["validation_loss"],
                 score=reached["validation_score"],
                 num_steps=reached["steps"],
+                num_images=reached["images"],
             )
         )
     return students
 
 
 def adopt(store: Store, *, source: Path, jobs: Sequence[FitJob]) -> None:
-    """Copy students that another run of the same data and settings has trained, instead of training them."""
+    """Take students that another run of the same data and settings has trained, instead of training them."""
     for job in jobs:
-        if store.has(*_files(job.folder)):
-            continue
         theirs = source / BASE / "students" / job.folder.name
-        for path in _files(job.folder):
-            if not (theirs / path.name).exists():
-                raise fail(theirs, "has no trained student", "finish that run first")
-            with whole_file(path) as temporary:
-                shutil.copyfile(theirs / path.name, temporary)
-        store.record(*_files(job.folder))
+        store.adopt({theirs / path.name: path for path in _files(job.folder)})
 
 
 def _files(folder: Path) -> tuple[Path, Path, Path]:

@@ -10,7 +10,7 @@ from incmask.errors import fail
 from incmask.execute.local import LocalPool
 from incmask.execute.machine import available_bytes
 from incmask.fit import FitJob, Trainer
-from incmask.models import NetworkSpec
+from incmask.models import Spec
 from incmask.progress import Report, ignore
 
 PROCESS_BYTES = 320 * 2**20
@@ -26,7 +26,7 @@ def train_cost(width: float) -> float:
     return width**1.8
 
 
-def training_bytes(network: NetworkSpec, *, size: tuple[int, int], batch_size: int) -> int:
+def training_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> int:
     """Memory that a training step takes: the activations kept for the way back, and as much again
     for what lies between them and their gradients. Counted on a small image, since all of them grow with the area."""
     kept: list[int] = []
@@ -35,12 +35,12 @@ def training_bytes(network: NetworkSpec, *, size: tuple[int, int], batch_size: i
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
             module.register_forward_hook(lambda _module, _args, output: kept.append(output.numel()))
     with torch.inference_mode():
-        model(torch.zeros(1, network.in_channels, _SIDE, _SIDE))
+        model(*(torch.zeros(1, channels, _SIDE, _SIDE) for channels in network.input_channels))
     return 8 * sum(kept) * batch_size * size[0] * size[1] // _SIDE**2
 
 
 def fitting_workers(
-    network: NetworkSpec, *, size: tuple[int, int], batch_size: int, num_workers: int, available: int | None = None
+    network: Spec, *, size: tuple[int, int], batch_size: int, num_workers: int, available: int | None = None
 ) -> int:
     """How many workers have room to train side by side, ``num_workers`` at most.
 

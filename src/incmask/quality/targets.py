@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from incmask.blocking import block_label
+from incmask.config import IGNORED
 from incmask.errors import fail
-from incmask.metrics import IGNORED, count, iou
+from incmask.metrics import count, iou
 from incmask.vote import Task, check_task
 
 Label = NDArray[np.uint8]

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from incmask.errors import fail
 from incmask.files import csv_text
@@ -177,7 +177,9 @@ def from_csv(text: str, kind: type[Row]) -> list[Row]:
     types = {field.name: field.type for field in dataclasses.fields(kind)}
     rows = []
     for line in csv.DictReader(io.StringIO(text)):
-        values = {name: _from_text(line.pop(name), str(of)) for name, of in types.items() if name != "details"}
+        values: dict[str, Any] = {
+            name: _from_text(line.pop(name), str(of)) for name, of in types.items() if name != "details"
+        }
         if "details" in types:
             values["details"] = {name: float(text) for name, text in line.items() if text}
         rows.append(kind(**values))

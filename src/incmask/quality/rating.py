@@ -1,0 +1,135 @@
+"""Ratings of pseudo-labels, and the best of several candidates by their ratings (paper sections 2.4.5, 2.4.7)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from incmask.config import Settings, Task
+from incmask.device import resolve_device
+from incmask.models import load_model
+from incmask.predict import CHUNK, predict_probabilities, to_label
+from incmask.progress import Report, ignore
+from incmask.quality.judging import judge
+from incmask.quality.targets import quality, true_quality
+
+
+@dataclass(frozen=True)
+class RateJob:
+    """A range of pseudo-labels to rate, in any process.
+
+    Attributes:
+        judges: model files of the EvalNets; empty: the truth is known and rates.
+        images, label, inconsistent: ``.npy`` of the pairs.
+        truth: ``.npy`` of the true labels; None: EvalNets rate.
+        first, last: rows ``first`` to ``last - 1``.
+        task, num_classes: what the labels mean.
+        settings: device and precision.
+    """
+
+    judges: tuple[Path, ...]
+    images: Path
+    label: Path
+    inconsistent: Path
+    truth: Path | None
+    first: int
+    last: int
+    task: Task
+    num_classes: int
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class RatedRange:
+    """Ratings of the rows from ``first`` on: float, (N,), 0 to 1."""
+
+    first: int
+    quality: np.ndarray
+
+
+def rate_range(job: RateJob, report: Report = ignore) -> RatedRange:
+    """Rate the pairs of a range, blocked."""
+    device = resolve_device(job.settings.device)
+    judges = [load_model(path).to(device) for path in job.judges]
+    images, labels, masks = (np.load(path, mmap_mode="r") for path in (job.images, job.label, job.inconsistent))
+    truths = np.load(job.truth, mmap_mode="r") if job.truth else None
+    ratings = []
+    for first in range(job.first, job.last, CHUNK):
+        rows = slice(first, min(first + CHUNK, job.last))
+        label, mask = np.asarray(labels[rows]), np.asarray(masks[rows])
+        if truths is not None:
+            ratings.append(true_quality(label, truths[rows], mask, task=job.task, num_classes=job.num_classes))
+        else:
+            outputs = judge(
+                judges,
+                images[rows],
+                label,
+                mask,
+                task=job.task,
+                num_classes=job.num_classes,
+                settings=job.settings,
+            )
+            ratings.append(quality(outputs, job.task))
+        report(len(label))
+    return RatedRange(job.first, np.concatenate(ratings))
+
+
+@dataclass(frozen=True)
+class CandidateJob:
+    """A range of images for each of which the best of several masks is sought, in any process.
+
+    Attributes:
+        teachers: model files, each of which proposes a mask.
+        judges: model files of the EvalNets.
+        images: ``.npy``, uint8, (N, H, W, C).
+        label: ``.npy`` that is there already, with the masks accepted so far, and takes the better ones.
+        quality: ratings of the masks accepted so far, for the rows from ``first`` to ``last - 1``; 0 without.
+        first, last: rows ``first`` to ``last - 1``.
+        task, num_classes: what the models predict.
+        settings: device and precision.
+    """
+
+    teachers: tuple[Path, ...]
+    judges: tuple[Path, ...]
+    images: Path
+    label: Path
+    quality: np.ndarray
+    first: int
+    last: int
+    task: Task
+    num_classes: int
+    settings: Settings
+
+
+def choose_range(job: CandidateJob, report: Report = ignore) -> RatedRange:
+    """Put the best mask of each image of a range into ``job.label`` and give its rating.
+
+    A mask that was accepted before stays unless a better one comes.
+    """
+    device = resolve_device(job.settings.device)
+    teachers, judges = ([load_model(path).to(device) for path in paths] for paths in (job.teachers, job.judges))
+    images, labels = np.load(job.images, mmap_mode="r"), np.load(job.label, mmap_mode="r+")
+    best = job.quality.astype(float).copy()
+    for first in range(job.first, job.last, CHUNK):
+        rows = np.arange(first, min(first + CHUNK, job.last))
+        ratings = best[rows - job.first]
+        chosen = labels[rows]
+        for teacher in teachers:
+            (member,) = predict_probabilities([teacher], images[rows], task=job.task, precision=job.settings.precision)
+            label = to_label(member, job.task)
+            outputs = judge(
+                judges,
+                images[rows],
+                label,
+                None,
+                task=job.task,
+                num_classes=job.num_classes,
+                settings=job.settings,
+            )
+            rating = quality(outputs, job.task)
+            better = rating > ratings
+            ratings, chosen[better] = np.where(better, rating, ratings), label[better]
+        labels[rows], best[rows - job.first] = chosen, ratings
+        report(len(rows))
+    labels.flush()
+    return RatedRange(job.first, best)
