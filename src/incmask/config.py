@@ -185,6 +185,44 @@ def resolve_settings(
     return settings
 
 
+def resolve_again(settings: Settings, changes: Mapping[str, Any], *, where: str) -> Settings:
+    """Change single settings of those that were resolved already.
+
+    Raises:
+        IncmaskError: an unknown setting, or a value outside its range.
+    """
+    laid = settings.model_dump() | dict(changes)
+    changed = validated(Settings, laid, where=where)
+    if problems := list(_problems(changed)):
+        raise IncmaskError(problems)
+    return changed
+
+
+def parse_grid(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Read ``--set`` where a setting may have several values: ``["epochs=5", "num_members=2,3,4"]``.
+
+    Returns:
+        Settings with one value, and those with several.
+
+    Raises:
+        IncmaskError: an entry without "=", or a value named twice.
+    """
+    single: dict[str, Any] = {}
+    several: dict[str, list[Any]] = {}
+    for assignment in assignments:
+        name, _, text = assignment.partition("=")
+        pieces = [piece for piece in text.split(",") if piece.strip()]
+        ((name, value),) = parse_assignments([assignment]).items()
+        if isinstance(value, str) and len(pieces) > 1:
+            values = [parse_assignments([f"{name}={piece}"])[name] for piece in pieces]
+            if len({repr(each) for each in values}) < len(values):
+                raise fail(f"--set {assignment}", "a value stands there twice", "name each value once")
+            several[name] = values
+        else:
+            single[name] = value
+    return single, several
+
+
 def _problems(settings: Settings) -> Iterator[Problem]:
     if settings.num_judges > settings.num_evalnets:
         yield Problem(

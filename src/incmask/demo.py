@@ -8,7 +8,7 @@ from incmask.choices import Choices
 from incmask.config import resolve_settings
 from incmask.data.synthetic import write_dataset
 from incmask.experiment import Outcome, run
-from incmask.progress import Progress, Silent
+from incmask.progress import Joint, Progress
 from incmask.recipes import RECIPES
 from incmask.results import Stage
 from incmask.stages import planned_work
@@ -57,26 +57,6 @@ class Demo:
         }
 
 
-class _Joint(Silent):
-    """One bar over several runs: work is passed on under the approach's name, and no line twice."""
-
-    def __init__(self, progress: Progress):
-        self._progress = progress
-        self._said: set[str] = set()
-        self.approach = ""
-
-    def say(self, line: str) -> None:
-        if line not in self._said:
-            self._progress.say(f"  {line}")
-            self._said.add(line)
-
-    def doing(self, what: str) -> None:
-        self._progress.doing(f"{self.approach}: {what}")
-
-    def advance(self, amount: float) -> None:
-        self._progress.advance(amount)
-
-
 def run_demo(out: Path, *, progress: Progress) -> Demo:
     """Make images in ``out/data`` and run the approaches into folders beside them; goes on where it was stopped.
 
@@ -108,10 +88,10 @@ def run_demo(out: Path, *, progress: Progress) -> Demo:
             for name in APPROACHES
         )
     )
-    joint = _Joint(progress)
+    joint = Joint(progress)
     outcomes = {}
     for name in APPROACHES:
-        joint.approach = name
+        joint.name = name
         progress.say(f"{name}: {RECIPES[name].title}")
         outcomes[name] = run(
             data,

@@ -22,7 +22,7 @@ from incmask.execute.plan import fitting_workers
 from incmask.models import Spec
 from incmask.progress import Progress, Silent
 from incmask.results import Stage, evaluate_all, hand_over, write_masks
-from incmask.stages import num_generations_of, train_all
+from incmask.stages import Trained, num_generations_of, train_all
 from incmask.store import Store, as_records, differences, read_records
 from incmask.students import Setup
 
@@ -43,7 +43,7 @@ class Outcome:
     Attributes:
         root: the run folder.
         recipe: its name.
-        stages: base and generations.
+        trained: all models.
         chosen: the stage whose models were handed over.
         scores: of every model on validation and, where there is one, on test.
         seconds: this call took.
@@ -51,10 +51,15 @@ class Outcome:
 
     root: Path
     recipe: str
-    stages: tuple[Stage, ...]
+    trained: Trained
     chosen: Stage
     scores: tuple[ScoreRow, ...]
     seconds: float
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Base and generations."""
+        return self.trained.stages
 
 
 def run(
@@ -100,6 +105,7 @@ def run_resolved(
     pool: LocalPool,
     progress: Progress,
     bases: Mapping[str, Path] | None = None,
+    stacks_from: Path | None = None,
     deliver: bool,
 ) -> Outcome:
     """Do what ``run`` does, with choices that are resolved already and workers that are there already.
@@ -111,15 +117,24 @@ def run_resolved(
         pool: workers.
         progress: a listener.
         bases: as for ``run``.
+        stacks_from: folder of a finished preparation of the same data; None: the bases' stacks are taken.
         deliver: hand over a model and write masks for all unlabelled images.
     """
     started = time.monotonic()
     bases = {name: folder for name, folder in (bases or {}).items() if name in chosen.recipe.bases}
     with Store(out, run=chosen.describe_run(), data=data) as store:
-        store.write(out / "environment.json", _environment())
-        stacks = _stacks(chosen, store, num_threads=pool.num_workers, sources=tuple(bases.values()))
+        store.write(out / "environment.json", environment())
+        stacks = build_stacks(
+            chosen,
+            store,
+            num_threads=pool.num_workers,
+            # Otherwise true masks are none of the recipe's business.
+            with_truth=chosen.recipe.needs_truth,
+            sources=tuple(bases.values()) if stacks_from is None else (stacks_from,),
+        )
         setup = _set_up(chosen, stacks, progress)
-        stages = train_all(setup, store, pool, progress, bases=bases)
+        trained = train_all(setup, store, pool, progress, bases=bases)
+        stages = trained.stages
         best = max(stages, key=lambda stage: stage.score)
         progress.say(_verdict(stages, best))
         model = hand_over(setup, store, best) if deliver else None
@@ -128,7 +143,7 @@ def run_resolved(
         if model:
             progress.doing("masks for all unlabelled images")
             write_masks(setup, store, pool, model)
-    return Outcome(out, chosen.names["recipe"], tuple(stages), best, tuple(scores), time.monotonic() - started)
+    return Outcome(out, chosen.names["recipe"], trained, best, tuple(scores), time.monotonic() - started)
 
 
 def _check_source(source: Path, chosen: Resolved, data: Mapping[str, Any]) -> None:
@@ -179,20 +194,29 @@ def _set_up(chosen: Resolved, stacks: dict[str, Stack], progress: Progress) -> S
     return Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks, folds)
 
 
-def _stacks(chosen: Resolved, store: Store, *, num_threads: int, sources: Sequence[Path]) -> dict[str, Stack]:
-    """Build the stacks, or take them over from a run of the same data."""
+def build_stacks(
+    chosen: Resolved, store: Store, *, num_threads: int, with_truth: bool, sources: Sequence[Path]
+) -> dict[str, Stack]:
+    """Build the stacks of all parts, or take them over from another run of the same data.
+
+    Args:
+        chosen: the data and the networks' size.
+        store: of the run; the stacks lie in its ``stacks/``.
+        num_threads: that read images.
+        with_truth: true masks of the unlabelled images are wanted; else they are left out.
+        sources: folders of other runs.
+    """
     stacks = {}
     for part, items in chosen.dataset.parts():
         if not items:
             continue
-        with_truth = part != "unlabelled" or chosen.recipe.needs_truth
-        if not with_truth:
-            # Their true masks are none of this recipe's business.
+        labelled = part != "unlabelled" or with_truth
+        if not labelled:
             items = tuple(replace(item, masks=None) for item in items)
         folder = store.root / "stacks" / part
         if not store.has(folder / "index.csv", folder / "images.npy"):
-            if (theirs := _stack_to_take(sources, part, with_truth=with_truth)) is not None:
-                store.adopt({path: folder / path.name for path in theirs.files if with_truth or path != theirs.labels})
+            if (theirs := _stack_to_take(sources, part, labelled=labelled)) is not None:
+                store.adopt({path: folder / path.name for path in theirs.files if labelled or path != theirs.labels})
             else:
                 built = build_stack(
                     items,
@@ -207,12 +231,12 @@ def _stacks(chosen: Resolved, store: Store, *, num_threads: int, sources: Sequen
     return stacks
 
 
-def _stack_to_take(sources: Sequence[Path], part: str, *, with_truth: bool) -> Stack | None:
+def _stack_to_take(sources: Sequence[Path], part: str, *, labelled: bool) -> Stack | None:
     for source in sources:
         folder = source / "stacks" / part
         if (folder / "index.csv").exists():
             stack = read_stack(folder)
-            if stack.labels.exists() or (part == "unlabelled" and not with_truth):
+            if stack.labels.exists() or not labelled:
                 return stack
     return None
 
@@ -230,7 +254,7 @@ def _verdict(stages: Sequence[Stage], chosen: Stage) -> str:
     return f"the unlabelled images helped on validation: {difference}; those models are handed over"
 
 
-def _environment() -> str:
+def environment() -> str:
     """Where the run took place, for ``environment.json``."""
     return json.dumps(
         {

@@ -191,12 +191,13 @@ def _choose(run: Generations, teachers: Sequence[Student], generation: int, labe
     """Take the best of all teachers' masks and the one accepted before (section 2.4.5)."""
     assert run.judges is not None
     setup, unlabelled = run.setup, run.setup.stacks["unlabelled"]
-    before = np.zeros(len(unlabelled))
+    # Below every rating, so that a mask is chosen even if none is rated above 0.
+    before = np.full(len(unlabelled), -1.0)
     if generation > 1:
         folder = run.folder(generation - 1) / PSEUDO
         earlier = read_pseudo_labels(folder / INDEX)
         assert earlier.quality is not None
-        before = np.where(earlier.admitted, earlier.quality, 0)
+        before = np.where(earlier.admitted, earlier.quality, -1)
         stack, old = np.load(labels, mmap_mode="r+"), np.load(folder / LABEL, mmap_mode="r")
         for row in np.flatnonzero(earlier.admitted):
             stack[row] = old[row]

@@ -41,3 +41,33 @@ class Silent:
 
     def advance(self, amount: float) -> None:
         """Nothing."""
+
+
+class Joint(Silent):
+    """One bar over several runs: work is passed on under each run's name, and no line twice.
+
+    Args:
+        progress: the listener of all.
+
+    Attributes:
+        name: of the run that goes on now.
+    """
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+        self._said: set[str] = set()
+        self.name = ""
+
+    def say(self, line: str) -> None:
+        """A line for people, unless they heard it before."""
+        if line not in self._said:
+            self._progress.say(f"  {line}")
+            self._said.add(line)
+
+    def doing(self, what: str) -> None:
+        """The work that comes next, under the run's name."""
+        self._progress.doing(f"{self.name}: {what}")
+
+    def advance(self, amount: float) -> None:
+        """So much work was done."""
+        self._progress.advance(amount)

@@ -1,11 +1,11 @@
 """All stages of a run: base models, networks that rate, and generation after generation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from incmask.config import Settings
-from incmask.evalnets import evalnet_width, train_evalnets
+from incmask.evalnets import Judges, evalnet_width, train_evalnets
 from incmask.execute.local import LocalPool
 from incmask.execute.plan import seconds_per_step, train_cost
 from incmask.fit import MODEL as WEIGHTS
@@ -18,6 +18,21 @@ from incmask.store import Store
 from incmask.students import BASE, Setup, Student, adopt, fit_jobs, train, width_of
 
 
+@dataclass(frozen=True)
+class Trained:
+    """All models of a run.
+
+    Attributes:
+        stages: the base models of the recipe that teaches first, then the generations.
+        others: base models of other recipes, whose masks are examples for the EvalNets.
+        judges: EvalNets, where the recipe has them.
+    """
+
+    stages: tuple[Stage, ...]
+    others: tuple[Student, ...] = ()
+    judges: Judges | None = None
+
+
 def train_all(
     setup: Setup,
     store: Store,
@@ -25,15 +40,12 @@ def train_all(
     progress: Progress,
     *,
     bases: Mapping[str, Path],
-) -> list[Stage]:
+) -> Trained:
     """Train what is not trained yet: base models, EvalNets where the recipe has them, and every generation.
 
     Args:
         setup, store, pool, progress: of the run.
         bases: run folders whose base models are taken over, by recipe.
-
-    Returns:
-        The base models of the recipe that teaches first, then the generations.
     """
     settings, recipe = setup.settings, setup.recipe
     num_generations = num_generations_of(recipe, settings)
@@ -90,7 +102,7 @@ def train_all(
         students = run_generation(generations, stages[-1].students, generation)
         stages.append(make_stage(setup, generation, students, earlier=stages, store=store, pool=pool))
         progress.say(f"generation {generation}: {score_name(setup)} {stages[-1].score:.3f} on validation")
-    return stages
+    return Trained(tuple(stages), tuple(model for name in names[1:] for model in models[name]), judges)
 
 
 def _threshold(setup: Setup, models: Mapping[str, Sequence[Student]]) -> float:

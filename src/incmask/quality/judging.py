@@ -75,8 +75,7 @@ class JudgingLessons:
         strength = self._objective.training.strength
         if strength is not None:
             for index, place in enumerate(places):
-                # Every second pair, so that each image has both kinds.
-                if place.example % 2:
+                if self._objective.training.is_augmented(place.example):
                     seeds = [place.example, *([self._seed, place.number_of_pass] if self._settings.redraw else [])]
                     pair = augment_pair(
                         images[index],

@@ -34,7 +34,7 @@ class PairSet:
         labels: ``.npy``, uint8, (pairs, H, W) or (pairs, H, W, K); pair i belongs to image ``rows[i % len(rows)]``.
         inconsistent: ``.npy``, bool, (pairs, H, W); None: nothing is blocked.
         targets: ``.npy``, float32, (pairs, outputs).
-        strength: maxima by which every second pair is augmented; None: none is.
+        strength: maxima by which every second pair of an image is augmented; None: none is.
     """
 
     images: Path
@@ -48,6 +48,11 @@ class PairSet:
     def files(self) -> tuple[Path, ...]:
         """Those that belong to the pairs alone."""
         return tuple(path for path in (self.labels, self.inconsistent, self.targets) if path)
+
+    def is_augmented(self, pair: int) -> bool:
+        """Whether a pair is shown augmented: half of the pairs of each image, and of each pass, are."""
+        number_of_pass, image = divmod(pair, len(self.rows))
+        return self.strength is not None and (number_of_pass + image) % 2 == 1
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class CandidateJob:
         judges: model files of the EvalNets.
         images: ``.npy``, uint8, (N, H, W, C).
         label: ``.npy`` that is there already, with the masks accepted so far, and takes the better ones.
-        quality: ratings of the masks accepted so far, for the rows from ``first`` to ``last - 1``; 0 without.
+        quality: ratings of the masks accepted so far, for the rows from ``first`` to ``last - 1``; -1 without.
         first, last: rows ``first`` to ``last - 1``.
         task, num_classes: what the models predict.
         settings: device and precision.

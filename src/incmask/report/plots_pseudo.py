@@ -18,7 +18,7 @@ from incmask.report.picture import (
     to_picture,
 )
 from incmask.report.plots_scores import Curve, draw_generations
-from incmask.report.rows import OWN, FrequencyRow, PseudoRow, Variant
+from incmask.report.rows import MASK_CLASS, OWN, FrequencyRow, PseudoRow, Variant
 from incmask.report.statistics import Correlation, correlation, summarise
 from incmask.report.tables import Approach
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 AnyVariant = TypeVar("AnyVariant", bound=Variant)
 
-MASK_CLASS = "inconsistency mask"
 """Name of the masked pixels among the classes of a ``FrequencyRow``."""
 
 _MAX_PANELS_A_LINE = 4

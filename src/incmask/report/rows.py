@@ -15,6 +15,9 @@ RESULTS, RUNS, IMAGES, PSEUDO, FREQUENCIES = (
     f"{name}.csv" for name in ("results", "runs", "image_scores", "pseudo_labels", "class_frequencies")
 )
 
+MASK_CLASS = "inconsistency mask"
+"""The name under which masked pixels stand among the classes."""
+
 OWN, EQUAL = "own", "equal"
 """Budgets: as many steps as the preset gives each recipe, or for all as many as FDT takes."""
 
@@ -146,14 +149,14 @@ def to_csv(rows: Sequence[Row]) -> str:
     """Write rows of one kind as a table; ``details`` becomes a column for each score."""
     if not rows:
         return ""
-    names = [field.name for field in dataclasses.fields(rows[0]) if field.name != "details"]
-    details = list(dict.fromkeys(name for row in rows if isinstance(row, ModelRow) for name in row.details))
+    columns: list[str] = [field.name for field in dataclasses.fields(rows[0]) if field.name != "details"]
+    details: list[dict[str, float]] = [row.details if isinstance(row, ModelRow) else {} for row in rows]
+    scores: list[str] = list(dict.fromkeys(name for each in details for name in each))
     lines = (
-        [_to_text(getattr(row, name)) for name in names]
-        + ([_to_text(row.details.get(name)) for name in details] if isinstance(row, ModelRow) else [])
-        for row in rows
+        [_to_text(getattr(row, name)) for name in columns] + [_to_text(each.get(name)) for name in scores]
+        for row, each in zip(rows, details, strict=True)
     )
-    return csv_text((*names, *details), lines)
+    return csv_text((*columns, *scores), lines)
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
