@@ -23,7 +23,7 @@ from incmask.models import Spec
 from incmask.progress import Progress, Silent
 from incmask.results import Stage, evaluate_all, hand_over, write_masks
 from incmask.stages import Trained, num_generations_of, train_all
-from incmask.store import Store, as_records, differences, read_records
+from incmask.store import Records, Store, as_records, differences, read_records
 from incmask.students import Setup
 
 _PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pillow", "tifffile", "safetensors")
@@ -152,15 +152,19 @@ def _check_source(source: Path, chosen: Resolved, data: Mapping[str, Any]) -> No
     if theirs.run.get("recipe") not in chosen.recipe.bases:
         return
     ours = as_records(run={**chosen.describe_run(), "recipe": theirs.run["recipe"]}, data=data)
-    told = differences(_of_base(theirs.run), _of_base(ours.run)) + differences(theirs.data, ours.data)
+    told = differences(*(_of_base(each) for each in (theirs, ours))) + differences(theirs.data, ours.data)
     if told:
         remedy = "take it back, or train the base models anew"
         raise IncmaskError([Problem(str(source), difference, remedy) for difference in told])
 
 
-def _of_base(run: Mapping[str, Any]) -> dict[str, Any]:
+def _of_base(records: Records) -> dict[str, Any]:
     """The choices that base models depend on."""
+    run = records.run
     settings = {name: value for name, value in run["settings"].items() if name not in OF_STUDENTS}
+    if not records.data["parts"].get("val"):
+        # There may be as many folds of the labelled images.
+        settings["models of the smallest stage"] = min(run["settings"][name] for name in ("num_base", "num_students"))
     return {"size": run["size"], "profile": run["profile"], "recipe": run["recipe"], "settings": settings}
 
 

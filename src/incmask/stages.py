@@ -152,6 +152,8 @@ def planned_work(
 def _later_steps(setup: Setup) -> int | None:
     """Steps of a student; where an epoch is one pass: if every pseudo-label is used."""
     settings = setup.settings
+    if setup.recipe.objective == "consistency":
+        return fit_jobs(setup, Path(), generation=1, pseudo=None)[0].num_steps
     if settings.steps_per_epoch:
         return None
     num_images = len(setup.folds[0].training) + len(setup.stacks.get("unlabelled", ()))

@@ -1,6 +1,7 @@
 """What a run will take: time, measured by a few steps of training, and memory, counted."""
 
 import time
+from functools import lru_cache
 
 import torch
 from torch import nn
@@ -26,6 +27,7 @@ def train_cost(width: float) -> float:
     return width**1.8
 
 
+@lru_cache
 def training_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> int:
     """Memory that a training step takes: the activations kept for the way back, and as much again
     for what lies between them and their gradients. Counted on a small image, since all of them grow with the area."""

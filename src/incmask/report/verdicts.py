@@ -1,12 +1,12 @@
 """Which approaches beat the baselines: by their repeats, and by test images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from incmask.report.rows import ImageRow, ModelRow, RunRow
 from incmask.report.statistics import Difference, PairRow, Summary, compare_pairs, intervals_overlap, summarise
-from incmask.report.tables import Approach, Table, approach_name, approach_of, reported
+from incmask.report.tables import Approach, Reported, Table, approach_name, approach_of, reported
 
 BASELINE, STRONG_BASELINE = "ldt", "strong-ldt"
 """What an approach is to beat: the paper's baseline, and supervised training that is as good as we can make it."""
@@ -56,14 +56,11 @@ def verdicts(
         seed: of ``compare_pairs``.
     """
     values = reported(models, runs)
-    summaries = {approach: summarise([value.student.score for value in found]) for approach, found in values.items()}
-    scores = _image_scores(runs, images)
+    summaries = _summaries(values)
+    all_pairs = pairs_by_budget(models, runs, images, num_resamples=num_resamples, seed=seed)
     found = []
-    for budget in dict.fromkeys(approach.budget for approach in values):
-        family = [approach for approach in values if approach.budget == budget]
-        if all(approach.recipe != STRONG_BASELINE for approach in family):
-            family += [approach for approach in values if approach.recipe == STRONG_BASELINE]
-        pairs = _pairs(family, scores, num_resamples=num_resamples, seed=seed)
+    for budget, pairs in all_pairs.items():
+        family = _family(values, budget)
         for approach in (approach for approach in family if approach.budget == budget):
             found += [
                 _verdict(approach, name, _baseline(name, family, approach), summaries=summaries, pairs=pairs)
@@ -71,6 +68,24 @@ def verdicts(
                 if name != approach.recipe
             ]
     return found
+
+
+def pairs_by_budget(
+    models: Sequence[ModelRow],
+    runs: Sequence[RunRow],
+    images: Sequence[ImageRow],
+    *,
+    num_resamples: int | None = None,
+    seed: int = 0,
+) -> dict[str, list[PairRow]]:
+    """Compare all pairs of approaches within each budget over test images; arguments as for ``verdicts``."""
+    values = reported(models, runs)
+    summaries = {approach_name(approach): summary for approach, summary in _summaries(values).items()}
+    scores = _image_scores(runs, images)
+    return {
+        budget: _pairs(_family(values, budget), scores, summaries, num_resamples=num_resamples, seed=seed)
+        for budget in dict.fromkeys(approach.budget for approach in values)
+    }
 
 
 def verdict_table(found: Sequence[Verdict]) -> Table:
@@ -108,9 +123,23 @@ def _image_scores(runs: Sequence[RunRow], images: Sequence[ImageRow]) -> dict[Ap
     return {approach: {name: fmean(of) for name, of in by_name.items()} for approach, by_name in scores.items()}
 
 
+def _summaries(values: Mapping[Approach, Sequence[Reported]]) -> dict[Approach, Summary]:
+    return {approach: summarise([value.student.score for value in found]) for approach, found in values.items()}
+
+
+def _family(values: Iterable[Approach], budget: str) -> list[Approach]:
+    """Give the approaches of a budget; the strong baseline takes the same steps in both."""
+    approaches = list(values)
+    family = [approach for approach in approaches if approach.budget == budget]
+    if all(approach.recipe != STRONG_BASELINE for approach in family):
+        family += [approach for approach in approaches if approach.recipe == STRONG_BASELINE]
+    return family
+
+
 def _pairs(
     family: Sequence[Approach],
     scores: Mapping[Approach, Mapping[str, float]],
+    summaries: Mapping[str, Summary],
     *,
     num_resamples: int | None,
     seed: int,
@@ -120,7 +149,8 @@ def _pairs(
     if not common:
         return []
     columns = {name: [by_name[image] for image in common] for name, by_name in held.items()}
-    return compare_pairs(columns, num_resamples=num_resamples, seed=seed)
+    known = {name: summaries[name] for name in columns}
+    return compare_pairs(columns, summaries=known, num_resamples=num_resamples, seed=seed)
 
 
 def _baseline(name: str, family: Sequence[Approach], approach: Approach) -> Approach | None:
