@@ -116,6 +116,70 @@ def run(
 
 
 @app.command()
+def compare(
+    data: Data,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="folder; an unfinished comparison goes on  [default: DATA-compare]"),
+    ] = None,
+    recipes: Annotated[
+        str, typer.Option("--recipes", help=f"all, or some of {', '.join(RECIPES)}, with commas between")
+    ] = "all",
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="how often all is repeated with another seed")] = 3,
+    equal_steps: Annotated[
+        bool, typer.Option("--equal-steps", help="also train every approach for as many steps as FDT takes")
+    ] = False,
+    preset: PresetOption = None,
+    effort: EffortOption = None,
+    profile: ProfileOption = None,
+    size: SizeOption = None,
+    fit: FitOption = None,
+    assignments: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE[,VALUE...]",
+            help="any setting, see `incmask settings`; several values are all tried; may be repeated",
+        ),
+    ] = [],  # noqa: B006 - typer copies it
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Compare approaches on the same images with the same seeds: tables, figures, significance and cost."""
+    import shlex
+
+    from incmask.choices import Choices
+    from incmask.comparison.compare import compare as run_comparison
+    from incmask.comparison.present import comparison_as_dict, comparison_text, find, write_findings, write_page
+    from incmask.config import parse_grid
+
+    given = parse_grid(assignments)
+    settings = given.single | ({"size": size} if size else {}) | ({"fit": fit} if fit else {})
+    choices = Choices(preset=preset, effort=effort, profile=profile, settings=settings)
+    folder = out or data.resolve().with_name(f"{data.resolve().name}-compare")
+    with _listener(quiet or as_json) as progress:
+        comparison = run_comparison(
+            data,
+            folder,
+            choices=choices,
+            recipes=tuple(name.strip() for name in recipes.split(",") if name.strip()),
+            num_repeats=repeats,
+            grid=given.several,
+            equal_steps=equal_steps,
+            progress=progress,
+        )
+        progress.doing("tables and figures")
+        findings = find(comparison)
+        write_findings(comparison, findings)
+        try:
+            write_page(comparison, findings, command=shlex.join(["incmask", *sys.argv[1:]]))
+        except IncmaskError as error:
+            # The numbers are there all the same.
+            progress.say(f"no page: {error}")
+    _print_result(comparison_text(comparison, findings), comparison_as_dict(comparison, findings), as_json=as_json)
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="run folder or model folder")],
     images: Annotated[Path, typer.Argument(help="an image, or a folder of images")],

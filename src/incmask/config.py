@@ -3,6 +3,7 @@
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -198,29 +199,33 @@ def resolve_again(settings: Settings, changes: Mapping[str, Any], *, where: str)
     return changed
 
 
-def parse_grid(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+@dataclass(frozen=True)
+class Grid:
+    """Settings with one value, and those of which several are to be tried."""
+
+    single: dict[str, Any]
+    several: dict[str, list[Any]]
+
+
+def parse_grid(assignments: Sequence[str]) -> Grid:
     """Read ``--set`` where a setting may have several values: ``["epochs=5", "num_members=2,3,4"]``.
 
-    Returns:
-        Settings with one value, and those with several.
-
     Raises:
-        IncmaskError: an entry without "=", or a value named twice.
+        IncmaskError: an entry without "=", or a value that stands there twice.
     """
-    single: dict[str, Any] = {}
-    several: dict[str, list[Any]] = {}
+    grid = Grid({}, {})
     for assignment in assignments:
-        name, _, text = assignment.partition("=")
-        pieces = [piece for piece in text.split(",") if piece.strip()]
         ((name, value),) = parse_assignments([assignment]).items()
-        if isinstance(value, str) and len(pieces) > 1:
-            values = [parse_assignments([f"{name}={piece}"])[name] for piece in pieces]
-            if len({repr(each) for each in values}) < len(values):
-                raise fail(f"--set {assignment}", "a value stands there twice", "name each value once")
-            several[name] = values
-        else:
-            single[name] = value
-    return single, several
+        # A list such as size=[96,96] is one value, and so is a word.
+        pieces = value.split(",") if isinstance(value, str) else []
+        if len(pieces) < 2:
+            grid.single[name] = value
+            continue
+        values = [parse_assignments([f"{name}={piece}"])[name] for piece in pieces]
+        if len({repr(each) for each in values}) < len(values):
+            raise fail(f"--set {assignment}", "a value stands there twice", "name each value once")
+        grid.several[name] = values
+    return grid
 
 
 def _problems(settings: Settings) -> Iterator[Problem]:

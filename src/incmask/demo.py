@@ -91,7 +91,7 @@ def run_demo(out: Path, *, progress: Progress) -> Demo:
     joint = Joint(progress)
     outcomes = {}
     for name in APPROACHES:
-        joint.name = name
+        joint.begin(name)
         progress.say(f"{name}: {RECIPES[name].title}")
         outcomes[name] = run(
             data,

@@ -44,29 +44,37 @@ class Silent:
 
 
 class Joint(Silent):
-    """One bar over several runs: work is passed on under each run's name, and no line twice.
+    """One bar over several runs: work is passed on under each run's name.
+
+    What a run says before its work begins is about the data, which they share, and is passed on once.
 
     Args:
         progress: the listener of all.
-
-    Attributes:
-        name: of the run that goes on now.
     """
 
     def __init__(self, progress: Progress):
         self._progress = progress
         self._said: set[str] = set()
-        self.name = ""
+        self._name = ""
+        self._working = False
+
+    def begin(self, name: str) -> None:
+        """Another run."""
+        self._name, self._working = name, False
 
     def say(self, line: str) -> None:
         """A line for people, unless they heard it before."""
-        if line not in self._said:
+        if self._working or line not in self._said:
             self._progress.say(f"  {line}")
             self._said.add(line)
 
+    def expect(self, amount: float) -> None:
+        """The run's work begins; the bar counts all runs' together."""
+        self._working = True
+
     def doing(self, what: str) -> None:
         """The work that comes next, under the run's name."""
-        self._progress.doing(f"{self.name}: {what}")
+        self._progress.doing(f"{self._name}: {what}")
 
     def advance(self, amount: float) -> None:
         """So much work was done."""

@@ -37,6 +37,7 @@ class Comparison:
 
     Attributes:
         root: its folder.
+        data_name: of the data folder.
         runs: all runs, in the order in which they were done.
         models, totals, images, pseudo, frequencies: the rows of its tables.
         chosen: the choices that all runs share.
@@ -46,6 +47,7 @@ class Comparison:
     """
 
     root: Path
+    data_name: str
     runs: tuple[Finished, ...]
     models: tuple[ModelRow, ...]
     totals: tuple[RunRow, ...]
@@ -115,7 +117,7 @@ def compare(
         joint = Joint(progress)
         finished, collected, facts = [], [], []
         for number, cell in enumerate(cells, 1):
-            joint.name = f"{number} of {len(cells)}, {cell.variant.recipe}, repeat {cell.variant.repeat}"
+            joint.begin(f"{number} of {len(cells)}, {cell.variant.recipe}, repeat {cell.variant.repeat}")
             progress.say(_title(cell, number=number, of=len(cells)))
             outcome = run_resolved(
                 cell.chosen,
@@ -135,6 +137,7 @@ def compare(
             _write(store, collected, facts)
     return Comparison(
         root=out,
+        data_name=data.resolve().name,
         runs=tuple(finished),
         models=tuple(row for each in collected for row in each.models),
         totals=tuple(each.run for each in collected),

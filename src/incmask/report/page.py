@@ -59,7 +59,7 @@ class PageContent:
         warnings: what a reader must not miss, a sentence each.
         sentences: what came out, a sentence each.
         tables: the verdicts first.
-        pairs: all pairs' significance; folded.
+        pairs: all pairs' significance, a table a budget; folded.
         figure_groups: in the order of the page.
         costs: as ``costs_table`` gives it.
         sheets: the later ones are left out where the page would be larger than ``MAX_PAGE_BYTES``.
@@ -71,7 +71,7 @@ class PageContent:
     warnings: tuple[str, ...]
     sentences: tuple[str, ...]
     tables: tuple[Table, ...]
-    pairs: Table | None
+    pairs: tuple[Table, ...]
     figure_groups: tuple[Group, ...]
     costs: Table | None
     sheets: tuple[Sheet, ...]
@@ -117,11 +117,11 @@ def costs_table() -> Table:
     )
 
 
-def pairs_table(pairs: Sequence[PairRow]) -> Table:
+def pairs_table(pairs: Sequence[PairRow], *, title: str = "Differences between all pairs") -> Table:
     """Make a line a pair of what ``compare_pairs`` found."""
     overlap = {True: "overlap", False: "apart", None: _NOTHING}
     return Table(
-        title="Differences between all pairs",
+        title=title,
         header=(
             "first",
             "second",
