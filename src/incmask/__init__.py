@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from incmask import nets
-    from incmask.api import Result, load, run
+    from incmask.api import Result, compare, load, run
     from incmask.cells import Cells, count_cells
     from incmask.ensemble import Ensemble, Prediction
     from incmask.errors import IncmaskError, Problem
@@ -28,6 +28,7 @@ _HOME = {
     "Recipe": "recipes",
     "Result": "api",
     "Vote": "recipes",
+    "compare": "api",
     "continuous_inconsistency": "vote",
     "count_cells": "cells",
     "inconsistency": "vote",
@@ -37,6 +38,7 @@ _HOME = {
 
 __all__ = [  # noqa: RUF022 - the main entries first
     "run",
+    "compare",
     "load",
     "inconsistency",
     "continuous_inconsistency",

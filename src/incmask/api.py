@@ -10,6 +10,10 @@ import numpy as np
 
 from incmask import experiment
 from incmask.choices import Choices
+from incmask.comparison.compare import Comparison
+from incmask.comparison.compare import compare as run_comparison
+from incmask.comparison.plan import ALL
+from incmask.comparison.present import find, write_findings, write_page
 from incmask.data.readers import to_network_range
 from incmask.ensemble import Ensemble, Prediction
 from incmask.errors import fail
@@ -86,6 +90,55 @@ def run(
     return Result(outcome, load(outcome.root))
 
 
+def compare(
+    data: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    recipes: Sequence[str] = (ALL,),
+    num_repeats: int = 3,
+    equal_steps: bool = False,
+    preset: str | None = None,
+    effort: str | None = None,
+    profile: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    grid: Mapping[str, Sequence[object]] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare approaches on the same images: the same as ``incmask compare``, tables and page included.
+
+    Args:
+        data: folder with ``labelled/`` and ``unlabelled/``.
+        out: folder; default: DATA with ``-compare`` behind its name. An unfinished comparison there goes on.
+        recipes: names of ``RECIPES``, or "all" alone.
+        num_repeats: how often all is repeated with another seed.
+        equal_steps: also train every approach for as many steps as FDT takes.
+        preset, effort, profile, settings: as for ``run``.
+        grid: settings with several values, all of which are tried.
+        progress: a listener; default: silence.
+
+    Returns:
+        Its rows: ``models``, ``totals``, ``images``, ``pseudo`` and ``frequencies``.
+
+    Raises:
+        IncmaskError: the data, a choice or the folder is wrong, or the packages for reports are not installed.
+    """
+    choices = Choices(preset=preset, effort=effort, profile=profile, settings=dict(settings) if settings else None)
+    comparison = run_comparison(
+        Path(data),
+        Path(out) if out else default_out(Path(data), ending="compare"),
+        choices=choices,
+        recipes=recipes,
+        num_repeats=num_repeats,
+        grid=grid,
+        equal_steps=equal_steps,
+        progress=progress,
+    )
+    findings = find(comparison)
+    write_findings(comparison, findings)
+    write_page(comparison, findings)
+    return comparison
+
+
 def load(folder: str | os.PathLike[str], *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto") -> Ensemble:
     """Read the models of a run folder or a model folder.
 
@@ -128,7 +181,7 @@ def _network_image(image: np.ndarray, ensemble: Ensemble, *, where: str) -> np.n
     return to_network_range(image, about.channels, intensity=about.intensity, where=where)
 
 
-def default_out(data: Path) -> Path:
-    """The run folder of a data folder: beside it, with ``-run`` behind its name."""
+def default_out(data: Path, *, ending: str = "run") -> Path:
+    """The folder of results of a data folder: beside it, with ``-run`` or another ending behind its name."""
     data = data.resolve()
-    return data.with_name(f"{data.name}-run")
+    return data.with_name(f"{data.name}-{ending}")

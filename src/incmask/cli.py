@@ -148,6 +148,7 @@ def compare(
     """Compare approaches on the same images with the same seeds: tables, figures, significance and cost."""
     import shlex
 
+    from incmask.api import default_out
     from incmask.choices import Choices
     from incmask.comparison.compare import compare as run_comparison
     from incmask.comparison.present import comparison_as_dict, comparison_text, find, write_findings, write_page
@@ -156,7 +157,7 @@ def compare(
     given = parse_grid(assignments)
     settings = given.single | ({"size": size} if size else {}) | ({"fit": fit} if fit else {})
     choices = Choices(preset=preset, effort=effort, profile=profile, settings=settings)
-    folder = out or data.resolve().with_name(f"{data.resolve().name}-compare")
+    folder = out or default_out(data, ending="compare")
     with _listener(quiet or as_json) as progress:
         comparison = run_comparison(
             data,
