@@ -33,12 +33,12 @@ def inline(monkeypatch):
     """Run everything in this process, on one thread as workers do."""
     import torch
 
-    from incmask import experiment, inference
+    from incmask import experiment, inference, stages
 
     monkeypatch.setattr(experiment, "LocalPool", InlinePool)
     monkeypatch.setattr(inference, "LocalPool", InlinePool)
     # The time of a few steps is told before a run, but takes as long as the rest of a tiny one.
-    monkeypatch.setattr(experiment, "seconds_per_step", lambda job, *, pool: 0.01)
+    monkeypatch.setattr(stages, "seconds_per_step", lambda job, *, pool: 0.01)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -18,6 +18,8 @@ SETTINGS: dict[str, object] = {
     "num_students": 2,
     "num_kept": 2,
     "num_generations": 1,
+    "num_evalnets": 2,
+    "num_judges": 1,
     "width": 0.125,
     "width_step": 0.0625,
     "size": [32, 32],
@@ -79,9 +81,9 @@ def run_tiny(data: Path, out: Path, recipe: str = "im", **values: object) -> tup
     """Run with ``SETTINGS`` and others on top; give what came of it and what was said."""
     listener = Listener()
     preset = values.pop("preset", None)
-    base_from = values.pop("base_from", None)
+    bases = values.pop("bases", None)
     choices = Choices(recipe=recipe, preset=preset, settings=SETTINGS | values)
-    return run(data, out, choices=choices, progress=listener, base_from=base_from), listener
+    return run(data, out, choices=choices, progress=listener, bases=bases), listener
 
 
 class Listener:

@@ -7,9 +7,16 @@ import torch
 
 from incmask.batches import PLAIN, ROW, Source, TrainingSet, num_outputs
 from incmask.config import PRESETS, Settings, Task
+from incmask.data.dataset import ClassInfo, Dataset, LabelStatistics, MaskEncoding
+from incmask.data.split import Fold
+from incmask.data.stack import Stack
 from incmask.fit import FitJob
 from incmask.models import NetworkSpec
+from incmask.objectives import Segmentation
 from incmask.predict import Validation
+from incmask.profiles import PROFILES
+from incmask.recipes import RECIPES
+from incmask.students import Setup
 
 # As in the workers; and idle threads do not spin beside other tests.
 torch.set_num_threads(1)
@@ -76,9 +83,43 @@ def some_job(
     return FitJob(
         folder=folder / "student",
         network=NetworkSpec(1, num_outputs(task, NUM_CLASSES[task]), settings.width),
-        training=TrainingSet((source,), (), rows_of(num), task),
-        validation=Validation(val.images, val.labels),
-        num_classes=NUM_CLASSES[task],
+        objective=Segmentation(
+            TrainingSet((source,), (), rows_of(num), task), Validation(val.images, val.labels), NUM_CLASSES[task]
+        ),
         settings=settings,
         seed=seed,
     )
+
+
+WITH_VAL = (Fold((0, 1, 2, 3), None),)
+"""Four labelled images train, others choose."""
+
+
+def some_setup(
+    folder: Path, *, recipe: str = "im", task: Task = "binary", folds: tuple[Fold, ...] = WITH_VAL, **settings: object
+) -> Setup:
+    """Give a run of four labelled images, five unlabelled ones and two for validation, of three and two students."""
+    stacks = {}
+    for seed, (part, num) in enumerate((("labelled", 4), ("unlabelled", 5), ("val", 2))):
+        stack = Stack(folder / "stacks" / part, tuple(f"{part} {index}" for index in range(num)))
+        stack.folder.mkdir(parents=True)
+        images = blocks(num, seed=seed)
+        np.save(stack.images, images)
+        np.save(stack.labels, truth(images, task))
+        stacks[part] = stack
+    dataset = Dataset(
+        root=folder,
+        task=task,
+        classes=tuple(ClassInfo(str(index), (0, 0, 0), index) for index in range(NUM_CLASSES[task])),
+        encoding=MaskEncoding("grey"),
+        channels=1,
+        labelled=(),
+        unlabelled=(),
+        val=(),
+        test=(),
+        notes=(),
+        statistics=LabelStatistics((), 0, 0, 0),
+    )
+    few = {"epochs": 1, "steps_per_epoch": 1, "num_base": 3, "num_students": 2, "width_step": 0.0625}
+    values = some_settings(**(few | settings))
+    return Setup(dataset, RECIPES[recipe], PROFILES["generic"], values, (32, 32), stacks, folds)

@@ -39,9 +39,9 @@ def plain_batches(source, num_rows, *, batch_size, steps_per_epoch=0, seed=1):
 @given(num_rows=st.integers(1, 40), batch_size=st.integers(1, 14))
 def test_an_epoch_is_one_pass_without_its_remainder(numbered, num_rows, batch_size):
     batches = plain_batches(numbered, num_rows, batch_size=batch_size)
-    assert batches.steps_per_epoch == max(1, num_rows // batch_size)
+    assert batches.order.steps_per_epoch == max(1, num_rows // batch_size)
     for epoch in range(2):
-        steps = range(epoch * batches.steps_per_epoch, (epoch + 1) * batches.steps_per_epoch)
+        steps = range(epoch * batches.order.steps_per_epoch, (epoch + 1) * batches.order.steps_per_epoch)
         drawn = flat(numbers(batches, steps))
         assert len(drawn) == len(set(drawn)) == (num_rows // batch_size * batch_size or num_rows)
         assert set(drawn) <= set(range(num_rows))
@@ -51,7 +51,7 @@ def test_an_epoch_is_one_pass_without_its_remainder(numbered, num_rows, batch_si
 @given(num_rows=st.integers(1, 40), batch_size=st.integers(1, 14), steps_per_epoch=st.integers(1, 5))
 def test_with_a_number_of_steps_passes_follow_each_other(numbered, num_rows, batch_size, steps_per_epoch):
     batches = plain_batches(numbered, num_rows, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
-    assert batches.steps_per_epoch == steps_per_epoch
+    assert batches.order.steps_per_epoch == steps_per_epoch
     num_steps = -(-2 * num_rows // batch_size)
     drawn = numbers(batches, range(num_steps))
     assert {len(batch) for batch in drawn} == {batch_size}

@@ -218,5 +218,8 @@ def test_a_text_that_is_no_toml_reaches_the_setting_as_text():
 def test_settings_survive_toml():
     import tomli_w
 
-    settings = resolve_settings(overrides={"size": (64, 32)})
-    assert resolve_settings(from_file=tomllib.loads(tomli_w.dumps(settings.model_dump(mode="json")))) == settings
+    settings = resolve_settings(overrides={"size": (64, 32), "quality_band": (0.25, 0.75)})
+    assert (
+        resolve_settings(from_file=tomllib.loads(tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))))
+        == settings
+    )

@@ -2,20 +2,19 @@ import csv
 import json
 import tomllib
 from collections import Counter
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import incmask
-from incmask import experiment, students
+from incmask import experiment, stages, students
 from incmask.choices import Choices
 from incmask.data.dataset import DataOptions
 from incmask.data.readers import read_label, read_network_image
 from incmask.data.scan import load_dataset
 from incmask.errors import IncmaskError
-from incmask.recipes import RECIPES
 from incmask.store import hash_file
 from runs import FOLDERS, PARTS, SETTINGS, SIZES, Listener, draw, make_data, results, run_tiny, save, save_masks
 
@@ -33,7 +32,7 @@ def rows_of(path):
         return list(csv.DictReader(handle))
 
 
-CASES = [(recipe, "binary") for recipe in RECIPES]
+CASES = [(recipe, "binary") for recipe in ("ldt", "fdt", "me", "cl", "evalnet", "im+", "im++")]
 CASES += [(recipe, task) for recipe in ("me", "im+") for task in ("multilabel", "multiclass")]
 
 
@@ -41,7 +40,7 @@ CASES += [(recipe, task) for recipe in ("me", "im+") for task in ("multilabel", 
 def test_every_recipe_leaves_a_whole_run_folder(recipe, task, tmp_path):
     data, out = make_data(tmp_path / "data", task, truth=recipe == "fdt"), tmp_path / "run"
     outcome, said = run_tiny(data, out, recipe, num_generations=2 if recipe == "im+" else 1)
-    num_generations = {"im": 1, "me": 1, "im+": 2}.get(recipe, 0)
+    num_generations = 0 if recipe in ("ldt", "fdt") else 2 if recipe == "im+" else 1
     stages = ["base", *(f"gen-{number}" for number in range(1, num_generations + 1))]
 
     assert [stage.name for stage in outcome.stages] == stages
@@ -70,12 +69,18 @@ def check_records(out, recipe, stages):
     for name, entry in last.items():
         assert (entry["bytes"], entry["sha256"]) == ((out / name).stat().st_size, hash_file(out / name))
     expected = {f"{stage}/students/{i}/{name}" for stage in stages for i in (1, 2) for name in STUDENT_FILES}
-    expected |= {f"{stage}/pseudo/{name}" for stage in stages[1:] for name in PSEUDO_FILES}
+    labelled = [] if recipe == "cl" else stages[1:]
+    expected |= {f"{stage}/pseudo/{name}" for stage in labelled for name in PSEUDO_FILES}
+    if recipe in ("evalnet", "im++", "aim++"):
+        expected |= {f"evalnets/students/{i}/{name}" for i in (1, 2) for name in STUDENT_FILES}
+        expected |= {"evalnets/quality.json", "evalnets/ratings.csv"}
+    others = [f"base-aldt/students/{i}/{name}" for i in (1, 2) for name in STUDENT_FILES]
+    assert {other in last for other in others} == {recipe == "evalnet"}
     expected |= {"run.toml", "data.json", "scores.csv", "masks.csv", "model/model.json", "model/member-2.safetensors"}
     assert expected <= set(last)
     left = [path for path in out.rglob("*") if path.suffix == ".part" or path.name == "checkpoint.safetensors"]
     assert left == []
-    for stage in stages[1:]:
+    for stage in labelled:
         index = rows_of(out / stage / "pseudo" / "index.csv")
         assert [row["name"] for row in index] == [f"unlabelled {i}" for i in range(PARTS["unlabelled"])]
         disputed = np.load(out / stage / "pseudo" / "inconsistent.npy")
@@ -141,34 +146,6 @@ def test_workers_come_to_the_same_as_this_process(tmp_path, monkeypatch):
     assert said.says("2 base models, then 1 generations of 2 students: about ")
     assert said.done == pytest.approx(said.expected)
     assert len(outcome.scores) == 12
-
-
-def test_test_images_and_hidden_truth_are_read_by_the_last_evaluation_alone(tmp_path, monkeypatch):
-    """Whatever chooses reads validation; the truth of unlabelled images is read by nobody but FDT."""
-    data = make_data(tmp_path / "data", "binary", truth=True)
-    read: list[tuple[bool, str]] = []
-    at_the_end = False
-    load, evaluate_all = np.load, experiment.evaluate_all
-
-    def noted(path, *rest, **options):
-        read.append((at_the_end, Path(path).relative_to(tmp_path / "run" / "stacks").as_posix()))
-        return load(path, *rest, **options)
-
-    def noted_end(*arguments):
-        nonlocal at_the_end
-        at_the_end = True
-        return evaluate_all(*arguments)
-
-    def noted_pseudo(path, *rest, **options):
-        return load(path, *rest, **options) if "pseudo" in Path(path).parts else noted(path, *rest, **options)
-
-    monkeypatch.setattr(np, "load", noted_pseudo)
-    monkeypatch.setattr(experiment, "evaluate_all", noted_end)
-    run_tiny(data, tmp_path / "run", "im")
-    before, after = ({name for late, name in read if late is wanted} for wanted in (False, True))
-    validation = {"val/images.npy", "val/labels.npy"}
-    assert before == {"labelled/images.npy", "labelled/labels.npy", "unlabelled/images.npy"} | validation
-    assert after == {"test/images.npy", "test/labels.npy"} | validation
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
@@ -278,15 +255,19 @@ def test_tiles_are_cut_and_stitched(tmp_path):
     check_masks(data, tmp_path / "run", "binary")
 
 
-def test_killed_again_and_again_a_run_comes_to_the_same(tmp_path):
-    data = make_data(tmp_path / "data", "multilabel", truth=False)
-    _, whole = run_tiny(data, tmp_path / "whole", "im+")
+@pytest.mark.parametrize(
+    ("recipe", "task", "stride"), [("im+", "multilabel", 1), ("im++", "binary", 2), ("cl", "multiclass", 1)]
+)
+def test_killed_again_and_again_a_run_comes_to_the_same(recipe, task, stride, tmp_path):
+    data = make_data(tmp_path / "data", task, truth=False)
+    _, whole = run_tiny(data, tmp_path / "whole", recipe)
+    choices = Choices(recipe=recipe, settings=dict(SETTINGS))
     num_kills, ended = 0, False
     while not ended:
-        # Each time an event further, so that there is progress in the end.
-        listener = Listener(kill_at=9 + num_kills)
+        # Each time some events further, so that there is progress in the end.
+        listener = Listener(kill_at=9 + stride * num_kills)
         try:
-            experiment.run(data, tmp_path / "killed", choices=CHOICES, progress=listener)
+            experiment.run(data, tmp_path / "killed", choices=choices, progress=listener)
             ended = True
         except KeyboardInterrupt:
             num_kills += 1
@@ -296,18 +277,17 @@ def test_killed_again_and_again_a_run_comes_to_the_same(tmp_path):
     assert listener.done == pytest.approx(listener.expected)
 
 
-CHOICES = Choices(recipe="im+", settings=dict(SETTINGS))
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run that has ended; tests leave it as it is."""
     folder = tmp_path_factory.mktemp("finished")
+    # As in the workers; this comes before the fixture that sees to it.
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         from conftest import InlinePool
 
         patch.setattr(experiment, "LocalPool", InlinePool)
-        patch.setattr(experiment, "seconds_per_step", lambda job, *, pool: 0.01)
+        patch.setattr(stages, "seconds_per_step", lambda job, *, pool: 0.01)
         run_tiny(make_data(folder / "data", "binary"), folder / "ldt", "ldt")
     return folder
 
@@ -343,7 +323,7 @@ def test_base_models_are_taken_over(finished, tmp_path, monkeypatch):
     fitted = []
     fit = students.fit
     monkeypatch.setattr(students, "fit", lambda job, report: (fitted.append(job.folder), fit(job, report)))
-    outcome, said = run_tiny(finished / "data", tmp_path / "im", "im", base_from=finished / "ldt")
+    outcome, said = run_tiny(finished / "data", tmp_path / "im", "im", bases={"ldt": finished / "ldt"})
     assert [folder.parts[-3] for folder in fitted] == ["gen-1", "gen-1"]
     assert said.done == pytest.approx(said.expected)
     theirs = {name: content for name, content in results(finished / "ldt") if name.startswith("base/")}
@@ -354,14 +334,28 @@ def test_base_models_are_taken_over(finished, tmp_path, monkeypatch):
 
 def test_base_models_of_another_run_are_refused(finished, tmp_path):
     with pytest.raises(IncmaskError, match=r"run\.toml: cannot be read"):
-        run_tiny(finished / "data", tmp_path / "im", "im", base_from=tmp_path / "nothing")
+        run_tiny(finished / "data", tmp_path / "im", "im", bases={"ldt": tmp_path / "nothing"})
     with pytest.raises(IncmaskError, match=r"settings\.seed was 1 .* is 2 now"):
-        run_tiny(finished / "data", tmp_path / "seed", "im", base_from=finished / "ldt", seed=2)
+        run_tiny(finished / "data", tmp_path / "seed", "im", bases={"ldt": finished / "ldt"}, seed=2)
     other = make_data(tmp_path / "data", "binary", PARTS | {"unlabelled": 4})
     with pytest.raises(IncmaskError, match="unlabelled 4 is gone"):
-        run_tiny(other, tmp_path / "other", "im", base_from=finished / "ldt")
+        run_tiny(other, tmp_path / "other", "im", bases={"ldt": finished / "ldt"})
+    # More base models than there are.
+    with pytest.raises(IncmaskError, match=r"3/model\.safetensors: is not there; finish that run first"):
+        run_tiny(finished / "data", tmp_path / "more", "im", bases={"ldt": finished / "ldt"}, num_base=3)
     # What only students depend on may differ.
-    run_tiny(finished / "data", tmp_path / "dilated", "im", base_from=finished / "ldt", dilate_px=3)
+    run_tiny(finished / "data", tmp_path / "dilated", "im", bases={"ldt": finished / "ldt"}, dilate_px=3)
+
+
+def test_base_models_of_other_folds_are_refused(tmp_path):
+    """Without val/, so few labelled images have as many folds as the smallest stage has models."""
+    data = make_data(tmp_path / "data", "binary", {"labelled": 3, "unlabelled": 2}, truth=False)
+    few = {"num_base": 3, "num_students": 3, "epochs": 1}
+    run_tiny(data, tmp_path / "ldt", "ldt", **few)
+    with pytest.raises(IncmaskError, match=r"models of the smallest stage was 3 .* is 2 now"):
+        run_tiny(data, tmp_path / "two", "im", bases={"ldt": tmp_path / "ldt"}, **(few | {"num_students": 2}))
+    outcome, _ = run_tiny(data, tmp_path / "three", "im", bases={"ldt": tmp_path / "ldt"}, **few)
+    assert [student.fold for student in sorted(outcome.stages[0].students, key=lambda each: each.number)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-import incmask.fit as module
+import incmask.objectives as module
 from incmask.errors import IncmaskError
-from incmask.fit import CHECKPOINT, HISTORY, MODEL, SCORES, Trainer, fit, learning_rate, loss_of
+from incmask.fit import CHECKPOINT, HISTORY, MODEL, SCORES, Trainer, fit, learning_rate
 from incmask.metrics import Counts
 from incmask.models import load_model, load_tensors
 from incmask.predict import Evaluation
@@ -105,7 +105,8 @@ def test_steps_are_those_of_a_plain_loop(tmp_path, preset, task):
     optimiser = torch.optim.AdamW(
         network.parameters(), weight_decay=1e-4 / 0.003, eps=1e-7, betas=(0.9, 0.999), foreach=False, fused=False
     )
-    batches, trainer = job.batches(), Trainer(job, CPU)
+    trainer = Trainer(job, CPU)
+    batches = trainer.lessons.batches
     for step in range(6):
         batch = batches.draw(step)
         # Six steps, of which the first is the warm-up.
@@ -276,6 +277,7 @@ def test_the_best_epoch_is_kept_the_first_of_equals(tmp_path, monkeypatch, selec
         "validation_loss": LOSSES_BY_EPOCH[epoch - 1],
         "validation_score": SCORES_BY_EPOCH[epoch - 1],
         "steps": 8,
+        "images": 16,
     }
     for name, value in load_model(job.folder / MODEL).state_dict().items():
         assert torch.equal(value, seen[epoch - 1][name])
@@ -290,11 +292,6 @@ def test_other_seeds_give_other_students(tmp_path):
         models.append((job.folder / MODEL).read_bytes())
         shutil.rmtree(job.folder)
     assert models[0] == models[1] != models[2]
-
-
-def test_losses_of_the_presets():
-    assert [loss_of(some_settings("paper"), task) for task in TASKS] == ["mse", "mse", "cross_entropy"]
-    assert {loss_of(some_settings(), task) for task in TASKS} == {"cross_entropy_dice"}
 
 
 def test_a_checkpoint_tells_the_history(tmp_path):

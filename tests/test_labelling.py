@@ -1,12 +1,16 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import incmask.labelling as module
+from incmask.augment.ops import Strength, draw_geometry, flip_rotate, photometric
 from incmask.batches import num_outputs
-from incmask.labelling import LabelJob, combine, label_range
-from incmask.models import NetworkSpec, save_model
+from incmask.labelling import LabelJob, Views, combine, label_range
+from incmask.models import NetworkSpec, load_model, save_model
 from incmask.recipes import Vote
 from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings
 
@@ -192,3 +196,104 @@ def test_the_facts_of_a_range_are_those_of_its_labels(tmp_path, task):
         assert facts.inconsistent_fraction[row] == pytest.approx(disputed / 1024)
         assert facts.foreground_fraction[row] == pytest.approx(foreground / 1024)
         assert facts.admitted[row] == (task != "binary" or foreground > disputed)
+
+
+class Pixelwise(nn.Module):
+    """Logits of each pixel from its grey alone, so that it is the same to turn an image or its prediction."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([4.0, -2.0, 1.0, 0.5]))
+        self.member = float(path.stem[-1])
+
+    def forward(self, images):
+        grey = images[:, :1] / 128 - self.member / 2
+        return grey * self.weight[: self.channels, None, None] + 0.1
+
+    channels = 1
+
+
+def views_job(folder, task, strength, monkeypatch, *, num=3, side=(32, 32), vote=HARD):
+    """A job of views of the first member, on images without symmetry."""
+    monkeypatch.setattr(module, "load_model", Pixelwise)
+    monkeypatch.setattr(Pixelwise, "channels", num_outputs(task, NUM_CLASSES[task]))
+    job = label_job(folder, task)
+    images = np.random.default_rng(5).integers(0, 256, (7, *side, 1), dtype=np.uint8)
+    for path, values in ((job.images, images), (job.label, np.load(job.label)), (job.inconsistent, None)):
+        if path == job.label:
+            values = np.full((7, *side, *values.shape[3:]), 77, np.uint8)
+        np.save(path, np.zeros((7, *side), bool) if values is None else values)
+    return replace(job, members=job.members[:1], views=Views(num, strength, seed=6), vote=vote), images
+
+
+@pytest.mark.parametrize("side", [(32, 32), (16, 32)])
+@pytest.mark.parametrize("task", TASKS)
+def test_views_that_are_only_turned_give_the_plain_prediction(tmp_path, monkeypatch, task, side):
+    """Every flip and turn is undone before the vote, exactly: nothing is disputed."""
+    job, _ = views_job(tmp_path, task, Strength(free_rotation=True), monkeypatch, num=5, side=side)
+    label_range(job)
+    label, masks = np.load(job.label), np.load(job.inconsistent)
+    label_range(replace(job, views=None))
+    plain = np.load(job.label)
+    assert np.array_equal(label, plain)
+    # Where the masked class is likeliest, all say so.
+    assert task == "multiclass" or not masks.any()
+    assert len(np.unique(label)) > 1
+
+
+@pytest.mark.parametrize("free_rotation", [True, False])
+def test_views_against_a_loop(tmp_path, monkeypatch, free_rotation):
+    """Each view of each image has draws of its own; a binary label needs all of them."""
+    strength = Strength(max_blur_px=1, max_noise=20, contrast=0.3, brightness=20, free_rotation=free_rotation)
+    job, images = views_job(tmp_path, "binary", strength, monkeypatch, num=4)
+    facts = label_range(job)
+    (network,) = (Pixelwise(path) for path in job.members)
+    votes = np.zeros((4, 7, 32, 32), bool)
+    for row, view in np.ndindex(7, 4):
+        generator = np.random.default_rng([6, row, view])
+        geometry = draw_geometry(strength, (32, 32, 1), generator)
+        assert free_rotation or not (geometry.flip_vertical or geometry.quarter_turns)
+        seen = photometric(flip_rotate(images[row], geometry), strength=strength, generator=generator)
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(seen).permute(2, 0, 1)[None].float())[0, 0].numpy()
+        # Back by hand: the turn first, then the flips.
+        back = np.rot90(logits > 0, -geometry.quarter_turns)
+        back = back[:, ::-1] if geometry.flip_horizontal else back
+        votes[view, row] = back[::-1] if geometry.flip_vertical else back
+    assert np.array_equal(np.load(job.label), votes.all(0))
+    disputed = votes.any(0) & ~votes.all(0)
+    assert np.array_equal(np.load(job.inconsistent), disputed)
+    assert facts.inconsistent_fraction == pytest.approx(disputed.mean((1, 2)))
+    assert 0.01 < disputed.mean() < 0.9
+    # It is the row that draws, wherever a range begins.
+    whole = np.load(job.label)
+    np.save(job.label, np.full_like(whole, 77))
+    label_range(replace(job, first=3, last=5))
+    assert np.array_equal(np.load(job.label)[3:5], whole[3:5])
+
+
+def test_views_of_several_members_all_vote(tmp_path, monkeypatch):
+    job, images = views_job(tmp_path, "binary", Strength(free_rotation=True), monkeypatch, num=2)
+    members = label_job(tmp_path / "both", "binary").members
+    label_range(replace(job, members=members))
+    # Member k says foreground where 4 · (grey / 128 - k / 2) + 0.1 > 0.
+    grey = images[..., 0].astype(float)
+    votes = [4 * (grey / 128 - number / 2) + 0.1 > 0 for number in (1, 2)]
+    assert np.array_equal(np.load(job.label), votes[0] & votes[1])
+    assert np.array_equal(np.load(job.inconsistent), votes[0] ^ votes[1])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_one_voter_decides_alone(tmp_path, task):
+    """Noisy student: hard labels of a single model; nothing is disputed, and the masked class is no answer."""
+    job = label_job(tmp_path, task)
+    job = replace(job, members=job.members[:1])
+    facts = label_range(job)
+    (network,) = (load_model(path) for path in job.members)
+    tensor = torch.from_numpy(np.load(job.images)).permute(0, 3, 1, 2).float()
+    with torch.inference_mode():
+        logits = network(tensor).numpy()
+    expected = logits[:, 1:].argmax(1) if task == "multiclass" else np.moveaxis(logits > 0, 1, -1)
+    assert np.array_equal(np.load(job.label), expected[..., 0] if task == "binary" else expected)
+    assert not np.load(job.inconsistent).any()
+    assert facts.inconsistent_fraction.tolist() == [0] * 7

@@ -123,5 +123,5 @@ def test_seeds_differ_between_rows_generations_and_runs_and_are_else_the_same():
 
 def test_a_profile_of_one_strength_serves_all_generations():
     only = Strength(max_noise=3)
-    rows = content(mixed("im+", generation=2, profile=Profile((only,))))
+    rows = content(mixed("im+", generation=2, profile=Profile((only,), {}, only)))
     assert [row[2] for row in rows if row[2]] == [only, only]

@@ -200,3 +200,62 @@ def test_numbers_survive_the_comparison(tmp_path):
     run = {"settings": {"rate": 1e-7, "tiny": 0.1 + 0.2, "size": [16, 32], "big": 2**60, "text": 'ä"\\\n'}}
     opened(tmp_path, run=run).close()
     opened(tmp_path, run=run).close()
+
+
+def theirs_of(folder):
+    """Files of a finished run beside this one."""
+    folder.mkdir()
+    paths = [folder / name for name in ("a.bin", "b.bin")]
+    for path in paths:
+        path.write_bytes(path.name.encode() * 3)
+    return paths
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_files_of_another_run_are_taken_over(tmp_path, monkeypatch, linked):
+    first, second = theirs_of(tmp_path / "theirs")
+    if not linked:
+
+        def refused(*_args, **_options):
+            raise OSError(18, "Invalid cross-device link")
+
+        monkeypatch.setattr("incmask.store.os.link", refused)
+    root = tmp_path / "ours"
+    files = {first: root / "deep" / "a.bin", second: root / "c.bin"}
+    with opened(root) as store:
+        store.adopt(files)
+        for theirs, ours in files.items():
+            assert store.has(ours)
+            assert ours.read_bytes() == theirs.read_bytes()
+            assert ours.samefile(theirs) == linked
+    lines = [json.loads(line) for line in (root / "manifest.jsonl").read_text().splitlines()[2:]]
+    assert [(line["path"], line["sha256"]) for line in lines] == [
+        ("deep/a.bin", hash_file(first)),
+        ("c.bin", hash_file(second)),
+    ]
+    # What is here already is not fetched again, though the other run may be gone by now.
+    for theirs in files:
+        theirs.unlink()
+    with opened(root) as store:
+        store.adopt(files)
+        assert store.has(*files.values())
+    assert len((root / "manifest.jsonl").read_text().splitlines()) == 4
+
+
+def test_a_file_that_another_run_lacks_is_told(tmp_path):
+    first, second = theirs_of(tmp_path / "theirs")
+    second.unlink()
+    root = tmp_path / "ours"
+    files = {first: root / "a.bin", second: root / "b.bin"}
+    with opened(root) as store:
+        with pytest.raises(IncmaskError, match=r"b\.bin: is not there; finish that run first"):
+            store.adopt(files)
+        assert not store.has(root / "a.bin")
+        second.write_bytes(b"now")
+        store.adopt(files)
+        assert store.has(*files.values())
+        # One that was changed here is taken anew, and theirs stays as it is.
+        (root / "b.bin").unlink()
+        (root / "b.bin").write_bytes(b"else")
+        store.adopt(files)
+        assert (root / "b.bin").read_bytes() == second.read_bytes() == b"now"

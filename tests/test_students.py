@@ -1,13 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from incmask.batches import PLAIN, Source
-from incmask.data.dataset import ClassInfo, Dataset, LabelStatistics, MaskEncoding
 from incmask.data.split import Fold
-from incmask.data.stack import Stack
 from incmask.errors import IncmaskError
 from incmask.fit import CHECKPOINT, HISTORY, MODEL, SCORES
 from incmask.mixture import Part
@@ -16,7 +15,7 @@ from incmask.profiles import PROFILES
 from incmask.recipes import RECIPES
 from incmask.store import Store
 from incmask.students import (
-    Setup,
+    BASE,
     Student,
     adopt,
     fit_jobs,
@@ -25,13 +24,14 @@ from incmask.students import (
     seed_for,
     stage_name,
     train,
+    training_settings,
     width_of,
 )
-from small import NUM_CLASSES, blocks, some_settings, truth
+from small import some_settings, some_setup
 
 
 def student(number, *, fold=0, score=0.0, loss=0.0):
-    return Student(Path(str(number)), number, fold, 1, loss, score, 10)
+    return Student(Path(str(number)), number, fold, 1, loss, score, 10, 20)
 
 
 def ranked(students, **options):
@@ -100,80 +100,50 @@ def test_every_student_has_a_seed_of_its_own():
     assert seed_for(1, 2, 3) == seed_for(1, 2, 3)
 
 
-WITH_VAL = (Fold((0, 1, 2, 3), None),)
-
-
-def setup(folder, *, recipe="im", task="binary", folds=WITH_VAL, **settings):
-    stacks = {}
-    for seed, (part, num) in enumerate((("labelled", 4), ("unlabelled", 5), ("val", 2))):
-        stack = Stack(folder / "stacks" / part, tuple(f"{part} {index}" for index in range(num)))
-        stack.folder.mkdir(parents=True)
-        images = blocks(num, seed=seed)
-        np.save(stack.images, images)
-        np.save(stack.labels, truth(images, task))
-        stacks[part] = stack
-    dataset = Dataset(
-        root=folder,
-        task=task,
-        classes=tuple(ClassInfo(str(index), (0, 0, 0), index) for index in range(NUM_CLASSES[task])),
-        encoding=MaskEncoding("grey"),
-        channels=1,
-        labelled=(),
-        unlabelled=(),
-        val=(),
-        test=(),
-        notes=(),
-        statistics=LabelStatistics((), 0, 0, 0),
-    )
-    few = {"epochs": 1, "steps_per_epoch": 1, "num_base": 3, "num_students": 2, "width_step": 0.0625}
-    values = some_settings(**(few | settings))
-    return Setup(dataset, RECIPES[recipe], PROFILES["generic"], values, (32, 32), stacks, folds)
-
-
 def test_jobs_of_the_base(tmp_path):
-    this = setup(tmp_path, recipe="ldt")
+    this = some_setup(tmp_path, recipe="ldt")
     jobs = fit_jobs(this, tmp_path / "run", generation=0, pseudo=None)
     assert [job.folder.relative_to(tmp_path / "run").as_posix() for job in jobs] == [
-        f"base/students/{number}" for number in (1, 2, 3)
+        f"students/{number}" for number in (1, 2, 3)
     ]
     assert len({job.seed for job in jobs}) == 3
     val = this.stacks["val"]
     for job in jobs:
-        assert job.validation == Validation(val.images, val.labels)
-        assert job.training.rows["index"].tolist() == [0, 1, 2, 3]
+        assert job.objective.validation == Validation(val.images, val.labels)
+        assert job.objective.training.rows["index"].tolist() == [0, 1, 2, 3]
         assert (job.network.in_channels, job.network.out_channels, job.network.width) == (1, 1, 0.125)
         assert job.network.batch_norm_momentum == this.settings.batch_norm_momentum
         # The same data for all: only the seeds differ.
-        assert job.training is jobs[0].training
+        assert job.objective.training is jobs[0].objective.training
 
 
 def test_jobs_of_a_generation_learn_from_the_pseudo_labels_and_grow(tmp_path):
-    this = setup(tmp_path, recipe="im+", task="multiclass")
+    this = some_setup(tmp_path, recipe="im+", task="multiclass")
     pseudo = Part(Source(this.stacks["unlabelled"].images, tmp_path / "label.npy", tmp_path / "mask.npy"), [0, 3])
     jobs = fit_jobs(this, tmp_path, generation=2, pseudo=pseudo)
     assert len(jobs) == 2
     assert jobs[0].network.width == 0.125 + 0.0625
     assert jobs[0].network.out_channels == 4
-    rows = jobs[0].training.rows
+    rows = jobs[0].objective.training.rows
     assert rows["index"].tolist() == [0, 1, 2, 3, 0, 3]
     assert (rows["strength"] == PLAIN).tolist() == [True] * 4 + [False] * 2
-    assert jobs[0].training.sources[1] == pseudo.source
+    assert jobs[0].objective.training.sources[1] == pseudo.source
 
 
 def test_fdt_takes_the_unlabelled_images_with_their_masks(tmp_path):
-    this = setup(tmp_path, recipe="fdt")
+    this = some_setup(tmp_path, recipe="fdt")
     (job, *_) = fit_jobs(this, tmp_path, generation=0, pseudo=None)
-    assert len(job.training.rows) == 9
-    assert job.training.sources[1].labels == this.stacks["unlabelled"].labels
+    assert len(job.objective.training.rows) == 9
+    assert job.objective.training.sources[1].labels == this.stacks["unlabelled"].labels
 
 
 def test_students_take_the_folds_in_turn(tmp_path):
     folds = (Fold((2, 3), (0, 1)), Fold((0, 1), (2, 3)))
-    this = setup(tmp_path, recipe="ldt", folds=folds)
+    this = some_setup(tmp_path, recipe="ldt", folds=folds)
     jobs = fit_jobs(this, tmp_path, generation=0, pseudo=None)
-    assert [job.training.rows["index"].tolist() for job in jobs] == [[2, 3], [0, 1], [2, 3]]
-    assert [job.validation.rows for job in jobs] == [(0, 1), (2, 3), (0, 1)]
-    assert {job.validation.images for job in jobs} == {this.stacks["labelled"].images}
+    assert [job.objective.training.rows["index"].tolist() for job in jobs] == [[2, 3], [0, 1], [2, 3]]
+    assert [job.objective.validation.rows for job in jobs] == [(0, 1), (2, 3), (0, 1)]
+    assert {job.objective.validation.images for job in jobs} == {this.stacks["labelled"].images}
 
 
 class Pool:
@@ -189,40 +159,41 @@ class Pool:
 
 
 def test_only_what_is_not_trained_yet_is_trained(tmp_path):
-    this, pool, reports = setup(tmp_path, recipe="ldt"), Pool(), []
+    this, pool, reports = some_setup(tmp_path, recipe="ldt"), Pool(), []
     with Store(tmp_path / "run", run={}, data={}) as store:
-        jobs = fit_jobs(this, store.root, generation=0, pseudo=None)
-        students = train(this, jobs, store=store, pool=pool, report=reports.append)
+        jobs = fit_jobs(this, store.root / BASE, generation=0, pseudo=None)
+        students = train(jobs, num_folds=1, store=store, pool=pool, report=reports.append)
         assert [each.number for each in students] == [1, 2, 3]
         assert [each.folder for each in students] == [job.folder for job in jobs]
         for each in students:
             reached = json.loads((each.folder / SCORES).read_text())
             assert (each.loss, each.score) == (reached["validation_loss"], reached["validation_score"])
             assert (each.epoch, each.num_steps, each.model) == (1, 1, each.folder / MODEL)
+            assert each.num_images == reached["images"] == 2
             assert not (each.folder / CHECKPOINT).exists()
         # One of them is damaged, another was written by nobody knows whom.
         (jobs[1].folder / MODEL).write_bytes(b"")
     with Store(tmp_path / "run", run={}, data={}) as store:
-        again = train(this, jobs, store=store, pool=pool, report=reports.append)
+        again = train(jobs, num_folds=1, store=store, pool=pool, report=reports.append)
     assert pool.asked == [["1", "2", "3"], ["2"]]
     assert again == students
     assert sum(reports) == 6
 
 
 def test_students_of_another_run_are_taken_over(tmp_path):
-    this, pool = setup(tmp_path, recipe="ldt"), Pool()
+    this, pool = some_setup(tmp_path, recipe="ldt"), Pool()
     with Store(tmp_path / "theirs", run={}, data={}) as store:
         theirs = train(
-            this,
-            fit_jobs(this, store.root, generation=0, pseudo=None),
+            fit_jobs(this, store.root / BASE, generation=0, pseudo=None),
+            num_folds=1,
             store=store,
             pool=pool,
             report=lambda amount: None,
         )
     with Store(tmp_path / "ours", run={}, data={}) as store:
-        jobs = fit_jobs(this, store.root, generation=0, pseudo=None)
+        jobs = fit_jobs(this, store.root / BASE, generation=0, pseudo=None)
         adopt(store, source=tmp_path / "theirs", jobs=jobs)
-        ours = train(this, jobs, store=store, pool=pool, report=lambda amount: None)
+        ours = train(jobs, num_folds=1, store=store, pool=pool, report=lambda amount: None)
     assert pool.asked == [["1", "2", "3"], []]
     for one, other in zip(theirs, ours, strict=True):
         assert (one.score, one.loss) == (other.score, other.loss)
@@ -230,9 +201,81 @@ def test_students_of_another_run_are_taken_over(tmp_path):
 
 
 def test_a_run_without_trained_students_has_none_to_give(tmp_path):
-    this = setup(tmp_path, recipe="ldt")
+    this = some_setup(tmp_path, recipe="ldt")
     with Store(tmp_path / "ours", run={}, data={}) as store:
-        jobs = fit_jobs(this, store.root, generation=0, pseudo=None)
-        with pytest.raises(IncmaskError, match="has no trained student; finish that run first"):
+        jobs = fit_jobs(this, store.root / BASE, generation=0, pseudo=None)
+        with pytest.raises(IncmaskError, match=r"1/model\.safetensors: is not there; finish that run first"):
             adopt(store, source=tmp_path / "theirs", jobs=jobs)
         assert not store.has(jobs[0].folder / HISTORY)
+
+
+def test_students_of_the_consistency_loss_begin_with_the_best_of_their_own_fold(tmp_path):
+    """The best of another fold has been trained on the images that score here."""
+    folds = (Fold((2, 3), (0, 1)), Fold((0, 1), (2, 3)))
+    this = some_setup(tmp_path, recipe="cl", folds=folds, num_students=3, consistency_strength="high")
+    best_first = [student(4, fold=1), student(1, fold=0), student(2, fold=1), student(3, fold=0)]
+    jobs = fit_jobs(this, tmp_path, generation=1, pseudo=None, starts=best_first)
+    assert [job.start for job in jobs] == [best_first[1].model, best_first[0].model, best_first[1].model]
+    for job in jobs:
+        assert job.objective.unlabelled.images == this.stacks["unlabelled"].images
+        assert job.objective.unlabelled.strength == PROFILES["generic"].consistency["high"]
+    # No other approach has the second part, or begins with trained weights.
+    for recipe in ("ldt", "im"):
+        for job in fit_jobs(replace(this, recipe=RECIPES[recipe]), tmp_path, generation=1, pseudo=None):
+            assert (job.start, job.objective.unlabelled) == (None, None)
+
+
+MODERN = {
+    "schedule": "warmup_cosine",
+    "warmup_fraction": 0.05,
+    "batch_norm_momentum": 0.9,
+    "average_decay": 0.98,
+    "loss": "cross_entropy_dice",
+    "redraw": True,
+    "select_by": "score",
+}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "values", "changes"),
+    [
+        # One pass over 10 pairs in batches of 4, where all 46 images would take 11 steps.
+        *((recipe, {}, {}) for recipe in RECIPES if recipe not in ("strong-ldt", "cl", "evalnet")),
+        ("strong-ldt", {}, MODERN | {"steps_per_epoch": 11}),
+        ("strong-ldt", {"steps_per_epoch": 7}, MODERN),
+        ("strong-ldt", {"batch_size": 64}, MODERN | {"steps_per_epoch": 1}),
+        ("cl", {}, {"select_by": "loss", "epochs": 6}),
+        ("cl", {"steps_per_epoch": 7}, {"select_by": "loss"}),
+        # A third of 11 is 3 whole steps, more than 10 pairs give.
+        ("evalnet", {}, {"steps_per_epoch": 3}),
+        ("evalnet", {"batch_size": 3}, {"steps_per_epoch": 5}),
+        # Of 46 images 4 steps: a pass over the pairs is one step, as many as a third.
+        ("evalnet", {"batch_size": 10}, {}),
+        ("evalnet", {"batch_size": 64}, {"steps_per_epoch": 1}),
+        ("evalnet", {"steps_per_epoch": 7}, {}),
+    ],
+)
+def test_settings_of_a_student_by_hand(recipe, values, changes):
+    run = some_settings("paper", **({"steps_per_epoch": 0, "batch_size": 4, "epochs": 3} | values))
+    used = training_settings(RECIPES[recipe], run, num_pairs=10, num_full=46)
+    assert used.model_dump() == run.model_dump() | changes
+
+
+def test_enough_pairs_need_no_least_number_of_steps():
+    run = some_settings("paper", steps_per_epoch=0, batch_size=4)
+    # 47 steps with all images, so 15 at least: 60 pairs.
+    for num_pairs, steps in ((59, 15), (60, 0), (188, 0)):
+        used = training_settings(RECIPES["evalnet"], run, num_pairs=num_pairs, num_full=188)
+        assert used.steps_per_epoch == steps
+
+
+def test_jobs_have_the_settings_of_their_approach(tmp_path):
+    this = some_setup(tmp_path, recipe="strong-ldt", steps_per_epoch=0, batch_norm_momentum=0.99, epochs=3)
+    (job, *_) = fit_jobs(this, tmp_path, generation=0, pseudo=None)
+    # 9 images in all in batches of 2, of which 4 are labelled.
+    assert (job.settings.steps_per_epoch, job.num_steps) == (4, 12)
+    assert job.network.batch_norm_momentum == 0.9
+    rows = job.objective.training.rows
+    assert rows["index"].tolist() == [0, 1, 2, 3]
+    assert {job.objective.training.strengths[each] for each in rows["strength"]} == {PROFILES["generic"].strengths[0]}
+    assert job.settings.redraw
