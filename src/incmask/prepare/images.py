@@ -1,6 +1,6 @@
 """What the owners' data sets share: reading, pairing and resizing their files, and splitting their names."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
@@ -14,8 +14,11 @@ from incmask.data.decode import decode
 from incmask.data.masks import grey_values
 from incmask.data.readers import image_of, to_network_range
 from incmask.errors import IncmaskError, Problem, fail
-from incmask.prepare.plan import Entry
-from incmask.prepare.sources import read_entry
+from incmask.prepare.plan import Entry, Example, Place
+from incmask.prepare.sources import Source, read_entry
+
+REFUSED = 254
+"""In ``PairWork.ids``: a value that no mask may hold. No data set has so many ids."""
 
 _TOLD_AT_MOST = 10
 
@@ -34,6 +37,76 @@ class Pair:
 
     image: Entry
     mask: Entry
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A folder of the source, and the archive that brings it.
+
+    Attributes:
+        names: the last names of its path.
+        archive: as its owner names it.
+    """
+
+    names: tuple[str, ...]
+    archive: str
+
+
+@dataclass(frozen=True)
+class PairWork:
+    """One image and its mask, each resized as a whole.
+
+    Attributes:
+        place: where they go.
+        pair: their files.
+        size: height and width.
+        area: as in ``resize_image``.
+        ids: for each of the 256 values of the mask, its id, 255 for no label, or ``REFUSED``.
+    """
+
+    place: Place
+    pair: Pair
+    size: tuple[int, int]
+    area: bool
+    ids: bytes
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Give the one place."""
+        return (self.place,)
+
+    def make(self) -> Iterator[Example]:
+        """Make the one example.
+
+        Raises:
+            IncmaskError: a file is damaged, their sizes differ, or the mask holds a value that is refused.
+        """
+        image, values = read_rgb(self.pair.image), read_values(self.pair.mask)
+        check_same_size(self.pair, image, values)
+        label = np.frombuffer(self.ids, np.uint8)[values]
+        if (label == REFUSED).any():
+            strange = ", ".join(map(str, np.unique(values[label == REFUSED])[:_TOLD_AT_MOST].tolist()))
+            what = f"holds the values {strange}, which its owner's masks do not have"
+            raise fail(entry_path(self.pair.mask), what, "use the masks as their owner distributes them")
+        yield Example(self.place, resize_image(image, self.size, area=self.area), resize_label(label, self.size))
+
+
+def require_all(source: Source, wanted: Sequence[Wanted], *, page: str) -> list[dict[str, Entry]]:
+    """Give the files of every folder, as ``Source.require`` does.
+
+    Raises:
+        IncmaskError: folders are missing; all of them are told.
+    """
+    found: list[dict[str, Entry]] = []
+    problems: list[Problem] = []
+    for want in wanted:
+        try:
+            found.append(source.require(*want.names, page=page, archive=want.archive))
+        except IncmaskError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise IncmaskError(problems)
+    return found
 
 
 def entry_path(entry: Entry) -> Path:
@@ -109,7 +182,7 @@ def resize_image(image: np.ndarray, size: tuple[int, int], *, area: bool) -> np.
     """Resize an image.
 
     Args:
-        image: (H, W) or (H, W, C) uint8.
+        image: (H, W) or (H, W, C) uint8, C up to 4.
         size: height and width.
         area: where it shrinks, each pixel becomes the mean of the area it covers, which leaves no false
             patterns (ours); else bilinear between four pixels, as in the paper. Enlarging is always bilinear.
@@ -127,6 +200,8 @@ def resize_image(image: np.ndarray, size: tuple[int, int], *, area: bool) -> np.
 
 def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize a label: each pixel takes the value of the pixel that holds its centre; nothing is mixed.
+
+    A centre between two pixels takes one of them, always the same.
 
     Args:
         label: (H, W) or (H, W, K) uint8.
