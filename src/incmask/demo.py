@@ -11,8 +11,8 @@ from incmask.experiment import Outcome, run
 from incmask.progress import Joint, Progress
 from incmask.recipes import RECIPES
 from incmask.results import Stage
-from incmask.stages import planned_work
 from incmask.tables import ensemble_score
+from incmask.work import planned_work
 
 APPROACHES = ("ldt", "me", "im+", "fdt")
 SETTINGS: dict[str, object] = {
@@ -81,10 +81,15 @@ def run_demo(out: Path, *, progress: Progress) -> Demo:
         f"networks for few steps, which takes about 4 minutes on 2 cores"
     )
     settings = resolve_settings(overrides=SETTINGS)
-    num_steps = settings.epochs * settings.steps_per_epoch
     progress.expect(
         sum(
-            planned_work(RECIPES[name], settings, steps=num_steps, num_bases=RECIPES[name].teachers is None)
+            planned_work(
+                RECIPES[name],
+                settings,
+                num_labelled=NUM_LABELLED,
+                num_unlabelled=NUM_UNLABELLED,
+                taken_over=RECIPES[name].bases,
+            )
             for name in APPROACHES
         )
     )

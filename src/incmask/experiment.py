@@ -22,9 +22,10 @@ from incmask.execute.plan import fitting_workers
 from incmask.models import Spec
 from incmask.progress import Progress, Silent
 from incmask.results import Stage, evaluate_all, hand_over, write_masks
-from incmask.stages import Trained, num_generations_of, train_all
+from incmask.stages import Trained, train_all
 from incmask.store import Records, Store, as_records, differences, read_records
 from incmask.students import Setup
+from incmask.work import num_generations_of
 
 _PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pillow", "tifffile", "safetensors")
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from incmask.config import Settings
 from incmask.evalnets import Judges, evalnet_width, train_evalnets
 from incmask.execute.local import LocalPool
 from incmask.execute.plan import seconds_per_step, train_cost
@@ -12,10 +11,11 @@ from incmask.fit import MODEL as WEIGHTS
 from incmask.fit import FitJob
 from incmask.generation import Generations, run_generation
 from incmask.progress import Progress
-from incmask.recipes import RECIPES, BestCandidate, Recipe
+from incmask.recipes import RECIPES, BestCandidate
 from incmask.results import Stage, make_stage, score_name
 from incmask.store import Store
-from incmask.students import BASE, Setup, Student, adopt, fit_jobs, train, width_of
+from incmask.students import BASE, Setup, Student, adopt, fit_jobs, train
+from incmask.work import num_generations_of, planned_work
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def train_all(
     work = planned_work(
         recipe,
         settings,
-        steps=jobs[names[0]][0].num_steps,
-        later_steps=_later_steps(setup),
-        num_bases=len(to_train),
+        num_labelled=len(setup.folds[0].training),
+        num_unlabelled=len(setup.stacks.get("unlabelled", ())),
+        taken_over=bases,
     )
     for name in names:
         if name in bases:
@@ -127,42 +127,6 @@ def _say_how_long(setup: Setup, job: FitJob, pool: LocalPool, progress: Progress
         + f": about {_duration(seconds * (1 + num_validated / num_trained / 3))}"
         + f" on {pool.num_workers} worker{'s' if pool.num_workers > 1 else ''}"
     )
-
-
-def planned_work(
-    recipe: Recipe, settings: Settings, *, steps: int, later_steps: int | None = None, num_bases: int = 1
-) -> float:
-    """The training of a run in units of progress.
-
-    Args:
-        recipe, settings: of the run.
-        steps: of a base model.
-        later_steps: of a student; None: as many.
-        num_bases: base recipes whose models are trained, and not taken over.
-    """
-    later_steps = steps if later_steps is None else later_steps
-    work = num_bases * settings.num_base * steps * train_cost(settings.width)
-    for generation in range(1, num_generations_of(recipe, settings) + 1):
-        work += settings.num_students * later_steps * train_cost(width_of(recipe, settings, generation))
-    if recipe.evalnets:
-        work += settings.num_evalnets * steps * train_cost(settings.evalnet_width or 2 * settings.width)
-    return work
-
-
-def _later_steps(setup: Setup) -> int | None:
-    """Steps of a student; where an epoch is one pass: if every pseudo-label is used."""
-    settings = setup.settings
-    if setup.recipe.objective == "consistency":
-        return fit_jobs(setup, Path(), generation=1, pseudo=None)[0].num_steps
-    if settings.steps_per_epoch:
-        return None
-    num_images = len(setup.folds[0].training) + len(setup.stacks.get("unlabelled", ()))
-    return settings.epochs * max(1, num_images // settings.batch_size)
-
-
-def num_generations_of(recipe: Recipe, settings: Settings) -> int:
-    """Generations after the base models; without pseudo-labels there is nothing to repeat."""
-    return settings.num_generations if recipe.labeller else int(recipe.teachers is not None)
 
 
 def _duration(seconds: float) -> str:

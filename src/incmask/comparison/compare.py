@@ -9,7 +9,10 @@ from incmask.choices import Choices, Resolved, resolve
 from incmask.comparison.collect import Collected, collect
 from incmask.comparison.plan import ALL, Cell, plan, recipes_of
 from incmask.comparison.pseudo import PseudoFacts, PseudoJob, compare_with_truth
+from incmask.data.dataset import Item
+from incmask.data.split import make_folds
 from incmask.data.stack import Stack
+from incmask.data.tiles import windows
 from incmask.errors import fail
 from incmask.execute.local import LocalPool
 from incmask.experiment import Outcome, build_stacks, environment, num_workers_of, run_resolved
@@ -18,9 +21,9 @@ from incmask.pseudo_labels import PSEUDO
 from incmask.recipes import RECIPES
 from incmask.report import rows
 from incmask.report.rows import FrequencyRow, ImageRow, ModelRow, PseudoRow, RunRow
-from incmask.stages import planned_work
 from incmask.store import Store
 from incmask.students import stage_name
+from incmask.work import planned_work
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,8 @@ def compare(
     for note in (*chosen.dataset.notes, *notes):
         progress.say(note)
     progress.say(f"{len(cells)} runs: {', '.join(names)}; {num_repeats} repeat{'s' if num_repeats > 1 else ''}")
-    num_workers = min(num_workers_of(cell.chosen, progress) for cell in cells)
+    joint = Joint(progress)
+    num_workers = min(num_workers_of(cell.chosen, joint) for cell in cells)
     record = chosen.describe_data()
     shared = chosen.describe_run()
     # What the recipes and repeats are may grow later.
@@ -114,7 +118,6 @@ def compare(
         has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
         progress.expect(sum(_work(cell, stacks) for cell in cells))
-        joint = Joint(progress)
         finished, collected, facts = [], [], []
         for number, cell in enumerate(cells, 1):
             joint.begin(f"{number} of {len(cells)}, {cell.variant.recipe}, repeat {cell.variant.repeat}")
@@ -162,27 +165,39 @@ def _equal_steps(chosen: Resolved, *, wanted: bool) -> tuple[int | None, tuple[s
             "an epoch is one pass over the images: approaches with more images take more steps; --equal-steps adds a "
             "comparison at as many steps for all",
         )
-    num_images = len(chosen.dataset.labelled) + len(chosen.dataset.unlabelled)
-    steps = max(1, num_images // settings.batch_size)
+    steps = max(1, _num_full(chosen) // settings.batch_size)
     return steps, (f"two budgets: each approach's own steps, and {settings.epochs * steps:,} for every model",)
 
 
+def _num_full(chosen: Resolved) -> int:
+    """Images, or tiles of them, that FDT learns from: what is set aside to validate is not among them."""
+    dataset, settings = chosen.dataset, chosen.settings
+
+    def names(items: Sequence[Item]) -> list[str]:
+        tiled = settings.fit == "tile"
+        return [
+            item.name
+            for item in items
+            for _ in range(len(windows((item.height, item.width), chosen.size)) if tiled else 1)
+        ]
+
+    folds = make_folds(
+        names(dataset.labelled),
+        has_val=bool(dataset.val),
+        seed=settings.seed,
+        num_models=min(settings.num_base, settings.num_students),
+    )
+    return len(folds[0].training) + len(names(dataset.unlabelled))
+
+
 def _work(cell: Cell, stacks: Mapping[str, Stack]) -> float:
-    """The training of a run in units of progress; roughly, where an epoch is a pass over the images."""
-    settings, recipe = cell.chosen.settings, cell.chosen.recipe
-
-    def steps(num_images: int) -> int:
-        return settings.epochs * (settings.steps_per_epoch or max(1, num_images // settings.batch_size))
-
-    num_labelled, num_unlabelled = len(stacks["labelled"]), len(stacks["unlabelled"])
-    own = {"plain": 1, "augmented": 10}.get(recipe.labelled)
-    num_base = num_labelled + num_unlabelled if own is None else own * num_labelled
+    chosen = cell.chosen
     return planned_work(
-        recipe,
-        settings,
-        steps=steps(num_base),
-        later_steps=steps(num_base + num_unlabelled * (1 + recipe.keep_plain)),
-        num_bases=0 if recipe.bases else 1,
+        chosen.recipe,
+        chosen.settings,
+        num_labelled=len(stacks["labelled"]),
+        num_unlabelled=len(stacks["unlabelled"]),
+        taken_over=chosen.recipe.bases,
     )
 
 
@@ -208,6 +223,7 @@ def _against_truth(run: Finished, unlabelled: Stack, pool: LocalPool) -> list[Ps
             task=chosen.dataset.task,
             class_names=tuple(each.name for each in chosen.dataset.classes),
             blocked=chosen.recipe.blocking is not None,
+            num_plain=int(chosen.recipe.keep_plain),
         )
         for generation in range(1, len(run.outcome.stages))
     ]
