@@ -8,8 +8,15 @@ from runs import make_data, run_tiny
 
 FIXED = resolve_settings(
     overrides={
-        **{"epochs": 2, "steps_per_epoch": 3, "batch_size": 2, "width": 0.5, "width_step": 0.25},
-        **{"num_base": 4, "num_students": 3, "num_generations": 2, "num_evalnets": 3},
+        "epochs": 2,
+        "steps_per_epoch": 3,
+        "batch_size": 2,
+        "width": 0.5,
+        "width_step": 0.25,
+        "num_base": 4,
+        "num_students": 3,
+        "num_generations": 2,
+        "num_evalnets": 3,
     }
 )
 ONE_PASS = FIXED.model_copy(update={"steps_per_epoch": 0})
