@@ -36,14 +36,19 @@ class Profile:
         return self.strength(3)
 
 
+_NOISE = (5, 10, 15, 20, 25)
+_VIEWS = (Strength(1, 10, 0.15, 10), Strength(2, 17, 0.3, 17), Strength(3, 25, 0.5, 25))
+_MILD_VIEWS = (Strength(0, 3, 0.05, 3), Strength(0, 9, 0.2, 9), Strength(1, 15, 0.4, 15))
+
+
 def _profile(
     *,
-    blur: tuple[int, ...],
-    contrast: tuple[float, ...],
-    brightness: tuple[float, ...],
     free_rotation: bool,
-    consistency: tuple[Strength, ...],
-    evalnet: Strength,
+    blur: tuple[int, ...] = (0, 1, 1, 2, 3),
+    contrast: tuple[float, ...] = (0.1, 0.1, 0.2, 0.2, 0.3),
+    brightness: tuple[float, ...] = (3, 6, 9, 12, 15),
+    views: tuple[Strength, ...] = _VIEWS,
+    evalnet: Strength = Strength(1, 10, 0.2, 10),  # noqa: B008 - a frozen value
     quality_band: tuple[float, float] | None = None,
 ) -> Profile:
     return Profile(
@@ -53,73 +58,32 @@ def _profile(
         ),
         consistency={
             name: replace(strength, free_rotation=free_rotation)
-            for name, strength in zip(("low", "mid", "high"), consistency, strict=True)
+            for name, strength in zip(("low", "mid", "high"), views, strict=True)
         },
         evalnet=replace(evalnet, free_rotation=free_rotation),
         quality_band=quality_band,
     )
 
 
-_NOISE = (5, 10, 15, 20, 25)
-_BLUR = (0, 1, 1, 2, 3)
-_STRONG = (0.1, 0.2, 0.3, 0.4, 0.5), (5, 10, 15, 20, 25)
-_MILD = (0.1, 0.1, 0.2, 0.2, 0.3), (3, 6, 9, 12, 15)
-_VIEWS = (Strength(1, 10, 0.15, 10), Strength(2, 17, 0.3, 17), Strength(3, 25, 0.5, 25))
-_MILD_VIEWS = (Strength(0, 3, 0.05, 3), Strength(0, 9, 0.2, 9), Strength(1, 15, 0.4, 15))
-_RATED_STRONG, _RATED_MILD = Strength(3, 20, 0.4, 20), Strength(1, 10, 0.2, 10)
+_STRONG_CONTRAST, _STRONG_BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5), (5, 10, 15, 20, 25)
 
 PROFILES: dict[str, Profile] = {
-    "generic": _profile(
-        blur=_BLUR,
-        contrast=_MILD[0],
-        brightness=_MILD[1],
-        free_rotation=True,
-        consistency=_VIEWS,
-        evalnet=_RATED_MILD,
-    ),
-    "upright": _profile(
-        blur=_BLUR,
-        contrast=_MILD[0],
-        brightness=_MILD[1],
-        free_rotation=False,
-        consistency=_VIEWS,
-        evalnet=_RATED_MILD,
-    ),
+    "generic": _profile(free_rotation=True),
+    "upright": _profile(free_rotation=False),
     "isic2018": _profile(
-        blur=_BLUR,
-        contrast=_STRONG[0],
-        brightness=_STRONG[1],
         free_rotation=True,
-        consistency=_VIEWS,
-        evalnet=_RATED_STRONG,
+        contrast=_STRONG_CONTRAST,
+        brightness=_STRONG_BRIGHTNESS,
+        evalnet=Strength(3, 20, 0.4, 20),
         quality_band=(0.72, 0.75),
     ),
-    "hela": _profile(
-        blur=_BLUR,
-        contrast=_MILD[0],
-        brightness=_MILD[1],
-        free_rotation=True,
-        consistency=_VIEWS,
-        evalnet=_RATED_MILD,
-        quality_band=(0.59, 0.62),
-    ),
+    "hela": _profile(free_rotation=True, quality_band=(0.59, 0.62)),
     "suim": _profile(
-        blur=_BLUR,
-        contrast=_STRONG[0],
-        brightness=_STRONG[1],
         free_rotation=False,
-        consistency=_VIEWS,
-        evalnet=_RATED_MILD,
+        contrast=_STRONG_CONTRAST,
+        brightness=_STRONG_BRIGHTNESS,
         quality_band=(0.43, 0.51),
     ),
-    "cityscapes": _profile(
-        blur=(0, 0, 0, 0, 1),
-        contrast=_MILD[0],
-        brightness=_MILD[1],
-        free_rotation=False,
-        consistency=_MILD_VIEWS,
-        evalnet=_RATED_MILD,
-        quality_band=(0.372, 0.453),
-    ),
+    "cityscapes": _profile(free_rotation=False, blur=(0, 0, 0, 0, 1), views=_MILD_VIEWS, quality_band=(0.372, 0.453)),
 }
 """By name; ``generic`` suits images without an up and down, ``upright`` those with."""
