@@ -27,6 +27,7 @@ class Used:
         num_bytes: in it, unpacked.
         digest: SHA-256 of the files' names and sizes, the same for a folder and for its archive.
         archives: that hold it; empty where it is unpacked.
+        unpacked: folders that hold its files on the disk; empty where it is zipped.
     """
 
     folder: str
@@ -34,6 +35,7 @@ class Used:
     num_bytes: int
     digest: str
     archives: tuple[Path, ...]
+    unpacked: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Source:
         if not files:
             return None
         entries = {below: files[below].entry for below in sorted(files)}
-        self._used[names] = _used("/".join(names) or self.root.name, files)
+        self._used[names] = _used("/".join(names) or ".", files)
         return entries
 
     def require(self, *names: str, page: str, archive: str) -> dict[str, Entry]:
@@ -276,10 +278,12 @@ def _best(candidates: dict[_Place, dict[str, _File]]) -> dict[str, _File] | None
 
 def _used(folder: str, files: dict[str, _File]) -> Used:
     listing = "".join(f"{below}\t{files[below].size_bytes}\n" for below in sorted(files))
+    entries = [file.entry for file in files.values()]
     return Used(
         folder=folder,
         num_files=len(files),
         num_bytes=sum(file.size_bytes for file in files.values()),
         digest=hashlib.sha256(listing.encode()).hexdigest(),
-        archives=tuple(sorted({file.entry.path for file in files.values() if file.entry.member is not None})),
+        archives=tuple(sorted({entry.path for entry in entries if entry.member is not None})),
+        unpacked=tuple(sorted({entry.path.parent for entry in entries if entry.member is None})),
     )
