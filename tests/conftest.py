@@ -34,7 +34,9 @@ def inline(monkeypatch):
     import torch
 
     from incmask import experiment, inference, stages
+    from incmask.comparison import compare
 
+    monkeypatch.setattr(compare, "LocalPool", InlinePool)
     monkeypatch.setattr(experiment, "LocalPool", InlinePool)
     monkeypatch.setattr(inference, "LocalPool", InlinePool)
     # The time of a few steps is told before a run, but takes as long as the rest of a tiny one.

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import incmask
 from incmask import cli
@@ -42,13 +43,15 @@ def call(monkeypatch, capsys):
 def finished(tmp_path_factory):
     """A folder with ``data`` and the run of it, ``run``; tests leave it as it is."""
     from conftest import InlinePool
-    from incmask import experiment
+    from incmask import experiment, stages
     from runs import run_tiny
 
     folder = tmp_path_factory.mktemp("cli")
+    # As in the workers; this comes before the fixture that sees to it.
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(experiment, "LocalPool", InlinePool)
-        patch.setattr(experiment, "seconds_per_step", lambda job, *, pool: 0.01)
+        patch.setattr(stages, "seconds_per_step", lambda job, *, pool: 0.01)
         run_tiny(make_data(folder / "data", "multilabel", truth=False), folder / "run", "ldt")
     return folder
 
@@ -71,11 +74,11 @@ def test_help_comes_at_once_and_loads_nothing_heavy():
     started = time.monotonic()
     told = python("-m", "incmask", "--help", env={**os.environ, "COLUMNS": "100"}).stdout
     assert time.monotonic() - started < 3
-    for command in ("demo", "check", "run", "predict", "settings"):
+    for command in ("demo", "check", "run", "compare", "predict", "settings"):
         assert command in told
     loaded = python("-c", "import incmask, incmask.cli, sys; print(*sys.modules)").stdout.split()
     assert "incmask.cli" in loaded
-    assert {"torch", "cv2", "scipy", "numpy", "PIL", "pydantic"}.isdisjoint(loaded)
+    assert {"torch", "cv2", "scipy", "numpy", "PIL", "pydantic", "matplotlib", "jinja2"}.isdisjoint(loaded)
 
 
 def test_everything_public_is_there():
@@ -86,7 +89,7 @@ def test_everything_public_is_there():
         _ = incmask.ruin
 
 
-@pytest.mark.parametrize("command", ["demo", "check", "run", "predict", "settings"])
+@pytest.mark.parametrize("command", ["demo", "check", "run", "compare", "predict", "settings"])
 def test_every_command_explains_itself(call, command):
     code, told, _ = call(command, "--help")
     assert code == 0
@@ -104,6 +107,7 @@ def test_without_a_command_the_help_is_shown(call):
         ["rum"],
         ["run"],
         ["run", "data", "--recip", "im"],
+        ["compare", "data", "--repeats", "0"],
         ["run", "data", "--size", "64"],
         ["run", "data", "--size", "a", "b"],
         ["predict", "model", "images"],
@@ -190,6 +194,13 @@ def test_check_tells_a_broken_file_of_options_beside_the_rest(call, tmp_path):
         (["run", "data", "-o", "data"], "is no run folder"),
         (["run", "data", "-o", "data/labelled/images/labelled 0.png"], "is no run folder"),
         (["run", "data", "-o", "data/labelled/images/labelled 0.png/out"], "cannot be written"),
+        (["compare", "nowhere", "-o", "out"], "nowhere: is not there"),
+        (["compare", "data", "-o", "out", "--recipes", "ldt,imm"], "--recipes: unknown name 'imm'; did you mean 'im'?"),
+        (["compare", "data", "-o", "out", "--recipes", ","], "--recipes: names no approach"),
+        (["compare", "data", "-o", "out", "--recipes", "fdt"], "needs the true masks of all unlabelled images"),
+        (["compare", "data", "-o", "out", "--set", "seed=1,2"], "is the same for the whole comparison"),
+        (["compare", "data", "-o", "out", "--set", "epochs=2,2"], "a value stands there twice"),
+        (["compare", "data", "-o", "data"], "is no run folder"),
         (["predict", "data", "data/unlabelled", "-o", "out"], "holds no model"),
         (["predict", "run", "nowhere", "-o", "out"], "nowhere: is not there"),
         (["predict", "run", "run/model", "-o", "out"], "holds no images"),
@@ -232,6 +243,79 @@ def test_run_prints_a_table_or_json_and_progress_aside(call, tmp_path):
     code, out, err = call(*words, "--set=epochs=3")
     assert (code, out) == (1, "")
     assert "settings.epochs was 2 when the run began and is 3 now" in err
+
+
+@pytest.fixture
+def quick_page(monkeypatch):
+    """Spare the page what takes seconds and has tests of its own: counting the networks of the paper."""
+    monkeypatch.setattr("incmask.report.page.paper_costs", list)
+
+
+COMPARED = ["--recipes", "fdt", "--repeats", "1", *SET]
+
+
+@pytest.mark.usefixtures("inline", "quick_page")
+def test_compare_prints_a_table_or_json_and_leaves_a_page(call, tmp_path, monkeypatch):
+    data = make_data(tmp_path / "my data", "binary")
+    out = tmp_path / "my data-compare"  # where nothing else is named
+    code, told, err = call("compare", data, *COMPARED)
+    assert code == 0
+    assert [line.split()[0] for line in told.splitlines()[:3]] == ["approach", "ldt", "fdt"]
+    assert "run 2 of 2: fdt, repeat 1: all images with their true masks" in err
+    for name in ("compare.html", "tables.md", "results.csv", "significance.csv"):
+        assert f"  {out / name}" in told.splitlines()
+        assert (out / name).stat().st_size > 0
+    assert f"incmask compare &#39;{data}&#39; --recipes fdt" in (out / "compare.html").read_text(encoding="utf-8")
+    before = (out / "results.csv").read_bytes()
+    code, again, err = call("compare", data, *COMPARED, "--quiet")
+    assert (code, again, err) == (0, told, "")
+
+    # Without the packages for reports the numbers are there all the same.
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    (out / "tables.md").unlink()
+    (out / "compare.html").unlink()
+    code, told, err = call("compare", data, *COMPARED)
+    assert code == 0
+    assert "no page: the report: matplotlib is not installed; pip install 'incmask[report]'" in err
+    assert "compare.html" not in told
+    assert "| fdt |" in (out / "tables.md").read_text(encoding="utf-8")
+
+    code, told, err = call("compare", data, *COMPARED, "--json")
+    assert (code, err) == (0, "")
+    told = one_json(told)
+    assert told["out"] == str(out)
+    assert [each["recipe"] for each in told["approaches"]] == ["ldt", "fdt"]
+    assert (out / "results.csv").read_bytes() == before
+
+    # Another choice in the same folder.
+    code, told, err = call("compare", data, *COMPARED, "--set=epochs=3")
+    assert (code, told) == (1, "")
+    assert "settings.epochs was 2 when the run began and is 3 now" in err
+
+
+@pytest.mark.usefixtures("inline")
+def test_compare_hands_on_all_options(call, tmp_path, monkeypatch):
+    given = {}
+
+    def compare(data, out, **options):
+        given.update(options, data=data, out=out)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("incmask.comparison.compare.compare", compare)
+    words = ["--recipes", "im, me,", "--repeats", "2", "--equal-steps", "--preset", "paper", "--effort", "quick"]
+    words += ["--profile", "hela", "--size", "32", "48", "--fit", "tile", "--set=num_members=2,3", "--set=epochs=5"]
+    code, out, err = call("compare", tmp_path / "data", "-o", tmp_path / "out", *words)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "incmask: stopped; the same command goes on from here"
+    choices = given["choices"]
+    assert (given["data"], given["out"]) == (tmp_path / "data", tmp_path / "out")
+    assert (given["recipes"], given["num_repeats"], given["equal_steps"]) == (("im", "me"), 2, True)
+    assert given["grid"] == {"num_members": [2, 3]}
+    assert (choices.preset, choices.effort, choices.profile) == ("paper", "quick", "hela")
+    assert choices.settings == {"epochs": 5, "size": (32, 48), "fit": "tile"}
+    call("compare", tmp_path / "data")
+    assert (given["recipes"], given["num_repeats"], given["equal_steps"]) == (("all",), 3, False)
+    assert (given["out"], given["grid"]) == (tmp_path / "data-compare", {})
 
 
 @pytest.mark.usefixtures("inline")

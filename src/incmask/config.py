@@ -210,6 +210,8 @@ class Grid:
 def parse_grid(assignments: Sequence[str]) -> Grid:
     """Read ``--set`` where a setting may have several values: ``["epochs=5", "num_members=2,3,4"]``.
 
+    Of a setting that is named twice, the last entry counts.
+
     Raises:
         IncmaskError: an entry without "=", or a value that stands there twice.
     """
@@ -218,11 +220,14 @@ def parse_grid(assignments: Sequence[str]) -> Grid:
         ((name, value),) = parse_assignments([assignment]).items()
         # A list such as size=[96,96] is one value, and so is a word.
         pieces = value.split(",") if isinstance(value, str) else []
+        for earlier in (grid.single, grid.several):
+            earlier.pop(name, None)
         if len(pieces) < 2:
             grid.single[name] = value
             continue
         values = [parse_assignments([f"{name}={piece}"])[name] for piece in pieces]
-        if len({repr(each) for each in values}) < len(values):
+        # 1 and 1.0 would be the same training twice.
+        if any(each in values[:place] for place, each in enumerate(values)):
             raise fail(f"--set {assignment}", "a value stands there twice", "name each value once")
         grid.several[name] = values
     return grid

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from incmask.choices import Resolved, check_recipe
 from incmask.config import choose, resolve_again
+from incmask.data.split import FEW_IMAGES
 from incmask.errors import fail
 from incmask.recipes import RECIPES, BestCandidate, Recipe, Vote
 from incmask.report.rows import EQUAL, OWN, Variant
@@ -14,6 +15,7 @@ from incmask.report.rows import EQUAL, OWN, Variant
 ALL = "all"
 _LONGEST_SETTING = 120
 _SHARED = ("seed", "device", "num_workers", "size", "fit")
+_OF_BUDGET = ("steps_per_epoch", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ def recipes_of(names: Sequence[str], chosen: Resolved) -> tuple[str, ...]:
         raise fail("--recipes", "names no approach", f"choose from {', '.join(RECIPES)}, or all")
     # LDT is what every approach is measured by.
     wanted |= {"ldt", *(base for name in wanted for base in RECIPES[name].bases)}
-    for name in wanted:
+    ordered = tuple(name for name in RECIPES if name in wanted)
+    for name in ordered:
         check_recipe(chosen.settings, chosen.dataset, RECIPES[name], name=name)
-    return tuple(name for name in RECIPES if name in wanted)
+    return ordered
 
 
 def plan(
@@ -79,6 +82,11 @@ def plan(
     for setting in grid:
         if setting in _SHARED:
             raise fail(f"--set {setting}", "is the same for the whole comparison", "give it one value")
+        if equal_steps and setting in _OF_BUDGET:
+            raise fail(f"--set {setting}", "decides what equal steps are", "give it one value, or drop --equal-steps")
+        if setting == "num_students" and not chosen.dataset.val and len(chosen.dataset.labelled) < FEW_IMAGES:
+            # Base models trained on the folds of one number have seen what others validate on.
+            raise fail(f"--set {setting}", "decides the folds of so few images without val/", "give it one value")
     budgets: list[tuple[str, dict[str, object]]] = [(OWN, {})]
     if equal_steps:
         budgets.append((EQUAL, {"steps_per_epoch": equal_steps}))

@@ -26,6 +26,7 @@ class PseudoJob:
         truth: ``.npy``, uint8, (N, H, W) or (N, H, W, K).
         task, class_names: what the labels mean.
         blocked: whether disputed pixels are masked in the label.
+        num_plain: how often an admitted pair is used as it is, beside its augmented copies.
     """
 
     variant: Variant
@@ -36,6 +37,7 @@ class PseudoJob:
     task: Task
     class_names: tuple[str, ...]
     blocked: bool
+    num_plain: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def compare_with_truth(job: PseudoJob, report: Report = ignore) -> PseudoFacts:
             generation=job.generation,
             name=name,
             used=bool(known.admitted[row]),
-            copies=int(known.copies[row]) if known.admitted[row] else 0,
+            copies=job.num_plain + int(known.copies[row]) if known.admitted[row] else 0,
             inconsistent_fraction=float(known.inconsistent_fraction[row]) if job.blocked else 0.0,
             error_fraction=errors[row],
             iou=scores[row],
