@@ -1,0 +1,217 @@
+"""COCO JSON: polygons and run-length codes of categories, in one file or one for each folder."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated as Typed
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from incmask.data.dataset import DataOptions
+from incmask.data.decode import MAX_PIXELS
+from incmask.errors import IncmaskError, Problem, fail
+from incmask.prepare.formats import Files, Found, files_ending, raise_problems, read_json
+from incmask.prepare.formats.annotations import Annotated, Images, NamedArea, found_of
+from incmask.prepare.formats.polygons import Area, Polygon, Runs
+from incmask.prepare.images import entry_path
+
+Count = Typed[int, Field(ge=0, le=MAX_PIXELS)]
+Side = Typed[int, Field(ge=1, le=MAX_PIXELS)]
+_LARGEST_RUN = 1 << 40
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Image(_Record):
+    id: int | str
+    file_name: str
+    height: Side
+    width: Side
+
+
+class _Category(_Record):
+    id: int | str
+    name: Typed[str, Field(min_length=1)]
+
+
+class _Rle(_Record):
+    counts: list[Count] | str
+    size: tuple[Side, Side]
+
+
+class _Annotation(_Record):
+    id: int | str | None = None
+    image_id: int | str
+    category_id: int | str
+    segmentation: list[list[FiniteFloat]] | _Rle | None = None
+    iscrowd: Literal[0, 1] | bool = 0
+
+
+RecordT = TypeVar("RecordT", bound=_Record)
+
+
+def is_coco(content: Any) -> bool:
+    """Tell whether a JSON file's content is that of COCO."""
+    return isinstance(content, dict) and all(isinstance(content.get(key), list) for key in ("images", "annotations"))
+
+
+def decode_counts(text: str) -> np.ndarray:
+    """Decode the text form of COCO's run lengths.
+
+    Each number is written in groups of 5 bits, the lowest first, as the letters from "0" on: bit 5 says that another
+    group follows, bit 4 of the last one is the sign. From the fourth number on, what is written is the difference to
+    the number two before.
+
+    Returns:
+        (n,) int64, each 0 or more.
+
+    Raises:
+        ValueError: the text is no such code.
+    """
+    lengths: list[int] = []
+    value = shift = 0
+    for letter in text:
+        group = ord(letter) - 48
+        if not 0 <= group < 64 or shift > 40:
+            raise ValueError(f"the letter {letter!r} does not belong into run lengths")
+        value |= (group & 31) << shift
+        shift += 5
+        if group & 32:
+            continue
+        if group & 16:
+            value -= 1 << shift
+        value += lengths[-2] if len(lengths) > 2 else 0
+        if not 0 <= value < _LARGEST_RUN:
+            raise ValueError(f"run {len(lengths)} has the length {value}")
+        lengths.append(value)
+        value = shift = 0
+    if shift:
+        raise ValueError("the run lengths end within a number")
+    return np.array(lengths, np.int64)
+
+
+@dataclass
+class _Reading:
+    """What has been read of all files so far."""
+
+    names: dict[str, None] = field(default_factory=dict)
+    images: dict[str, Annotated] = field(default_factory=dict)
+    areas: dict[str, list[NamedArea]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_coco(files: Files, data: DataOptions, *, where: object) -> Found:
+    """Read images that COCO files annotate; categories of several files with the same name are one class.
+
+    A crowd is an area of its category like others. Images without an annotation are unlabelled.
+
+    Raises:
+        IncmaskError: a file breaks the format, or names images that are not there; all problems are told.
+    """
+    images = Images(files)
+    reading = _Reading()
+    for path, entry in files_ending(files, ".json").items():
+        content = read_json(entry)
+        if is_coco(content):
+            _read_file(content, path, images=images, reading=reading, where=str(entry_path(entry)))
+    raise_problems(reading.problems)
+    annotated = {
+        path: Annotated(item.where, tuple(reading.areas[path]), item.size)
+        for path, item in reading.images.items()
+        if path in reading.areas
+    }
+    num_crowds = reading.counts["crowds"]
+    notes = [f"{num_crowds} crowds are areas of their category like others"] if num_crowds else []
+    return found_of(annotated, images, names=[*reading.names], data=data, where=where, notes=notes)
+
+
+def _read_file(content: dict[str, Any], path: str, *, images: Images, reading: _Reading, where: str) -> None:
+    problems = reading.problems
+    categories = {
+        item.id: item.name for item in _records(_Category, content.get("categories"), "category", where, problems)
+    }
+    reading.names.update(dict.fromkeys(categories.values()))
+    sizes: dict[int | str, _Image] = {}
+    paths: dict[int | str, str] = {}
+    for image in _records(_Image, content["images"], "image", where, problems):
+        name = f"{where}: image {image.id}"
+        if image.id in sizes:
+            problems.append(Problem(name, "is there twice", "export the annotations again"))
+        sizes[image.id] = image
+        try:
+            found = images.find(image.file_name, beside=path, where=name)
+        except IncmaskError as error:
+            problems += error.problems
+            continue
+        if found in reading.images:
+            problems.append(Problem(name, f"stands for {found} a second time", "keep one of the two"))
+        paths[image.id] = found
+        reading.images[found] = Annotated(name, (), (image.height, image.width))
+    for annotation in _records(_Annotation, content["annotations"], "annotation", where, problems):
+        name = f"{where}: annotation {annotation.id}"
+        for key, known in (("image_id", sizes), ("category_id", categories)):
+            if getattr(annotation, key) not in known:
+                what = f"has the {key} {getattr(annotation, key)!r}, which the file does not list"
+                problems.append(Problem(name, what, "export the annotations again"))
+        if annotation.image_id not in paths or annotation.category_id not in categories:
+            continue
+        try:
+            areas = _areas(annotation, sizes[annotation.image_id], name)
+        except IncmaskError as error:
+            problems += error.problems
+            continue
+        reading.counts["crowds"] += bool(annotation.iscrowd)
+        category = categories[annotation.category_id]
+        reading.areas.setdefault(paths[annotation.image_id], []).extend(NamedArea(category, area) for area in areas)
+
+
+def _areas(annotation: _Annotation, image: _Image, where: str) -> Sequence[Area]:
+    """Give the areas whose union an annotation marks."""
+    given = annotation.segmentation
+    if not given:
+        what = "has no segmentation, only a box or nothing; polygons or run lengths are expected"
+        raise fail(where, what, "export segmentations, or remove the annotation")
+    if isinstance(given, list):
+        for corners in given:
+            if len(corners) < 6 or len(corners) % 2:
+                what = f"has a polygon of {len(corners)} numbers; x and y of three or more corners are expected"
+                raise fail(where, what, "draw it again, or remove the annotation")
+        polygons = [Polygon((np.array(corners, np.float64).reshape(-1, 2),)) for corners in given]
+        for polygon in polygons:
+            box = polygon.box
+            if box.top >= image.height or box.left >= image.width or box.bottom < 0 or box.right < 0:
+                what = f"lies outside its image of {image.width}×{image.height} pixels"
+                raise fail(where, what, "export the annotations at the size of the images")
+        return polygons
+    height, width = given.size
+    if (height, width) != (image.height, image.width):
+        what = f"has run lengths for {width}×{height} pixels in an image of {image.width}×{image.height}"
+        raise fail(where, what, "export the annotations at the size of the images")
+    try:
+        lengths = decode_counts(given.counts) if isinstance(given.counts, str) else np.array(given.counts, np.int64)
+    except ValueError as error:
+        raise fail(where, f"has broken run lengths ({error})", "export the annotations again") from error
+    if height * width > MAX_PIXELS or lengths.sum() != height * width:
+        what = f"has run lengths for {lengths.sum()} pixels where its image has {height * width}"
+        raise fail(where, what, "export the annotations again")
+    return [Runs(lengths, height, width)]
+
+
+def _records(kind: type[RecordT], given: Any, name: str, where: str, problems: list[Problem]) -> list[RecordT]:
+    """Check the records of a list one by one, so that a broken one is named."""
+    found: list[RecordT] = []
+    for index, record in enumerate(given if isinstance(given, list) else []):
+        try:
+            found.append(kind.model_validate(record))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"][:2])
+            number = record.get("id", f"at place {index}") if isinstance(record, dict) else f"at place {index}"
+            what = f"has a wrong {key} ({first['msg']})" if key else f"is no object ({first['msg']})"
+            problems.append(Problem(f"{where}: {name} {number}", what, "export the annotations again"))
+    return found

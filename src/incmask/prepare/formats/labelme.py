@@ -1,0 +1,146 @@
+"""labelme: a JSON file beside each image, with polygons, rectangles and circles."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Annotated as Typed
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from incmask.data.dataset import DataOptions
+from incmask.errors import IncmaskError, Problem, fail
+from incmask.prepare.formats import Files, Found, files_ending, look_at, raise_problems, read_json
+from incmask.prepare.formats.annotations import Annotated, Images, NamedArea, found_of
+from incmask.prepare.formats.polygons import Polygon, disc
+from incmask.prepare.images import entry_path
+from incmask.prepare.plan import Entry
+
+_IGNORED = "__ignore__"
+_NO_AREA = ("point", "points", "line", "linestrip")
+_NUM_POINTS = {"rectangle": (2, 4), "circle": (2,)}
+
+Point = tuple[FiniteFloat, FiniteFloat]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    label: Typed[str, Field(min_length=1)]
+    points: list[Point]
+    shape_type: str = "polygon"
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    imagePath: str | None = None
+    imageHeight: int | None = None
+    imageWidth: int | None = None
+    shapes: list[_Shape]
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A file of annotations."""
+
+    path: str
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class _Read:
+    image: str
+    annotated: Annotated
+    num_flat: int
+
+
+def is_labelme(content: Any) -> bool:
+    """Tell whether a JSON file's content is that of labelme."""
+    return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
+
+
+def read_labelme(files: Files, data: DataOptions, *, where: object) -> Found:
+    """Read images that labelme annotated; a file without shapes says that its image shows background only.
+
+    The label ``__ignore__`` marks what is not to be learnt from. Points and lines have no area and are left out.
+
+    Raises:
+        IncmaskError: a file breaks the format, or its image is not there; all problems are told.
+    """
+    images = Images(files)
+    sheets = [_Sheet(path, entry) for path, entry in files_ending(files, ".json").items()]
+    reads = [read for read in look_at(sheets, lambda sheet: _read(sheet, images)) if read is not None]
+    annotated: dict[str, Annotated] = {}
+    problems: list[Problem] = []
+    for read in reads:
+        if read.image in annotated:
+            what = f"annotates {read.image}, as {annotated[read.image].where} does"
+            problems.append(Problem(read.annotated.where, what, "keep one of the two"))
+        annotated[read.image] = read.annotated
+    raise_problems(problems)
+    num_flat = sum(read.num_flat for read in reads)
+    notes = [f"{num_flat} points and lines are left out, as they have no area"] if num_flat else []
+    counts = Counter(area.name for item in annotated.values() for area in item.areas if area.name is not None)
+    return found_of(annotated, images, names=sorted(counts), data=data, where=where, notes=notes)
+
+
+def _read(sheet: _Sheet, images: Images) -> _Read | None:
+    where = str(entry_path(sheet.entry))
+    content = read_json(sheet.entry)
+    if not is_labelme(content):
+        return None
+    try:
+        file = _File.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise fail(where, f"has a wrong {key} ({first['msg']})", "save it with labelme again") from error
+    problems: list[Problem] = []
+    areas: list[NamedArea] = []
+    num_flat = 0
+    for index, shape in enumerate(file.shapes):
+        if shape.shape_type in _NO_AREA:
+            num_flat += 1
+            continue
+        name = f"{where}: shape {index} ({shape.label})"
+        try:
+            areas.append(NamedArea(None if shape.label == _IGNORED else shape.label, _area(shape, name)))
+        except IncmaskError as error:
+            problems += error.problems
+    raise_problems(problems)
+    size = None
+    if file.imageHeight is not None and file.imageWidth is not None:
+        size = file.imageHeight, file.imageWidth
+    return _Read(_image(file, sheet, images, where), Annotated(where, tuple(areas), size), num_flat)
+
+
+def _image(file: _File, sheet: _Sheet, images: Images, where: str) -> str:
+    stem = PurePosixPath(sheet.path).stem
+    if file.imagePath:
+        # Files are often renamed or moved after they were annotated, so the JSON's own name serves, too.
+        try:
+            return images.find(file.imagePath, beside=sheet.path, where=where)
+        except IncmaskError:
+            pass
+    return images.find(stem, beside=sheet.path, where=where)
+
+
+def _area(shape: _Shape, where: str) -> Polygon:
+    points = np.array(shape.points, np.float64).reshape(-1, 2)
+    kind = shape.shape_type
+    if kind not in ("polygon", "rectangle", "oriented_rectangle", "circle"):
+        what = f"is a {kind}; polygons, rectangles and circles are read"
+        raise fail(where, what, "convert it to a polygon in labelme")
+    expected = _NUM_POINTS.get(kind)
+    if len(points) not in expected if expected else len(points) < 3:
+        wanted = " or ".join(map(str, expected)) if expected else "3 or more"
+        raise fail(where, f"is a {kind} of {len(points)} points; {wanted} are expected", "draw it again")
+    if kind == "circle":
+        radius = float(np.hypot(*(points[1] - points[0])))
+        if radius == 0:
+            raise fail(where, "is a circle of no size", "draw it again, or remove it")
+        return disc(points[0, 0], points[0, 1], radius)
+    if len(points) == 2:
+        (x0, y0), (x1, y1) = points
+        points = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    return Polygon((points,))
