@@ -151,7 +151,14 @@ def compare(
     from incmask.api import default_out
     from incmask.choices import Choices
     from incmask.comparison.compare import compare as run_comparison
-    from incmask.comparison.present import comparison_as_dict, comparison_text, find, write_findings, write_page
+    from incmask.comparison.present import (
+        PAGE,
+        comparison_as_dict,
+        comparison_text,
+        find,
+        write_findings,
+        write_page,
+    )
     from incmask.config import parse_grid
 
     given = parse_grid(assignments)
@@ -172,12 +179,15 @@ def compare(
         progress.doing("tables and figures")
         findings = find(comparison)
         write_findings(comparison, findings)
+        problems: list[str] = []
         try:
             write_page(comparison, findings, command=shlex.join(["incmask", *sys.argv[1:]]))
         except IncmaskError as error:
-            # The numbers are there all the same.
-            progress.say(f"no page: {error}")
-    _print_result(comparison_text(comparison, findings), comparison_as_dict(comparison, findings), as_json=as_json)
+            # The numbers are there all the same; an older page would show others.
+            (folder / PAGE).unlink(missing_ok=True)
+            problems = [f"no page: {problem}" for problem in error.problems]
+    values = comparison_as_dict(comparison, findings) | {"problems": problems}
+    _print_result("\n".join([comparison_text(comparison, findings), *problems]), values, as_json=as_json)
 
 
 @app.command()

@@ -21,6 +21,7 @@ from incmask.pseudo_labels import PSEUDO
 from incmask.recipes import RECIPES
 from incmask.report import rows
 from incmask.report.rows import FrequencyRow, ImageRow, ModelRow, PseudoRow, RunRow
+from incmask.results import SCORES
 from incmask.store import Store
 from incmask.students import stage_name
 from incmask.work import planned_work
@@ -120,6 +121,7 @@ def compare(
         progress.expect(sum(_work(cell, stacks) for cell in cells))
         finished, collected, facts = [], [], []
         for number, cell in enumerate(cells, 1):
+            finished_before = (out / cell.folder / SCORES).exists()
             joint.begin(f"{number} of {len(cells)}, {cell.variant.recipe}, repeat {cell.variant.repeat}")
             progress.say(_title(cell, number=number, of=len(cells)))
             outcome = run_resolved(
@@ -136,8 +138,9 @@ def compare(
             collected.append(collect(cell, outcome))
             if has_truth:
                 facts += _against_truth(finished[-1], stacks["unlabelled"], pool)
-            # After each run, so that a comparison that is stopped has its tables.
-            _write(store, collected, facts)
+            if not finished_before or cell is cells[-1]:
+                # After each run, so that a comparison that is stopped has its tables; not while reading old ones.
+                _write(store, collected, facts)
     return Comparison(
         root=out,
         data_name=data.resolve().name,
@@ -223,6 +226,7 @@ def _against_truth(run: Finished, unlabelled: Stack, pool: LocalPool) -> list[Ps
             task=chosen.dataset.task,
             class_names=tuple(each.name for each in chosen.dataset.classes),
             blocked=chosen.recipe.blocking is not None,
+            empty_iou=chosen.settings.empty_iou,
             num_plain=int(chosen.recipe.keep_plain),
         )
         for generation in range(1, len(run.outcome.stages))

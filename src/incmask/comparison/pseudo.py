@@ -26,6 +26,7 @@ class PseudoJob:
         truth: ``.npy``, uint8, (N, H, W) or (N, H, W, K).
         task, class_names: what the labels mean.
         blocked: whether disputed pixels are masked in the label.
+        empty_iou: score of an image without the class in truth and label.
         num_plain: how often an admitted pair is used as it is, beside its augmented copies.
     """
 
@@ -37,6 +38,7 @@ class PseudoJob:
     task: Task
     class_names: tuple[str, ...]
     blocked: bool
+    empty_iou: int = 1
     num_plain: int = 0
 
 
@@ -112,7 +114,8 @@ def _error_fractions(label: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> 
 def _scores(label: np.ndarray, truth: np.ndarray, mask: np.ndarray, job: PseudoJob) -> np.ndarray:
     """Main score of the label as students see it: a masked pixel is background, or no class."""
     blocked = np.where(mask, IGNORED, label) if job.task == "multiclass" else block_label(label, mask, task=job.task)
-    return main_scores(count(blocked, truth, task=job.task, num_classes=len(job.class_names)), task=job.task)
+    counts = count(blocked, truth, task=job.task, num_classes=len(job.class_names))
+    return main_scores(counts, task=job.task, empty=job.empty_iou)
 
 
 def _class_pixels(label: np.ndarray, mask: np.ndarray, job: PseudoJob) -> np.ndarray:
