@@ -9,6 +9,20 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from incmask.arguments import (
+    Data,
+    DeviceOption,
+    EffortOption,
+    FitOption,
+    Json,
+    PresetOption,
+    ProfileOption,
+    Quiet,
+    RecipeOption,
+    RunFolder,
+    SetOption,
+    SizeOption,
+)
 from incmask.errors import IncmaskError
 from incmask.recipes import RECIPES
 
@@ -20,33 +34,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-
-Data = Annotated[Path, typer.Argument(help="folder with labelled/ and unlabelled/, optionally val/ and test/")]
-RecipeOption = Annotated[str | None, typer.Option("--recipe", help=f"{', '.join(RECIPES)}  [default: im+]")]
-PresetOption = Annotated[str | None, typer.Option("--preset", help="training: default or paper  [default: default]")]
-EffortOption = Annotated[str | None, typer.Option("--effort", help="quick, normal or paper  [default: normal]")]
-ProfileOption = Annotated[
-    str | None,
-    typer.Option(
-        "--profile", help="kind of images: generic, upright, isic2018, hela, suim, cityscapes  [default: generic]"
-    ),
-]
-SizeOption = Annotated[
-    tuple[int, int] | None,
-    typer.Option("--size", help="height and width of the networks' input  [default: the median image's]"),
-]
-FitOption = Annotated[
-    str | None, typer.Option("--fit", help="resize whole images, or tile them at full resolution  [default: resize]")
-]
-SetOption = Annotated[
-    list[str], typer.Option("--set", metavar="NAME=VALUE", help="any setting, see `incmask settings`; may be repeated")
-]
-DeviceOption = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="auto, cpu, cuda or mps")]
-RunFolder = Annotated[
-    Path | None, typer.Option("--out", "-o", help="run folder; an unfinished run goes on  [default: DATA-run]")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but the result")]
-Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON and nothing else")]
 
 
 @app.command()
@@ -86,9 +73,7 @@ def check(data: Data, as_json: Json = False) -> None:
 @app.command()
 def run(
     data: Data,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="run folder; an unfinished run goes on  [default: DATA-run]")
-    ] = None,
+    out: RunFolder = None,
     recipe: RecipeOption = None,
     preset: PresetOption = None,
     effort: EffortOption = None,
@@ -191,6 +176,62 @@ def compare(
 
 
 @app.command()
+def prepare(
+    kind: Annotated[str, typer.Argument(help="isic2018, hela, suim or cityscapes; folder: your own data")],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="the download: archives or unpacked folders")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="data folder to make; an unfinished one goes on")],
+    paper: Annotated[bool, typer.Option("--paper", help="do as the paper did, even where that is worse")] = False,
+    ids: Annotated[
+        Literal["all", "train"], typer.Option("--ids", help="cityscapes: all 34 ids, or the usual 19 to train on")
+    ] = "all",
+    group_split: Annotated[
+        bool, typer.Option("--group-split/--no-group-split", help="hela: all crops of a frame stay together")
+    ] = True,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout",
+            help="folder: pairs, class-folders, coco, labelme, geojson, instances or instances-binary "
+            "[default: recognised]",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="folder: regular expression for the part of a name that stays together (patient)"),
+    ] = None,
+    val_fraction: Annotated[
+        float, typer.Option("--val-fraction", min=0, max=1, help="folder: share to validate")
+    ] = 0.1,
+    test_fraction: Annotated[float, typer.Option("--test-fraction", min=0, max=1, help="folder: share to test")] = 0.1,
+    labelled_fraction: Annotated[
+        float, typer.Option("--labelled-fraction", min=0, max=1, help="folder: share of the rest that keeps its masks")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of every split and crop")] = 42,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make a data folder of a data set as its owner distributes it, or of your own files in other formats."""
+    from incmask.prepare.options import PrepareOptions
+    from incmask.prepare.prepare import prepare as run_prepare
+    from incmask.prepare.prepare import prepared_as_dict, prepared_text
+
+    options = PrepareOptions(
+        paper=paper,
+        ids=ids,
+        group_split=group_split,
+        seed=seed,
+        layout=layout,
+        group=group,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        labelled_fraction=labelled_fraction,
+    )
+    with _listener(quiet or as_json) as progress:
+        prepared = run_prepare(kind, source, target, options=options, progress=progress)
+    _print_result(prepared_text(prepared), prepared_as_dict(prepared), as_json=as_json)
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="run folder or model folder")],
     images: Annotated[Path, typer.Argument(help="an image, or a folder of images")],
@@ -230,7 +271,8 @@ def settings(
     typer.echo("[settings]")
     for name, field in Settings.model_fields.items():
         value = getattr(resolved, name)
-        text = "# " + name + " = [256, 256]" if value is None else f"{name} = {json.dumps(value)}"
+        # TOML has no word for nothing, so an example stands in a comment.
+        text = f"# {name} = {(field.examples or [None])[0]}" if value is None else f"{name} = {json.dumps(value)}"
         typer.echo(f"{text:<42}# {field.description}")
 
 

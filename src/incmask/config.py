@@ -53,15 +53,25 @@ class Settings(Section):
     num_judges: int = Field(3, ge=1, description="best of them, whose mean rating counts")
     evalnet_width: float = Field(0.0, ge=0, le=8, description="their width factor; 0: twice the networks'")
     quality_threshold: float | None = Field(
-        None, ge=0, le=1, description="least rating of an accepted candidate; none: the profile's, or ALDT's score"
+        None,
+        ge=0,
+        le=1,
+        examples=[0.6],
+        description="least rating of an accepted candidate; none: the profile's, or ALDT's score",
     )
     quality_band: tuple[float, float] | None = Field(
-        None, strict=False, description="ratings for 1 and for 5 copies; none: the profile's, or from the ratings"
+        None,
+        strict=False,
+        examples=[[0.5, 0.7]],
+        description="ratings for 1 and for 5 copies; none: the profile's, or from the ratings",
     )
 
     # TOML has lists where Python has tuples.
     size: tuple[StrictInt, StrictInt] | None = Field(
-        None, strict=False, description="height and width of the network's input; none: from data"
+        None,
+        strict=False,
+        examples=[[256, 256]],
+        description="height and width of the network's input; none: from data",
     )
     fit: Literal["resize", "tile"] = Field("resize", description="bring images to size by scaling or by cutting tiles")
     width: float = Field(0.5, ge=0.0625, le=8, description="the networks' width factor (the paper's alpha)")

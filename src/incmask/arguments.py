@@ -1,0 +1,35 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from incmask.recipes import RECIPES
+
+Data = Annotated[Path, typer.Argument(help="folder with labelled/ and unlabelled/, optionally val/ and test/")]
+RecipeOption = Annotated[str | None, typer.Option("--recipe", help=f"{', '.join(RECIPES)}  [default: im+]")]
+PresetOption = Annotated[str | None, typer.Option("--preset", help="training: default or paper  [default: default]")]
+EffortOption = Annotated[str | None, typer.Option("--effort", help="quick, normal or paper  [default: normal]")]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", help="kind of images: generic, upright, isic2018, hela, suim, cityscapes  [default: generic]"
+    ),
+]
+SizeOption = Annotated[
+    tuple[int, int] | None,
+    typer.Option("--size", help="height and width of the networks' input  [default: the median image's]"),
+]
+FitOption = Annotated[
+    str | None, typer.Option("--fit", help="resize whole images, or tile them at full resolution  [default: resize]")
+]
+SetOption = Annotated[
+    list[str], typer.Option("--set", metavar="NAME=VALUE", help="any setting, see `incmask settings`; may be repeated")
+]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="auto, cpu, cuda or mps")]
+RunFolder = Annotated[
+    Path | None, typer.Option("--out", "-o", help="run folder; an unfinished run goes on  [default: DATA-run]")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but the result")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON and nothing else")]
