@@ -9,7 +9,7 @@ import pytest
 class InlinePool:
     """Stands in for ``LocalPool``: the same calls, one job after the other in this process."""
 
-    def __init__(self, num_workers: int):
+    def __init__(self, num_workers: int, *, networks: bool = True, less_memory: str = ""):
         self.num_workers = num_workers
 
     def run(

@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 import jobs
+import light_jobs
 import pytest
 
 from incmask.errors import IncmaskError
 from incmask.execute.local import LocalPool
+from incmask.progress import ignore
 
 ONE_THREAD = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY"}
 
@@ -131,3 +133,10 @@ def wait_until(happens, *, seconds):
     while not happens():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+def test_workers_without_networks_do_not_load_torch():
+    with LocalPool(1, networks=False) as pool:
+        assert [result for _, result in pool.run(light_jobs.has_torch, [None], ignore)] == [False]
+    with LocalPool(1) as pool:
+        assert [result for _, result in pool.run(light_jobs.has_torch, [None], ignore)] == [True]

@@ -216,12 +216,12 @@ def test_few_workers_fit_into_the_memory(tmp_path, monkeypatch):
     asked = []
 
     class Pool(InlinePool):
-        def __init__(self, num_workers):
-            asked.append(num_workers)
+        def __init__(self, num_workers, *, networks, less_memory):
+            asked.append((num_workers, networks))
             super().__init__(num_workers)
 
     monkeypatch.setattr(write, "LocalPool", Pool)
     monkeypatch.setattr(write, "num_cores", lambda: 64)
     monkeypatch.setattr(write, "_CHUNK_IMAGES", 1)
     written(plan_of(toys(tmp_path / "src")), tmp_path / "dst")
-    assert asked == [2]
+    assert asked == [(3, False)]

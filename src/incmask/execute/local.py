@@ -33,6 +33,9 @@ _LESS_MEMORY = "run the same command again with --set num_workers=1, or with a s
 _progress: Any = None
 """In a worker: the queue to the parent."""
 
+_remedy = _LESS_MEMORY
+"""In a worker: what to do where memory does not suffice."""
+
 
 class LocalPool:
     """Runs jobs side by side in worker processes.
@@ -42,15 +45,21 @@ class LocalPool:
 
     Args:
         num_workers: processes, 1 or more.
+        networks: whether jobs run networks; without, workers are small: torch is not loaded, and freed memory is
+            given back.
+        less_memory: what a person can do where memory does not suffice.
     """
 
-    def __init__(self, num_workers: int):
+    def __init__(self, num_workers: int, *, networks: bool = True, less_memory: str = _LESS_MEMORY):
         self.num_workers = num_workers
+        self._less_memory = less_memory
         context = multiprocessing.get_context("spawn")
         # Puts at once, so that what a job reports is here before its result is.
         self._queue = context.SimpleQueue()
         with _environment(_ENVIRONMENT), _hidden_main():
-            self._pool = ProcessPoolExecutor(num_workers, context, initializer=_start, initargs=(self._queue,))
+            self._pool = ProcessPoolExecutor(
+                num_workers, context, initializer=_start, initargs=(self._queue, networks, less_memory)
+            )
             # Processes start at the first submission, and take their environment from then.
             wait([self._pool.submit(_nothing) for _ in range(num_workers)])
 
@@ -76,7 +85,7 @@ class LocalPool:
                 for future in done:
                     yield pending.pop(future), future.result()
         except BrokenProcessPool as error:
-            raise fail("worker process", "was killed, most likely for want of memory", _LESS_MEMORY) from error
+            raise fail("worker process", "was killed, most likely for want of memory", self._less_memory) from error
         finally:
             for future in pending:
                 future.cancel()
@@ -102,19 +111,21 @@ class LocalPool:
             report(self._queue.get())
 
 
-def _start(queue: Any) -> None:
+def _start(queue: Any, networks: bool, less_memory: str) -> None:
     """Prepare a worker."""
-    global _progress
-    _progress = queue
+    global _progress, _remedy
+    _progress, _remedy = queue, less_memory
     # Ctrl-C reaches the whole process group; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    keep_freed_memory()
     import cv2
-    import torch
 
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    if networks:
+        keep_freed_memory()
+        import torch
+
+        torch.set_num_threads(1)
 
 
 def keep_freed_memory() -> None:
@@ -150,7 +161,7 @@ def _call(function: Callable[[Job, Report], Result], job: Job) -> Result:
 
 
 def _no_memory() -> IncmaskError:
-    return fail("worker process", "ran out of memory", _LESS_MEMORY)
+    return fail("worker process", "ran out of memory", _remedy)
 
 
 def _nothing() -> None:

@@ -22,9 +22,9 @@ from incmask.prepare.plan import Example, Place, Plan, Work
 from incmask.progress import Progress, Report, ignore
 from incmask.store import MANIFEST, Store, hash_file
 
-MAX_BYTES, WORKER_BYTES = 1 << 30, 448 << 20
-"""Memory that all may take together, and a worker: 155 MiB for its libraries, and the rest for a photo of 30 million
-pixels with its mask, as measured."""
+MAX_BYTES, WORKER_BYTES = 1 << 30, 320 << 20
+"""Memory that all may take together, and a worker: some for its libraries, and 290 MiB for a photo of 30 million pixels
+with its mask, as measured."""
 
 _CHUNK_IMAGES = 16
 _BLOCK_BYTES = 4096
@@ -146,7 +146,10 @@ def write_plan(plan: Plan, store: Store, *, verified: Verified, progress: Progre
     progress.doing("writing images")
     chunks = [_Chunk(works, store.root, plan.task, plan.classes, plan.ignored) for works in _in_chunks(todo)]
     problems: list[Problem] = []
-    with LocalPool(max(1, min(num_cores(), len(chunks), MAX_BYTES // WORKER_BYTES))) as pool:
+    num_workers = max(1, min(num_cores(), len(chunks), MAX_BYTES // WORKER_BYTES))
+    with LocalPool(
+        num_workers, networks=False, less_memory="close other programs and give the same command again"
+    ) as pool:
         _check_space(todo, store.root, pool)
         for _, done in pool.run(_write_chunk, chunks, progress.advance):
             store.record(*done.paths)
