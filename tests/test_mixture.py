@@ -14,14 +14,16 @@ PSEUDO = Part(Source("more images", "pseudo-labels", "masks"), [1, 2])
 PROFILE = PROFILES["isic2018"]
 
 
-def mixed(name, *, generation, pseudo=PSEUDO, augment="recipe", seed=1, labelled=(LABELLED,), profile=PROFILE):
+def mixed(
+    name, *, generation, pseudo=PSEUDO, augment="recipe", seed=1, labelled=(LABELLED,), profile=PROFILE, share=0.0
+):
     return mix(
         RECIPES[name],
         labelled=labelled,
         pseudo=pseudo,
         generation=generation,
         profile=profile,
-        settings=some_settings(augment=augment, seed=seed),
+        settings=some_settings(augment=augment, seed=seed, labelled_share=share),
         task="binary",
     )
 
@@ -125,3 +127,15 @@ def test_a_profile_of_one_strength_serves_all_generations():
     only = Strength(max_noise=3)
     rows = content(mixed("im+", generation=2, profile=Profile((only,), {}, only)))
     assert [row[2] for row in rows if row[2]] == [only, only]
+
+
+@pytest.mark.parametrize(
+    ("share", "times"),
+    [(0.0, 1), (0.2, 1), (0.23, 1), (0.24, 2), (0.375, 2), (0.5, 4), (0.9, 30)],
+)
+def test_labelled_images_stand_there_often_enough_for_their_share(share, times):
+    """Three labelled images and ten pairs: 3 of 13 are 23 %."""
+    pairs = Part(PSEUDO.source, range(10))
+    rows = content(mixed("im", generation=1, pseudo=pairs, share=share))
+    assert rows == in_order(plain(LABELLED) * times + plain(pairs))
+    assert content(mixed("ldt", generation=0, pseudo=None, share=share)) == plain(LABELLED)

@@ -45,6 +45,9 @@ class Settings(Section):
         "confident_empty_too", description="which pseudo-labelled images are used (binary task)"
     )
 
+    labelled_share: float = Field(
+        0.0, ge=0, lt=1, description="least share of labelled images in what students learn from; 0: each once"
+    )
     num_views: int = Field(3, ge=2, description="changed versions of an image that vote in an input ensemble")
     consistency_strength: Literal["low", "mid", "high"] = Field(
         "mid", description="how much the two views of the consistency loss differ"

@@ -31,7 +31,7 @@ _PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pi
 
 OF_STUDENTS = {
     *("num_base", "num_students", "num_generations", "num_kept", "num_members", "num_views"),
-    *("erode_px", "dilate_px", "admit", "width_step", "consistency_strength"),
+    *("erode_px", "dilate_px", "admit", "width_step", "consistency_strength", "labelled_share"),
     *("num_evalnets", "num_judges", "evalnet_width", "quality_threshold", "quality_band"),
 }
 """Settings that make no difference to a base model."""

@@ -1,5 +1,6 @@
 """What each model learns from: the labelled part, and in later generations the pseudo-labelled pairs."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from incmask.recipes import Recipe
 
 NUM_AUGMENTED_COPIES = 9
 """Copies of each labelled image beside itself, in an augmented labelled part (paper section 2.3.3)."""
+
+_ROUNDING = 1e-9
+"""So that a share that is reached exactly asks for no further copy."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ def mix(
     """Put the combined data (CD) of a generation together (paper section 2.4).
 
     The labelled part is never augmented unless the recipe has augmented copies of it or is the strong
-    baseline, or the setting ``augment = "everything"`` asks for it.
+    baseline, or the setting ``augment = "everything"`` asks for it. Each of its images stands there once, or as
+    often as it takes to reach the setting ``labelled_share``.
 
     Args:
         recipe: which parts, and which of them are augmented.
@@ -50,7 +55,7 @@ def mix(
         pseudo: admitted pairs; None in a base recipe.
         generation: counted from 1; 0 for a base recipe.
         profile: augmentation maxima.
-        settings: ``augment`` and ``seed``.
+        settings: ``augment``, ``labelled_share`` and ``seed``.
         task: what the labels mean.
     """
     weakest, growing, strongest = range(3)
@@ -73,10 +78,15 @@ def mix(
         if recipe.labelled == "augmented":
             for _ in range(NUM_AUGMENTED_COPIES):
                 add(part, strongest)
+    num_chunks = len(chunks)
     if pseudo is not None:
         if recipe.keep_plain:
             add(pseudo, unless_everything)
         add(pseudo, growing if recipe.augment == "growing" else unless_everything, copies=pseudo.copies)
+        num_labelled = sum(len(chunk) for chunk in chunks[:num_chunks])
+        num_pseudo = sum(len(chunk) for chunk in chunks[num_chunks:])
+        wanted = settings.labelled_share / (1 - settings.labelled_share) * num_pseudo
+        chunks = chunks[:num_chunks] * max(1, math.ceil(wanted / num_labelled - _ROUNDING)) + chunks[num_chunks:]
 
     rows = np.concatenate(chunks)
     generator = np.random.default_rng([settings.seed, generation])

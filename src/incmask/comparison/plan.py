@@ -135,6 +135,7 @@ def matters(setting: str, recipe: Recipe) -> bool:
         "erode_px": recipe.blocking is not None,
         "dilate_px": recipe.blocking is not None,
         "admit": recipe.blocking is not None,
+        "labelled_share": recipe.labeller is not None,
         "width_step": recipe.width == "growing",
         "consistency_strength": recipe.objective == "consistency",
         "num_evalnets": recipe.evalnets is not None,
