@@ -165,7 +165,7 @@ def label_job(folder, task, *, num=7, admit="all", **ranges):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_ranges_give_the_same_as_one_go(tmp_path, monkeypatch, task):
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr("incmask.predict.CHUNK", 2)
     whole, reports = label_job(tmp_path / "whole", task, erode_px=3, dilate_px=3), []
     facts = label_range(whole, reports.append)
     assert reports == [2, 2, 2, 1]

@@ -4,11 +4,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import incmask.predict as module
 from incmask.cells import CellChannels
 from incmask.config import IGNORED
 from incmask.models import NetworkSpec
-from incmask.predict import Validation, evaluate, forward, main_score, probabilities, to_label
+from incmask.predict import Validation, chunk_images, evaluate, forward, main_score, probabilities, to_label
 from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings, truth
 
 
@@ -56,11 +55,11 @@ def test_forward_in_half_precision_gives_float32_near_the_full_one():
 
 
 def test_validation_comes_in_chunks_of_the_chosen_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr("incmask.predict.CHUNK", 2)
     images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
     source = save_source(tmp_path, images, images[..., 0] + 10)
     for rows, expected in ((None, [[0, 1], [2, 3], [4, 5]]), ((5, 1, 2), [[5, 1], [2]])):
-        chunks = list(Validation(source.images, source.labels, rows).chunks())
+        chunks = list(Validation(source.images, source.labels, rows).chunks(1))
         assert [chunk[0].flatten().tolist() for chunk in chunks] == expected
         assert all(np.array_equal(chunk[0][..., 0] + 10, chunk[1]) for chunk in chunks)
 
@@ -115,7 +114,7 @@ def test_an_evaluation_does_not_depend_on_the_chunks(tmp_path, monkeypatch):
     source = save_source(tmp_path, images, truth(images, "multilabel"))
     members, reached = networks(1, 2), []
     for chunk in (1, 2, 32):
-        monkeypatch.setattr(module, "CHUNK", chunk)
+        monkeypatch.setattr("incmask.predict.CHUNK", chunk)
         reached.append(
             evaluate(
                 members,
@@ -144,7 +143,7 @@ class Dots(nn.Module):
 
 @pytest.mark.parametrize("chunk", [1, 2, 32])
 def test_cells_are_counted_only_where_asked_for(tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr("incmask.predict.CHUNK", chunk)
     images = np.full((3, 32, 32, 1), 10, np.uint8)
     for image, places in zip(images, [((8, 8), (8, 24)), ((16, 16),), ()], strict=True):
         for y, x in places:
@@ -189,3 +188,16 @@ def test_an_image_empty_in_truth_and_prediction_scores_as_set(tmp_path, empty_io
     )
     assert reached.score == score
     assert main_score(reached.counts, task="binary", empty_iou=1) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("num_outputs", "shape", "num"),
+    [
+        (1, (9, 256, 256, 3), 32),  # 0.25 MiB an image
+        (9, (9, 256, 256, 3), 28),  # SUIM: 2.25 MiB
+        (35, (9, 208, 416, 3), 5),  # Cityscapes: 11.6 MiB
+        (256, (9, 1024, 1024, 3), 1),  # one takes more than all may
+    ],
+)
+def test_a_pass_takes_fewer_images_where_they_are_large(num_outputs, shape, num):
+    assert chunk_images(num_outputs, shape) == num

@@ -13,6 +13,7 @@ import pydantic
 import torch
 from torch import nn
 
+from incmask.batches import num_outputs
 from incmask.config import Task
 from incmask.data.dataset import ClassInfo
 from incmask.data.tiles import TILE_OVERLAP_FRACTION, Window, blend_weight, cut, scale_image, windows
@@ -21,7 +22,7 @@ from incmask.errors import fail
 from incmask.files import whole_file, write_text
 from incmask.labelling import combine
 from incmask.models import load_model
-from incmask.predict import CHUNK, forward, probabilities, to_label
+from incmask.predict import chunk_images, forward, probabilities, to_label
 from incmask.recipes import Vote
 
 ABOUT = "model.json"
@@ -140,8 +141,9 @@ class Ensemble:
 
     def _outputs(self, tiles: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Members' probabilities of each tile: float32, (n, C, h, w)."""
-        for first in range(0, len(tiles), CHUNK):
-            logits = forward(self._networks, np.stack(tiles[first : first + CHUNK]), precision=self.about.precision)
+        num = chunk_images(num_outputs(self.about.task, len(self.about.classes)), (len(tiles), *self.about.size))
+        for first in range(0, len(tiles), num):
+            logits = forward(self._networks, np.stack(tiles[first : first + num]), precision=self.about.precision)
             with torch.inference_mode():
                 chunk = torch.stack([probabilities(each, self.about.task) for each in logits], 1).cpu().numpy()
             yield from chunk

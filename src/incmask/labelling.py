@@ -11,8 +11,8 @@ from incmask.augment.ops import Strength, draw_geometry, flip_rotate, photometri
 from incmask.blocking import AdmissionRule, admitted
 from incmask.config import Settings, Task
 from incmask.device import resolve_device
-from incmask.models import load_model
-from incmask.predict import CHUNK, predict_probabilities, to_label
+from incmask.models import load_model, outputs_of
+from incmask.predict import chunk_images, predict_probabilities, to_label
 from incmask.progress import Report, ignore
 from incmask.recipes import Vote
 from incmask.vote import Inconsistency, inconsistency
@@ -89,8 +89,9 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
     images = np.load(job.images, mmap_mode="r")
     labels, masks = np.load(job.label, mmap_mode="r+"), np.load(job.inconsistent, mmap_mode="r+")
     facts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for first in range(job.first, job.last, CHUNK):
-        rows = slice(first, min(first + CHUNK, job.last))
+    num = chunk_images(outputs_of(networks[0]), images.shape)
+    for first in range(job.first, job.last, num):
+        rows = slice(first, min(first + num, job.last))
         members = _members(job, networks, images[rows], first=first)
         voted = combine(
             members,

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from incmask.batches import image_tensor, make_batch
+from incmask.batches import image_tensor, make_batch, num_outputs
 from incmask.cells import CellChannels, mean_cell_count_error
 from incmask.config import Settings, Task
 from incmask.device import autocast
 from incmask.losses import segmentation_loss
 from incmask.metrics import Counts, count, main_scores
 
-CHUNK = 32
-"""Images a forward pass. Fixed, so that results do not depend on how work is shared out."""
+CHUNK, CHUNK_BYTES = 32, 64 * 2**20
+"""Images a forward pass, and bytes of what comes out of it, at most."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,13 @@ class Validation:
     labels: Path
     rows: tuple[int, ...] | None = None
 
-    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Images and labels, ``CHUNK`` at a time."""
+    def chunks(self, num_outputs: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Images and labels, as many at a time as ``chunk_images`` says."""
         images, labels = np.load(self.images, mmap_mode="r"), np.load(self.labels, mmap_mode="r")
         rows = np.arange(len(images)) if self.rows is None else np.asarray(self.rows)
-        for first in range(0, len(rows), CHUNK):
-            chosen = rows[first : first + CHUNK]
+        num = chunk_images(num_outputs, images.shape)
+        for first in range(0, len(rows), num):
+            chosen = rows[first : first + num]
             yield images[chosen], labels[chosen]
 
 
@@ -58,6 +59,16 @@ class Evaluation:
     score: float
     counts: Counts
     cell_count_error: float | None = None
+
+
+def chunk_images(num_outputs: int, shape: tuple[int, ...]) -> int:
+    """Images a forward pass: fixed by what they are, so that results do not depend on how work is shared out.
+
+    Args:
+        num_outputs: numbers that come out for each pixel.
+        shape: of images, (N, H, W, C).
+    """
+    return max(1, min(CHUNK, CHUNK_BYTES // (4 * num_outputs * shape[1] * shape[2])))
 
 
 def probabilities(logits: Tensor, task: Task) -> Tensor:
@@ -131,7 +142,7 @@ def evaluate(
         cells: count the cells in these channels, too, which takes milliseconds an image; None: do not.
     """
     counts, losses, cell_count_errors, num_images = [], 0.0, 0.0, 0
-    for images, labels in validation.chunks():
+    for images, labels in validation.chunks(num_outputs(task, num_classes)):
         logits = forward(networks, images, precision=settings.precision)
         blank = np.zeros(labels.shape[:3], bool)
         batch = make_batch(images[:, :1, :1], labels, blank, task=task, blocking=None)

@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import nn
 
-import incmask.quality.judging as module
 from incmask.augment.ops import Strength, augment_pair
 from incmask.fit import HISTORY, SCORES, FitJob, fit
 from incmask.models import EvalNetSpec
@@ -108,7 +107,7 @@ def test_a_pair_is_judged_as_it_is_shown_blocked(tmp_path, task, blocked):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_all_validation_pairs_are_judged(tmp_path, monkeypatch, task):
-    monkeypatch.setattr(module, "CHUNK", 5)
+    monkeypatch.setattr("incmask.predict.CHUNK", 5)
     pairs = pair_set(tmp_path, task)
     objective = Judging(pairs, pairs, task, NUM_CLASSES[task])
     networks = [Simple(task, slope=slope) for slope in (-1, 0.5)]

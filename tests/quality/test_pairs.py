@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-import incmask.quality.pairs as module
 from incmask.augment.ops import Strength
 from incmask.labelling import agreement
 from incmask.models import NetworkSpec, load_model, save_model
@@ -141,7 +140,7 @@ def test_plain_pairs_are_the_members_masks_and_then_the_truth(tmp_path, task):
 def test_ranges_and_chunks_give_the_same_as_one_go(tmp_path, monkeypatch, blocked):
     whole, parts = (pair_job(tmp_path / name, "multilabel", blocked=blocked) for name in ("whole", "parts"))
     expected = make_pairs(whole).targets
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr("incmask.predict.CHUNK", 2)
     reports = []
     found = [make_pairs(replace(parts, first=first, last=last), reports.append) for first, last in ((3, 4), (0, 3))]
     assert reports == [1, 2, 1]

@@ -66,7 +66,7 @@ def stubs(monkeypatch):
 
 @pytest.mark.parametrize("task", ["binary", "multilabel"])
 def test_evalnets_rate_blocked_pairs_together(tmp_path, stubs, monkeypatch, task):
-    monkeypatch.setattr(module, "CHUNK", 3)
+    monkeypatch.setattr("incmask.predict.CHUNK", 3)
     values = stacks(tmp_path, task)
     reports = []
     rated = rate_range(rate_job(tmp_path, task, judges=["0.5", "0.9"]), reports.append)
@@ -165,7 +165,7 @@ def candidate_job(folder, *, before, first=0, last=NUM):
 @pytest.mark.parametrize("chunk", [2, 32])
 @pytest.mark.parametrize("ranges", [((0, NUM),), ((4, NUM), (0, 4))])
 def test_the_best_candidate_wins(tmp_path, scripted, monkeypatch, ranges, chunk):
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr("incmask.predict.CHUNK", chunk)
     np.save(tmp_path / "images.npy", np.arange(NUM, dtype=np.uint8)[:, None, None, None].repeat(32, 1).repeat(32, 2))
     np.save(tmp_path / "label.npy", np.full((NUM, 32, 32), 9, np.uint8))
     ratings = np.zeros(NUM)

@@ -12,9 +12,9 @@ from incmask.batches import Order, image_tensor
 from incmask.blocking import block_image
 from incmask.config import Settings, Task
 from incmask.device import autocast
-from incmask.predict import CHUNK
+from incmask.predict import chunk_images
 from incmask.quality.pairs import PairSet
-from incmask.quality.targets import mask_planes, quality
+from incmask.quality.targets import mask_channels, mask_planes, quality
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,9 @@ def judge_pairs(networks: Sequence[nn.Module], objective: Judging, *, settings: 
     """Rate all validation pairs by the mean of the networks' outputs."""
     pairs = _Pairs(objective.validation)
     outputs = []
-    for first in range(0, len(pairs), CHUNK):
-        images, labels, masks = pairs.take(range(first, min(first + CHUNK, len(pairs))))
+    num = chunk_images(mask_channels(objective.task, objective.num_classes), pairs.shape)
+    for first in range(0, len(pairs), num):
+        images, labels, masks = pairs.take(range(first, min(first + num, len(pairs))))
         outputs.append(
             judge(
                 networks,
@@ -187,6 +188,11 @@ class _Pairs:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the images."""
+        return self._images.shape
 
     def take(self, chosen: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Copies of images, labels and masks."""

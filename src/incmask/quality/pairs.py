@@ -12,9 +12,9 @@ from incmask.config import IGNORED, Settings, Task
 from incmask.device import resolve_device
 from incmask.labelling import agreement, hard_votes
 from incmask.models import load_model
-from incmask.predict import CHUNK, predict_probabilities, to_label
+from incmask.predict import chunk_images, predict_probabilities, to_label
 from incmask.progress import Report, ignore
-from incmask.quality.targets import network_targets, targets
+from incmask.quality.targets import mask_channels, network_targets, targets
 from incmask.vote import Inconsistency
 
 TRAINING_PASSES, VALIDATION_PASSES = 10, 3
@@ -106,8 +106,9 @@ def make_pairs(job: PairJob, report: Report = ignore) -> PairTargets:
     labels = np.load(job.labels, mmap_mode="r+")
     masks = np.load(job.inconsistent, mmap_mode="r+") if job.inconsistent else None
     found = []
-    for first in range(job.first, job.last, CHUNK):
-        rows = job.rows[first : min(first + CHUNK, job.last)]
+    num = chunk_images(mask_channels(job.task, job.num_classes), images.shape)
+    for first in range(job.first, job.last, num):
+        rows = job.rows[first : min(first + num, job.last)]
         truth = truths[list(rows)]
         made = []
         for number, each in enumerate(_make(job, networks, images[list(rows)], truth, rows=rows)):

@@ -8,10 +8,10 @@ import numpy as np
 from incmask.config import Settings, Task
 from incmask.device import resolve_device
 from incmask.models import load_model
-from incmask.predict import CHUNK, predict_probabilities, to_label
+from incmask.predict import chunk_images, predict_probabilities, to_label
 from incmask.progress import Report, ignore
 from incmask.quality.judging import judge
-from incmask.quality.targets import quality, true_quality
+from incmask.quality.targets import mask_channels, quality, true_quality
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ def rate_range(job: RateJob, report: Report = ignore) -> RatedRange:
     images, labels, masks = (np.load(path, mmap_mode="r") for path in (job.images, job.label, job.inconsistent))
     truths = np.load(job.truth, mmap_mode="r") if job.truth else None
     ratings = []
-    for first in range(job.first, job.last, CHUNK):
-        rows = slice(first, min(first + CHUNK, job.last))
+    num = chunk_images(mask_channels(job.task, job.num_classes), images.shape)
+    for first in range(job.first, job.last, num):
+        rows = slice(first, min(first + num, job.last))
         label, mask = np.asarray(labels[rows]), np.asarray(masks[rows])
         if truths is not None:
             ratings.append(true_quality(label, truths[rows], mask, task=job.task, num_classes=job.num_classes))
@@ -110,8 +111,9 @@ def choose_range(job: CandidateJob, report: Report = ignore) -> RatedRange:
     teachers, judges = ([load_model(path).to(device) for path in paths] for paths in (job.teachers, job.judges))
     images, labels = np.load(job.images, mmap_mode="r"), np.load(job.label, mmap_mode="r+")
     best = job.quality.astype(float).copy()
-    for first in range(job.first, job.last, CHUNK):
-        rows = np.arange(first, min(first + CHUNK, job.last))
+    num = chunk_images(mask_channels(job.task, job.num_classes), images.shape)
+    for first in range(job.first, job.last, num):
+        rows = np.arange(first, min(first + num, job.last))
         ratings = best[rows - job.first]
         chosen = labels[rows]
         for teacher in teachers:
