@@ -155,6 +155,7 @@ def label_job(folder, task, *, num=7, admit="all", **ranges):
         first=ranges.get("first", 0),
         last=ranges.get("last", num),
         task=task,
+        num_outputs=spec.out_channels,
         vote=HARD,
         admit=admit,
         settings=some_settings(precision="float32"),

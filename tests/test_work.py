@@ -31,6 +31,8 @@ def test_with_a_fixed_number_of_steps_all_models_take_as_many():
     assert work("ldt", FIXED) == work("aldt", FIXED) == work("fdt", FIXED) == pytest.approx(4 * 6 * HALF)
     assert work("me", FIXED) == pytest.approx((4 + 2 * 3) * 6 * HALF)
     assert work("cl", FIXED) == pytest.approx((4 + 3) * 6 * HALF)
+    # Of a single step an epoch each part takes one.
+    assert work("cl", FIXED.model_copy(update={"steps_per_epoch": 1})) == pytest.approx((4 * 2 + 3 * 4) * HALF)
     assert work("im+", FIXED) == pytest.approx(4 * 6 * HALF + 3 * 6 * (HALF + THREE_QUARTERS))
     assert work("im+", FIXED, taken_over=("ldt",)) == pytest.approx(3 * 6 * (HALF + THREE_QUARTERS))
     # Both base recipes, 3 EvalNets of twice the width, 2 generations.

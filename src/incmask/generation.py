@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.batches import Source
+from incmask.batches import Source, num_outputs
 from incmask.data.stack import new_stack
 from incmask.evalnets import Judges
 from incmask.execute.local import LocalPool
@@ -138,6 +138,7 @@ def _vote(run: Generations, teachers: Sequence[Student], generation: int, labels
             first=first,
             last=last,
             task=dataset.task,
+            num_outputs=num_outputs(dataset.task, len(dataset.classes)),
             vote=vote,
             settings=settings,
             views=views,

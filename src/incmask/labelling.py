@@ -11,7 +11,7 @@ from incmask.augment.ops import Strength, draw_geometry, flip_rotate, photometri
 from incmask.blocking import AdmissionRule, admitted
 from incmask.config import Settings, Task
 from incmask.device import resolve_device
-from incmask.models import load_model, outputs_of
+from incmask.models import load_model
 from incmask.predict import chunk_images, predict_probabilities, to_label
 from incmask.progress import Report, ignore
 from incmask.recipes import Vote
@@ -43,6 +43,7 @@ class LabelJob:
         label, inconsistent: ``.npy`` that are there already and whose rows are filled in.
         first, last: rows ``first`` to ``last - 1``.
         task: what the models predict.
+        num_outputs: their logits a pixel.
         vote: how members are combined.
         views: where members vote on changed versions of each image; None: on the image itself.
         admit: which binary pairs are used.
@@ -57,6 +58,7 @@ class LabelJob:
     first: int
     last: int
     task: Task
+    num_outputs: int
     vote: Vote
     admit: AdmissionRule
     settings: Settings
@@ -89,7 +91,7 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
     images = np.load(job.images, mmap_mode="r")
     labels, masks = np.load(job.label, mmap_mode="r+"), np.load(job.inconsistent, mmap_mode="r+")
     facts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    num = chunk_images(outputs_of(networks[0]), images.shape)
+    num = chunk_images(job.num_outputs, images.shape)
     for first in range(job.first, job.last, num):
         rows = slice(first, min(first + num, job.last))
         members = _members(job, networks, images[rows], first=first)

@@ -90,12 +90,6 @@ _KINDS: dict[str, type[Spec]] = {"network": NetworkSpec, "evalnet": EvalNetSpec}
 """By the word that stands before a description in a file."""
 
 
-def outputs_of(network: nn.Module) -> int:
-    """Logits a pixel of a network that segments."""
-    assert isinstance(network, UNet)
-    return network.head.out_channels
-
-
 def save_model(path: Path, state: Mapping[str, Tensor], spec: Spec) -> None:
     """Write weights and description to one safetensors file, whole or not at all."""
     kind = next(name for name, known in _KINDS.items() if isinstance(spec, known))

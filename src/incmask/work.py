@@ -49,10 +49,12 @@ def planned_work(
         cost = train_cost(settings.evalnet_width or 2 * settings.width)
         work += settings.num_evalnets * cost * _plain_steps(settings, num_pairs)
     if recipe.objective == "consistency":
+        # Each epoch has a part with labels and one without.
         student = steps(recipe, num_labelled)
         if not settings.steps_per_epoch:
-            # Each epoch has a pass over the unlabelled images, too.
             student += steps(recipe, num_unlabelled)
+        elif settings.steps_per_epoch == 1:
+            student *= 2
     else:
         student = steps(recipe, labelled_part(recipe) + num_unlabelled * (1 + recipe.keep_plain))
     for generation in range(1, num_generations_of(recipe, settings) + 1):

@@ -77,7 +77,7 @@ def content(**changes):
         warnings=("LDT reaches FDT: there is no room to see anything.",),
         sentences=("im beats strong-ldt.",),
         tables=(table("Who beats the baselines?"), table("The best of all repeats")),
-        pairs=table("Differences between all pairs"),
+        pairs=(table("Differences between all pairs"),),
         figure_groups=(Group("Scores", "By generation.", (picture("a"),)), Group("Sweeps", "", (picture("b"),))),
         costs=table("Costs"),
         sheets=(sheet("s-1"), sheet("s-2")),
@@ -185,7 +185,7 @@ def test_texts_cannot_inject_anything():
                 warnings=(EVIL,),
                 sentences=(EVIL,),
                 tables=(evil_table,),
-                pairs=evil_table,
+                pairs=(evil_table,),
                 figure_groups=(Group(EVIL, EVIL, pictures),),
                 costs=evil_table,
                 sheets=(dataclasses.replace(sheet("s"), title=EVIL, alt=EVIL),),
@@ -222,14 +222,14 @@ def test_what_is_empty_is_left_out_with_its_heading():
         warnings=(),
         sentences=(),
         tables=(),
-        pairs=None,
+        pairs=(),
         figure_groups=groups[:1],
         costs=None,
         sheets=(),
     )
     parsed = Page(compare_page(nothing))
     assert parsed.all("section") == parsed.all("h2") == parsed.all("figure") == parsed.all("table") == []
-    assert Page(compare_page(content(tables=(table(note=""),), pairs=None))).text.count("A note.") == 1  # of the costs
+    assert Page(compare_page(content(tables=(table(note=""),), pairs=()))).text.count("A note.") == 1  # of the costs
 
 
 def test_sheets_beyond_the_size_of_the_page_are_left_out_with_a_note(monkeypatch):
