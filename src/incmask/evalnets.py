@@ -10,12 +10,11 @@ import numpy as np
 from scipy import stats
 
 from incmask.data.stack import new_stack
-from incmask.execute.local import LocalPool
+from incmask.execute.local import LocalPool, run_ranges
 from incmask.files import csv_text, whole_file
 from incmask.fit import FitJob
 from incmask.models import EvalNetSpec, load_model
 from incmask.predict import CHUNK, Validation
-from incmask.progress import ignore
 from incmask.quality.judging import Judging, judge_pairs
 from incmask.quality.pairs import TRAINING_PASSES, VALIDATION_PASSES, PairJob, PairSet, make_pairs
 from incmask.quality.targets import mask_channels, num_outputs, quality
@@ -197,7 +196,7 @@ def _pairs(
         jobs = [
             replace(template, first=first, last=min(first + CHUNK, len(rows))) for first in range(0, len(rows), CHUNK)
         ]
-        parts = sorted((made for _, made in pool.run(make_pairs, jobs, ignore)), key=lambda part: part.first)
+        parts = run_ranges(pool, make_pairs, jobs)
     targets = np.concatenate([part.targets for part in parts], 1)
     with whole_file(pairs.targets) as path, open(path, "wb") as handle:
         np.save(handle, targets.reshape(num_pairs, -1))

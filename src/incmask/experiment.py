@@ -90,12 +90,12 @@ def run(
         progress.say(note)
     # Before the folder is begun with choices that do not fit this machine or the models to be taken over.
     num_workers = num_workers_of(chosen, progress)
+    # Once: it reads every file.
+    record = chosen.describe_data()
     for source in (bases or {}).values():
-        _check_source(source, chosen, chosen.describe_data())
+        _check_source(source, chosen, record)
     with LocalPool(num_workers) as pool:
-        return run_resolved(
-            chosen, out, data=chosen.describe_data(), pool=pool, progress=progress, bases=bases, deliver=True
-        )
+        return run_resolved(chosen, out, data=record, pool=pool, progress=progress, bases=bases, deliver=True)
 
 
 def run_resolved(

@@ -9,13 +9,13 @@ import numpy as np
 from incmask.batches import Source, num_outputs
 from incmask.data.stack import new_stack
 from incmask.evalnets import Judges
-from incmask.execute.local import LocalPool
+from incmask.execute.local import LocalPool, run_ranges
 from incmask.execute.plan import train_cost
 from incmask.files import whole_file
 from incmask.labelling import LabelJob, Views, foreground_fraction, label_range
 from incmask.mixture import Part
 from incmask.predict import CHUNK
-from incmask.progress import Progress, ignore
+from incmask.progress import Progress
 from incmask.pseudo_labels import (
     INCONSISTENT,
     INDEX,
@@ -149,7 +149,7 @@ def _vote(run: Generations, teachers: Sequence[Student], generation: int, labels
         )
         for first, last in _ranges(len(unlabelled))
     ]
-    parts = sorted((part for _, part in run.pool.run(label_range, jobs, ignore)), key=lambda part: part.first)
+    parts = run_ranges(run.pool, label_range, jobs)
     admitted, disputed, foreground = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("admitted", "inconsistent_fraction", "foreground_fraction")
@@ -184,7 +184,7 @@ def _rate(run: Generations, labels: Path, masks: Path) -> np.ndarray:
         )
         for first, last in _ranges(len(unlabelled))
     ]
-    parts = sorted((part for _, part in run.pool.run(rate_range, jobs, ignore)), key=lambda part: part.first)
+    parts = run_ranges(run.pool, rate_range, jobs)
     return np.concatenate([part.quality for part in parts])
 
 
@@ -218,7 +218,7 @@ def _choose(run: Generations, teachers: Sequence[Student], generation: int, labe
         )
         for first, last in _ranges(len(unlabelled))
     ]
-    parts = sorted((part for _, part in run.pool.run(choose_range, jobs, ignore)), key=lambda part: part.first)
+    parts = run_ranges(run.pool, choose_range, jobs)
     quality = np.concatenate([part.quality for part in parts])
     # One by one; a stack may be larger than memory.
     chosen = np.load(labels, mmap_mode="r")

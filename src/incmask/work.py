@@ -30,7 +30,7 @@ def planned_work(
 
     def steps(of: Recipe, num_pairs: int) -> int:
         used = training_settings(of, settings, num_pairs=num_pairs, num_full=num_full)
-        return used.epochs * (used.steps_per_epoch or max(1, num_pairs // used.batch_size))
+        return _steps(used, num_pairs)
 
     def labelled_part(of: Recipe) -> int:
         factors = {"plain": 1, "strong": 1, "augmented": 1 + NUM_AUGMENTED_COPIES}
@@ -47,7 +47,7 @@ def planned_work(
         num_masks = 1 + settings.num_base * len(recipe.evalnets.examples_from)
         num_pairs = num_labelled * (TRAINING_PASSES if recipe.evalnets.blocked else num_masks)
         cost = train_cost(settings.evalnet_width or 2 * settings.width)
-        work += settings.num_evalnets * cost * _plain_steps(settings, num_pairs)
+        work += settings.num_evalnets * cost * _steps(settings, num_pairs)
     if recipe.objective == "consistency":
         # Each epoch has a part with labels and one without.
         student = steps(recipe, num_labelled)
@@ -62,5 +62,5 @@ def planned_work(
     return work
 
 
-def _plain_steps(settings: Settings, num_pairs: int) -> int:
+def _steps(settings: Settings, num_pairs: int) -> int:
     return settings.epochs * (settings.steps_per_epoch or max(1, num_pairs // settings.batch_size))

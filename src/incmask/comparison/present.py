@@ -182,7 +182,7 @@ def _counted(some: Sequence[Verdict], num: int) -> str:
 
 
 def _listed(some: Sequence[Verdict]) -> str:
-    names = [f"{verdict.recipe} {verdict.setting}".strip() for verdict in some]
+    names = [approach_name(verdict) for verdict in some]
     return f" ({', '.join(names)})" if names else ""
 
 
@@ -200,10 +200,9 @@ def _warnings(comparison: Comparison, found: Sequence[Verdict]) -> list[str]:
         judges = run.outcome.trained.judges
         if judges and not judges.report.useful:
             variant = run.cell.variant
-            name = f"{variant.recipe} {variant.setting}".strip()
             warnings.append(
-                f"{name}, repeat {variant.repeat}: the EvalNets are no better than predicting the mean (off by "
-                f"{judges.report.mae:.3f}, the mean by {judges.report.mean_mae:.3f})."
+                f"{approach_name(variant)}, repeat {variant.repeat}: the EvalNets are no better than predicting "
+                f"the mean (off by {judges.report.mae:.3f}, the mean by {judges.report.mean_mae:.3f})."
             )
     return warnings
 
@@ -219,8 +218,7 @@ def _judges_table(comparison: Comparison) -> Table | None:
             "–" if value is None else f"{value:.3f}"
             for value in (report.mae, report.mean_mae, report.pearson, report.spearman)
         ]
-        name = f"{variant.recipe} {variant.setting}".strip()
-        lines.append((name, variant.budget, str(variant.repeat), str(report.num_judges), *numbers))
+        lines.append((approach_name(variant), variant.budget, str(variant.repeat), str(report.num_judges), *numbers))
     if not lines:
         return None
     return Table(

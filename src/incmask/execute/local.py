@@ -11,10 +11,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from incmask.errors import IncmaskError, fail
-from incmask.progress import Report
+from incmask.progress import Report, ignore
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -109,6 +109,24 @@ class LocalPool:
     def _drain(self, report: Report) -> None:
         while not self._queue.empty():
             report(self._queue.get())
+
+
+class Range(Protocol):
+    """The result of a job on some of many rows."""
+
+    @property
+    def first(self) -> int:
+        """The first of them."""
+
+
+RangeResult = TypeVar("RangeResult", bound=Range)
+
+
+def run_ranges(
+    pool: LocalPool, function: Callable[[Job, Report], RangeResult], jobs: Sequence[Job]
+) -> list[RangeResult]:
+    """Run jobs on ranges of rows and give what comes of them in the order of the rows."""
+    return sorted((result for _, result in pool.run(function, jobs, ignore)), key=lambda result: result.first)
 
 
 def _start(queue: Any, networks: bool, less_memory: str) -> None:

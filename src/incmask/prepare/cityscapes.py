@@ -7,7 +7,7 @@ from typing import Literal
 from incmask.config import IGNORED
 from incmask.data.dataset import ClassInfo, Colour
 from incmask.errors import fail
-from incmask.prepare.images import REFUSED, Pair, PairWork, Wanted, by_stem, pair_up, pick, require_all
+from incmask.prepare.images import REFUSED, Pair, PairWork, Wanted, by_stem, incomplete, pair_up, pick, require_all
 from incmask.prepare.options import PrepareOptions
 from incmask.prepare.plan import Count, Origin, Part, Place, Plan
 from incmask.prepare.sources import Source
@@ -189,10 +189,6 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
         notes=(
             f"resized to 208×416: images {'bilinearly' if options.paper else 'by area'}, masks to the nearest pixel",
             "val and test are halves of the owner's val, since the labels of the owner's test are not public",
-            *(
-                f"{part}: {len(have)} images, where the owner distributes {whole}: is the download complete?"
-                for (part, whole), have in zip(_DISTRIBUTED.items(), pairs, strict=True)
-                if len(have) != whole
-            ),
+            *incomplete(_DISTRIBUTED, pairs),
         ),
     )

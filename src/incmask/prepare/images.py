@@ -281,3 +281,10 @@ def pair_up(images: Mapping[str, Entry], masks: Mapping[str, Entry], *, where: s
     if not pairs:
         raise fail(where, "holds no images with masks", again)
     return pairs
+
+
+def incomplete(distributed: Mapping[str, int], have: Sequence[Collection[object]]) -> Iterator[str]:
+    """Say of each part that has another number of images than its owner distributes, in the same order."""
+    for (part, whole), images in zip(distributed.items(), have, strict=True):
+        if len(images) != whole:
+            yield f"{part}: {len(images)} images, where the owner distributes {whole}: is the download complete?"

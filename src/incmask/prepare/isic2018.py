@@ -2,7 +2,7 @@
 
 from incmask.data.dataset import ClassInfo
 from incmask.errors import fail
-from incmask.prepare.images import REFUSED, Pair, PairWork, Wanted, by_stem, pair_up, pick, require_all
+from incmask.prepare.images import REFUSED, Pair, PairWork, Wanted, by_stem, incomplete, pair_up, pick, require_all
 from incmask.prepare.options import PrepareOptions
 from incmask.prepare.plan import Count, Origin, Part, Place, Plan
 from incmask.prepare.sources import Source
@@ -88,10 +88,6 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
         origin=ORIGIN,
         notes=(
             f"resized to 256×256: images {'bilinearly' if options.paper else 'by area'}, masks to the nearest pixel",
-            *(
-                f"{part}: {len(have)} images, where the owner distributes {whole}: is the download complete?"
-                for (part, whole), have in zip(_DISTRIBUTED.items(), pairs, strict=True)
-                if len(have) != whole
-            ),
+            *incomplete(_DISTRIBUTED, pairs),
         ),
     )

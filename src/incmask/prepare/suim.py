@@ -16,6 +16,7 @@ from incmask.prepare.images import (
     Wanted,
     by_stem,
     entry_path,
+    incomplete,
     pair_up,
     pick,
     read_rgb,
@@ -214,11 +215,7 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
                 if num_resized
                 else []
             ),
-            *(
-                f"{part}: {len(have)} images, where the owner distributes {whole}: is the download complete?"
-                for (part, whole), have in zip(_DISTRIBUTED.items(), pairs, strict=True)
-                if len(have) != whole
-            ),
+            *incomplete(_DISTRIBUTED, pairs),
         ),
     )
 
