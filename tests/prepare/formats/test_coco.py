@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_data import examples_of, labels_of, parts_of, plan_of, write_image, write_json
 
 from incmask.errors import IncmaskError
 from incmask.prepare.formats.coco import decode_counts
+from own_data import examples_of, labels_of, parts_of, plan_of, write_image, write_json
 
 
 def annotation(number: int, image: int, category: int, segmentation: Any, **more: Any) -> dict[str, Any]:

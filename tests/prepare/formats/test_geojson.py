@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from own_data import labels_of, parts_of, plan_of, write_image, write_json
 
 from incmask.errors import IncmaskError
+from own_data import labels_of, parts_of, plan_of, write_image, write_json
 
 WHOLE = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]
 HOLE = [[1, 1], [3, 1], [3, 3], [1, 3], [1, 1]]

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from own_data import examples_of, labels_of, parts_of, plan_of, write_image, write_json
 
 from incmask.errors import IncmaskError
+from own_data import examples_of, labels_of, parts_of, plan_of, write_image, write_json
 
 
 def shape(label: str, kind: str, *points: tuple[float, float]) -> dict[str, Any]:

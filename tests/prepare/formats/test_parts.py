@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_data import parts_of, plan_of, write_image
 
 from incmask.errors import IncmaskError
 from incmask.prepare.formats import Picture
@@ -13,6 +12,7 @@ from incmask.prepare.formats.instances import InstanceLabel
 from incmask.prepare.formats.parts import draw
 from incmask.prepare.options import PrepareOptions
 from incmask.prepare.plan import Entry
+from own_data import parts_of, plan_of, write_image
 
 
 def picture(name: str, *, labelled: bool = True) -> Picture:
