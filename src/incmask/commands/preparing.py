@@ -1,0 +1,84 @@
+"""Commands that look at data and prepare it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from incmask.commands.arguments import Data, Json, Quiet
+from incmask.commands.shell import listener, print_result
+
+
+def check(data: Data, as_json: Json = False) -> None:
+    """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing."""
+    from incmask.choices import check_data
+
+    found = check_data(data)
+    if as_json:
+        problems = [{"where": each.where, "what": each.what, "remedy": each.remedy} for each in found.problems]
+        typer.echo(json.dumps({"problems": problems, "description": found.description}, ensure_ascii=False))
+    else:
+        for line in found.description:
+            typer.echo(line)
+        for problem in found.problems:
+            typer.echo(f"problem: {problem}")
+        number = f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}"
+        typer.echo(number if found.problems else "no problems: ready for `incmask run`")
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def prepare(
+    kind: Annotated[str, typer.Argument(help="isic2018, hela, suim or cityscapes; folder: your own data")],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="the download: archives or unpacked folders")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="data folder to make; an unfinished one goes on")],
+    paper: Annotated[bool, typer.Option("--paper", help="do as the paper did, even where that is worse")] = False,
+    ids: Annotated[
+        Literal["all", "train"], typer.Option("--ids", help="cityscapes: all 34 ids, or the usual 19 to train on")
+    ] = "all",
+    group_split: Annotated[
+        bool, typer.Option("--group-split/--no-group-split", help="hela: all crops of a frame stay together")
+    ] = True,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout",
+            help="folder: pairs, class-folders, coco, labelme, geojson, instances or instances-binary "
+            "[default: recognised]",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="folder: regular expression for the part of a name that stays together (patient)"),
+    ] = None,
+    val_fraction: Annotated[
+        float, typer.Option("--val-fraction", min=0, max=1, help="folder: share to validate")
+    ] = 0.1,
+    test_fraction: Annotated[float, typer.Option("--test-fraction", min=0, max=1, help="folder: share to test")] = 0.1,
+    labelled_fraction: Annotated[
+        float, typer.Option("--labelled-fraction", min=0, max=1, help="folder: share of the rest that keeps its masks")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of every split and crop")] = 42,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make a data folder of a data set as its owner distributes it, or of your own files in other formats."""
+    from incmask.prepare.options import PrepareOptions
+    from incmask.prepare.prepare import prepare as run_prepare
+    from incmask.prepare.prepare import prepared_as_dict, prepared_text
+
+    options = PrepareOptions(
+        paper=paper,
+        ids=ids,
+        group_split=group_split,
+        seed=seed,
+        layout=layout,
+        group=group,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        labelled_fraction=labelled_fraction,
+    )
+    with listener(quiet or as_json) as progress:
+        prepared = run_prepare(kind, source, target, options=options, progress=progress)
+    print_result(prepared_text(prepared), prepared_as_dict(prepared), as_json=as_json)

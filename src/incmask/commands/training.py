@@ -1,0 +1,157 @@
+"""Commands that train: demo, run, compare, settings."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from incmask.commands.arguments import (
+    Data,
+    EffortOption,
+    FitOption,
+    Json,
+    PresetOption,
+    ProfileOption,
+    Quiet,
+    RecipeOption,
+    RunFolder,
+    SetOption,
+    SizeOption,
+)
+from incmask.commands.shell import listener, print_result
+from incmask.errors import IncmaskError
+from incmask.recipes import RECIPES
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for images and results")] = Path("incmask-demo"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Do the whole job on built-in images, in a few minutes."""
+    from incmask.demo import run_demo, to_table
+
+    with listener(quiet or as_json) as progress:
+        result = run_demo(out, progress=progress)
+    print_result(to_table(result), result.as_dict(), as_json=as_json)
+
+
+def run(
+    data: Data,
+    out: RunFolder = None,
+    recipe: RecipeOption = None,
+    preset: PresetOption = None,
+    effort: EffortOption = None,
+    profile: ProfileOption = None,
+    size: SizeOption = None,
+    fit: FitOption = None,
+    assignments: SetOption = [],  # noqa: B006 - typer copies it
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train on labelled and unlabelled images, and write models, masks, disputed pixels and scores."""
+    from incmask.api import default_out
+    from incmask.choices import Choices
+    from incmask.config import parse_assignments
+    from incmask.experiment import run as run_experiment
+    from incmask.tables import outcome_as_dict, outcome_table
+
+    settings = parse_assignments(assignments)
+    settings |= {"size": size} if size else {}
+    settings |= {"fit": fit} if fit else {}
+    choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, settings=settings)
+    with listener(quiet or as_json) as progress:
+        outcome = run_experiment(data, out or default_out(data), choices=choices, progress=progress)
+    print_result(outcome_table(outcome), outcome_as_dict(outcome), as_json=as_json)
+
+
+def compare(
+    data: Data,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="folder; an unfinished comparison goes on  [default: DATA-compare]"),
+    ] = None,
+    recipes: Annotated[
+        str, typer.Option("--recipes", help=f"all, or some of {', '.join(RECIPES)}, with commas between")
+    ] = "all",
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="how often all is repeated with another seed")] = 3,
+    equal_steps: Annotated[
+        bool, typer.Option("--equal-steps", help="also train every approach for as many steps as FDT takes")
+    ] = False,
+    preset: PresetOption = None,
+    effort: EffortOption = None,
+    profile: ProfileOption = None,
+    size: SizeOption = None,
+    fit: FitOption = None,
+    assignments: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE[,VALUE...]",
+            help="any setting, see `incmask settings`; several values are all tried; may be repeated",
+        ),
+    ] = [],  # noqa: B006 - typer copies it
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Compare approaches on the same images with the same seeds: tables, figures, significance and cost."""
+    import shlex
+
+    from incmask.api import default_out
+    from incmask.choices import Choices
+    from incmask.comparison.compare import compare as run_comparison
+    from incmask.comparison.present import (
+        PAGE,
+        comparison_as_dict,
+        comparison_text,
+        find,
+        write_findings,
+        write_page,
+    )
+    from incmask.config import parse_grid
+
+    given = parse_grid(assignments)
+    settings = given.single | ({"size": size} if size else {}) | ({"fit": fit} if fit else {})
+    choices = Choices(preset=preset, effort=effort, profile=profile, settings=settings)
+    folder = out or default_out(data, ending="compare")
+    with listener(quiet or as_json) as progress:
+        comparison = run_comparison(
+            data,
+            folder,
+            choices=choices,
+            recipes=tuple(name.strip() for name in recipes.split(",") if name.strip()),
+            num_repeats=repeats,
+            grid=given.several,
+            equal_steps=equal_steps,
+            progress=progress,
+        )
+        progress.doing("tables and figures")
+        findings = find(comparison)
+        write_findings(comparison, findings)
+        problems: list[str] = []
+        try:
+            write_page(comparison, findings, command=shlex.join(["incmask", *sys.argv[1:]]))
+        except IncmaskError as error:
+            # The numbers are there all the same; an older page would show others.
+            (folder / PAGE).unlink(missing_ok=True)
+            problems = [f"no page: {problem}" for problem in error.problems]
+    values = comparison_as_dict(comparison, findings) | {"problems": problems}
+    print_result("\n".join([comparison_text(comparison, findings), *problems]), values, as_json=as_json)
+
+
+def settings(
+    preset: Annotated[str, typer.Option("--preset", help="default or paper")] = "default",
+    effort: EffortOption = None,
+) -> None:
+    """List every setting with its value; the output can stand in incmask.toml."""
+    from incmask.config import Settings, resolve_settings
+
+    resolved = resolve_settings(preset=preset, effort=effort)
+    typer.echo("[settings]")
+    for name, field in Settings.model_fields.items():
+        value = getattr(resolved, name)
+        # TOML has no word for nothing, so an example stands in a comment.
+        text = f"# {name} = {(field.examples or [None])[0]}" if value is None else f"{name} = {json.dumps(value)}"
+        typer.echo(f"{text:<42}# {field.description}")
