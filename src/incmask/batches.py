@@ -13,6 +13,7 @@ from incmask.augment.ops import Strength, augment_pair
 from incmask.blocking import block_image, block_label
 from incmask.config import IGNORED, Task
 from incmask.recipes import Blocking
+from incmask.rows import Rows
 
 ROW = np.dtype([("source", "u1"), ("index", "<i4"), ("strength", "i1"), ("seed", "<u4")])
 """One training example: which source, which image of it, which entry of the strengths (-1: as it is),
@@ -23,7 +24,7 @@ PLAIN = -1
 
 @dataclass(frozen=True)
 class Source:
-    """Stacks on disk, read through memory maps.
+    """Stacks on disk, of which single rows are read.
 
     Attributes:
         images: ``.npy``, uint8, (N, H, W, C).
@@ -118,11 +119,10 @@ class Batches:
 
     def __init__(self, training_set: TrainingSet, *, batch_size: int, steps_per_epoch: int, redraw: bool, seed: int):
         self._set = training_set
-        self._images = [np.load(source.images, mmap_mode="r") for source in training_set.sources]
-        self._labels = [np.load(source.labels, mmap_mode="r") for source in training_set.sources]
+        self._images = [Rows(source.images) for source in training_set.sources]
+        self._labels = [Rows(source.labels) for source in training_set.sources]
         self._inconsistent = [
-            None if source.inconsistent is None else np.load(source.inconsistent, mmap_mode="r")
-            for source in training_set.sources
+            None if source.inconsistent is None else Rows(source.inconsistent) for source in training_set.sources
         ]
         self._redraw = redraw
         self._seed = seed
@@ -152,7 +152,9 @@ class Batches:
                 strength=self._set.strengths[row["strength"]],
                 generator=np.random.default_rng(seeds),
             )
-            image, label, mask = pair.image, pair.label, pair.inconsistent
+            assert pair.label is not None
+            assert pair.inconsistent is not None
+            return pair.image, pair.label, pair.inconsistent
         return image, label, mask
 
 

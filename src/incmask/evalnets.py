@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from incmask.data.stack import new_stack
 from incmask.execute.local import LocalPool, run_ranges
 from incmask.files import csv_text, whole_file
 from incmask.fit import FitJob
@@ -18,6 +17,7 @@ from incmask.predict import CHUNK, Validation
 from incmask.quality.judging import Judging, judge_pairs
 from incmask.quality.pairs import TRAINING_PASSES, VALIDATION_PASSES, PairJob, PairSet, make_pairs
 from incmask.quality.targets import mask_channels, num_outputs, quality
+from incmask.rows import new_rows
 from incmask.store import Store
 from incmask.students import Setup, Student, rank, seed_for, train
 
@@ -190,9 +190,9 @@ def _pairs(
         )
         num_pairs = template.pairs_an_image * len(rows)
         classes = (len(dataset.classes),) if dataset.task == "multilabel" else ()
-        new_stack(labels, np.uint8, (num_pairs, *setup.size, *classes)).flush()
+        new_rows(labels, np.uint8, (num_pairs, *setup.size, *classes))
         if masks is not None:
-            new_stack(masks, np.bool_, (num_pairs, *setup.size)).flush()
+            new_rows(masks, np.bool_, (num_pairs, *setup.size))
         jobs = [
             replace(template, first=first, last=min(first + CHUNK, len(rows))) for first in range(0, len(rows), CHUNK)
         ]

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from incmask.batches import Source, num_outputs
-from incmask.data.stack import new_stack
 from incmask.evalnets import Judges
 from incmask.execute.local import LocalPool, run_ranges
 from incmask.execute.plan import train_cost
@@ -29,6 +28,7 @@ from incmask.pseudo_labels import (
 from incmask.quality.copies import Band, band_of, num_copies
 from incmask.quality.rating import CandidateJob, RateJob, choose_range, rate_range
 from incmask.recipes import BestCandidate, Vote
+from incmask.rows import Rows, new_rows
 from incmask.store import Store
 from incmask.students import Setup, Student, fit_jobs, seed_for, stage_name, train, width_of
 
@@ -107,8 +107,8 @@ def label(run: Generations, teachers: Sequence[Student], generation: int) -> Par
         shape = (len(unlabelled), *setup.size)
         with whole_file(labels) as labels_path, whole_file(masks) as masks_path:
             classes = (len(setup.dataset.classes),) if setup.dataset.task == "multilabel" else ()
-            new_stack(labels_path, np.uint8, shape + classes).flush()
-            new_stack(masks_path, np.bool_, shape).flush()
+            new_rows(labels_path, np.uint8, shape + classes)
+            new_rows(masks_path, np.bool_, shape)
             if isinstance(setup.recipe.labeller, BestCandidate):
                 found = _choose(run, teachers, generation, labels_path)
             else:
@@ -199,10 +199,9 @@ def _choose(run: Generations, teachers: Sequence[Student], generation: int, labe
         earlier = read_pseudo_labels(folder / INDEX)
         assert earlier.quality is not None
         before = np.where(earlier.admitted, earlier.quality, -1)
-        stack, old = np.load(labels, mmap_mode="r+"), np.load(folder / LABEL, mmap_mode="r")
-        for row in np.flatnonzero(earlier.admitted):
-            stack[row] = old[row]
-        stack.flush()
+        chosen, old = Rows(labels), Rows(folder / LABEL)
+        for row in np.flatnonzero(earlier.admitted).tolist():
+            chosen[row] = old[row]
     jobs = [
         CandidateJob(
             teachers=tuple(teacher.model for teacher in teachers),
@@ -220,9 +219,11 @@ def _choose(run: Generations, teachers: Sequence[Student], generation: int, labe
     ]
     parts = run_ranges(run.pool, choose_range, jobs)
     quality = np.concatenate([part.quality for part in parts])
-    # One by one; a stack may be larger than memory.
-    chosen = np.load(labels, mmap_mode="r")
-    foreground = np.array([foreground_fraction(label[None], None, task=setup.dataset.task)[0] for label in chosen])
+    # One by one; all of them may be larger than memory.
+    chosen = Rows(labels)
+    foreground = np.array(
+        [foreground_fraction(chosen[row][None], None, task=setup.dataset.task)[0] for row in range(len(chosen))]
+    )
     none = np.zeros(len(quality))
     return PseudoLabels(quality >= run.threshold, none, foreground, quality, np.ones(len(quality), int))
 

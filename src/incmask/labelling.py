@@ -15,6 +15,7 @@ from incmask.models import load_model
 from incmask.predict import chunk_images, predict_probabilities, to_label
 from incmask.progress import Report, ignore
 from incmask.recipes import Vote
+from incmask.rows import Rows
 from incmask.vote import Inconsistency, inconsistency
 
 
@@ -88,8 +89,7 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
     """Label the images of a range and write the rows of ``job.label`` and ``job.inconsistent``."""
     device = resolve_device(job.settings.device)
     networks = [load_model(path).to(device) for path in job.members]
-    images = np.load(job.images, mmap_mode="r")
-    labels, masks = np.load(job.label, mmap_mode="r+"), np.load(job.inconsistent, mmap_mode="r+")
+    images, labels, masks = (Rows(path) for path in (job.images, job.label, job.inconsistent))
     facts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     num = chunk_images(job.num_outputs, images.shape)
     for first in range(job.first, job.last, num):
@@ -112,8 +112,6 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
             )
         )
         report(len(voted.label))
-    labels.flush()
-    masks.flush()
     return LabelledRange(job.first, *(np.concatenate(fact) for fact in zip(*facts, strict=True)))
 
 

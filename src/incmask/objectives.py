@@ -15,6 +15,7 @@ from incmask.errors import fail
 from incmask.losses import segmentation_loss
 from incmask.nets.unet import LEVELS
 from incmask.predict import Evaluation, Validation, evaluate, probabilities
+from incmask.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class _Views:
     """Draws two views of each image of a batch: flipped and turned alike, and changed in intensity each for itself."""
 
     def __init__(self, unlabelled: Unlabelled, settings: Settings, *, steps_per_epoch: int, seed: int):
-        self._images = np.load(unlabelled.images, mmap_mode="r")
+        self._images = Rows(unlabelled.images)
         self._strength = unlabelled.strength
         self._seed = seed
         # Another order than that of the labelled images.

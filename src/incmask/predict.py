@@ -15,6 +15,7 @@ from incmask.config import Settings, Task
 from incmask.device import autocast
 from incmask.losses import segmentation_loss
 from incmask.metrics import Counts, count, main_scores
+from incmask.rows import Rows
 
 CHUNK, CHUNK_BYTES = 32, 64 * 2**20
 """Images a forward pass, and bytes of what comes out of it, at most."""
@@ -36,7 +37,7 @@ class Validation:
 
     def chunks(self, num_outputs: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Images and labels, as many at a time as ``chunk_images`` says."""
-        images, labels = np.load(self.images, mmap_mode="r"), np.load(self.labels, mmap_mode="r")
+        images, labels = Rows(self.images), Rows(self.labels)
         rows = np.arange(len(images)) if self.rows is None else np.asarray(self.rows)
         num = chunk_images(num_outputs, images.shape)
         for first in range(0, len(rows), num):

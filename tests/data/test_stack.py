@@ -9,7 +9,7 @@ from trees import options, picture, save, scan_ok
 
 from incmask.data.dataset import Item
 from incmask.data.scan import load_dataset
-from incmask.data.stack import build_stack, derive_size, new_stack, read_stack
+from incmask.data.stack import build_stack, derive_size, read_stack
 from incmask.data.tiles import scale_image
 from incmask.errors import IncmaskError
 
@@ -152,17 +152,6 @@ def test_a_full_disk_is_told_before_anything_is_read(tmp_path, monkeypatch):
     with pytest.raises(IncmaskError, match="No space left on device"):
         build_stack(dataset.labelled, dataset, size=SIZE, fit="resize", folder=tmp_path / "stack")
     assert list((tmp_path / "stack").iterdir()) == []
-
-
-def test_a_new_stack_takes_its_room_at_once(tmp_path):
-    stack = new_stack(tmp_path / "x.npy", np.dtype(np.uint8), (4, 64, 64))
-    assert stack.shape == (4, 64, 64)
-    assert (tmp_path / "x.npy").stat().st_size == 4 * 64 * 64 + 128
-    if hasattr(os, "posix_fallocate"):
-        assert (tmp_path / "x.npy").stat().st_blocks * 512 >= 4 * 64 * 64
-    stack[2] = 7
-    stack.flush()
-    assert np.load(tmp_path / "x.npy").sum() == 7 * 64 * 64
 
 
 def items(*sizes):

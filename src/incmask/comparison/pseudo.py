@@ -11,6 +11,7 @@ from incmask.metrics import count, main_scores
 from incmask.progress import Report, ignore
 from incmask.pseudo_labels import INCONSISTENT, INDEX, LABEL, read_pseudo_labels
 from incmask.report.rows import MASK_CLASS, FrequencyRow, PseudoRow, Variant
+from incmask.rows import Rows
 
 _CHUNK = 32
 
@@ -53,16 +54,14 @@ class PseudoFacts:
 def compare_with_truth(job: PseudoJob, report: Report = ignore) -> PseudoFacts:
     """Measure every pseudo-label, and count classes over all of them."""
     known = read_pseudo_labels(job.folder / INDEX)
-    labels, masks, truths = (
-        np.load(path, mmap_mode="r") for path in (job.folder / LABEL, job.folder / INCONSISTENT, job.truth)
-    )
+    labels, masks, truths = (Rows(path) for path in (job.folder / LABEL, job.folder / INCONSISTENT, job.truth))
     errors, scores = [], []
     pixels = np.zeros((2, len(job.class_names)))
     num_pixels = num_masked = 0
     for first in range(0, len(labels), _CHUNK):
         rows = slice(first, first + _CHUNK)
-        label, truth = np.asarray(labels[rows]), np.asarray(truths[rows])
-        mask = np.asarray(masks[rows]) if job.blocked else np.zeros(label.shape[:3], bool)
+        label, truth = labels[rows], truths[rows]
+        mask = masks[rows] if job.blocked else np.zeros(label.shape[:3], bool)
         errors += _error_fractions(label, truth, mask).tolist()
         scores += _scores(label, truth, mask, job).tolist()
         pixels += [_class_pixels(label, mask, job), _class_pixels(truth, np.zeros_like(mask), job)]

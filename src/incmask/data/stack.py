@@ -1,7 +1,6 @@
-"""A part of a data set at the network's size, as memory-mapped stacks."""
+"""A part of a data set at the network's size, as stacks of equal arrays."""
 
 import csv
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from incmask.config import IGNORED
 from incmask.data.dataset import Dataset, Item
 from incmask.data.readers import read_label, read_network_image
 from incmask.data.tiles import Window, cut, scale_image, scale_label, windows
 from incmask.files import csv_text, whole_file, write_text
+from incmask.rows import new_rows
 
 LARGEST_SIDE_PX = 512
 """Derived sizes stop here; larger networks' inputs have to be asked for."""
@@ -109,11 +108,11 @@ def build_stack(
 
     with ExitStack() as files:
         images_path = files.enter_context(whole_file(stack.images))
-        images = new_stack(images_path, np.dtype(np.uint8), (len(places), *size, dataset.channels))
+        images = new_rows(images_path, np.uint8, (len(places), *size, dataset.channels))
         labels = None
         if has_labels:
             labels_path = files.enter_context(whole_file(stack.labels))
-            labels = new_stack(labels_path, np.dtype(np.uint8), label_shape)
+            labels = new_rows(labels_path, np.uint8, label_shape)
 
         def fill(item: Item) -> None:
             image = read_network_image(item.image, channels=dataset.channels, intensity=dataset.intensity)
@@ -128,23 +127,7 @@ def build_stack(
 
         with ThreadPoolExecutor(num_threads) as pool:
             list(pool.map(fill, items))
-        images.flush()
-        if labels is not None:
-            labels.flush()
     write_text(stack.index, _index(places))
-    return stack
-
-
-def new_stack(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap:
-    """Make a ``.npy`` file of zeros to be filled through a memory map.
-
-    Raises:
-        OSError: the disk has no room; a process that wrote to the map later would be killed.
-    """
-    stack = np.lib.format.open_memmap(path, "w+", dtype, shape)
-    if hasattr(os, "posix_fallocate"):
-        with open(path, "r+b") as handle:
-            os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
     return stack
 
 

@@ -15,6 +15,7 @@ from incmask.device import autocast
 from incmask.predict import chunk_images
 from incmask.quality.pairs import PairSet
 from incmask.quality.targets import mask_channels, mask_planes, quality
+from incmask.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,8 @@ class _Pairs:
     """The stacks of a set, open."""
 
     def __init__(self, pairs: PairSet):
-        self._images, self._labels = (np.load(path, mmap_mode="r") for path in (pairs.images, pairs.labels))
-        self._inconsistent = np.load(pairs.inconsistent, mmap_mode="r") if pairs.inconsistent else None
+        self._images, self._labels = (Rows(path) for path in (pairs.images, pairs.labels))
+        self._inconsistent = Rows(pairs.inconsistent) if pairs.inconsistent else None
         self._rows = np.asarray(pairs.rows)
         self.targets: np.ndarray = np.load(pairs.targets)
 

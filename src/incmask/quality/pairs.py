@@ -15,6 +15,7 @@ from incmask.models import load_model
 from incmask.predict import chunk_images, predict_probabilities, to_label
 from incmask.progress import Report, ignore
 from incmask.quality.targets import mask_channels, network_targets, targets
+from incmask.rows import Rows
 from incmask.vote import Inconsistency
 
 TRAINING_PASSES, VALIDATION_PASSES = 10, 3
@@ -102,27 +103,24 @@ def make_pairs(job: PairJob, report: Report = ignore) -> PairTargets:
     """Write the masks of a range and measure them against the truth."""
     device = resolve_device(job.settings.device)
     networks = [load_model(path).to(device) for path in job.members]
-    images, truths = (np.load(path, mmap_mode="r") for path in (job.images, job.truth))
-    labels = np.load(job.labels, mmap_mode="r+")
-    masks = np.load(job.inconsistent, mmap_mode="r+") if job.inconsistent else None
+    images, truths = Rows(job.images), Rows(job.truth)
+    labels = Rows(job.labels)
+    masks = Rows(job.inconsistent) if job.inconsistent else None
     found = []
     num = chunk_images(mask_channels(job.task, job.num_classes), images.shape)
     for first in range(job.first, job.last, num):
         rows = job.rows[first : min(first + num, job.last)]
-        truth = truths[list(rows)]
+        truth = truths[np.asarray(rows)]
         made = []
-        for number, each in enumerate(_make(job, networks, images[list(rows)], truth, rows=rows)):
+        for number, each in enumerate(_make(job, networks, images[np.asarray(rows)], truth, rows=rows)):
             place = slice(number * len(job.rows) + first, number * len(job.rows) + first + len(rows))
             labels[place] = each.label
-            if masks is not None:
+            if masks is not None and each.inconsistent is not None:
                 masks[place] = each.inconsistent
             known = targets(each.label, truth, each.inconsistent, task=job.task, num_classes=job.num_classes)
             made.append(network_targets(known, job.task))
         found.append(np.stack(made))
         report(len(rows))
-    labels.flush()
-    if masks is not None:
-        masks.flush()
     return PairTargets(job.first, np.concatenate(found, 1))
 
 

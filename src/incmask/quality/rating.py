@@ -12,6 +12,7 @@ from incmask.predict import chunk_images, predict_probabilities, to_label
 from incmask.progress import Report, ignore
 from incmask.quality.judging import judge
 from incmask.quality.targets import mask_channels, quality, true_quality
+from incmask.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ def rate_range(job: RateJob, report: Report = ignore) -> RatedRange:
     """Rate the pairs of a range, blocked."""
     device = resolve_device(job.settings.device)
     judges = [load_model(path).to(device) for path in job.judges]
-    images, labels, masks = (np.load(path, mmap_mode="r") for path in (job.images, job.label, job.inconsistent))
-    truths = np.load(job.truth, mmap_mode="r") if job.truth else None
+    images, labels, masks = (Rows(path) for path in (job.images, job.label, job.inconsistent))
+    truths = Rows(job.truth) if job.truth else None
     ratings = []
     num = chunk_images(mask_channels(job.task, job.num_classes), images.shape)
     for first in range(job.first, job.last, num):
         rows = slice(first, min(first + num, job.last))
-        label, mask = np.asarray(labels[rows]), np.asarray(masks[rows])
+        label, mask = labels[rows], masks[rows]
         if truths is not None:
             ratings.append(true_quality(label, truths[rows], mask, task=job.task, num_classes=job.num_classes))
         else:
@@ -109,12 +110,13 @@ def choose_range(job: CandidateJob, report: Report = ignore) -> RatedRange:
     """
     device = resolve_device(job.settings.device)
     teachers, judges = ([load_model(path).to(device) for path in paths] for paths in (job.teachers, job.judges))
-    images, labels = np.load(job.images, mmap_mode="r"), np.load(job.label, mmap_mode="r+")
+    images, labels = Rows(job.images), Rows(job.label)
     best = job.quality.astype(float).copy()
     num = chunk_images(mask_channels(job.task, job.num_classes), images.shape)
     for first in range(job.first, job.last, num):
-        rows = np.arange(first, min(first + num, job.last))
-        ratings = best[rows - job.first]
+        rows = slice(first, min(first + num, job.last))
+        of_job = slice(rows.start - job.first, rows.stop - job.first)
+        ratings = best[of_job]
         chosen = labels[rows]
         for teacher in teachers:
             (member,) = predict_probabilities([teacher], images[rows], task=job.task, precision=job.settings.precision)
@@ -131,7 +133,6 @@ def choose_range(job: CandidateJob, report: Report = ignore) -> RatedRange:
             rating = quality(outputs, job.task)
             better = rating > ratings
             ratings, chosen[better] = np.where(better, rating, ratings), label[better]
-        labels[rows], best[rows - job.first] = chosen, ratings
-        report(len(rows))
-    labels.flush()
+        labels[rows], best[of_job] = chosen, ratings
+        report(len(ratings))
     return RatedRange(job.first, best)

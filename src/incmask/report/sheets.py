@@ -20,6 +20,7 @@ from incmask.data.stack import read_stack
 from incmask.errors import fail
 from incmask.metrics import count, main_scores
 from incmask.pseudo_labels import INCONSISTENT, LABEL
+from incmask.rows import Rows
 
 GREY: Colour = (128, 128, 128)
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
@@ -216,7 +217,7 @@ class _Cell:
 def _row(path: Path, row: int) -> Pixels:
     """Read one row of a stack, which may be larger than memory."""
     try:
-        return np.array(np.load(path, mmap_mode="r")[row])
+        return Rows(path)[row]
     except (OSError, ValueError) as error:
         raise fail(path, f"cannot be read ({error})", "run `incmask compare` again") from error
 

@@ -1,0 +1,88 @@
+"""Rows of ``.npy`` files, without a memory map: pages of a map that were touched count as a process's memory."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class Rows:
+    """The rows of an array on disk; what is read is a copy.
+
+    May be used by several threads and processes as long as no two write, or one writes and one reads, the same row.
+
+    Args:
+        path: a ``.npy`` file whose first axis counts the rows, in C order.
+
+    Attributes:
+        shape: of the whole array.
+        dtype: of its values.
+
+    Raises:
+        OSError, ValueError: the file cannot be read, or is no such array.
+    """
+
+    def __init__(self, path: Path):
+        array = np.load(path, mmap_mode="r")
+        if not isinstance(array, np.memmap) or not array.ndim or not array.flags.c_contiguous:
+            raise ValueError(f"{path} has no rows in C order")
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+        self._path, self._offset = path, array.offset
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: "int | slice | NDArray[np.integer[Any]]") -> NDArray[Any]:
+        """Read a row, a range of step 1, or rows by number; indices count from 0, and none is negative."""
+        if isinstance(index, slice):
+            first, last, step = index.indices(len(self))
+            assert step == 1, "ranges are read in one piece"
+            return self._read(first, max(0, last - first))
+        if isinstance(index, np.ndarray):
+            rows = np.empty((len(index), *self.shape[1:]), self.dtype)
+            for place, number in enumerate(index.tolist()):
+                rows[place] = self._read(number, 1)[0]
+            return rows
+        return self._read(index, 1)[0]
+
+    def __setitem__(self, first: "int | slice", values: NDArray[Any]) -> None:
+        """Write a row, or rows one after another from the start of a range on.
+
+        Raises:
+            ValueError: the values have not the shape of these rows.
+            OSError: the file cannot be written.
+        """
+        start, stop = (first.start, first.stop) if isinstance(first, slice) else (first, first + 1)
+        shape = (stop - start, *self.shape[1:]) if isinstance(first, slice) else self.shape[1:]
+        if values.shape != shape or not 0 <= start <= stop <= len(self):
+            raise ValueError(f"rows {start} to {stop} of {self.shape} take {shape}, got {values.shape}")
+        with open(self._path, "r+b") as handle:
+            handle.seek(self._offset + start * self._row_bytes)
+            handle.write(np.ascontiguousarray(values, self.dtype).data)
+
+    @property
+    def _row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:])) * self.dtype.itemsize
+
+    def _read(self, first: int, num: int) -> NDArray[Any]:
+        if not 0 <= first <= first + num <= len(self):
+            raise IndexError(f"rows {first} to {first + num} of {len(self)}")
+        count = num * int(np.prod(self.shape[1:]))
+        values = np.fromfile(self._path, self.dtype, count, offset=self._offset + first * self._row_bytes)
+        return values.reshape(num, *self.shape[1:])
+
+
+def new_rows(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> Rows:
+    """Make a ``.npy`` file of zeros to be filled.
+
+    Raises:
+        OSError: the disk has no room for all of it.
+    """
+    np.lib.format.open_memmap(path, "w+", np.dtype(dtype), shape)
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as handle:
+            os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
+    return Rows(path)
