@@ -13,6 +13,7 @@ from incmask.experiment import Outcome, run
 SETTINGS: dict[str, object] = {
     "epochs": 2,
     "steps_per_epoch": 2,
+    "validation_share": 1.0,
     "batch_size": 2,
     "num_base": 2,
     "num_students": 2,

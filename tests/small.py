@@ -61,7 +61,7 @@ def rows_of(num: int, *, strength: int = PLAIN) -> np.ndarray:
 
 def some_settings(preset: str = "default", **values: object) -> Settings:
     """Give the settings of a preset with little to do."""
-    few = {"epochs": 3, "batch_size": 2, "steps_per_epoch": 2, "device": "cpu", "width": 0.125}
+    few = {"epochs": 3, "batch_size": 2, "steps_per_epoch": 2, "device": "cpu", "width": 0.125, "validation_share": 1.0}
     return Settings.model_validate(few | PRESETS[preset] | {"batch_size": 2} | values)
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 import incmask.objectives as module
 from incmask.errors import IncmaskError
-from incmask.fit import CHECKPOINT, HISTORY, MODEL, SCORES, Trainer, fit, learning_rate
+from incmask.fit import CHECKPOINT, HISTORY, MODEL, SCORES, Trainer, fit, learning_rate, validated_parts
 from incmask.metrics import Counts
 from incmask.models import load_model, load_tensors
 from incmask.predict import Evaluation
@@ -74,6 +74,35 @@ def test_every_step_is_reported_once(tmp_path):
         fit(job, stop_after(3))
     fit(job, reports.append)
     assert reports == [2, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("num_parts", "share", "num_validation", "parts"),
+    [
+        (4, 1.0, 10**6, [0, 1, 2, 3]),
+        (4, 0.1, 0, [0, 1, 2, 3]),
+        # 1,200 images are learnt from and 300 looked at cost 100: four times 100 of 1,600 would be a quarter.
+        (4, 0.25, 300, [0, 1, 2, 3]),
+        (4, 0.15, 300, [1, 3]),
+        (4, 0.1, 300, [3]),
+        (4, 0.001, 300, [3]),
+        (5, 0.21, 300, [1, 3, 4]),
+    ],
+)
+def test_validation_takes_no_more_than_its_share(num_parts, share, num_validation, parts):
+    assert validated_parts(num_parts, share=share, num_trained=1200, num_validation=num_validation) == parts
+
+
+def test_a_training_with_fewer_validations_goes_on_where_it_was_stopped(tmp_path):
+    job = some_job(tmp_path, settings=some_settings("default", epochs=3, validation_share=0.001))
+    fit(job)
+    assert len((job.folder / HISTORY).read_text().splitlines()) == 2
+    assert json.loads((job.folder / SCORES).read_text())["epoch"] == 3
+    other = replace(job, folder=tmp_path / "interrupted")
+    with pytest.raises(Stopped):
+        fit(other, stop_after(5))
+    fit(other)
+    assert (other.folder / MODEL).read_bytes() == (job.folder / MODEL).read_bytes()
 
 
 @pytest.mark.parametrize("content", ["empty", "half", "another network"])

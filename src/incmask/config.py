@@ -80,7 +80,10 @@ class Settings(Section):
     width: float = Field(0.5, ge=0.0625, le=8, description="the networks' width factor (the paper's alpha)")
     width_step: float = Field(0.25, ge=0, description="added to the width each generation where it grows")
 
-    epochs: int = Field(20, ge=1, description="epochs a model; after each it is scored on validation")
+    epochs: int = Field(20, ge=1, description="epochs a model; after each, or some, it is scored on validation")
+    validation_share: float = Field(
+        0.1, gt=0, le=1, description="of a training's time, at most; 1: validation after every epoch"
+    )
     steps_per_epoch: int = Field(50, ge=0, description="training steps an epoch; 0: one pass over the images")
     batch_size: int = Field(16, ge=1, description="images a training step")
     learning_rate: float = Field(0.003, gt=0, description="highest learning rate")
@@ -135,6 +138,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "loss": "auto",
         "redraw": False,
         "precision": "float32",
+        "validation_share": 1.0,
         "select_by": "auto",
         "empty_iou": 0,
         "admit": "label_exceeds_mask",

@@ -21,6 +21,9 @@ from incmask.progress import Report, ignore
 
 MODEL, HISTORY, SCORES, CHECKPOINT = "model.safetensors", "history.csv", "scores.json", "checkpoint.safetensors"
 
+_VALIDATION_COST = 1 / 3
+"""Of an image that is looked at, to one that is learnt from: forward alone, to forward and back."""
+
 
 class Scored(Protocol):
     """What validation came to: a loss, and a score of which more is better."""
@@ -38,6 +41,7 @@ class Lessons(Protocol):
     Attributes:
         phases: steps of each part of an epoch; validation follows each part.
         batch_sizes: images a step of each part.
+        num_validation: images that a validation takes.
         by_loss: whether the validation loss chooses the epoch, and not the score.
     """
 
@@ -46,6 +50,9 @@ class Lessons(Protocol):
 
     @property
     def batch_sizes(self) -> tuple[int, ...]: ...
+
+    @property
+    def num_validation(self) -> int: ...
 
     @property
     def by_loss(self) -> bool: ...
@@ -201,8 +208,14 @@ def fit(job: FitJob, report: Report = ignore) -> None:
     settings = job.settings
     trainer = Trainer(job, resolve_device(settings.device))
     lessons = trainer.lessons
-    # The step after which each part of an epoch ends.
+    # The step after which each part of an epoch ends, and the parts that a validation follows.
     ends = list(itertools.accumulate(lessons.phases * settings.epochs))
+    num_images = settings.epochs * sum(
+        steps * size for steps, size in zip(lessons.phases, lessons.batch_sizes, strict=True)
+    )
+    validated = validated_parts(
+        len(ends), share=settings.validation_share, num_trained=num_images, num_validation=lessons.num_validation
+    )
     best: dict[str, Tensor] = {}
     history: list[dict[str, float]] = []
     checkpoint = job.folder / CHECKPOINT
@@ -212,10 +225,11 @@ def fit(job: FitJob, report: Report = ignore) -> None:
             history, best = about["history"], trainer.restore(tensors)
         except (KeyError, IndexError, ValueError, RuntimeError) as error:
             raise fail(checkpoint, "belongs to another training", "remove it and run again") from error
-        report(ends[len(history) - 1])
+        report(ends[validated[len(history) - 1]])
 
-    for part in range(len(history), len(ends)):
-        started, losses, first = time.monotonic(), 0.0, ends[part - 1] if part else 0
+    for part in validated[len(history) :]:
+        started, losses = time.monotonic(), 0.0
+        first = ends[validated[len(history) - 1]] if history else 0
         for step in range(first, ends[part]):
             losses += trainer.step(step)
             report(1)
@@ -231,19 +245,32 @@ def fit(job: FitJob, report: Report = ignore) -> None:
                 "seconds": round(time.monotonic() - started, 3),
             }
         )
-        if _best_part(history, by_loss=lessons.by_loss) == part:
+        if _best(history, by_loss=lessons.by_loss) is history[-1]:
             best = {name: tensor.clone() for name, tensor in trainer.averaged.state_dict().items()}
         save_tensors(checkpoint, trainer.state(best), {"history": history})
 
-    chosen = history[_best_part(history, by_loss=lessons.by_loss)]
+    chosen = _best(history, by_loss=lessons.by_loss)
     save_model(job.folder / MODEL, best, job.network)
     write_text(job.folder / HISTORY, csv_text(list(chosen), [list(row.values()) for row in history]))
     kept = ("epoch", "validation_loss", "validation_score")
-    num_images = settings.epochs * sum(
-        steps * size for steps, size in zip(lessons.phases, lessons.batch_sizes, strict=True)
-    )
     reached = {name: chosen[name] for name in kept} | {"steps": trainer.num_steps, "images": num_images}
     write_text(job.folder / SCORES, json.dumps(reached, indent=1))
+
+
+def validated_parts(num_parts: int, *, share: float, num_trained: int, num_validation: int) -> list[int]:
+    """Which parts of a training, counted from 0, a validation follows: evenly spaced, the last always among them.
+
+    Args:
+        num_parts: there are.
+        share: of the time that validation may take, above 0; 1: all parts are validated.
+        num_trained: images of all parts together.
+        num_validation: images of a validation.
+    """
+    num = num_parts
+    if share < 1 and num_validation:
+        affordable = share / (1 - share) * num_trained / (num_validation * _VALIDATION_COST)
+        num = max(1, min(num_parts, int(affordable)))
+    return [math.ceil(num_parts * (place + 1) / num) - 1 for place in range(num)]
 
 
 def learning_rate(step: int, num_steps: int, settings: Settings) -> float:
@@ -268,7 +295,6 @@ def _check_finite(loss: float, job: FitJob, *, what: str, step: int) -> None:
         )
 
 
-def _best_part(history: list[dict[str, float]], *, by_loss: bool) -> int:
-    """Index of the part of an epoch to keep, the first of equals (paper section 2.6.2)."""
-    merits = [-row["validation_loss"] if by_loss else row["validation_score"] for row in history]
-    return merits.index(max(merits))
+def _best(history: list[dict[str, float]], *, by_loss: bool) -> dict[str, float]:
+    """The validation whose weights are kept, the first of equals (paper section 2.6.2)."""
+    return max(history, key=lambda row: -row["validation_loss"] if by_loss else row["validation_score"])

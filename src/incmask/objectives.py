@@ -104,6 +104,11 @@ class SegmentationLessons:
         )
 
     @property
+    def num_validation(self) -> int:
+        """Images that a validation takes."""
+        return len(self._objective.validation)
+
+    @property
     def by_loss(self) -> bool:
         """Whether the validation loss chooses the epoch, and not the score."""
         return selects_by_loss(self._settings, self._objective.training.task)

@@ -35,6 +35,9 @@ class Validation:
     labels: Path
     rows: tuple[int, ...] | None = None
 
+    def __len__(self) -> int:
+        return len(Rows(self.images)) if self.rows is None else len(self.rows)
+
     def chunks(self, num_outputs: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Images and labels, as many at a time as ``chunk_images`` says."""
         images, labels = Rows(self.images), Rows(self.labels)

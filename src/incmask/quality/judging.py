@@ -50,12 +50,13 @@ class JudgingLessons:
     """Batches and losses of ``Judging``.
 
     Attributes:
-        phases, batch_sizes: as of every objective; one part an epoch.
+        phases, batch_sizes, num_validation: as of every objective; one part an epoch.
         by_loss: the paper ranks by the mean absolute error (section 2.7.1).
     """
 
     phases: tuple[int, ...]
     batch_sizes: tuple[int, ...]
+    num_validation: int
     by_loss: bool = False
 
     def __init__(self, objective: Judging, settings: Settings, *, seed: int):
@@ -68,6 +69,7 @@ class JudgingLessons:
         )
         self.phases = (self._order.steps_per_epoch,)
         self.batch_sizes = (self._order.batch_size,)
+        self.num_validation = len(_Pairs(objective.validation))
 
     def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor:
         """Mean squared error of a step's batch (section 2.7.1)."""
