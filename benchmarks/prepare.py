@@ -9,9 +9,7 @@ frames, whose size decides the number of crops. Printed, and written to ``OUT/re
 
 import argparse
 import json
-import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -19,6 +17,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
+from benchmarks.memory import watch
 
 SHORT_RUN = (
     *("--recipe", "im", "--set", "num_base=2", "--set", "num_students=2", "--set", "num_kept=2"),
@@ -58,48 +58,14 @@ def main() -> None:
             "run": ["run", str(data), "-o", str(run), "--quiet", *SHORT_RUN],
         }
         for what, command in commands.items():
-            results.append(measure(name, what, command))
+            watched = watch(command)
+            results.append(Measured(name, what, watched.seconds, watched.peak_mib))
             print(results[-1], file=sys.stderr, flush=True)
     text = json.dumps([asdict(each) for each in results], indent=1)
     (options.out / "results.json").write_text(text, encoding="utf-8")
     print("| data set | command | seconds | peak MiB |\n|---|---|---|---|")
     for each in results:
         print(f"| {each.data_set} | {each.command} | {each.seconds:.0f} | {each.peak_mib} |")
-
-
-def measure(data_set: str, what: str, command: list[str]) -> Measured:
-    """Run a command of incmask to its end and watch its memory.
-
-    Raises:
-        RuntimeError: it failed.
-    """
-    started, peak_kib = time.monotonic(), 0
-    process = subprocess.Popen([sys.executable, "-m", "incmask", *command])
-    while process.poll() is None:
-        peak_kib = max(peak_kib, sum(_proportional_kib(pid) for pid in _family(process.pid)))
-        time.sleep(0.5)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return Measured(data_set, what, time.monotonic() - started, peak_kib // 1024)
-
-
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = path.read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            yield from _family(int(child))
-
-
-def _proportional_kib(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def _archive(path: Path, files: Iterator[tuple[str, bytes]]) -> None:

@@ -135,7 +135,8 @@ def watch(monkeypatch) -> Watch:
         fit(job, report)
 
     def noted_load(path, *rest, **options):
-        if "stacks" in Path(path).parts:
+        # What is being written has another name.
+        if "stacks" in Path(path).parts and Path(path).suffix == ".npy":
             (watch.after if watch.at_the_end else watch.before).add("/".join(Path(path).parts[-2:]))
         return load(path, *rest, **options)
 

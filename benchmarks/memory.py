@@ -1,0 +1,51 @@
+"""Seconds and peak memory of a command of incmask, with all its worker processes."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a command took: seconds, and the highest sum over its processes of what is theirs, in MiB."""
+
+    seconds: float
+    peak_mib: int
+
+
+def watch(command: Sequence[str]) -> Watched:
+    """Run a command of incmask to its end and sample its memory twice a second.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    started, peak_kib = time.monotonic(), 0
+    process = subprocess.Popen([sys.executable, "-m", "incmask", *command])
+    while process.poll() is None:
+        peak_kib = max(peak_kib, sum(_proportional_kib(pid) for pid in _family(process.pid)))
+        time.sleep(0.5)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return Watched(time.monotonic() - started, peak_kib // 1024)
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = path.read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            yield from _family(int(child))
+
+
+def _proportional_kib(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
