@@ -361,17 +361,17 @@ def test_predict_keeps_folders_and_names_and_goes_past_what_cannot_be_read(call,
     assert "skipped: " in err
     assert "broken.png" in err
     assert "Traceback" not in err
-    with open(out / "masks.csv", newline="", encoding="utf-8") as handle:
+    with open(out / "summary.csv", newline="", encoding="utf-8") as handle:
         assert {row["name"] for row in csv.DictReader(handle)} == set(sizes)
     for name, size in sizes.items():
-        for folder in ("masks/bright", "masks/dark", "disagreement"):
+        for folder in ("masks/bright", "masks/dark", "disagreement", "inconsistent"):
             mask = cv2.imdecode(np.fromfile(out / folder / f"{name}.png", np.uint8), cv2.IMREAD_UNCHANGED)
             assert mask.shape == size
-    assert len(list(out.rglob("*.png"))) == 9
+    assert len(list(out.rglob("*.png"))) == 12
     (images / "sub folder" / "broken.png").unlink()
     code, told, err = call("predict", finished / "run" / "model", images, "-o", out, "--json")
     assert (code, err) == (0, "")
-    assert one_json(told) == {"images": 3, "out": str(out), "problems": []}
+    assert one_json(told) == {"images": 3, "unchanged": 3, "out": str(out), "problems": []}
 
 
 @pytest.mark.usefixtures("inline")
@@ -381,6 +381,7 @@ def test_predict_takes_a_single_image_and_leaves_its_own_masks_out(call, finishe
     assert call("predict", finished / "run", tmp_path / "a.png", "-o", out, "--quiet")[0] == 0
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == [
         "disagreement/a.png",
+        "inconsistent/a.png",
         "masks/bright/a.png",
         "masks/dark/a.png",
     ]

@@ -4,15 +4,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import settings as given_settings
+from hypothesis import strategies as st
 from torch import nn
 
 from incmask.batches import num_outputs
+from incmask.data.big_images import ArrayRows
 from incmask.data.dataset import ClassInfo
-from incmask.ensemble import ABOUT, About, Ensemble, save_ensemble
+from incmask.ensemble import ABOUT, About, Ensemble, disagreement, save_ensemble
 from incmask.errors import IncmaskError
+from incmask.labelling import combine, hard_votes
 from incmask.models import NetworkSpec, save_model
 from incmask.predict import forward, probabilities, to_label
-from small import NUM_CLASSES, TASKS
+from incmask.recipes import Vote
+from small import NUM_CLASSES, TASKS, blocks
 
 CLASSES = (
     ClassInfo("grün", (0, 0, 0), 7),
@@ -67,6 +73,7 @@ def test_tiles_leave_no_seams(size):
     assert np.array_equal(prediction.inconsistent, (grey >= 100) & (grey < 150))
     assert np.array_equal(prediction.label[grey != 124], (grey >= 125)[grey != 124].astype(np.uint8))
     assert (prediction.probability.dtype, prediction.label.dtype) == (np.float32, np.uint8)
+    assert np.array_equal(prediction.disagreement, prediction.inconsistent * np.float32(0.5))
 
 
 def test_tiles_leave_no_seams_for_several_classes():
@@ -78,6 +85,28 @@ def test_tiles_leave_no_seams_for_several_classes():
     assert prediction.label.shape == (40, 50, 2)
     assert np.array_equal(prediction.label[..., 1], image[..., 0] > 200)
     assert np.array_equal(prediction.inconsistent, (image[..., 0] > 50) & (image[..., 0] <= 60))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("fit", ["resize", "tile"])
+@pytest.mark.parametrize("size", [(150, 97), (32, 400), (300, 20), (10, 12)])
+def test_rows_come_to_the_same_as_the_whole(task, fit, size):
+    networks = [NetworkSpec(3, num_outputs(task, NUM_CLASSES[task]), 0.125).build(seed=seed) for seed in (1, 2, 3)]
+    ensemble = Ensemble(networks, about(task, fit=fit, channels=3), device="cpu")
+    image = blocks(1, side=304, channels=3)[0][: size[0], : size[1]]
+    (whole,) = ensemble.predict([image])
+    parts = list(ensemble.predict_rows(ArrayRows(image)))
+    assert len(parts) > 1 or size[0] <= 256
+    places = [part.first for part in parts]
+    assert places == [0, *np.cumsum([len(part.prediction.inconsistent) for part in parts[:-1]])]
+    probability = np.concatenate([part.prediction.probability for part in parts], 1)
+    # Where both sides shrink, a rounded grey level may differ by one.
+    shrinks = fit == "resize" and min(size) >= 32
+    np.testing.assert_allclose(probability, whole.probability, atol=0.02 if shrinks else 1e-5)
+    for name in ("label", "inconsistent", "disagreement"):
+        joined = np.concatenate([getattr(part.prediction, name) for part in parts])
+        assert joined.shape == getattr(whole, name).shape
+        assert np.mean(joined != getattr(whole, name)) < (0.03 if shrinks else 0.002)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -130,7 +159,36 @@ def test_resizing_scales_the_probabilities_not_the_labels():
 def test_a_single_network_never_disagrees():
     (prediction,) = Ensemble([Pointwise(100.0)], about(), device="cpu").predict([noise(20, 20)])
     assert not prediction.inconsistent.any()
+    assert prediction.disagreement.tolist() == np.zeros((20, 20)).tolist()
     assert 0 < prediction.label.mean() < 1
+
+
+def test_disagreement_is_the_share_off_the_majority_by_hand():
+    # Four members at five pixels: all for, one against, a tie, one for, all against.
+    binary = np.array([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0]], np.uint8)[:, None]
+    assert disagreement(binary, task="binary").tolist() == [[0, 0.25, 0.5, 0.25, 0]]
+    # The second class is disputed at other pixels than the first; the most disputed one counts.
+    second = np.array([[1, 0, 1, 1, 0], [1, 0, 1, 1, 0], [1, 0, 1, 0, 1], [1, 1, 1, 0, 0]], np.uint8)[:, None]
+    both = np.stack([binary, second], -1)
+    assert disagreement(both, task="multilabel").tolist() == [[0, 0.25, 0.5, 0.5, 0.25]]
+    # Ids with 0 the masked class: one mind; 3 to 1; 2 to 1 to 1; all differ; masked against a class; all masked.
+    ids = np.array([[1, 2, 3, 1, 0, 0], [1, 2, 3, 2, 2, 0], [1, 2, 1, 3, 2, 0], [1, 1, 2, 4, 0, 0]], np.uint8)[:, None]
+    assert disagreement(ids, task="multiclass").tolist() == [[0, 0.25, 0.5, 0.75, 0.5, 1]]
+    for task, votes in (("binary", binary), ("multilabel", both), ("multiclass", ids)):
+        alone = disagreement(votes[:1], task=task)
+        assert (alone.shape, alone.dtype, alone.any()) == (votes.shape[1:3], np.float32, False)
+
+
+@given_settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), num=st.integers(2, 5), task=st.sampled_from(TASKS))
+def test_disagreement_is_above_0_exactly_where_pixels_are_inconsistent(seed, num, task):
+    outputs = num_outputs(task, NUM_CLASSES[task])
+    probability = np.random.default_rng(seed).random((num, outputs, 5, 6), np.float32)
+    share = disagreement(hard_votes(probability, task), task=task)
+    expected = combine(probability[:, None], task=task, vote=Vote()).inconsistent[0]
+    assert np.array_equal(share > 0, expected)
+    assert share.max() <= (1 if task == "multiclass" else 0.5)
+    assert np.array_equal(share, disagreement(hard_votes(probability[::-1], task), task=task))
 
 
 def test_no_images_give_no_predictions():

@@ -128,8 +128,10 @@ def check_masks(data, out, task):
         label = read_label(item, dataset)
         assert label.shape[:2] == SIZES[int(item.name[-1]) % len(SIZES)]
         np.testing.assert_array_equal(label, prediction.label)
-        disputed = cv2.imread(str(out / "disagreement" / f"{item.name}.png"), cv2.IMREAD_UNCHANGED)
+        disputed = cv2.imread(str(out / "inconsistent" / f"{item.name}.png"), cv2.IMREAD_UNCHANGED)
         np.testing.assert_array_equal(disputed, prediction.inconsistent * np.uint8(255))
+        shares_of_members = cv2.imread(str(out / "disagreement" / f"{item.name}.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(shares_of_members, np.rint(prediction.disagreement * 255).astype(np.uint8))
         assert row["inconsistent_fraction"] == f"{prediction.inconsistent.mean():.6f}"
         columns = [value for name, value in row.items() if name.startswith("fraction/")]
         planes = {"binary": label[None], "multilabel": np.moveaxis(label, -1, 0)}

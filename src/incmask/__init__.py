@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from incmask import nets
     from incmask.api import Result, compare, load, run
+    from incmask.arrays import ArrayData, write_data
     from incmask.cells import Cells, count_cells
     from incmask.ensemble import Ensemble, Prediction
     from incmask.errors import IncmaskError, Problem
     from incmask.recipes import RECIPES, Blocking, Recipe, Vote
+    from incmask.terminal import show_progress
     from incmask.vote import Inconsistency, continuous_inconsistency, inconsistency
 
 _HOME = {
+    "ArrayData": "arrays",
     "Blocking": "recipes",
     "Cells": "cells",
     "Ensemble": "ensemble",
@@ -34,6 +37,8 @@ _HOME = {
     "inconsistency": "vote",
     "load": "api",
     "run": "api",
+    "show_progress": "terminal",
+    "write_data": "arrays",
 }
 
 __all__ = [  # noqa: RUF022 - the main entries first
@@ -43,6 +48,9 @@ __all__ = [  # noqa: RUF022 - the main entries first
     "inconsistency",
     "continuous_inconsistency",
     "count_cells",
+    "ArrayData",
+    "write_data",
+    "show_progress",
     "RECIPES",
     "nets",
     "Blocking",

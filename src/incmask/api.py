@@ -1,7 +1,12 @@
 """The same jobs as the commands, from Python."""
 
+import csv
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,18 +14,28 @@ from typing import Literal
 import numpy as np
 
 from incmask import experiment
+from incmask.arrays import ArrayData, write_data
 from incmask.choices import Choices
 from incmask.comparison.compare import Comparison
 from incmask.comparison.compare import compare as run_comparison
 from incmask.comparison.plan import ALL
 from incmask.comparison.present import find, write_findings, write_page
+from incmask.data.overlays import draw_overlay
 from incmask.data.readers import to_network_range
+from incmask.data.stack import read_stack
 from incmask.ensemble import Ensemble, Prediction
 from incmask.errors import fail
 from incmask.evaluation import ScoreRow
 from incmask.experiment import Outcome
+from incmask.notebook import picture_html, table_html
+from incmask.outputs import MASK_SHARES
 from incmask.progress import Progress
 from incmask.results import Stage
+from incmask.tables import ensemble_score
+from incmask.terminal import show_progress
+
+_NUM_PICTURES = 4
+"""Shown of a result."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +69,36 @@ class Result:
         """Predict images of any size: see ``predict``."""
         return predict(self.ensemble, images)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the scores, and the unlabelled images with the most disputed pixels."""
+        has_test = any(row.split == "test" for row in self.scores)
+        header = ["stage", "validation", *(["test"] if has_test else []), ""]
+        rows = []
+        for stage in self.outcome.stages:
+            test = [f"{ensemble_score(self.outcome, stage.name).score:.3f}"] if has_test else []
+            rows.append([stage.name, f"{stage.score:.3f}", *test, "handed over" if stage is self.chosen else ""])
+        pictures = "".join(self._pictures())
+        legend = "<div>Outlines are the mask's; disputed pixels are magenta.</div>" if pictures else ""
+        return f"<div>{table_html(header, rows)}{pictures}{legend}</div>"
+
+    def _pictures(self) -> Iterator[str]:
+        table = self.folder / MASK_SHARES
+        if not table.exists():
+            return
+        with open(table, newline="", encoding="utf-8") as handle:
+            disputed = {row["name"]: float(row["inconsistent_fraction"]) for row in csv.DictReader(handle)}
+        names = sorted(disputed, key=lambda name: disputed[name], reverse=True)[:_NUM_PICTURES]
+        stack = read_stack(self.folder / "stacks" / "unlabelled")
+        # Of an image in tiles its first one.
+        images = np.load(stack.images, mmap_mode="r")[[stack.names.index(name) for name in names]]
+        about = self.ensemble.about
+        for name, image, found in zip(names, images, self.ensemble.predict(list(images)), strict=True):
+            drawn = draw_overlay(image, found.label, found.inconsistent, task=about.task, classes=about.classes)
+            yield picture_html(drawn, caption=f"{name}: {disputed[name]:.1%} disputed")
+
 
 def run(
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | ArrayData,
     *,
     out: str | os.PathLike[str] | None = None,
     recipe: str | None = None,
@@ -64,19 +106,21 @@ def run(
     effort: str | None = None,
     profile: str | None = None,
     settings: Mapping[str, object] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool = False,
 ) -> Result:
     """Do the main job: the same as ``incmask run``.
 
     Args:
-        data: folder with ``labelled/`` and ``unlabelled/``.
-        out: run folder; default: DATA with ``-run`` behind its name. An unfinished run there goes on.
+        data: folder with ``labelled/`` and ``unlabelled/``, or arrays.
+        out: run folder; default: DATA with ``-run`` behind its name, and for arrays a temporary folder, which goes
+            with the result unless the process is killed. An unfinished run there goes on. The arrays themselves
+            are not kept there: see ``write_data``.
         recipe: a name of ``RECIPES``; default "im+".
         preset: "default" or "paper".
         effort: "quick", "normal" or "paper".
         profile: kind of images, for the augmentation.
         settings: single settings by name.
-        progress: a listener; default: silence.
+        progress: True shows lines and a bar, here or in the notebook; or a listener.
 
     Raises:
         IncmaskError: the data, a choice or the folder is wrong; each problem says how to mend it.
@@ -84,10 +128,41 @@ def run(
     choices = Choices(
         recipe=recipe, preset=preset, effort=effort, profile=profile, settings=dict(settings) if settings else None
     )
-    outcome = experiment.run(
-        Path(data), Path(out) if out else default_out(Path(data)), choices=choices, progress=progress
-    )
+    with _listening(progress) as listener:
+        if isinstance(data, ArrayData):
+            return _run_arrays(data, None if out is None else Path(out), choices=choices, progress=listener)
+        return _run(Path(data), Path(out) if out else default_out(Path(data)), choices=choices, progress=listener)
+
+
+def _run(data: Path, out: Path, *, choices: Choices, progress: Progress | None) -> Result:
+    outcome = experiment.run(data, out, choices=choices, progress=progress)
     return Result(outcome, load(outcome.root))
+
+
+def _run_arrays(data: ArrayData, out: Path | None, *, choices: Choices, progress: Progress | None) -> Result:
+    with tempfile.TemporaryDirectory(prefix="incmask-") as folder:
+        write_data(data, Path(folder) / "data")
+        if out is not None:
+            return _run(Path(folder) / "data", out, choices=choices, progress=progress)
+        kept = tempfile.mkdtemp(prefix="incmask-")
+        try:
+            result = _run(Path(folder) / "data", Path(kept) / "run", choices=choices, progress=progress)
+        except BaseException:
+            shutil.rmtree(kept, ignore_errors=True)
+            raise
+    weakref.finalize(result, shutil.rmtree, kept, ignore_errors=True)
+    return result
+
+
+@contextmanager
+def _listening(progress: Progress | bool) -> Iterator[Progress | None]:
+    if not isinstance(progress, bool):
+        yield progress
+    elif progress:
+        with show_progress() as shown:
+            yield shown
+    else:
+        yield None
 
 
 def compare(
@@ -102,7 +177,7 @@ def compare(
     profile: str | None = None,
     settings: Mapping[str, object] | None = None,
     grid: Mapping[str, Sequence[object]] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool = False,
 ) -> Comparison:
     """Compare approaches on the same images: the same as ``incmask compare``, tables and page included.
 
@@ -114,7 +189,7 @@ def compare(
         equal_steps: also train every approach for as many steps as FDT takes.
         preset, effort, profile, settings: as for ``run``.
         grid: settings with several values, all of which are tried.
-        progress: a listener; default: silence.
+        progress: as for ``run``.
 
     Returns:
         Its rows: ``models``, ``totals``, ``images``, ``pseudo`` and ``frequencies``.
@@ -123,16 +198,17 @@ def compare(
         IncmaskError: the data, a choice or the folder is wrong, or the packages for reports are not installed.
     """
     choices = Choices(preset=preset, effort=effort, profile=profile, settings=dict(settings) if settings else None)
-    comparison = run_comparison(
-        Path(data),
-        Path(out) if out else default_out(Path(data), ending="compare"),
-        choices=choices,
-        recipes=recipes,
-        num_repeats=num_repeats,
-        grid=grid,
-        equal_steps=equal_steps,
-        progress=progress,
-    )
+    with _listening(progress) as listener:
+        comparison = run_comparison(
+            Path(data),
+            Path(out) if out else default_out(Path(data), ending="compare"),
+            choices=choices,
+            recipes=recipes,
+            num_repeats=num_repeats,
+            grid=grid,
+            equal_steps=equal_steps,
+            progress=listener,
+        )
     findings = find(comparison)
     write_findings(comparison, findings)
     write_page(comparison, findings)

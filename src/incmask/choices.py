@@ -21,6 +21,8 @@ from incmask.data.stack import derive_size
 from incmask.errors import IncmaskError, Problem, fail
 from incmask.profiles import PROFILES, Profile
 from incmask.recipes import RECIPES, Recipe, Vote
+from incmask.rounds import Round, read_rounds
+from incmask.starts import Start
 from incmask.store import hash_file
 
 
@@ -52,6 +54,8 @@ class Resolved:
         dataset: what the folder holds.
         size: height and width of the networks' input.
         notes: what a person should be told.
+        rounds: of corrected labels that were added to the data.
+        start: models of an earlier round to begin with.
     """
 
     names: dict[str, str]
@@ -61,11 +65,14 @@ class Resolved:
     dataset: Dataset
     size: tuple[int, int]
     notes: tuple[str, ...]
+    rounds: tuple[Round, ...] = ()
+    start: Start | None = None
 
     def describe_run(self) -> dict[str, Any]:
         """Every choice, for ``run.toml``; how the work is shared out changes no number and is left out."""
         settings = self.settings.model_dump(mode="json", exclude={"num_workers", "size"})
-        return {**self.names, "size": list(self.size), "settings": settings}
+        start = {"start": self.start.describe()} if self.start else {}
+        return {**self.names, "size": list(self.size), **start, "settings": settings}
 
     def describe_data(self) -> dict[str, Any]:
         """Everything about the data that a run depends on, for ``data.json``."""
@@ -139,7 +146,8 @@ def resolve(data: Path, choices: Choices) -> Resolved:
         f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}, effort {names['effort']}, "
         f"networks of {size[0]}×{size[1]}×{dataset.channels} and width {settings.width:g}"
     )
-    return Resolved(names, recipe, PROFILES[names["profile"]], settings, dataset, size, tuple(notes))
+    profile, rounds = PROFILES[names["profile"]], read_rounds(data)
+    return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes), rounds)
 
 
 @dataclass(frozen=True)

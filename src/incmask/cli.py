@@ -4,8 +4,12 @@ import sys
 
 import typer
 
+from incmask.commands.exporting import export
+from incmask.commands.labelling import import_labels
 from incmask.commands.predicting import predict
 from incmask.commands.preparing import check, prepare
+from incmask.commands.ranking import rank
+from incmask.commands.reporting import report
 from incmask.commands.shell import StoppedError
 from incmask.commands.training import compare, demo, run, settings
 from incmask.errors import IncmaskError
@@ -18,8 +22,10 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (demo, check, run, compare, prepare, predict, settings):
+for command in (demo, check, run, compare, prepare, predict, rank, report, export):
     app.command()(command)
+app.command("import")(import_labels)
+app.command()(settings)
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 import pydantic
 import torch
@@ -15,15 +14,26 @@ from torch import nn
 
 from incmask.batches import num_outputs
 from incmask.config import Task
+from incmask.data.big_images import STRIP_ROWS, Rows
 from incmask.data.dataset import ClassInfo
-from incmask.data.tiles import TILE_OVERLAP_FRACTION, Window, blend_weight, cut, scale_image, windows
+from incmask.data.tiles import (
+    TILE_OVERLAP_FRACTION,
+    Window,
+    add_tile,
+    assemble,
+    blend_weight,
+    cut,
+    enlarge_rows,
+    scale_image,
+    shrink_rows,
+    windows,
+)
 from incmask.device import resolve_device
 from incmask.errors import fail
 from incmask.files import whole_file, write_text
-from incmask.labelling import combine
+from incmask.labelling import hard_votes
 from incmask.models import load_model
 from incmask.predict import chunk_images, forward, probabilities, to_label
-from incmask.recipes import Vote
 
 ABOUT = "model.json"
 FORMAT = 1
@@ -38,11 +48,26 @@ class Prediction:
         inconsistent: bool, (H, W): pixels on which the members disagree.
         probability: float32, (K, H, W), mean over the members; for multiclass it sums to 1 at most,
             the rest being the masked class.
+        disagreement: float32, (H, W), the share of members that are off the majority, as ``disagreement`` gives it.
     """
 
     label: np.ndarray
     inconsistent: np.ndarray
     probability: np.ndarray
+    disagreement: np.ndarray
+
+
+@dataclass(frozen=True)
+class RowsPrediction:
+    """What an ensemble makes of some rows of an image.
+
+    Attributes:
+        first: place of the first of them.
+        prediction: of these rows.
+    """
+
+    first: int
+    prediction: Prediction
 
 
 @dataclass(frozen=True)
@@ -100,7 +125,7 @@ class Ensemble:
         Raises:
             IncmaskError: there is none, or a file of it is damaged.
         """
-        folder = folder / "model" if (folder / "model" / ABOUT).exists() else folder
+        folder = model_folder(folder)
         try:
             content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             about, members = _about_from(content), _MEMBERS.validate_python(content["members"])
@@ -136,8 +161,57 @@ class Ensemble:
             tiles += [scale_image(image, about.size) if place is None else cut(image, place) for place in where]
         outputs = self._outputs(tiles)
         for image, where in zip(images, places, strict=True):
-            members = _assemble([(place, next(outputs)) for place in where], image.shape[:2])
+            members = assemble([(place, next(outputs)) for place in where], image.shape[:2])
             yield self._prediction(members)
+
+    def predict_rows(self, image: Rows) -> Iterator[RowsPrediction]:
+        """Predict an image that need not fit into memory, some rows at a time, from the top.
+
+        The same as ``predict`` but for rounding: tiles lie at the same places, and are blended in the same way.
+
+        Args:
+            image: rows are uint8, (rows, W, channels).
+        """
+        if self.about.fit == "tile":
+            return self._predict_tile_rows(image)
+        return self._predict_resized_rows(image)
+
+    def _predict_tile_rows(self, image: Rows) -> Iterator[RowsPrediction]:
+        size, (height, width) = (image.height, image.width), self.about.size
+        places = windows(size, self.about.size, overlap_fraction=TILE_OVERLAP_FRACTION)
+        tops = sorted({place.top for place in places})
+        weight = blend_weight((height, width))
+        total, weights = np.zeros(0), np.zeros(0)
+        for top, below in zip(tops, [*tops[1:], image.height], strict=True):
+            strip = image.read(top, min(top + height, image.height))
+            where = [Window(0, place.left, height, width) for place in places if place.top == top]
+            outputs = self._outputs([cut(strip, place) for place in where])
+            for place, tile in zip(where, outputs, strict=True):
+                if not weights.size:
+                    total = np.zeros((*tile.shape[:2], height, image.width), np.float32)
+                    weights = np.zeros((height, image.width), np.float32)
+                add_tile(total, weights, place, tile, weight)
+            # The tiles of the next row reach no higher than its top.
+            done = below - top
+            yield RowsPrediction(top, self._prediction(total[..., :done, :] / weights[:done]))
+            total[..., : height - done, :] = total[..., done:, :].copy()
+            weights[: height - done] = weights[done:].copy()
+            total[..., height - done :, :], weights[height - done :] = 0, 0
+
+    def _predict_resized_rows(self, image: Rows) -> Iterator[RowsPrediction]:
+        (height, width), size = self.about.size, (image.height, image.width)
+        if height > size[0] or width > size[1]:
+            small = scale_image(image.read(0, image.height), self.about.size)
+        else:
+            mean = np.zeros((height, width, self.about.channels), np.float32)
+            for first in range(0, image.height, STRIP_ROWS):
+                rows = image.read(first, min(first + STRIP_ROWS, image.height))
+                mean += shrink_rows(rows, self.about.size, first=first, num_rows=image.height)
+            small = np.clip(np.rint(mean), 0, 255).astype(np.uint8)
+        (members,) = self._outputs([small])
+        for first in range(0, image.height, STRIP_ROWS):
+            last = min(first + STRIP_ROWS, image.height)
+            yield RowsPrediction(first, self._prediction(enlarge_rows(members, size, first=first, last=last)))
 
     def _outputs(self, tiles: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Members' probabilities of each tile: float32, (n, C, h, w)."""
@@ -151,11 +225,44 @@ class Ensemble:
     def _prediction(self, members: np.ndarray) -> Prediction:
         task, mean = self.about.task, members.mean(0)
         label = to_label(mean[None], task)[0]
-        if len(members) == 1:
-            inconsistent = np.zeros(mean.shape[1:], bool)
-        else:
-            inconsistent = combine(members[:, None], task=task, vote=Vote()).inconsistent[0]
-        return Prediction(label, inconsistent, mean[1:] if task == "multiclass" else mean)
+        probability = mean[1:] if task == "multiclass" else mean
+        share = disagreement(hard_votes(members, task), task=task)
+        return Prediction(label, share > 0, probability, share)
+
+
+def disagreement(votes: np.ndarray, *, task: Task) -> np.ndarray:
+    """Give the share of members that are off the majority at each pixel.
+
+    It is above 0 exactly where ``Prediction.inconsistent`` is True. A vote for the masked class is for no class and
+    therefore always off. Classes that may overlap are looked at one by one, and the most disputed one counts: a mean
+    over classes would tell less the more of them there are.
+
+    Args:
+        votes: uint8, (n, H, W) or (n, H, W, K), as ``hard_votes`` gives them.
+        task: how to read them.
+
+    Returns:
+        float32, (H, W), 0 to 1 (binary and multilabel: to 0.5); 0 for a single member.
+    """
+    num_members = len(votes)
+    if num_members == 1:
+        return np.zeros(votes.shape[1:3], np.float32)
+    # Small numbers: this is done for every pixel of every image.
+    if task == "multiclass":
+        supporters = np.zeros(votes.shape[1:], np.uint16)
+        for class_id in range(1, int(votes.max(initial=0)) + 1):
+            np.maximum(supporters, (votes == class_id).sum(0, dtype=np.uint16), out=supporters)
+        off = num_members - supporters
+    else:
+        foreground = votes.sum(0, dtype=np.uint16)
+        off = np.minimum(foreground, num_members - foreground)
+        off = off.max(-1) if task == "multilabel" else off
+    return (np.arange(num_members + 1, dtype=np.float32) / np.float32(num_members))[off]
+
+
+def model_folder(folder: Path) -> Path:
+    """Give the model folder in a run folder; any other folder as it is."""
+    return folder / "model" if (folder / "model" / ABOUT).exists() else folder
 
 
 def save_ensemble(folder: Path, members: Sequence[Path], about: About, *, scores: dict[str, Any]) -> list[Path]:
@@ -180,24 +287,3 @@ def _in_a_line(error: Exception) -> str:
         return str(error)
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
-
-
-def _assemble(tiles: Sequence[tuple[Window | None, np.ndarray]], size: tuple[int, int]) -> np.ndarray:
-    """Bring tiles' probabilities (n, C, h, w) to the image's size (n, C, H, W): scaled, or stitched
-    with weights that fade towards each tile's rim."""
-    place, first = tiles[0]
-    height, width = size
-    if place is None:
-        planes = first.reshape(-1, *first.shape[2:])
-        scaled = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in planes]
-        return np.stack(scaled).reshape(*first.shape[:2], height, width)
-    total = np.zeros((*first.shape[:2], height, width), np.float32)
-    weights = np.zeros((height, width), np.float32)
-    weight = blend_weight((place.height, place.width))
-    for window, tile in tiles:
-        assert window is not None
-        inside = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
-        rows, columns = weights[inside].shape
-        total[..., *inside] += (tile * weight)[..., :rows, :columns]
-        weights[inside] += weight[:rows, :columns]
-    return total / weights

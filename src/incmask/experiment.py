@@ -20,8 +20,10 @@ from incmask.execute.local import LocalPool
 from incmask.execute.machine import num_cores
 from incmask.execute.plan import fitting_workers
 from incmask.models import Spec
+from incmask.next_round import score_rounds, scores_text, with_start
 from incmask.progress import Progress, Silent
-from incmask.results import Stage, evaluate_all, hand_over, write_masks
+from incmask.results import Stage, evaluate_all, hand_over, score_name, write_masks
+from incmask.rounds import ENVIRONMENT, ROUNDS, path_from
 from incmask.stages import Trained, train_all
 from incmask.store import Records, Store, as_records, differences, read_records
 from incmask.students import Setup
@@ -70,8 +72,12 @@ def run(
     choices: Choices,
     progress: Progress | None = None,
     bases: Mapping[str, Path] | None = None,
+    warm: bool = True,
 ) -> Outcome:
     """Train, label, train again, and write everything to a run folder; goes on where it was stopped.
+
+    Where corrected labels were added to the data (``labels.importing``), base models begin with those of the run whose
+    pseudo-labels were corrected.
 
     Args:
         data: folder with ``labelled/`` and ``unlabelled/``.
@@ -80,6 +86,7 @@ def run(
         progress: a listener.
         bases: run folders of base recipes on the same data with the same settings, by recipe: their models are
             taken over instead of being trained once more.
+        warm: False: base models begin anew, whatever was added.
 
     Raises:
         IncmaskError: something about the data, the choices or the folder is wrong; nothing was lost.
@@ -94,6 +101,8 @@ def run(
     record = chosen.describe_data()
     for source in (bases or {}).values():
         _check_source(source, chosen, record)
+    if warm and chosen.rounds and not bases:
+        chosen = with_start(chosen, out, record, progress)
     with LocalPool(num_workers) as pool:
         return run_resolved(chosen, out, data=record, pool=pool, progress=progress, bases=bases, deliver=True)
 
@@ -124,7 +133,7 @@ def run_resolved(
     started = time.monotonic()
     bases = {name: folder for name, folder in (bases or {}).items() if name in chosen.recipe.bases}
     with Store(out, run=chosen.describe_run(), data=data) as store:
-        store.write(out / "environment.json", environment())
+        store.write(out / ENVIRONMENT, environment(path_from(out, chosen.dataset.root)))
         stacks = build_stacks(
             chosen,
             store,
@@ -134,7 +143,7 @@ def run_resolved(
             sources=tuple(bases.values()) if stacks_from is None else (stacks_from,),
         )
         setup = _set_up(chosen, stacks, progress)
-        trained = train_all(setup, store, pool, progress, bases=bases)
+        trained = train_all(setup, store, pool, progress, bases=bases, start=chosen.start)
         stages = trained.stages
         best = max(stages, key=lambda stage: stage.score)
         progress.say(_verdict(stages, best))
@@ -144,6 +153,9 @@ def run_resolved(
         if model:
             progress.doing("masks for all unlabelled images")
             write_masks(setup, store, pool, model)
+            if chosen.rounds:
+                scores_of_rounds = score_rounds(chosen, out, data, score=best.score, stage=best.name)
+                store.write(out / ROUNDS, scores_text(scores_of_rounds, score_name=score_name(setup)))
     return Outcome(out, chosen.names["recipe"], trained, best, tuple(scores), time.monotonic() - started)
 
 
@@ -166,7 +178,8 @@ def _of_base(records: Records) -> dict[str, Any]:
     if not records.data["parts"].get("val"):
         # There may be as many folds of the labelled images.
         settings["models of the smallest stage"] = min(run["settings"][name] for name in ("num_base", "num_students"))
-    return {"size": run["size"], "profile": run["profile"], "recipe": run["recipe"], "settings": settings}
+    names = ("size", "profile", "recipe", "start")
+    return {**{name: run[name] for name in names if name in run}, "settings": settings}
 
 
 def num_workers_of(chosen: Resolved, progress: Progress) -> int:
@@ -259,10 +272,15 @@ def _verdict(stages: Sequence[Stage], chosen: Stage) -> str:
     return f"the unlabelled images helped on validation: {difference}; those models are handed over"
 
 
-def environment() -> str:
-    """Where the run took place, for ``environment.json``."""
+def environment(data: str | None = None) -> str:
+    """Where the run took place, for ``environment.json``.
+
+    Args:
+        data: path of the data folder from the run folder; None: it has none.
+    """
     return json.dumps(
         {
+            **({} if data is None else {"data": data}),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processor": platform.machine(),

@@ -1,6 +1,7 @@
-"""Masks and doubtful pixels of many image files, written at each image's own size."""
+"""Masks, disagreement and other pictures of many image files, written at each image's own size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,18 +9,27 @@ from typing import Literal
 import numpy as np
 
 from incmask.cells import CellChannels, cell_channels, count_cells
+from incmask.data.big_images import ArrayRows, NetworkRows, Rows, open_big_image
+from incmask.data.layers import DISAGREEMENT as DISAGREEMENT
+from incmask.data.layers import INCONSISTENT as INCONSISTENT
+from incmask.data.layers import MASKS as MASKS
+from incmask.data.layers import LayersWriter, Pictures, RowsOfLayers
 from incmask.data.readers import read_network_image
-from incmask.data.writers import path_inside, write_grey, write_label
-from incmask.ensemble import Ensemble
+from incmask.ensemble import About, Ensemble, Prediction
 from incmask.errors import IncmaskError, Problem
 from incmask.files import csv_text
 from incmask.progress import Report, ignore
 
-MASKS, DISAGREEMENT = "masks", "disagreement"
 MASK_SHARES, CELL_COUNTS = "masks.csv", "counts.csv"
+
+NOTHING_MORE = Pictures()
+"""Mask, disputed pixels and disagreement alone."""
 
 BYTES_AT_ONCE = 256 * 2**20
 """Decoded images held at a time, as a number of bytes of their probabilities."""
+
+ROWS_PIXELS = 1 << 24
+"""Images of so many pixels or more are predicted some rows at a time."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +52,15 @@ class PredictJob:
     Attributes:
         model: a model folder.
         files: the images.
-        masks, disagreement: folders that the masks and the disputed pixels go into.
+        out: folder that the folders of pictures are made in.
+        pictures: what is written.
         device: where the networks run.
     """
 
     model: Path
     files: tuple[ImageFile, ...]
-    masks: Path
-    disagreement: Path
+    out: Path
+    pictures: Pictures
     device: Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -72,15 +83,24 @@ class MaskShares:
 
     Attributes:
         name: of the image.
+        height, width: in pixels.
         inconsistent_fraction: share of disputed pixels, 0 to 1.
-        class_fractions: share of pixels of each class, in the order of the classes.
-        cells: None where no class marks positions.
+        disagreement: mean share of members that are off the majority, 0 to 1.
+        class_pixels: pixels of each class, in the order of the classes.
+        num_objects: connected objects of each class, corners included; for exclusive classes without class 0.
+        cells: None where no class marks positions, and for images that are predicted some rows at a time.
+        files: what was written, below the output folder.
     """
 
     name: str
+    height: int
+    width: int
     inconsistent_fraction: float
-    class_fractions: tuple[float, ...]
+    disagreement: float
+    class_pixels: tuple[int, ...]
+    num_objects: tuple[int, ...]
     cells: CellCounts | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,34 +112,33 @@ class Predicted:
 
 
 def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
-    """Predict the files of a job and write a mask and a disagreement map for each."""
+    """Predict the files of a job and write the pictures of each."""
     ensemble = Ensemble.load(job.model, device=job.device)
     about = ensemble.about
-    channels = cell_channels([each.name for each in about.classes], about.position_class)
     shares: list[MaskShares] = []
     problems: list[Problem] = []
     batch: list[tuple[ImageFile, np.ndarray]] = []
 
     def flush() -> None:
-        for (file, _), prediction in zip(batch, ensemble.predict([image for _, image in batch]), strict=True):
-            write_label(job.masks, file.name, prediction.label, task=about.task, classes=about.classes)
-            write_grey(path_inside(job.disagreement, file.name), prediction.inconsistent.astype(np.uint8) * 255)
-            shares.append(
-                MaskShares(
-                    file.name,
-                    float(prediction.inconsistent.mean()),
-                    _class_fractions(prediction.label, len(about.classes)),
-                    None if channels is None else _cell_counts(prediction.label, channels),
-                )
-            )
+        for (file, image), prediction in zip(batch, ensemble.predict([image for _, image in batch]), strict=True):
+            parts = [(image, prediction)]
+            shares.append(_write(job, file, about, size=prediction.inconsistent.shape, parts=parts))
         report(len(batch))
         batch.clear()
 
     num_bytes = 0
     for file in job.files:
         try:
-            image = read_network_image(file.path, channels=about.channels, intensity=about.intensity)
+            image = _open(file.path, about)
+            if not isinstance(image, np.ndarray):
+                with closing(image):
+                    size = (image.height, image.width)
+                    shares.append(_write(job, file, about, size=size, parts=_parts(ensemble, image)))
+                report(1)
+                continue
         except IncmaskError as error:
+            if any(problem.where != str(file.path) for problem in error.problems):
+                raise  # not of this image: the disk is full, say
             problems += error.problems
             report(1)
             continue
@@ -139,23 +158,31 @@ def share_jobs(
     out: Path,
     device: Literal["auto", "cpu", "cuda", "mps"],
     num_jobs: int,
+    pictures: Pictures = NOTHING_MORE,
 ) -> list[PredictJob]:
-    """Share files out over at most ``num_jobs`` jobs that write to ``out/masks`` and ``out/disagreement``."""
+    """Share files out over at most ``num_jobs`` jobs that write to folders in ``out``."""
     return [
-        PredictJob(model, tuple(files[first::num_jobs]), out / MASKS, out / DISAGREEMENT, device)
+        PredictJob(model, tuple(files[first::num_jobs]), out, pictures, device)
         for first in range(min(num_jobs, len(files)))
     ]
 
 
-def tables(shares: Sequence[MaskShares], *, class_names: Sequence[str], position_class: str | None) -> dict[str, str]:
-    """Give the tables of all images by file name, ``masks.csv`` last.
+def tables(
+    shares: Sequence[MaskShares],
+    *,
+    class_names: Sequence[str],
+    position_class: str | None,
+    table_name: str = MASK_SHARES,
+) -> dict[str, str]:
+    """Give the tables of all images by file name, the one of shares last.
 
     Args:
         shares: of the images.
         class_names: of the model's classes.
         position_class: the one that marks the centres of cells; with it, cells are in ``counts.csv``.
+        table_name: of the table of shares.
     """
-    masks = {MASK_SHARES: shares_csv(shares, class_names)}
+    masks = {table_name: shares_csv(shares, class_names)}
     channels = cell_channels(class_names, position_class)
     if channels is None:
         return masks
@@ -173,20 +200,79 @@ def counts_csv(shares: Sequence[MaskShares], type_names: Sequence[str]) -> str:
 
 
 def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
-    """A line an image: disputed share, and the share of each class."""
+    """A line an image: disputed share, mean disagreement; share, area in pixels and objects of each class."""
     rows = (
-        (share.name, *(f"{number:.6f}" for number in (share.inconsistent_fraction, *share.class_fractions)))
+        (
+            share.name,
+            share.height,
+            share.width,
+            f"{share.inconsistent_fraction:.6f}",
+            f"{share.disagreement:.6f}",
+            *(f"{pixels / (share.height * share.width):.6f}" for pixels in share.class_pixels),
+            *share.class_pixels,
+            *share.num_objects,
+        )
         for share in sorted(shares, key=lambda share: share.name)
     )
-    return csv_text(("name", "inconsistent_fraction", *(f"fraction/{name}" for name in class_names)), rows)
+    # Exclusive classes have one that is ground, without objects, and it comes first.
+    num_counted = len(shares[0].num_objects) if shares else len(class_names)
+    with_objects = class_names[len(class_names) - num_counted :]
+    columns = [("fraction", class_names), ("area_px", class_names), ("objects", with_objects)]
+    header = ("name", "height", "width", "inconsistent_fraction", "disagreement")
+    return csv_text((*header, *(f"{what}/{name}" for what, names in columns for name in names)), rows)
 
 
-def _class_fractions(label: np.ndarray, num_classes: int) -> tuple[float, ...]:
-    if label.ndim == 3:
-        return tuple(label.mean((0, 1)).tolist())
-    if num_classes == 1:
-        return (float(label.mean()),)
-    return tuple((np.bincount(label.ravel(), minlength=num_classes) / label.size).tolist())
+def _open(path: Path, about: About) -> np.ndarray | Rows:
+    """The image as the network sees it, whole or, where it is large, by rows."""
+    big = open_big_image(path, at_least=ROWS_PIXELS)
+    if big is not None:
+        try:
+            return NetworkRows(big, channels=about.channels, intensity=about.intensity, where=path)
+        except IncmaskError:
+            big.close()
+            raise
+    image = read_network_image(path, channels=about.channels, intensity=about.intensity)
+    return image if image.shape[0] * image.shape[1] < ROWS_PIXELS else ArrayRows(image)
+
+
+def _parts(ensemble: Ensemble, rows: Rows) -> Iterator[tuple[np.ndarray, Prediction]]:
+    for part in ensemble.predict_rows(rows):
+        yield rows.read(part.first, part.first + len(part.prediction.inconsistent)), part.prediction
+
+
+def _write(
+    job: PredictJob,
+    file: ImageFile,
+    about: About,
+    *,
+    size: tuple[int, int],
+    parts: Iterable[tuple[np.ndarray, Prediction]],
+) -> MaskShares:
+    """Write the pictures of an image that comes with its prediction in one or several parts, from the top."""
+    channels = cell_channels([each.name for each in about.classes], about.position_class)
+    cells = None
+    with LayersWriter(
+        job.out, file.name, size, task=about.task, classes=about.classes, pictures=job.pictures
+    ) as writer:
+        for image, prediction in parts:
+            label = prediction.label
+            writer.add(
+                RowsOfLayers(image, label, prediction.inconsistent, prediction.disagreement, prediction.probability)
+            )
+            # Cells that lie across two parts could not be found.
+            if channels is not None and label.shape[:2] == size:
+                cells = _cell_counts(label, channels)
+        layers = writer.finish()
+    return MaskShares(
+        file.name,
+        *size,
+        layers.inconsistent_fraction,
+        layers.disagreement,
+        layers.class_pixels,
+        layers.num_objects,
+        cells,
+        layers.files,
+    )
 
 
 def _cell_counts(label: np.ndarray, channels: CellChannels) -> CellCounts:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from incmask.evalnets import Judges, evalnet_width, train_evalnets
@@ -13,6 +14,7 @@ from incmask.generation import Generations, run_generation
 from incmask.progress import Progress
 from incmask.recipes import RECIPES, BestCandidate
 from incmask.results import Stage, make_stage, score_name
+from incmask.starts import Start
 from incmask.store import Store
 from incmask.students import BASE, Setup, Student, adopt, fit_jobs, train
 from incmask.work import num_generations_of, planned_work
@@ -40,12 +42,14 @@ def train_all(
     progress: Progress,
     *,
     bases: Mapping[str, Path],
+    start: Start | None = None,
 ) -> Trained:
     """Train what is not trained yet: base models, EvalNets where the recipe has them, and every generation.
 
     Args:
         setup, store, pool, progress: of the run.
         bases: run folders whose base models are taken over, by recipe.
+        start: models of an earlier round that base models begin with.
     """
     settings, recipe = setup.settings, setup.recipe
     num_generations = num_generations_of(recipe, settings)
@@ -55,6 +59,8 @@ def train_all(
         name: fit_jobs(setups[name], store.root / (f"{BASE}-{name}" if place else BASE), generation=0, pseudo=None)
         for place, name in enumerate(names)
     }
+    if start is not None:
+        jobs = {name: _warm(each, start.models.get(each[0].folder.parts[-3], ())) for name, each in jobs.items()}
     to_train = [name for name in names if name not in bases]
     work = planned_work(
         recipe,
@@ -103,6 +109,11 @@ def train_all(
         stages.append(make_stage(setup, generation, students, earlier=stages, store=store, pool=pool))
         progress.say(f"generation {generation}: {score_name(setup)} {stages[-1].score:.3f} on validation")
     return Trained(tuple(stages), tuple(model for name in names[1:] for model in models[name]), judges)
+
+
+def _warm(jobs: Sequence[FitJob], models: Sequence[Path | None]) -> list[FitJob]:
+    """Let networks begin with trained ones, where there are such."""
+    return [replace(job, start=model) for job, model in zip_longest(jobs, models[: len(jobs)])]
 
 
 def _threshold(setup: Setup, models: Mapping[str, Sequence[Student]]) -> float:

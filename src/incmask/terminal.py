@@ -5,7 +5,13 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from incmask.notebook import NotebookProgress, in_notebook
 from incmask.progress import Silent
+
+
+def show_progress() -> "Terminal | NotebookProgress":
+    """Give a listener that shows lines and a bar, in a notebook as HTML: ``with show_progress() as progress: ...``."""
+    return NotebookProgress() if in_notebook() else Terminal()
 
 
 class Terminal:

@@ -1,12 +1,22 @@
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from incmask.data.tiles import Window, blend_weight, cut, scale_image, scale_label, windows
+from incmask.data.tiles import (
+    Window,
+    blend_weight,
+    cut,
+    enlarge_rows,
+    scale_image,
+    scale_label,
+    shrink_rows,
+    windows,
+)
 
 SIZES = st.tuples(st.integers(1, 70), st.integers(1, 70))
 TILES = st.tuples(st.integers(1, 30), st.integers(1, 30))
@@ -117,3 +127,24 @@ def test_growing_is_linear_between_the_centres_of_pixels():
 def test_a_tile_s_weight_is_least_at_its_rim():
     assert blend_weight((3, 4)).tolist() == [[1, 1, 1, 1], [1, 2, 2, 1], [1, 1, 1, 1]]
     assert blend_weight((1, 1)).tolist() == [[1]]
+
+
+@given_settings(max_examples=60, deadline=None)
+@given(size=SIZES, new=SIZES, rows=st.integers(1, 20), channels=st.sampled_from([1, 3]))
+def test_rows_shrink_as_the_whole_image_does(size, new, rows, channels):
+    new = (min(new[0], size[0]), min(new[1], size[1]))
+    image = np.random.default_rng(0).integers(0, 256, (*size, channels), dtype=np.uint8)
+    parts = [
+        shrink_rows(image[first : first + rows], new, first=first, num_rows=size[0])
+        for first in range(0, size[0], rows)
+    ]
+    np.testing.assert_allclose(np.sum(parts, 0), scale_image(image.astype(np.float32), new), atol=0.01)
+
+
+@given_settings(max_examples=60, deadline=None)
+@given(size=SIZES, new=SIZES, rows=st.integers(1, 20))
+def test_rows_enlarge_as_the_whole_does(size, new, rows):
+    planes = np.random.default_rng(0).random((2, 3, *size), np.float32)
+    parts = [enlarge_rows(planes, new, first=first, last=min(first + rows, new[0])) for first in range(0, new[0], rows)]
+    whole = [cv2.resize(plane, new[::-1], interpolation=cv2.INTER_LINEAR) for plane in planes.reshape(-1, *size)]
+    np.testing.assert_allclose(np.concatenate(parts, -2).reshape(6, *new), whole, atol=1e-4)

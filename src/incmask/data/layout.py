@@ -3,13 +3,14 @@
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from incmask.data.dataset import DataOptions
 from incmask.data.pairing import Files, Pair, name_of, pair, split_by_suffix, without_mask_suffix
 from incmask.errors import Problem
+from incmask.rounds import Round
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 OPTIONS_FILE = "incmask.toml"
@@ -68,10 +69,15 @@ class _Part:
     mask_folder: Path | None
 
 
-def find_layout(root: Path, options: DataOptions) -> Layout:
+def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) -> Layout:
     """Find the parts of the folder ``root``, and the mask of each image by its name.
 
     Problems do not end the search: what was found is given along with them.
+
+    Args:
+        root: the data folder.
+        options: what the folder does not tell.
+        rounds: of corrected masks that were added; their images are labelled, and unlabelled no more.
     """
     log = _Log()
     empty: dict[str, tuple[Pair, ...]] = dict.fromkeys(_PARTS, ())
@@ -81,12 +87,13 @@ def find_layout(root: Path, options: DataOptions) -> Layout:
         return Layout(empty, problems=tuple(log.problems))
     folders = _part_folders(root, log)
     at_root = "labelled" not in folders
-    parts = {name: _find_part(folder, options, log=log, skip=()) for name, folder in folders.items()}
+    added = [root / each.folder for each in rounds]
+    parts = {name: _find_part(folder, options, log=log, skip=added) for name, folder in folders.items()}
     if at_root:
         # Beside parts, other folders are no data: they may be the results of a run.
-        skip = _subfolders(root) if folders else ()
+        skip = _subfolders(root) if folders else added
         parts["labelled"] = _find_part(root, options, log=log, skip=skip)
-    _note_other_folders(root, [*folders.values()], at_root, log)
+    _note_other_folders(root, [*folders.values(), *added], at_root, log)
 
     class_folders = _class_folders(parts, options)
     found = dict(empty)
@@ -103,7 +110,32 @@ def find_layout(root: Path, options: DataOptions) -> Layout:
             found["labelled"] = tuple(p for p in found["labelled"] if p.masks)
             log.notes.append(f"{len(bare)} images without a mask are taken as unlabelled")
     _find_missing(root, parts, found, log)
+    for each in rounds:
+        _add_round(root, each, found, class_folders=class_folders is not None, log=log)
     return Layout(found, class_folders or (), tuple(log.notes), tuple(log.problems))
+
+
+def _add_round(root: Path, added: Round, found: dict[str, tuple[Pair, ...]], *, class_folders: bool, log: _Log) -> None:
+    """Add the images of a round to the labelled ones, and take them out of the unlabelled ones."""
+    folder = root / added.folder
+    # Names are equal there, whatever suffixes the other masks have.
+    pairing = pair(
+        _files(folder / "images", log), _files(folder / "masks", log), mask_suffix=None, class_folders=class_folders
+    )
+    log.problems += pairing.problems
+    for each in pairing.pairs:
+        if not each.masks:
+            log.problem(each.image, "has no mask", f"remove the folder {added.folder}, and import the round again")
+    pairs = tuple(Pair(f"{added.prefix}{each.name}", each.image, each.masks) for each in pairing.pairs if each.masks)
+    found["labelled"] += pairs
+    names = {*added.names}
+    found["unlabelled"] = tuple(each for each in found["unlabelled"] if each.name not in names)
+    log.notes.append(f"round {added.number} added {len(pairs)} labelled images, which are unlabelled no more")
+
+
+def part_folder(root: Path, part: str) -> Path:
+    """Give the folder of a part, such as "labelled"; the data folder itself where it has no folder of its own."""
+    return _part_folders(root, _Log()).get(part, root)
 
 
 def _plain(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from incmask.data.recognise import (
 )
 from incmask.data.summary import absent_notes, channel_notes, label_statistics, leak_notes, recognition_notes
 from incmask.errors import IncmaskError, Problem, fail
+from incmask.rounds import Round, read_rounds
 
 OnFile = Callable[[int, int], None]
 """Called with the number of files read and of all files."""
@@ -71,7 +72,13 @@ def load_dataset(root: str | Path, options: DataOptions | None = None, *, on_fil
     return found.dataset
 
 
-def scan(root: str | Path, options: DataOptions | None = None, *, on_file: OnFile | None = None) -> Scan:
+def scan(
+    root: str | Path,
+    options: DataOptions | None = None,
+    *,
+    on_file: OnFile | None = None,
+    rounds: Sequence[Round] | None = None,
+) -> Scan:
     """Read all files of a folder and find out what they mean; changes nothing.
 
     Never stops at the first problem: all are collected, one for each file.
@@ -80,9 +87,18 @@ def scan(root: str | Path, options: DataOptions | None = None, *, on_file: OnFil
         root: the data folder.
         options: what the folder itself does not tell.
         on_file: told of the progress.
+        rounds: of corrected masks; None: those that the folder tells of.
     """
     root, options = Path(root), options or DataOptions()
-    layout = find_layout(root, options)
+    if rounds is None:
+        try:
+            rounds = read_rounds(root)
+        except IncmaskError as error:
+            return Scan(None, error.problems)
+    ignore = next((each.ignore for each in rounds if each.ignore is not None), None)
+    if options.ignore is None and ignore is not None:
+        options = options.model_copy(update={"ignore": ignore})
+    layout = find_layout(root, options, rounds)
     problems = list(layout.problems)
     contents = _read_files(layout, problems, on_file)
     recognised = _recognise(root, layout, contents, options=options, problems=problems)

@@ -1,5 +1,6 @@
 """Which labelled images choose the epochs and the members where there is no ``val/`` folder."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ VALIDATION_FRACTION = 0.2
 FEW_IMAGES = 8
 """Below this many labelled images, none is given up: cross-validation takes each in turn."""
 MAX_FOLDS = 5
+
+_ADDED = re.compile(r"round-\d+/")
+"""Begins the names of images that were added to the labelled ones in a later round: ``Round.prefix``."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ def make_folds(names: Sequence[str], *, has_val: bool, seed: int, num_models: in
 
     With ``val/`` all labelled images train. Without it, a fifth of them is split off; of fewer than
     8 images, student i trains without fold i and is scored on it. A single image must serve as both.
+    Images of later rounds of labelling always train, so that every round is scored on the same ones.
 
     Args:
         names: the image of each row of the labelled stack.
@@ -39,9 +44,9 @@ def make_folds(names: Sequence[str], *, has_val: bool, seed: int, num_models: in
     rows = range(len(names))
     if has_val:
         return (Fold(tuple(rows), None),)
-    images = list(dict.fromkeys(names))
+    images = list(dict.fromkeys(name for name in names if not _ADDED.match(name))) or list(dict.fromkeys(names))
     if len(images) == 1:
-        return (Fold(tuple(rows), tuple(rows)),)
+        return (Fold(tuple(rows), tuple(row for row in rows if names[row] == images[0])),)
     order = [images[index] for index in np.random.default_rng(seed).permutation(len(images))]
     if len(images) < FEW_IMAGES:
         num_folds = max(2, min(len(images), MAX_FOLDS, num_models))
@@ -62,12 +67,15 @@ def describe_folds(folds: Sequence[Fold], names: Sequence[str]) -> str | None:
     first = folds[0]
     if first.validation is None:
         return None
-    num_images = len(set(names))
+    later = {name for name in names if _ADDED.match(name)}
+    num_images = len({*names} - later) or len(later)
+    added = f"; the {len(later)} of later rounds always train" if later and len({*names}) > len(later) else ""
     if num_images == 1:
-        return "no val/ and a single labelled image: it trains and validates, so the scores are too good"
+        return "no val/ and a single labelled image: it trains and validates, so the scores are too good" + added
     if len(folds) > 1:
         return (
             f"no val/: {len(folds)}-fold cross-validation over {num_images} labelled images chooses epochs and models"
+            + added
         )
     num_held = len({names[row] for row in first.validation})
-    return f"no val/: {num_held} of the {num_images} labelled images are set aside to choose epochs and members"
+    return f"no val/: {num_held} of the {num_images} labelled images are set aside to choose epochs and members" + added

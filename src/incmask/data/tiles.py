@@ -1,7 +1,7 @@
 """Images brought to the network's size, by scaling or by cutting tiles, and back."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -69,6 +69,52 @@ def scale_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return _by_channel(image, lambda plane: cv2.resize(plane, (width, height), interpolation=how))
 
 
+def shrink_rows(rows: np.ndarray, size: tuple[int, int], *, first: int, num_rows: int) -> np.ndarray:
+    """Give what some rows add to their image scaled to ``size`` by area means; all rows together add up to it.
+
+    Args:
+        rows: uint8, (R, W, C), from row ``first`` on.
+        size: height and width, neither larger than the image's.
+        first: place of the first row in the image.
+        num_rows: rows of the image.
+
+    Returns:
+        float32, (height, width, C).
+    """
+    height, width = size
+    narrow = _by_channel(
+        rows.astype(np.float32), lambda plane: cv2.resize(plane, (width, len(rows)), interpolation=cv2.INTER_AREA)
+    )
+    # The share of each new row that each of these rows covers.
+    edges = np.arange(height + 1) * (num_rows / height)
+    tops = np.arange(first, first + len(rows))
+    covered = np.minimum(edges[1:, None], tops + 1) - np.maximum(edges[:-1, None], tops)
+    weights = np.clip(covered, 0, None) * (height / num_rows)
+    return np.tensordot(weights.astype(np.float32), narrow, 1)
+
+
+def enlarge_rows(planes: np.ndarray, size: tuple[int, int], *, first: int, last: int) -> np.ndarray:
+    """Give rows ``first`` to ``last - 1`` of planes scaled to ``size``, bilinear.
+
+    Args:
+        planes: float32, (..., h, w).
+        size: height and width of the whole.
+        first, last: rows of the whole.
+
+    Returns:
+        float32, (..., last - first, width).
+    """
+    height, width = size
+    *_, num_rows, num_columns = planes.shape
+    places = np.clip((np.arange(first, last) + 0.5) * (num_rows / height) - 0.5, 0, num_rows - 1)
+    above = np.floor(places).astype(int)
+    share = (places - above).astype(np.float32)[:, None]
+    rows = planes[..., above, :] * (1 - share) + planes[..., np.minimum(above + 1, num_rows - 1), :] * share
+    flat = rows.reshape(-1, last - first, num_columns)
+    wide = [cv2.resize(plane, (width, last - first), interpolation=cv2.INTER_LINEAR) for plane in flat]
+    return np.stack(wide).reshape(*planes.shape[:-2], last - first, width)
+
+
 def scale_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Scale class ids or 0/1 channels to ``size``, nearest pixel.
 
@@ -84,6 +130,32 @@ def blend_weight(tile_size: tuple[int, int]) -> np.ndarray:
     """Weight of each pixel of a tile when predictions are stitched: float32, (H, W), least at the rim."""
     rows, columns = (np.minimum(np.arange(side) + 1, side - np.arange(side)) for side in tile_size)
     return np.minimum(rows[:, None], columns[None, :]).astype(np.float32)
+
+
+def assemble(tiles: Sequence[tuple[Window | None, np.ndarray]], size: tuple[int, int]) -> np.ndarray:
+    """Bring tiles' probabilities (n, C, h, w) to the image's size (n, C, H, W): scaled, or stitched
+    with weights that fade towards each tile's rim."""
+    place, first = tiles[0]
+    height, width = size
+    if place is None:
+        planes = first.reshape(-1, *first.shape[2:])
+        scaled = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in planes]
+        return np.stack(scaled).reshape(*first.shape[:2], height, width)
+    total = np.zeros((*first.shape[:2], height, width), np.float32)
+    weights = np.zeros((height, width), np.float32)
+    weight = blend_weight((place.height, place.width))
+    for window, tile in tiles:
+        assert window is not None
+        add_tile(total, weights, window, tile, weight)
+    return total / weights
+
+
+def add_tile(total: np.ndarray, weights: np.ndarray, window: Window, tile: np.ndarray, weight: np.ndarray) -> None:
+    """Add a tile (n, C, h, w) with its weight to the sums (n, C, H, W) and (H, W), as far as it lies inside."""
+    inside = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
+    rows, columns = weights[inside].shape
+    total[..., *inside] += (tile * weight)[..., :rows, :columns]
+    weights[inside] += weight[:rows, :columns]
 
 
 def _starts(length: int, side: int, stride: int) -> list[int]:

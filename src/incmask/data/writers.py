@@ -41,6 +41,11 @@ def write_grey(path: Path, values: np.ndarray) -> None:
     write_bytes(path, content.tobytes())
 
 
+def write_indexed(path: Path, ids: np.ndarray, colours: Sequence[Colour]) -> None:
+    """Write an (H, W) uint8 array of ids as an indexed PNG with their colours, whole or not at all."""
+    write_bytes(path, _indexed_png(ids, colours, ignored=False))
+
+
 def write_label(
     folder: Path, name: str, label: np.ndarray, *, task: Task, classes: Sequence[ClassInfo], ignored: bool = False
 ) -> tuple[Path, ...]:

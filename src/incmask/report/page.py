@@ -1,17 +1,16 @@
 """A comparison as one HTML page that needs no other file and no network."""
 
-import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from incmask.costs import paper_costs
-from incmask.errors import fail
 from incmask.report.picture import Picture
 from incmask.report.sheets import Sheet
 from incmask.report.statistics import PairRow
 from incmask.report.tables import Table
+from incmask.report.template import templates
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -84,7 +83,7 @@ def compare_page(content: PageContent) -> str:
     Raises:
         IncmaskError: jinja2 is not installed.
     """
-    template = _load_template()
+    template = templates().get_template("compare.html.j2")
     content = replace(content, figure_groups=tuple(group for group in content.figure_groups if group.pictures))
     room = MAX_PAGE_BYTES - len(_render(template, replace(content, sheets=()), num_left_out=len(content.sheets)))
     kept: list[Sheet] = []
@@ -153,22 +152,6 @@ def pairs_table(pairs: Sequence[PairRow], *, title: str = "Differences between a
 
 def _probability(value: float) -> str:
     return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"
-
-
-def _load_template() -> "Template":
-    try:
-        import jinja2
-    except ModuleNotFoundError as error:
-        raise fail("the report", "jinja2 is not installed", "pip install 'incmask[report]'") from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("incmask", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["base64"] = lambda png: base64.b64encode(png).decode()
-    return environment.get_template("compare.html.j2")
 
 
 def _render(template: "Template", content: PageContent, *, num_left_out: int) -> bytes:

@@ -110,8 +110,17 @@ def new_figure(*, width_in: float, height_in: float) -> "Figure":
     return figure
 
 
-def to_picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str) -> Picture:
+_INK = "#010203"
+"""Stands for the colour of the text around a figure, until it is written."""
+
+
+def to_picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str, themed: bool = False) -> Picture:
     """Draw a figure and write it as SVG, the same for the same data whatever a user's matplotlib settings are.
+
+    Args:
+        draw: makes the figure.
+        name, title, alt: of the picture.
+        themed: clear behind, its axes and letters in the page's own colour, dark or light; else black on white.
 
     Raises:
         IncmaskError: matplotlib is not installed.
@@ -131,6 +140,9 @@ def to_picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str)
                 "legend.fontsize": 8,
             }
         )
+        if themed:
+            inks = ("axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "text.color", "xtick.color", "ytick.color")
+            matplotlib.rcParams.update({**dict.fromkeys(inks, _INK), "savefig.transparent": True})
         # The browser has glyphs, such as Chinese ones, that the font for the layout lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -138,5 +150,6 @@ def to_picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg ") :]  # without the prologue, which has no place within a page
     svg = svg.replace("<svg ", f'<svg role="img" aria-label={quoteattr(alt)} ', 1)
+    svg = svg.replace(_INK, "currentColor")
     svg = svg.replace('<g id="', f'<g id="{name}-')  # nothing refers to groups; pages want ids once
     return Picture(name, title, alt, svg)

@@ -100,7 +100,7 @@ def test_all_that_is_wrong_is_told(tmp_path: Path) -> None:
         plan_of(tmp_path)
     told = str(caught.value)
     assert "a.json: shape 0 (cell): is a polygon of 2 points; 3 or more are expected" in told
-    assert "a.json: shape 1 (cell): is a mask; polygons, rectangles and circles are read" in told
+    assert "a.json: shape 1 (cell): is a mask without pixels, or without the two corners of its box" in told
     assert "a.json: shape 2 (dirt): is a circle of no size" in told
     assert "b.json: has a wrong shapes.0.points.0.1" in told
     assert "c.json: names the image c, which is not there" in told

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from incmask.config import Task
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, default_colour
@@ -40,6 +41,17 @@ class Annotated:
     where: str
     areas: tuple[NamedArea, ...]
     size: tuple[int, int] | None = None
+
+
+class Finder(Protocol):
+    """Knows images by the names that annotations give them."""
+
+    def find(self, name: str, *, beside: str, where: object) -> str:
+        """Find an image; ``Images.find`` tells of the arguments.
+
+        Raises:
+            IncmaskError: there is none, or several may be meant.
+        """
 
 
 @dataclass

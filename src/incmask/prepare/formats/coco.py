@@ -13,7 +13,7 @@ from incmask.data.dataset import DataOptions
 from incmask.data.decode import MAX_PIXELS
 from incmask.errors import IncmaskError, Problem, fail
 from incmask.prepare.formats import Files, Found, files_ending, raise_problems, read_json
-from incmask.prepare.formats.annotations import Annotated, Images, NamedArea, found_of
+from incmask.prepare.formats.annotations import Annotated, Finder, Images, NamedArea, found_of
 from incmask.prepare.formats.polygons import Area, Polygon, Runs
 from incmask.prepare.images import entry_path
 
@@ -114,6 +114,33 @@ def read_coco(files: Files, data: DataOptions, *, where: object) -> Found:
         IncmaskError: a file breaks the format, or names images that are not there; all problems are told.
     """
     images = Images(files)
+    read = annotations_of_coco(files, images)
+    annotated = {path: item for path, item in read.images.items() if item.areas}
+    notes = [f"{read.num_crowds} crowds are areas of their category like others"] if read.num_crowds else []
+    return found_of(annotated, images, names=read.names, data=data, where=where, notes=notes)
+
+
+@dataclass(frozen=True)
+class CocoAnnotations:
+    """What COCO files tell.
+
+    Attributes:
+        names: of the categories, in their order.
+        images: all images that the files list, by the path under which they were found.
+        num_crowds: annotations that are crowds.
+    """
+
+    names: tuple[str, ...]
+    images: dict[str, Annotated]
+    num_crowds: int
+
+
+def annotations_of_coco(files: Files, images: Finder) -> CocoAnnotations:
+    """Read what COCO files tell of images.
+
+    Raises:
+        IncmaskError: a file breaks the format, or names images that are not there; all problems are told.
+    """
     reading = _Reading()
     for path, entry in files_ending(files, ".json").items():
         content = read_json(entry)
@@ -121,16 +148,13 @@ def read_coco(files: Files, data: DataOptions, *, where: object) -> Found:
             _read_file(content, path, images=images, reading=reading, where=str(entry_path(entry)))
     raise_problems(reading.problems)
     annotated = {
-        path: Annotated(item.where, tuple(reading.areas[path]), item.size)
+        path: Annotated(item.where, tuple(reading.areas.get(path, ())), item.size)
         for path, item in reading.images.items()
-        if path in reading.areas
     }
-    num_crowds = reading.counts["crowds"]
-    notes = [f"{num_crowds} crowds are areas of their category like others"] if num_crowds else []
-    return found_of(annotated, images, names=[*reading.names], data=data, where=where, notes=notes)
+    return CocoAnnotations(tuple(reading.names), annotated, reading.counts["crowds"])
 
 
-def _read_file(content: dict[str, Any], path: str, *, images: Images, reading: _Reading, where: str) -> None:
+def _read_file(content: dict[str, Any], path: str, *, images: Finder, reading: _Reading, where: str) -> None:
     problems = reading.problems
     categories = {
         item.id: item.name for item in _records(_Category, content.get("categories"), "category", where, problems)

@@ -1,8 +1,10 @@
-"""labelme: a JSON file beside each image, with polygons, rectangles and circles."""
+"""labelme: a JSON file beside each image, with polygons, rectangles, circles and masks."""
 
+import base64
+import binascii
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated as Typed
 from typing import Any
 
@@ -10,10 +12,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from incmask.data.dataset import DataOptions
+from incmask.data.decode import decode
+from incmask.data.masks import grey_values
 from incmask.errors import IncmaskError, Problem, fail
 from incmask.prepare.formats import Files, Found, files_ending, look_at, raise_problems, read_json
-from incmask.prepare.formats.annotations import Annotated, Images, NamedArea, found_of
-from incmask.prepare.formats.polygons import Polygon, disc
+from incmask.prepare.formats.annotations import Annotated, Finder, Images, NamedArea, found_of
+from incmask.prepare.formats.polygons import Area, Pixels, Polygon, disc
 from incmask.prepare.images import entry_path
 from incmask.prepare.plan import Entry
 
@@ -29,6 +33,7 @@ class _Shape(BaseModel):
     label: Typed[str, Field(min_length=1)]
     points: list[Point]
     shape_type: str = "polygon"
+    mask: str | None = None
 
 
 class _File(BaseModel):
@@ -68,6 +73,31 @@ def read_labelme(files: Files, data: DataOptions, *, where: object) -> Found:
         IncmaskError: a file breaks the format, or its image is not there; all problems are told.
     """
     images = Images(files)
+    read = annotations_of_labelme(files, images)
+    notes = [f"{read.num_flat} points and lines are left out, as they have no area"] if read.num_flat else []
+    counts = Counter(area.name for item in read.images.values() for area in item.areas if area.name is not None)
+    return found_of(read.images, images, names=sorted(counts), data=data, where=where, notes=notes)
+
+
+@dataclass(frozen=True)
+class LabelmeAnnotations:
+    """What labelme's files tell.
+
+    Attributes:
+        images: that have a file, by the path under which they were found.
+        num_flat: points and lines, which have no area.
+    """
+
+    images: dict[str, Annotated]
+    num_flat: int
+
+
+def annotations_of_labelme(files: Files, images: Finder) -> LabelmeAnnotations:
+    """Read what labelme's files tell of images.
+
+    Raises:
+        IncmaskError: a file breaks the format, or its image is not there; all problems are told.
+    """
     sheets = [_Sheet(path, entry) for path, entry in files_ending(files, ".json").items()]
     reads = [read for read in look_at(sheets, lambda sheet: _read(sheet, images)) if read is not None]
     annotated: dict[str, Annotated] = {}
@@ -78,13 +108,10 @@ def read_labelme(files: Files, data: DataOptions, *, where: object) -> Found:
             problems.append(Problem(read.annotated.where, what, "keep one of the two"))
         annotated[read.image] = read.annotated
     raise_problems(problems)
-    num_flat = sum(read.num_flat for read in reads)
-    notes = [f"{num_flat} points and lines are left out, as they have no area"] if num_flat else []
-    counts = Counter(area.name for item in annotated.values() for area in item.areas if area.name is not None)
-    return found_of(annotated, images, names=sorted(counts), data=data, where=where, notes=notes)
+    return LabelmeAnnotations(annotated, sum(read.num_flat for read in reads))
 
 
-def _read(sheet: _Sheet, images: Images) -> _Read | None:
+def _read(sheet: _Sheet, images: Finder) -> _Read | None:
     where = str(entry_path(sheet.entry))
     content = read_json(sheet.entry)
     if not is_labelme(content):
@@ -114,7 +141,7 @@ def _read(sheet: _Sheet, images: Images) -> _Read | None:
     return _Read(_image(file, sheet, images, where), Annotated(where, tuple(areas), size), num_flat)
 
 
-def _image(file: _File, sheet: _Sheet, images: Images, where: str) -> str:
+def _image(file: _File, sheet: _Sheet, images: Finder, where: str) -> str:
     stem = PurePosixPath(sheet.path).stem
     if file.imagePath:
         # Files are often renamed or moved after they were annotated, so the JSON's own name serves, too.
@@ -125,11 +152,13 @@ def _image(file: _File, sheet: _Sheet, images: Images, where: str) -> str:
     return images.find(stem, beside=sheet.path, where=where)
 
 
-def _area(shape: _Shape, where: str) -> Polygon:
+def _area(shape: _Shape, where: str) -> Area:
     points = np.array(shape.points, np.float64).reshape(-1, 2)
     kind = shape.shape_type
+    if kind == "mask":
+        return _mask(shape, points, where)
     if kind not in ("polygon", "rectangle", "oriented_rectangle", "circle"):
-        what = f"is a {kind}; polygons, rectangles and circles are read"
+        what = f"is a {kind}; polygons, rectangles, circles and masks are read"
         raise fail(where, what, "convert it to a polygon in labelme")
     expected = _NUM_POINTS.get(kind)
     if len(points) not in expected if expected else len(points) < 3:
@@ -144,3 +173,15 @@ def _area(shape: _Shape, where: str) -> Polygon:
         (x0, y0), (x1, y1) = points
         points = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
     return Polygon((points,))
+
+
+def _mask(shape: _Shape, points: np.ndarray, where: str) -> Pixels:
+    """Give a mask, whose pixels are a PNG, and whose points are its first and its last pixel."""
+    if shape.mask is None or len(points) != 2:
+        raise fail(where, "is a mask without pixels, or without the two corners of its box", "draw it again")
+    try:
+        values = grey_values(decode(Path(where), base64.b64decode(shape.mask, validate=True)))
+    except binascii.Error as error:
+        raise fail(where, f"is a mask whose pixels cannot be read ({error})", "draw it again") from error
+    left, top = np.rint(points.min(axis=0)).astype(np.int64).tolist()
+    return Pixels(values != 0, top, left)

@@ -38,6 +38,13 @@ class Box:
         """Tell whether it holds no pixel."""
         return self.bottom <= self.top or self.right <= self.left
 
+    def seen_from(self, other: "Box") -> tuple[slice, slice]:
+        """Give the rows and columns that it takes in an array of the pixels of ``other``, in which it lies."""
+        return (
+            slice(self.top - other.top, self.bottom - other.top),
+            slice(self.left - other.left, self.right - other.left),
+        )
+
     def within(self, other: "Box") -> "Box":
         """Give what both hold."""
         return Box(
@@ -130,6 +137,35 @@ class Runs:
         values = np.arange(len(self.lengths)) % 2 > 0
         whole = np.repeat(values, self.lengths).reshape(self.width, self.height).T
         return whole[box.top : box.bottom, box.left : box.right]
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """A mask of a part of the image.
+
+    Attributes:
+        mask: bool, (h, w).
+        top: row of the image that its first row is.
+        left: column of the image that its first column is.
+    """
+
+    mask: np.ndarray
+    top: int = 0
+    left: int = 0
+
+    @property
+    def box(self) -> Box:
+        """Give where the mask lies."""
+        height, width = self.mask.shape
+        return Box(self.top, self.left, self.top + height, self.left + width)
+
+    def draw(self, box: Box) -> np.ndarray:
+        """Give the part of it inside ``box``."""
+        drawn = np.zeros(box.size, bool)
+        both = box.within(self.box)
+        if not both.is_empty:
+            drawn[both.seen_from(box)] = self.mask[both.seen_from(self.box)]
+        return drawn
 
 
 @dataclass(frozen=True)

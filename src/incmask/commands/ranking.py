@@ -1,0 +1,96 @@
+"""The command that says what to label next."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from incmask.commands.arguments import Json, Quiet, SetOption
+from incmask.commands.shell import listener, print_result
+from incmask.errors import IncmaskError, fail
+
+
+def rank(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run that has ended")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="file to write, or folder of the simulation  [default: RUN/ranking.csv, RUN-simulation]"
+        ),
+    ] = None,
+    crops: Annotated[
+        int | None, typer.Option("--crops", metavar="PIXELS", help="rank square crops with this side, not whole images")
+    ] = None,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="so many rows  [default: all]")] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="try on your own labels whether ranking beats random; trains anew")
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="--simulate: data folder, where it was moved  [default: as the run tells]"),
+    ] = None,
+    pool: Annotated[
+        Literal["labelled", "unlabelled"],
+        typer.Option("--pool", help="--simulate: hide labels of labelled/, or use true masks in unlabelled/masks"),
+    ] = "labelled",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="--simulate: how often all is repeated")] = 5,
+    start: Annotated[
+        int | None,
+        typer.Option("--start", min=1, help="--simulate: labelled images to start with  [default: a quarter]"),
+    ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option("--budget", min=1, help="--simulate: labels to buy  [default: a quarter of the labelled images]"),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="--simulate: approach to train with  [default: the run's]")
+    ] = None,
+    assignments: SetOption = [],  # noqa: B006 - typer copies it
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Say which unlabelled images to label next, and why; --simulate tries whether that beats labelling at random."""
+    if not simulate:
+        from incmask.ranking.present import ranking_as_dict, ranking_text
+        from incmask.ranking.rank import RANKING, write_ranking
+
+        given = {"--data": data, "--start": start, "--budget": budget, "--recipe": recipe, "--set": assignments}
+        if wrong := next((name for name, value in given.items() if value), None):
+            raise fail(wrong, "is for --simulate alone", "leave it out, or add --simulate")
+        with listener(quiet or as_json) as progress:
+            ranking = write_ranking(run, out=out, crop_px=crops, top=top, progress=progress)
+        path = out or run / RANKING
+        print_result(ranking_text(ranking, path), ranking_as_dict(ranking, path), as_json=as_json)
+        return
+    from incmask.api import default_out
+    from incmask.config import parse_assignments
+    from incmask.files import write_text
+    from incmask.ranking.present import FIGURE, simulation_as_dict, simulation_picture, simulation_text
+    from incmask.ranking.simulate import simulate as run_simulation
+    from incmask.rounds import data_folder
+
+    if wrong := next((name for name, value in {"--crops": crops, "--top": top}.items() if value), None):
+        raise fail(wrong, "is not for --simulate", "leave it out; --budget tells how many images are labelled")
+    folder = out or default_out(run, ending="simulation")
+    with listener(quiet or as_json) as progress:
+        simulation = run_simulation(
+            run,
+            data or data_folder(run),
+            folder,
+            pool=pool,
+            num_seeds=seeds,
+            num_start=start,
+            budget=budget,
+            recipe=recipe,
+            settings=parse_assignments(assignments),
+            progress=progress,
+        )
+    problems: list[str] = []
+    try:
+        write_text(folder / FIGURE, simulation_picture(simulation).svg)
+    except IncmaskError as error:
+        # The numbers are there all the same; an older figure would show others.
+        (folder / FIGURE).unlink(missing_ok=True)
+        problems = [f"no figure: {problem}" for problem in error.problems]
+    values = simulation_as_dict(simulation) | {"problems": problems}
+    print_result("\n".join([simulation_text(simulation), *problems]), values, as_json=as_json)

@@ -1,0 +1,88 @@
+"""What the records of a run say about its model."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from incmask.ensemble import ABOUT
+from incmask.errors import fail
+from incmask.evaluation import ScoreRow, from_csv, image_scores_from_csv
+from incmask.report.statistics import Difference, paired_bootstrap
+from incmask.store import RUN, Records, read_records
+
+_MODEL, _SCORES, _IMAGE_SCORES, _ENVIRONMENT = "model", "scores.csv", "image_scores.csv", "environment.json"
+_SEED = 1
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What is known of a model; what follows ``about`` is empty where its run folder is gone.
+
+    Attributes:
+        name: of the run, or else of the model folder.
+        about: the content of ``model.json``.
+        records: what the run was about.
+        scores: of all models of the run.
+        image_scores: each model's test scores, one an image, by names such as "gen-1/ensemble".
+        versions: of the packages that the run used.
+    """
+
+    name: str
+    about: dict[str, Any]
+    records: Records | None = None
+    scores: Sequence[ScoreRow] = ()
+    image_scores: Mapping[str, Sequence[float]] | None = None
+    versions: Mapping[str, str] | None = None
+
+    @property
+    def stage(self) -> str:
+        """The stage whose models were handed over."""
+        return str(self.about.get("validation", {}).get("stage", ""))
+
+
+def read_facts(folder: Path) -> CardFacts:
+    """Read the records of a run folder, or of its model folder.
+
+    Raises:
+        IncmaskError: there is no model, or a record is damaged.
+    """
+    folder = folder.resolve()
+    model = folder / _MODEL if (folder / _MODEL / ABOUT).exists() else folder
+    try:
+        about = json.loads((model / ABOUT).read_text(encoding="utf-8"))
+        root = model.parent
+        if model.name != _MODEL or not (root / RUN).exists():
+            return CardFacts(model.name, about)
+        return CardFacts(
+            name=root.name,
+            about=about,
+            records=read_records(root),
+            scores=from_csv(_text(root / _SCORES)) if (root / _SCORES).exists() else (),
+            image_scores=_by_image(root / _IMAGE_SCORES) if (root / _IMAGE_SCORES).exists() else None,
+            versions=json.loads(_text(root / _ENVIRONMENT))["packages"] if (root / _ENVIRONMENT).exists() else None,
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        raise fail(folder, "holds no model", "name a run folder whose run has ended, or a model folder") from None
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise fail(folder, f"has a damaged record ({error})", "restore it or run again") from error
+
+
+def _by_image(path: Path) -> dict[str, list[float]]:
+    """Each model's test scores, one an image: of tiles, the mean of their image."""
+    found = image_scores_from_csv(_text(path))
+    names, rows = np.unique(found.names, return_inverse=True)
+    num_rows = np.bincount(rows, minlength=len(names))
+    return {model: (np.bincount(rows, values) / num_rows).tolist() for model, values in found.scores.items()}
+
+
+def mean_interval(values: Sequence[float]) -> Difference:
+    """Average over images, with the 95 % bootstrap interval: a difference from 0."""
+    return paired_bootstrap(values, np.zeros(len(values)), seed=_SEED)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,219 @@
+"""What is known of each region of many images: features, disputed pixels, expected quality. A pass over the images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from incmask.batches import num_outputs
+from incmask.config import Settings, Task
+from incmask.data.dataset import ClassInfo
+from incmask.data.decode import decode, read_bytes
+from incmask.data.masks import grey_values
+from incmask.data.tiles import Window, cut, scale_label
+from incmask.data.writers import path_inside
+from incmask.device import resolve_device
+from incmask.errors import fail
+from incmask.models import load_model
+from incmask.outputs import DISAGREEMENT, MASKS
+from incmask.progress import Report, ignore
+from incmask.quality.judging import judge
+from incmask.quality.targets import quality
+from incmask.ranking.features import RegionMeans, bottleneck, row_chunks
+from incmask.ranking.regions import StackImage
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Networks that rate masks.
+
+    Attributes:
+        models: their files.
+        blocked: they rate masks whose disputed pixels are blocked, as they learnt to.
+    """
+
+    models: tuple[Path, ...]
+    blocked: bool
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """Images to look at, in any process.
+
+    Attributes:
+        first: number of the first region, over all jobs.
+        images: of the stack.
+        stack: its ``images.npy``.
+        crop_px: side of the crops; None: whole images.
+        member: model file whose bottleneck gives the features.
+        run: folder with the masks and disputed pixels of the images; None: there are none.
+        judging: networks that rate these masks; None: nothing rates.
+        task, classes: what the masks mean.
+        settings: device and precision.
+    """
+
+    first: int
+    images: tuple[StackImage, ...]
+    stack: Path
+    crop_px: int | None
+    member: Path
+    run: Path | None
+    judging: Judging | None
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Disputed:
+    """What is disputed in R regions; int64.
+
+    Attributes:
+        area_px: (R,), all pixels.
+        disputed_px: (R,), those on which the members disagree.
+        object_px: (R,), those that are foreground or disputed.
+        by_class: (R, K), disputed pixels by predicted class.
+    """
+
+    area_px: NDArray[np.int64]
+    disputed_px: NDArray[np.int64]
+    object_px: NDArray[np.int64]
+    by_class: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of R regions.
+
+    Attributes:
+        first: number of the first one.
+        features: float32, (R, D).
+        quality: float32, (R,), expected quality of the mask, 0 to 1; None where nothing rates.
+        disputed: what the members disagree on; None where there are no masks.
+    """
+
+    first: int
+    features: NDArray[np.float32]
+    quality: NDArray[np.float32] | None
+    disputed: Disputed | None
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What an ensemble made of an image, at the image's own size.
+
+    Attributes:
+        label: uint8, (H, W) or (H, W, K).
+        disputed: bool, (H, W).
+    """
+
+    label: np.ndarray
+    disputed: np.ndarray
+
+
+def read_votes(run: Path, image: StackImage, *, task: Task, classes: Sequence[ClassInfo]) -> Votes:
+    """Read the mask and the disputed pixels of an unlabelled image of a finished run.
+
+    Raises:
+        IncmaskError: a file is missing, broken or of another size.
+    """
+
+    def read(folder: Path) -> np.ndarray:
+        path = path_inside(folder, image.name)
+        values = grey_values(decode(path, read_bytes(path)))
+        if values.shape != (image.height, image.width):
+            raise fail(path, f"is {values.shape[1]}×{values.shape[0]}, not the image's size", "restore the file")
+        return values
+
+    if task == "multilabel":
+        # Folders of classes, as they are written.
+        names = [info.value if isinstance(info.value, str) else info.name for info in classes]
+        label = np.stack([read(run / MASKS / name) > 0 for name in names], -1).astype(np.uint8)
+    else:
+        label = read(run / MASKS)
+        label = (label > 0).astype(np.uint8) if task == "binary" else label.astype(np.uint8)
+    # Of a share of the members or yes and no: what is above 0 is disputed.
+    return Votes(label, read(run / DISAGREEMENT) > 0)
+
+
+def measure(job: MeasureJob, report: Report = ignore) -> Measured:
+    """Look at the images of a job; what is held at a time depends on the size of an image, not on their number."""
+    device = resolve_device(job.settings.device)
+    member = load_model(job.member).to(device)
+    judges = [load_model(path).to(device) for path in job.judging.models] if job.judging else []
+    stack = np.load(job.stack, mmap_mode="r")
+    regions = [image.regions(job.crop_px) for image in job.images]
+    features = [RegionMeans(each) for each in regions]
+    ratings = [RegionMeans(each) for each in regions]
+    votes_of = lru_cache(maxsize=1)(lambda place: _votes(job, place))
+    for chunk in row_chunks(job.images, num_outputs=num_outputs(job.task, len(job.classes)), shape=stack.shape):
+        pictures = stack[[each.row for each in chunk]]
+        for each, grid in zip(chunk, bottleneck(member, pictures, precision=job.settings.precision), strict=True):
+            features[each.image].add(each.window, grid)
+        if job.judging:
+            seen = [
+                _as_seen(votes_of(each.image), job.images[each.image], each.window, stack.shape[1:3]) for each in chunk
+            ]
+            rated = judge(
+                judges,
+                pictures,
+                np.stack([each.label for each in seen]),
+                np.stack([each.disputed for each in seen]) if job.judging.blocked else None,
+                task=job.task,
+                num_classes=len(job.classes),
+                settings=job.settings,
+            )
+            for each, rating in zip(chunk, quality(rated, job.task), strict=True):
+                ratings[each.image].add(each.window, np.full((1, 1, 1), rating))
+        report(len(chunk))
+    return Measured(
+        job.first,
+        np.concatenate([each.means() for each in features]),
+        np.concatenate([each.means() for each in ratings])[:, 0] if job.judging else None,
+        None if job.run is None else _join([_count(votes_of(place), each, job) for place, each in enumerate(regions)]),
+    )
+
+
+def join_measured(parts: Sequence[Measured]) -> Measured:
+    """Chain what is known of regions, in the order given; one part or more, all of the same run."""
+    rated = [part.quality for part in parts if part.quality is not None]
+    counted = [part.disputed for part in parts if part.disputed is not None]
+    return Measured(
+        parts[0].first,
+        np.concatenate([part.features for part in parts]),
+        np.concatenate(rated) if rated else None,
+        _join(counted) if counted else None,
+    )
+
+
+def _votes(job: MeasureJob, place: int) -> Votes:
+    assert job.run is not None, "without masks there is nothing to rate or count"
+    return read_votes(job.run, job.images[place], task=job.task, classes=job.classes)
+
+
+def _count(votes: Votes, regions: Sequence[Window], job: MeasureJob) -> Disputed:
+    found = []
+    for region in regions:
+        inside = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
+        label, disputed = votes.label[inside], votes.disputed[inside]
+        objects = disputed | (label.any(-1) if job.task == "multilabel" else label > 0)
+        if job.task == "multiclass":
+            by_class = np.bincount(label[disputed], minlength=len(job.classes))
+        else:
+            by_class = label[disputed].reshape(int(disputed.sum()), len(job.classes)).sum(0, dtype=np.int64)
+        found.append((disputed.size, int(disputed.sum()), int(objects.sum()), by_class))
+    return Disputed(*(np.array(each, np.int64) for each in zip(*found, strict=True)))
+
+
+def _join(parts: Sequence[Disputed]) -> Disputed:
+    return Disputed(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Disputed)))
+
+
+def _as_seen(votes: Votes, image: StackImage, window: Window, size: tuple[int, int]) -> Votes:
+    """What was voted, as the row of the stack shows the image: scaled, or cut."""
+    if window == image.whole and (image.height, image.width) != size:
+        return Votes(scale_label(votes.label, size), scale_label(votes.disputed.astype(np.uint8), size) > 0)
+    return Votes(cut(votes.label, window), cut(votes.disputed, window))

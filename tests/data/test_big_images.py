@@ -1,0 +1,154 @@
+from contextlib import closing
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import settings as given_settings
+from hypothesis import strategies as st
+
+from incmask.data.big_images import ArrayRows, NetworkRows, TiffRows, open_big_image
+from incmask.data.readers import read_image, to_network_range
+from incmask.errors import IncmaskError
+
+
+def noise(*shape, dtype=np.uint8, seed=0):
+    top = 2 if dtype is bool else np.iinfo(dtype).max + 1
+    return np.random.default_rng(seed).integers(0, top, shape).astype(dtype)
+
+
+def rgb(**options):
+    return noise(70, 53, 3), {"photometric": "rgb", **options}
+
+
+def read(path, first, last):
+    with closing(TiffRows(path)) as rows:
+        return rows.read(first, last)
+
+
+LAYOUTS = {
+    "tiles": rgb(tile=(16, 32), compression="zlib"),
+    "tiles larger than the image": rgb(tile=(128, 128)),
+    "predictor": rgb(tile=(32, 16), compression="lzw", predictor=True),
+    "strips": rgb(rowsperstrip=7, compression="zlib"),
+    "one plain strip": rgb(),
+    "plain strips": rgb(rowsperstrip=11),
+    "big endian": (noise(70, 53, dtype=np.uint16), {"byteorder": ">", "photometric": "minisblack"}),
+    "planes": (noise(3, 70, 53), {"photometric": "rgb", "planarconfig": "separate", "tile": (16, 16)}),
+    "plain planes": (noise(3, 70, 53), {"photometric": "rgb", "planarconfig": "separate"}),
+    "alpha": (noise(70, 53, 4), {"photometric": "rgb", "extrasamples": ["unassalpha"], "tile": (16, 16)}),
+    "channels": (noise(70, 53, 5), {"photometric": "minisblack", "planarconfig": "contig", "tile": (16, 16)}),
+    "white is 0": (noise(70, 53), {"photometric": "miniswhite", "rowsperstrip": 5}),
+    "bits": (noise(70, 53, dtype=bool), {"photometric": "minisblack"}),
+    "palette": (noise(70, 53), {"photometric": "palette", "colormap": noise(3, 256, dtype=np.uint16, seed=1)}),
+    "grey tiles of 16 bits": (noise(70, 53, dtype=np.uint16), {"tile": (32, 32), "compression": "zlib"}),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_are_those_of_the_whole_image_however_it_is_stored(tmp_path, layout):
+    values, options = LAYOUTS[layout]
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, values, metadata=None, **options)
+    whole = read_image(path)
+    with closing(TiffRows(path)) as rows:
+        assert (rows.height, rows.width) == whole.shape[:2]
+        for first, last in ((0, 1), (0, 20), (15, 40), (39, 70), (69, 70), (0, 70), (3, 5)):
+            part = rows.read(first, last)
+            assert part.dtype == whole.dtype
+            np.testing.assert_array_equal(part, whole[first:last])
+
+
+def test_a_jpeg_inside_is_decoded_with_its_tables(tmp_path):
+    path = tmp_path / "image.tif"
+    smooth = np.add.outer(np.arange(64), np.arange(48)).astype(np.uint8)[..., None].repeat(3, 2)
+    tifffile.imwrite(path, smooth, photometric="rgb", tile=(32, 32), compression="jpeg", metadata=None)
+    np.testing.assert_array_equal(read(path, 10, 50), read_image(path)[10:50])
+
+
+def test_pyramids_and_ome_are_read_at_full_size(tmp_path):
+    image = noise(96, 64, 3)
+    path = tmp_path / "image.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        options = {"tile": (16, 16), "photometric": "rgb", "compression": "zlib"}
+        writer.write(image, subifds=2, metadata={"axes": "YXS"}, **options)
+        for step in (2, 4):
+            writer.write(image[::step, ::step], subfiletype=1, **options)
+    assert np.array_equal(read(path, 0, 96), image)
+    path = tmp_path / "slide.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for step in (1, 2, 4):
+            writer.write(image[::step, ::step], subfiletype=int(step > 1), **options)
+    assert np.array_equal(read(path, 0, 96), image)
+
+
+def test_large_ones_are_told_from_small_ones_and_others(tmp_path):
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, noise(20, 30))
+    assert open_big_image(path, at_least=601) is None
+    with closing(open_big_image(path, at_least=600)) as rows:
+        assert isinstance(rows, TiffRows)
+    (tmp_path / "text.tif").write_text("no image")
+    assert open_big_image(tmp_path / "text.tif", at_least=1) is None
+    assert open_big_image(tmp_path / "nowhere.tif", at_least=1) is None
+
+
+def test_what_cannot_be_read_is_refused_in_a_line(tmp_path):
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, noise(3, 40, 40), photometric="minisblack")
+    with pytest.raises(IncmaskError, match="3 pages; one page a file is read"):
+        TiffRows(path)
+    tifffile.imwrite(path, noise(40, 40, 4), photometric="separated", planarconfig="contig")
+    with pytest.raises(IncmaskError, match="save it as a grey or RGB TIFF"):
+        TiffRows(path)
+    tifffile.imwrite(path, noise(64, 64), tile=(16, 16), compression="zlib")
+    content = path.read_bytes()
+    with tifffile.TiffFile(path) as file:
+        start = file.pages[0].dataoffsets[5]
+    path.write_bytes(content[:start] + bytes(50) + content[start + 50 :])
+    with pytest.raises(IncmaskError, match="broken or truncated"):
+        read(path, 0, 64)
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(IncmaskError, match="broken or truncated"):
+        read(path, 0, 64)
+
+
+def test_a_single_huge_compressed_piece_is_refused_before_memory_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr("incmask.data.big_images._MAX_PIECE_BYTES", 5000)
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, noise(80, 80), compression="zlib", rowsperstrip=80)
+    with pytest.raises(IncmaskError, match="save it as a tiled TIFF"):
+        TiffRows(path)
+    tifffile.imwrite(path, noise(80, 80))
+    assert read(path, 3, 7).shape == (4, 80, 1)
+
+
+@given_settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), have=st.sampled_from([1, 3, 5]), top=st.sampled_from([1, 30, 65535]))
+def test_16_bits_are_scaled_as_those_of_a_whole_image(seed, have, top):
+    image = np.random.default_rng(seed).integers(0, top + 1, (600, 7, have)).astype(np.uint16)
+    rows = NetworkRows(ArrayRows(image), channels=have, intensity=None)
+    expected = to_network_range(image, have)
+    np.testing.assert_array_equal(np.concatenate([rows.read(0, 300), rows.read(300, 600)]), expected)
+    named = NetworkRows(ArrayRows(image), channels=have, intensity=(10.0, 5000.0))
+    np.testing.assert_array_equal(named.read(5, 9), to_network_range(image, have, intensity=(10.0, 5000.0))[5:9])
+
+
+def test_channels_are_brought_to_the_network_s():
+    grey, colour = noise(9, 8, 1), noise(9, 8, 3)
+    assert np.array_equal(NetworkRows(ArrayRows(grey), channels=3, intensity=None).read(2, 4), grey[2:4].repeat(3, 2))
+    luma = NetworkRows(ArrayRows(colour), channels=1, intensity=None).read(0, 9)
+    assert np.array_equal(luma, to_network_range(colour, 1))
+    with pytest.raises(IncmaskError, match="has 5 channels where 3 are expected"):
+        NetworkRows(ArrayRows(noise(9, 8, 5)), channels=3, intensity=None, where="x.tif").read(0, 1)
+
+
+def test_floats_need_a_named_range():
+    image = np.linspace(0, 1, 60, dtype=np.float32).reshape(10, 6, 1)
+    with pytest.raises(IncmaskError, match="range of its float32 intensities; save it with 8 or 16 bits"):
+        NetworkRows(ArrayRows(image), channels=1, intensity=None)
+    rows = NetworkRows(ArrayRows(image), channels=1, intensity=(0.0, 1.0))
+    np.testing.assert_array_equal(rows.read(0, 10), np.rint(image * 255).astype(np.uint8))
+    image[4, 4] = np.nan
+    with pytest.raises(IncmaskError, match="NaN or infinite"):
+        rows.read(0, 10)

@@ -1,0 +1,104 @@
+import gc
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import incmask
+from incmask.api import run
+from incmask.arrays import ArrayData
+from runs import SETTINGS, draw, make_data
+
+
+def drawn(num, *, seed):
+    fields = [draw(seed=seed + index, size=(32, 32)) for index in range(num)]
+    return [image for image, _ in fields], [label for _, label in fields]
+
+
+def some_arrays(*, num_unlabelled=5):
+    (images, masks), (others, _), (val, val_masks) = drawn(4, seed=0), drawn(num_unlabelled, seed=9), drawn(2, seed=30)
+    return ArrayData(images, masks, others, val, val_masks, class_names=["ground", "<bright>", "dark"])
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Folders that are made for a while lie here."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.usefixtures("inline")
+def test_arrays_in_and_arrays_out_with_no_files_left(temporary):
+    data = some_arrays()
+    result = run(data, recipe="im", settings=SETTINGS)
+    assert [stage.name for stage in result.outcome.stages] == ["base", "gen-1"]
+    assert result.folder.is_relative_to(temporary)
+    predictions = result.predict(data.unlabelled)
+    for prediction in predictions:
+        assert prediction.label.shape == prediction.inconsistent.shape == prediction.disagreement.shape == (32, 32)
+        assert prediction.probability.shape == (3, 32, 32)
+    # The run folder goes with the result; the copies of the arrays went before.
+    assert [path.name for path in temporary.glob("incmask-*")] == [result.folder.parent.name]
+    del result
+    gc.collect()
+    assert list(temporary.glob("incmask-*")) == []
+    assert predictions[0].label.max() <= 2
+
+
+@pytest.mark.usefixtures("inline")
+def test_arrays_give_what_their_files_give_and_go_on_where_they_stopped(tmp_path, temporary):
+    data = some_arrays()
+    result = run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS)
+    again = run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS)
+    incmask.arrays.write_data(data, tmp_path / "data")
+    from_files = run(tmp_path / "data", recipe="ldt", settings=SETTINGS)
+    assert from_files.folder == tmp_path / "data-run"
+    scores = [[(row.stage, row.model, row.score) for row in each.scores] for each in (result, again, from_files)]
+    assert scores[0] == scores[1] == scores[2]
+    assert (tmp_path / "run" / "masks" / "unlabelled-000004.png").exists()
+    assert list(temporary.glob("incmask-*")) == []
+    with pytest.raises(incmask.IncmaskError, match=r"data\.json"):
+        run(some_arrays(num_unlabelled=4), out=tmp_path / "run", recipe="ldt", settings=SETTINGS)
+
+
+def test_nothing_is_left_of_arrays_that_cannot_be_run(temporary):
+    with pytest.raises(incmask.IncmaskError, match="recipe"):
+        run(some_arrays(), recipe="no such", settings=SETTINGS)
+    assert list(temporary.glob("incmask-*")) == []
+
+
+@pytest.mark.usefixtures("inline", "temporary")
+def test_a_notebook_shows_scores_and_the_most_disputed_images():
+    result = run(some_arrays(), recipe="im", settings=SETTINGS)
+    shown = result._repr_html_()
+    root = ElementTree.fromstring(re.sub(r"(<img [^>]*)>", r"\1/>", shown))
+    rows = [[cell.text or "" for cell in row] for row in root.iter("tr")]
+    assert rows[0] == ["stage", "validation", ""]
+    assert [row[0] for row in rows[1:]] == ["base", "gen-1"]
+    assert [row[1] for row in rows[1:]] == [f"{stage.score:.3f}" for stage in result.outcome.stages]
+    assert [row[2] for row in rows[1:]].count("handed over") == 1
+    shares = [float(share) for share in re.findall(r"<figcaption>unlabelled-\d{6}: ([0-9.]+)% disputed", shown)]
+    assert len(shares) == 4
+    assert shares == sorted(shares, reverse=True)
+    fractions = [prediction.inconsistent.mean() for prediction in result.predict(some_arrays().unlabelled)]
+    np.testing.assert_allclose(shares, 100 * np.array(sorted(fractions, reverse=True)[:4]), atol=0.051)
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_notebook_shows_the_test_scores_and_does_without_pictures(tmp_path):
+    data = make_data(tmp_path / "data", "binary", {"labelled": 4, "val": 2, "test": 2})
+    result = run(data, recipe="ldt", settings=SETTINGS)
+    shown = result._repr_html_()
+    assert '<th scope="col">test</th>' in shown
+    assert "<figure" not in shown
+
+
+@pytest.mark.usefixtures("inline", "temporary")
+def test_progress_is_shown_on_request(capsys):
+    run(some_arrays(), recipe="ldt", settings=SETTINGS)
+    assert capsys.readouterr() == ("", "")
+    run(some_arrays(), recipe="ldt", settings=SETTINGS, progress=True)
+    assert "recipe ldt" in capsys.readouterr().err
