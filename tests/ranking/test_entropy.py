@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from finished_runs import finish, in_this_process
 from scipy import stats
 
 from conftest import InlinePool
+from finished_runs import finish, in_this_process
 from incmask.models import load_model
 from incmask.predict import predict_probabilities
 from incmask.ranking.entropy import entropy, entropy_order

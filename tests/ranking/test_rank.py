@@ -4,9 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
-from finished_runs import finish, in_this_process
 from PIL import Image
 
+from finished_runs import finish, in_this_process
 from incmask.config import Settings
 from incmask.data.readers import read_network_image
 from incmask.data.tiles import scale_label

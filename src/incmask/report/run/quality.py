@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from incmask.device import resolve_device
 from incmask.metrics import Counts, main_scores
 from incmask.models import load_model
 from incmask.predict import chunk_images, forward, probabilities, to_label
@@ -18,6 +17,7 @@ from incmask.report.run.scoring import (
     Part,
     ScoreLine,
     count_pixels,
+    device_of,
     held_out,
     score_lines,
     whole_part,
@@ -145,7 +145,7 @@ def predict_labels(record: RunRecord, members: Sequence[Student], images: np.nda
     Returns:
         uint8, (N, H, W) or (N, H, W, K).
     """
-    device = resolve_device("auto")
+    device = device_of(record)
     networks = [load_model(member.model).to(device) for member in members]
     num = chunk_images(len(record.class_names) + 1, images.shape)
     labels = []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 
 from incmask.data.split import make_folds
 from incmask.data.stack import read_stack
@@ -128,7 +129,7 @@ def count_pixels(record: RunRecord, members: Sequence[Student], images: Validati
         IncmaskError: a model is missing or damaged.
     """
     settings = record.settings
-    device = resolve_device("auto")
+    device = device_of(record)
     reached = evaluate(
         [load_model(member.model).to(device) for member in members],
         images,
@@ -138,6 +139,11 @@ def count_pixels(record: RunRecord, members: Sequence[Student], images: Validati
         loss=loss_of(settings, record.task),
     )
     return reached.counts
+
+
+def device_of(record: RunRecord) -> torch.device:
+    """Choose where the models are scored: this may be another machine than the run's."""
+    return resolve_device("cpu" if record.settings.device == "cpu" else "auto")
 
 
 def score_lines(record: RunRecord, counts: Counts, names: Sequence[str]) -> list[ScoreLine]:

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from incmask.files import write_bytes
 from incmask.report.run.about import about_section, rounds_section
 from incmask.report.run.blocks import RunPage, Section, Text, limited
 from incmask.report.run.course import course_section
@@ -17,6 +16,7 @@ from incmask.report.run.reliability import reliability_section
 from incmask.report.run.scoring import has_stacks
 from incmask.report.run.unlabelled import MAX_ROWS, MAX_THUMBNAILS, Unlabelled, next_section, unsure_section
 from incmask.report.template import templates
+from incmask.store import Store, read_records
 
 PAGE = "report.html"
 MAX_PAGE_BYTES = 20 * 2**20
@@ -36,10 +36,12 @@ def write_report(root: Path) -> Path:
         The page.
 
     Raises:
-        IncmaskError: it is no finished run folder, a file is damaged, or the packages for reports are not installed.
+        IncmaskError: it is no finished run folder, another process works there, a file is damaged, or the packages for
+            reports are not installed.
     """
-    page = render(run_page(read_run(root)))
-    write_bytes(root / PAGE, page)
+    record, records = read_run(root), read_records(root)
+    with Store(root, run=records.run, data=records.data) as store:
+        store.write(root / PAGE, render(run_page(record)).decode())
     return root / PAGE
 
 
