@@ -124,7 +124,7 @@ def to_table(demo: Demo) -> str:
             *lines,
             "all models took the same number of steps; two members vote in each line",
             f"masks of all unlabelled images   {folder / 'masks'}",
-            f"pixels not to be trusted         {folder / 'disagreement'}",
+            f"pixels not to be trusted         {folder / 'inconsistent'}",
             f"models                           {folder / 'model'}",
             f"all scores                       {folder / 'scores.csv'}",
         ]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from incmask.data.layers import INCONSISTENT, MASKS
 from incmask.evaluation import ScoreRow
 from incmask.experiment import Outcome
-from incmask.outputs import DISAGREEMENT, MASKS
 from incmask.results import MODEL, SCORES
 
 
@@ -21,7 +21,7 @@ def outcome_table(outcome: Outcome) -> str:
     root = outcome.root
     lines += [f"models         {root / MODEL}", f"all scores     {root / SCORES}"]
     if (root / MASKS).exists():
-        lines += [f"masks          {root / MASKS}", f"disputed       {root / DISAGREEMENT}"]
+        lines += [f"masks          {root / MASKS}", f"disputed       {root / INCONSISTENT}"]
     return "\n".join(lines)
 
 
