@@ -1,9 +1,11 @@
 """Where networks run, and with how many bits."""
 
+import importlib.util
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Literal, cast
 
 import torch
+from torch import nn
 
 from incmask.errors import fail
 
@@ -23,6 +25,17 @@ def resolve_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
     return torch.device(name)
 
 
+def free_bytes(device: torch.device) -> int | None:
+    """Memory of a GPU that can still be taken; None for a CPU, whose memory is the machine's."""
+    if device.type == "cuda":
+        # What torch keeps for later is free to it.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return None
+
+
 def fast_in_bfloat16(device: torch.device) -> bool:
     """True where bfloat16 is computed in hardware; elsewhere it is many times slower than float32."""
     if device.type == "cuda":
@@ -37,3 +50,18 @@ def autocast(device: torch.device, precision: Literal["auto", "float32", "bfloat
     """The context in which networks are called."""
     enabled = precision == "bfloat16" or (precision == "auto" and fast_in_bfloat16(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def compiled(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network with its elementwise layers fused into the kernels beside them, where that can be done.
+
+    On a GPU these layers take most of the time, since they read and write all pixels and compute next to nothing.
+    Elsewhere, and without a compiler for the GPU, the network is given back as it is.
+    """
+    if device.type != "cuda" or not importlib.util.find_spec("triton"):
+        return network
+    if torch.cuda.get_device_capability(device) < (7, 0):
+        return network
+    # Else what was compiled for earlier networks would count against the number of variants of this one.
+    torch.compiler.reset()
+    return cast(nn.Module, torch.compile(network, dynamic=False))

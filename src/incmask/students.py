@@ -1,7 +1,7 @@
 """The models of a run: which are to be trained, those that were, and the best of them."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from incmask.config import Settings, resolve_settings
 from incmask.data.dataset import Dataset
 from incmask.data.split import Fold
 from incmask.data.stack import Stack
+from incmask.device import resolve_device
+from incmask.execute.group import fit_students, group_jobs
 from incmask.execute.local import LocalPool
 from incmask.fit import CHECKPOINT, HISTORY, MODEL, SCORES, FitJob, fit
 from incmask.mixture import Part, mix
@@ -233,7 +235,7 @@ def train(
             report(job.num_steps)
         else:
             to_do.append(job)
-    for job, _ in pool.run(fit, to_do, report):
+    for job in _trained(to_do, pool, report):
         store.record(*_files(job.folder))
     students = []
     for index, job in enumerate(jobs):
@@ -252,6 +254,16 @@ def train(
             )
         )
     return students
+
+
+def _trained(jobs: Sequence[FitJob], pool: LocalPool, report: Callable[[float], None]) -> Iterator[FitJob]:
+    """Train; yield each job when it is done."""
+    if jobs and resolve_device(jobs[0].settings.device).type != "cpu":
+        for group, _ in pool.run(fit_students, group_jobs(jobs), report):
+            yield from group
+    else:
+        # Small networks train best one a core.
+        yield from (job for job, _ in pool.run(fit, jobs, report))
 
 
 def adopt(store: Store, *, source: Path, jobs: Sequence[FitJob]) -> None:

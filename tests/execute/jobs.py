@@ -1,5 +1,6 @@
 """Jobs for the tests of workers, which import them by name."""
 
+import logging
 import os
 import signal
 import time
@@ -16,13 +17,18 @@ def square(job, report):
 
 
 def facts(job, report):
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY")
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
     time.sleep(0.05)
     return {
         "process": os.getpid(),
         "torch_threads": torch.get_num_threads(),
         "environment": {name: os.environ.get(name) for name in names},
     }
+
+
+def log(job, report):
+    logging.getLogger("incmask.anything").warning("%d%% are done", job)
+    report(job)
 
 
 def mistake(job, report):

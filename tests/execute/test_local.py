@@ -13,7 +13,8 @@ from incmask.errors import IncmaskError
 from incmask.execute.local import LocalPool
 from incmask.progress import ignore
 
-ONE_THREAD = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY"}
+ONE_THREAD = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"}
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_jobs_run_in_other_processes_on_one_thread(pool):
     assert {fact["process"] for fact in facts}.isdisjoint({os.getpid()})
     for fact in facts:
         assert fact["torch_threads"] == 1
-        assert fact["environment"] == {name: "PASSIVE" if "POLICY" in name else "1" for name in ONE_THREAD}
+        assert fact["environment"] == dict.fromkeys(ONE_THREAD, "1") | PASSIVE
 
 
 def test_nothing_is_left_of_a_pool(monkeypatch):
@@ -52,6 +53,16 @@ def test_nothing_is_left_of_a_pool(monkeypatch):
         assert is_running(fact["process"])
     assert not is_running(fact["process"])
     assert (dict(os.environ), main.__spec__, getattr(main, "__file__", None)) == before
+
+
+def test_what_workers_log_is_said_here(pool, caplog):
+    amounts, lines = [], []
+    assert len(list(pool.run(jobs.log, [5], amounts.append))) == 1
+    assert (amounts, caplog.messages) == ([5], ["5% are done"])
+    with LocalPool(1, say=lines.append) as other:
+        assert len(list(other.run(jobs.log, [7, 8], amounts.append))) == 2
+    assert (amounts, lines) == ([5, 7, 8], ["7% are done", "8% are done"])
+    assert caplog.messages == ["5% are done"]
 
 
 def test_a_users_mistake_comes_back_as_it_was(pool):

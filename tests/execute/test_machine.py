@@ -9,6 +9,7 @@ MEMINFO = "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailabl
 def cgroup(tmp_path, monkeypatch):
     """A container's files; tests write those that there are."""
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_OWN_GROUPS", tmp_path / "own")
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     (tmp_path / "meminfo").write_text(MEMINFO)
     monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "meminfo")
@@ -66,3 +67,64 @@ def test_a_system_that_does_not_tell(cgroup, content):
     else:
         (cgroup / "meminfo").write_text(content)
     assert machine.available_bytes() is None
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{content}\n")
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("-1", 8), ("200000", 2), ("250000", 2), ("50000", 1), ("1600000", 8), ("rubbish", 8)]
+)
+@pytest.mark.parametrize("group", ["", "docker/abc"])
+def test_cores_are_those_of_the_quota_of_the_first_version(cgroup, quota, cores, group):
+    (cgroup / "own").write_text(f"11:memory:/x\n4:cpu,cpuacct:/{group}\n1:name=systemd:/y\n")
+    write(cgroup / "cpu" / group / "cpu.cfs_quota_us", quota)
+    write(cgroup / "cpu" / group / "cpu.cfs_period_us", "100000")
+    assert machine.num_cores() == cores
+
+
+def test_the_smallest_quota_above_a_process_counts(cgroup):
+    """As of a service within a slice, which has limits of its own."""
+    (cgroup / "own").write_text("0::/user.slice/job.service\n")
+    write(cgroup / "user.slice" / "job.service" / "cpu.max", "600000 100000")
+    assert machine.num_cores() == 6
+    write(cgroup / "user.slice" / "cpu.max", "300000 100000")
+    assert machine.num_cores() == 3
+    write(cgroup / "cpu.max", "max 100000")
+    assert machine.num_cores() == 3
+
+
+@pytest.mark.parametrize("own", ["0::/name/outside\n", "0::/../../elsewhere\n", "rubbish\n", "", None])
+def test_a_container_that_does_not_know_its_own_group_has_the_root_s_quota(cgroup, own):
+    if own is not None:
+        (cgroup / "own").write_text(own)
+    write(cgroup / "cpu.max", "200000 100000")
+    assert machine.num_cores() == 2
+
+
+def test_one_core_is_one_core(cgroup, monkeypatch):
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda process: {5}, raising=False)
+    write(cgroup / "cpu.max", "400000 100000")
+    assert machine.num_cores() == 1
+
+
+def test_memory_of_the_first_version(cgroup):
+    (cgroup / "own").write_text("9:memory:/job\n")
+    folder = cgroup / "memory" / "job"
+    write(folder / "memory.limit_in_bytes", "3000000000")
+    write(folder / "memory.usage_in_bytes", "2000000000")
+    write(folder / "memory.stat", "inactive_file 1\ntotal_inactive_file 400000000")
+    assert machine.available_bytes() == 1_400_000_000
+    # What stands there without a limit.
+    write(folder / "memory.limit_in_bytes", "9223372036854771712")
+    assert machine.available_bytes() == 8_000_000 * 1024
+
+
+def test_the_tightest_memory_limit_counts(cgroup):
+    (cgroup / "own").write_text("0::/slice/job\n")
+    for group, limit in (("slice/job", 5_000_000_000), ("slice", 3_000_000_000)):
+        write(cgroup / group / "memory.max", str(limit))
+        write(cgroup / group / "memory.current", "1000000000")
+    assert machine.available_bytes() == 2_000_000_000

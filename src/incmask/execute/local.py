@@ -1,6 +1,7 @@
 """Jobs in worker processes on this machine, one thread each."""
 
 import ctypes
+import logging
 import multiprocessing
 import os
 import signal
@@ -26,9 +27,12 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
+    "KMP_BLOCKTIME": "0",
 }
 
 _LESS_MEMORY = "run the same command again with --set num_workers=1, or with a smaller --set batch_size and another -o"
+
+_LOG = logging.getLogger(__name__)
 
 _progress: Any = None
 """In a worker: the queue to the parent."""
@@ -48,11 +52,20 @@ class LocalPool:
         networks: whether jobs run networks; without, workers are small: torch is not loaded, and freed memory is
             given back.
         less_memory: what a person can do where memory does not suffice.
+        say: called here with each line that a worker logs; else they are logged here.
     """
 
-    def __init__(self, num_workers: int, *, networks: bool = True, less_memory: str = _LESS_MEMORY):
+    def __init__(
+        self,
+        num_workers: int,
+        *,
+        networks: bool = True,
+        less_memory: str = _LESS_MEMORY,
+        say: Callable[[str], None] = _LOG.warning,
+    ):
         self.num_workers = num_workers
         self._less_memory = less_memory
+        self._say = say
         context = multiprocessing.get_context("spawn")
         # Puts at once, so that what a job reports is here before its result is.
         self._queue = context.SimpleQueue()
@@ -108,7 +121,8 @@ class LocalPool:
 
     def _drain(self, report: Report) -> None:
         while not self._queue.empty():
-            report(self._queue.get())
+            item = self._queue.get()
+            self._say(item) if isinstance(item, str) else report(item)
 
 
 class Range(Protocol):
@@ -136,6 +150,8 @@ def _start(queue: Any, networks: bool, less_memory: str) -> None:
     # Ctrl-C reaches the whole process group; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    logging.getLogger("incmask").addHandler(_ToParent())
+    logging.getLogger("incmask").propagate = False
     import cv2
 
     cv2.setNumThreads(1)
@@ -144,6 +160,13 @@ def _start(queue: Any, networks: bool, less_memory: str) -> None:
         import torch
 
         torch.set_num_threads(1)
+
+
+class _ToParent(logging.Handler):
+    """Sends lines to the parent, among the reports."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _progress.put(self.format(record))
 
 
 def keep_freed_memory() -> None:

@@ -1,20 +1,17 @@
 """How many cores and how much memory this process may use, containers' limits included."""
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 _CGROUP, _MEMINFO = Path("/sys/fs/cgroup"), Path("/proc/meminfo")
+_OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 def num_cores() -> int:
-    """Cores that may be used: the affinity mask, or less where a container has a quota."""
+    """Cores that may be used: the affinity mask, or less where a container or a service has a quota; 1 or more."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = (_CGROUP / "cpu.max").read_text().split()
-        return max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):
-        # No such file, or "max": no quota.
-        return cores
+    return max(1, min([cores, *_quotas()]))
 
 
 def available_bytes() -> int | None:
@@ -24,18 +21,62 @@ def available_bytes() -> int | None:
         available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration, ValueError):
         return None
-    try:
-        limit = int((_CGROUP / "memory.max").read_text())
-        used = int((_CGROUP / "memory.current").read_text())
-        return min(available, limit - used + _reclaimable_bytes())
-    except (OSError, ValueError):
-        return available
+    return min([available, *_left()])
 
 
-def _reclaimable_bytes() -> int:
-    """Files that a container has read and that count as its memory, though they can be dropped at any time."""
+def _quotas() -> Iterator[int]:
+    """Whole cores of each quota that holds for this process."""
+    for folder in _folders(""):
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()
+            yield int(quota) // int(period)
+        except (OSError, ValueError):
+            # No such file, or "max": no quota.
+            continue
+    for folder in _folders("cpu"):
+        try:
+            quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            if int(quota) > 0:
+                yield int(quota) // int(period)
+        except (OSError, ValueError):
+            continue
+
+
+def _left() -> Iterator[int]:
+    """Bytes that each limit leaves to this process."""
+    for controller, limit, used, reclaimable in (
+        ("", "memory.max", "memory.current", "inactive_file"),
+        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        for folder in _folders(controller):
+            try:
+                left = int((folder / limit).read_text()) - int((folder / used).read_text())
+            except (OSError, ValueError):
+                # No such file, or "max": no limit.
+                continue
+            yield left + _counted(folder / "memory.stat", reclaimable)
+
+
+def _folders(controller: str) -> Iterator[Path]:
+    """Folders whose limits hold for this process: its own group's, and all above it.
+
+    Args:
+        controller: of the first version of cgroups, which has a tree for each; "": the second version's only tree.
+    """
+    root = _CGROUP / controller
     try:
-        lines = (_CGROUP / "memory.stat").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        lines = [line.split(":", 2) for line in _OWN_GROUPS.read_text().splitlines() if line.count(":") >= 2]
+    except OSError:
+        lines = []
+    # Within a container the group may have the name that it has outside; then its folder is the root.
+    own = next((path for _, names, path in lines if controller in names.split(",")), "/")
+    inner = PurePosixPath(own).relative_to("/") if own.startswith("/") and ".." not in own else PurePosixPath()
+    yield from (root / path for path in (inner, *inner.parents))
+
+
+def _counted(path: Path, name: str) -> int:
+    """A number of a table: files that a container has read count as its memory, though they can be dropped."""
+    try:
+        return next(int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(f"{name} "))
     except (OSError, StopIteration, ValueError):
         return 0

@@ -10,12 +10,16 @@ from incmask.device import resolve_device
 from incmask.errors import fail
 from incmask.execute.local import LocalPool
 from incmask.execute.machine import available_bytes
-from incmask.fit import FitJob, Trainer
+from incmask.execute.on_device import on_device
+from incmask.fit import FitJob, GroupTrainer
 from incmask.models import Spec
 from incmask.progress import Report, ignore
 
 PROCESS_BYTES = 320 * 2**20
 """What a worker takes before it trains: the libraries and the allocator's slack."""
+
+_DEVICE_SHARE = 0.5
+"""Of a device's free memory that activations may take; images, and what its libraries keep, have the rest."""
 
 _SIDE = 64
 _WARM_UP_STEPS, _TIMED_STEPS = 1, 2
@@ -72,18 +76,39 @@ def fitting_workers(
     return max(1, min(num_workers, available // needed))
 
 
+def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, available: int | None) -> int:
+    """How many students of one shape have room on a device when they train as one program, 1 or more.
+
+    With room for none, one is tried all the same, since batches can be cut.
+
+    Args:
+        network: theirs.
+        size: height and width of its input.
+        batch_size: images a step.
+        available: bytes on the device; None: the device does not tell, so that one is all that is sure.
+    """
+    if available is None:
+        return 1
+    needed = training_bytes(network, size=size, batch_size=batch_size)
+    return max(1, int(_DEVICE_SHARE * available) // needed)
+
+
 def seconds_per_step(job: FitJob, *, pool: LocalPool) -> float:
-    """Time a few training steps in all workers at once, since they compete for memory."""
+    """Time a few training steps of a student in all workers at once, since they compete for memory."""
     times = [seconds for _, seconds in pool.run(_time_steps, [job] * pool.num_workers, ignore)]
     return sum(times) / len(times)
 
 
 def _time_steps(job: FitJob, report: Report) -> float:
-    trainer = Trainer(job, resolve_device(job.settings.device))
+    device = resolve_device(job.settings.device)
+    # On a GPU the students of a generation train together.
+    jobs = [job] if device.type == "cpu" else [on_device(job)] * job.settings.num_students
+    trainer = GroupTrainer(jobs, device)
     for step in range(_WARM_UP_STEPS):
-        trainer.step(step)
+        trainer.step(step).tolist()
     started = time.monotonic()
     for step in range(_WARM_UP_STEPS, _WARM_UP_STEPS + _TIMED_STEPS):
-        trainer.step(step)
+        # Taken from the device, which else would still compute.
+        trainer.step(step).tolist()
     report(0)
-    return (time.monotonic() - started) / _TIMED_STEPS
+    return (time.monotonic() - started) / _TIMED_STEPS / len(jobs)

@@ -1,0 +1,24 @@
+"""Training: what is trained, the state and the step of it, and the only training loop."""
+
+from incmask.fit.jobs import FitJob, Lessons, Objective, Scored
+from incmask.fit.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit, fit_group
+from incmask.fit.schedule import Schedule, learning_rate, validated_parts
+from incmask.fit.trainer import GroupTrainer, Trainer
+
+__all__ = [
+    "CHECKPOINT",
+    "HISTORY",
+    "MODEL",
+    "SCORES",
+    "FitJob",
+    "GroupTrainer",
+    "Lessons",
+    "Objective",
+    "Schedule",
+    "Scored",
+    "Trainer",
+    "fit",
+    "fit_group",
+    "learning_rate",
+    "validated_parts",
+]
