@@ -120,7 +120,7 @@ def data_folder(run: Path) -> Path:
         told = content["data"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise fail(path, "does not tell where the data lie", _ONCE_MORE) from error
-    root = run / told
+    root = Path(os.path.normpath(run.resolve() / told))
     if not root.is_dir():
         raise fail(root, "is not there, where the data of the run were", _ONCE_MORE)
     return root

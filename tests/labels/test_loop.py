@@ -294,6 +294,6 @@ def test_the_command_tells_what_was_added(loop, capsys):
     shutil.rmtree(data / "labelled" / "round-2")
     import_command(run, out, source="png", quiet=True)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"round 2: 3 images added to {run / '../data/labelled/round-2'}"
+    assert lines[0] == f"round 2: 3 images added to {data / 'labelled/round-2'}"
     assert "of their pixels are still unsure and count as not labelled" in lines[1]
     assert lines[2].startswith("next: incmask run ")

@@ -1,5 +1,6 @@
 """The command that takes corrected masks back."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,7 +38,7 @@ def import_labels(
         lines.append(f"{done.unsure_fraction:.1%} of their pixels are still unsure and count as not labelled")
     if done.skipped:
         lines.append(f"{len(done.skipped)} images are left out, as they have unsure regions")
-    lines.append(f"next: incmask run {done.data}")
+    lines.append(f"next: {shlex.join(['incmask', 'run', str(done.data)])}")
     values = {
         "round": done.round.number,
         "folder": str(done.data / done.round.folder),

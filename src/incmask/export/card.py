@@ -9,7 +9,8 @@ import numpy as np
 
 from incmask.errors import fail
 from incmask.evaluation import ScoreRow
-from incmask.export.facts import CardFacts, mean_interval, read_facts
+from incmask.export.facts import MODEL, CardFacts, mean_interval, read_facts
+from incmask.files import write_text
 from incmask.recipes import RECIPES
 
 CARD = "README.md"
@@ -47,6 +48,13 @@ def model_card(folder: Path) -> str:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise fail(folder, f"has a damaged record ({error!r})", "restore it or run again") from error
     return "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, texts)]) + "\n"
+
+
+def write_card(run: Path) -> Path:
+    """Write the card of a finished run into its model folder, and give its path; raises as ``model_card`` does."""
+    path = run / MODEL / CARD
+    write_text(path, model_card(run))
+    return path
 
 
 def _purpose(facts: CardFacts) -> str:

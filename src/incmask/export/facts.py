@@ -14,7 +14,7 @@ from incmask.evaluation import ScoreRow, from_csv, image_scores_from_csv
 from incmask.report.statistics import Difference, paired_bootstrap
 from incmask.store import RUN, Records, read_records
 
-_MODEL, _SCORES, _IMAGE_SCORES, _ENVIRONMENT = "model", "scores.csv", "image_scores.csv", "environment.json"
+MODEL, _SCORES, _IMAGE_SCORES, _ENVIRONMENT = "model", "scores.csv", "image_scores.csv", "environment.json"
 _SEED = 1
 
 
@@ -51,11 +51,11 @@ def read_facts(folder: Path) -> CardFacts:
         IncmaskError: there is no model, or a record is damaged.
     """
     folder = folder.resolve()
-    model = folder / _MODEL if (folder / _MODEL / ABOUT).exists() else folder
+    model = folder / MODEL if (folder / MODEL / ABOUT).exists() else folder
     try:
         about = json.loads((model / ABOUT).read_text(encoding="utf-8"))
         root = model.parent
-        if model.name != _MODEL or not (root / RUN).exists():
+        if model.name != MODEL or not (root / RUN).exists():
             return CardFacts(model.name, about)
         return CardFacts(
             name=root.name,

@@ -210,10 +210,19 @@ def _area(result: _Result, size: tuple[int, int], where: str) -> Area:
         if size[0] * size[1] > MAX_PIXELS:
             raise fail(where, "is of an image larger than any that is read", AGAIN)
         try:
-            return Pixels(decode(bytes(result.value.rle), size))
+            return _cropped(decode(bytes(result.value.rle), size))
         except ValueError as error:
             raise fail(where, f"is a brush mask that cannot be read ({error})", AGAIN) from error
     raise fail(where, f"is of the type {result.type}; polygons and brush masks are read", "draw it with one of these")
+
+
+def _cropped(mask: np.ndarray) -> Pixels:
+    """Keep the box of a mask alone: each region comes as large as its image, and there may be many."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return Pixels(mask[:0, :0])
+    top, left = int(rows[0]), int(columns[0])
+    return Pixels(mask[top : rows[-1] + 1, left : columns[-1] + 1].copy(), top, left)
 
 
 def _validated(model: type[Model], given: Any, where: str) -> Model:

@@ -1,8 +1,11 @@
 """labelme files: shapes, images that were moved, and what is wrong with them."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from incmask.errors import IncmaskError
@@ -105,6 +108,28 @@ def test_all_that_is_wrong_is_told(tmp_path: Path) -> None:
     assert "b.json: has a wrong shapes.0.points.0.1" in told
     assert "c.json: names the image c, which is not there" in told
     assert "d.json: is no readable JSON file" in told
+
+
+def test_masks_are_drawn_where_they_lie(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    pixels = np.array([[1, 0, 1], [1, 1, 1]], np.uint8)
+    coded = base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode()
+    # The second point is the last pixel; a mask may reach beyond the image.
+    inside = shape("cell", "mask", (2, 1), (4, 2)) | {"mask": coded}
+    beyond = shape("cell", "mask", (7, 5), (9, 6)) | {"mask": coded}
+    write_json(tmp_path / "a.json", sheet("a.png", inside, beyond))
+    assert labels_of(plan_of(tmp_path))["a"] == [
+        [0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 1, 0, 1, 0, 0, 0],
+        [0, 0, 1, 1, 1, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 1],
+    ]
+    broken = shape("cell", "mask", (2, 1), (4, 2)) | {"mask": "?"}
+    write_json(tmp_path / "a.json", sheet("a.png", inside, broken))
+    with pytest.raises(IncmaskError, match=r"a.json: shape 1 \(cell\): is a mask whose pixels cannot be read"):
+        plan_of(tmp_path)
 
 
 def test_an_image_of_another_size_is_told(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from incmask.prepare.formats.polygons import (
     IGNORED_CLASS,
     Box,
     Drawing,
+    Pixels,
     Polygon,
     Runs,
     Shape,
@@ -157,3 +158,11 @@ def test_a_shape_smaller_than_a_pixel_is_nothing() -> None:
 )
 def test_classes_overlap_where_they_share_more_than_a_stroke(shapes: list[Shape], expected: int | None) -> None:
     assert overlap_anywhere([shapes]) == expected
+
+
+def test_a_mask_is_cut_to_what_is_drawn() -> None:
+    area = Pixels(np.array([[1, 0, 1], [1, 1, 1]], bool), top=4, left=-1)
+    assert area.box == Box(4, -1, 6, 2)
+    assert rows(area.draw(FIELD)) == [*["........"] * 4, ".#......", "##......"]
+    assert area.draw(Box(5, 0, 7, 2)).tolist() == [[True, True], [False, False]]
+    assert not area.draw(Box(0, 3, 2, 5)).any()
