@@ -15,6 +15,7 @@ from incmask.models import load_model
 from incmask.predict import CHUNK, chunk_images, predict_probabilities
 from incmask.progress import Report, ignore
 from incmask.ranking.finished import FinishedRun
+from incmask.rows import Rows
 
 _JOB_IMAGES = 8 * CHUNK
 
@@ -53,7 +54,7 @@ def entropy_range(job: EntropyJob, report: Report = ignore) -> Entropies:
     """Compute the entropies of a range."""
     device = resolve_device(job.settings.device)
     networks = [load_model(path).to(device) for path in job.members]
-    stack = np.load(job.stack, mmap_mode="r")
+    stack = Rows(job.stack)
     values = []
     num = chunk_images(job.num_outputs, stack.shape)
     for first in range(job.first, job.last, num):

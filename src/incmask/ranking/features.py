@@ -48,16 +48,20 @@ class RegionMeans:
 
     def __init__(self, regions: Sequence[Window]):
         self._regions = regions
+        # A large image may have thousands of regions and rows, of which few meet.
+        self._edges = np.array([(each.top, each.left, each.height, each.width) for each in regions]).T
         self._totals: list[np.ndarray | float] = [0.0] * len(regions)
         self._pixels = np.zeros((len(regions), 1))
 
     def add(self, window: Window, grid: np.ndarray) -> None:
         """Take in what the part ``window`` of the image gave: (D, rows, columns)."""
-        for index, region in enumerate(self._regions):
-            rows, columns = cover(region, window, (grid.shape[1], grid.shape[2]))
-            if (pixels := float(rows.sum()) * float(columns.sum())) > 0:
-                self._totals[index] = self._totals[index] + rows @ grid @ columns
-                self._pixels[index] += pixels
+        top, left, height, width = self._edges
+        meets = (top < window.top + window.height) & (window.top < top + height)
+        meets &= (left < window.left + window.width) & (window.left < left + width)
+        for index in np.flatnonzero(meets).tolist():
+            rows, columns = cover(self._regions[index], window, (grid.shape[1], grid.shape[2]))
+            self._totals[index] = self._totals[index] + rows @ grid @ columns
+            self._pixels[index] += float(rows.sum()) * float(columns.sum())
 
     def means(self) -> Floats:
         """The mean of each region by its pixels: float32, (regions, D)."""

@@ -24,6 +24,7 @@ from incmask.quality.judging import judge
 from incmask.quality.targets import quality
 from incmask.ranking.features import RegionMeans, bottleneck, row_chunks
 from incmask.ranking.regions import StackImage
+from incmask.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -144,18 +145,19 @@ def measure(job: MeasureJob, report: Report = ignore) -> Measured:
     device = resolve_device(job.settings.device)
     member = load_model(job.member).to(device)
     judges = [load_model(path).to(device) for path in job.judging.models] if job.judging else []
-    stack = np.load(job.stack, mmap_mode="r")
+    stack = Rows(job.stack)
+    _, height, width, _ = stack.shape
     regions = [image.regions(job.crop_px) for image in job.images]
     features = [RegionMeans(each) for each in regions]
     ratings = [RegionMeans(each) for each in regions]
     votes_of = lru_cache(maxsize=1)(lambda place: _votes(job, place))
     for chunk in row_chunks(job.images, num_outputs=num_outputs(job.task, len(job.classes)), shape=stack.shape):
-        pictures = stack[[each.row for each in chunk]]
+        pictures = stack[np.array([each.row for each in chunk])]
         for each, grid in zip(chunk, bottleneck(member, pictures, precision=job.settings.precision), strict=True):
             features[each.image].add(each.window, grid)
         if job.judging:
             seen = [
-                _as_seen(votes_of(each.image), job.images[each.image], each.window, stack.shape[1:3]) for each in chunk
+                _as_seen(votes_of(each.image), job.images[each.image], each.window, (height, width)) for each in chunk
             ]
             rated = judge(
                 judges,

@@ -15,6 +15,7 @@ from incmask.metrics import Counts, count
 from incmask.models import load_model
 from incmask.predict import chunk_images, predict_probabilities, to_label
 from incmask.progress import Report, ignore
+from incmask.rows import Rows
 
 ALL = "(all)"
 """In place of a class: all pixels."""
@@ -69,11 +70,11 @@ def tally(job: HeldOutJob, report: Report = ignore) -> Tally:
     """Predict the rows of a job and count."""
     device = resolve_device(job.settings.device)
     networks = [load_model(path).to(device) for path in job.members]
-    images, labels = (np.load(path, mmap_mode="r") for path in (job.images, job.labels))
+    images, labels = Rows(job.images), Rows(job.labels)
     parts = []
     num = chunk_images(job.num_classes + 1, images.shape)
     for start in range(0, len(job.rows), num):
-        rows = list(job.rows[start : start + num])
+        rows = np.array(job.rows[start : start + num])
         members = predict_probabilities(networks, images[rows], task=job.task, precision=job.settings.precision)
         predicted, truth = to_label(members.mean(0), job.task), labels[rows]
         votes = hard_votes(members, job.task)
