@@ -183,9 +183,9 @@ def test_pictures_of_the_documentation(browser, report):
     ):
         browser.show(width=width, height=height, dark=dark)
         image = Image.open(io.BytesIO(browser.picture())).convert("RGB")
-        image.quantize(128).save(folder / f"{name}.png", optimize=True)
+        image.quantize(256).save(folder / f"{name}.png", optimize=True)
     browser.show(width=1100, height=1000)
     browser.run("document.querySelector('#unsure').scrollIntoView()")
-    Image.open(io.BytesIO(browser.picture())).convert("RGB").quantize(128).save(
+    Image.open(io.BytesIO(browser.picture())).convert("RGB").quantize(256).save(
         folder / "report-unsure.png", optimize=True
     )

@@ -23,6 +23,7 @@ from incmask.report.run.scoring import (
     whole_part,
 )
 from incmask.report.run.thumbnails import StackPictures, Thumbnail, outlines_of, to_jpeg
+from incmask.rows import Rows
 from incmask.students import Student
 
 _NUM_SHOWN = 6
@@ -185,10 +186,10 @@ def _thumbnail(record: RunRecord, row: _Row) -> Thumbnail:
     tile = pictures.tiles[row.row]
     picture = pictures.tile(tile)
     size = picture.shape[:2]
-    true = np.load(row.part.images.labels, mmap_mode="r")[row.row]
+    true = Rows(row.part.images.labels)[row.row]
     predicted = predict_labels(record, row.members, pictures.row(row.row)[None])[0]
     outlines = tuple(
-        outlines_of(np.asarray(label), kind=kind, task=record.task, num_classes=len(record.class_names), size=size)
+        outlines_of(label, kind=kind, task=record.task, num_classes=len(record.class_names), size=size)
         for label, kind in ((true, "true"), (predicted, "predicted"))
     )
     place = f", from x {tile.left}, y {tile.top}" if record.settings.fit == "tile" else ""

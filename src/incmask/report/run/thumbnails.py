@@ -16,6 +16,7 @@ from incmask.config import IGNORED, Task
 from incmask.data.readers import read_image
 from incmask.data.writers import path_inside
 from incmask.outputs import DISAGREEMENT, INCONSISTENT
+from incmask.rows import Rows
 
 SIDE_PX = 224
 """The longer side of a thumbnail."""
@@ -100,7 +101,7 @@ class StackPictures:
     """
 
     def __init__(self, folder: Path):
-        self._images = np.load(folder / "images.npy", mmap_mode="r")
+        self._images = Rows(folder / "images.npy")
         with open(folder / "index.csv", newline="", encoding="utf-8") as handle:
             self.tiles = tuple(
                 Tile(row, line["name"], *(int(line[key]) for key in ("top", "left", "height", "width")))
@@ -142,7 +143,7 @@ class StackPictures:
 
     def row(self, row: int) -> Pixels:
         """Give a row as the networks see it: (H, W, C)."""
-        return np.array(self._images[row])
+        return self._images[row]
 
 
 def as_rgb(image: np.ndarray) -> Pixels:

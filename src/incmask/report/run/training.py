@@ -10,6 +10,7 @@ from incmask.config import IGNORED, Task
 from incmask.pseudo_labels import INCONSISTENT, INDEX, LABEL, PSEUDO, read_pseudo_labels
 from incmask.report.run.blocks import percent
 from incmask.report.run.record import RunRecord
+from incmask.rows import Rows
 
 _CHUNK = 32
 _VANISHED = 0.05
@@ -72,14 +73,13 @@ def class_fractions(labels: Path, *, masks: Path | None, task: Task, num_classes
         masks: ``.npy``, bool, (N, H, W): pixels that do not count; None: all count.
         task, num_classes: what the labels mean.
     """
-    stack = np.load(labels, mmap_mode="r")
-    masked = None if masks is None else np.load(masks, mmap_mode="r")
+    stack, masked = Rows(labels), None if masks is None else Rows(masks)
     pixels, totals = np.zeros(num_classes), np.zeros(num_classes)
     for first in range(0, len(stack), _CHUNK):
         rows = slice(first, first + _CHUNK)
-        label = np.asarray(stack[rows])
+        label = stack[rows]
         if masked is not None:
-            label = label[~np.asarray(masked[rows])]
+            label = label[~masked[rows]]
         if task == "multilabel":
             channels = label.reshape(-1, num_classes)
             pixels += (channels == 1).sum(0)

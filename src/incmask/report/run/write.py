@@ -77,7 +77,7 @@ def _summary(sections: Sequence[Section], gist: str) -> Iterator[str]:
     quality = next((block.text for block in sections[0].blocks if isinstance(block, Text)), "")
     yield from (quality, gist)
     if num_warnings := sum(text.tone == "warning" for text in texts):
-        yield f"Read the {num_warnings} warning{'s' if num_warnings > 1 else ''} below."
+        yield f"Read the {num_warnings} warnings below." if num_warnings > 1 else "Read the warning below."
 
 
 def render(page: RunPage) -> bytes:
