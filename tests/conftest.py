@@ -1,9 +1,12 @@
 """What tests of whole runs share."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+
+from incmask import cli
 
 
 class InlinePool:
@@ -45,3 +48,20 @@ def inline(monkeypatch):
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the command line; give exit code, standard output and standard error."""
+
+    def called(*words):
+        monkeypatch.setattr(sys, "argv", ["incmask", *map(str, words)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = 0 if end.code is None else end.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return called

@@ -14,29 +14,11 @@ import pytest
 import torch
 
 import incmask
-from incmask import cli
 from incmask.api import predict
 from incmask.config import EFFORTS, PRESETS, read_config, resolve_settings
 from runs import PARTS, SETTINGS, draw, make_data, save
 
 SET = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the command line; give exit code, standard output and standard error."""
-
-    def called(*words):
-        monkeypatch.setattr(sys, "argv", ["incmask", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = 0 if end.code is None else end.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return called
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from incmask import stages, starts
+import incmask
+from incmask import experiment, stages, starts
 from incmask.choices import Choices
 from incmask.data.scan import load_dataset, scan
 from incmask.data.split import describe_folds, make_folds
-from incmask.errors import IncmaskError
+from incmask.errors import IncmaskError, fail
 from incmask.experiment import run
 from incmask.labels.export import export_labels
 from incmask.labels.importing import import_labels
@@ -37,6 +38,25 @@ def test_a_record_comes_back_and_counts_while_its_folder_is_there(tmp_path):
     assert run_folder(tmp_path, ending="compare").name == f"{tmp_path.name}-compare"
     shutil.rmtree(tmp_path / ROUND.folder)
     assert run_folder(tmp_path).name == f"{tmp_path.name}-run"
+
+
+@pytest.mark.parametrize("way", ["command", "Python"])
+def test_a_run_of_a_later_round_goes_to_a_folder_of_its_own_by_itself(tmp_path, monkeypatch, call, way):
+    write_rounds(tmp_path, [ROUND])
+    (tmp_path / ROUND.folder).mkdir(parents=True)
+    folders = []
+
+    def begun(data, out, **options):
+        folders.append(out)
+        raise fail(out, "was begun", "look at it")
+
+    monkeypatch.setattr(experiment, "run", begun)
+    if way == "command":
+        assert call("run", tmp_path)[0] == 1
+    else:
+        with pytest.raises(IncmaskError, match="was begun"):
+            incmask.run(tmp_path)
+    assert folders == [tmp_path.with_name(f"{tmp_path.name}-run-2")]
 
 
 @pytest.mark.parametrize(

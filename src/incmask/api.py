@@ -31,6 +31,7 @@ from incmask.notebook import picture_html, table_html
 from incmask.outputs import MASK_SHARES
 from incmask.progress import Progress
 from incmask.results import Stage
+from incmask.rounds import run_folder
 from incmask.tables import ensemble_score
 from incmask.terminal import show_progress
 
@@ -131,7 +132,7 @@ def run(
     with _listening(progress) as listener:
         if isinstance(data, ArrayData):
             return _run_arrays(data, None if out is None else Path(out), choices=choices, progress=listener)
-        return _run(Path(data), Path(out) if out else default_out(Path(data)), choices=choices, progress=listener)
+        return _run(Path(data), Path(out) if out else run_folder(Path(data)), choices=choices, progress=listener)
 
 
 def _run(data: Path, out: Path, *, choices: Choices, progress: Progress | None) -> Result:
@@ -201,7 +202,7 @@ def compare(
     with _listening(progress) as listener:
         comparison = run_comparison(
             Path(data),
-            Path(out) if out else default_out(Path(data), ending="compare"),
+            Path(out) if out else run_folder(Path(data), ending="compare"),
             choices=choices,
             recipes=recipes,
             num_repeats=num_repeats,
@@ -255,9 +256,3 @@ def _network_image(image: np.ndarray, ensemble: Ensemble, *, where: str) -> np.n
         image = image.astype(np.uint8) * np.uint8(255)
     about = ensemble.about
     return to_network_range(image, about.channels, intensity=about.intensity, where=where)
-
-
-def default_out(data: Path, *, ending: str = "run") -> Path:
-    """The folder of results of a data folder: beside it, with ``-run`` or another ending behind its name."""
-    data = data.resolve()
-    return data.with_name(f"{data.name}-{ending}")

@@ -1,14 +1,13 @@
 import csv
 import json
-import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from finished_runs import finish, in_this_process
-from incmask import cli
 from incmask.errors import IncmaskError
 from incmask.ranking.present import simulation_picture, simulation_text, verdict
 from incmask.ranking.rank import rank_run
@@ -37,20 +36,9 @@ def simulated(finished):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(call):
     """Call ``incmask rank``; give exit code, standard output and standard error."""
-
-    def called(*words):
-        monkeypatch.setattr(sys, "argv", ["incmask", "rank", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = 0 if end.code is None else end.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return called
+    return partial(call, "rank")
 
 
 def test_each_order_buys_as_many_labels_and_trains_as_long(finished, simulated):

@@ -62,16 +62,15 @@ def rank(
         path = out or run / RANKING
         print_result(ranking_text(ranking, path), ranking_as_dict(ranking, path), as_json=as_json)
         return
-    from incmask.api import default_out
     from incmask.config import parse_assignments
     from incmask.files import write_text
     from incmask.ranking.present import FIGURE, simulation_as_dict, simulation_picture, simulation_text
     from incmask.ranking.simulate import simulate as run_simulation
-    from incmask.rounds import data_folder
+    from incmask.rounds import data_folder, run_folder
 
     if wrong := next((name for name, value in {"--crops": crops, "--top": top}.items() if value), None):
         raise fail(wrong, "is not for --simulate", "leave it out; --budget tells how many images are labelled")
-    folder = out or default_out(run, ending="simulation")
+    folder = out or run_folder(run, ending="simulation")
     with listener(quiet or as_json) as progress:
         simulation = run_simulation(
             run,

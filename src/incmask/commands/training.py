@@ -52,10 +52,10 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train on labelled and unlabelled images, and write models, masks, disputed pixels and scores."""
-    from incmask.api import default_out
     from incmask.choices import Choices
     from incmask.config import parse_assignments
     from incmask.experiment import run as run_experiment
+    from incmask.rounds import run_folder
     from incmask.tables import outcome_as_dict, outcome_table
 
     settings = parse_assignments(assignments)
@@ -63,7 +63,7 @@ def run(
     settings |= {"fit": fit} if fit else {}
     choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, settings=settings)
     with listener(quiet or as_json) as progress:
-        outcome = run_experiment(data, out or default_out(data), choices=choices, progress=progress)
+        outcome = run_experiment(data, out or run_folder(data), choices=choices, progress=progress)
     print_result(outcome_table(outcome), outcome_as_dict(outcome), as_json=as_json)
 
 
@@ -99,7 +99,6 @@ def compare(
     """Compare approaches on the same images with the same seeds: tables, figures, significance and cost."""
     import shlex
 
-    from incmask.api import default_out
     from incmask.choices import Choices
     from incmask.comparison.compare import compare as run_comparison
     from incmask.comparison.present import (
@@ -111,11 +110,12 @@ def compare(
         write_page,
     )
     from incmask.config import parse_grid
+    from incmask.rounds import run_folder
 
     given = parse_grid(assignments)
     settings = given.single | ({"size": size} if size else {}) | ({"fit": fit} if fit else {})
     choices = Choices(preset=preset, effort=effort, profile=profile, settings=settings)
-    folder = out or default_out(data, ending="compare")
+    folder = out or run_folder(data, ending="compare")
     with listener(quiet or as_json) as progress:
         comparison = run_comparison(
             data,
