@@ -58,7 +58,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     loaded = Ensemble.load(given.run, device="cpu")
     about = replace(loaded.about, precision="float32")
-    ensemble = Ensemble(loaded._networks, about, device="cpu")
+    ensemble = Ensemble(loaded.networks, about, device="cpu")
     images = read(list(find_images([given.images]).values())[: given.num_images], ensemble)
     ways = make_ways(given.run, ensemble, threads=given.threads, batch=given.batch)
     speeds = measure(ways, images, rounds=given.rounds)

@@ -123,3 +123,20 @@ def some_setup(
     few = {"epochs": 1, "steps_per_epoch": 1, "num_base": 3, "num_students": 2, "width_step": 0.0625}
     values = some_settings(**(few | settings))
     return Setup(dataset, RECIPES[recipe], PROFILES["generic"], values, (32, 32), stacks, folds)
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_after(num_steps):
+    """A report that interrupts the training once so many steps were done."""
+    done = 0
+
+    def report(amount):
+        nonlocal done
+        done += amount
+        if done >= num_steps:
+            raise Stopped
+
+    return report

@@ -14,26 +14,9 @@ from incmask.fit import CHECKPOINT, HISTORY, MODEL, SCORES, Trainer, fit, learni
 from incmask.metrics import Counts
 from incmask.models import load_model, load_tensors
 from incmask.predict import Evaluation
-from small import TASKS, some_job, some_settings
+from small import TASKS, Stopped, some_job, some_settings, stop_after
 
 CPU = torch.device("cpu")
-
-
-class Stopped(Exception):
-    pass
-
-
-def stop_after(num_steps):
-    """A report that interrupts the training once so many steps were done."""
-    done = 0
-
-    def report(amount):
-        nonlocal done
-        done += amount
-        if done >= num_steps:
-            raise Stopped
-
-    return report
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -144,18 +144,22 @@ class Batches:
         mask = np.zeros(image.shape[:2], bool) if stack is None else stack[index]
         if row["strength"] != PLAIN:
             # Augmented first and blocked afterwards, so that a blocked pixel is 0 and not brightened.
-            seeds = [int(row["seed"]), self._seed, place.number_of_pass] if self._redraw else [int(row["seed"])]
             pair = augment_pair(
                 image,
                 label,
                 mask,
                 strength=self._set.strengths[row["strength"]],
-                generator=np.random.default_rng(seeds),
+                generator=self._generator(row, place),
             )
             assert pair.label is not None
             assert pair.inconsistent is not None
             return pair.image, pair.label, pair.inconsistent
         return image, label, mask
+
+    def _generator(self, row: "np.void | np.ndarray", place: Place) -> np.random.Generator:
+        """The source of an example's augmentation."""
+        seeds = [int(row["seed"]), self._seed, place.number_of_pass] if self._redraw else [int(row["seed"])]
+        return np.random.default_rng(seeds)
 
 
 def make_batch(

@@ -14,7 +14,7 @@ from torch import nn
 
 from incmask.batches import num_outputs
 from incmask.config import Task
-from incmask.data.big_images import STRIP_ROWS, Rows
+from incmask.data.big_images import STRIP_ROWS, PixelRows
 from incmask.data.dataset import ClassInfo
 from incmask.data.tiles import (
     TILE_OVERLAP_FRACTION,
@@ -106,6 +106,10 @@ class Ensemble:
         networks: two or more see where they disagree; one never does.
         about: everything else.
         device: where they run.
+
+    Attributes:
+        networks: in evaluation mode, on the device.
+        about: as given.
     """
 
     def __init__(
@@ -116,7 +120,7 @@ class Ensemble:
         device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     ):
         self.about = about
-        self._networks = [network.to(resolve_device(device)).eval() for network in networks]
+        self.networks = [network.to(resolve_device(device)).eval() for network in networks]
 
     @classmethod
     def load(cls, folder: Path, *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto") -> "Ensemble":
@@ -164,7 +168,7 @@ class Ensemble:
             members = assemble([(place, next(outputs)) for place in where], image.shape[:2])
             yield self._prediction(members)
 
-    def predict_rows(self, image: Rows) -> Iterator[RowsPrediction]:
+    def predict_rows(self, image: PixelRows) -> Iterator[RowsPrediction]:
         """Predict an image that need not fit into memory, some rows at a time, from the top.
 
         The same as ``predict`` but for rounding: tiles lie at the same places, and are blended in the same way.
@@ -176,7 +180,7 @@ class Ensemble:
             return self._predict_tile_rows(image)
         return self._predict_resized_rows(image)
 
-    def _predict_tile_rows(self, image: Rows) -> Iterator[RowsPrediction]:
+    def _predict_tile_rows(self, image: PixelRows) -> Iterator[RowsPrediction]:
         size, (height, width) = (image.height, image.width), self.about.size
         places = windows(size, self.about.size, overlap_fraction=TILE_OVERLAP_FRACTION)
         tops = sorted({place.top for place in places})
@@ -198,7 +202,7 @@ class Ensemble:
             weights[: height - done] = weights[done:].copy()
             total[..., height - done :, :], weights[height - done :] = 0, 0
 
-    def _predict_resized_rows(self, image: Rows) -> Iterator[RowsPrediction]:
+    def _predict_resized_rows(self, image: PixelRows) -> Iterator[RowsPrediction]:
         (height, width), size = self.about.size, (image.height, image.width)
         if height > size[0] or width > size[1]:
             small = scale_image(image.read(0, image.height), self.about.size)
@@ -217,7 +221,7 @@ class Ensemble:
         """Members' probabilities of each tile: float32, (n, C, h, w)."""
         num = chunk_images(num_outputs(self.about.task, len(self.about.classes)), (len(tiles), *self.about.size))
         for first in range(0, len(tiles), num):
-            logits = forward(self._networks, np.stack(tiles[first : first + num]), precision=self.about.precision)
+            logits = forward(self.networks, np.stack(tiles[first : first + num]), precision=self.about.precision)
             with torch.inference_mode():
                 chunk = torch.stack([probabilities(each, self.about.task) for each in logits], 1).cpu().numpy()
             yield from chunk

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from incmask.choices import Choices, Resolved, resolve
-from incmask.data.split import describe_folds, make_folds
+from incmask.data.split import describe_folds
 from incmask.data.stack import Stack, build_stack, read_stack
 from incmask.device import resolve_device
 from incmask.errors import IncmaskError, Problem
@@ -26,7 +26,7 @@ from incmask.results import Stage, evaluate_all, hand_over, score_name, write_ma
 from incmask.rounds import ENVIRONMENT, ROUNDS, path_from
 from incmask.stages import Trained, train_all
 from incmask.store import Records, Store, as_records, differences, read_records
-from incmask.students import Setup
+from incmask.students import Setup, folds_of
 from incmask.work import num_generations_of
 
 _PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pillow", "tifffile", "safetensors")
@@ -204,9 +204,7 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
 def _set_up(chosen: Resolved, stacks: dict[str, Stack], progress: Progress) -> Setup:
     names = stacks["labelled"].names
     settings = chosen.settings
-    # The same folds for every recipe, so that base models can be shared.
-    num_models = min(settings.num_base, settings.num_students)
-    folds = make_folds(names, has_val="val" in stacks, seed=settings.seed, num_models=num_models)
+    folds = folds_of(names, has_val="val" in stacks, settings=settings)
     if told := describe_folds(folds, names):
         progress.say(told)
     return Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks, folds)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from incmask.errors import fail
+from incmask.errors import IncmaskError, fail
 
 TEMPORARY_SUFFIX = ".part"
 """Ending of a file that is still being written; such a file may always be deleted."""
@@ -31,13 +31,18 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise fail(
-            path,
-            f"cannot be written ({error.strerror or error})",
-            "check the folder's permissions and the free disk space, or choose another output folder",
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def cannot_write(path: Path, error: OSError) -> IncmaskError:
+    """Say why a file or folder cannot be written, and what to do."""
+    return fail(
+        path,
+        f"cannot be written ({error.strerror or error})",
+        "check the folder's permissions and the free disk space, or choose another output folder",
+    )
 
 
 def write_bytes(path: Path, content: bytes) -> None:

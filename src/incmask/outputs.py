@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from incmask.cells import CellChannels, cell_channels, count_cells
-from incmask.data.big_images import ArrayRows, NetworkRows, Rows, open_big_image
+from incmask.data.big_images import ArrayRows, NetworkRows, PixelRows, open_big_image
 from incmask.data.layers import DISAGREEMENT as DISAGREEMENT
 from incmask.data.layers import INCONSISTENT as INCONSISTENT
 from incmask.data.layers import MASKS as MASKS
@@ -222,7 +222,7 @@ def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
     return csv_text((*header, *(f"{what}/{name}" for what, names in columns for name in names)), rows)
 
 
-def _open(path: Path, about: About) -> np.ndarray | Rows:
+def _open(path: Path, about: About) -> np.ndarray | PixelRows:
     """The image as the network sees it, whole or, where it is large, by rows."""
     big = open_big_image(path, at_least=ROWS_PIXELS)
     if big is not None:
@@ -235,7 +235,7 @@ def _open(path: Path, about: About) -> np.ndarray | Rows:
     return image if image.shape[0] * image.shape[1] < ROWS_PIXELS else ArrayRows(image)
 
 
-def _parts(ensemble: Ensemble, rows: Rows) -> Iterator[tuple[np.ndarray, Prediction]]:
+def _parts(ensemble: Ensemble, rows: PixelRows) -> Iterator[tuple[np.ndarray, Prediction]]:
     for part in ensemble.predict_rows(rows):
         yield rows.read(part.first, part.first + len(part.prediction.inconsistent)), part.prediction
 

@@ -10,7 +10,7 @@ import numpy as np
 from incmask.batches import Source, TrainingSet, num_outputs
 from incmask.config import Settings, resolve_settings
 from incmask.data.dataset import Dataset
-from incmask.data.split import Fold
+from incmask.data.split import Fold, make_folds
 from incmask.data.stack import Stack
 from incmask.device import resolve_device
 from incmask.execute.group import fit_students, group_jobs
@@ -107,6 +107,18 @@ def width_of(recipe: Recipe, settings: Settings, generation: int) -> float:
 def stage_name(generation: int) -> str:
     """The folder of a generation; 0 is the base."""
     return f"gen-{generation}" if generation else BASE
+
+
+def folds_of(names: Sequence[str], *, has_val: bool, settings: Settings) -> tuple[Fold, ...]:
+    """Divide labelled images into folds, the same for every recipe, so that base models can be shared.
+
+    Args:
+        names: of the images, or of the images that tiles were cut from.
+        has_val: whether there is a part of its own that chooses.
+        settings: seed, and numbers of models: there are no more folds than the smallest stage has models.
+    """
+    num_models = min(settings.num_base, settings.num_students)
+    return make_folds(names, has_val=has_val, seed=settings.seed, num_models=num_models)
 
 
 def seed_for(seed: int, generation: int, student: int) -> int:
@@ -240,20 +252,32 @@ def train(
     students = []
     for index, job in enumerate(jobs):
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
-        reached = json.loads((job.folder / SCORES).read_text(encoding="utf-8"))
-        students.append(
-            Student(
-                folder=job.folder,
-                number=index + 1,
-                fold=index % num_folds,
-                epoch=reached["epoch"],
-                loss=reached["validation_loss"],
-                score=reached["validation_score"],
-                num_steps=reached["steps"],
-                num_images=reached["images"],
-            )
-        )
+        students.append(read_student(job.folder, number=index + 1, num_folds=num_folds))
     return students
+
+
+def read_student(folder: Path, *, number: int, num_folds: int) -> Student:
+    """Read what ``fit`` wrote of a student.
+
+    Args:
+        folder: holds its files.
+        number: of the student, from 1; it is of fold ``number - 1`` modulo ``num_folds``.
+        num_folds: of the labelled images.
+
+    Raises:
+        OSError, ValueError, KeyError: there is no such file, or it is damaged.
+    """
+    reached = json.loads((folder / SCORES).read_text(encoding="utf-8"))
+    return Student(
+        folder=folder,
+        number=number,
+        fold=(number - 1) % num_folds,
+        epoch=reached["epoch"],
+        loss=reached["validation_loss"],
+        score=reached["validation_score"],
+        num_steps=reached["steps"],
+        num_images=reached["images"],
+    )
 
 
 def _trained(jobs: Sequence[FitJob], pool: LocalPool, report: Callable[[float], None]) -> Iterator[FitJob]:

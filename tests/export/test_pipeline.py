@@ -101,7 +101,7 @@ def test_the_ensemble_is_left_as_it_was(tmp_path):
     ensemble = Ensemble.load(make_model(tmp_path, "binary"), device="cpu")
     pipeline = pipeline_of(ensemble)
     assert not set(map(id, pipeline.parameters())) & {
-        id(parameter) for network in ensemble._networks for parameter in network.parameters()
+        id(parameter) for network in ensemble.networks for parameter in network.parameters()
     }
     assert not any(module.training for module in pipeline.modules())
 

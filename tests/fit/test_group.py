@@ -16,27 +16,11 @@ from incmask.objectives import Unlabelled
 from incmask.quality.judging import Judging
 from incmask.quality.pairs import PairSet
 from incmask.quality.targets import mask_channels, num_outputs
-from small import NUM_CLASSES, TASKS, blocks, rows_of, save_source, some_job, some_settings, truth
+from small import NUM_CLASSES, TASKS, Stopped, blocks, rows_of, save_source, some_job, some_settings, stop_after, truth
 
 CPU = torch.device("cpu")
 NUM = 3
 STRENGTH = Strength(max_blur_px=1, max_noise=10, contrast=0.3, brightness=20, free_rotation=True)
-
-
-class Stopped(Exception):
-    pass
-
-
-def stop_after(num_steps):
-    done = 0
-
-    def report(amount):
-        nonlocal done
-        done += amount
-        if done >= num_steps:
-            raise Stopped
-
-    return report
 
 
 def students(folder, *, task="binary", preset="default", num=NUM, consistent=False, **settings):

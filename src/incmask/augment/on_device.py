@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from incmask.augment.ops import Geometry, Strength, draw_geometry
+from incmask.augment.ops import Geometry, Strength, draw_geometry, draw_table
 
 Key = TypeVar("Key")
 
@@ -48,11 +48,7 @@ class Change:
 def draw_change(strength: Strength, shape: tuple[int, ...], generator: np.random.Generator) -> Change:
     """Draw what ``augment_pair`` would do with ``generator`` to an image of ``shape`` (H, W, ...)."""
     geometry = draw_geometry(strength, shape, generator)
-    table = None
-    if generator.integers(2):
-        gain = 1 + generator.uniform(-strength.contrast, strength.contrast)
-        offset = generator.uniform(-strength.brightness, strength.brightness)
-        table = np.clip(np.rint(gain * np.arange(256) + offset), 0, 255).astype(np.uint8)
+    table = draw_table(strength, generator)
     blur_px = int(generator.integers(strength.max_blur_px, endpoint=True))
     seed = int(generator.integers(_LARGEST_SEED)) if strength.max_noise else 0
     return Change(geometry, table, blur_px, strength.max_noise, seed)

@@ -187,10 +187,7 @@ def photometric(image: Bytes, *, strength: Strength, generator: np.random.Genera
     height, width, channels = image.shape
     # OpenCV drops a last axis of size 1 and has a maximum of channels; a flat image has neither trouble.
     flat: Any = np.array(image, order="C").reshape(height, width * channels)
-    if generator.integers(2):
-        gain = 1 + generator.uniform(-strength.contrast, strength.contrast)
-        offset = generator.uniform(-strength.brightness, strength.brightness)
-        table = np.clip(np.rint(gain * np.arange(256) + offset), 0, 255).astype(np.uint8)
+    if (table := draw_table(strength, generator)) is not None:
         flat = cv2.LUT(flat, table)
     radius_px = int(generator.integers(strength.max_blur_px, endpoint=True))
     if radius_px:
@@ -198,6 +195,15 @@ def photometric(image: Bytes, *, strength: Strength, generator: np.random.Genera
     if strength.max_noise:
         _add_noise(flat.reshape(-1), strength.max_noise, generator)
     return flat.reshape(image.shape)
+
+
+def draw_table(strength: Strength, generator: np.random.Generator) -> Bytes | None:
+    """Draw contrast and brightness: the new intensity of each, uint8 (256,), or with probability one half None."""
+    if not generator.integers(2):
+        return None
+    gain = 1 + generator.uniform(-strength.contrast, strength.contrast)
+    offset = generator.uniform(-strength.brightness, strength.brightness)
+    return np.clip(np.rint(gain * np.arange(256) + offset), 0, 255).astype(np.uint8)
 
 
 def _add_noise(intensities: Bytes, highest: int, generator: np.random.Generator) -> None:

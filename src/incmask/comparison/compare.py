@@ -10,7 +10,6 @@ from incmask.comparison.collect import Collected, collect
 from incmask.comparison.plan import ALL, Cell, plan, recipes_of
 from incmask.comparison.pseudo import PseudoFacts, PseudoJob, compare_with_truth
 from incmask.data.dataset import Item
-from incmask.data.split import make_folds
 from incmask.data.stack import Stack
 from incmask.data.tiles import windows
 from incmask.errors import fail
@@ -22,8 +21,9 @@ from incmask.recipes import RECIPES
 from incmask.report import rows
 from incmask.report.rows import FrequencyRow, ImageRow, ModelRow, PseudoRow, RunRow
 from incmask.results import SCORES
+from incmask.rounds import ENVIRONMENT
 from incmask.store import Store
-from incmask.students import stage_name
+from incmask.students import folds_of, stage_name
 from incmask.work import planned_work
 
 
@@ -115,7 +115,7 @@ def compare(
     # What the recipes and repeats are may grow later.
     del shared["recipe"]
     with Store(out, run={"comparison": True, **shared}, data=record) as store, LocalPool(num_workers) as pool:
-        store.write(out / "environment.json", environment())
+        store.write(out / ENVIRONMENT, environment())
         has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
         progress.expect(sum(_work(cell, stacks) for cell in cells))
@@ -184,12 +184,7 @@ def _num_full(chosen: Resolved) -> int:
             for _ in range(len(windows((item.height, item.width), chosen.size)) if tiled else 1)
         ]
 
-    folds = make_folds(
-        names(dataset.labelled),
-        has_val=bool(dataset.val),
-        seed=settings.seed,
-        num_models=min(settings.num_base, settings.num_students),
-    )
+    folds = folds_of(names(dataset.labelled), has_val=bool(dataset.val), settings=settings)
     return len(folds[0].training) + len(names(dataset.unlabelled))
 
 

@@ -20,6 +20,7 @@ from incmask.report.verdicts import (
     verdict_table,
     verdicts,
 )
+from incmask.rounds import ENVIRONMENT
 
 PAGE, TABLES, SIGNIFICANCE, FIGURES, SHEETS = "compare.html", "tables.md", "significance.csv", "figures", "sheets"
 
@@ -149,7 +150,7 @@ def facts(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def _how_to_repeat(comparison: Comparison, command: str | None) -> list[tuple[str, str]]:
-    environment = json.loads((comparison.root / "environment.json").read_text(encoding="utf-8"))
+    environment = json.loads((comparison.root / ENVIRONMENT).read_text(encoding="utf-8"))
     packages = " ".join(f"{name}=={version}" for name, version in environment["packages"].items())
     rows = [("command", command)] if command else []
     return [*rows, ("python", environment["python"]), ("machine", environment["platform"]), ("packages", packages)]

@@ -11,7 +11,7 @@ from incmask.data.readers import to_network_range
 from incmask.errors import IncmaskError, fail
 
 STRIP_ROWS = 256
-"""Rows that are looked at together where something is found out about a whole image."""
+"""PixelRows that are looked at together where something is found out about a whole image."""
 
 _MAX_PIECE_BYTES = 1 << 30
 _MAX_SIDE_PX = 1 << 20
@@ -19,7 +19,7 @@ _PERCENTILES = (0.1, 99.9)
 _ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
 
 
-class Rows(Protocol):
+class PixelRows(Protocol):
     """An image of which some rows at a time are in memory.
 
     Attributes:
@@ -30,7 +30,7 @@ class Rows(Protocol):
     width: int
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """Rows ``first`` to ``last - 1``: (rows, W, C)."""
+        """PixelRows ``first`` to ``last - 1``: (rows, W, C)."""
 
     def close(self) -> None:
         """Let go of the file, if there is one."""
@@ -48,7 +48,7 @@ class ArrayRows:
         self.height, self.width = image.shape[:2]
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """Rows ``first`` to ``last - 1``: (rows, W, C)."""
+        """PixelRows ``first`` to ``last - 1``: (rows, W, C)."""
         return self._image[first:last]
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class TiffRows:
             raise _broken(path, error) from error
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """Rows ``first`` to ``last - 1``: (rows, W, C)."""
+        """PixelRows ``first`` to ``last - 1``: (rows, W, C)."""
         try:
             values = self._read_plain(first, last) if self._plain else self._read_pieces(first, last)
         except Exception as error:  # decoders raise anything on broken files
@@ -179,7 +179,7 @@ class TiffRows:
 
 
 class NetworkRows:
-    """Rows as the network sees them: 8 bits and its number of channels.
+    """PixelRows as the network sees them: 8 bits and its number of channels.
 
     Args:
         rows: of any type.
@@ -190,7 +190,7 @@ class NetworkRows:
         IncmaskError: intensities that are neither of 8 nor of 16 bits, for which no two are named.
     """
 
-    def __init__(self, rows: Rows, *, channels: int, intensity: tuple[float, float] | None, where: object = ""):
+    def __init__(self, rows: PixelRows, *, channels: int, intensity: tuple[float, float] | None, where: object = ""):
         self._rows, self._channels, self._where = rows, channels, where
         self.height, self.width = rows.height, rows.width
         # Channels of their own have limits of their own.
@@ -198,7 +198,7 @@ class NetworkRows:
         self._limits = [intensity] if known else _limits(rows, where)
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """Rows ``first`` to ``last - 1``: uint8, (rows, W, channels)."""
+        """PixelRows ``first`` to ``last - 1``: uint8, (rows, W, channels)."""
         values = self._rows.read(first, last)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise fail(self._where, "has NaN or infinite intensities", "replace them by numbers, such as 0")
@@ -246,7 +246,7 @@ def _full_page(path: Path, file: tifffile.TiffFile) -> tifffile.TiffPage:
     return pages[0].aspage()
 
 
-def _limits(rows: Rows, where: object) -> list[tuple[float, float] | None]:
+def _limits(rows: PixelRows, where: object) -> list[tuple[float, float] | None]:
     """The percentiles that ``to_network_range`` takes of a whole image: one pair, or one for each channel."""
     first = rows.read(0, 1)
     if first.dtype != np.uint16:

@@ -10,8 +10,7 @@ import tifffile
 
 from incmask.data.dataset import Colour
 from incmask.data.writers import write_grey, write_indexed
-from incmask.errors import fail
-from incmask.files import TEMPORARY_SUFFIX, whole_file, write_bytes
+from incmask.files import TEMPORARY_SUFFIX, cannot_write, whole_file, write_bytes
 
 BIG_PIXELS = 1 << 26
 """From so many pixels on, a picture is a tiled TIFF, of which viewers need not read all."""
@@ -130,14 +129,14 @@ class Spool:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=folder, suffix=TEMPORARY_SUFFIX)  # noqa: SIM115
         except OSError as error:
-            raise self._no_room(error) from error
+            raise cannot_write(self._folder, error) from error
 
     def add(self, rows: np.ndarray) -> None:
         """Put rows behind those that are there."""
         try:
             self._file.write(np.ascontiguousarray(rows).data)
         except OSError as error:
-            raise self._no_room(error) from error
+            raise cannot_write(self._folder, error) from error
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Rows ``first`` to ``last - 1``."""
@@ -150,10 +149,3 @@ class Spool:
     def close(self) -> None:
         """Give the room back."""
         self._file.close()
-
-    def _no_room(self, error: OSError) -> Exception:
-        return fail(
-            self._folder,
-            f"cannot be written ({error.strerror or error})",
-            "check the folder's permissions and the free disk space, or choose another output folder",
-        )

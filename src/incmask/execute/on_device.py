@@ -145,8 +145,7 @@ class DeviceBatches(_BatchesFor):
     def _change(self, place: Place, row: np.ndarray, shape: Sequence[int]) -> Change:
         if row["strength"] == PLAIN:
             return Change()
-        seeds = [int(row["seed"]), self._seed, place.number_of_pass] if self._redraw else [int(row["seed"])]
-        return draw_change(self._set.strengths[row["strength"]], tuple(shape), np.random.default_rng(seeds))
+        return draw_change(self._set.strengths[row["strength"]], tuple(shape), self._generator(row, place))
 
 
 class PrefetchedBatches(_BatchesFor):

@@ -11,11 +11,9 @@ import numpy as np
 from incmask.ensemble import ABOUT
 from incmask.errors import fail
 from incmask.evaluation import ScoreRow, from_csv, image_scores_from_csv
-from incmask.report.statistics import Difference, paired_bootstrap
+from incmask.results import IMAGE_SCORES, MODEL, SCORES
+from incmask.rounds import ENVIRONMENT
 from incmask.store import RUN, Records, read_records
-
-MODEL, _SCORES, _IMAGE_SCORES, _ENVIRONMENT = "model", "scores.csv", "image_scores.csv", "environment.json"
-_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,9 @@ def read_facts(folder: Path) -> CardFacts:
             name=root.name,
             about=about,
             records=read_records(root),
-            scores=from_csv(_text(root / _SCORES)) if (root / _SCORES).exists() else (),
-            image_scores=_by_image(root / _IMAGE_SCORES) if (root / _IMAGE_SCORES).exists() else None,
-            versions=json.loads(_text(root / _ENVIRONMENT))["packages"] if (root / _ENVIRONMENT).exists() else None,
+            scores=from_csv(_text(root / SCORES)) if (root / SCORES).exists() else (),
+            image_scores=_by_image(root / IMAGE_SCORES) if (root / IMAGE_SCORES).exists() else None,
+            versions=json.loads(_text(root / ENVIRONMENT))["packages"] if (root / ENVIRONMENT).exists() else None,
         )
     except (FileNotFoundError, NotADirectoryError):
         raise fail(folder, "holds no model", "name a run folder whose run has ended, or a model folder") from None
@@ -77,11 +75,6 @@ def _by_image(path: Path) -> dict[str, list[float]]:
     names, rows = np.unique(found.names, return_inverse=True)
     num_rows = np.bincount(rows, minlength=len(names))
     return {model: (np.bincount(rows, values) / num_rows).tolist() for model, values in found.scores.items()}
-
-
-def mean_interval(values: Sequence[float]) -> Difference:
-    """Average over images, with the 95 % bootstrap interval: a difference from 0."""
-    return paired_bootstrap(values, np.zeros(len(values)), seed=_SEED)
 
 
 def _text(path: Path) -> str:

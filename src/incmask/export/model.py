@@ -83,7 +83,7 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
     progress.doing("reading the model")
     loaded = Ensemble.load(model, device="cpu")
     about = replace(loaded.about, precision="float32")
-    ensemble = Ensemble(loaded._networks, about, device="cpu")
+    ensemble = Ensemble(loaded.networks, about, device="cpu")
     examples = find_examples(model, channels=about.channels, size=about.size)
     source = _Source(ensemble, pipeline_of(ensemble), examples, card.model_card(model), out)
     progress.doing(f"exporting for {target} and comparing with PyTorch")

@@ -67,7 +67,7 @@ class Pipeline(nn.Module):
 def pipeline_of(ensemble: Ensemble) -> Pipeline:
     """The pipeline of an ensemble: of copies of its networks, on the CPU, that only predict."""
     about = ensemble.about
-    networks = [copy.deepcopy(network) for network in ensemble._networks]
+    networks = [copy.deepcopy(network) for network in ensemble.networks]
     pipeline = Pipeline(networks, task=about.task, size=about.size, fit=about.fit)
     return pipeline.cpu().eval().requires_grad_(False)
 

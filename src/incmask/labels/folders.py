@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from incmask.errors import fail
-from incmask.files import TEMPORARY_SUFFIX, whole_file
+from incmask.files import TEMPORARY_SUFFIX, cannot_write, whole_file
 
 _STORED = (".png", ".jpg", ".jpeg")
 """Packed already."""
@@ -29,11 +29,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise fail(
-            path,
-            f"cannot be written ({error.strerror or error})",
-            "check the folder's permissions and the free disk space, or choose another output folder",
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incmask.config import Settings, validated
-from incmask.data.split import Fold, make_folds
+from incmask.data.split import Fold
 from incmask.data.stack import read_stack
 from incmask.ensemble import ABOUT, About, Ensemble
 from incmask.errors import fail
@@ -18,7 +18,7 @@ from incmask.ranking.regions import StackImage, stack_images
 from incmask.recipes import RECIPES
 from incmask.results import MODEL
 from incmask.store import Records, read_records
-from incmask.students import Student, rank
+from incmask.students import Student, folds_of, rank, read_student
 
 
 @dataclass(frozen=True)
@@ -96,34 +96,20 @@ def _judging(root: Path, records: Records, settings: Settings) -> tuple[Judging 
         return None, ("the EvalNets know no more than the mean, so their ratings are left out",)
     num_folds = min(len(_folds(root, records, settings)), settings.num_evalnets)
     students = [
-        _student(folder / "students" / str(index + 1), number=index + 1, fold=index % num_folds)
-        for index in range(settings.num_evalnets)
+        _student(folder / "students" / str(number), number=number, num_folds=num_folds)
+        for number in range(1, settings.num_evalnets + 1)
     ]
     best = rank(students, by_loss=False)[: settings.num_judges]
     return Judging(tuple(each.model for each in best), recipe.evalnets.blocked), ()
 
 
 def _folds(root: Path, records: Records, settings: Settings) -> tuple[Fold, ...]:
-    return make_folds(
-        read_stack(root / "stacks" / "labelled").names,
-        has_val=bool(records.data["parts"].get("val")),
-        seed=settings.seed,
-        num_models=min(settings.num_base, settings.num_students),
-    )
+    names = read_stack(root / "stacks" / "labelled").names
+    return folds_of(names, has_val=bool(records.data["parts"].get("val")), settings=settings)
 
 
-def _student(folder: Path, *, number: int, fold: int) -> Student:
+def _student(folder: Path, *, number: int, num_folds: int) -> Student:
     try:
-        reached = json.loads((folder / SCORES).read_text(encoding="utf-8"))
+        return read_student(folder, number=number, num_folds=num_folds)
     except OSError as error:
         raise fail(folder / SCORES, f"cannot be read ({error.strerror})", "restore the run folder") from error
-    return Student(
-        folder=folder,
-        number=number,
-        fold=fold,
-        epoch=reached["epoch"],
-        loss=reached["validation_loss"],
-        score=reached["validation_score"],
-        num_steps=reached["steps"],
-        num_images=reached["images"],
-    )

@@ -142,6 +142,11 @@ def paired_bootstrap(
     return _difference(scores[0] - scores[1], -np.diff(_resampled_means(scores, num_resamples, seed), axis=0)[0])
 
 
+def mean_with_interval(values: ArrayLike, *, seed: int) -> Difference:
+    """Average scores over images, with the interval of ``paired_bootstrap``: a difference from 0."""
+    return paired_bootstrap(values, np.zeros_like(values, dtype=float), seed=seed)
+
+
 def holm(p_values: ArrayLike) -> Floats:
     """Adjust p-values (M,) for their number by Holm's step-down method."""
     p = np.asarray(p_values, dtype=np.float64)

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from incmask.config import Settings, Task, validated
-from incmask.data.split import make_folds
 from incmask.ensemble import ABOUT
 from incmask.errors import fail
 from incmask.evaluation import ScoreRow, from_csv
 from incmask.fit import HISTORY
-from incmask.fit import SCORES as STUDENT_SCORES
 from incmask.models import load_tensors
 from incmask.outputs import MASK_SHARES
 from incmask.recipes import RECIPES, Recipe
 from incmask.results import MODEL, SCORES
+from incmask.rounds import ENVIRONMENT
 from incmask.store import RUN, read_records
-from incmask.students import BASE, Student
+from incmask.students import BASE, Student, folds_of, read_student
 
 ENSEMBLE = "ensemble"
 """What ``scores.csv`` calls the members together."""
@@ -187,7 +186,7 @@ def read_run(root: Path) -> RunRecord:
         scores = from_csv((root / SCORES).read_text(encoding="utf-8"))
         folds = _num_folds(data, settings)
         names = list(dict.fromkeys(row.stage for row in scores))
-        environment = root / "environment.json"
+        environment = root / ENVIRONMENT
         return RunRecord(
             root=root,
             names={name: str(value) for name, value in run.items()},
@@ -223,14 +222,15 @@ def read_table(path: Path) -> list[dict[str, str]]:
 def _num_folds(data: Mapping[str, Any], settings: Settings) -> int:
     # As many as the run made: that depends on the images' names, and not on tiles.
     names = tuple(data["parts"]["labelled"])
-    num_models = min(settings.num_base, settings.num_students)
-    return len(make_folds(names, has_val=bool(data["parts"].get("val")), seed=settings.seed, num_models=num_models))
+    return len(folds_of(names, has_val=bool(data["parts"].get("val")), settings=settings))
 
 
 def _stage(root: Path, name: str, scores: list[ScoreRow], settings: Settings, *, folds: int) -> StageRecord:
     # The run wrote the students of a stage down best first.
     numbers = dict.fromkeys(int(row.model) for row in scores if row.stage == name and row.model != ENSEMBLE)
-    students = tuple(_student(root / name / "students" / str(number), number, folds=folds) for number in numbers)
+    students = tuple(
+        read_student(root / name / "students" / str(number), number=number, num_folds=folds) for number in numbers
+    )
     _, about = load_tensors(students[0].model)
     return StageRecord(
         name=name,
@@ -238,20 +238,6 @@ def _stage(root: Path, name: str, scores: list[ScoreRow], settings: Settings, *,
         histories=tuple(_history(student.folder / HISTORY) for student in students),
         num_members=settings.num_members,
         width=float(about["network"]["width"]),
-    )
-
-
-def _student(folder: Path, number: int, *, folds: int) -> Student:
-    reached = json.loads((folder / STUDENT_SCORES).read_text(encoding="utf-8"))
-    return Student(
-        folder=folder,
-        number=number,
-        fold=(number - 1) % folds,
-        epoch=reached["epoch"],
-        loss=reached["validation_loss"],
-        score=reached["validation_score"],
-        num_steps=reached["steps"],
-        num_images=reached["images"],
     )
 
 

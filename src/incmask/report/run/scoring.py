@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 import torch
 
-from incmask.data.split import make_folds
 from incmask.data.stack import read_stack
 from incmask.device import resolve_device
 from incmask.metrics import Counts, dice, iou, main_scores, pixel_accuracy
@@ -15,8 +14,8 @@ from incmask.models import load_model
 from incmask.objectives import loss_of
 from incmask.predict import Validation, evaluate
 from incmask.report.run.record import RunRecord, StageRecord
-from incmask.report.statistics import Difference, paired_bootstrap
-from incmask.students import Student
+from incmask.report.statistics import Difference, mean_with_interval, paired_bootstrap
+from incmask.students import Student, folds_of
 
 Kind = Literal["val", "split", "folds", "same"]
 _SEED = 0
@@ -84,9 +83,7 @@ def held_out(record: RunRecord) -> HeldOut:
     if record.part("val"):
         return HeldOut("val", (whole_part(record, "val"),))
     stack = read_stack(record.root / "stacks" / "labelled")
-    settings = record.settings
-    num_models = min(settings.num_base, settings.num_students)
-    folds = make_folds(stack.names, has_val=False, seed=settings.seed, num_models=num_models)
+    folds = folds_of(stack.names, has_val=False, settings=record.settings)
     parts = tuple(
         Part(Validation(stack.images, stack.labels, rows), tuple(stack.names[row] for row in rows))
         for rows in (fold.validation or () for fold in folds)
@@ -169,11 +166,6 @@ def by_image(names: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in tiles.items()}
 
 
-def mean_with_interval(values: Sequence[float]) -> Difference:
-    """Average over images, with a bootstrap interval: a difference from 0."""
-    return paired_bootstrap(values, np.zeros(len(values)), seed=_SEED)
-
-
 def difference_of(first: Mapping[str, float], second: Mapping[str, float]) -> Difference:
     """Compare two scores of the same images, by name: first minus second."""
     return paired_bootstrap(list(first.values()), [second[name] for name in first], seed=_SEED)
@@ -181,6 +173,6 @@ def difference_of(first: Mapping[str, float], second: Mapping[str, float]) -> Di
 
 def _line(name: str, names: Sequence[str], scores: np.ndarray) -> ScoreLine:
     values = list(by_image(names, scores.tolist()).values())
-    found = mean_with_interval(values)
+    found = mean_with_interval(values, seed=_SEED)
     low, high = (found.low, found.high) if len(values) > 1 else (np.nan, np.nan)
     return ScoreLine(name, found.mean, low, high, len(values))
