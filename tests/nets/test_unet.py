@@ -54,6 +54,7 @@ def test_operations_per_image(width):
 @pytest.mark.parametrize(("height", "width_px"), [(16, 16), (32, 48), (80, 16)])
 @pytest.mark.parametrize(("in_channels", "out_channels"), [(1, 3), (3, 1), (5, 9)])
 def test_shape_and_type_of_the_output(height, width_px, in_channels, out_channels):
+    torch.manual_seed(0)
     net = UNet(in_channels, out_channels, 0.25).eval()
     image = torch.randint(256, (2, in_channels, height, width_px)).float()
     assert net(image).shape == (2, out_channels, height, width_px)
@@ -61,7 +62,11 @@ def test_shape_and_type_of_the_output(height, width_px, in_channels, out_channel
     with torch.autocast("cpu", torch.bfloat16):
         reduced = net(image)
     assert reduced.dtype == torch.float32
-    torch.testing.assert_close(reduced, net(image), rtol=0.1, atol=0.3)
+    # Processors round in places of their own: a single value may be far off where all of them together are not.
+    exact = net(image)
+    size = torch.linalg.vector_norm(exact)
+    assert size > 0
+    assert torch.linalg.vector_norm(reduced - exact) < 0.15 * size
 
 
 def forward_anew(state: dict[str, Tensor], image: Tensor) -> Tensor:
