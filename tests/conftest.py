@@ -38,10 +38,11 @@ def inline(monkeypatch):
 
     from incmask import experiment, inference, stages
     from incmask.comparison import compare
+    from incmask.ranking import rank
+    from incmask.reliability import measure
 
-    monkeypatch.setattr(compare, "LocalPool", InlinePool)
-    monkeypatch.setattr(experiment, "LocalPool", InlinePool)
-    monkeypatch.setattr(inference, "LocalPool", InlinePool)
+    for module in (compare, experiment, inference, measure, rank):
+        monkeypatch.setattr(module, "LocalPool", InlinePool)
     # The time of a few steps is told before a run, but takes as long as the rest of a tiny one.
     monkeypatch.setattr(stages, "seconds_per_step", lambda job, *, pool: 0.01)
     before = torch.get_num_threads()

@@ -33,7 +33,7 @@ def temporary(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("inline")
 def test_arrays_in_and_arrays_out_with_no_files_left(temporary):
     data = some_arrays()
-    result = run(data, recipe="im", settings=SETTINGS)
+    result = run(data, recipe="im", report=False, settings=SETTINGS)
     assert [stage.name for stage in result.outcome.stages] == ["base", "gen-1"]
     assert result.folder.is_relative_to(temporary)
     predictions = result.predict(data.unlabelled)
@@ -51,17 +51,17 @@ def test_arrays_in_and_arrays_out_with_no_files_left(temporary):
 @pytest.mark.usefixtures("inline")
 def test_arrays_give_what_their_files_give_and_go_on_where_they_stopped(tmp_path, temporary):
     data = some_arrays()
-    result = run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS)
-    again = run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS)
+    result = run(data, out=tmp_path / "run", recipe="ldt", report=False, settings=SETTINGS)
+    again = run(data, out=tmp_path / "run", recipe="ldt", report=False, settings=SETTINGS)
     incmask.arrays.write_data(data, tmp_path / "data")
-    from_files = run(tmp_path / "data", recipe="ldt", settings=SETTINGS)
+    from_files = run(tmp_path / "data", recipe="ldt", report=False, settings=SETTINGS)
     assert from_files.folder == tmp_path / "data-run"
     scores = [[(row.stage, row.model, row.score) for row in each.scores] for each in (result, again, from_files)]
     assert scores[0] == scores[1] == scores[2]
     assert (tmp_path / "run" / "masks" / "unlabelled-000004.png").exists()
     assert list(temporary.glob("incmask-*")) == []
     with pytest.raises(incmask.IncmaskError, match=r"data\.json"):
-        run(some_arrays(num_unlabelled=4), out=tmp_path / "run", recipe="ldt", settings=SETTINGS)
+        run(some_arrays(num_unlabelled=4), out=tmp_path / "run", recipe="ldt", report=False, settings=SETTINGS)
 
 
 def test_nothing_is_left_of_arrays_that_cannot_be_run(temporary):
@@ -72,7 +72,7 @@ def test_nothing_is_left_of_arrays_that_cannot_be_run(temporary):
 
 @pytest.mark.usefixtures("inline", "temporary")
 def test_a_notebook_shows_scores_and_the_most_disputed_images():
-    result = run(some_arrays(), recipe="im", settings=SETTINGS)
+    result = run(some_arrays(), recipe="im", report=False, settings=SETTINGS)
     shown = result._repr_html_()
     root = ElementTree.fromstring(re.sub(r"(<img [^>]*)>", r"\1/>", shown))
     rows = [[cell.text or "" for cell in row] for row in root.iter("tr")]
@@ -90,7 +90,7 @@ def test_a_notebook_shows_scores_and_the_most_disputed_images():
 @pytest.mark.usefixtures("inline")
 def test_a_notebook_shows_the_test_scores_and_does_without_pictures(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 4, "val": 2, "test": 2})
-    result = run(data, recipe="ldt", settings=SETTINGS)
+    result = run(data, recipe="ldt", report=False, settings=SETTINGS)
     shown = result._repr_html_()
     assert '<th scope="col">test</th>' in shown
     assert "<figure" not in shown
@@ -98,7 +98,7 @@ def test_a_notebook_shows_the_test_scores_and_does_without_pictures(tmp_path):
 
 @pytest.mark.usefixtures("inline", "temporary")
 def test_progress_is_shown_on_request(capsys):
-    run(some_arrays(), recipe="ldt", settings=SETTINGS)
+    run(some_arrays(), recipe="ldt", report=False, settings=SETTINGS)
     assert capsys.readouterr() == ("", "")
-    run(some_arrays(), recipe="ldt", settings=SETTINGS, progress=True)
+    run(some_arrays(), recipe="ldt", report=False, settings=SETTINGS, progress=True)
     assert "recipe ldt" in capsys.readouterr().err

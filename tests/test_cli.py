@@ -206,7 +206,7 @@ def test_mistakes_end_with_1_and_a_line_each(call, finished, monkeypatch, words,
 @pytest.mark.usefixtures("inline")
 def test_run_prints_a_table_or_json_and_progress_aside(call, tmp_path):
     data = make_data(tmp_path / "data", "binary")
-    words = ["run", data, "--recipe", "fdt", *SET]
+    words = ["run", data, "--recipe", "fdt", "--no-report", *SET]
     code, out, err = call(*words)
     assert code == 0
     run = tmp_path / "data-run"  # where nothing else is named
@@ -307,7 +307,8 @@ def test_options_win_over_the_file_and_the_file_over_defaults(call, tmp_path):
     settings = {**SETTINGS, "epochs": 1, "batch_size": 1, "fit": "resize"}
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     (data / "incmask.toml").write_text("\n".join(['recipe = "aldt"', 'profile = "hela"', "[settings]", *lines]))
-    code, _, _ = call("run", data, "-o", tmp_path / "out", "--set=batch_size=2", "--size", "16", "32", "--fit", "tile")
+    words = ("--set=batch_size=2", "--size", "16", "32", "--fit", "tile", "--no-report")
+    code, _, _ = call("run", data, "-o", tmp_path / "out", *words)
     assert code == 0
     chosen = tomllib.loads((tmp_path / "out" / "run.toml").read_text())
     assert (chosen["recipe"], chosen["profile"], chosen["size"]) == ("aldt", "hela", [16, 32])
@@ -404,7 +405,7 @@ def test_the_list_of_settings_can_stand_in_the_file(call, tmp_path, preset, effo
 
 def test_python_gives_the_same_as_the_command(finished, inline):
     choices = {name: value for name, value in SETTINGS.items() if name != "num_workers"}
-    result = incmask.run(finished / "data", out=finished / "run", recipe="ldt", settings=choices)
+    result = incmask.run(finished / "data", out=finished / "run", recipe="ldt", report=False, settings=choices)
     assert result.folder == finished / "run"
     assert result.chosen.name == "base"
     assert {row.split for row in result.scores} == {"val", "test"}

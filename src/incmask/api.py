@@ -5,9 +5,9 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ from incmask.ensemble import Ensemble, Prediction
 from incmask.errors import fail
 from incmask.evaluation import ScoreRow
 from incmask.experiment import Outcome
+from incmask.finish import Finished, finish
 from incmask.notebook import picture_html, table_html
 from incmask.outputs import MASK_SHARES
 from incmask.progress import Progress
@@ -46,10 +47,12 @@ class Result:
     Attributes:
         outcome: stages, scores and the folder.
         ensemble: the models that were handed over.
+        finished: report, ranking and what is known of the disagreement; empty with ``report=False``.
     """
 
     outcome: Outcome
     ensemble: Ensemble
+    finished: Finished = field(default_factory=Finished)
 
     @property
     def folder(self) -> Path:
@@ -67,7 +70,18 @@ class Result:
         return self.outcome.chosen
 
     def predict(self, images: Sequence[np.ndarray]) -> list[Prediction]:
-        """Predict images of any size: see ``predict``."""
+        """Predict images of any size and number of channels that the models can take.
+
+        Args:
+            images: (H, W) or (H, W, C) each, of any integer or float type; 8-bit values as they are,
+                others scaled as in training.
+
+        Returns:
+            For each image the label, the disputed pixels and the probabilities, at the image's own size.
+
+        Raises:
+            IncmaskError: an image of another shape or number of channels, or with NaN or infinite values.
+        """
         return predict(self.ensemble, images)
 
     def _repr_html_(self) -> str:
@@ -107,6 +121,8 @@ def run(
     effort: str | None = None,
     profile: str | None = None,
     settings: Mapping[str, object] | None = None,
+    fresh: bool = False,
+    report: bool = True,
     progress: Progress | bool = False,
 ) -> Result:
     """Do the main job: the same as ``incmask run``.
@@ -121,6 +137,8 @@ def run(
         effort: "quick", "normal" or "paper".
         profile: kind of images, for the augmentation.
         settings: single settings by name.
+        fresh: after corrected labels were imported: do not begin with the earlier round's models.
+        report: also write ``report.html``, ``ranking.csv``, the model card, and what disagreement says about errors.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
 
     Raises:
@@ -130,24 +148,25 @@ def run(
         recipe=recipe, preset=preset, effort=effort, profile=profile, settings=dict(settings) if settings else None
     )
     with _listening(progress) as listener:
+
+        def run_data(data: Path, out: Path) -> Result:
+            outcome = experiment.run(data, out, choices=choices, progress=listener, warm=not fresh)
+            finished = finish(outcome, progress=listener) if report else Finished()
+            return Result(outcome, load(outcome.root), finished)
+
         if isinstance(data, ArrayData):
-            return _run_arrays(data, None if out is None else Path(out), choices=choices, progress=listener)
-        return _run(Path(data), Path(out) if out else run_folder(Path(data)), choices=choices, progress=listener)
+            return _run_arrays(data, None if out is None else Path(out), run_data)
+        return run_data(Path(data), Path(out) if out else run_folder(Path(data)))
 
 
-def _run(data: Path, out: Path, *, choices: Choices, progress: Progress | None) -> Result:
-    outcome = experiment.run(data, out, choices=choices, progress=progress)
-    return Result(outcome, load(outcome.root))
-
-
-def _run_arrays(data: ArrayData, out: Path | None, *, choices: Choices, progress: Progress | None) -> Result:
+def _run_arrays(data: ArrayData, out: Path | None, run_data: Callable[[Path, Path], Result]) -> Result:
     with tempfile.TemporaryDirectory(prefix="incmask-") as folder:
         write_data(data, Path(folder) / "data")
         if out is not None:
-            return _run(Path(folder) / "data", out, choices=choices, progress=progress)
+            return run_data(Path(folder) / "data", out)
         kept = tempfile.mkdtemp(prefix="incmask-")
         try:
-            result = _run(Path(folder) / "data", Path(kept) / "run", choices=choices, progress=progress)
+            result = run_data(Path(folder) / "data", Path(kept) / "run")
         except BaseException:
             shutil.rmtree(kept, ignore_errors=True)
             raise
@@ -188,7 +207,10 @@ def compare(
         recipes: names of ``RECIPES``, or "all" alone.
         num_repeats: how often all is repeated with another seed.
         equal_steps: also train every approach for as many steps as FDT takes.
-        preset, effort, profile, settings: as for ``run``.
+        preset: as for ``run``.
+        effort: as for ``run``.
+        profile: as for ``run``.
+        settings: as for ``run``; the same for all approaches.
         grid: settings with several values, all of which are tried.
         progress: as for ``run``.
 
@@ -218,6 +240,10 @@ def compare(
 
 def load(folder: str | os.PathLike[str], *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto") -> Ensemble:
     """Read the models of a run folder or a model folder.
+
+    Args:
+        folder: what ``run`` made, or its ``model/`` alone.
+        device: where they are to run; "auto": a GPU where there is one.
 
     Raises:
         IncmaskError: there are none, or a file is damaged.

@@ -8,6 +8,7 @@ from incmask.choices import Choices
 from incmask.config import resolve_settings
 from incmask.data.synthetic import write_dataset
 from incmask.experiment import Outcome, run
+from incmask.finish import Finished, finish
 from incmask.progress import Joint, Progress
 from incmask.recipes import RECIPES
 from incmask.results import Stage
@@ -15,6 +16,8 @@ from incmask.tables import ensemble_score
 from incmask.work import planned_work
 
 APPROACHES = ("ldt", "me", "im+", "fdt")
+SHOWN = "im+"
+"""The approach whose masks and report a person is sent to."""
 SETTINGS: dict[str, object] = {
     "num_base": 3,
     "num_students": 2,
@@ -32,10 +35,11 @@ SIZE = (64, 64)
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo came to: the outcome of each approach, by its name."""
+    """What the demo came to: the outcome of each approach, by its name, and the report of one of them."""
 
     root: Path
     outcomes: dict[str, Outcome]
+    finished: Finished
 
     def best(self, approach: str) -> Stage:
         """The approach's own best models by validation: of its generations, where it has any."""
@@ -54,7 +58,7 @@ class Demo:
                 }
                 for name, outcome in self.outcomes.items()
             },
-        }
+        } | self.finished.as_dict()
 
 
 def run_demo(out: Path, *, progress: Progress) -> Demo:
@@ -105,7 +109,8 @@ def run_demo(out: Path, *, progress: Progress) -> Demo:
             progress=joint,
             bases={"ldt": out / "ldt"} if RECIPES[name].teachers else None,
         )
-    return Demo(out, outcomes)
+    progress.doing("writing the report")
+    return Demo(out, outcomes, finish(outcomes[SHOWN]))
 
 
 def to_table(demo: Demo) -> str:
@@ -118,7 +123,7 @@ def to_table(demo: Demo) -> str:
             f"{name:<10}{stage.name:<8}{stage.score:>12.3f}{test.score:>12.3f}{test.details['miou_ad']:>13.3f}"
             f"   {RECIPES[name].title}"
         )
-    folder = demo.root / "im+"
+    folder = demo.root / SHOWN
     return "\n".join(
         [
             *lines,
@@ -127,5 +132,8 @@ def to_table(demo: Demo) -> str:
             f"pixels not to be trusted         {folder / 'inconsistent'}",
             f"models                           {folder / 'model'}",
             f"all scores                       {folder / 'scores.csv'}",
+            f"what to label next               {folder / 'ranking.csv'}",
+            f"report                           {folder / 'report.html'}",
+            *demo.finished.problems,
         ]
     )

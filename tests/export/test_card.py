@@ -9,7 +9,7 @@ from scipy import stats
 
 from incmask.errors import IncmaskError
 from incmask.evaluation import ScoreRow, image_scores_csv, to_csv
-from incmask.export.card import model_card, write_card
+from incmask.export.card import model_card
 from incmask.report.statistics import mean_with_interval
 from runs import make_data, run_tiny
 
@@ -163,5 +163,3 @@ def test_a_real_run_has_a_card(tmp_path, inline):
     assert f"| {outcome.chosen.name}, **handed over** | {outcome.chosen.score:.3f} | {row.score:.3f} |" in card
     assert "| labelled | 4 |" in card
     assert "| bright | bright |" in card
-    assert write_card(outcome.root) == outcome.root / "model" / "README.md"
-    assert (outcome.root / "model" / "README.md").read_text(encoding="utf-8") == card

@@ -48,13 +48,20 @@ def run(
     size: SizeOption = None,
     fit: FitOption = None,
     assignments: SetOption = [],  # noqa: B006 - typer copies it
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="after `incmask import`: do not begin with the earlier round's models")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="also write report.html, ranking.csv and the model card")
+    ] = True,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train on labelled and unlabelled images, and write models, masks, disputed pixels and scores."""
+    """Train on labelled and unlabelled images; write models, masks, disputed pixels, scores and a report."""
     from incmask.choices import Choices
     from incmask.config import parse_assignments
     from incmask.experiment import run as run_experiment
+    from incmask.finish import Finished, finish
     from incmask.rounds import run_folder
     from incmask.tables import outcome_as_dict, outcome_table
 
@@ -63,8 +70,10 @@ def run(
     settings |= {"fit": fit} if fit else {}
     choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, settings=settings)
     with listener(quiet or as_json) as progress:
-        outcome = run_experiment(data, out or run_folder(data), choices=choices, progress=progress)
-    print_result(outcome_table(outcome), outcome_as_dict(outcome), as_json=as_json)
+        outcome = run_experiment(data, out or run_folder(data), choices=choices, progress=progress, warm=not fresh)
+        finished = finish(outcome, progress=progress) if report else Finished()
+    text = "\n".join([outcome_table(outcome), *finished.lines()])
+    print_result(text, outcome_as_dict(outcome) | finished.as_dict(), as_json=as_json)
 
 
 def compare(

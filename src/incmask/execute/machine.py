@@ -1,8 +1,14 @@
 """How many cores and how much memory this process may use, containers' limits included."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 _CGROUP, _MEMINFO = Path("/sys/fs/cgroup"), Path("/proc/meminfo")
 _OWN_GROUPS = Path("/proc/self/cgroup")
@@ -22,6 +28,15 @@ def available_bytes() -> int | None:
     except (OSError, StopIteration, ValueError):
         return None
     return min([available, *_left()])
+
+
+def peak_memory_bytes() -> int | None:
+    """The most memory that this process, or one of its children that have ended, ever held; None: nothing tells."""
+    if resource is None:
+        return None
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    # The unit is the system's own: bytes on a Mac, kibibytes elsewhere.
+    return largest if sys.platform == "darwin" else largest * 1024
 
 
 def _quotas() -> Iterator[int]:

@@ -10,10 +10,8 @@ import numpy as np
 from incmask.errors import fail
 from incmask.evaluation import ScoreRow
 from incmask.export.facts import CardFacts, read_facts
-from incmask.files import write_text
 from incmask.recipes import RECIPES
 from incmask.report.statistics import mean_with_interval
-from incmask.results import MODEL
 
 CARD = "README.md"
 """Its name in a model folder."""
@@ -52,13 +50,6 @@ def model_card(folder: Path) -> str:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise fail(folder, f"has a damaged record ({error!r})", "restore it or run again") from error
     return "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, texts)]) + "\n"
-
-
-def write_card(run: Path) -> Path:
-    """Write the card of a finished run into its model folder, and give its path; raises as ``model_card`` does."""
-    path = run / MODEL / CARD
-    write_text(path, model_card(run))
-    return path
 
 
 def _purpose(facts: CardFacts) -> str:
