@@ -17,7 +17,7 @@ from incmask.commands.reporting import report
 from incmask.errors import IncmaskError
 from incmask.files import csv_text
 from incmask.report.run import write
-from incmask.report.run.record import ShareRow, read_run
+from incmask.report.run.record import RunRecord, ShareRow, read_run
 from incmask.report.run.write import MAX_PAGE_BYTES, PAGE, render, run_page, write_report
 
 HEADINGS = [
@@ -234,6 +234,29 @@ def test_what_is_no_finished_run_is_refused_with_a_remedy(run, tmp_path):
     with pytest.raises(IncmaskError, match="holds no finished run; let the same `incmask run` go on"):
         write_report(run)
     assert not (run / PAGE).exists()
+
+
+def test_the_run_of_a_comparison_has_a_page_without_models_and_masks(run, tmp_path):
+    with_model = read_run(run)
+    for folder in ("model", "masks", "inconsistent", "disagreement"):
+        shutil.rmtree(run / folder)
+    (run / "masks.csv").unlink()
+    record = read_run(run)
+    assert (record.chosen, record.delivered) == (with_model.chosen, None)
+    page = read(write_report(run))
+    assert "Best by validation are" in page.text
+    assert "anded over" not in page.text
+    (tmp_path / "comparison" / "runs").mkdir(parents=True)
+    with pytest.raises(IncmaskError, match=r"its page is compare\.html; name one of the folders in its runs/"):
+        write_report(tmp_path / "comparison")
+
+
+def test_scores_that_chose_are_told_where_they_are_not_those_shown(root, monkeypatch):
+    record = read_run(made.cross_validated(root))
+    # As folds of different sizes would have it.
+    monkeypatch.setattr(RunRecord, "stage_score", lambda self, stage: 0.456 if stage.name == "base" else 0.345)
+    page = Page(render(run_page(record)).decode())
+    assert "what counts is the mean over folds, 0.345 with them and 0.456 without." in page.text
 
 
 def test_an_old_page_stays_where_a_new_one_cannot_be_written(run):

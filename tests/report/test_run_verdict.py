@@ -81,6 +81,22 @@ def test_what_was_handed_over_follows_the_run_and_not_the_interval():
     assert handed_over(comparison(-0.1, 0.2, chosen="base")).endswith("trained on the labelled images alone.")
 
 
+@pytest.mark.parametrize(("kind", "each"), [("folds", "fold"), ("val", "tile")])
+def test_a_choice_by_another_mean_than_the_one_shown_is_told(kind, each):
+    # The mean over images speaks for the unlabelled images, the one that chose against them.
+    found = comparison(0.01, 0.03, kind=kind, chosen="base", chosen_by=(0.61, 0.604))
+    assert handed_over(found) == (
+        f"Handed over are the models trained on the labelled images alone: what counts is the mean over {each}s, "
+        "0.604 with them and 0.610 without."
+    )
+
+
+def test_a_run_that_hands_nothing_over_does_not_say_so():
+    assert handed_over(comparison(0.01, 0.03, delivered=False)) == (
+        "Best by validation are therefore the models trained with the unlabelled images, those of generation 2."
+    )
+
+
 def test_equal_steps_are_said_plainly_and_so_are_others():
     assert fairness(comparison(0, 1))[0] == "Both sides were trained for the same number of steps, 100 a model."
     told = fairness(comparison(0, 1, best=stage("gen-2", steps=(1200, 1500))))[0]

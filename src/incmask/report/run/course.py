@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from incmask.report.run.blocks import Block, Cell, Figures, Section, Text, number, percent, table
-from incmask.report.run.helped import stage_score
 from incmask.report.run.plots import course_pictures
 from incmask.report.run.record import ENSEMBLE, RunRecord
 from incmask.report.run.training import GenerationFacts, class_fractions, collapse_warnings, generation_facts
@@ -73,8 +72,8 @@ def _stage_table(record: RunRecord) -> Block:
         steps = stage.num_steps
         rows.append(
             (
-                stage.title + (" (handed over)" if stage.name == record.chosen else ""),
-                number(stage_score(record, stage)),
+                stage.title + (" (handed over)" if stage.name == record.delivered else ""),
+                number(record.stage_score(stage)),
                 number(test.score if test else float("nan")),
                 number(len(stage.students), str(len(stage.students))),
                 number(steps[-1], " or ".join(f"{each:,}" for each in steps)),

@@ -10,7 +10,6 @@ from incmask.report.run.scoring import by_image, difference_of, held_out, valida
 from incmask.report.run.verdict import Comparison, answer, fairness, handed_over, headline
 from incmask.report.statistics import Difference
 from incmask.results import IMAGE_SCORES
-from incmask.students import mean_over_folds
 
 _HEADING = "Did the unlabelled images help?"
 
@@ -21,12 +20,6 @@ class Helped:
 
     section: Section
     gist: str
-
-
-def stage_score(record: RunRecord, stage: StageRecord) -> float:
-    """The validation score by which stages were compared."""
-    scored = record.score_of(stage.name, ENSEMBLE, "val")
-    return mean_over_folds(stage.students) if scored is None else scored.score
 
 
 def helped(record: RunRecord, *, with_images: bool) -> Helped:
@@ -44,7 +37,7 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
         gist = f"Whether unlabelled images help was not asked: the approach {recipe} trains on true masks alone."
         text = f"{gist} `incmask run DATA --recipe im+` asks."
         return Helped(Section("helped", _HEADING, (Text(text, "answer"),)), gist)
-    best = max(record.stages[1:], key=lambda stage: stage_score(record, stage))
+    best = max(record.stages[1:], key=record.stage_score)
     if not with_images:
         return _without_images(record, best)
     held = held_out(record)
@@ -59,6 +52,8 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
         num_generations=len(record.stages) - 1,
         kind=held.kind,
         chosen=record.chosen,
+        chosen_by=_chosen_by(record, best, (_mean(without), _mean(with_them))),
+        delivered=record.delivered is not None,
     )
     name = "validation" if held.kind in ("val", "split") else "labelled images"
     rows = [(name, found.base_score, found.best_score, found.difference, found.num_images)]
@@ -70,6 +65,13 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
         _difference_table(record, best, rows),
     ]
     return Helped(Section("helped", _HEADING, tuple(blocks)), f"{headline(found)} {handed_over(found)}")
+
+
+def _chosen_by(record: RunRecord, best: StageRecord, shown: tuple[float, float]) -> tuple[float, float] | None:
+    """The scores that chose, where they are not those that are shown."""
+    scores = (record.stage_score(record.base), record.stage_score(best))
+    same = all(f"{one:.3f}" == f"{other:.3f}" for one, other in zip(scores, shown, strict=True))
+    return None if same else scores
 
 
 def _on_test(record: RunRecord, best: StageRecord) -> list[tuple[str, float, float, Difference, int]]:
@@ -109,7 +111,7 @@ def _difference_table(
 
 
 def _without_images(record: RunRecord, best: StageRecord) -> Helped:
-    base_score, best_score = stage_score(record, record.base), stage_score(record, best)
+    base_score, best_score = record.stage_score(record.base), record.stage_score(best)
     did = "helped" if best_score > base_score else "did not help"
     gist = f"On validation the unlabelled images {did}."
     text = (

@@ -18,7 +18,7 @@ from incmask.recipes import RECIPES, Recipe
 from incmask.results import MODEL, SCORES
 from incmask.rounds import ENVIRONMENT
 from incmask.store import RUN, read_records
-from incmask.students import BASE, Student, folds_of, read_student
+from incmask.students import BASE, Student, folds_of, mean_over_folds, read_student
 
 ENSEMBLE = "ensemble"
 """What ``scores.csv`` calls the members together."""
@@ -107,7 +107,7 @@ class RunRecord:
         data: content of ``data.json``.
         environment: content of ``environment.json``; empty where it lacks.
         stages: base and generations, in order.
-        chosen: name of the stage whose models were handed over.
+        delivered: name of the stage whose models were handed over; None: a run of a comparison hands over none.
         scores: of every model.
         shares: of every unlabelled image, the most disputed first.
         folds: parts that the labelled images were divided into for validation; 1 where validation is common to all.
@@ -120,7 +120,7 @@ class RunRecord:
     data: dict[str, Any]
     environment: dict[str, Any]
     stages: tuple[StageRecord, ...]
-    chosen: str
+    delivered: str | None
     scores: tuple[ScoreRow, ...]
     shares: tuple[ShareRow, ...]
     folds: int
@@ -152,14 +152,24 @@ class RunRecord:
         return "IoU" if self.task == "binary" else "mIoU"
 
     @property
+    def chosen(self) -> str:
+        """Name of the stage whose models were handed over, or would be: the best by validation."""
+        return self.delivered or max(self.stages, key=self.stage_score).name
+
+    @property
     def handed_over(self) -> StageRecord:
-        """The stage whose models were handed over."""
+        """The stage whose models were handed over, or would be."""
         return next(stage for stage in self.stages if stage.name == self.chosen)
 
     def part(self, name: str) -> Mapping[str, Any]:
         """The images of "labelled", "unlabelled", "val" or "test" by name, with their sizes and files."""
         items: Mapping[str, Any] = self.data["parts"].get(name, {})
         return items
+
+    def stage_score(self, stage: StageRecord) -> float:
+        """The validation score by which stages were compared."""
+        scored = self.score_of(stage.name, ENSEMBLE, "val")
+        return mean_over_folds(stage.students) if scored is None else scored.score
 
     def score_of(self, stage: str, model: str, split: str) -> ScoreRow | None:
         """The scores of a student or of the members together, where they were taken."""
@@ -174,19 +184,21 @@ def read_run(root: Path) -> RunRecord:
         IncmaskError: it is none, the run has not ended, or a file is damaged.
     """
     if not (root / RUN).exists():
+        if (root / "runs").is_dir():
+            raise fail(root, "holds a comparison; its page is compare.html", "name one of the folders in its runs/")
         raise fail(root, "is no run folder", "name the folder that `incmask run` wrote")
-    if not ((root / SCORES).exists() and (root / MODEL / ABOUT).exists()):
+    if not (root / SCORES).exists():
         raise fail(root, "holds no finished run", "let the same `incmask run` go on to its end first")
     records = read_records(root)
     try:
         run, data = dict(records.run), records.data
         settings = validated(Settings, run.pop("settings"), where=str(root / RUN))
         size = tuple(run.pop("size"))
-        about = json.loads((root / MODEL / ABOUT).read_text(encoding="utf-8"))
         scores = from_csv((root / SCORES).read_text(encoding="utf-8"))
         folds = _num_folds(data, settings)
         names = list(dict.fromkeys(row.stage for row in scores))
         environment = root / ENVIRONMENT
+        model = root / MODEL / ABOUT
         return RunRecord(
             root=root,
             names={name: str(value) for name, value in run.items()},
@@ -195,7 +207,7 @@ def read_run(root: Path) -> RunRecord:
             data=data,
             environment=json.loads(environment.read_text(encoding="utf-8")) if environment.exists() else {},
             stages=tuple(_stage(root, name, scores, settings, folds=folds) for name in names),
-            chosen=about["validation"]["stage"],
+            delivered=json.loads(model.read_text(encoding="utf-8"))["validation"]["stage"] if model.exists() else None,
             scores=tuple(scores),
             shares=tuple(_shares(root / MASK_SHARES)),
             folds=folds,

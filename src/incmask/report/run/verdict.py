@@ -31,6 +31,8 @@ class Comparison:
         num_generations: that the best was chosen from.
         kind: how these images were come by.
         chosen: name of the stage that was handed over.
+        chosen_by: the scores of both sides by which it was chosen, where these are other means of the same scores.
+        delivered: whether models were handed over; a run of a comparison hands over none.
     """
 
     base: StageRecord
@@ -42,6 +44,8 @@ class Comparison:
     num_generations: int
     kind: Kind
     chosen: str
+    chosen_by: tuple[float, float] | None = None
+    delivered: bool = True
 
 
 def headline(found: Comparison) -> str:
@@ -84,10 +88,17 @@ def _is_enough(found: Comparison) -> bool:
 
 
 def handed_over(found: Comparison) -> str:
-    """Say which models were handed over because of it."""
+    """Say which models were handed over, and by which scores."""
     if found.chosen == found.base.name:
-        return "Handed over are therefore the models trained on the labelled images alone."
-    return f"Handed over are therefore the models trained with the unlabelled images, those of {found.best.title}."
+        models = "the models trained on the labelled images alone"
+    else:
+        models = f"the models trained with the unlabelled images, those of {found.best.title}"
+    does = "Handed over are" if found.delivered else "Best by validation are"
+    if found.chosen_by is None:
+        return f"{does} therefore {models}."
+    base, best = found.chosen_by
+    each = "fold" if found.kind == "folds" else "tile"
+    return f"{does} {models}: what counts is the mean over {each}s, {best:.3f} with them and {base:.3f} without."
 
 
 def fairness(found: Comparison) -> list[str]:
