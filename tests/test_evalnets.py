@@ -9,6 +9,7 @@ from sklearn.metrics import mean_absolute_error
 from conftest import InlinePool
 from incmask.data.split import Fold
 from incmask.evalnets import JudgesReport, evalnet_spec, train_evalnets
+from incmask.fit import FitJob
 from incmask.models import EvalNetSpec, load_model
 from incmask.progress import ignore
 from incmask.quality.judging import judge_pairs
@@ -47,7 +48,7 @@ class Pool(InlinePool):
 
 
 def objectives_of(jobs):
-    return [job.objective for job in jobs if hasattr(job, "objective")]
+    return [job.objective for job in jobs if isinstance(job, FitJob)]
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from incmask.config import Settings
+from incmask.device import resolve_device
 from incmask.execute.local import LocalPool, run_ranges
 from incmask.files import csv_text, whole_file
 from incmask.fit import FitJob
 from incmask.models import EvalNetSpec, load_model
 from incmask.predict import CHUNK, Validation
-from incmask.quality.judging import Judging, judge_pairs
+from incmask.progress import Report, ignore
+from incmask.quality.judging import Judgement, Judging, judge_pairs
 from incmask.quality.pairs import TRAINING_PASSES, VALIDATION_PASSES, PairJob, PairSet, make_pairs
 from incmask.quality.targets import mask_channels, num_outputs, quality
 from incmask.rows import new_rows
@@ -140,9 +143,8 @@ def train_evalnets(
     ]
     students = train(jobs, num_folds=len(objectives), store=store, pool=pool, report=report)
     best = rank(students, by_loss=False)[: settings.num_judges]
-    return Judges(
-        tuple(student.model for student in best), tuple(students), _examine(setup, best, objectives, folder, store)
-    )
+    examined = _examine(setup, best, objectives, folder, store=store, pool=pool)
+    return Judges(tuple(student.model for student in best), tuple(students), examined)
 
 
 def _pairs(
@@ -209,21 +211,44 @@ def _training_images(setup: Setup, fold: int) -> Validation:
     return Validation(stack.images, stack.labels, setup.folds[fold].training)
 
 
+@dataclass(frozen=True)
+class _Examination:
+    """Validation pairs to be rated by models together."""
+
+    models: tuple[Path, ...]
+    objective: Judging
+    settings: Settings
+
+
+def _judge_together(job: _Examination, report: Report) -> Judgement:
+    device = resolve_device(job.settings.device)
+    networks = [load_model(path).to(device) for path in job.models]
+    return judge_pairs(networks, job.objective, settings=job.settings)
+
+
 def _examine(
-    setup: Setup, best: Sequence[Student], objectives: Sequence[Judging], folder: Path, store: Store
+    setup: Setup,
+    best: Sequence[Student],
+    objectives: Sequence[Judging],
+    folder: Path,
+    *,
+    store: Store,
+    pool: LocalPool,
 ) -> JudgesReport:
     """Rate the validation pairs by the judges together; with several folds each judge rates its own fold's."""
     path = folder / REPORT
     if store.has(path, folder / RATINGS):
         return JudgesReport(**json.loads(path.read_text(encoding="utf-8")))
     if len(objectives) == 1:
-        groups = [(list(best), objectives[0])]
+        groups = [(best, objectives[0])]
     else:
-        groups = [([student], objectives[student.fold]) for student in best]
-    judged = [
-        judge_pairs([load_model(student.model) for student in students], objective, settings=setup.settings)
+        groups = [((student,), objectives[student.fold]) for student in best]
+    jobs = [
+        _Examination(tuple(student.model for student in students), objective, setup.settings)
         for students, objective in groups
     ]
+    done = dict(pool.run(_judge_together, jobs, ignore))
+    judged = [done[job] for job in jobs]
     predicted, true = (np.concatenate([getattr(each, name) for each in judged]) for name in ("predicted", "true"))
     known = quality(np.load(objectives[0].training.targets), setup.dataset.task)
     varied = len(true) > 2 and np.ptp(predicted) > 0 and np.ptp(true) > 0
