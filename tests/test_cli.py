@@ -56,7 +56,7 @@ def test_help_comes_at_once_and_loads_nothing_heavy():
     started = time.monotonic()
     told = python("-m", "incmask", "--help", env={**os.environ, "COLUMNS": "100"}).stdout
     assert time.monotonic() - started < 3
-    for command in ("demo", "check", "run", "compare", "predict", "settings"):
+    for command in ("demo", "check", "run", "compare", "predict", "mask", "settings"):
         assert command in told
     loaded = python("-c", "import incmask, incmask.cli, sys; print(*sys.modules)").stdout.split()
     assert "incmask.cli" in loaded
@@ -71,7 +71,7 @@ def test_everything_public_is_there():
         _ = incmask.ruin
 
 
-@pytest.mark.parametrize("command", ["demo", "check", "run", "compare", "predict", "settings"])
+@pytest.mark.parametrize("command", ["demo", "check", "run", "compare", "predict", "mask", "settings"])
 def test_every_command_explains_itself(call, command):
     code, told, _ = call(command, "--help")
     assert code == 0

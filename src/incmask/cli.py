@@ -6,6 +6,7 @@ import typer
 
 from incmask.commands.exporting import export
 from incmask.commands.labelling import import_labels
+from incmask.commands.masking import mask
 from incmask.commands.predicting import predict
 from incmask.commands.preparing import check, prepare
 from incmask.commands.ranking import rank
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (demo, check, run, compare, prepare, predict, rank, report, export):
+for command in (demo, check, run, compare, prepare, predict, mask, rank, report, export):
     app.command()(command)
 app.command("import")(import_labels)
 app.command()(settings)
