@@ -185,15 +185,19 @@ def _of_base(records: Records) -> dict[str, Any]:
 def num_workers_of(chosen: Resolved, progress: Progress) -> int:
     """How many networks train side by side: one a core, as many as memory has room for."""
     settings = chosen.settings
+    device = resolve_device(settings.device).type
     # Several processes on one GPU only wait for each other.
-    on_cpu = resolve_device(settings.device).type == "cpu"
-    wanted = settings.num_workers or (num_cores() if on_cpu else 1)
+    wanted = settings.num_workers or (num_cores() if device == "cpu" else 1)
     setup = Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks={}, folds=())
     networks: list[Spec] = [setup.network(num_generations_of(chosen.recipe, settings))]
     if chosen.recipe.evalnets:
         networks.append(evalnet_spec(setup))
+    # Other devices share the memory of the machine.
+    together = max(settings.num_base, settings.num_students, settings.num_evalnets) if device == "cuda" else 0
     room = min(
-        fitting_workers(network, size=chosen.size, batch_size=settings.batch_size, num_workers=wanted)
+        fitting_workers(
+            network, size=chosen.size, batch_size=settings.batch_size, num_workers=wanted, num_on_gpu=together
+        )
         for network in networks
     )
     if room < wanted:

@@ -1,15 +1,20 @@
 import pytest
 
 from incmask.errors import IncmaskError
-from incmask.execute.plan import PROCESS_BYTES, fitting_workers, train_cost, training_bytes
-from incmask.models import NetworkSpec
+from incmask.execute.plan import PROCESS_BYTES, batch_bytes, fitting_workers, train_cost, training_bytes
+from incmask.models import EvalNetSpec, NetworkSpec
 
 NETWORK = NetworkSpec(in_channels=3, out_channels=1, width=0.5)
 
 
-def room(available, *, num_workers=4, batch_size=16):
+def room(available, *, num_workers=4, batch_size=16, num_on_gpu=0):
     return fitting_workers(
-        NETWORK, size=(128, 128), batch_size=batch_size, num_workers=num_workers, available=available
+        NETWORK,
+        size=(128, 128),
+        batch_size=batch_size,
+        num_workers=num_workers,
+        num_on_gpu=num_on_gpu,
+        available=available,
     )
 
 
@@ -52,6 +57,30 @@ def test_no_batch_size_is_named_where_none_fits():
         room(PROCESS_BYTES // 2)
     assert "batch_size" not in error.value.problems[0].remedy
     assert "--size" in error.value.problems[0].remedy
+
+
+def test_on_a_gpu_batches_count_and_activations_do_not():
+    # Two batches of 16 images of 128×128 in 3 channels, of 8 bytes a value.
+    batches = 2 * 16 * 128 * 128 * 3 * 8
+    assert batch_bytes(NETWORK, size=(128, 128), batch_size=16) == batches
+    assert batches < training_bytes(NETWORK, size=(128, 128), batch_size=16) / 4
+    # A width that no CPU's memory has room for makes no difference.
+    assert batch_bytes(NetworkSpec(3, 1, 8.0), size=(128, 128), batch_size=16) == batches
+    # An EvalNet's mask is an input, too.
+    assert batch_bytes(EvalNetSpec(3, 1, 1, 1.0), size=(128, 128), batch_size=16) == batches // 3 * 4
+    needed_by_five = PROCESS_BYTES + 5 * batches
+    assert room(needed_by_five, num_on_gpu=5) == 1
+    assert room(2 * needed_by_five, num_on_gpu=5) == 2
+    assert room(2 * needed_by_five - 1, num_on_gpu=5) == 1
+    assert room(100 * needed_by_five, num_on_gpu=5) == 4
+
+
+def test_a_machine_too_small_for_the_batches_of_its_gpu_is_told_a_batch_size_that_fits():
+    available = PROCESS_BYTES + 5 * batch_bytes(NETWORK, size=(128, 128), batch_size=16) - 1
+    with pytest.raises(IncmaskError) as error:
+        room(available, num_on_gpu=5)
+    assert "batch_size=15" in error.value.problems[0].remedy
+    assert room(available, num_on_gpu=5, batch_size=15) == 1
 
 
 def test_a_system_that_does_not_tell_gets_what_was_asked_for(monkeypatch):

@@ -21,6 +21,9 @@ PROCESS_BYTES = 320 * 2**20
 _DEVICE_SHARE = 0.5
 """Of a device's free memory that activations may take; images, and what its libraries keep, have the rest."""
 
+_BATCH_BYTES = 8
+"""Of each value of a batch that is made ahead for a GPU: as read, as augmented, and in float32, and the labels."""
+
 _SIDE = 64
 _WARM_UP_STEPS, _TIMED_STEPS = 1, 2
 
@@ -45,8 +48,20 @@ def training_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> 
     return 8 * sum(kept) * batch_size * size[0] * size[1] // _SIDE**2
 
 
+def batch_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> int:
+    """Memory of this machine that a network's training takes where its activations lie on a GPU: two batches, since
+    one is made while another is copied."""
+    return 2 * _BATCH_BYTES * sum(network.input_channels) * batch_size * size[0] * size[1]
+
+
 def fitting_workers(
-    network: Spec, *, size: tuple[int, int], batch_size: int, num_workers: int, available: int | None = None
+    network: Spec,
+    *,
+    size: tuple[int, int],
+    batch_size: int,
+    num_workers: int,
+    num_on_gpu: int = 0,
+    available: int | None = None,
 ) -> int:
     """How many workers have room to train side by side, ``num_workers`` at most.
 
@@ -55,7 +70,9 @@ def fitting_workers(
         size: height and width of its input.
         batch_size: images a step.
         num_workers: wanted.
-        available: bytes; None: ask the system.
+        num_on_gpu: networks that a worker trains together on a GPU with memory of its own: activations lie there, so
+            that the process and the batches alone are counted; 0: a worker trains one network, in its own memory.
+        available: bytes of this machine; None: ask the system.
 
     Raises:
         IncmaskError: not even one has.
@@ -63,7 +80,8 @@ def fitting_workers(
     available = available_bytes() if available is None else available
     if available is None:
         return num_workers
-    needed = PROCESS_BYTES + training_bytes(network, size=size, batch_size=batch_size)
+    counted = batch_bytes if num_on_gpu else training_bytes
+    needed = PROCESS_BYTES + max(1, num_on_gpu) * counted(network, size=size, batch_size=batch_size)
     if needed > available:
         fitting = int(batch_size * (available - PROCESS_BYTES) / (needed - PROCESS_BYTES))
         smaller_batch = f"use --set batch_size={fitting}, a smaller" if fitting >= 1 else "use a smaller"
