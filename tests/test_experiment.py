@@ -10,11 +10,12 @@ import torch
 
 import incmask
 from incmask import experiment, stages, students
-from incmask.choices import Choices
+from incmask.choices import Choices, resolve
 from incmask.data.dataset import DataOptions
 from incmask.data.readers import read_label, read_network_image
 from incmask.data.scan import load_dataset
 from incmask.errors import IncmaskError
+from incmask.experiment import num_workers_of
 from incmask.store import hash_file
 from runs import FOLDERS, PARTS, SETTINGS, SIZES, Listener, draw, make_data, results, run_tiny, save, save_masks
 
@@ -380,3 +381,30 @@ def test_too_little_memory_leaves_no_run_folder_behind(finished, tmp_path):
     with pytest.raises(IncmaskError):
         run_tiny(finished / "data", tmp_path / "run", "im", batch_size=10**8)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "memory", "workers"),
+    [
+        # One process drives a GPU, and what it computes lies there.
+        ("cuda", "there", 1),
+        # A Mac's GPU shares the memory of the machine.
+        ("mps", "here", 1),
+        ("cpu", "here", 2),
+    ],
+)
+def test_workers_and_memory_follow_the_device(tmp_path, monkeypatch, device, memory, workers):
+    asked = []
+
+    def room(network, *, num_workers, num_on_gpu, **sizes):
+        asked.append(num_on_gpu)
+        return num_workers
+
+    monkeypatch.setattr(experiment, "resolve_device", lambda name: torch.device(device))
+    monkeypatch.setattr(experiment, "num_cores", lambda: 2)
+    monkeypatch.setattr(experiment, "fitting_workers", room)
+    settings = {name: value for name, value in SETTINGS.items() if name != "num_workers"} | {"num_students": 5}
+    chosen = resolve(make_data(tmp_path, "binary"), Choices(recipe="im++", settings=settings))
+    assert num_workers_of(chosen, Listener()) == workers
+    # U-Nets and EvalNets are asked for.
+    assert asked == 2 * [5 if memory == "there" else 0]
