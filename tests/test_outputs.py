@@ -31,13 +31,13 @@ CLASSES = {
 }
 
 
-def model(folder, task, *, position_class=None, fit="resize"):
+def model(folder, task, *, position_class=None, fit="resize", num_inputs=1):
     channels = {"binary": 1, "multilabel": 2, "multiclass": 4}[task]
-    spec = NetworkSpec(1, channels, 0.125)
+    spec = NetworkSpec(num_inputs, channels, 0.125)
     paths = [folder / f"{seed}.safetensors" for seed in (0, 1)]
     for seed, path in enumerate(paths):
         save_model(path, spec.build(seed=seed).state_dict(), spec)
-    about = About(task, CLASSES[task], 1, None, (32, 32), fit, "float32", position_class)
+    about = About(task, CLASSES[task], num_inputs, None, (32, 32), fit, "float32", position_class)
     save_ensemble(folder / "model", paths, about, scores={})
     return folder / "model"
 
@@ -182,6 +182,24 @@ def test_a_large_image_gives_the_same_pictures_by_rows(tmp_path, monkeypatch, ta
                 assert np.mean(ours != expected) < 0.05
                 assert np.mean(np.abs(ours.astype(int) - expected)) < 1.5
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_large_image_with_a_page_a_channel_is_that_of_one_page(tmp_path, monkeypatch):
+    monkeypatch.setattr("incmask.outputs.ROWS_PIXELS", 1000)
+    folder = model(tmp_path, "binary", fit="tile", num_inputs=4)
+    image = np.random.default_rng(0).integers(0, 60000, (90, 70, 4), dtype=np.uint16)
+    contiguous, paged = tmp_path / "contiguous.tif", tmp_path / "paged.ome.tif"
+    tifffile.imwrite(contiguous, image, photometric="minisblack", planarconfig="contig", metadata=None)
+    planes = np.moveaxis(image, 2, 0)
+    tifffile.imwrite(paged, planes, photometric="minisblack", metadata={"axes": "CYX"}, tile=(32, 32))
+    files = [ImageFile("contiguous", contiguous), ImageFile("paged", paged)]
+    (job,) = share_jobs(files, folder, out=tmp_path / "out", device="cpu", num_jobs=1)
+    done = predict_files(job)
+    assert done.problems == ()
+    for file in done.shares[0].files:
+        expected = read(tmp_path / "out" / file)
+        np.testing.assert_array_equal(read(tmp_path / "out" / file.replace("contiguous", "paged")), expected)
+    assert {share.inconsistent_fraction for share in done.shares} == {done.shares[0].inconsistent_fraction}
 
 
 def test_a_large_image_that_breaks_half_way_leaves_nothing(tmp_path, monkeypatch):

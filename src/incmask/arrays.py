@@ -29,8 +29,10 @@ class ArrayData:
         masks: one for each image, of its height and width, bool or integers: (H, W) with 0 and 1 for binary, (H, W)
             with ids from 0 for multiclass, (H, W, K) with 0 and 1 for multilabel; 255 where a pixel has no label.
         unlabelled: images without masks.
-        val_images, val_masks: to choose models by; none: part of ``images`` is set aside.
-        test_images, test_masks: for the final scores.
+        val_images: to choose models by; none: part of ``images`` is set aside.
+        val_masks: theirs, as ``masks``.
+        test_images: for the final scores.
+        test_masks: theirs, as ``masks``.
         task: "binary", "multiclass" or "multilabel"; None: multilabel for masks of three axes, binary for those
             of 0 and 1, else multiclass.
         class_names: of the foreground alone for binary, of all ids for multiclass, of the channels for multilabel;

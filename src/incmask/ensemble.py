@@ -34,6 +34,7 @@ from incmask.files import whole_file, write_text
 from incmask.labelling import hard_votes
 from incmask.models import load_model
 from incmask.predict import chunk_images, forward, probabilities, to_label
+from incmask.threads import side_by_side
 
 ABOUT = "model.json"
 FORMAT = 1
@@ -48,7 +49,7 @@ class Prediction:
         inconsistent: bool, (H, W): pixels on which the members disagree.
         probability: float32, (K, H, W), mean over the members; for multiclass it sums to 1 at most,
             the rest being the masked class.
-        disagreement: float32, (H, W), the share of members that are off the majority, as ``disagreement`` gives it.
+        disagreement: float32, (H, W), the share of members that are off the majority: 0 where all agree.
     """
 
     label: np.ndarray
@@ -106,6 +107,7 @@ class Ensemble:
         networks: two or more see where they disagree; one never does.
         about: everything else.
         device: where they run.
+        num_threads: batches that are predicted side by side; the results are the same.
 
     Attributes:
         networks: in evaluation mode, on the device.
@@ -118,13 +120,22 @@ class Ensemble:
         about: About,
         *,
         device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+        num_threads: int = 1,
     ):
         self.about = about
+        self._num_threads = num_threads
         self.networks = [network.to(resolve_device(device)).eval() for network in networks]
 
     @classmethod
-    def load(cls, folder: Path, *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto") -> "Ensemble":
+    def load(
+        cls, folder: Path, *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto", num_threads: int = 1
+    ) -> "Ensemble":
         """Read a model folder, or the one in a run folder.
+
+        Args:
+            folder: what ``run`` made, or its ``model/`` alone.
+            device: where the networks are to run; "auto": a GPU where there is one.
+            num_threads: batches that are predicted side by side.
 
         Raises:
             IncmaskError: there is none, or a file of it is damaged.
@@ -139,13 +150,17 @@ class Ensemble:
             raise fail(
                 folder / ABOUT, f"cannot be read ({_in_a_line(error)})", "restore the file or run again"
             ) from error
-        return cls([load_model(folder / Path(name).name) for name in members], about, device=device)
+        networks = [load_model(folder / Path(name).name) for name in members]
+        return cls(networks, about, device=device, num_threads=num_threads)
 
     def predict(self, images: Sequence[np.ndarray]) -> Iterator[Prediction]:
-        """Predict images of any sizes.
+        """Predict images of any sizes, one after the other.
 
         Args:
             images: uint8, (H, W, channels) each.
+
+        Raises:
+            IncmaskError: an image of another type or number of channels.
         """
         about = self.about
         for image in images:
@@ -220,11 +235,14 @@ class Ensemble:
     def _outputs(self, tiles: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Members' probabilities of each tile: float32, (n, C, h, w)."""
         num = chunk_images(num_outputs(self.about.task, len(self.about.classes)), (len(tiles), *self.about.size))
-        for first in range(0, len(tiles), num):
-            logits = forward(self.networks, np.stack(tiles[first : first + num]), precision=self.about.precision)
-            with torch.inference_mode():
-                chunk = torch.stack([probabilities(each, self.about.task) for each in logits], 1).cpu().numpy()
+        chunks = [tiles[first : first + num] for first in range(0, len(tiles), num)]
+        for chunk in side_by_side(self._predict_chunk, chunks, num_threads=self._num_threads):
             yield from chunk
+
+    def _predict_chunk(self, tiles: Sequence[np.ndarray]) -> np.ndarray:
+        logits = forward(self.networks, np.stack(tiles), precision=self.about.precision)
+        with torch.inference_mode():
+            return torch.stack([probabilities(each, self.about.task) for each in logits], 1).cpu().numpy()
 
     def _prediction(self, members: np.ndarray) -> Prediction:
         task, mean = self.about.task, members.mean(0)

@@ -27,6 +27,9 @@ class IncmaskError(Exception):
 
     Args:
         problems: what is wrong, one ``Problem`` each, one or more.
+
+    Attributes:
+        problems: the same as a tuple.
     """
 
     def __init__(self, problems: Problem | Sequence[Problem]):

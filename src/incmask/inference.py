@@ -94,8 +94,11 @@ def predict_folder(
         progress.doing(f"predicting {len(new)} images")
         done = Done((), 0, ())
         if new:
-            work = _Work(model, out, pictures, device, ledger, about)
-            with LocalPool(_num_workers(num_workers, len(new)), less_memory=_LESS_MEMORY) as pool:
+            num_processes = _num_workers(num_workers, len(new))
+            # A few large images leave cores to spare.
+            num_threads = 1 if num_workers else max(1, num_cores() // num_processes)
+            work = _Work(model, out, pictures, device, ledger, about, num_threads)
+            with LocalPool(num_processes, less_memory=_LESS_MEMORY) as pool:
                 done = work.predict(new, stamps, pool=pool, progress=progress)
         write_tables(out, ledger, about)
     return Done(done.shares, len(files) - len(new), done.problems)
@@ -171,6 +174,7 @@ class _Work:
     device: Literal["auto", "cpu", "cuda", "mps"]
     ledger: Ledger
     about: About
+    num_threads: int = 1
 
     def predict(
         self,
@@ -185,7 +189,13 @@ class _Work:
         problems: list[Problem] = []
         num_jobs = max(4 * pool.num_workers, -(-len(files) // _FILES_A_JOB))
         jobs = share_jobs(
-            files, self.model, out=self.out, device=self.device, num_jobs=num_jobs, pictures=self.pictures
+            files,
+            self.model,
+            out=self.out,
+            device=self.device,
+            num_jobs=num_jobs,
+            pictures=self.pictures,
+            num_threads=self.num_threads,
         )
         by_name = {file.name: file for file in files}
         for _, done in pool.run(predict_files, jobs, progress.advance):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from incmask.ensemble import About, Ensemble, Prediction
 from incmask.errors import IncmaskError, Problem
 from incmask.files import csv_text
 from incmask.progress import Report, ignore
+from incmask.threads import Behind
 
 MASK_SHARES, CELL_COUNTS = "masks.csv", "counts.csv"
 
@@ -55,6 +57,7 @@ class PredictJob:
         out: folder that the folders of pictures are made in.
         pictures: what is written.
         device: where the networks run.
+        num_threads: batches of tiles that are predicted side by side.
     """
 
     model: Path
@@ -62,6 +65,7 @@ class PredictJob:
     out: Path
     pictures: Pictures
     device: Literal["auto", "cpu", "cuda", "mps"]
+    num_threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -113,42 +117,44 @@ class Predicted:
 
 def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
     """Predict the files of a job and write the pictures of each."""
-    ensemble = Ensemble.load(job.model, device=job.device)
+    ensemble = Ensemble.load(job.model, device=job.device, num_threads=job.num_threads)
     about = ensemble.about
     shares: list[MaskShares] = []
     problems: list[Problem] = []
     batch: list[tuple[ImageFile, np.ndarray]] = []
+    num_bytes = 0
 
     def flush() -> None:
         for (file, image), prediction in zip(batch, ensemble.predict([image for _, image in batch]), strict=True):
-            parts = [(image, prediction)]
-            shares.append(_write(job, file, about, size=prediction.inconsistent.shape, parts=parts))
+            size, parts = prediction.inconsistent.shape, [(image, prediction)]
+            behind.put(partial(_write, job, file, about, size=size, parts=parts), num_bytes=_num_bytes(image, about))
         report(len(batch))
         batch.clear()
 
-    num_bytes = 0
-    for file in job.files:
-        try:
-            image = _open(file.path, about)
-            if not isinstance(image, np.ndarray):
-                with closing(image):
-                    size = (image.height, image.width)
-                    shares.append(_write(job, file, about, size=size, parts=_parts(ensemble, image)))
+    # Until a file is safe on the disk takes a fifth of the networks' time, and no processor.
+    with Behind[MaskShares](BYTES_AT_ONCE) as behind:
+        for file in job.files:
+            try:
+                image = _open(file.path, about)
+                if not isinstance(image, np.ndarray):
+                    with closing(image):
+                        size = (image.height, image.width)
+                        shares.append(_write(job, file, about, size=size, parts=_parts(ensemble, image)))
+                    report(1)
+                    continue
+            except IncmaskError as error:
+                if any(problem.where != str(file.path) for problem in error.problems):
+                    raise  # not of this image: the disk is full, say
+                problems += error.problems
                 report(1)
                 continue
-        except IncmaskError as error:
-            if any(problem.where != str(file.path) for problem in error.problems):
-                raise  # not of this image: the disk is full, say
-            problems += error.problems
-            report(1)
-            continue
-        batch.append((file, image))
-        num_bytes += image.shape[0] * image.shape[1] * 4 * (len(about.classes) + 1)
-        if num_bytes > BYTES_AT_ONCE or len(batch) >= 32:
-            flush()
-            num_bytes = 0
-    flush()
-    return Predicted(tuple(shares), tuple(problems))
+            batch.append((file, image))
+            num_bytes += _num_bytes(image, about)
+            if num_bytes > BYTES_AT_ONCE or len(batch) >= 32:
+                flush()
+                num_bytes = 0
+        flush()
+    return Predicted((*shares, *behind.results), tuple(problems))
 
 
 def share_jobs(
@@ -159,10 +165,11 @@ def share_jobs(
     device: Literal["auto", "cpu", "cuda", "mps"],
     num_jobs: int,
     pictures: Pictures = NOTHING_MORE,
+    num_threads: int = 1,
 ) -> list[PredictJob]:
     """Share files out over at most ``num_jobs`` jobs that write to folders in ``out``."""
     return [
-        PredictJob(model, tuple(files[first::num_jobs]), out, pictures, device)
+        PredictJob(model, tuple(files[first::num_jobs]), out, pictures, device, num_threads)
         for first in range(min(num_jobs, len(files)))
     ]
 
@@ -233,6 +240,11 @@ def _open(path: Path, about: About) -> np.ndarray | PixelRows:
             raise
     image = read_network_image(path, channels=about.channels, intensity=about.intensity)
     return image if image.shape[0] * image.shape[1] < ROWS_PIXELS else ArrayRows(image)
+
+
+def _num_bytes(image: np.ndarray, about: About) -> int:
+    """Of an image's probabilities."""
+    return 4 * (len(about.classes) + 1) * image.shape[0] * image.shape[1]
 
 
 def _parts(ensemble: Ensemble, rows: PixelRows) -> Iterator[tuple[np.ndarray, Prediction]]:

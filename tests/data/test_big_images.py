@@ -82,6 +82,70 @@ def test_pyramids_and_ome_are_read_at_full_size(tmp_path):
     assert np.array_equal(read(path, 0, 96), image)
 
 
+CHANNEL_PAGES = {
+    "OME": {"ome": True, "metadata": {"axes": "CYX"}},
+    "OME, tiled": {"ome": True, "metadata": {"axes": "CYX"}, "tile": (16, 16), "compression": "zlib"},
+    "ImageJ": {"imagej": True, "metadata": {"axes": "CYX"}},
+    "ImageJ, one page tells of all": {"imagej": True, "metadata": {"axes": "CYX"}, "truncate": True},
+    "tifffile": {"metadata": {"axes": "CYX"}, "byteorder": ">"},
+    "tifffile, one page tells of all": {"metadata": {"axes": "CYX"}, "truncate": True},
+}
+
+
+@pytest.mark.parametrize("kind", CHANNEL_PAGES)
+@pytest.mark.parametrize("num_channels", [2, 3, 5])
+def test_channels_may_be_pages_of_their_own(tmp_path, kind, num_channels):
+    image = noise(num_channels, 70, 53, dtype=np.uint16)
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, image, photometric="minisblack", **CHANNEL_PAGES[kind])
+    with closing(TiffRows(path)) as rows:
+        assert (rows.height, rows.width) == (70, 53)
+        for first, last in ((0, 1), (15, 40), (39, 70), (0, 70)):
+            np.testing.assert_array_equal(rows.read(first, last), np.moveaxis(image[:, first:last], 0, 2))
+    with closing(open_big_image(path, at_least=100)) as rows:
+        expected = to_network_range(np.moveaxis(image, 0, 2), num_channels)
+        network = NetworkRows(rows, channels=num_channels, intensity=None)
+        np.testing.assert_array_equal(network.read(20, 50), expected[20:50])
+
+
+def test_a_pyramid_of_channel_pages_is_read_at_full_size(tmp_path):
+    image = noise(4, 96, 64)
+    path = tmp_path / "image.ome.tif"
+    options = {"tile": (16, 16), "photometric": "minisblack", "compression": "zlib"}
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        writer.write(image, subifds=2, metadata={"axes": "CYX"}, **options)
+        for step in (2, 4):
+            writer.write(image[:, ::step, ::step], subfiletype=1, **options)
+    assert np.array_equal(read(path, 0, 96), np.moveaxis(image, 0, 2))
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("ZYX", (3, 40, 50)), ("TCYX", (2, 3, 40, 50)), ("ZCYX", (2, 2, 40, 50))])
+def test_pages_that_are_more_than_channels_are_refused(tmp_path, axes, shape):
+    path = tmp_path / "image.ome.tif"
+    for truncate in (False, True):
+        options = {"imagej": True, "truncate": True} if truncate else {"ome": True}
+        tifffile.imwrite(path, noise(*shape), photometric="minisblack", metadata={"axes": axes}, **options)
+        with pytest.raises(IncmaskError, match="one page a file is read, or one a channel where the file says so"):
+            TiffRows(path)
+
+
+def test_channels_in_other_files_are_not_looked_for(tmp_path):
+    image = noise(2, 40, 50)
+    for name in ("one", "two"):
+        tifffile.imwrite(tmp_path / f"{name}.ome.tif", image, photometric="minisblack", metadata={"axes": "CYX"})
+    with tifffile.TiffFile(tmp_path / "one.ome.tif") as file:
+        described = file.ome_metadata
+    uuid = 'FileName="{}.ome.tif">urn:uuid:00000000-0000-0000-0000-00000000000{}</UUID>'
+    first, second = (
+        f'<TiffData IFD="0" FirstC="{index}" PlaneCount="1"><UUID {uuid.format(name, index)}</TiffData>'
+        for index, name in enumerate(("one", "two"))
+    )
+    before = described[described.index("<TiffData") : described.index("</Pixels>")]
+    tifffile.tiffcomment(tmp_path / "one.ome.tif", described.replace(before, first + second).encode())
+    with pytest.raises(IncmaskError, match="one page a file is read"):
+        TiffRows(tmp_path / "one.ome.tif")
+
+
 def test_large_ones_are_told_from_small_ones_and_others(tmp_path):
     path = tmp_path / "image.tif"
     tifffile.imwrite(path, noise(20, 30))
@@ -114,7 +178,7 @@ def test_what_cannot_be_read_is_refused_in_a_line(tmp_path):
 
 
 def test_a_single_huge_compressed_piece_is_refused_before_memory_is_taken(tmp_path, monkeypatch):
-    monkeypatch.setattr("incmask.data.big_images._MAX_PIECE_BYTES", 5000)
+    monkeypatch.setattr("incmask.data.page_rows._MAX_PIECE_BYTES", 5000)
     path = tmp_path / "image.tif"
     tifffile.imwrite(path, noise(80, 80), compression="zlib", rowsperstrip=80)
     with pytest.raises(IncmaskError, match="save it as a tiled TIFF"):

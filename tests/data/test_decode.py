@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from trees import HEIGHT, WIDTH, patches, picture, save, save_indexed
 
 from incmask.data import decode as decoding
+from incmask.data.big_images import TiffRows
 from incmask.data.readers import read_image
 from incmask.errors import IncmaskError
 
@@ -100,6 +101,21 @@ def test_tiff_with_white_as_zero(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[..., 0], patches(255, 0))
 
 
+def test_truth_values_of_tifffile_are_what_was_written(tmp_path):
+    values = patches(0, 1) > 0
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    # A scanner's black on white: Pillow reads the same bits the other way round.
+    tifffile.imwrite(tmp_path / "b.tif", values, software="scanner", metadata=None)
+    with Image.open(tmp_path / "b.tif") as stored:
+        np.testing.assert_array_equal(np.asarray(stored), ~values)
+    for name, meant in (("a.tif", values), ("b.tif", ~values)):
+        np.testing.assert_array_equal(read_image(tmp_path / name)[..., 0], np.uint8(255) * meant)
+        with contextlib.closing(TiffRows(tmp_path / name)) as rows:
+            np.testing.assert_array_equal(rows.read(0, rows.height)[..., 0], np.uint8(255) * meant)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_as_pillow_turns_it(tmp_path, orientation):
     image = Image.fromarray(cv2.resize(picture(), (48, 32), interpolation=cv2.INTER_LINEAR))
@@ -178,7 +194,14 @@ def test_file_too_large_is_refused_before_it_is_read(tmp_path):
 
 def test_several_pages(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 5, 4), np.uint8), photometric="minisblack")
-    assert "is a TIFF of 3 pages; one page a file is read; save each page" in fails(tmp_path / "a.tif")
+    assert "is a TIFF of 3 pages; one page a file is read, or one a channel where" in fails(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("options", [{"ome": True}, {"imagej": True}, {"imagej": True, "truncate": True}])
+def test_channels_may_be_pages_of_their_own(tmp_path, options):
+    image = np.random.default_rng(0).integers(0, 65536, (4, HEIGHT, WIDTH), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", metadata={"axes": "CYX"}, **options)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.moveaxis(image, 0, 2))
 
 
 def test_small_copies_of_a_page_do_not_count(tmp_path):

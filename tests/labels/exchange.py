@@ -1,6 +1,7 @@
 """A data folder, a run folder as a finished run leaves it, and corrections, for the tests of the labelling loop."""
 
 import csv
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,9 @@ from incmask.store import Store
 from runs import SETTINGS, make_data
 
 SIZE = (24, 20)
+
+HEADER = ((7, 5), (2, 4), (3, 4), (7, 4), (15, 4))
+"""Of Label Studio's brush masks: bytes, and counts of 3, 4, 8 or 16 bits."""
 
 SCHEMES = {
     "binary": Scheme("binary", (ClassInfo("foreground", (255, 255, 255), 255),)),
@@ -115,3 +119,23 @@ def submit(folder: Path) -> None:
             "annotations": [{"id": index, "result": results, "was_cancelled": False}],
         }
     path.write_text(json.dumps(tasks), encoding="utf-8")
+
+
+def packed(*fields: tuple[int, int]) -> bytes:
+    """Pack numbers of so many bits each."""
+    text = "".join(f"{value:0{bits}b}" for value, bits in fields)
+    text += "0" * (-len(text) % 8)
+    return bytes(int(text[at : at + 8], 2) for at in range(0, len(text), 8))
+
+
+def packed_mask(mask: np.ndarray, longest: int) -> bytes:
+    """Pack a mask in runs of at most so many bytes, with counts of the fewest bits that hold them."""
+    values = (mask[..., None] * np.full(4, 255)).ravel()
+    starts = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), values.size]
+    fields = [(values.size, 32), *HEADER]
+    for start, end in itertools.pairwise(starts):
+        for at in range(start, end, longest):
+            count = min(end - at, longest) - 1
+            place = sum(count >= 1 << bits for bits in (3, 4, 8))
+            fields += [(1, 1), (place, 2), (count, (3, 4, 8, 16)[place]), (int(values[at]), 8)]
+    return packed(*fields)

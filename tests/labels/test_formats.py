@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import tifffile
-from exchange import SCHEMES, SIZE, expected, pseudo_label, submit
+from exchange import SCHEMES, SIZE, expected, packed_mask, pseudo_label, submit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -23,7 +23,6 @@ from pydantic import BaseModel, ConfigDict
 from incmask.data.dataset import ClassInfo
 from incmask.errors import IncmaskError
 from incmask.labels import coco, cvat, label_studio, labelme, napari, png
-from incmask.labels.brush import decode
 from incmask.labels.formats import TARGETS, UNSURE
 from incmask.labels.pseudo import PseudoLabel
 from incmask.labels.sheets import IMAGES, Known, Scheme, Sheet
@@ -136,14 +135,6 @@ class PolygonValue(Strict):
     polygonlabels: list[str]
 
 
-class BrushValue(Strict):
-    """As the reference of the tag BrushLabels has it."""
-
-    format: str
-    rle: list[int]
-    brushlabels: list[str]
-
-
 class Region(Strict):
     id: str
     type: str
@@ -152,7 +143,7 @@ class Region(Strict):
     original_width: int
     original_height: int
     image_rotation: int
-    value: PolygonValue | BrushValue
+    value: PolygonValue
 
 
 class Prediction(Strict):
@@ -191,12 +182,8 @@ def test_label_studio_takes_the_tasks_with_its_configuration(folder):
             assert region.to_name == tag.get("toName") == "image"
             known = {each.get("value") for each in tag}
             assert known == {"class_1", "class_2", UNSURE}
-            if isinstance(region.value, PolygonValue):
-                assert {*region.value.polygonlabels} <= known
-                assert all(0 <= value <= 100 for point in region.value.points for value in point)
-            else:
-                assert {*region.value.brushlabels} <= known
-                assert decode(bytes(region.value.rle), sheet.size).any()
+            assert {*region.value.polygonlabels} <= known
+            assert all(0 <= value <= 100 for point in region.value.points for value in point)
 
 
 def test_many_images_are_served_by_label_studio_from_the_folder(folder, monkeypatch):
@@ -324,6 +311,15 @@ def test_masks_that_cannot_be_meant_are_told(folder):
     assert "names the image stranger.png, of which the run has no mask" in refused(folder, "png")
     assert "found no pictures below a folder labels/" in refused(folder, "napari")
     assert "lies in no folder of a class; they are bright, dark" in refused(folder, "png", "multilabel")
+
+
+def test_what_was_painted_in_label_studio_is_read(folder):
+    folder.mkdir()
+    mask = pseudo_label(3, "binary").label > 0
+    value = {"format": "rle", "rle": list(packed_mask(mask, 256)), "brushlabels": ["foreground"]}
+    content = tasks(region(type="brushlabels", value=value))
+    (folder / "export.json").write_text(json.dumps(content))
+    np.testing.assert_array_equal(read(folder, "label-studio").labels[NAMES[0]].make(*SIZE), mask)
 
 
 SQUARE = [[0, 0], [100, 0], [100, 100]]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from incmask.labels.objects import objects_of, run_lengths
+from incmask.labels.objects import objects_of, outlines_of, run_lengths
 from incmask.prepare.formats.polygons import Box, Polygon
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
@@ -33,6 +33,24 @@ def test_objects_hold_every_pixel_of_a_mask_once(mask: np.ndarray) -> None:
             > 2
         )
         assert (each.outline is None) == has_holes
+
+
+@settings(max_examples=300, deadline=None)
+@given(masks)
+def test_outlines_alone_hold_every_pixel_of_a_mask_once(mask: np.ndarray) -> None:
+    image = Box(0, 0, *mask.shape)
+    drawn = [Polygon((outline,)).draw(image) for outline in outlines_of(mask)]
+    np.testing.assert_array_equal(np.sum([np.zeros(mask.shape, int), *drawn], axis=0), mask)
+
+
+def test_a_ring_is_two_outlines_and_a_net_hardly_more_than_it_has_holes() -> None:
+    ring = np.ones((5, 9), bool)
+    ring[2, 2:7] = False
+    left, right = outlines_of(ring)
+    assert {left[:, 0].max(), right[:, 0].max()} == {5, 9}
+    net = np.ones((41, 41), bool)
+    net[1::4, 1::4] = False
+    assert len([*outlines_of(net)]) <= 101
 
 
 def test_a_pixel_is_a_diamond_and_a_slope_needs_two_corners() -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import tifffile
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin
 
+from incmask.data.page_rows import PageRows
+from incmask.data.pages import full_planes, is_inverted
 from incmask.errors import IncmaskError, fail
 
 MAX_PIXELS = 300_000_000
@@ -73,7 +75,7 @@ def decode(path: Path, content: bytes) -> Raster:
     """Decode the ``content`` of the file ``path``.
 
     Raises:
-        IncmaskError: no image of a known format, broken, truncated, too large, or of several pages.
+        IncmaskError: no image of a known format, broken, truncated, too large, or of pages that are no channels.
     """
     try:
         if content.startswith(_TIFF_STARTS):
@@ -189,24 +191,21 @@ def _orientation(exif: bytes) -> int:
 
 
 def _decode_tiff(path: Path, content: bytes) -> Raster:
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        # Small copies of the picture, as microscopes and map makers store them, are no pages of their own.
-        pages = [page for page in file.pages if not page.aspage().is_reduced]
-        if len(pages) != 1:
-            raise fail(
-                path,
-                f"is a TIFF of {len(pages)} pages; one page a file is read",
-                "save each page as a file of its own, or, where the pages are channels, as one page with all channels",
-            )
-        page = pages[0].aspage()
+    # Pixels in other files, which OME-TIFF allows, are not looked for there.
+    with tifffile.TiffFile(io.BytesIO(content), _multifile=False) as file:
+        planes = full_planes(path, file)
+        page = planes[0].page
         _guard(path, page.imagelength, page.imagewidth)
+        if len(planes) > 1:
+            rows = [PageRows(path, file, plane).read(0, page.imagelength) for plane in planes]
+            return Raster(np.concatenate(rows, axis=2))
         # tifffile fills with zeros what a truncated file lacks.
         ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=0) > len(content):
             raise ValueError("the file ends before its pixel data")
         values = page.asarray()
         axes = page.axes
-        photometric, extra_samples = page.photometric, page.extrasamples
+        photometric, extra_samples, inverted = page.photometric, page.extrasamples, is_inverted(page)
         colour_map = page.colormap if photometric == tifffile.PHOTOMETRIC.PALETTE else None
     if axes == "SYX":
         values, axes = np.moveaxis(values, 0, -1), "YXS"
@@ -220,7 +219,7 @@ def _decode_tiff(path: Path, content: bytes) -> Raster:
         values = values[..., :-1]
     if axes == "YXS" and values.shape[-1] == 1:
         values = values[..., 0]
-    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and values.dtype in (np.bool_, np.uint8, np.uint16):
+    if inverted:
         values = ~values
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)

@@ -238,7 +238,8 @@ def _use(facts: CardFacts) -> str:
             "import incmask",
             "",
             'model = incmask.load("MODEL")',
-            "prediction = incmask.predict(model, [image])[0]  # .label, .disagreement, .probability",
+            "for prediction in model.predict(images):  # uint8, (H, W, channels) each",
+            "    prediction.label, prediction.disagreement, prediction.probability",
             "```",
             "",
             "An exported model takes `image`, uint8 (N, H, W, channels), and gives `label`, `disagreement` and "

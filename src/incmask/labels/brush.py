@@ -7,41 +7,15 @@ the count (2 bits), the count less 1, and the value or values. A pixel is four b
 
 import numpy as np
 
-from incmask.labels.objects import run_lengths
-
 _CHANNELS = 4
-_COUNT_BITS = (3, 4, 8, 16)
-_LONGEST = 1 << 16
 _HALF = 128
-
-
-def encode(mask: np.ndarray) -> list[int]:
-    """Pack a mask.
-
-    Args:
-        mask: bool, (H, W).
-
-    Returns:
-        Numbers from 0 to 255.
-    """
-    fields = [(mask.size * _CHANNELS, 32), (7, 5), *((bits - 1, 4) for bits in _COUNT_BITS)]
-    for index, length in enumerate(run_lengths(mask)):
-        left, value = length * _CHANNELS, 255 * (index % 2)
-        while left:
-            count = min(left, _LONGEST)
-            place = next(place for place, bits in enumerate(_COUNT_BITS) if count <= 1 << bits)
-            fields += [(1, 1), (place, 2), (count - 1, _COUNT_BITS[place]), (value, 8)]
-            left -= count
-    text = "".join(f"{value:0{bits}b}" for value, bits in fields)
-    text += "0" * (-len(text) % 8)
-    return list(int(text, 2).to_bytes(len(text) // 8, "big"))
 
 
 def decode(code: bytes, size: tuple[int, int]) -> np.ndarray:
     """Unpack a mask.
 
     Args:
-        code: as ``encode`` gives it.
+        code: the numbers of Label Studio's ``rle``.
         size: height and width of the image.
 
     Returns:

@@ -15,7 +15,8 @@ from incmask.prepare.formats import Files
 from incmask.prepare.formats.coco import annotations_of_coco
 from incmask.prepare.formats.polygons import Box
 
-ANNOTATIONS = "annotations.json"
+ANNOTATIONS = "annotations/instances_default.json"
+"""Where the data set COCO has it; some tools look nowhere else."""
 
 HOW_TO = f"""\
 Images lie in images/, their masks in {ANNOTATIONS} (COCO: polygons, and run lengths where an object has holes).

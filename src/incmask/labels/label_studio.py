@@ -1,4 +1,8 @@
-"""Label Studio: tasks with predictions, a polygon for each object and a brush mask for those with holes."""
+"""Label Studio: tasks with predictions, a polygon for each object and several for one with holes.
+
+Brush masks are read, but not written: newer versions check predictions as they come in, and their check takes the
+packed bytes for pairs of value and count, so that it refuses nearly every brush mask.
+"""
 
 import base64
 import json
@@ -16,13 +20,13 @@ from incmask.data.decode import MAX_PIXELS
 from incmask.errors import IncmaskError, Problem, fail
 from incmask.files import write_text
 from incmask.labels.annotated import labels_of
-from incmask.labels.brush import decode, encode
+from incmask.labels.brush import decode
 from incmask.labels.formats import UNSURE
-from incmask.labels.objects import Object, objects_of
+from incmask.labels.objects import outlines_of
 from incmask.labels.sheets import IMAGES, UNSURE_COLOUR, Corrected, Known, Scheme, Sheet
 from incmask.prepare.formats import Files, files_ending, raise_problems, read_json
 from incmask.prepare.formats.annotations import Annotated, NamedArea
-from incmask.prepare.formats.polygons import Area, Box, Pixels, Polygon
+from incmask.prepare.formats.polygons import Area, Pixels, Polygon
 from incmask.prepare.images import entry_path
 
 TASKS, CONFIG = "tasks.json", "config.xml"
@@ -37,7 +41,8 @@ HOW_TO = f"""\
 Create a project, paste {CONFIG} under Labeling Setup > Code, and import {TASKS}.
 Where the tasks name /data/local-files/ (many images), start Label Studio with
 LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=<this folder>, and add
-{IMAGES}/ as a local storage of the project. Correct the predictions, submit, and export as JSON.
+{IMAGES}/ as a local storage of the project. Correct the predictions, submit, and export as JSON. An object with holes
+comes as several polygons that touch; polygons and brush masks are both taken back.
 Tasks that were not submitted are not taken back.
 """
 
@@ -139,30 +144,27 @@ def _config(scheme: Scheme) -> str:
 
 def _task(sheet: Sheet, scheme: Scheme) -> dict[str, Any]:
     results = [
-        _result(layer.name, each, sheet.size) for layer in sheet.layers(scheme) for each in objects_of(layer.mask)
+        _result(layer.name, outline, sheet.size)
+        for layer in sheet.layers(scheme)
+        for outline in outlines_of(layer.mask)
     ]
     for index, result in enumerate(results, start=1):
         result["id"] = f"{index:06d}"
     return {"data": {"name": sheet.file}, "predictions": [{"model_version": "incmask", "result": results}]}
 
 
-def _result(name: str, each: Object, size: tuple[int, int]) -> dict[str, Any]:
+def _result(name: str, outline: np.ndarray, size: tuple[int, int]) -> dict[str, Any]:
     height, width = size
-    kind = "brush" if each.outline is None else "polygon"
-    if each.outline is None:
-        rle = encode(each.pixels.draw(Box(0, 0, height, width)))
-        value: dict[str, Any] = {"format": "rle", "rle": rle, "brushlabels": [name]}
-    else:
-        points = (each.outline * (100 / width, 100 / height)).tolist()
-        value = {"points": points, "closed": True, "polygonlabels": [name]}
+    # Rounding may lead a hair beyond the image, which is refused.
+    points = np.minimum(outline * (100 / width, 100 / height), 100).tolist()
     return {
-        "type": f"{kind}labels",
-        "from_name": kind,
+        "type": "polygonlabels",
+        "from_name": "polygon",
         "to_name": "image",
         "original_width": width,
         "original_height": height,
         "image_rotation": 0,
-        "value": value,
+        "value": {"points": points, "closed": True, "polygonlabels": [name]},
     }
 
 

@@ -42,6 +42,29 @@ def objects_of(mask: np.ndarray) -> Iterator[Object]:
         yield Object(Pixels(part, top, left), outline)
 
 
+def outlines_of(mask: np.ndarray) -> Iterator[np.ndarray]:
+    """Take a mask apart into outlines alone: an object with holes is cut through them, until no part has any.
+
+    Args:
+        mask: bool, (H, W).
+
+    Yields:
+        As ``Object.outline``.
+    """
+    parts = [Pixels(mask)]
+    while parts:
+        part = parts.pop()
+        for each in objects_of(part.mask):
+            if each.outline is None:
+                box = each.pixels.box
+                parts += [
+                    Pixels(half.mask, part.top + box.top + half.top, part.left + box.left + half.left)
+                    for half in _halves(each.pixels.mask)
+                ]
+            else:
+                yield each.outline + np.array((part.left, part.top))
+
+
 def run_lengths(mask: np.ndarray) -> list[int]:
     """Give the lengths of the runs of 0 and 1 in turn, along the rows, beginning with 0.
 
@@ -64,6 +87,21 @@ def _outline(part: np.ndarray) -> np.ndarray:
 def _has_holes(part: np.ndarray) -> bool:
     around = np.pad(~part, 1, constant_values=True).astype(np.uint8)
     return cv2.connectedComponents(around, connectivity=4)[0] > 2
+
+
+def _halves(part: np.ndarray) -> tuple[Pixels, Pixels]:
+    """Cut an object across its longer side, through the hole that is nearest to the middle."""
+    axis = int(part.shape[1] > part.shape[0])
+    around = np.pad(~part, 1, constant_values=True).astype(np.uint8)
+    _, ids, boxes, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
+    # 0 is the object, and the first corner lies around it.
+    holes = np.delete(boxes, [0, ids[0, 0]], axis=0)
+    first, length = holes[:, 1 - axis] - 1, holes[:, 3 - axis]
+    middles = first + (length + 1) // 2
+    cut = int(middles[np.abs(middles - part.shape[axis] / 2).argmin()])
+    if axis:
+        return Pixels(part[:, :cut]), Pixels(part[:, cut:], 0, cut)
+    return Pixels(part[:cut]), Pixels(part[cut:], cut, 0)
 
 
 def _ring(part: np.ndarray) -> np.ndarray:
