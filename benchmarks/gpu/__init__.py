@@ -1,0 +1,1 @@
+"""What one GPU reaches; ``python -m benchmarks.gpu --help``."""
