@@ -67,18 +67,27 @@ def test_what_waits_is_limited():
 
 @pytest.mark.parametrize("num_more", [0, 5])
 def test_an_error_comes_up_at_a_later_call_or_the_end(num_more):
+    done = []
+
     def fails():
         raise OSError("disk full")
 
-    done = []
-    with pytest.raises(OSError, match="disk full"), Behind[None](10, num_threads=1) as behind:
-        behind.put(fails, num_bytes=10)
-        for _ in range(num_more):
-            behind.put(lambda: done.append(1), num_bytes=10)
+    def work():
+        with Behind[None](10, num_threads=1) as behind:
+            behind.put(fails, num_bytes=10)
+            for _ in range(num_more):
+                behind.put(lambda: done.append(1), num_bytes=10)
+
+    with pytest.raises(OSError, match="disk full"):
+        work()
     assert done == []
 
 
 def test_the_callers_own_error_is_the_one_that_comes_up():
-    with pytest.raises(KeyError, match="mine"), Behind[None](100) as behind:
-        behind.put(lambda: time.sleep(0.01), num_bytes=1)
-        raise KeyError("mine")
+    def work():
+        with Behind[None](100) as behind:
+            behind.put(lambda: time.sleep(0.01), num_bytes=1)
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        work()
