@@ -109,6 +109,20 @@ def test_rows_come_to_the_same_as_the_whole(task, fit, size):
         assert np.mean(joined != getattr(whole, name)) < (0.03 if shrinks else 0.002)
 
 
+def test_batches_side_by_side_come_to_the_same(monkeypatch):
+    # A tile a batch.
+    monkeypatch.setattr("incmask.ensemble.chunk_images", lambda num_outputs, shape: 1)
+    spec = NetworkSpec(in_channels=1, out_channels=1, width=0.125, batch_norm_momentum=0.9)
+    networks = [spec.build(seed=seed) for seed in (1, 2)]
+    images = [noise(70, 90), noise(33, 20, seed=1)]
+    alone, threads = (Ensemble(networks, about(fit="tile"), num_threads=num, device="cpu") for num in (1, 3))
+    for one, other in zip(alone.predict(images), threads.predict(images), strict=True):
+        np.testing.assert_array_equal(one.probability, other.probability)
+    parts = zip(alone.predict_rows(ArrayRows(images[0])), threads.predict_rows(ArrayRows(images[0])), strict=True)
+    for one, other in parts:
+        np.testing.assert_array_equal(one.prediction.probability, other.prediction.probability)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_images_of_any_size_come_back_at_their_own(task):
     num_classes = NUM_CLASSES[task]

@@ -72,6 +72,24 @@ def test_what_is_there_and_unchanged_is_not_predicted_again(model, images, tmp_p
     assert [row["height"] for row in rows(out)] == ["32", "20", "32", "32"]
 
 
+@pytest.mark.parametrize(("cores", "asked", "threads"), [(1, 0, 1), (4, 0, 4), (4, 2, 1)])
+def test_a_few_images_are_predicted_on_all_cores(model, images, tmp_path, monkeypatch, cores, asked, threads):
+    from incmask import inference
+
+    given, share = [], inference.share_jobs
+
+    def shared(*arguments, **options):
+        jobs = share(*arguments, **options)
+        given.extend(job.num_threads for job in jobs)
+        return jobs
+
+    monkeypatch.setattr(inference, "share_jobs", shared)
+    monkeypatch.setattr(inference, "num_cores", lambda: cores)
+    done = predict_folder(model, images, tmp_path / "out", device="cpu", num_workers=asked, progress=Listener())
+    # Three images are worth a single process.
+    assert (len(done.shares), {*given}) == (3, {threads})
+
+
 def test_other_options_and_another_model_predict_anew(model, images, tmp_path):
     out = tmp_path / "out"
     predict(model, images, out, pictures=Pictures(probabilities=True))

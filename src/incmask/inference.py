@@ -12,6 +12,7 @@ import pydantic
 
 from incmask.data.ledger import Ledger, Stamp, stamp_of
 from incmask.data.listing import find_images
+from incmask.device import resolve_device
 from incmask.ensemble import ABOUT, About, Ensemble, model_folder
 from incmask.errors import Problem, fail
 from incmask.execute.local import LocalPool
@@ -96,7 +97,8 @@ def predict_folder(
         if new:
             num_processes = _num_workers(num_workers, len(new))
             # A few large images leave cores to spare.
-            num_threads = 1 if num_workers else max(1, num_cores() // num_processes)
+            alone = num_workers > 0 or resolve_device(device).type != "cpu"
+            num_threads = 1 if alone else max(1, num_cores() // num_processes)
             work = _Work(model, out, pictures, device, ledger, about, num_threads)
             with LocalPool(num_processes, less_memory=_LESS_MEMORY) as pool:
                 done = work.predict(new, stamps, pool=pool, progress=progress)
