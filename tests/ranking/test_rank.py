@@ -169,12 +169,12 @@ def test_the_best_judges_are_asked(rated):
     assert open_run(rated).judging.blocked
 
 
-def test_a_single_model_ranks_by_novelty(tmp_path):
-    run = finish(tmp_path, num_base=1)
+def test_a_single_model_ranks_by_what_each_image_stands_for(tmp_path):
+    run = finish(tmp_path, num_base=1, width=0.25)
     found = rank_run(run)
-    assert found.notes == ("a single model disputes nothing: ranked by novelty",)
+    assert found.notes == ("a single model disputes nothing: ranked by how many others each stands for",)
     assert found.rows[0].disputed_of_foreground is None
-    assert [row.score for row in found.rows] == [row.novelty for row in found.rows]
+    assert found.rows[0].score > 0
     assert to_csv(found.rows).splitlines()[1].split(",")[3:5] == ["", ""]
 
 

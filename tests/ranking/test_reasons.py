@@ -29,6 +29,8 @@ def test_ratings_and_likeness_are_told():
         "42 % of the predicted lesion is disputed; expected IoU 0.41; much like the labelled b"
     )
     assert said(is_novel=False, novelty=0.1, like_labelled=False).endswith("disputed; much like b, ranked before")
+    assert said(is_novel=False, num_alike=1).endswith("disputed; 1 more is like it")
+    assert said(is_novel=False, num_alike=37).endswith("disputed; 37 more are like it")
 
 
 def test_the_most_disputed_class_is_named():

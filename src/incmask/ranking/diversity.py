@@ -1,4 +1,10 @@
-"""An order in which each image is worth the most beside those before it: greedy, so that near-duplicates come late."""
+"""An order in which each image is worth the most beside those before it, for itself and for all that are like it.
+
+Labelling one image teaches about those like it, too. So an image counts for the expected error of everything that it
+resembles and that nothing labelled or chosen resembles yet (facility location; greedy, which is at most 37 % off the
+best choice: Nemhauser, Wolsey and Fisher, 1978). Near-duplicates come late, and so do outliers that stand for
+themselves alone.
+"""
 
 from dataclasses import dataclass
 
@@ -7,12 +13,19 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 
-MOST_CHOSEN = 2000
+MOST_CHOSEN = 500
 """So many are chosen one beside the other; the rest is ordered by what it is worth beside these."""
 
+MOST_ASKED = 4000
+"""So many candidates, drawn at random, stand for all of them where there are more."""
 
 LABELLED = -1
 """In ``GreedyOrder.nearest``: what was most like it is labelled already."""
+
+_ALIKE_QUANTILE = 0.05
+"""Of the distances between two candidates: at this distance two are alike by 0.6."""
+
+_DRAWN_FOR_SCALE, _AT_ONCE, _SEED = 500, 64, 1
 
 
 @dataclass(frozen=True)
@@ -21,57 +34,134 @@ class GreedyOrder:
 
     Attributes:
         order: candidates, best first.
-        gain: what each was worth beside those before it; never rises.
+        gain: share of all candidates' expected error that each bears on and those before it do not, 0 to 1; never
+            rises.
         novelty: 0, the same as something known, to 1.
         nearest: the candidate before it that is most like it, or ``LABELLED``.
+        num_alike: other candidates that are more like it than half and like nothing known; 0 after ``MOST_CHOSEN``.
     """
 
     order: NDArray[np.int64]
     gain: NDArray[np.float64]
     novelty: NDArray[np.float64]
     nearest: NDArray[np.int64]
+    num_alike: NDArray[np.int64]
 
 
 def greedy_order(
-    features: Floats, worth: Floats, *, to_labelled: Floats, most_chosen: int = MOST_CHOSEN
+    features: Floats,
+    worth: Floats,
+    *,
+    to_labelled: Floats,
+    most_chosen: int = MOST_CHOSEN,
+    most_asked: int = MOST_ASKED,
 ) -> GreedyOrder:
-    """Order candidates by worth times novelty, each new beside what is labelled and the candidates before it.
+    """Order candidates by the expected error of all that each one stands for.
 
-    Novelty is d / (d + t), with d the distance to the nearest thing known and t the median of ``to_labelled``: a copy
-    of something known has 0, a typical candidate a half at the start. Equal ones come in the order given.
+    Two at the distance d are alike by exp(-d² / 2s²), with s the 5 % quantile of the distances between candidates.
+    Novelty is told beside it: d / (d + t), with d the distance to the nearest thing known and t the median of
+    ``to_labelled``. Equal ones come in the order given.
 
     Args:
         features: (N, D).
-        worth: (N,), 0 or more.
+        worth: (N,), expected error of each, above 0.
         to_labelled: (N,), distance to the nearest labelled thing.
-        most_chosen: see ``MOST_CHOSEN``.
+        most_chosen, most_asked: see ``MOST_CHOSEN`` and ``MOST_ASKED``.
     """
     num_all, num = len(features), min(len(features), most_chosen)
+    likeness = _Likeness(features, worth, to_labelled, most_asked=most_asked)
     # Where half of them are copies of labelled ones, anything else is as new as can be.
     typical = max(float(np.median(to_labelled)) if num_all else 0.0, 1e-12)
     distance = np.asarray(to_labelled, np.float64)
     nearest = np.full(num_all, LABELLED, np.int64)
-    order = np.empty(num_all, np.int64)
+    order, nearest_then, num_alike = (np.zeros(num_all, np.int64) for _ in range(3))
     gain, novelty = np.empty(num_all), np.empty(num_all)
-    nearest_then = np.empty(num_all, np.int64)
     left = np.ones(num_all, bool)
+    # A gain only falls while others are chosen: one that was worked out earlier is a limit to what it is now.
+    limits = likeness.gains(np.arange(num_all))
 
     def take(turns: slice, chosen: NDArray[np.int64]) -> None:
         order[turns], nearest_then[turns] = chosen, nearest[chosen]
         novelty[turns] = distance[chosen] / (distance[chosen] + typical)
-        gain[turns] = worth[chosen] * novelty[turns]
+        gain[turns] = limits[chosen]
         left[chosen] = False
 
     for turn in range(num):
-        best = int(np.where(left, worth * (distance / (distance + typical)), -1).argmax())
+        best = _best(limits, left, likeness)
         take(slice(turn, turn + 1), np.array([best]))
+        num_alike[turn] = likeness.choose(best)
         to_best = distances(features, features[best])
         nearest = np.where(to_best < distance, best, nearest)
         distance = np.minimum(distance, to_best)
     rest = np.flatnonzero(left)
-    by_gain = np.argsort(-(worth * (distance / (distance + typical)))[rest], kind="stable")
-    take(slice(num, None), rest[by_gain])
-    return GreedyOrder(order, gain, novelty, nearest_then)
+    limits[rest] = likeness.gains(rest)
+    take(slice(num, None), rest[np.argsort(-limits[rest], kind="stable")])
+    return GreedyOrder(order, gain, novelty, nearest_then, num_alike)
+
+
+def _best(limits: NDArray[np.float64], left: NDArray[np.bool_], likeness: "_Likeness") -> int:
+    """Find the candidate of the greatest gain, and leave its gain in ``limits``; few others are worked out."""
+    fresh = np.zeros(len(limits), bool)
+    while True:
+        best = int(np.where(left, limits, -1).argmax())
+        if fresh[best]:
+            return best
+        stale = np.flatnonzero(left & ~fresh)
+        some = stale[np.argsort(-limits[stale], kind="stable")[:_AT_ONCE]]
+        limits[some], fresh[some] = likeness.gains(some), True
+
+
+class _Likeness:
+    """How far candidates resemble what is known, and what each would add to that.
+
+    Args:
+        features, worth, to_labelled, most_asked: as for ``greedy_order``.
+    """
+
+    def __init__(self, features: Floats, worth: Floats, to_labelled: Floats, *, most_asked: int):
+        draw = np.random.default_rng(_SEED)
+        num = len(features)
+        self._features, self._worth = np.asarray(features, np.float64), np.asarray(worth, np.float64)
+        self._scale = _scale(self._features[draw.permutation(num)[:_DRAWN_FOR_SCALE]])
+        self._asked = np.sort(draw.permutation(num)[:most_asked])
+        self._known = self._alike(np.asarray(to_labelled, np.float64) ** 2)
+        self._total = max(float(self._worth.sum()), 1e-12)
+
+    def gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What each of some candidates would add: (rows,)."""
+        found = np.empty(len(rows))
+        asked, known = self._features[self._asked], self._known[self._asked]
+        each = self._worth[self._asked] * (len(self._worth) / max(len(asked), 1))
+        for first in range(0, len(rows), _AT_ONCE):
+            some = rows[first : first + _AT_ONCE]
+            table = self._alike(_squares(self._features[some], asked))
+            found[first : first + _AT_ONCE] = np.maximum(table - known, 0) @ each
+        # One that was not asked speaks for itself at least.
+        return np.maximum(found, self._worth[rows] * (1 - self._known[rows])) / self._total
+
+    def choose(self, row: int) -> int:
+        """Make a candidate known; tell how many others are alike by more than a half and were like nothing known."""
+        alike = self._alike(np.square(self._features - self._features[row]).sum(1))
+        new = (alike > 0.5) & (self._known <= 0.5)
+        self._known = np.maximum(self._known, alike)
+        return int(new.sum()) - int(new[row])
+
+    def _alike(self, squares: Floats) -> NDArray[np.float64]:
+        return np.exp(squares / (-2 * self._scale**2))
+
+
+def _scale(features: Floats) -> float:
+    """The distance at which two are alike by 0.6: a low quantile, so that a kind of images is no farther across."""
+    first, second = np.triu_indices(len(features), 1)
+    squares = _squares(features, features)[first, second]
+    apart = np.sqrt(squares[squares > 1e-12])
+    return float(np.quantile(apart, _ALIKE_QUANTILE)) if apart.size else 1.0
+
+
+def _squares(first: Floats, second: Floats) -> Floats:
+    """Squared distances: (N, M), of (N, D) and (M, D)."""
+    products = first @ second.T
+    return np.maximum(np.square(first).sum(1)[:, None] + np.square(second).sum(1) - 2 * products, 0)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class RankedRow:
         rank: from 1.
         name: of the image.
         crop: the part of it; None: the whole.
-        score: worth times novelty, 0 to 1; never rises with the rank.
+        score: share of the expected error of all that is ranked which labelling this one bears on, and what is ranked
+            before it does not; 0 to 1, never rises with the rank.
         disputed_of_foreground: share of the foreground that is disputed, 0 to 1; None: a single model disputes nothing.
         inconsistent_fraction: share of all pixels that is disputed; None as well.
         expected_quality: of its mask, by the EvalNets, 0 to 1; None where nothing rates.
@@ -151,7 +152,8 @@ def rank_finished(
         raise fail(run.root, "has no unlabelled images to rank", "put some into unlabelled/ and run again")
     notes = list(run.notes)
     if len(run.members) < 2:
-        notes.append("a single model disputes nothing: ranked by novelty" + (" and rating" if run.judging else ""))
+        rated = ", weighed by rating" if run.judging else ""
+        notes.append(f"a single model disputes nothing: ranked by how many others each stands for{rated}")
     progress.expect(sum(len(image.rows) for image in (*candidates, *labelled)))
     progress.doing(f"ranking {len(candidates)} images")
     known = _measure(run, labelled, "labelled", crop_px, pool=pool, progress=progress)
@@ -249,6 +251,7 @@ def _order(
             novelty=float(chosen.novelty[place]),
             like=known_in[nearest.index[index]].title if like == LABELLED else found_in[like].title,
             like_labelled=like == LABELLED,
+            num_alike=int(chosen.num_alike[place]),
         )
         region = found_in[index]
         rows.append(

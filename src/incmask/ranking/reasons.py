@@ -22,6 +22,7 @@ class Facts:
         novelty: beside what is labelled and ranked before it, 0 to 1.
         like: what it is most like, and whether that is labelled.
         like_labelled: ``like`` is labelled already; else it is ranked before this one.
+        num_alike: others that are like it, and like nothing labelled or ranked before.
     """
 
     disputed_px: int | None
@@ -32,6 +33,7 @@ class Facts:
     novelty: float
     like: str
     like_labelled: bool
+    num_alike: int = 0
 
 
 def reason(facts: Facts, *, task: Task, class_names: Sequence[str]) -> str:
@@ -47,6 +49,8 @@ def reason(facts: Facts, *, task: Task, class_names: Sequence[str]) -> str:
         parts.append(
             f"much like the labelled {facts.like}" if facts.like_labelled else f"much like {facts.like}, ranked before"
         )
+    if facts.num_alike:
+        parts.append(f"{facts.num_alike} more {'are' if facts.num_alike > 1 else 'is'} like it")
     return "; ".join(parts) or "like others"
 
 

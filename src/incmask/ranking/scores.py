@@ -1,4 +1,4 @@
-"""What an image is worth labelling: how wrong its mask is expected to be, times how new it is. Pure."""
+"""How wrong the mask of an image is expected to be. Pure."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def expected_error(share: Floats | None, quality: NDArray[np.floating] | None) -
 
 
 def worth(error: Floats | None, *, num: int) -> Floats:
-    """What each of ``num`` images is worth before it is known how new it is.
+    """What each of ``num`` images is worth by itself, before it is known what it stands for.
 
     ``LEAST_WORTH`` to 1, rising with the expected error; the same for all where that is None.
     """
