@@ -47,7 +47,7 @@ def _draw() -> "Figure":
     _box(axes, (middle, rows[1]), "2. Teachers\nthe best on validation", [])
     _box(axes, (right, rows[0]), "Unlabelled images\nmany", [image])
     _box(axes, (right, rows[1]), "3. Each teacher\ndraws a mask", masks)
-    _box(axes, (right, rows[2]), "4. Compare the masks\nblue: agreed, red: disputed", [voted])
+    _box(axes, (right, rows[2]), "4. Compare the masks\nblue: agreed, orange: disputed", [voted])
     _box(axes, (right, rows[3]), "5. Block the disputed pixels\nblack in image and label", list(blocked))
     _box(axes, (middle, rows[3]), "6. Students learn anew\nfrom labels and blocked pairs", [])
     _box(axes, (left, rows[3]), "Result\nmodels, masks, doubtful pixels", [voted])
