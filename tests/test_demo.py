@@ -30,7 +30,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(demo, name, value)
 
 
-@pytest.mark.usefixtures("tiny")
+@pytest.mark.usefixtures("tiny", "inline")
 def test_demo_compares_four_approaches(tmp_path):
     listener = _Listener()
     result = demo.run_demo(tmp_path / "demo", progress=listener)
