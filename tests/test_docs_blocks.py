@@ -20,20 +20,10 @@ from incmask.config import EFFORTS, read_config
 from incmask.data.synthetic import make_fields, write_dataset
 from incmask.ensemble import model_folder
 from incmask.export import model
+from runs import SETTINGS
 
-TINY = {
-    "epochs": 1,
-    "steps_per_epoch": 2,
-    "batch_size": 2,
-    "num_base": 2,
-    "num_students": 2,
-    "num_kept": 2,
-    "num_generations": 1,
-    "num_evalnets": 2,
-    "num_judges": 1,
-    "width": 0.125,
-    "width_step": 0.0625,
-}
+OF_TESTS = ("validation_share", "size", "precision", "device", "num_workers")
+TINY = {name: value for name, value in SETTINGS.items() if name not in OF_TESTS} | {"epochs": 1}
 """What each effort is here, so that the lines of the pages can be run as they stand."""
 
 NOT_RUN = {

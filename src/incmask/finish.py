@@ -16,7 +16,7 @@ from incmask.reliability.measure import SUMMARY, write_reliability
 from incmask.report.run.about import USAGE
 from incmask.report.run.write import PAGE, write_report
 from incmask.results import MODEL
-from incmask.store import Records, Store, read_records
+from incmask.store import read_records, reopen
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,12 @@ def finish(outcome: Outcome, *, progress: Progress | None = None) -> Finished:
     """
     progress = progress or Silent()
     root = outcome.root
-    records = read_records(root)
     steps: list[tuple[Path, str, Callable[[], object]]] = [
-        (root / USAGE, "", lambda: _write(root, records, Path(USAGE), _usage(outcome))),
+        (root / USAGE, "", lambda: _write(root, Path(USAGE), _usage(outcome))),
         (root / SUMMARY, "the reliability of its disagreement", lambda: write_reliability(root, progress=progress)),
-        (root / MODEL / CARD, "the model card", lambda: _write(root, records, Path(MODEL, CARD), model_card(root))),
+        (root / MODEL / CARD, "the model card", lambda: _write(root, Path(MODEL, CARD), model_card(root))),
     ]
-    if records.data["parts"].get("unlabelled"):
+    if read_records(root).data["parts"].get("unlabelled"):
         steps.append((root / RANKING, "what to label next", lambda: write_ranking(root, progress=progress)))
     # It tells what the others found.
     steps.append((root / PAGE, "the report", lambda: write_report(root)))
@@ -90,8 +89,8 @@ def finish(outcome: Outcome, *, progress: Progress | None = None) -> Finished:
     )
 
 
-def _write(root: Path, records: Records, name: Path, text: str) -> None:
-    with Store(root, run=records.run, data=records.data) as store:
+def _write(root: Path, name: Path, text: str) -> None:
+    with reopen(root) as store:
         store.write(root / name, text)
 
 

@@ -135,6 +135,12 @@ class Store:
         return path.stat().st_size if path.is_file() else -2
 
 
+def reopen(root: Path) -> Store:
+    """Hold open a run folder that was begun before, whatever it was begun with; raises as ``Store`` does."""
+    records = read_records(root)
+    return Store(root, run=records.run, data=records.data)
+
+
 @dataclass(frozen=True)
 class Records:
     """What a run is about: the content of its ``run.toml`` and ``data.json``, without what is None."""

@@ -1,7 +1,6 @@
 """All files of all models, read once before anything is written: their values and sizes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +12,7 @@ from incmask.execute.machine import num_cores
 from incmask.member_masks.find import Found
 from incmask.member_masks.read import prediction_facts
 from incmask.progress import Progress
+from incmask.threads import side_by_side
 
 _MAX_THREADS = 8
 
@@ -33,13 +33,12 @@ class Looked:
     sizes: Mapping[str, tuple[int, int]]
 
 
-def in_threads(function: Callable[[Given], Result], items: Iterable[Given], progress: Progress) -> list[Result]:
+def in_threads(function: Callable[[Given], Result], items: Sequence[Given], progress: Progress) -> list[Result]:
     """Call a function with each item on several cores; results come in the order of the items."""
     results: list[Result] = []
-    with ThreadPoolExecutor(min(_MAX_THREADS, num_cores())) as pool:
-        for result in pool.map(function, items):
-            results.append(result)
-            progress.advance(1)
+    for result in side_by_side(function, items, num_threads=min(_MAX_THREADS, num_cores())):
+        results.append(result)
+        progress.advance(1)
     return results
 
 
@@ -61,7 +60,7 @@ def look_through(found: Found, *, threshold: float | None, progress: Progress) -
 
     def enter(files: Mapping[str, Path], *, is_image: bool = False) -> list[MaskFacts | ImageFacts]:
         good: list[MaskFacts | ImageFacts] = []
-        read = in_threads(lambda path: attempt(path, is_image=is_image), files.values(), progress)
+        read = in_threads(lambda path: attempt(path, is_image=is_image), list(files.values()), progress)
         for (name, path), fact in zip(files.items(), read, strict=True):
             if isinstance(fact, IncmaskError):
                 problems.extend(fact.problems)

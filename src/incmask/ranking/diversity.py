@@ -89,8 +89,8 @@ def greedy_order(
     for turn in range(num):
         best = _best(limits, left, likeness)
         take(slice(turn, turn + 1), np.array([best]))
-        num_alike[turn] = likeness.choose(best)
         to_best = distances(features, features[best])
+        num_alike[turn] = likeness.choose(best, to_best)
         nearest = np.where(to_best < distance, best, nearest)
         distance = np.minimum(distance, to_best)
     rest = np.flatnonzero(left)
@@ -139,9 +139,14 @@ class _Likeness:
         # One that was not asked speaks for itself at least.
         return np.maximum(found, self._worth[rows] * (1 - self._known[rows])) / self._total
 
-    def choose(self, row: int) -> int:
-        """Make a candidate known; tell how many others are alike by more than a half and were like nothing known."""
-        alike = self._alike(np.square(self._features - self._features[row]).sum(1))
+    def choose(self, row: int, distance: Floats) -> int:
+        """Make a candidate known; tell how many others are alike by more than a half and were like nothing known.
+
+        Args:
+            row: of the candidate.
+            distance: (N,), from it to all.
+        """
+        alike = self._alike(np.square(distance))
         new = (alike > 0.5) & (self._known <= 0.5)
         self._known = np.maximum(self._known, alike)
         return int(new.sum()) - int(new[row])

@@ -20,7 +20,7 @@ from incmask.ranking.measure import Measured, MeasureJob, join_measured, measure
 from incmask.ranking.reasons import Facts, reason
 from incmask.ranking.regions import StackImage, check_crop, spread
 from incmask.ranking.scores import disputed_share, expected_error, smoothed_share, worth
-from incmask.store import Store, read_records
+from incmask.store import reopen
 
 RANKING = "ranking.csv"
 
@@ -89,8 +89,7 @@ def write_ranking(
     ranking = rank_run(run, crop_px=crop_px, top=top, progress=progress)
     text = to_csv(ranking.rows)
     if out is None:
-        records = read_records(run)
-        with Store(run, run=records.run, data=records.data) as store:
+        with reopen(run) as store:
             store.write(run / RANKING, text)
     else:
         write_text(out, text)

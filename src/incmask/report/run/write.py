@@ -16,7 +16,7 @@ from incmask.report.run.reliability import reliability_section
 from incmask.report.run.scoring import has_stacks
 from incmask.report.run.unlabelled import MAX_ROWS, MAX_THUMBNAILS, Unlabelled, next_section, unsure_section
 from incmask.report.template import templates
-from incmask.store import Store, read_records
+from incmask.store import reopen
 
 PAGE = "report.html"
 MAX_PAGE_BYTES = 20 * 2**20
@@ -39,8 +39,8 @@ def write_report(root: Path) -> Path:
         IncmaskError: it is no finished run folder, another process works there, a file is damaged, or the packages for
             reports are not installed.
     """
-    record, records = read_run(root), read_records(root)
-    with Store(root, run=records.run, data=records.data) as store:
+    record = read_run(root)
+    with reopen(root) as store:
         store.write(root / PAGE, render(run_page(record)).decode())
     return root / PAGE
 
