@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from incmask.augment.ops import Strength, augment_pair
@@ -97,6 +98,17 @@ class Order:
         for position in range(step * self.batch_size, (step + 1) * self.batch_size):
             number, offset = divmod(position, self._examples_per_pass)
             yield Place(number, int(self._order(number)[offset]))
+
+    def examples(self, steps: range) -> NDArray[np.intp]:
+        """The examples alone of consecutive steps, (steps, batch size)."""
+        numbers, offsets = np.divmod(
+            np.arange(steps.start * self.batch_size, steps.stop * self.batch_size), self._examples_per_pass
+        )
+        found = np.empty(len(numbers), np.intp)
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            found[here] = self._order(number)[offsets[here]]
+        return found.reshape(len(steps), self.batch_size)
 
 
 @dataclass(frozen=True)

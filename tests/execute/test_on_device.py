@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from incmask.augment.ops import Strength
-from incmask.batches import Batches, TrainingSet, make_batch
+from incmask.batches import PLAIN, Batches, TrainingSet, make_batch
+from incmask.execute import device_stacks
 from incmask.execute import on_device as module
 from incmask.execute.on_device import DeviceBatches, OnDevice, PrefetchedBatches, make_device_batch, on_device
 from incmask.fit import Trainer, fit
@@ -27,11 +29,11 @@ BLOCKINGS = [
 ]
 
 
-def training_set(folder, task, *, blocking=None, ignored=False, channels=1):
+def training_set(folder, task, *, blocking=None, ignored=False, channels=1, height=32):
     """Two sources: labelled images, and pseudo-labelled ones with a mask; half of the rows are augmented."""
     sources, generator = [], np.random.default_rng(0)
     for number, num in enumerate((4, 7)):
-        images = blocks(num, seed=number, channels=channels)
+        images = blocks(num, seed=number, channels=channels)[:, :height]
         labels = truth(images, task)
         if ignored:
             labels[generator.random(labels.shape) < 0.1] = 255
@@ -67,6 +69,43 @@ def test_batches_are_those_from_files(tmp_path, task, redraw):
         assert_same(device.draw(step), plain.draw(step))
 
 
+def with_copies(training):
+    """Some rows once more with the same seed, which is the same example, and some with another."""
+    again, others = training.rows[2:9], training.rows[3:12].copy()
+    others["seed"] += 1000
+    return replace(training, rows=np.concatenate([training.rows, again, others]))
+
+
+def plain(training, *, num_sources=2):
+    """As it is, from the first sources."""
+    rows = training.rows[training.rows["source"] < num_sources].copy()
+    rows["strength"] = PLAIN
+    return replace(training, sources=training.sources[:num_sources], rows=rows)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("redraw", [False, True])
+@pytest.mark.parametrize("blocking", BLOCKINGS[:5])
+def test_copies_of_images_that_are_not_square(tmp_path, task, redraw, blocking):
+    training = with_copies(training_set(tmp_path, task, blocking=blocking, ignored=True, height=24))
+    files, device = both(training, redraw=redraw, batch_size=7)
+    for step in (0, 1, 5, 3, 40, 6):
+        assert_same(device.draw(step), files.draw(step))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("redraw", [False, True])
+@pytest.mark.parametrize("num_sources", [1, 2])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_images_that_are_not_augmented(tmp_path, task, redraw, num_sources, ignored):
+    training = training_set(tmp_path, task, blocking=Blocking(in_loss=False), ignored=ignored, channels=3)
+    files, device = both(plain(with_copies(training), num_sources=num_sources), redraw=redraw)
+    assert device._examples is not None
+    # Steps whose rows are brought to the device at different times, forth and back.
+    for step in (0, 31, 32, 33, 1, 100):
+        assert_same(device.draw(step), files.draw(step))
+
+
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("blocking", BLOCKINGS)
 @pytest.mark.parametrize("ignored", [False, True])
@@ -84,11 +123,11 @@ def test_pixels_are_blocked_as_on_the_cpu(task, blocking, ignored):
 def test_noise_and_blur_are_drawn_anew_or_the_same(tmp_path):
     training = replace(training_set(tmp_path, "binary"), strengths=(Strength(max_blur_px=2, max_noise=30),))
     for redraw in (True, False):
-        plain, device = both(training, redraw=redraw, batch_size=len(training.rows))
+        files, device = both(training, redraw=redraw, batch_size=len(training.rows))
         first, second = (device.draw(step) for step in (0, 1))
         assert torch.equal(device.draw(0).image, first.image)
         # In the second pass the order is another one.
-        orders = [np.argsort([place.example for place in plain.order.draw(step)]) for step in (0, 1)]
+        orders = [np.argsort([place.example for place in files.order.draw(step)]) for step in (0, 1)]
         images = [batch.image[order] for batch, order in zip((first, second), orders, strict=True)]
         same = [torch.equal(one, other) for one, other in zip(*images, strict=True)]
         augmented = training.rows["strength"] == 0
@@ -129,24 +168,133 @@ def test_batches_made_ahead_are_the_same_in_any_order(tmp_path):
         assert_same(ahead.draw(step), plain.draw(step))
 
 
-def test_students_share_a_stack_and_leave_no_trace_of_it(tmp_path):
+@pytest.mark.parametrize("redraw", [False, True])
+def test_students_share_images_and_leave_no_trace_of_them(tmp_path, redraw):
     training = training_set(tmp_path, "binary")
-    first, second = both(training)[1], both(training)[1]
-    assert first._image_stacks[0] is second._image_stacks[0]
-    assert module.bytes_to_upload(training, CPU) == 0
+    first, second = (both(training, redraw=redraw, seed=seed)[1] for seed in (3, 4))
+    if redraw:
+        assert first._stacks is second._stacks
+        assert module.bytes_to_upload(training, CPU) == 0
+    else:
+        assert first._examples is second._examples
+        assert not device_stacks._stacks
+    assert module.bytes_held(CPU) > 0
     del first, second
     gc.collect()
-    assert module.bytes_to_upload(training, CPU) == sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert module.bytes_held(CPU) == 0
+    # Of 11 images, their labels and masks, those of the labelled images too.
+    assert module.bytes_to_upload(training, CPU) == 11 * 3 * 32**2
 
 
-def test_a_stack_written_anew_is_brought_anew(tmp_path):
+def test_images_as_they_are_lie_there_once(tmp_path):
+    """Also where students learn from different ones of them."""
+    training = plain(training_set(tmp_path, "binary"), num_sources=1)
+    first, second = (both(replace(training, rows=training.rows[part]))[1] for part in (slice(3), slice(2, 4)))
+    assert first._examples is second._examples
+    assert first._examples.image.data_ptr() == device_stacks.stacks_on(training.sources, CPU).images.data_ptr()
+    assert module.bytes_held(CPU) == 4 * 2 * 32**2
+
+
+def test_bytes_that_are_counted_before_are_those_held_after(tmp_path):
+    training = with_copies(training_set(tmp_path, "multilabel", ignored=True, channels=3))
+    rows, _ = module.distinct_rows(training)
+    # 22 rows, and 9 with other seeds of which 2 are not augmented, so that these are the same again.
+    assert len(rows) == 22 + 9 - np.count_nonzero(training.rows[-9:]["strength"] == PLAIN)
+    stacks, finished = module.bytes_to_upload(training, CPU), module.bytes_to_finish(training, rows, CPU)
+    augmented = both(training)[1]
+    assert module.bytes_held(CPU) == stacks
+    fixed = both(training, redraw=False)[1]
+    assert module.bytes_held(CPU) == finished
+    assert module.bytes_to_finish(training, rows, CPU) == 0
+    del augmented, fixed
+
+
+def test_without_room_to_finish_them_examples_are_the_same(tmp_path, monkeypatch):
+    """Noise too, which is of their seeds."""
+    training = replace(training_set(tmp_path, "binary", blocking=Blocking()), strengths=(replace(EXACT, max_noise=9),))
+    finished = both(training, redraw=False)[1]
+    monkeypatch.setattr(module, "free_bytes", lambda device: 0)
+    monkeypatch.setattr(device_stacks, "_examples", {})
+    drawn = both(training, redraw=False)[1]
+    assert finished._examples is not None
+    assert drawn._examples is None
+    for step in range(6):
+        assert_same(drawn.draw(step), finished.draw(step))
+
+
+def test_what_others_hold_counts_and_what_is_there_is_used(tmp_path, monkeypatch):
+    training = training_set(tmp_path / "one", "binary")
+    settings = some_settings(redraw=False)
+    objective = replace(some_job(tmp_path / "job").objective, training=training)
+    other, last = (replace(objective, training=training_set(tmp_path / name, "binary")) for name in ("two", "three"))
+    needed = module.bytes_to_finish(training, module.distinct_rows(training)[0], CPU)
+    total = int(needed / module._SHARE) + 1
+    monkeypatch.setattr(module, "free_bytes", lambda device: total - module.bytes_held(device))
+    first = OnDevice(objective).open(settings, seed=1)
+    assert first.batches._examples is not None
+    # The stacks of the first are gone: other images have room in their stead, but not finished ones too.
+    second = OnDevice(other).open(settings, seed=2)
+    assert isinstance(second.batches, DeviceBatches)
+    assert second.batches._examples is None
+    # Now the stacks of the first would have no room, but its examples are there.
+    third = OnDevice(objective).open(settings, seed=3)
+    assert isinstance(third.batches, DeviceBatches)
+    assert third.batches._examples is first.batches._examples
+    # Examples of the first and stacks of the second take all that images may.
+    assert isinstance(OnDevice(last).open(settings, seed=4).batches, PrefetchedBatches)
+    files = Batches(training, batch_size=2, steps_per_epoch=2, redraw=False, seed=3)
+    assert_same(third.batches.draw(1), files.draw(1))
+
+
+@pytest.mark.parametrize("change", [{"blocking": Blocking()}, {"strengths": (replace(EXACT, contrast=0.1),)}])
+def test_examples_of_other_sets_are_others(tmp_path, change):
     training = training_set(tmp_path, "binary")
-    before = both(training)[1]
+    pairs = [both(each, redraw=False, batch_size=22) for each in (training, replace(training, **change))]
+    for files, device in pairs:
+        assert_same(device.draw(0), files.draw(0))
+    assert not torch.equal(*(device.draw(0).image for _, device in pairs))
+
+
+class Waits(TorchDispatchMode):
+    """Notes operations for which a GPU's results would have to be waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.name()
+        masks = name.startswith("aten::index") and any(
+            each is not None and each.dtype == torch.bool for each in (args[1] if isinstance(args[1], list) else ())
+        )
+        if masks or name in ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::is_nonzero"):
+            self.found.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("redraw", [False, True])
+def test_nothing_is_asked_of_the_device(tmp_path, redraw):
+    training = training_set(tmp_path, "multilabel", blocking=Blocking(in_loss=False), ignored=True)
+    training = replace(training, strengths=(replace(EXACT, max_noise=9),))
+    device = both(training, redraw=redraw)[1]
+    device.draw(0)
+    with Waits() as waits:
+        for step in range(1, 5):
+            device.draw(step)
+        assert not waits.found
+        torch.ones(2)[torch.tensor([True, False])].sum().item()
+    assert len(waits.found) == 2
+
+
+@pytest.mark.parametrize("redraw", [False, True])
+def test_a_stack_written_anew_is_brought_anew(tmp_path, redraw):
+    training = training_set(tmp_path, "binary")
+    before = both(training, redraw=redraw)[1]
     source = training.sources[0]
     np.save(source.images, 255 - np.load(source.images))
-    plain, after = both(training)
-    assert_same(after.draw(0), plain.draw(0))
-    assert before._image_stacks[0] is not after._image_stacks[0]
+    files, after = both(training, redraw=redraw)
+    assert_same(after.draw(0), files.draw(0))
+    assert not torch.equal(before.draw(0).image, files.draw(0).image)
 
 
 def test_only_segmentation_is_brought_to_the_device(tmp_path):

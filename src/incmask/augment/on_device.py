@@ -2,12 +2,14 @@
 
 Draws are those of ``ops``, and so are flips, turns, contrast, brightness and blur, to the bit. Noise comes from torch's
 generator of the device: other numbers of the same distribution.
+
+Nothing here waits for the device, so that it need not wait for the next batch: what it has to know of a batch's images
+goes there in one piece, and what depends on it is decided before.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,14 +18,16 @@ from torch import Tensor
 
 from incmask.augment.ops import Geometry, Strength, draw_geometry, draw_table
 
-Key = TypeVar("Key")
-
 _LARGEST_SEED = 2**63 - 1
-
 
 _KERNEL_SUM = 256
 
 _AS_IT_IS = Geometry()
+
+_SAME_INTENSITIES = np.arange(256, dtype=np.uint8)
+
+_FIRST, _DOWN, _RIGHT, _BLURRED, _BACK, _TABLE = range(6)
+"""Columns of the numbers of a batch; the last begins those of the tables."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,35 @@ class Change:
     noise_seed: int = 0
 
 
+@dataclass(frozen=True)
+class BatchChange:
+    """What is done to the images of a batch, taken from a stack.
+
+    Attributes:
+        numbers: int64, a row for each image: the pixel of the stack that its first one is, the way in the stack to
+            the pixel below and to that on the right; the image that comes at this place in the order of blur, and the
+            place of this image in it; its table, if any image of the batch has one.
+        size: height and width.
+        blurs: radius, and number of images that have it, in the order of blur.
+        noises: maximum and seed for each image; maximum 0: none.
+    """
+
+    numbers: Tensor
+    size: tuple[int, int]
+    blurs: tuple[tuple[int, int], ...]
+    noises: tuple[tuple[int, int], ...]
+
+    def to(self, device: torch.device) -> "BatchChange":
+        """The same on a device."""
+        return replace(self, numbers=upload(self.numbers, device))
+
+    def pixels(self) -> Tensor:
+        """Find the pixel of the stack that each pixel of the batch is: int64, (N, H, W)."""
+        height, width = (torch.arange(side, device=self.numbers.device) for side in self.size)
+        first, down, right = (self.numbers[:, column, None] for column in (_FIRST, _DOWN, _RIGHT))
+        return (first + down * height)[:, :, None] + (right * width)[:, None]
+
+
 def draw_change(strength: Strength, shape: tuple[int, ...], generator: np.random.Generator) -> Change:
     """Draw what ``augment_pair`` would do with ``generator`` to an image of ``shape`` (H, W, ...)."""
     geometry = draw_geometry(strength, shape, generator)
@@ -54,41 +87,87 @@ def draw_change(strength: Strength, shape: tuple[int, ...], generator: np.random
     return Change(geometry, table, blur_px, strength.max_noise, seed)
 
 
-def flip_rotate_batch(pixels: Tensor, geometries: Sequence[Geometry]) -> Tensor:
-    """Apply ``flip_rotate`` to each of a batch, (N, H, W) or (N, H, W, C); turns by 90 degrees keep the shape only
-    where H is W."""
-    moved = torch.empty_like(pixels)
-    for geometry, rows in _alike(geometries, pixels.device):
-        if geometry == _AS_IT_IS:
-            moved[rows] = pixels[rows]
-            continue
-        axes = [axis for axis, flips in ((1, geometry.flip_vertical), (2, geometry.flip_horizontal)) if flips]
-        moved[rows] = pixels[rows].flip(axes).rot90(geometry.quarter_turns, (1, 2))
-    return moved
+def batch_change(changes: Sequence[Change], rows: np.ndarray, size: tuple[int, int]) -> BatchChange:
+    """Put the changes of single images together.
+
+    Args:
+        changes: one for each image; turns by 90 degrees only where H is W.
+        rows: of the stack, (N,): which images.
+        size: height and width.
+    """
+    paths = np.array([_path(change.geometry, size) for change in changes], np.int64)
+    paths[:, 0] += rows.astype(np.int64) * (size[0] * size[1])
+    radii_px = np.array([change.blur_px for change in changes])
+    order = np.argsort(radii_px, kind="stable")
+    columns = [paths, order[:, None], np.argsort(order)[:, None]]
+    if any(change.table is not None for change in changes):
+        columns.append(np.stack([_SAME_INTENSITIES if each.table is None else each.table for each in changes]))
+    different, counts = np.unique(radii_px, return_counts=True)
+    return BatchChange(
+        torch.from_numpy(np.concatenate(columns, axis=1, dtype=np.int64)),
+        size,
+        blurs=tuple(zip(different.tolist(), counts.tolist(), strict=True)),
+        noises=tuple((change.max_noise, change.noise_seed) for change in changes),
+    )
 
 
-def photometric_batch(images: Tensor, changes: Sequence[Change]) -> Tensor:
+def take_pixels(stack: Tensor, pixels: Tensor) -> Tensor:
+    """Take the batch whose pixels ``BatchChange.pixels`` found, (N, H, W, ...), from a stack (M, H, W, ...)."""
+    return stack.flatten(0, 2).index_select(0, pixels.flatten()).view(*pixels.shape, *stack.shape[3:])
+
+
+def photometric_batch(images: Tensor, change: BatchChange) -> Tensor:
     """Change the intensities of each image: contrast and brightness, blur, noise.
 
     Args:
         images: uint8, (N, H, W, C).
-        changes: one for each; their geometry plays no part.
+        change: of each, on the images' device; where they come from plays no part.
     """
-    images = _look_up(images, changes)
-    for radius_px, rows in _alike([change.blur_px for change in changes], images.device):
-        if radius_px:
-            images[rows] = _blur(images[rows], radius_px)
-    if any(change.max_noise for change in changes):
-        images = _add_noise(images, changes)
+    if change.numbers.shape[1] > _TABLE:
+        images = _look_up(images, change.numbers[:, _TABLE:])
+    if change.blurs[-1][0]:
+        images = _blur_each(images, change)
+    if any(max_noise for max_noise, _ in change.noises):
+        images = _add_noise(images, change.noises)
     return images
 
 
-def _look_up(images: Tensor, changes: Sequence[Change]) -> Tensor:
-    as_it_is = np.arange(256, dtype=np.uint8)
-    tables = np.stack([as_it_is if change.table is None else change.table for change in changes])
-    flat = torch.from_numpy(tables).to(images.device, non_blocking=True).reshape(-1)
+def upload(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy from the CPU to a device, without waiting where the device is a CUDA GPU."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    # From pinned memory the copy goes on while the device computes.
+    return (tensor if tensor.is_pinned() else tensor.pin_memory()).to(device, non_blocking=True)
+
+
+@lru_cache
+def _path(geometry: Geometry, size: tuple[int, int]) -> tuple[int, int, int]:
+    """Of a moved image: the pixel that its first one was, and the ways to what the pixel below and on the right was."""
+    height, width = size
+    turns = geometry.quarter_turns
+    # Turns are flips and, by 90 degrees, an exchange of the axes.
+    from_below = geometry.flip_vertical != (turns in (2, 3))
+    from_right = geometry.flip_horizontal != (turns in (1, 2))
+    first = from_below * (height - 1) * width + from_right * (width - 1)
+    down, right = -width if from_below else width, -1 if from_right else 1
+    return (first, right, down) if turns % 2 else (first, down, right)
+
+
+def _look_up(images: Tensor, tables: Tensor) -> Tensor:
     first = torch.arange(len(images), device=images.device, dtype=torch.int32) * 256
-    return flat[images.int() + first[:, None, None, None]]
+    places = images.int().add_(first[:, None, None, None])
+    return tables.byte().flatten().index_select(0, places.flatten()).view_as(images)
+
+
+def _blur_each(images: Tensor, change: BatchChange) -> Tensor:
+    # In the order of their radii, since a range of rows is taken without asking the device for them.
+    images, first = images.index_select(0, change.numbers[:, _BLURRED]), 0
+    for radius_px, num in change.blurs:
+        if radius_px:
+            part = images[first : first + num]
+            part.copy_(_blur(part, radius_px))
+        first += num
+    return images.index_select(0, change.numbers[:, _BACK])
 
 
 def _blur(images: Tensor, radius_px: int) -> Tensor:
@@ -98,12 +177,18 @@ def _blur(images: Tensor, radius_px: int) -> Tensor:
     blurred = images.float()
     for axis in (1, 2):
         side = images.shape[axis]
-        places = [cv2.borderInterpolate(i, side, cv2.BORDER_REFLECT_101) for i in range(-radius_px, side + radius_px)]
-        edged = blurred.index_select(axis, torch.tensor(places, device=images.device))
-        blurred = torch.zeros_like(blurred)
-        for place, weight in enumerate(kernel):
+        edged = blurred.index_select(axis, _mirrored(side, radius_px, images.device))
+        blurred = edged.narrow(axis, 0, side) * kernel[0]
+        for place, weight in enumerate(kernel[1:], 1):
             blurred.add_(edged.narrow(axis, place, side), alpha=weight)
     return blurred.div_(_KERNEL_SUM**2).add_(0.5).floor_().byte()
+
+
+@lru_cache
+def _mirrored(side: int, radius_px: int, device: torch.device) -> Tensor:
+    """The places of an axis and, before and behind it, of its mirror image."""
+    places = [cv2.borderInterpolate(i, side, cv2.BORDER_REFLECT_101) for i in range(-radius_px, side + radius_px)]
+    return upload(torch.tensor(places), device)
 
 
 @lru_cache
@@ -120,19 +205,11 @@ def _kernel(side_px: int) -> tuple[int, ...]:
     return (*half, _KERNEL_SUM - 2 * sum(half), *reversed(half))
 
 
-def _add_noise(images: Tensor, changes: Sequence[Change]) -> Tensor:
+def _add_noise(images: Tensor, noises: Sequence[tuple[int, int]]) -> Tensor:
     generator = torch.Generator(images.device)
-    noise = torch.zeros(images.shape, dtype=torch.int16, device=images.device)
-    for part, change in zip(noise, changes, strict=True):
-        if change.max_noise:
-            generator.manual_seed(change.noise_seed)
-            part.random_(-change.max_noise, change.max_noise, generator=generator)
-    return (images.short() + noise).clamp_(0, 255).byte()
-
-
-def _alike(keys: Sequence[Key], device: torch.device) -> list[tuple[Key, Tensor]]:
-    """The rows of each key."""
-    rows: dict[Key, list[int]] = {}
-    for row, key in enumerate(keys):
-        rows.setdefault(key, []).append(row)
-    return [(key, torch.tensor(places, device=device)) for key, places in rows.items()]
+    noisy = torch.zeros(images.shape, dtype=torch.int16, device=images.device)
+    for part, (max_noise, seed) in zip(noisy.unbind(), noises, strict=True):
+        if max_noise:
+            generator.manual_seed(seed)
+            part.random_(-max_noise, max_noise, generator=generator)
+    return noisy.add_(images).clamp_(0, 255).byte()

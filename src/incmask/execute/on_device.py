@@ -1,29 +1,43 @@
 """Training images that lie on the device as bytes, and are augmented there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
-from weakref import WeakValueDictionary
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from incmask.augment.on_device import Change, draw_change, flip_rotate_batch, photometric_batch
+from incmask.augment.on_device import BatchChange, Change, batch_change, draw_change, upload
 from incmask.batches import PLAIN, Batch, Batches, Order, Place, TrainingSet
-from incmask.config import IGNORED, Settings, Task
+from incmask.config import Settings
 from incmask.device import free_bytes, resolve_device
+from incmask.execute.device_stacks import (
+    Examples,
+    bytes_held,
+    bytes_to_finish,
+    bytes_to_upload,
+    distinct_rows,
+    examples_on,
+    make_device_batch,
+    rows_in_stacks,
+    stacks_on,
+)
 from incmask.fit import FitJob
 from incmask.objectives import Segmentation, SegmentationLessons
-from incmask.recipes import Blocking
-from incmask.rows import Rows
+
+Drawn = TypeVar("Drawn")
 
 _SHARE = 0.4
-"""Of the device's free memory, that the images may take."""
+"""Of the memory that a device would have free without images, what all of them may take."""
 
-_UPLOAD_ROWS = 64
-"""Read from disk at a time."""
+_STEPS_AN_UPLOAD = 32
+"""Whose examples are brought to the device together."""
+
+_NO_CHANGE = Change()
+
+_FIRST_PLACE = Place(0, 0)
 
 
 @dataclass(frozen=True)
@@ -40,9 +54,12 @@ class OnDevice:
         """Bring the images to the device of the settings, unless they are there."""
         lessons = self.objective.open(settings, seed=seed)
         training, device = self.objective.training, resolve_device(settings.device)
-        free = free_bytes(device)
+        num_bytes = bytes_to_upload(training, device)
+        if _are_fixed(training, redraw=settings.redraw):
+            # Examples that are finished need no stacks any more.
+            num_bytes = min(num_bytes, bytes_to_finish(training, distinct_rows(training)[0], device))
         kind: type[DeviceBatches] | type[PrefetchedBatches] = DeviceBatches
-        if free is not None and bytes_to_upload(training, device) > _SHARE * free:
+        if not _has_room(num_bytes, device):
             kind = PrefetchedBatches
         lessons.batches = kind(training, order=lessons.batches.order, redraw=settings.redraw, seed=seed, device=device)
         return lessons
@@ -51,28 +68,6 @@ class OnDevice:
 def on_device(job: FitJob) -> FitJob:
     """The same training, with its images on the device where that is known how to do."""
     return replace(job, objective=OnDevice(job.objective)) if isinstance(job.objective, Segmentation) else job
-
-
-class _DeviceStack:
-    """A stack on the device.
-
-    Attributes:
-        values: of the stack's type and shape.
-        has_ignored: whether some pixels have no label.
-    """
-
-    def __init__(self, path: Path, device: torch.device):
-        rows = Rows(path)
-        empty = torch.from_numpy(np.empty(0, rows.dtype))
-        self.values = torch.empty(rows.shape, dtype=empty.dtype, device=device)
-        for first in range(0, len(rows), _UPLOAD_ROWS):
-            part = slice(first, first + _UPLOAD_ROWS)
-            self.values[part] = torch.from_numpy(rows[part]).to(device)
-        self.has_ignored = self.values.dtype == torch.uint8 and bool((self.values == IGNORED).any())
-
-
-_stacks: WeakValueDictionary[tuple[Path, int, torch.device], _DeviceStack] = WeakValueDictionary()
-"""Those in use: students of a generation share theirs, and what no student needs any more makes room."""
 
 
 class _BatchesFor(Batches):
@@ -97,55 +92,56 @@ class _BatchesFor(Batches):
 
 
 class DeviceBatches(_BatchesFor):
-    """Draws the batch of any step from stacks on the device.
+    """Draws the batch of any step from images on the device.
 
-    Order and augmentation are those of ``Batches`` but for noise, which the device draws.
+    Order and augmentation are those of ``Batches`` but for noise, which the device draws. Where each example is always
+    the same, and there is room, all are finished before the first step; else each batch is augmented by itself.
     """
 
     def __init__(self, training_set: TrainingSet, *, order: Order, redraw: bool, seed: int, device: torch.device):
         super().__init__(training_set, order=order, redraw=redraw, seed=seed, device=device)
-        sources = training_set.sources
-        self._image_stacks = [_on_device(source.images, device) for source in sources]
-        self._label_stacks = [_on_device(source.labels, device) for source in sources]
-        self._masks = [
-            None if source.inconsistent is None else _on_device(source.inconsistent, device) for source in sources
-        ]
-        self._has_ignored = any(stack.has_ignored for stack in self._label_stacks)
+        self._size: tuple[int, int] = self._images[0].shape[1], self._images[0].shape[2]
+        self._examples: Examples | None = None
+        if _are_fixed(training_set, redraw=redraw):
+            rows, self._places = distinct_rows(training_set)
+            if _has_room(bytes_to_finish(training_set, rows, device), device):
+                self._examples = examples_on(training_set, rows, device, change_of=self._change)
+                self._uploaded: tuple[int, Tensor] | None = None
+                return
+        self._stacks = stacks_on(training_set.sources, device)
+        self._places = rows_in_stacks(training_set.sources, training_set.rows)
+        self._ahead: _Ahead[BatchChange] = _Ahead()
 
     def draw(self, step: int) -> Batch:
         """The batch of ``step``, counted from 0 over all epochs."""
-        places = list(self.order.draw(step))
-        rows = self._set.rows[[place.example for place in places]]
-        images = self._take([stack.values for stack in self._image_stacks], rows)
-        labels = self._take([stack.values for stack in self._label_stacks], rows)
-        blank = torch.zeros(1, dtype=torch.bool, device=self._device).expand(1, *images.shape[1:3])
-        masks = self._take([blank if stack is None else stack.values for stack in self._masks], rows)
-        changes = [self._change(place, row, images.shape[1:]) for place, row in zip(places, rows, strict=True)]
-        geometries = [change.geometry for change in changes]
-        images, labels, masks = (flip_rotate_batch(each, geometries) for each in (images, labels, masks))
+        if self._examples is not None:
+            return self._examples.rows(self._rows(step)).batch()
+        change = self._ahead.draw(self._draw_changes, step)
         return make_device_batch(
-            photometric_batch(images, changes),
-            labels,
-            masks,
+            *self._stacks.take(change.to(self._device)),
             task=self._set.task,
             blocking=self._set.blocking,
-            has_ignored=self._has_ignored,
+            has_ignored=self._stacks.has_ignored,
         )
 
-    def _take(self, stacks: Sequence[Tensor], rows: np.ndarray) -> Tensor:
-        """Rows of several stacks; one of a single row stands for any."""
-        taken = torch.empty((len(rows), *stacks[0].shape[1:]), dtype=stacks[0].dtype, device=self._device)
-        for source, stack in enumerate(stacks):
-            (here,) = np.nonzero(rows["source"] == source)
-            if len(here):
-                index = np.where(len(stack) > 1, rows["index"][here], 0).astype(np.int64)
-                taken[torch.from_numpy(here).to(self._device)] = stack[torch.from_numpy(index).to(self._device)]
-        return taken
+    def _rows(self, step: int) -> Tensor:
+        """Which of the finished examples make a batch."""
+        number, place = divmod(step, _STEPS_AN_UPLOAD)
+        if self._uploaded is None or self._uploaded[0] != number:
+            steps = range(number * _STEPS_AN_UPLOAD, (number + 1) * _STEPS_AN_UPLOAD)
+            self._uploaded = number, upload(torch.from_numpy(self._places[self.order.examples(steps)]), self._device)
+        return self._uploaded[1][place]
 
-    def _change(self, place: Place, row: np.ndarray, shape: Sequence[int]) -> Change:
+    def _draw_changes(self, step: int) -> BatchChange:
+        places = list(self.order.draw(step))
+        examples = [place.example for place in places]
+        changes = [self._change(row, place) for row, place in zip(self._set.rows[examples], places, strict=True)]
+        return batch_change(changes, self._places[examples], self._size)
+
+    def _change(self, row: np.ndarray, place: Place = _FIRST_PLACE) -> Change:
         if row["strength"] == PLAIN:
-            return Change()
-        return draw_change(self._set.strengths[row["strength"]], tuple(shape), self._generator(row, place))
+            return _NO_CHANGE
+        return draw_change(self._set.strengths[row["strength"]], self._size, self._generator(row, place))
 
 
 class PrefetchedBatches(_BatchesFor):
@@ -153,85 +149,46 @@ class PrefetchedBatches(_BatchesFor):
 
     def __init__(self, training_set: TrainingSet, *, order: Order, redraw: bool, seed: int, device: torch.device):
         super().__init__(training_set, order=order, redraw=redraw, seed=seed, device=device)
-        self._thread = ThreadPoolExecutor(1)
-        self._ahead: tuple[int, Future[Batch]] | None = None
+        self._ahead: _Ahead[Batch] = _Ahead()
 
     def draw(self, step: int) -> Batch:
         """The batch of ``step``, counted from 0 over all epochs."""
-        ahead, self._ahead = self._ahead, None
-        batch = ahead[1].result() if ahead and ahead[0] == step else self._draw(step)
-        self._ahead = step + 1, self._thread.submit(self._draw, step + 1)
-        return replace(
-            batch,
-            image=self._to_device(batch.image),
-            target=self._to_device(batch.target),
-            weight=None if batch.weight is None else self._to_device(batch.weight),
-        )
+        return _each(self._ahead.draw(self._draw, step), lambda tensor: upload(tensor, self._device))
 
     def _draw(self, step: int) -> Batch:
         batch = super().draw(step)
-        if self._device.type != "cuda":
-            return batch
-        # From pinned memory the copy goes on while the device computes.
-        return replace(
-            batch,
-            image=batch.image.pin_memory(),
-            target=batch.target.pin_memory(),
-            weight=None if batch.weight is None else batch.weight.pin_memory(),
-        )
-
-    def _to_device(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self._device, non_blocking=True)
+        return _each(batch, Tensor.pin_memory) if self._device.type == "cuda" else batch
 
 
-def make_device_batch(
-    images: Tensor, labels: Tensor, inconsistent: Tensor, *, task: Task, blocking: Blocking | None, has_ignored: bool
-) -> Batch:
-    """Do on the device what ``make_batch`` does to arrays.
+class _Ahead(Generic[Drawn]):
+    """Draws what a step needs in a thread of its own, while the step before is taken."""
 
-    Args:
-        images: uint8, (N, H, W, C).
-        labels: uint8, (N, H, W) or (N, H, W, K); 255: no label.
-        inconsistent: bool, (N, H, W).
-        task: what the labels mean.
-        blocking: what is done to inconsistent pixels; None: nothing.
-        has_ignored: whether labels may hold 255; to look would stop the device.
-    """
-    mask = inconsistent[..., None] if task == "multilabel" else inconsistent
-    if blocking and blocking.image:
-        images = images.masked_fill(inconsistent[..., None], 0)
-    counts = labels != IGNORED
-    labels = labels.masked_fill(~counts, 0)
-    if task == "multiclass":
-        # Id 0 is the masked class: the real ids move up by one (paper section 2.4.6).
-        labels = labels.long() + 1
-    if blocking and blocking.label:
-        labels = labels.masked_fill(mask, 0)
-    in_loss = blocking is None or blocking.in_loss
-    if not in_loss:
-        counts = counts & ~mask
-    if task == "multilabel":
-        labels, counts = labels.movedim(-1, 1).contiguous(), counts.movedim(-1, 1).contiguous()
-    return Batch(
-        image=images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last),
-        target=labels if task == "multiclass" else labels.float(),
-        weight=counts if has_ignored or not in_loss else None,
-    )
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future[Drawn]] | None = None
+
+    def draw(self, function: Callable[[int], Drawn], step: int) -> Drawn:
+        """What the function, always the same, gives for a step; it is fastest if that follows on the one before."""
+        ahead, self._next = self._next, None
+        drawn = ahead[1].result() if ahead and ahead[0] == step else function(step)
+        self._next = step + 1, self._thread.submit(function, step + 1)
+        return drawn
 
 
-def bytes_to_upload(training_set: TrainingSet, device: torch.device) -> int:
-    """Bytes of the stacks that are not on the device yet."""
-    paths = {path for source in training_set.sources for path in (source.images, source.labels, source.inconsistent)}
-    return sum(path.stat().st_size for path in paths if path is not None and _key(path, device) not in _stacks)
+def _each(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
+    weight = None if batch.weight is None else function(batch.weight)
+    return Batch(function(batch.image), function(batch.target), weight)
 
 
-def _on_device(path: Path, device: torch.device) -> _DeviceStack:
-    key = _key(path, device)
-    stack = _stacks.get(key)
-    if stack is None:
-        stack = _stacks[key] = _DeviceStack(path, device)
-    return stack
+def _are_fixed(training_set: TrainingSet, *, redraw: bool) -> bool:
+    """Whether each example is always the same."""
+    return not redraw or bool((training_set.rows["strength"] == PLAIN).all())
 
 
-def _key(path: Path, device: torch.device) -> tuple[Path, int, torch.device]:
-    return path, path.stat().st_mtime_ns, device
+def _has_room(num_bytes: int, device: torch.device) -> bool:
+    """Whether so much more may be brought to the device."""
+    free = free_bytes(device)
+    if free is None or not num_bytes:
+        return True
+    held = bytes_held(device)
+    return held + num_bytes <= _SHARE * (held + free)
