@@ -1,16 +1,20 @@
 """How fast one GPU trains, how near that is to what the card can do, and how long a whole run of the paper takes.
 
     python -m benchmarks.gpu OUT [--device cuda|cpu] [--tiny] [--precision auto|float32|bfloat16]
-                                 [--seconds 10] [--rounds 3] [--only training busy roofline estimate]
+                                 [--seconds 10] [--rounds 3] [--only training compiled busy roofline estimate
+                                 equal tiles]
 
 256×256×3, batches of 32, groups of 5 students, widths 0.5 and 1.5, made-up fields of cells, the paper's settings but
 for ``--precision``. Without the GPU nothing is measured; ``--device cpu --tiny`` goes all the way on the processor.
 Prints tables and writes ``OUT/gpu.json``. Each module says how it measures.
 
-``training``  images a second of students trained as one program, compiled and not, and of a plain loop.
+``training``  images a second of students trained as one program, and of a plain loop.
+``compiled``  images a second of what the library alone can do: compiled, and grouped.
 ``busy``      share of the time in which the device runs a kernel, and the slowest kernels.
 ``roofline``  what bounds training, operations or memory, and how near training is to it.
 ``estimate``  minutes of IM++ on ISIC 2018 with the paper's numbers.
+``equal``     losses and scores of five seeds, trained in kernels of our own and layer by layer.
+``tiles``     which tiles the kernels are fastest with; only where it is asked for, since it compiles for minutes.
 """
 
 import argparse
@@ -21,7 +25,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.gpu import busy, estimate, roofline, training
+from benchmarks.gpu import busy, equal, estimate, roofline, tiles, training
 from benchmarks.gpu.bench import TINY, Bench, Results, Sizes, make_data
 from incmask.config import resolve_settings
 from incmask.execute.local import keep_freed_memory
@@ -29,9 +33,12 @@ from incmask.files import write_text
 
 SECTIONS: dict[str, Callable[[Bench, Results], Results]] = {
     "training": training.measure,
+    "compiled": training.measure_compiled,
     "busy": busy.measure,
     "roofline": roofline.measure,
     "estimate": estimate.measure,
+    "equal": equal.measure,
+    "tiles": tiles.measure,
 }
 
 
@@ -44,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
+    parser.add_argument(
+        "--only", nargs="+", choices=list(SECTIONS), default=[name for name in SECTIONS if name != "tiles"]
+    )
     options = parser.parse_args(arguments)
     if options.device == "cuda" and not torch.cuda.is_available():
         print("there is no CUDA device here, so nothing was measured; --device cpu --tiny tries everything without one")

@@ -36,6 +36,7 @@ class Sizes:
     num_fields: int = 128
     num_val: int = NUM_VAL
     profiled_steps: int = 10
+    equal_steps: int = 150
     matrix_side: int = 8192
     copy_bytes: int = 2**30
 
@@ -51,6 +52,7 @@ TINY = Sizes(
     num_fields=4,
     num_val=2,
     profiled_steps=2,
+    equal_steps=3,
     matrix_side=64,
     copy_bytes=2**16,
 )

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from benchmarks.gpu.bench import NUM_LABELLED, NUM_UNLABELLED, Bench
 from incmask.batches import Source
-from incmask.device import free_bytes
 from incmask.execute.on_device import on_device
-from incmask.execute.plan import fitting_students
+from incmask.execute.plan import students_at_a_time
 from incmask.fit import FitJob, GroupTrainer, Objective
 from incmask.mixture import Part, mix
 from incmask.models import EvalNetSpec, NetworkSpec, Spec
@@ -41,9 +40,8 @@ class Group:
         gc.collect()
         torch.cuda.empty_cache()
         jobs = make_jobs(bench, kind, width=width, num=num)
-        side = (bench.sizes.side_px,) * 2
-        if (free := free_bytes(bench.device)) is not None:
-            num = fitting_students(jobs[0].network, size=side, batch_size=bench.sizes.batch_size, available=free)
+        if bench.device.type != "cpu":
+            num = min(num, students_at_a_time(jobs[0], bench.device))
         self._bench = bench
         started = time.perf_counter()
         self._trainer = GroupTrainer([on_device(job) for job in jobs[:num]], bench.device)

@@ -209,10 +209,10 @@ def make_batch(
     )
 
 
-def image_tensor(images: np.ndarray) -> Tensor:
-    """Turn uint8 (N, H, W, C) into float32 (N, C, H, W) that lies channels last in memory."""
-    # A slice of a read-only memory map has to be copied before torch takes it.
-    return torch.from_numpy(np.require(images, requirements=["C", "W"])).permute(0, 3, 1, 2).float()
+def image_tensor(images: np.ndarray, device: torch.device | None = None) -> Tensor:
+    """Turn uint8 (N, H, W, C) into float32 (N, C, H, W) that lies channels last in memory; None: on the CPU."""
+    # A slice of a read-only memory map has to be copied before torch takes it. Bytes are brought there, not floats.
+    return torch.from_numpy(np.require(images, requirements=["C", "W"])).to(device).permute(0, 3, 1, 2).float()
 
 
 def num_outputs(task: Task, num_classes: int) -> int:

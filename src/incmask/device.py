@@ -1,11 +1,9 @@
 """Where networks run, and with how many bits."""
 
-import importlib.util
 from contextlib import AbstractContextManager
-from typing import Literal, cast
+from typing import Literal
 
 import torch
-from torch import nn
 
 from incmask.errors import fail
 
@@ -48,20 +46,9 @@ def fast_in_bfloat16(device: torch.device) -> bool:
 
 def autocast(device: torch.device, precision: Literal["auto", "float32", "bfloat16"]) -> AbstractContextManager[object]:
     """The context in which networks are called."""
-    enabled = precision == "bfloat16" or (precision == "auto" and fast_in_bfloat16(device))
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bfloat16(device, precision))
 
 
-def compiled(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network with its elementwise layers fused into the kernels beside them, where that can be done.
-
-    On a GPU these layers take most of the time, since they read and write all pixels and compute next to nothing.
-    Elsewhere, and without a compiler for the GPU, the network is given back as it is.
-    """
-    if device.type != "cuda" or not importlib.util.find_spec("triton"):
-        return network
-    if torch.cuda.get_device_capability(device) < (7, 0):
-        return network
-    # Else what was compiled for earlier networks would count against the number of variants of this one.
-    torch.compiler.reset()
-    return cast(nn.Module, torch.compile(network, dynamic=False))
+def computes_in_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether networks are called in bfloat16; ``auto`` does where that is fast."""
+    return precision == "bfloat16" or (precision == "auto" and fast_in_bfloat16(device))

@@ -106,7 +106,7 @@ def forward(
         precision: of the computation.
     """
     device = next(networks[0].parameters()).device
-    tensor = image_tensor(images).to(device)
+    tensor = image_tensor(images, device)
     with autocast(device, precision):
         return torch.stack([network(tensor) for network in networks])
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from incmask.augment.on_device import BatchChange, Change, batch_change, photometric_batch, take_pixels
 from incmask.batches import PLAIN, ROW, Batch, Source, TrainingSet
 from incmask.config import IGNORED, Task
+from incmask.execute.device_pairs import Pairs, pairs_held
 from incmask.recipes import Blocking
 from incmask.rows import Rows
 
@@ -167,7 +168,7 @@ def bytes_to_finish(training_set: TrainingSet, rows: np.ndarray, device: torch.d
 
 def bytes_held(device: torch.device) -> int:
     """Bytes of all stacks and examples on a device."""
-    everything: list[Stacks | Examples] = [*_stacks.values(), *_examples.values()]
+    everything: list[Stacks | Examples | Pairs] = [*_stacks.values(), *_examples.values(), *pairs_held.values()]
     tensors = [tensor for each in everything for tensor in each.tensors]
     # Some examples and stacks are the same.
     return sum({each.data_ptr(): each.nbytes for each in tensors if each.device.type == device.type}.values())

@@ -4,14 +4,13 @@ import gc
 import logging
 from collections.abc import Sequence
 
-from incmask.device import free_bytes, resolve_device
+import torch
+
+from incmask.device import resolve_device
 from incmask.execute.on_device import on_device
-from incmask.execute.plan import fitting_students
+from incmask.execute.plan import students_at_a_time
 from incmask.fit import FitJob, Schedule, fit_group
-from incmask.objectives import Segmentation
 from incmask.progress import Report
-from incmask.quality.judging import Judging
-from incmask.rows import Rows
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,26 +35,13 @@ def fit_students(jobs: Sequence[FitJob], report: Report) -> None:
         IncmaskError: as of ``fit_group``.
     """
     device = resolve_device(jobs[0].settings.device)
-    num = fitting_students(
-        jobs[0].network,
-        size=_image_size(jobs[0]),
-        batch_size=jobs[0].settings.batch_size,
-        available=free_bytes(device),
-    )
-    if num < len(jobs):
+    num = students_at_a_time(jobs[0], device)
+    if 1 < num < len(jobs):
         _LOG.warning("the device has memory for %d of %d students at a time", num, len(jobs))
     for first in range(0, len(jobs), num):
         fit_group([on_device(job) for job in jobs[first : first + num]], report)
         # Trainings refer to themselves, and would hold the device's memory until Python looks.
         gc.collect()
-
-
-def _image_size(job: FitJob) -> tuple[int, int]:
-    """Height and width of the images that a network learns from."""
-    if isinstance(job.objective, Segmentation):
-        images = job.objective.training.sources[0].images
-    else:
-        assert isinstance(job.objective, Judging)
-        images = job.objective.training.images
-    _, height, width, _ = Rows(images).shape
-    return height, width
+        if device.type == "cuda":
+            # What was recorded has memory of its own, which nothing else can use.
+            torch.cuda.empty_cache()

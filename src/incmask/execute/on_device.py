@@ -13,6 +13,7 @@ from incmask.augment.on_device import BatchChange, Change, batch_change, draw_ch
 from incmask.batches import PLAIN, Batch, Batches, Order, Place, TrainingSet
 from incmask.config import Settings
 from incmask.device import free_bytes, resolve_device
+from incmask.execute.device_pairs import bytes_of_pairs, pairs_on
 from incmask.execute.device_stacks import (
     Examples,
     bytes_held,
@@ -26,6 +27,8 @@ from incmask.execute.device_stacks import (
 )
 from incmask.fit import FitJob
 from incmask.objectives import Segmentation, SegmentationLessons
+from incmask.quality.judging import Judging, JudgingLessons
+from incmask.quality.pair_batches import PairBatch, PairBatches
 
 Drawn = TypeVar("Drawn")
 
@@ -65,9 +68,31 @@ class OnDevice:
         return lessons
 
 
+@dataclass(frozen=True)
+class JudgingOnDevice:
+    """To learn to rate pairs that lie on the device; where they have no room, or change, batches are made ahead.
+
+    Attributes:
+        objective: what is learnt.
+    """
+
+    objective: Judging
+
+    def open(self, settings: Settings, *, seed: int) -> JudgingLessons:
+        """Bring the pairs to the device of the settings, unless they are there."""
+        lessons = self.objective.open(settings, seed=seed)
+        batches, device = lessons.batches, resolve_device(settings.device)
+        assert isinstance(batches, PairBatches)
+        is_fixed = batches.are_fixed and _has_room(bytes_of_pairs(batches, device), device)
+        lessons.batches = DevicePairs(batches, device) if is_fixed else PrefetchedPairs(batches, device)
+        return lessons
+
+
 def on_device(job: FitJob) -> FitJob:
     """The same training, with its images on the device where that is known how to do."""
-    return replace(job, objective=OnDevice(job.objective)) if isinstance(job.objective, Segmentation) else job
+    if isinstance(job.objective, Segmentation):
+        return replace(job, objective=OnDevice(job.objective))
+    return replace(job, objective=JudgingOnDevice(job.objective)) if isinstance(job.objective, Judging) else job
 
 
 class _BatchesFor(Batches):
@@ -106,7 +131,7 @@ class DeviceBatches(_BatchesFor):
             rows, self._places = distinct_rows(training_set)
             if _has_room(bytes_to_finish(training_set, rows, device), device):
                 self._examples = examples_on(training_set, rows, device, change_of=self._change)
-                self._uploaded: tuple[int, Tensor] | None = None
+                self._rows = _RowsOfSteps(order, self._places, device)
                 return
         self._stacks = stacks_on(training_set.sources, device)
         self._places = rows_in_stacks(training_set.sources, training_set.rows)
@@ -115,7 +140,7 @@ class DeviceBatches(_BatchesFor):
     def draw(self, step: int) -> Batch:
         """The batch of ``step``, counted from 0 over all epochs."""
         if self._examples is not None:
-            return self._examples.rows(self._rows(step)).batch()
+            return self._examples.rows(self._rows.of(step)).batch()
         change = self._ahead.draw(self._draw_changes, step)
         return make_device_batch(
             *self._stacks.take(change.to(self._device)),
@@ -123,14 +148,6 @@ class DeviceBatches(_BatchesFor):
             blocking=self._set.blocking,
             has_ignored=self._stacks.has_ignored,
         )
-
-    def _rows(self, step: int) -> Tensor:
-        """Which of the finished examples make a batch."""
-        number, place = divmod(step, _STEPS_AN_UPLOAD)
-        if self._uploaded is None or self._uploaded[0] != number:
-            steps = range(number * _STEPS_AN_UPLOAD, (number + 1) * _STEPS_AN_UPLOAD)
-            self._uploaded = number, upload(torch.from_numpy(self._places[self.order.examples(steps)]), self._device)
-        return self._uploaded[1][place]
 
     def _draw_changes(self, step: int) -> BatchChange:
         places = list(self.order.draw(step))
@@ -160,18 +177,62 @@ class PrefetchedBatches(_BatchesFor):
         return _each(batch, Tensor.pin_memory) if self._device.type == "cuda" else batch
 
 
+class DevicePairs:
+    """Draws the batch of any step from pairs that were finished before the first."""
+
+    def __init__(self, batches: PairBatches, device: torch.device):
+        self._pairs = pairs_on(batches, device)
+        self._rows = _RowsOfSteps(batches.order, np.arange(len(batches)), device)
+
+    def draw(self, step: int) -> PairBatch:
+        """The batch of ``step``, counted from 0 over all epochs."""
+        return self._pairs.rows(self._rows.of(step))
+
+
+class PrefetchedPairs:
+    """Draws batches on the CPU, each a step ahead in a thread of its own."""
+
+    def __init__(self, batches: PairBatches, device: torch.device):
+        self._batches, self._device = batches, device
+        self._ahead: _Ahead[PairBatch] = _Ahead()
+
+    def draw(self, step: int) -> PairBatch:
+        """The batch of ``step``, counted from 0 over all epochs."""
+        return PairBatch(*(upload(each, self._device) for each in self._ahead.draw(self._batches.draw, step).tensors))
+
+
+class _RowsOfSteps:
+    """Which rows on a device make the batches of an order, brought there for many steps at once."""
+
+    def __init__(self, order: Order, places: np.ndarray, device: torch.device):
+        self._order, self._places, self._device = order, places, device
+        self._uploaded: tuple[int, Tensor] | None = None
+
+    def of(self, step: int) -> Tensor:
+        """Rows of a step, int64, (N,)."""
+        number, place = divmod(step, _STEPS_AN_UPLOAD)
+        if self._uploaded is None or self._uploaded[0] != number:
+            steps = range(number * _STEPS_AN_UPLOAD, (number + 1) * _STEPS_AN_UPLOAD)
+            self._uploaded = number, upload(torch.from_numpy(self._places[self._order.examples(steps)]), self._device)
+        return self._uploaded[1][place]
+
+
 class _Ahead(Generic[Drawn]):
     """Draws what a step needs in a thread of its own, while the step before is taken."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._next: tuple[int, Future[Drawn]] | None = None
+        self._is_first = True
 
     def draw(self, function: Callable[[int], Drawn], step: int) -> Drawn:
         """What the function, always the same, gives for a step; it is fastest if that follows on the one before."""
         ahead, self._next = self._next, None
         drawn = ahead[1].result() if ahead and ahead[0] == step else function(step)
-        self._next = step + 1, self._thread.submit(function, step + 1)
+        # While the device's work is recorded, in a training's first step, no other thread may take memory there.
+        if not self._is_first:
+            self._next = step + 1, self._thread.submit(function, step + 1)
+        self._is_first = False
         return drawn
 
 

@@ -6,14 +6,17 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from incmask.device import resolve_device
+from incmask.device import free_bytes, resolve_device
 from incmask.errors import fail
 from incmask.execute.local import LocalPool
 from incmask.execute.machine import available_bytes
 from incmask.execute.on_device import on_device
-from incmask.fit import FitJob, GroupTrainer
+from incmask.fit import FitJob, GroupTrainer, has_kernels
 from incmask.models import Spec
+from incmask.objectives import Segmentation
 from incmask.progress import Report, ignore
+from incmask.quality.judging import Judging
+from incmask.rows import Rows
 
 PROCESS_BYTES = 320 * 2**20
 """What a worker takes before it trains: the libraries and the allocator's slack."""
@@ -111,6 +114,16 @@ def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, a
     return max(1, int(_DEVICE_SHARE * available) // needed)
 
 
+def students_at_a_time(job: FitJob, device: torch.device) -> int:
+    """How many students like this one a device trains best as one program."""
+    if device.type == "cuda" and not has_kernels(device, job.settings.precision):
+        # The library's grouped convolutions take longer than one network after another.
+        return 1
+    return fitting_students(
+        job.network, size=_image_size(job), batch_size=job.settings.batch_size, available=free_bytes(device)
+    )
+
+
 def seconds_per_step(job: FitJob, *, pool: LocalPool) -> float:
     """Time a few training steps of a student in all workers at once, since they compete for memory."""
     times = [seconds for _, seconds in pool.run(_time_steps, [job] * pool.num_workers, ignore)]
@@ -120,7 +133,8 @@ def seconds_per_step(job: FitJob, *, pool: LocalPool) -> float:
 def _time_steps(job: FitJob, report: Report) -> float:
     device = resolve_device(job.settings.device)
     # On a GPU the students of a generation train together.
-    jobs = [job] if device.type == "cpu" else [on_device(job)] * job.settings.num_students
+    num = 0 if device.type == "cpu" else min(job.settings.num_students, students_at_a_time(job, device))
+    jobs = [on_device(job)] * num or [job]
     trainer = GroupTrainer(jobs, device)
     for step in range(_WARM_UP_STEPS):
         trainer.step(step).tolist()
@@ -130,3 +144,14 @@ def _time_steps(job: FitJob, report: Report) -> float:
         trainer.step(step).tolist()
     report(0)
     return (time.monotonic() - started) / _TIMED_STEPS / len(jobs)
+
+
+def _image_size(job: FitJob) -> tuple[int, int]:
+    """Height and width of the images that a network learns from."""
+    if isinstance(job.objective, Segmentation):
+        images = job.objective.training.sources[0].images
+    else:
+        assert isinstance(job.objective, Judging)
+        images = job.objective.training.images
+    _, height, width, _ = Rows(images).shape
+    return height, width

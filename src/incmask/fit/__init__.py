@@ -2,6 +2,7 @@
 
 from incmask.fit.jobs import FitJob, Lessons, Objective, Scored
 from incmask.fit.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit, fit_group
+from incmask.fit.quick import has_kernels
 from incmask.fit.schedule import Schedule, learning_rate, validated_parts
 from incmask.fit.trainer import GroupTrainer, Trainer
 
@@ -19,6 +20,7 @@ __all__ = [
     "Trainer",
     "fit",
     "fit_group",
+    "has_kernels",
     "learning_rate",
     "validated_parts",
 ]

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from incmask.device import autocast, compiled
+from incmask.device import autocast
 from incmask.errors import fail
 from incmask.fit.jobs import FitJob
+from incmask.fit.quick import compiler_errors, quick
 from incmask.fit.schedule import Place, Schedule, learning_rate
 from incmask.models import load_model
 from incmask.nets.grouped import NetworkGroup
@@ -54,8 +55,13 @@ class GroupTrainer:
             network.eval()
         self._trained.network.train()
         self._settings, self._device = settings, device
-        self._network = MicroBatches(compiled(self._trained.network, device))
+        # A loss of two views goes forth twice before it goes back.
+        is_recorded = len(self.lessons[0].phases) == 1
+        self._network = MicroBatches(quick(self._trained, device, settings.precision, is_recorded=is_recorded))
         self._together: Together[Tensor] = Together(self._trained, self._forward)
+        self._means, self._values = (
+            list(group.network.state_dict().values()) for group in (self._averaged, self._trained)
+        )
         self._statistics = list(self._trained.network.buffers())
         self._statistics_before = [torch.empty_like(each) for each in self._statistics]
         # The paper's decay is not multiplied by the learning rate, torch's is (section 2.6.2).
@@ -135,7 +141,7 @@ class GroupTrainer:
         except torch.OutOfMemoryError:
             _copy(self._statistics_before, to=self._statistics)
             return None
-        except RuntimeError as error:
+        except compiler_errors() as error:
             if self._network.network is self._trained.network:
                 raise
             _LOG.warning("the networks could not be compiled, and run slower as they are (%s)", error)
@@ -170,6 +176,8 @@ class GroupTrainer:
                 "use a smaller --size or --set width, or --set device=cpu",
             )
         self._network.num *= 2
+        # Parts go forth twice before they go back, and what was recorded holds memory.
+        self._network.network = getattr(self._network.network, "unrecorded", self._network.network)
         _LOG.warning(
             "out of memory: from here on a batch goes through the networks in %d parts, and their gradients are added "
             "up; batch norm sees %d images at a time",
@@ -180,9 +188,7 @@ class GroupTrainer:
     @torch.no_grad()
     def _average(self, decay: float) -> None:
         """Move the averages a step towards the networks, running statistics included."""
-        pairs = list(
-            zip(self._averaged.network.state_dict().values(), self._trained.network.state_dict().values(), strict=True)
-        )
+        pairs = list(zip(self._means, self._values, strict=True))
         means, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
         get_ema_multi_avg_fn(decay)(means, values, 0)
         for count, value in pairs:
@@ -211,9 +217,10 @@ class Trainer:
         return float(self._group.step(step))
 
 
+@torch.no_grad()
 def _copy(tensors: Sequence[Tensor], *, to: Sequence[Tensor]) -> None:
-    for tensor, target in zip(tensors, to, strict=True):
-        target.copy_(tensor)
+    # One by one takes longer to start than to do.
+    torch._foreach_copy_(list(to), list(tensors))
 
 
 def _networks(jobs: Sequence[FitJob], device: torch.device) -> NetworkGroup:

@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from incmask.augment.ops import augment_pair
-from incmask.batches import Order, image_tensor
+from incmask.batches import image_tensor
 from incmask.blocking import block_image
 from incmask.config import Settings, Task
 from incmask.device import autocast
 from incmask.predict import chunk_images
+from incmask.quality.pair_batches import OpenPairs, PairBatch, PairBatches
 from incmask.quality.pairs import PairSet
 from incmask.quality.targets import mask_channels, mask_planes, quality
-from incmask.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -46,61 +46,52 @@ class Judged:
     score: float
 
 
+class Draws(Protocol):
+    """Draws the batch of any step, counted from 0 over all epochs."""
+
+    def draw(self, step: int) -> PairBatch: ...
+
+
 class JudgingLessons:
     """Batches and losses of ``Judging``.
 
     Attributes:
         phases, batch_sizes, num_validation: as of every objective; one part an epoch.
+        batches: what is learnt from.
         by_loss: the paper ranks by the mean absolute error (section 2.7.1).
     """
 
     phases: tuple[int, ...]
     batch_sizes: tuple[int, ...]
     num_validation: int
+    batches: Draws
     by_loss: bool = False
 
     def __init__(self, objective: Judging, settings: Settings, *, seed: int):
         self._objective = objective
         self._settings = settings
-        self._seed = seed
-        self._pairs = _Pairs(objective.training)
-        self._order = Order(
-            len(self._pairs), batch_size=settings.batch_size, steps_per_epoch=settings.steps_per_epoch, seed=seed
+        batches = PairBatches(
+            objective.training,
+            task=objective.task,
+            num_classes=objective.num_classes,
+            settings=settings,
+            seed=seed,
         )
-        self.phases = (self._order.steps_per_epoch,)
-        self.batch_sizes = (self._order.batch_size,)
-        self.num_validation = len(_Pairs(objective.validation))
+        self.batches = batches
+        self.phases = (batches.order.steps_per_epoch,)
+        self.batch_sizes = (batches.order.batch_size,)
+        self.num_validation = len(OpenPairs(objective.validation))
 
     def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor:
         """Mean squared error of a step's batch (section 2.7.1)."""
-        places = list(self._order.draw(step))
-        images, labels, masks = self._pairs.take([place.example for place in places])
-        strength = self._objective.training.strength
-        if strength is not None:
-            for index, place in enumerate(places):
-                if self._objective.training.is_augmented(place.example):
-                    seeds = [place.example, *([self._seed, place.number_of_pass] if self._settings.redraw else [])]
-                    pair = augment_pair(
-                        images[index],
-                        labels[index],
-                        None if masks is None else masks[index],
-                        strength=strength,
-                        generator=np.random.default_rng(seeds),
-                    )
-                    images[index], labels[index] = pair.image, pair.label
-                    if masks is not None:
-                        masks[index] = pair.inconsistent
-        outputs = _run(
-            network,
-            images,
-            labels,
-            masks,
-            task=self._objective.task,
-            num_classes=self._objective.num_classes,
-            settings=self._settings,
-        )
-        target = torch.from_numpy(self._pairs.targets[[place.example for place in places]])
-        return (outputs - target.to(outputs.device)).square().mean()
+        batch = self.batches.draw(step)
+        device = next(network.parameters()).device
+        image, planes, target = (each.to(device, non_blocking=True) for each in batch.tensors)
+        with autocast(device, self._settings.precision):
+            outputs = network(
+                image.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last), planes.float()
+            )
+        return (outputs - target).square().mean()
 
     def validate(self, network: nn.Module) -> Judged:
         """Rate the validation pairs."""
@@ -128,7 +119,7 @@ class Judgement:
 
 def judge_pairs(networks: Sequence[nn.Module], objective: Judging, *, settings: Settings) -> Judgement:
     """Rate all validation pairs by the mean of the networks' outputs."""
-    pairs = _Pairs(objective.validation)
+    pairs = OpenPairs(objective.validation)
     outputs = []
     num = chunk_images(mask_channels(objective.task, objective.num_classes), pairs.shape)
     for first in range(0, len(pairs), num):
@@ -180,30 +171,6 @@ def judge(
     )
 
 
-class _Pairs:
-    """The stacks of a set, open."""
-
-    def __init__(self, pairs: PairSet):
-        self._images, self._labels = (Rows(path) for path in (pairs.images, pairs.labels))
-        self._inconsistent = Rows(pairs.inconsistent) if pairs.inconsistent else None
-        self._rows = np.asarray(pairs.rows)
-        self.targets: np.ndarray = np.load(pairs.targets)
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the images."""
-        return self._images.shape
-
-    def take(self, chosen: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Copies of images, labels and masks."""
-        index = np.asarray(chosen)
-        images = self._images[self._rows[index % len(self._rows)]]
-        return images, self._labels[index], None if self._inconsistent is None else self._inconsistent[index]
-
-
 def _run(
     network: nn.Module,
     images: np.ndarray,
@@ -219,4 +186,4 @@ def _run(
     if inconsistent is not None:
         images = block_image(images, inconsistent)
     with autocast(device, settings.precision):
-        return network(image_tensor(images).to(device), planes)
+        return network(image_tensor(images, device), planes)
