@@ -167,26 +167,8 @@ def test_bytes_a_value_are_those_of_the_precision():
     assert (bytes_a_value("float32"), bytes_a_value("bfloat16")) == (4, 2)
 
 
-def test_what_is_compiled_runs_as_it_was_only_while_that_is_asked_for():
-    compiled_calls = []
-
-    def backend(graph, _):
-        def call(*inputs):
-            compiled_calls.append(1)
-            return graph(*inputs)
-
-        return call
-
-    network, image = torch.compile(nn.Linear(2, 2), backend=backend), torch.ones(1, 2)
-    first = network(image)
-    assert torch.equal(training.uncompiled(lambda: network(image)), first)
-    assert len(compiled_calls) == 1
-    network(image)
-    assert len(compiled_calls) == 2
-
-
 def test_everything_is_measured_once_on_the_cpu(run):
-    assert list(run.results) == ["about", "training", "busy", "roofline", "estimate"]
+    assert list(run.results) == ["about", "training", "compiled", "busy", "roofline", "estimate", "equal"]
     figures = list(numbers(run.results))
     assert len(figures) > 100
     assert all(math.isfinite(value) and value >= 0 for value in figures)
@@ -198,7 +180,7 @@ def test_everything_is_measured_once_on_the_cpu(run):
 def test_figures_of_a_width_belong_together(run, width):
     sides, bound = run.results["training"][width], run.results["roofline"][width]
     speeds = {name: values[0] for name, values in sides["images_per_second"].items()}
-    assert list(speeds) == ["incmask", "not compiled", "plain loop"]
+    assert list(speeds) == ["incmask", "plain loop"]
     assert sides["num"] == 2
     for name, speed in speeds.items():
         assert sides["ratios"][name] == pytest.approx(speeds["incmask"] / speed)
@@ -212,6 +194,33 @@ def test_figures_of_a_width_belong_together(run, width):
     }
     assert bound["attainable"] == pytest.approx(1 / max(seconds.values()))
     assert bound["bound"] == max(seconds, key=seconds.get)
+
+
+@pytest.mark.parametrize("width", ["0.125", "0.25"])
+def test_what_the_library_does_alone_is_compared_with_the_first_side(run, width):
+    sides = run.results["compiled"][width]
+    speeds = {name: values[0] for name, values in sides["images_per_second"].items()}
+    assert list(speeds) == ["compiled", "grouped", "plain loop"]
+    for name, speed in speeds.items():
+        assert sides["ratios"][name] == pytest.approx(speeds["compiled"] / speed)
+
+
+def test_ways_of_training_are_compared_seed_by_seed(run):
+    """A CPU has no kernels of our own."""
+    found = run.results["equal"]
+    assert list(found) == ["layers", "float32"]
+    for ours in found.values():
+        assert len(ours["losses"]) == len(ours["scores"]) == run.results["about"]["num_students"]
+        assert all(0 < loss < 1 for loss in ours["losses"])
+    # The same weights and batches at the start, and other rounding.
+    assert found["layers"]["losses"] == pytest.approx(found["float32"]["losses"], abs=0.05)
+    assert found["layers"]["losses"] != found["float32"]["losses"]
+
+
+def test_tiles_are_tried_only_where_there_are_kernels(tmp_path, capsys):
+    gpu.main([str(tmp_path), "--device", "cpu", "--tiny", "--only", "tiles"])
+    assert json.loads((tmp_path / "gpu.json").read_text())["tiles"] == {}
+    assert "there are no kernels" in capsys.readouterr().out
 
 
 def test_operations_are_three_forward_passes_by_hand(run):

@@ -1,16 +1,17 @@
 """Which students train together, and how a GPU's worker trains them; the CPU stands in for it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from incmask import students
-from incmask.execute import group as module
+from incmask.execute import plan as module
 from incmask.execute.group import fit_students, group_jobs
 from incmask.execute.on_device import DeviceBatches
-from incmask.execute.plan import fitting_students, training_bytes
-from incmask.fit import MODEL, SCORES, GroupTrainer
+from incmask.execute.plan import fitting_students, students_at_a_time, training_bytes
+from incmask.fit import MODEL, SCORES, GroupTrainer, quick
 from incmask.models import NetworkSpec
 from incmask.store import Store
 from incmask.students import BASE, fit_jobs, train
@@ -62,7 +63,8 @@ def test_as_many_train_together_as_there_is_room_for(tmp_path, monkeypatch, trai
     assert trained == nums
     assert sum(reports) == 5 * 2
     assert all((job.folder / MODEL).exists() and (job.folder / SCORES).exists() for job in jobs)
-    assert len(caplog.messages) == (nums != [5])
+    # One at a time is what a device without kernels of our own does anyway.
+    assert caplog.messages == ["the device has memory for 3 of 5 students at a time"] * (nums == [3, 2])
 
 
 def test_images_lie_on_the_device(tmp_path, monkeypatch):
@@ -82,6 +84,29 @@ def test_memory_of_a_device_counts_activations():
     one = training_bytes(NETWORK, size=(64, 64), batch_size=4)
     for available, num in ((None, 1), (0, 1), (2 * one, 1), (10 * one, 5), (11 * one, 5)):
         assert fitting_students(NETWORK, size=(64, 64), batch_size=4, available=available) == num
+
+
+@pytest.mark.parametrize(
+    ("kind", "capability", "triton", "precision", "num"),
+    [
+        ("cuda", (8, 0), True, "bfloat16", 5),
+        ("cuda", (8, 0), True, "auto", 5),
+        ("cuda", (8, 0), True, "float32", 1),
+        ("cuda", (7, 5), True, "auto", 1),
+        ("cuda", (6, 1), True, "bfloat16", 1),
+        ("cuda", (8, 0), False, "bfloat16", 1),
+        ("meta", (8, 0), False, "float32", 5),
+    ],
+)
+def test_without_kernels_of_our_own_a_gpu_trains_one_after_another(
+    tmp_path, monkeypatch, kind, capability, triton, precision, num
+):
+    finder = SimpleNamespace(find_spec=lambda name: "found" if triton else None)
+    monkeypatch.setattr(quick, "importlib", SimpleNamespace(util=finder))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+    monkeypatch.setattr(module, "free_bytes", lambda device: room_for(5))
+    (job,) = jobs_of(tmp_path, 1, precision=precision)
+    assert students_at_a_time(job, torch.device(kind)) == num
 
 
 def test_a_gpu_gets_groups_and_each_student_is_recorded(tmp_path, monkeypatch, trained):

@@ -105,6 +105,31 @@ def test_a_step_that_failed_leaves_nothing_behind(tmp_path):
         assert torch.equal(value, theirs[name]), name
 
 
+def test_what_was_recorded_is_given_up_where_batches_are_cut(tmp_path, monkeypatch):
+    from incmask.fit import trainer as module
+
+    class Recorded(nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.unrecorded = network
+            self.num = 0
+
+        def forward(self, *inputs):
+            self.num += 1
+            return self.unrecorded(*inputs)
+
+    monkeypatch.setattr(module, "quick", lambda group, *_, is_recorded: Recorded(group.network))
+    job = job_of(tmp_path)
+    trainer, room = trainer_with([job], most=3)
+    recorded = trainer._network.network
+    expected, _ = trainer_with([job])
+    expected._network.num = 2
+    assert torch.equal(trainer.step(0), expected.step(0))
+    assert trainer._network.network is trainer._trained.network
+    assert recorded.num == 1
+    assert room.taken == [3] * 4
+
+
 def test_a_device_without_room_for_one_image_is_told(tmp_path):
     trainer, room = trainer_with([job_of(tmp_path)])
     room.most = 0
@@ -154,7 +179,7 @@ def test_networks_that_cannot_be_compiled_run_as_they_are(tmp_path, monkeypatch,
 
     job = job_of(tmp_path)
     expected = [float(trainer_with([job])[0].step(0))]
-    monkeypatch.setattr(module, "compiled", lambda network, device: Compiled(network))
+    monkeypatch.setattr(module, "quick", lambda group, *_, is_recorded: Compiled(group.network))
     trainer, _ = trainer_with([job])
     assert [float(trainer.step(0))] == expected
     assert len(caplog.messages) == 1
