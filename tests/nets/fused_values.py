@@ -43,7 +43,7 @@ def main() -> None:
         "point": point(num=2, channels=(3, 8), sides=(3, 5), factor=1 / 255),
         "wide point": point(num=1, channels=(72, 66), sides=(2, 3), factor=None),
         "block 8 12 16": block(num=2, channels=(8, 12, 16), sides=(3, 5), with_norm=True),
-        "block 24 48 12": block(num=1, channels=(24, 48, 12), sides=(4, 2), with_norm=True),
+        "block 24 48 12": block(num=2, channels=(24, 48, 12), sides=(4, 2), with_norm=True),
         "block 72 80 66": block(num=1, channels=(72, 80, 66), sides=(2, 3), with_norm=True),
         "block 16 72 8": block(num=3, channels=(16, 72, 8), sides=(3, 2), with_norm=False),
         "block of one pixel": block(num=1, channels=(8, 8, 8), sides=(1, 1), with_norm=True, num_images=20),
@@ -154,6 +154,8 @@ def convolution(num: int, channels: Sequence[int], side: int) -> nn.Conv2d:
     """One for each network."""
     made = nn.Conv2d(num * channels[0], num * channels[1], side, padding="same", groups=num)
     vary(made)
+    # Most channels come to values of both signs: without any that the ReLU stops, a bias before a norm has no gradient.
+    made.weight.data *= 4
     return made.to(memory_format=torch.channels_last)
 
 

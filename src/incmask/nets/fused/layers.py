@@ -67,10 +67,11 @@ class _Point(Function):
     @staticmethod
     def backward(ctx: Any, gradients: Tensor, scale_gradient: Tensor, shift_gradient: Tensor) -> Any:
         values, scale, taps, outputs, kept = ctx.saved_tensors
+        gradients = gradients.contiguous()
         by_gamma, moments = end_norm(scale_gradient, shift_gradient, kept, num_pixels=_num_pixels(outputs))
-        needed = ctx.needs_input_grad[0]
+        end: End = "none" if not ctx.needs_input_grad[0] else "plain" if scale is None else "scale"
         by_values, by_weight, by_bias = weigh(
-            values, gradients, taps, end="plain" if needed else "none", outputs=outputs, moments=moments
+            values, gradients, taps, end=end, scale=scale, outputs=outputs, moments=moments
         )
         if scale is not None:
             by_weight *= scale[:, None, None]
@@ -111,6 +112,7 @@ class _Block(Function):
     @staticmethod
     def backward(ctx: Any, gradients: Tensor, scale_gradient: Tensor, shift_gradient: Tensor) -> Any:
         values, scale, shift, wide_taps, middle, taps, outputs, kept = ctx.saved_tensors
+        gradients = gradients.contiguous()
         by_gamma, moments = end_norm(scale_gradient, shift_gradient, kept, num_pixels=_num_pixels(outputs))
         by_middle, by_weight, by_bias = weigh(middle, gradients, taps, end="mask", outputs=outputs, moments=moments)
         assert by_middle is not None
@@ -158,7 +160,9 @@ class _PoolAndKeep(Function):
     @staticmethod
     def backward(ctx: Any, skip_gradients: Tensor, gradients: Tensor) -> Any:
         values, scale, shift = ctx.saved_tensors
-        by_values, (by_shift, by_scale) = pool_back(values, scale, shift, skip_gradients, gradients)
+        by_values, (by_shift, by_scale) = pool_back(
+            values, scale, shift, skip_gradients.contiguous(), gradients.contiguous()
+        )
         return by_values, by_scale, by_shift
 
 
@@ -171,6 +175,7 @@ class _Rise(Function):
     @staticmethod
     def backward(ctx: Any, gradients: Tensor) -> Any:
         values, scale, shift = ctx.saved_tensors
+        gradients = gradients.contiguous()
         by_values, (by_shift, by_scale) = rise_back(values, scale, shift, gradients)
         return by_values, by_scale, by_shift, gradients
 

@@ -24,7 +24,12 @@ def begin_norm(
         num_pixels: behind the sums.
         momentum: share of the new in the running statistics.
         eps: added to the variance.
+
+    Raises:
+        ValueError: a single pixel has no variance.
     """
+    if num_pixels < 2:
+        raise ValueError("a batch norm in training needs more than 1 value a channel")
     num_channels = len(weight)
     kept = weight.new_empty(4, num_channels)
     _begin_norm[(triton.cdiv(num_channels, 8),)](
