@@ -95,20 +95,22 @@ class Order:
 
     def draw(self, step: int) -> Iterator["Place"]:
         """The examples of ``step``, counted from 0 over all epochs."""
-        for position in range(step * self.batch_size, (step + 1) * self.batch_size):
-            number, offset = divmod(position, self._examples_per_pass)
-            yield Place(number, int(self._order(number)[offset]))
+        numbers, examples = self._find(range(step, step + 1))
+        yield from map(Place, numbers.tolist(), examples.tolist())
 
     def examples(self, steps: range) -> NDArray[np.intp]:
         """The examples alone of consecutive steps, (steps, batch size)."""
-        numbers, offsets = np.divmod(
-            np.arange(steps.start * self.batch_size, steps.stop * self.batch_size), self._examples_per_pass
-        )
-        found = np.empty(len(numbers), np.intp)
+        return self._find(steps)[1].reshape(len(steps), self.batch_size)
+
+    def _find(self, steps: range) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The numbers of passes and the examples of consecutive steps, one after the other."""
+        positions = np.arange(steps.start * self.batch_size, steps.stop * self.batch_size)
+        numbers, offsets = np.divmod(positions, self._examples_per_pass)
+        found = np.empty_like(positions)
         for number in np.unique(numbers).tolist():
             here = numbers == number
             found[here] = self._order(number)[offsets[here]]
-        return found.reshape(len(steps), self.batch_size)
+        return numbers, found
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,12 @@ def make_batch(
 def image_tensor(images: np.ndarray, device: torch.device | None = None) -> Tensor:
     """Turn uint8 (N, H, W, C) into float32 (N, C, H, W) that lies channels last in memory; None: on the CPU."""
     # A slice of a read-only memory map has to be copied before torch takes it. Bytes are brought there, not floats.
-    return torch.from_numpy(np.require(images, requirements=["C", "W"])).to(device).permute(0, 3, 1, 2).float()
+    return as_floats(torch.from_numpy(np.require(images, requirements=["C", "W"])).to(device))
+
+
+def as_floats(images: Tensor) -> Tensor:
+    """Turn uint8 (N, H, W, C) into float32 (N, C, H, W) that lies channels last in memory, where it is."""
+    return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
 
 
 def num_outputs(task: Task, num_classes: int) -> int:

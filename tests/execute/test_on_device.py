@@ -12,7 +12,7 @@ from incmask.augment.ops import Strength
 from incmask.batches import PLAIN, Batches, TrainingSet, make_batch
 from incmask.execute import device_stacks
 from incmask.execute import on_device as module
-from incmask.execute.on_device import DeviceBatches, OnDevice, PrefetchedBatches, make_device_batch, on_device
+from incmask.execute.on_device import DeviceBatches, OnDevice, PrefetchedBatches, finish, on_device
 from incmask.fit import Trainer, fit
 from incmask.recipes import Blocking
 from small import TASKS, blocks, rows_of, save_source, some_job, some_settings, truth
@@ -116,7 +116,7 @@ def test_pixels_are_blocked_as_on_the_cpu(task, blocking, ignored):
     if ignored:
         labels[generator.random(labels.shape) < 0.2] = 255
     tensors = [torch.from_numpy(each) for each in (images, labels, mask)]
-    ours = make_device_batch(*tensors, task=task, blocking=blocking, has_ignored=ignored)
+    ours = finish(*tensors, task=task, blocking=blocking, has_ignored=ignored).batch()
     assert_same(ours, make_batch(images, labels, mask, task=task, blocking=blocking))
 
 

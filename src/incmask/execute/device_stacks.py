@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from incmask.augment.on_device import BatchChange, Change, batch_change, photometric_batch, take_pixels
-from incmask.batches import PLAIN, ROW, Batch, Source, TrainingSet
+from incmask.batches import PLAIN, ROW, Batch, Source, TrainingSet, as_floats
 from incmask.config import IGNORED, Task
 from incmask.execute.device_pairs import Pairs, pairs_held
 from incmask.recipes import Blocking
@@ -87,7 +87,7 @@ class Examples:
     def batch(self) -> Batch:
         """All of them."""
         return Batch(
-            image=self.image.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last),
+            image=as_floats(self.image),
             target=self.target.long() if self.task == "multiclass" else self.target.float(),
             weight=self.weight,
         )
@@ -174,7 +174,7 @@ def bytes_held(device: torch.device) -> int:
     return sum({each.data_ptr(): each.nbytes for each in tensors if each.device.type == device.type}.values())
 
 
-def make_device_batch(
+def finish(
     images: Tensor,
     labels: Tensor,
     inconsistent: Tensor | None,
@@ -182,8 +182,8 @@ def make_device_batch(
     task: Task,
     blocking: Blocking | None,
     has_ignored: bool,
-) -> Batch:
-    """Do on the device what ``make_batch`` does to arrays.
+) -> Examples:
+    """Do on the device what ``make_batch`` does to arrays, with new tensors only where something changes.
 
     Args:
         images: uint8, (N, H, W, C).
@@ -193,19 +193,6 @@ def make_device_batch(
         blocking: what is done to inconsistent pixels; None: nothing.
         has_ignored: whether labels may hold 255; to look would stop the device.
     """
-    return _block(images, labels, inconsistent, task=task, blocking=blocking, has_ignored=has_ignored).batch()
-
-
-def _block(
-    images: Tensor,
-    labels: Tensor,
-    inconsistent: Tensor | None,
-    *,
-    task: Task,
-    blocking: Blocking | None,
-    has_ignored: bool,
-) -> Examples:
-    """Give new tensors only where something changes."""
     blocking, counts = blocking or Blocking(False, False), None
     if has_ignored or not blocking.in_loss:
         counts = labels != IGNORED
@@ -234,7 +221,7 @@ def _finished(
     task, blocking = training_set.task, training_set.blocking
 
     def block(images: Tensor, labels: Tensor, masks: Tensor | None) -> Examples:
-        return _block(images, labels, masks, task=task, blocking=blocking, has_ignored=stacks.has_ignored)
+        return finish(images, labels, masks, task=task, blocking=blocking, has_ignored=stacks.has_ignored)
 
     if stacks.inconsistent is None and _are_plain(rows):
         return replace(block(stacks.images, stacks.labels, None), stacks=stacks)

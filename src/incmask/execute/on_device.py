@@ -21,7 +21,7 @@ from incmask.execute.device_stacks import (
     bytes_to_upload,
     distinct_rows,
     examples_on,
-    make_device_batch,
+    finish,
     rows_in_stacks,
     stacks_on,
 )
@@ -142,12 +142,12 @@ class DeviceBatches(_BatchesFor):
         if self._examples is not None:
             return self._examples.rows(self._rows.of(step)).batch()
         change = self._ahead.draw(self._draw_changes, step)
-        return make_device_batch(
+        return finish(
             *self._stacks.take(change.to(self._device)),
             task=self._set.task,
             blocking=self._set.blocking,
             has_ignored=self._stacks.has_ignored,
-        )
+        ).batch()
 
     def _draw_changes(self, step: int) -> BatchChange:
         places = list(self.order.draw(step))

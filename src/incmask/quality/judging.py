@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from incmask.batches import image_tensor
+from incmask.batches import as_floats, image_tensor
 from incmask.blocking import block_image
 from incmask.config import Settings, Task
 from incmask.device import autocast
@@ -88,9 +88,7 @@ class JudgingLessons:
         device = next(network.parameters()).device
         image, planes, target = (each.to(device, non_blocking=True) for each in batch.tensors)
         with autocast(device, self._settings.precision):
-            outputs = network(
-                image.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last), planes.float()
-            )
+            outputs = network(as_floats(image), planes.float())
         return (outputs - target).square().mean()
 
     def validate(self, network: nn.Module) -> Judged:

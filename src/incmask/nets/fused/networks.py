@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from incmask.nets.fused import layers
 
 
-class FusedUNet(nn.Module):
-    """A group's U-Nets.
+class FusedNetwork(nn.Module):
+    """The networks of a group.
 
     Args:
         network: of the group, on a GPU; its weights and statistics are used and changed.
@@ -24,6 +24,10 @@ class FusedUNet(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._num, self._dtype = num, dtype
 
+
+class FusedUNet(FusedNetwork):
+    """A group's U-Nets."""
+
     def forward(self, image: Tensor) -> Tensor:
         net: Any = self.network
         if _is_too_large(image, net.stem[0].out_channels, self._num):
@@ -31,34 +35,25 @@ class FusedUNet(nn.Module):
         x = _apart(image, self._num, self._dtype)
         skips = []
         x, scale, shift = layers.point(x, _one_over_255(x), *net.stem)
-        x, scale, shift = layers.block(x, scale, shift, *net.encoder[0])
-        for block in net.encoder[1:]:
+        norm: tuple[Tensor | None, Tensor | None] = scale, shift
+        for block in net.encoder:
+            x, scale, shift = layers.block(x, *norm, *block)
             skip, x = layers.pool_and_keep(x, scale, shift)
             skips.append(skip)
-            x, scale, shift = layers.block(x, None, None, *block)
-        skip, x = layers.pool_and_keep(x, scale, shift)
-        skips.append(skip)
-        x, scale, shift = layers.block(x, None, None, *net.bottleneck)
-        for conv, norm, *block in net.decoder:
+            # What is pooled has passed its norm.
+            norm = None, None
+        x, scale, shift = layers.block(x, *norm, *net.bottleneck)
+        for conv, batch_norm, *block in net.decoder:
             x = layers.rise(x, scale, shift, skips.pop())
-            x, scale, shift = layers.point(x, None, conv, norm)
+            x, scale, shift = layers.point(x, None, conv, batch_norm)
             x, scale, shift = layers.block(x, scale, shift, *block)
         return layers.head(x, scale, shift, net.head).permute(1, 0, 4, 2, 3).flatten(1, 2)
 
 
-class FusedEvalNet(nn.Module):
-    """A group's EvalNets, for images whose sides are multiples of 64; others go through ``network`` itself.
-
-    Args:
-        network, num, dtype: as for ``FusedUNet``.
-    """
+class FusedEvalNet(FusedNetwork):
+    """A group's EvalNets, for images whose sides are multiples of 64; others go through ``network`` itself."""
 
     _DIVISOR = 64
-
-    def __init__(self, network: nn.Module, num: int, dtype: torch.dtype):
-        super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._num, self._dtype = num, dtype
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         net: Any = self.network

@@ -13,7 +13,7 @@ def pool(values: Tensor, scale: Tensor, shift: Tensor, *, with_skip: bool) -> tu
     num_networks, num_images, height, width, num_channels = values.shape
     pooled = values.new_empty((num_networks, num_images, height // 2, width // 2, num_channels))
     skip = torch.empty_like(values) if with_skip else pooled
-    _pool(values, scale, shift, skip, pooled, skip, pooled, skip, scale, with_skip=with_skip, back=False)
+    _pool(values, scale, shift, skip, pooled, values, scale, with_skip=with_skip, back=False)
     return skip, pooled
 
 
@@ -21,11 +21,9 @@ def pool_back(
     values: Tensor, scale: Tensor, shift: Tensor, skip_gradient: Tensor | None, pooled_gradient: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Give the gradient of what was pooled, and sums for its batch norm, (2, networks, channels)."""
-    target, skip = torch.empty_like(values), pooled_gradient if skip_gradient is None else skip_gradient
-    unused, with_skip = pooled_gradient, skip_gradient is not None
-    sums = _pool(
-        values, scale, shift, skip, unused, skip, pooled_gradient, target, None, with_skip=with_skip, back=True
-    )
+    target, with_skip = torch.empty_like(values), skip_gradient is not None
+    skip = pooled_gradient if skip_gradient is None else skip_gradient
+    sums = _pool(values, scale, shift, skip, pooled_gradient, target, None, with_skip=with_skip, back=True)
     return target, sums.sum(0)
 
 
@@ -35,8 +33,6 @@ def _pool(
     shift: Tensor,
     skip: Tensor,
     pooled: Tensor,
-    skip_gradient: Tensor,
-    pooled_gradient: Tensor,
     target: Tensor,
     sums: Tensor | None,
     *,
@@ -53,13 +49,10 @@ def _pool(
         shift,
         skip,
         pooled,
-        skip_gradient,
-        pooled_gradient,
         target,
         sums,
         num_images * height * width,
         C=num_channels,
-        HEIGHT=height,
         WIDTH=width,
         SKIP=with_skip,
         BACK=back,
@@ -75,31 +68,24 @@ def _pool_kernel(
     shift,
     skip,
     pooled,
-    skip_gradient,
-    pooled_gradient,
     target,
     sums,
     num_pooled,
     C: tl.constexpr,
-    HEIGHT: tl.constexpr,
     WIDTH: tl.constexpr,
     SKIP: tl.constexpr,
     BACK: tl.constexpr,
     BLOCK_P: tl.constexpr,
     BLOCK_C: tl.constexpr,
 ):
-    """Normalise, keep that (``SKIP``), and pool 2×2 to (networks, pooled pixels, C); or with ``BACK`` the way back.
-
-    HEIGHT and WIDTH are those after pooling.
-    """
+    """Normalise, keep that in ``skip`` (``SKIP``), and pool 2×2 to (networks, pooled pixels, C); or with ``BACK`` the
+    way back, where ``skip`` and ``pooled`` stand for the gradients. WIDTH is that after pooling."""
     first = tl.program_id(0)
     network = tl.program_id(1).to(tl.int64)
     values += network * num_pooled * 4 * C
     skip += network * num_pooled * 4 * C
-    skip_gradient += network * num_pooled * 4 * C
     target += network * num_pooled * 4 * C
     pooled += network * num_pooled * C
-    pooled_gradient += network * num_pooled * C
     channel = tl.program_id(2) * BLOCK_C + tl.arange(0, BLOCK_C)
     factor = tl.load(scale + network * C + channel, mask=channel < C, other=0.0)[None, :]
     added = tl.load(shift + network * C + channel, mask=channel < C, other=0.0)[None, :]
@@ -130,7 +116,7 @@ def _pool_kernel(
                 tl.store(skip + corner + (2 * WIDTH + 1) * C, n3, mask=mask)
             tl.store(pooled + place, largest.to(pooled.dtype.element_ty), mask=mask)
         else:
-            gradient = tl.load(pooled_gradient + place, mask=mask, other=0.0).to(tl.float32)
+            gradient = tl.load(pooled + place, mask=mask, other=0.0).to(tl.float32)
             is0 = n0.to(tl.float32) == largest
             is1 = (n1.to(tl.float32) == largest) & ~is0
             is2 = (n2.to(tl.float32) == largest) & ~is0 & ~is1
@@ -139,10 +125,10 @@ def _pool_kernel(
             g2 = tl.where(is2, gradient, 0.0)
             g3 = tl.where(is0 | is1 | is2, 0.0, gradient)
             if SKIP:
-                g0 += tl.load(skip_gradient + corner, mask=mask, other=0.0).to(tl.float32)
-                g1 += tl.load(skip_gradient + corner + C, mask=mask, other=0.0).to(tl.float32)
-                g2 += tl.load(skip_gradient + corner + 2 * WIDTH * C, mask=mask, other=0.0).to(tl.float32)
-                g3 += tl.load(skip_gradient + corner + (2 * WIDTH + 1) * C, mask=mask, other=0.0).to(tl.float32)
+                g0 += tl.load(skip + corner, mask=mask, other=0.0).to(tl.float32)
+                g1 += tl.load(skip + corner + C, mask=mask, other=0.0).to(tl.float32)
+                g2 += tl.load(skip + corner + 2 * WIDTH * C, mask=mask, other=0.0).to(tl.float32)
+                g3 += tl.load(skip + corner + (2 * WIDTH + 1) * C, mask=mask, other=0.0).to(tl.float32)
             total += g0 + g1 + g2 + g3
             products += g0 * v0 + g1 * v1 + g2 * v2 + g3 * v3
             tl.store(target + corner, (g0 * factor).to(target.dtype.element_ty), mask=mask)
