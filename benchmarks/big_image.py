@@ -21,11 +21,11 @@ import torch
 from torch import nn
 
 from benchmarks.memory import watch
-from incmask.batches import image_tensor
-from incmask.data.big_images import TiffRows
 from incmask.data.dataset import ClassInfo
-from incmask.ensemble import About, Ensemble, save_ensemble
-from incmask.models import NetworkSpec, save_model
+from incmask.data.images.big_images import TiffRows
+from incmask.nets.forward import image_tensor
+from incmask.nets.spec import NetworkSpec, save_model
+from incmask.prediction.ensemble import About, Ensemble, save_ensemble
 
 TILE_PX, NETWORK_PX = 512, 256
 

@@ -22,13 +22,13 @@ import numpy as np
 import onnxruntime
 import torch
 
-from incmask.data.listing import find_images
-from incmask.data.readers import read_network_image
-from incmask.data.tiles import scale_image
-from incmask.ensemble import Ensemble
-from incmask.export.model import export_model
-from incmask.export.pipeline import INPUT, pipeline_of
-from incmask.progress import Silent
+from incmask.base.progress import Silent
+from incmask.data.images.readers import read_network_image
+from incmask.data.images.tiles import scale_image
+from incmask.exchange.models.model import export_model
+from incmask.exchange.models.pipeline import INPUT, pipeline_of
+from incmask.prediction.ensemble import Ensemble
+from incmask.prediction.listing import find_images
 
 
 @dataclass(frozen=True)

@@ -24,20 +24,22 @@ from typing import Literal
 import numpy as np
 import torch
 
-from incmask.batches import ROW, Source, TrainingSet
-from incmask.config import resolve_settings
+from incmask.base.config import resolve_settings
+from incmask.base.device import fast_in_bfloat16, resolve_device
+from incmask.base.files import write_text
+from incmask.base.pool import keep_freed_memory
+from incmask.base.progress import ignore
 from incmask.data.synthetic import make_fields
-from incmask.device import fast_in_bfloat16, resolve_device
-from incmask.execute.group import fit_students
-from incmask.execute.local import keep_freed_memory
-from incmask.files import write_text
-from incmask.fit import SCORES, FitJob, GroupTrainer, fit
-from incmask.models import NetworkSpec
-from incmask.objectives import Segmentation
-from incmask.predict import Validation
-from incmask.profiles import PROFILES
-from incmask.progress import ignore
-from incmask.report.statistics import summarise
+from incmask.insight.report.statistics import summarise
+from incmask.method.mixture import ROW, Source, TrainingSet
+from incmask.method.profiles import PROFILES
+from incmask.nets.spec import NetworkSpec
+from incmask.training.gpu_group import fit_students
+from incmask.training.jobs import FitJob
+from incmask.training.loop import SCORES, fit
+from incmask.training.segmentation import Segmentation
+from incmask.training.trainer import GroupTrainer
+from incmask.training.validation import Validation
 
 Precision = Literal["float32", "bfloat16"]
 

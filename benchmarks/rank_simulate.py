@@ -13,13 +13,13 @@ import argparse
 import time
 from pathlib import Path
 
-from incmask.choices import Choices
-from incmask.experiment import run
-from incmask.files import write_text
-from incmask.ranking.present import FIGURE, simulation_picture, simulation_text
-from incmask.ranking.simulate import simulate
-from incmask.reliability.measure import write_reliability
-from incmask.terminal import Terminal
+from incmask.base.files import write_text
+from incmask.base.terminal import Terminal
+from incmask.experiment.choices import Choices
+from incmask.experiment.run import run
+from incmask.insight.ranking.present import FIGURE, simulation_picture, simulation_text
+from incmask.insight.ranking.simulate import simulate
+from incmask.insight.reliability.measure import write_reliability
 
 SETTINGS: dict[str, object] = {
     "size": [64, 64],

@@ -31,17 +31,19 @@ import cv2
 import numpy as np
 import torch
 
-from incmask.batches import PLAIN, ROW, Source, TrainingSet
-from incmask.config import Settings, resolve_settings
+from incmask.base.config import Settings, resolve_settings
+from incmask.base.machine import num_cores
+from incmask.base.pool import LocalPool, keep_freed_memory
+from incmask.base.progress import ignore
 from incmask.data.synthetic import make_fields
-from incmask.execute.local import LocalPool, keep_freed_memory
-from incmask.execute.machine import num_cores
-from incmask.fit import FitJob, Trainer, fit
-from incmask.models import NetworkSpec, save_model
-from incmask.objectives import Segmentation
-from incmask.predict import Validation
-from incmask.profiles import PROFILES
-from incmask.progress import ignore
+from incmask.method.mixture import PLAIN, ROW, Source, TrainingSet
+from incmask.method.profiles import PROFILES
+from incmask.nets.spec import NetworkSpec, save_model
+from incmask.training.jobs import FitJob
+from incmask.training.loop import fit
+from incmask.training.segmentation import Segmentation
+from incmask.training.trainer import Trainer
+from incmask.training.validation import Validation
 
 SIDE, BATCH, WIDTH, NUM_STUDENTS = 256, 32, 0.5, 5
 LOOPS = Path(__file__).with_name("loops.py")
@@ -142,10 +144,10 @@ def training(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def labelling(options: argparse.Namespace) -> dict[str, Any]:
+    from incmask.base.progress import Silent
     from incmask.data.dataset import ClassInfo
-    from incmask.ensemble import About, save_ensemble
-    from incmask.inference import predict_folder
-    from incmask.progress import Silent
+    from incmask.prediction.ensemble import About, save_ensemble
+    from incmask.prediction.folder import predict_folder
 
     model, data = options.out / "model", options.out / "data" / "unlabelled" / "images"
     spec = NetworkSpec(in_channels=3, out_channels=1, width=WIDTH, batch_norm_momentum=0.9)
@@ -174,10 +176,10 @@ def networks_share(options: argparse.Namespace, model: Path) -> float:
     script = f"""
 import time, torch, pathlib
 torch.set_num_threads(1)
-from incmask.execute.local import keep_freed_memory
+from incmask.base.pool import keep_freed_memory
 from incmask.nets.unet import UNet
-from incmask.inference import list_images
-from incmask.outputs import predict_files, share_jobs
+from incmask.prediction.folder import list_images
+from incmask.prediction.files import predict_files, share_jobs
 keep_freed_memory()
 inside, call = [0.0], UNet.__call__
 def timed(self, *args):
@@ -247,7 +249,7 @@ def validation(options: argparse.Namespace) -> dict[str, Any]:
 
 def time_validation(job: FitJob) -> dict[str, float]:
     """Share of a training that validation takes, and how many there are."""
-    from incmask.objectives import SegmentationLessons
+    from incmask.training.segmentation import SegmentationLessons
 
     remove(job.folder)
     validate, inside, calls = SegmentationLessons.validate, [0.0], [0]

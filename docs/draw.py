@@ -14,7 +14,7 @@ from drawing.flow import flow
 from drawing.growth import copies, generations, views
 from drawing.votes import grids, one_image, squares
 
-from incmask.report.picture import Picture
+from incmask.insight.report.picture import Picture
 
 PICTURES = Path(__file__).parent / "pictures"
 

@@ -17,8 +17,8 @@ from scipy.ndimage import center_of_mass
 from scipy.spatial import KDTree
 
 from incmask.data.dataset import ClassInfo
-from incmask.data.decode import decode, read_bytes
-from incmask.data.writers import write_label
+from incmask.data.images.decode import decode, read_bytes
+from incmask.data.images.writers import write_label
 
 FOREGROUND = (ClassInfo("foreground", (255, 255, 255), 255),)
 LAYERS = tuple(

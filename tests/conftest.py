@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from incmask import cli
+from incmask.commands import cli
 
 
 class InlinePool:
@@ -36,10 +36,12 @@ def inline(monkeypatch):
     """Run everything in this process, on one thread as workers do."""
     import torch
 
-    from incmask import experiment, inference, stages
-    from incmask.comparison import compare
-    from incmask.ranking import rank
-    from incmask.reliability import measure
+    from incmask.experiment import run as experiment
+    from incmask.experiment import stages
+    from incmask.insight.comparison import compare
+    from incmask.insight.ranking import rank
+    from incmask.insight.reliability import measure
+    from incmask.prediction import folder as inference
 
     for module in (compare, experiment, inference, measure, rank):
         monkeypatch.setattr(module, "LocalPool", InlinePool)

@@ -8,11 +8,12 @@ from typing import Any
 import typer
 from markdown_it import MarkdownIt
 
-from incmask import cli
-from incmask.config import EFFORTS, PRESETS, ConfigFile, choose, parse_grid, resolve_settings, validated
+from incmask.base.config import EFFORTS, PRESETS, ConfigFile, choose, resolve_settings, validated
+from incmask.commands import cli
+from incmask.commands.assignments import parse_grid
 from incmask.data.dataset import DataOptions
-from incmask.profiles import PROFILES
-from incmask.recipes import RECIPES
+from incmask.method.profiles import PROFILES
+from incmask.method.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

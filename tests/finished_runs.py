@@ -9,9 +9,10 @@ from runs import PARTS, make_data, run_tiny
 
 def in_this_process(patch):
     """Run jobs one after the other, on one thread as workers do."""
-    from incmask import experiment, stages
-    from incmask.ranking import rank, simulate
-    from incmask.reliability import measure
+    from incmask.experiment import run as experiment
+    from incmask.experiment import stages
+    from incmask.insight.ranking import rank, simulate
+    from incmask.insight.reliability import measure
 
     for module in (experiment, rank, simulate, measure):
         patch.setattr(module, "LocalPool", InlinePool)

@@ -7,10 +7,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from incmask.prepare.folder import plan
-from incmask.prepare.options import PrepareOptions
-from incmask.prepare.plan import Example, Plan
-from incmask.prepare.sources import Source
+from incmask.exchange.prepare.folder import plan
+from incmask.exchange.prepare.options import PrepareOptions
+from incmask.exchange.prepare.plan import Example, Plan
+from incmask.exchange.sources.sources import Source
 
 
 def write_image(path: Path, values: np.ndarray | int = 7, *, size: tuple[int, int] = (6, 8)) -> None:

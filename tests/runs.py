@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from incmask.choices import Choices
-from incmask.experiment import Outcome, run
+from incmask.experiment.choices import Choices
+from incmask.experiment.run import Outcome, run
 
 SETTINGS: dict[str, object] = {
     "epochs": 2,

@@ -5,18 +5,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from incmask.batches import PLAIN, ROW, Source, TrainingSet, num_outputs
-from incmask.config import PRESETS, Settings, Task
+from incmask.base.config import PRESETS, Settings, Task
 from incmask.data.dataset import ClassInfo, Dataset, LabelStatistics, MaskEncoding
 from incmask.data.split import Fold
 from incmask.data.stack import Stack
-from incmask.fit import FitJob
-from incmask.models import NetworkSpec
-from incmask.objectives import Segmentation
-from incmask.predict import Validation
-from incmask.profiles import PROFILES
-from incmask.recipes import RECIPES
-from incmask.students import Setup
+from incmask.experiment.setup import Setup
+from incmask.method.channels import num_outputs
+from incmask.method.mixture import PLAIN, ROW, Source, TrainingSet
+from incmask.method.profiles import PROFILES
+from incmask.method.recipes import RECIPES
+from incmask.nets.spec import NetworkSpec
+from incmask.training.jobs import FitJob
+from incmask.training.segmentation import Segmentation
+from incmask.training.validation import Validation
 
 # As in the workers; and idle threads do not spin beside other tests.
 torch.set_num_threads(1)

@@ -7,7 +7,7 @@ import pytest
 
 import incmask
 from incmask.api import run
-from incmask.arrays import ArrayData
+from incmask.data.from_arrays import ArrayData
 from runs import SETTINGS, draw, make_data
 
 
@@ -53,7 +53,7 @@ def test_arrays_give_what_their_files_give_and_go_on_where_they_stopped(tmp_path
     data = some_arrays()
     result = run(data, out=tmp_path / "run", recipe="ldt", report=False, settings=SETTINGS)
     again = run(data, out=tmp_path / "run", recipe="ldt", report=False, settings=SETTINGS)
-    incmask.arrays.write_data(data, tmp_path / "data")
+    incmask.data.from_arrays.write_data(data, tmp_path / "data")
     from_files = run(tmp_path / "data", recipe="ldt", report=False, settings=SETTINGS)
     assert from_files.folder == tmp_path / "data-run"
     scores = [[(row.stage, row.model, row.score) for row in each.scores] for each in (result, again, from_files)]

@@ -27,9 +27,9 @@ import torch
 
 from benchmarks.gpu import busy, equal, estimate, roofline, tiles, training
 from benchmarks.gpu.bench import TINY, Bench, Results, Sizes, make_data
-from incmask.config import resolve_settings
-from incmask.execute.local import keep_freed_memory
-from incmask.files import write_text
+from incmask.base.config import resolve_settings
+from incmask.base.files import write_text
+from incmask.base.pool import keep_freed_memory
 
 SECTIONS: dict[str, Callable[[Bench, Results], Results]] = {
     "training": training.measure,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from incmask.config import Settings
+from incmask.base.config import Settings
+from incmask.base.device import autocast
 from incmask.data.synthetic import make_fields
-from incmask.device import autocast
 
 Results = dict[str, Any]
 Step = Callable[[], object]

@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu.bench import Bench, Results, Step
 from benchmarks.gpu.jobs import Group
-from incmask.errors import fail
+from incmask.base.errors import fail
 
 _TOP = 5
 

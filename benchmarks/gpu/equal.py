@@ -15,8 +15,9 @@ import torch
 
 from benchmarks.gpu.bench import Bench, Results
 from benchmarks.gpu.jobs import make_jobs
-from incmask.execute.on_device import on_device
-from incmask.fit import GroupTrainer, has_kernels
+from incmask.training.on_gpu.batches import on_device
+from incmask.training.together.quick import has_kernels
+from incmask.training.trainer import GroupTrainer
 
 _LAST = 20
 """Steps whose losses are averaged."""
@@ -43,7 +44,7 @@ def _train(bench: Bench, precision: str, *, layer_by_layer: bool) -> tuple[list[
     )
     jobs = [on_device(job) for job in jobs]
     if layer_by_layer:
-        with patch("incmask.fit.trainer.quick", lambda group, *_, **__: group.network):
+        with patch("incmask.training.trainer.quick", lambda group, *_, **__: group.network):
             trainer = GroupTrainer(jobs, bench.device)
     else:
         trainer = GroupTrainer(jobs, bench.device)

@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmarks.gpu.bench import NUM_LABELLED, NUM_UNLABELLED, NUM_VAL, Bench, Results
 from benchmarks.gpu.jobs import Group, Kind
-from incmask.config import Settings
-from incmask.quality.pairs import TRAINING_PASSES, VALIDATION_PASSES
-from incmask.recipes import RECIPES
-from incmask.students import width_of
+from incmask.base.config import Settings
+from incmask.method.growth import width_of
+from incmask.method.recipes import RECIPES
+from incmask.training.rating_pairs import TRAINING_PASSES, VALIDATION_PASSES
 
 MEAN_COPIES = 3
 """Of a pseudo-labelled pair in IM++, where the band is the quintiles: 1 to 5 copies, a fifth of the pairs each."""

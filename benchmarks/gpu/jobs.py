@@ -11,18 +11,18 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.bench import NUM_LABELLED, NUM_UNLABELLED, Bench
-from incmask.batches import Source
-from incmask.execute.on_device import on_device
-from incmask.execute.plan import students_at_a_time
-from incmask.fit import FitJob, GroupTrainer, Objective
-from incmask.mixture import Part, mix
-from incmask.models import EvalNetSpec, NetworkSpec, Spec
-from incmask.objectives import Segmentation
-from incmask.predict import Validation
-from incmask.profiles import PROFILES
-from incmask.quality.judging import Judging
-from incmask.quality.pairs import PairSet
-from incmask.recipes import RECIPES
+from incmask.method.mixture import Part, Source, mix
+from incmask.method.profiles import PROFILES
+from incmask.method.recipes import RECIPES
+from incmask.nets.spec import EvalNetSpec, NetworkSpec, Spec
+from incmask.training.capacity import students_at_a_time
+from incmask.training.jobs import FitJob, Objective
+from incmask.training.on_gpu.batches import on_device
+from incmask.training.rating import Judging
+from incmask.training.rating_pairs import PairSet
+from incmask.training.segmentation import Segmentation
+from incmask.training.trainer import GroupTrainer
+from incmask.training.validation import Validation
 
 Kind = Literal["base", "evalnet", "student"]
 

@@ -1,7 +1,7 @@
 """What bounds training, operations or memory, and the share of what is attainable that training reaches.
 
-Operations: three times the forward pass's, counted by ``incmask.costs``. Bytes: each convolution, ReLU, batch norm,
-pooling, upsampling and addition reads each of its operands once and writes its result once, forward and back, with 2
+Operations: three times the forward pass's, counted by ``incmask.nets.costs``. Bytes: each convolution, ReLU, batch
+norm, pooling, upsampling and addition reads each operand once and writes its result once, forward and back, with 2
 bytes a value in bfloat16 (4 in float32) and 1 for the place of a maximum; weights, shared by a batch, are left out. So
 a program that fuses layers can be above 100 %, and one that reads an operand twice cannot reach it. Peaks: a large
 product of matrices and a large copy, measured here.
@@ -18,8 +18,8 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks.gpu.bench import Bench, Results, Step
 from benchmarks.gpu.jobs import Group
-from incmask.costs import flops_an_image
-from incmask.models import NetworkSpec
+from incmask.nets.costs import flops_an_image
+from incmask.nets.spec import NetworkSpec
 
 _COUNTED_SIDE_PX = 64
 

@@ -1,4 +1,4 @@
-"""Which tiles the kernels of convolutions are fastest with, for ``_TILES`` in ``incmask.nets.fused``.
+"""Which tiles the kernels of convolutions are fastest with, for ``_TILES`` in ``incmask.training.together.kernels``.
 
 Each tile is tried for all convolutions at once, forth and back, at both widths; times of launches are added up by the
 number of taps and the size of blocks, as the tables are laid out. Compiling takes minutes, one width after the other.
@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.bench import Bench, Results
-from incmask.fit import has_kernels
-from incmask.models import NetworkSpec
-from incmask.nets.grouped import NetworkGroup
+from incmask.nets.spec import NetworkSpec
+from incmask.training.together.group import NetworkGroup
+from incmask.training.together.quick import has_kernels
 
 TILES = (
     *((32, 1, 1), (64, 1, 1), (64, 1, 2), (64, 2, 1), (64, 4, 1), (64, 4, 2), (64, 4, 3)),
@@ -28,7 +28,7 @@ def measure(bench: Bench, _: Results) -> Results:
     if not has_kernels(bench.device, "bfloat16"):
         print("there are no kernels for this device")
         return {}
-    from incmask.nets.fused import convolve, weigh
+    from incmask.training.together.kernels import convolve, weigh
 
     modules: dict[str, Any] = {"convolve": convolve, "weigh": weigh}
     times: Times = defaultdict(dict)
@@ -48,7 +48,7 @@ def measure(bench: Bench, _: Results) -> Results:
 
 def _time(bench: Bench, modules: dict[str, Any], width: float) -> dict[tuple[str, int, int], float]:
     """Milliseconds of all launches of a step."""
-    from incmask.nets.fused import fuse
+    from incmask.training.together.kernels import fuse
 
     num, side, size = bench.sizes.num_students, bench.sizes.side_px, bench.sizes.batch_size
     group = NetworkGroup([NetworkSpec(3, 1, width).build(seed=seed).to(bench.device).train() for seed in range(num)])

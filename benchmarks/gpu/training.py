@@ -16,9 +16,9 @@ from torch import nn
 from benchmarks.gpu.bench import Bench, Results, Step
 from benchmarks.gpu.jobs import Group
 from benchmarks.speed import in_turn
-from incmask.device import autocast
-from incmask.models import NetworkSpec
-from incmask.nets.grouped import NetworkGroup
+from incmask.base.device import autocast
+from incmask.nets.spec import NetworkSpec
+from incmask.training.together.group import NetworkGroup
 
 
 def measure(bench: Bench, _: Results) -> Results:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from incmask.files import write_text
-from incmask.report.picture import Picture, cycle_style, to_picture
+from incmask.base.files import write_text
+from incmask.insight.report.comparison_page.style import cycle_style
+from incmask.insight.report.picture import Picture, to_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from incmask.blocking import block_image, block_label
 from incmask.data.synthetic import make_fields
-from incmask.vote import Inconsistency, inconsistency
+from incmask.method.agreement import Inconsistency, inconsistency
+from incmask.method.blocking import block_image, block_label
 
 SIDE_PX = 96
 _SEED = 3

@@ -6,7 +6,7 @@ import numpy as np
 from drawing.canvas import BLUE, GREY, INK, ORANGE, PALE, SKY, VERMILION, drawing, grey, paint, sharp
 from drawing.example import example
 
-from incmask.report.picture import Picture, new_figure
+from incmask.insight.report.picture import Picture, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

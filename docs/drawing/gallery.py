@@ -11,18 +11,18 @@ import numpy as np
 from drawing.canvas import GREY, ORANGE, drawing, grey, show, write_picture
 
 import incmask
-from incmask.config import Task
+from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo
-from incmask.data.overlays import draw_overlay
 from incmask.data.synthetic import make_fields, write_dataset
-from incmask.ranking.rank import RankedRow, rank_run
-from incmask.reliability.measure import write_reliability
-from incmask.report.picture import Picture, new_figure
-from incmask.report.run.blocks import Figures
-from incmask.report.run.course import course_section
-from incmask.report.run.record import read_run
-from incmask.report.run.reliability import reliability_section
-from incmask.tables import ensemble_score
+from incmask.experiment.outcome_text import ensemble_score
+from incmask.experiment.record import read_run
+from incmask.insight.ranking.rank import RankedRow, rank_run
+from incmask.insight.reliability.measure import write_reliability
+from incmask.insight.report.picture import Picture, new_figure
+from incmask.insight.report.run_page.blocks import Figures
+from incmask.insight.report.run_page.course import course_section
+from incmask.insight.report.run_page.reliability import reliability_section
+from incmask.prediction.overlays import draw_overlay
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

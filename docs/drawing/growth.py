@@ -7,13 +7,14 @@ import numpy as np
 from drawing.canvas import drawing, grey, show
 from drawing.example import example
 
-from incmask.augment.ops import photometric
-from incmask.config import resolve_settings
-from incmask.profiles import PROFILES
-from incmask.quality.copies import Band, num_copies
-from incmask.recipes import RECIPES
-from incmask.report.picture import Picture, cycle_style, new_figure
-from incmask.students import width_of
+from incmask.base.config import resolve_settings
+from incmask.insight.report.comparison_page.style import cycle_style
+from incmask.insight.report.picture import Picture, new_figure
+from incmask.method.augment import photometric
+from incmask.method.copies import Band, num_copies
+from incmask.method.growth import width_of
+from incmask.method.profiles import PROFILES
+from incmask.method.recipes import RECIPES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ import numpy as np
 from drawing.canvas import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, drawing, grey, paint, show
 from drawing.example import example
 
-from incmask.config import Task
-from incmask.report.picture import Picture, new_figure
-from incmask.vote import inconsistency
+from incmask.base.config import Task
+from incmask.insight.report.picture import Picture, new_figure
+from incmask.method.agreement import inconsistency
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

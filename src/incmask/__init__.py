@@ -10,35 +10,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from incmask import nets
     from incmask.api import Result, compare, load, run
-    from incmask.arrays import ArrayData, write_data
-    from incmask.cells import Cells, count_cells
-    from incmask.ensemble import Ensemble, Prediction
-    from incmask.errors import IncmaskError, Problem
-    from incmask.recipes import RECIPES, Blocking, Recipe, Vote
-    from incmask.terminal import show_progress
-    from incmask.vote import Inconsistency, continuous_inconsistency, inconsistency
+    from incmask.base.errors import IncmaskError, Problem
+    from incmask.base.terminal import show_progress
+    from incmask.data.from_arrays import ArrayData, write_data
+    from incmask.method.agreement import Inconsistency, continuous_inconsistency, inconsistency
+    from incmask.method.cells import Cells, count_cells
+    from incmask.method.recipes import RECIPES, Blocking, Recipe, Vote
+    from incmask.prediction.ensemble import Ensemble, Prediction
 
 _HOME = {
-    "ArrayData": "arrays",
-    "Blocking": "recipes",
-    "Cells": "cells",
-    "Ensemble": "ensemble",
-    "IncmaskError": "errors",
-    "Inconsistency": "vote",
-    "Prediction": "ensemble",
-    "Problem": "errors",
-    "RECIPES": "recipes",
-    "Recipe": "recipes",
+    "ArrayData": "data.from_arrays",
+    "Blocking": "method.recipes",
+    "Cells": "method.cells",
+    "Ensemble": "prediction.ensemble",
+    "IncmaskError": "base.errors",
+    "Inconsistency": "method.agreement",
+    "Prediction": "prediction.ensemble",
+    "Problem": "base.errors",
+    "RECIPES": "method.recipes",
+    "Recipe": "method.recipes",
     "Result": "api",
-    "Vote": "recipes",
+    "Vote": "method.recipes",
     "compare": "api",
-    "continuous_inconsistency": "vote",
-    "count_cells": "cells",
-    "inconsistency": "vote",
+    "continuous_inconsistency": "method.agreement",
+    "count_cells": "method.cells",
+    "inconsistency": "method.agreement",
     "load": "api",
     "run": "api",
-    "show_progress": "terminal",
-    "write_data": "arrays",
+    "show_progress": "base.terminal",
+    "write_data": "data.from_arrays",
 }
 
 __all__ = [  # noqa: RUF022 - the main entries first

@@ -1,6 +1,6 @@
 """``python -m incmask`` is ``incmask``."""
 
-from incmask.cli import main
+from incmask.commands.cli import main
 
 if __name__ == "__main__":
     main()

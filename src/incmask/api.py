@@ -13,28 +13,28 @@ from typing import Literal
 
 import numpy as np
 
-from incmask import experiment
-from incmask.arrays import ArrayData, write_data
-from incmask.choices import Choices
-from incmask.comparison.compare import Comparison
-from incmask.comparison.compare import compare as run_comparison
-from incmask.comparison.plan import ALL
-from incmask.comparison.present import find, write_findings, write_page
-from incmask.data.overlays import draw_overlay
-from incmask.data.readers import to_network_range
+from incmask.base.errors import fail
+from incmask.base.notebook import picture_html, table_html
+from incmask.base.progress import Progress
+from incmask.base.terminal import show_progress
+from incmask.data.from_arrays import ArrayData, write_data
+from incmask.data.images.readers import to_network_range
+from incmask.data.rounds import run_folder
 from incmask.data.stack import read_stack
-from incmask.ensemble import Ensemble, Prediction
-from incmask.errors import fail
-from incmask.evaluation import ScoreRow
-from incmask.experiment import Outcome
-from incmask.finish import Finished, finish
-from incmask.notebook import picture_html, table_html
-from incmask.outputs import MASK_SHARES
-from incmask.progress import Progress
-from incmask.results import Stage
-from incmask.rounds import run_folder
-from incmask.tables import ensemble_score
-from incmask.terminal import show_progress
+from incmask.experiment import run as experiment
+from incmask.experiment.choices import Choices
+from incmask.experiment.deliver import Stage
+from incmask.experiment.outcome_text import ensemble_score
+from incmask.experiment.run import Outcome
+from incmask.experiment.scores import ScoreRow
+from incmask.insight.comparison.compare import Comparison
+from incmask.insight.comparison.compare import compare as run_comparison
+from incmask.insight.comparison.plan import ALL
+from incmask.insight.comparison.present import find, write_findings, write_page
+from incmask.insight.finish import Finished, finish
+from incmask.prediction.ensemble import Ensemble, Prediction
+from incmask.prediction.files import MASK_SHARES
+from incmask.prediction.overlays import draw_overlay
 
 _NUM_PICTURES = 4
 """Shown of a result."""

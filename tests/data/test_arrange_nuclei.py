@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from trees import picture, save, scan_ok
 
-from incmask.data.readers import read_label
+from incmask.data.images.readers import read_label
 
 ROOT = Path(__file__).parents[2]
 NUCLEI = ROOT.parent / "shared" / "data" / "nuclei"

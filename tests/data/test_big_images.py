@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from incmask.data.big_images import ArrayRows, NetworkRows, TiffRows, open_big_image
-from incmask.data.readers import read_image, to_network_range
-from incmask.errors import IncmaskError
+from incmask.base.errors import IncmaskError
+from incmask.data.images.big_images import ArrayRows, NetworkRows, TiffRows, open_big_image
+from incmask.data.images.readers import read_image, to_network_range
 
 
 def noise(*shape, dtype=np.uint8, seed=0):
@@ -178,7 +178,7 @@ def test_what_cannot_be_read_is_refused_in_a_line(tmp_path):
 
 
 def test_a_single_huge_compressed_piece_is_refused_before_memory_is_taken(tmp_path, monkeypatch):
-    monkeypatch.setattr("incmask.data.page_rows._MAX_PIECE_BYTES", 5000)
+    monkeypatch.setattr("incmask.data.images.page_rows._MAX_PIECE_BYTES", 5000)
     path = tmp_path / "image.tif"
     tifffile.imwrite(path, noise(80, 80), compression="zlib", rowsperstrip=80)
     with pytest.raises(IncmaskError, match="save it as a tiled TIFF"):

@@ -9,10 +9,10 @@ import tifffile
 from PIL import Image, ImageOps
 from trees import HEIGHT, WIDTH, patches, picture, save, save_indexed
 
-from incmask.data import decode as decoding
-from incmask.data.big_images import TiffRows
-from incmask.data.readers import read_image
-from incmask.errors import IncmaskError
+from incmask.base.errors import IncmaskError
+from incmask.data.images import decode as decoding
+from incmask.data.images.big_images import TiffRows
+from incmask.data.images.readers import read_image
 
 
 @pytest.mark.parametrize("ending", [".png", ".bmp", ".tif", ".PNG", ".TIFF"])

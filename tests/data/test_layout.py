@@ -1,7 +1,7 @@
 import pytest
 from trees import HEIGHT, WIDTH, only_problem, options, patches, picture, save, scan_ok, tree
 
-from incmask.data.scan import scan
+from incmask.data.folder.scan import scan
 
 CELLS = patches(0, 255)
 

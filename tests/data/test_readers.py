@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from trees import patches, picture, save, scan_ok, tree
 
-from incmask.data.readers import read_label, read_network_image, to_network_range
-from incmask.errors import IncmaskError
+from incmask.base.errors import IncmaskError
+from incmask.data.images.readers import read_label, read_network_image, to_network_range
 
 
 def test_8_bit_images_stay_as_they_are():

@@ -5,8 +5,8 @@ import pytest
 import tifffile
 from trees import HEIGHT, WIDTH, only_problem, options, patches, picture, save, save_indexed, scan_ok, tree
 
-from incmask.data.readers import read_label
-from incmask.data.scan import scan
+from incmask.data.folder.scan import scan
+from incmask.data.images.readers import read_label
 
 CLASSES_LINE = 'classes = [{name = "background"}, {name = "class_1"}, {name = "class_2"}]'
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)

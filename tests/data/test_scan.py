@@ -5,10 +5,10 @@ from PIL import Image
 from pydantic import ValidationError
 from trees import HEIGHT, WIDTH, only_problem, options, patches, picture, save, scan_ok, tree
 
-from incmask.data.check import describe
+from incmask.base.errors import IncmaskError
 from incmask.data.dataset import MAX_CLASSES, default_colour
-from incmask.data.scan import load_dataset, scan
-from incmask.errors import IncmaskError
+from incmask.data.folder.check import describe
+from incmask.data.folder.scan import load_dataset, scan
 
 CELLS = patches(0, 255)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from trees import options, picture, save, scan_ok
 
+from incmask.base.errors import IncmaskError
 from incmask.data.dataset import Item
-from incmask.data.scan import load_dataset
+from incmask.data.folder.scan import load_dataset
+from incmask.data.images.tiles import scale_image
 from incmask.data.stack import build_stack, derive_size, read_stack
-from incmask.data.tiles import scale_image
-from incmask.errors import IncmaskError
 
 SIZE = (16, 32)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from incmask.data.cells import draw_field, position_discs
+from incmask.base.errors import IncmaskError
 from incmask.data.dataset import DataOptions
-from incmask.data.readers import read_label, read_network_image
-from incmask.data.scan import load_dataset
+from incmask.data.folder.scan import load_dataset
+from incmask.data.images.readers import read_label, read_network_image
 from incmask.data.synthetic import CLASS_NAMES, make_fields, write_dataset
-from incmask.errors import IncmaskError
+from incmask.data.synthetic_field import draw_field, position_discs
 
 TASKS = tuple(CLASS_NAMES)
 

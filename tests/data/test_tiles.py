@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from incmask.data.tiles import (
+from incmask.data.images.tiles import (
     Window,
     blend_weight,
     cut,

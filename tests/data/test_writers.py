@@ -9,11 +9,11 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from trees import picture, save, scan_ok
 
-from incmask.data import writers
+from incmask.base.errors import IncmaskError
 from incmask.data.dataset import ClassInfo, default_colour
-from incmask.data.readers import read_label
-from incmask.data.writers import path_inside, write_grey, write_label
-from incmask.errors import IncmaskError
+from incmask.data.images import writers
+from incmask.data.images.readers import read_label
+from incmask.data.images.writers import path_inside, write_grey, write_label
 
 BINARY = [ClassInfo("foreground", (255, 255, 255), 255)]
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from incmask.data.dataset import DataOptions
-from incmask.data.scan import Scan, scan
+from incmask.data.folder.scan import Scan, scan
 
 HEIGHT, WIDTH = 12, 16
 

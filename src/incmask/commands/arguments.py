@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from incmask.recipes import RECIPES
+from incmask.method.recipes import RECIPES
 
 Data = Annotated[Path, typer.Argument(help="folder with labelled/ and unlabelled/, optionally val/ and test/")]
 RecipeOption = Annotated[str | None, typer.Option("--recipe", help=f"{', '.join(RECIPES)}  [default: im+]")]

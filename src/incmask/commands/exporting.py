@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from incmask.base.errors import fail
+from incmask.base.progress import Progress
 from incmask.commands.arguments import Json, Quiet
 from incmask.commands.shell import listener, print_result
-from incmask.errors import fail
-from incmask.export import MODEL_TARGETS
-from incmask.labels.formats import TARGETS as LABEL_TARGETS
-from incmask.progress import Progress
+from incmask.exchange.names import MODEL_TARGETS
+from incmask.exchange.names import TARGETS as LABEL_TARGETS
 
 
 def export(
@@ -33,7 +33,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the model for other programs, or the labels of the unlabelled images for a tool that corrects them."""
-    from incmask.config import choose
+    from incmask.base.config import choose
 
     write = choose(_WRITERS, target, option="--to")
     with listener(quiet or as_json) as progress:
@@ -60,7 +60,7 @@ class _Written:
 
 
 def _write_model(request: _Request, progress: Progress) -> _Written:
-    from incmask.export.model import export_model
+    from incmask.exchange.models.model import export_model
 
     if request.top is not None:
         raise fail("--top", f"is for labels, and {request.target} exports the model", "leave it out")
@@ -78,7 +78,7 @@ def _write_model(request: _Request, progress: Progress) -> _Written:
 
 
 def _write_labels(request: _Request, progress: Progress) -> _Written:
-    from incmask.labels.export import export_labels
+    from incmask.exchange.corrections.export import export_labels
 
     written = export_labels(request.run, request.out, target=request.target, top=request.top, progress=progress)
     text = "\n".join(

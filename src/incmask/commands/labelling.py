@@ -8,7 +8,7 @@ import typer
 
 from incmask.commands.arguments import Json, Quiet
 from incmask.commands.shell import listener, print_result
-from incmask.labels.formats import TARGETS
+from incmask.exchange.names import TARGETS
 
 
 def import_labels(
@@ -28,7 +28,7 @@ def import_labels(
     as_json: Json = False,
 ) -> None:
     """Add corrected masks to the labelled images as a new round; the next run starts from the run's models."""
-    from incmask.labels.importing import import_labels as run_import
+    from incmask.exchange.corrections.take_back import import_labels as run_import
 
     with listener(quiet or as_json) as progress:
         done = run_import(run, corrected, target=source, unsure=unsure, data=data, progress=progress)

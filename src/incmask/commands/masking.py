@@ -46,8 +46,8 @@ def mask(
     as_json: Json = False,
 ) -> None:
     """Compare the predictions of any models: a label of what they agree on, and the pixels where they do not."""
-    from incmask.member_masks.meaning import parse_classes
-    from incmask.member_masks.write import SUMMARY, MaskOptions, write_masks
+    from incmask.prediction.other_models.meaning import parse_classes
+    from incmask.prediction.other_models.write import SUMMARY, MaskOptions, write_masks
 
     options = MaskOptions(task, parse_classes(classes) if classes else (), erode_px, dilate_px, threshold)
     with listener(quiet or as_json) as progress:

@@ -37,9 +37,9 @@ def predict(
     """Write a mask, the disputed pixels and the disagreement of each image, at its own size; skip what is done."""
     import sys
 
-    from incmask.errors import fail
-    from incmask.inference import predict_folder, watch_folder
-    from incmask.outputs import Pictures
+    from incmask.base.errors import fail
+    from incmask.prediction.folder import predict_folder, watch_folder
+    from incmask.prediction.layers import Pictures
 
     given = [line for name in images for line in ([name] if name != "-" else map(str.rstrip, sys.stdin)) if line]
     if not given:

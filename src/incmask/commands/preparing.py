@@ -12,7 +12,7 @@ from incmask.commands.shell import listener, print_result
 
 def check(data: Data, as_json: Json = False) -> None:
     """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing."""
-    from incmask.choices import check_data
+    from incmask.experiment.choices import check_data
 
     found = check_data(data)
     if as_json:
@@ -64,9 +64,9 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Make a data folder of a data set as its owner distributes it, or of your own files in other formats."""
-    from incmask.prepare.options import PrepareOptions
-    from incmask.prepare.prepare import prepare as run_prepare
-    from incmask.prepare.prepare import prepared_as_dict, prepared_text
+    from incmask.exchange.prepare.options import PrepareOptions
+    from incmask.exchange.prepare.prepare import prepare as run_prepare
+    from incmask.exchange.prepare.prepare import prepared_as_dict, prepared_text
 
     options = PrepareOptions(
         paper=paper,

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from incmask.base.errors import IncmaskError, fail
 from incmask.commands.arguments import Json, Quiet, SetOption
 from incmask.commands.shell import listener, print_result
-from incmask.errors import IncmaskError, fail
 
 
 def rank(
@@ -51,8 +51,8 @@ def rank(
 ) -> None:
     """Say which unlabelled images to label next, and why; --simulate tries whether that beats labelling at random."""
     if not simulate:
-        from incmask.ranking.present import ranking_as_dict, ranking_text
-        from incmask.ranking.rank import RANKING, write_ranking
+        from incmask.insight.ranking.present import ranking_as_dict, ranking_text
+        from incmask.insight.ranking.rank import RANKING, write_ranking
 
         given = {"--data": data, "--start": start, "--budget": budget, "--recipe": recipe, "--set": assignments}
         if wrong := next((name for name, value in given.items() if value), None):
@@ -62,11 +62,11 @@ def rank(
         path = out or run / RANKING
         print_result(ranking_text(ranking, path), ranking_as_dict(ranking, path), as_json=as_json)
         return
-    from incmask.config import parse_assignments
-    from incmask.files import write_text
-    from incmask.ranking.present import FIGURE, simulation_as_dict, simulation_picture, simulation_text
-    from incmask.ranking.simulate import simulate as run_simulation
-    from incmask.rounds import data_folder, run_folder
+    from incmask.base.files import write_text
+    from incmask.commands.assignments import parse_assignments
+    from incmask.data.rounds import data_folder, run_folder
+    from incmask.insight.ranking.present import FIGURE, simulation_as_dict, simulation_picture, simulation_text
+    from incmask.insight.ranking.simulate import simulate as run_simulation
 
     if wrong := next((name for name, value in {"--crops": crops, "--top": top}.items() if value), None):
         raise fail(wrong, "is not for --simulate", "leave it out; --budget tells how many images are labelled")

@@ -15,7 +15,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write report.html into a run folder: scores, whether the unlabelled images helped, doubtful images."""
-    from incmask.report.run.write import write_report
+    from incmask.insight.report.run_page.write import write_report
 
     with listener(quiet or as_json) as progress:
         progress.doing("writing the report")

@@ -15,7 +15,7 @@ class StoppedError(Exception):
 @contextmanager
 def listener(quiet: bool) -> Iterator[Any]:
     """Show the progress of the work inside, or nothing."""
-    from incmask.terminal import Quietly, Terminal
+    from incmask.base.terminal import Quietly, Terminal
 
     try:
         with Quietly() if quiet else Terminal() as progress:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from incmask.base.errors import IncmaskError
 from incmask.commands.arguments import (
     Data,
     EffortOption,
@@ -21,8 +22,7 @@ from incmask.commands.arguments import (
     SizeOption,
 )
 from incmask.commands.shell import listener, print_result
-from incmask.errors import IncmaskError
-from incmask.recipes import RECIPES
+from incmask.method.recipes import RECIPES
 
 
 def demo(
@@ -31,7 +31,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Do the whole job on built-in images, in a few minutes."""
-    from incmask.demo import run_demo, to_table
+    from incmask.commands.demo import run_demo, to_table
 
     with listener(quiet or as_json) as progress:
         result = run_demo(out, progress=progress)
@@ -58,12 +58,12 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train on labelled and unlabelled images; write models, masks, disputed pixels, scores and a report."""
-    from incmask.choices import Choices
-    from incmask.config import parse_assignments
-    from incmask.experiment import run as run_experiment
-    from incmask.finish import Finished, finish
-    from incmask.rounds import run_folder
-    from incmask.tables import outcome_as_dict, outcome_table
+    from incmask.commands.assignments import parse_assignments
+    from incmask.data.rounds import run_folder
+    from incmask.experiment.choices import Choices
+    from incmask.experiment.outcome_text import outcome_as_dict, outcome_table
+    from incmask.experiment.run import run as run_experiment
+    from incmask.insight.finish import Finished, finish
 
     settings = parse_assignments(assignments)
     settings |= {"size": size} if size else {}
@@ -108,9 +108,11 @@ def compare(
     """Compare approaches on the same images with the same seeds: tables, figures, significance and cost."""
     import shlex
 
-    from incmask.choices import Choices
-    from incmask.comparison.compare import compare as run_comparison
-    from incmask.comparison.present import (
+    from incmask.commands.assignments import parse_grid
+    from incmask.data.rounds import run_folder
+    from incmask.experiment.choices import Choices
+    from incmask.insight.comparison.compare import compare as run_comparison
+    from incmask.insight.comparison.present import (
         PAGE,
         comparison_as_dict,
         comparison_text,
@@ -118,8 +120,6 @@ def compare(
         write_findings,
         write_page,
     )
-    from incmask.config import parse_grid
-    from incmask.rounds import run_folder
 
     given = parse_grid(assignments)
     settings = given.single | ({"size": size} if size else {}) | ({"fit": fit} if fit else {})
@@ -155,7 +155,7 @@ def settings(
     effort: EffortOption = None,
 ) -> None:
     """List every setting with its value; the output can stand in incmask.toml."""
-    from incmask.config import Settings, resolve_settings
+    from incmask.base.config import Settings, resolve_settings
 
     resolved = resolve_settings(preset=preset, effort=effort)
     typer.echo("[settings]")

@@ -1,14 +1,15 @@
 """What a data folder holds, as records: the classes, how masks spell them, and the files of each part."""
 
 import colorsys
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from incmask.config import Task
+from incmask.base.config import Task
 
 MaskKind = Literal["grey", "colour", "folders"]
 Byte = Annotated[int, Field(ge=0, le=255)]
@@ -195,3 +196,41 @@ def default_colour(index: int) -> Colour:
     # The golden ratio spreads hues evenly however many there are; two levels of value tell near hues apart.
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.85, 1.0 if index % 2 else 0.7)
     return (round(red * 255), round(green * 255), round(blue * 255))
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What labels mean.
+
+    Attributes:
+        task: "binary", "multiclass" or "multilabel".
+        classes: as ``Dataset.classes``.
+    """
+
+    task: Task
+    classes: tuple[ClassInfo, ...]
+
+    @property
+    def foreground(self) -> tuple[ClassInfo, ...]:
+        """The classes that are drawn: all but the background."""
+        return self.classes[1:] if self.task == "multiclass" else self.classes
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """A folder name for each class that is drawn."""
+        return folder_names([each.name for each in self.foreground])
+
+
+_NO_FOLDER = re.compile(r"[^\w +()\[\]&=,-]")
+
+
+def folder_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Give each class a folder name that any file system takes, different even where capitals do not count."""
+    found: list[str] = []
+    for name in names:
+        plain = _NO_FOLDER.sub("_", name).strip() or "class"
+        folder, number = plain, 2
+        while folder.casefold() in {other.casefold() for other in found}:
+            folder, number = f"{plain}_{number}", number + 1
+        found.append(folder)
+    return tuple(found)

@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from incmask.config import IGNORED
+from incmask.base.config import IGNORED
+from incmask.base.files import csv_text, whole_file, write_text
+from incmask.base.npy_rows import new_rows
 from incmask.data.dataset import Dataset, Item
-from incmask.data.readers import read_label, read_network_image
-from incmask.data.tiles import Window, cut, scale_image, scale_label, windows
-from incmask.files import csv_text, whole_file, write_text
-from incmask.rows import new_rows
+from incmask.data.images.readers import read_label, read_network_image
+from incmask.data.images.tiles import Window, cut, scale_image, scale_label, windows
 
 LARGEST_SIDE_PX = 512
 """Derived sizes stop here; larger networks' inputs have to be asked for."""

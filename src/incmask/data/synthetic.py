@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.data.cells import Field, draw_field
-from incmask.data.dataset import ClassInfo, Task, default_colour
-from incmask.data.layout import OPTIONS_FILE
-from incmask.data.writers import write_grey, write_label
-from incmask.errors import fail
-from incmask.files import write_text
+from incmask.base.config import Task
+from incmask.base.errors import fail
+from incmask.base.files import write_text
+from incmask.data.dataset import ClassInfo, default_colour
+from incmask.data.folder.layout import OPTIONS_FILE
+from incmask.data.images.writers import write_grey, write_label
+from incmask.data.synthetic_field import Field, draw_field
 
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
     "multilabel": ("alive", "dead", "position"),

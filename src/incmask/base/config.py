@@ -1,0 +1,283 @@
+"""What a person may choose, checked: presets, sizes of effort and single settings."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from incmask.base.errors import IncmaskError, Problem, fail
+
+Task = Literal["binary", "multilabel", "multiclass"]
+"""binary: one sigmoid channel; multilabel: one a class, they may overlap; multiclass: exclusive ids."""
+
+IGNORED = 255
+"""Id of a pixel that losses and scores leave out, in every true label."""
+
+CONFIG_NAME = "incmask.toml"
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen; unknown names, other types and infinite numbers are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Settings(Section):
+    """Every number of a run; each can stand in ``incmask.toml`` or come as ``--set name=value``."""
+
+    seed: int = Field(1, ge=0, description="seed of everything random")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the networks run")
+    num_workers: int = Field(0, ge=0, description="students trained side by side on a CPU; 0: one a core")
+
+    num_base: int = Field(10, ge=1, description="models trained on the labelled images alone")
+    num_students: int = Field(5, ge=1, description="students of each generation")
+    num_generations: int = Field(5, ge=1, description="rounds of teachers labelling and students learning")
+    num_kept: int = Field(4, ge=1, description="best models that are kept as candidates for teaching")
+    num_members: int = Field(2, ge=2, description="models whose votes make a pseudo-label")
+    erode_px: int = Field(0, ge=0, description="side of the square that thins the inconsistency mask; odd, 0: none")
+    dilate_px: int = Field(0, ge=0, description="side of the square that widens it afterwards; odd, 0: none")
+    admit: Literal["confident_empty_too", "label_exceeds_mask", "all"] = Field(
+        "confident_empty_too", description="which pseudo-labelled images are used (binary task)"
+    )
+
+    labelled_share: float = Field(
+        0.0, ge=0, lt=1, description="least share of labelled images in what students learn from; 0: each once"
+    )
+    num_views: int = Field(3, ge=2, description="changed versions of an image that vote in an input ensemble")
+    consistency_strength: Literal["low", "mid", "high"] = Field(
+        "mid", description="how much the two views of the consistency loss differ"
+    )
+    num_evalnets: int = Field(5, ge=1, description="networks trained to rate pseudo-labels, where a recipe asks for it")
+    num_judges: int = Field(3, ge=1, description="best of them, whose mean rating counts")
+    evalnet_width: float = Field(0.0, ge=0, le=8, description="their width factor; 0: twice the networks'")
+    quality_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        examples=[0.6],
+        description="least rating of an accepted candidate; none: the profile's, or ALDT's score",
+    )
+    quality_band: tuple[float, float] | None = Field(
+        None,
+        strict=False,
+        examples=[[0.5, 0.7]],
+        description="ratings for 1 and for 5 copies; none: the profile's, or from the ratings",
+    )
+
+    # TOML has lists where Python has tuples.
+    size: tuple[StrictInt, StrictInt] | None = Field(
+        None,
+        strict=False,
+        examples=[[256, 256]],
+        description="height and width of the network's input; none: from data",
+    )
+    fit: Literal["resize", "tile"] = Field("resize", description="bring images to size by scaling or by cutting tiles")
+    width: float = Field(0.5, ge=0.0625, le=8, description="the networks' width factor (the paper's alpha)")
+    width_step: float = Field(0.25, ge=0, description="added to the width each generation where it grows")
+
+    epochs: int = Field(20, ge=1, description="epochs a model; after each, or some, it is scored on validation")
+    validation_share: float = Field(
+        0.1, gt=0, le=1, description="of a training's time, at most; 1: validation after every epoch"
+    )
+    steps_per_epoch: int = Field(50, ge=0, description="training steps an epoch; 0: one pass over the images")
+    batch_size: int = Field(16, ge=1, description="images a training step")
+    learning_rate: float = Field(0.003, gt=0, description="highest learning rate")
+    schedule: Literal["warmup_cosine", "constant"] = Field("warmup_cosine", description="course of the learning rate")
+    warmup_fraction: float = Field(0.05, ge=0, lt=1, description="share of the steps that the warm-up takes")
+    weight_decay: float = Field(1e-4, ge=0, description="share of each weight removed a step at the highest rate")
+    batch_norm_momentum: float = Field(0.9, ge=0, lt=1, description="share of the running statistics kept a step")
+    average_decay: float = Field(0.98, ge=0, lt=1, description="decay of the averaged weights that are scored; 0: none")
+    loss: Literal["auto", "mse", "cross_entropy", "cross_entropy_dice"] = Field(
+        "cross_entropy_dice", description="auto: the paper's, mse or (multiclass) cross_entropy"
+    )
+    augment: Literal["recipe", "everything"] = Field(
+        "recipe", description="recipe: what the recipe augments; everything: labelled images too"
+    )
+    redraw: bool = Field(True, description="draw augmentations afresh at every step, or once")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where it is fast")
+    select_by: Literal["auto", "score", "loss"] = Field(
+        "score", description="what chooses epochs on validation; auto: the paper's, loss for multilabel, else score"
+    )
+    empty_iou: Literal[0, 1] = Field(1, description="score of an image without the class in truth and prediction")
+
+
+EFFORTS: dict[str, dict[str, Any]] = {
+    "quick": {
+        "epochs": 10,
+        "steps_per_epoch": 30,
+        "num_base": 4,
+        "num_students": 3,
+        "num_generations": 2,
+        "num_evalnets": 3,
+    },
+    "normal": {
+        "epochs": 20,
+        "steps_per_epoch": 50,
+        "num_base": 5,
+        "num_students": 3,
+        "num_generations": 3,
+        "num_evalnets": 3,
+    },
+    "paper": {"epochs": 50, "steps_per_epoch": 100, "num_base": 10, "num_students": 5, "num_generations": 5},
+}
+"""How much is trained: ``paper`` has the paper's numbers of epochs, models and generations."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": {
+        "steps_per_epoch": 0,
+        "batch_size": 32,
+        "schedule": "constant",
+        "batch_norm_momentum": 0.99,
+        "average_decay": 0.0,
+        "loss": "auto",
+        "redraw": False,
+        "precision": "float32",
+        "validation_share": 1.0,
+        "select_by": "auto",
+        "empty_iou": 0,
+        "admit": "label_exceeds_mask",
+    },
+}
+"""How is trained: ``paper`` is the paper's procedure to the letter (section 2.6.2)."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ConfigFile(Section):
+    """``incmask.toml``: the same choices as the command line's options, which win over it."""
+
+    recipe: str | None = None
+    preset: str | None = None
+    effort: str | None = None
+    profile: str | None = None
+    settings: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+
+
+def read_config(folder: Path) -> ConfigFile:
+    """Read ``folder/incmask.toml``; an absent file is an empty one.
+
+    Raises:
+        IncmaskError: no valid TOML, an unknown name, or a value of the wrong type.
+    """
+    path = folder / CONFIG_NAME
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return ConfigFile()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise fail(path, f"is no readable TOML file ({error})", "mend the line or remove the file") from error
+    return validated(ConfigFile, content, where=str(path))
+
+
+def resolve_settings(
+    *,
+    preset: str = "default",
+    effort: str | None = None,
+    from_file: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Lay the choices over each other: defaults < effort < preset < ``incmask.toml`` < ``--set``.
+
+    Without an ``effort``, the preset ``paper`` takes the effort ``paper`` and ``default`` takes ``normal``.
+
+    Raises:
+        IncmaskError: an unknown preset, effort or setting, or a value outside its range.
+    """
+    preset_values = choose(PRESETS, preset, option="preset")
+    effort_values = choose(EFFORTS, effort or default_effort(preset), option="effort")
+    laid = effort_values | preset_values
+    # Each source is checked alone first, so that the message names the place that holds the mistake.
+    for where, values in ((CONFIG_NAME, from_file), ("--set", overrides)):
+        laid = laid | dict(values or {})
+        validated(Settings, laid, where=where)
+    settings = Settings(**laid)
+    if problems := list(_problems(settings)):
+        raise IncmaskError(problems)
+    return settings
+
+
+def resolve_again(settings: Settings, changes: Mapping[str, Any], *, where: str) -> Settings:
+    """Change single settings of those that were resolved already.
+
+    Raises:
+        IncmaskError: an unknown setting, or a value outside its range.
+    """
+    laid = settings.model_dump() | dict(changes)
+    changed = validated(Settings, laid, where=where)
+    if problems := list(_problems(changed)):
+        raise IncmaskError(problems)
+    return changed
+
+
+def _problems(settings: Settings) -> Iterator[Problem]:
+    if settings.num_judges > settings.num_evalnets:
+        yield Problem(
+            "setting num_judges",
+            f"{settings.num_judges} of {settings.num_evalnets} networks that rate",
+            "use fewer, or more of num_evalnets",
+        )
+    if settings.quality_band and not 0 <= settings.quality_band[0] <= settings.quality_band[1] <= 1:
+        yield Problem(
+            "setting quality_band", f"expected 0 <= low <= high <= 1, got {settings.quality_band}", "use [0.6, 0.8]"
+        )
+    for name in ("erode_px", "dilate_px"):
+        side = getattr(settings, name)
+        if side and side % 2 == 0:
+            yield Problem(f"setting {name}", f"must be odd or 0, got {side}", f"use {side - 1} or {side + 1}")
+    if settings.size and any(side < 16 or side % 16 for side in settings.size):
+        given = " ".join(map(str, settings.size))
+        near = " ".join(str(max(16, round(side / 16) * 16)) for side in settings.size)
+        yield Problem("setting size", f"must be multiples of 16, got {given}", f"use {near}")
+
+
+def default_effort(preset: str) -> str:
+    """The effort that goes with a preset where nobody names one."""
+    return "paper" if preset == "paper" else "normal"
+
+
+def choose(known: Mapping[str, Any], name: str, *, option: str) -> Any:
+    """Return ``known[name]``.
+
+    Raises:
+        IncmaskError: an unknown name; the message lists the known ones.
+    """
+    if name not in known:
+        near = difflib.get_close_matches(name.casefold(), known, n=1)
+        raise fail(
+            option,
+            f"unknown name {name!r}",
+            f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}",
+        )
+    return known[name]
+
+
+def validated(model: type[Model], values: Mapping[str, Any], *, where: str) -> Model:
+    """Build ``model`` from ``values``.
+
+    Raises:
+        IncmaskError: with a problem for each wrong value, and the near names for each unknown one.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except pydantic.ValidationError as error:
+        raise IncmaskError([_problem(model, item, where) for item in error.errors()]) from None
+
+
+def _problem(model: type[BaseModel], item: Any, where: str) -> Problem:
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        if len(item["loc"]) > 1:
+            return Problem(where, f"unknown name {name!r}", "correct or remove it")
+        near = difflib.get_close_matches(name, model.model_fields, n=3)
+        known = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(model.model_fields)}"
+        return Problem(where, f"unknown name {name!r}", known)
+    message = item["msg"].removeprefix("Value error, ").lower()
+    if not name:
+        return Problem(where, message, "correct it")
+    return Problem(where, f"{name} = {item.get('input')!r}: {message}", f"correct {name}")

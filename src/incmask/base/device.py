@@ -1,0 +1,54 @@
+"""Where networks run, and with how many bits."""
+
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import torch
+
+from incmask.base.errors import fail
+
+
+def resolve_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
+    """Find the device; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        IncmaskError: the device that was asked for is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+    if not there[name]:
+        found = ", ".join(kind for kind, is_there in there.items() if is_there)
+        raise fail("setting device", f"{name!r} is not there (found: {found})", "use --set device=auto")
+    return torch.device(name)
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory of a GPU that can still be taken; None for a CPU, whose memory is the machine's."""
+    if device.type == "cuda":
+        # What torch keeps for later is free to it.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return None
+
+
+def fast_in_bfloat16(device: torch.device) -> bool:
+    """True where bfloat16 is computed in hardware; elsewhere it is many times slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False
+
+
+def autocast(device: torch.device, precision: Literal["auto", "float32", "bfloat16"]) -> AbstractContextManager[object]:
+    """The context in which networks are called."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bfloat16(device, precision))
+
+
+def computes_in_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether networks are called in bfloat16; ``auto`` does where that is fast."""
+    return precision == "bfloat16" or (precision == "auto" and fast_in_bfloat16(device))

@@ -1,0 +1,62 @@
+"""What goes wrong by a user's hand: what, where, what was expected, and how to mend it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, in one line.
+
+    Attributes:
+        where: the file, folder or option; "" where there is none.
+        what: what is wrong, and what was expected.
+        remedy: how to mend it.
+    """
+
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, f"{self.what}; {self.remedy}") if part)
+
+
+class IncmaskError(Exception):
+    """A mistake that the user can mend; the command line prints its lines without a traceback.
+
+    Args:
+        problems: what is wrong, one ``Problem`` each, one or more.
+
+    Attributes:
+        problems: the same as a tuple.
+    """
+
+    def __init__(self, problems: Problem | Sequence[Problem]):
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type, tuple[tuple[Problem, ...]]]:
+        # Errors come back from worker processes; the default would rebuild this one from its text.
+        return type(self), (self.problems,)
+
+
+def fail(where: object, what: str, remedy: str) -> IncmaskError:
+    """Make the error for a single problem: ``raise fail(path, "is no image", "remove it")``."""
+    return IncmaskError(Problem(str(where), what, remedy))
+
+
+_TOLD_AT_MOST = 30
+
+
+def raise_problems(problems: Sequence[Problem]) -> None:
+    """Raise what is wrong, where anything is; of many problems the first ones and their number.
+
+    Raises:
+        IncmaskError: there are problems.
+    """
+    if len(problems) > _TOLD_AT_MOST:
+        num_left = len(problems) - _TOLD_AT_MOST
+        problems = [*problems[:_TOLD_AT_MOST], Problem("", f"{num_left} more like these", "mend these first")]
+    if problems:
+        raise IncmaskError(problems)

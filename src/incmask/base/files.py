@@ -1,0 +1,65 @@
+"""Files written whole or not at all: a temporary name beside the target, then a rename."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from incmask.base.errors import IncmaskError, fail
+
+TEMPORARY_SUFFIX = ".part"
+"""Ending of a file that is still being written; such a file may always be deleted."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; rename it to ``path`` on success.
+
+    The parent folder is made where it lacks. On an exception the temporary file is removed and
+    what stood at ``path`` stays.
+
+    Raises:
+        IncmaskError: the folder cannot be written to, or the disk is full.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def cannot_write(path: Path, error: OSError) -> IncmaskError:
+    """Say why a file or folder cannot be written, and what to do."""
+    return fail(
+        path,
+        f"cannot be written ({error.strerror or error})",
+        "check the folder's permissions and the free disk space, or choose another output folder",
+    )
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write ``content`` as UTF-8 to ``path``, whole or not at all."""
+    write_bytes(path, content.encode())
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV, with a line for its header."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()

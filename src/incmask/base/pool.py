@@ -1,0 +1,241 @@
+"""Jobs in worker processes on this machine, one thread each."""
+
+import ctypes
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait as wait_for
+from typing import Any, Protocol, TypeVar
+
+from incmask.base.errors import IncmaskError, fail
+from incmask.base.progress import Report, ignore
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_ENVIRONMENT = {
+    # Small networks train best one a core; idle threads must not spin on the others' cores.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "KMP_BLOCKTIME": "0",
+}
+
+_LESS_MEMORY = "run the same command again with --set num_workers=1, or with a smaller --set batch_size and another -o"
+
+_LOG = logging.getLogger(__name__)
+
+_progress: Any = None
+"""In a worker: the queue to the parent."""
+
+_remedy = _LESS_MEMORY
+"""In a worker: what to do where memory does not suffice."""
+
+
+class LocalPool:
+    """Runs jobs side by side in worker processes.
+
+    Results do not depend on how many there are: each job runs on one thread, alone in its process.
+    Workers end by themselves when this process is killed.
+
+    Args:
+        num_workers: processes, 1 or more.
+        networks: whether jobs run networks; without, workers are small: torch is not loaded, and freed memory is
+            given back.
+        less_memory: what a person can do where memory does not suffice.
+        say: called here with each line that a worker logs; else they are logged here.
+    """
+
+    def __init__(
+        self,
+        num_workers: int,
+        *,
+        networks: bool = True,
+        less_memory: str = _LESS_MEMORY,
+        say: Callable[[str], None] = _LOG.warning,
+    ):
+        self.num_workers = num_workers
+        self._less_memory = less_memory
+        self._say = say
+        context = multiprocessing.get_context("spawn")
+        # Puts at once, so that what a job reports is here before its result is.
+        self._queue = context.SimpleQueue()
+        with _environment(_ENVIRONMENT), _hidden_main():
+            self._pool = ProcessPoolExecutor(
+                num_workers, context, initializer=_start, initargs=(self._queue, networks, less_memory)
+            )
+            # Processes start at the first submission, and take their environment from then.
+            wait([self._pool.submit(_nothing) for _ in range(num_workers)])
+
+    def run(
+        self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
+    ) -> Iterator[tuple[Job, Result]]:
+        """Yield each job with its result as it ends; ``report`` gets the amounts that the jobs report.
+
+        Args:
+            function: of a module's top level; called as ``function(job, report)`` in a worker.
+            jobs: values that can be sent to another process.
+            report: called here with each amount.
+
+        Raises:
+            IncmaskError: from a job, or a worker was killed.
+        """
+        pending: dict[Future[Result], Job] = {}
+        try:
+            pending |= {self._pool.submit(_call, function, job): job for job in jobs}
+            while pending:
+                done, _ = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
+                self._drain(report)
+                for future in done:
+                    yield pending.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise fail("worker process", "was killed, most likely for want of memory", self._less_memory) from error
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the workers, without waiting for jobs that still run."""
+        processes = list((self._pool._processes or {}).values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+        self._queue.close()
+
+    def __enter__(self) -> "LocalPool":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _drain(self, report: Report) -> None:
+        while not self._queue.empty():
+            item = self._queue.get()
+            self._say(item) if isinstance(item, str) else report(item)
+
+
+class Range(Protocol):
+    """The result of a job on some of many rows."""
+
+    @property
+    def first(self) -> int:
+        """The first of them."""
+
+
+RangeResult = TypeVar("RangeResult", bound=Range)
+
+
+def run_ranges(
+    pool: LocalPool, function: Callable[[Job, Report], RangeResult], jobs: Sequence[Job]
+) -> list[RangeResult]:
+    """Run jobs on ranges of rows and give what comes of them in the order of the rows."""
+    return sorted((result for _, result in pool.run(function, jobs, ignore)), key=lambda result: result.first)
+
+
+def _start(queue: Any, networks: bool, less_memory: str) -> None:
+    """Prepare a worker."""
+    global _progress, _remedy
+    _progress, _remedy = queue, less_memory
+    # Ctrl-C reaches the whole process group; the parent alone answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    logging.getLogger("incmask").addHandler(_ToParent())
+    logging.getLogger("incmask").propagate = False
+    import cv2
+
+    cv2.setNumThreads(1)
+    if networks:
+        keep_freed_memory()
+        import torch
+
+        torch.set_num_threads(1)
+
+
+class _ToParent(logging.Handler):
+    """Sends lines to the parent, among the reports."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _progress.put(self.format(record))
+
+
+def keep_freed_memory() -> None:
+    """Let the allocator keep what was freed: giving it back and taking it again costs more than training.
+
+    glibc alone; elsewhere nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+    mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+
+def _call(function: Callable[[Job, Report], Result], job: Job) -> Result:
+    try:
+        return function(job, _progress.put)
+    except MemoryError as error:
+        raise _no_memory() from error
+    except RuntimeError as error:
+        # Torch's allocators have no error of their own that is the same on all devices.
+        if "out of memory" in str(error) or "not enough memory" in str(error) or "allocate memory" in str(error):
+            raise _no_memory() from error
+        raise
+
+
+def _no_memory() -> IncmaskError:
+    return fail("worker process", "ran out of memory", _remedy)
+
+
+def _nothing() -> None:
+    pass
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Keep workers from importing the caller's script, which would start its own run in each of them.
+
+    Nothing of it is needed: jobs and their functions are this package's own.
+    """
+    main = sys.modules["__main__"]
+    before = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in before:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(main, name, value)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,229 @@
+"""The run folder: what was made, in a manifest; an artefact without its line there does not exist."""
+
+import hashlib
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import filelock
+import tomli_w
+
+from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.files import TEMPORARY_SUFFIX, whole_file, write_text
+
+MANIFEST, RUN, DATA, LOCK = "manifest.jsonl", "run.toml", "data.json", ".lock"
+
+
+class Store:
+    """A run folder held open by one process.
+
+    Args:
+        root: the folder; made if it is not there. One that holds other things is refused.
+        run: every choice, resolved; a folder that was begun with others is refused.
+        data: what the run is about (files, sizes, hashes); the same.
+
+    Raises:
+        IncmaskError: another process works there, the folder is no run, it was begun with other
+            choices or other data (the differences are listed), or it cannot be written.
+    """
+
+    def __init__(self, root: Path, *, run: Mapping[str, Any], data: Mapping[str, Any]):
+        self.root = root
+        try:
+            if root.exists() and not _is_run(root):
+                raise fail(root, "is there already and is no run folder", "choose another folder with -o")
+            root.mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(root / LOCK)
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise fail(root, "another process is working on this run", "wait for it or end it") from None
+        except OSError as error:
+            raise fail(
+                root, f"cannot be written ({error.strerror})", "choose another folder with -o or mend its permissions"
+            ) from error
+        try:
+            self._begin(run, data)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def has(self, *paths: Path) -> bool:
+        """True if all of these artefacts are there, whole."""
+        return all(self._size(path) == self._known.get(self._name(path), -1) for path in paths)
+
+    def record(self, *paths: Path) -> None:
+        """Enter files that were just written; from now on they exist."""
+        lines = []
+        for path in paths:
+            self._known[self._name(path)] = path.stat().st_size
+            entry = {"path": self._name(path), "bytes": path.stat().st_size, "sha256": hash_file(path)}
+            lines.append(json.dumps(entry) + "\n")
+        with open(self.root / MANIFEST, "a", encoding="utf-8") as manifest:
+            manifest.write("".join(lines))
+            manifest.flush()
+            os.fsync(manifest.fileno())
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a text artefact and enter it."""
+        write_text(path, text)
+        self.record(path)
+
+    def adopt(self, files: Mapping[Path, Path]) -> None:
+        """Take over finished files of another run (there: here), unless they are here already; no file is held twice.
+
+        Raises:
+            IncmaskError: one is not there.
+        """
+        if self.has(*files.values()):
+            return
+        for theirs, path in files.items():
+            if not theirs.is_file():
+                raise fail(theirs, "is not there", "finish that run first")
+            with whole_file(path) as temporary:
+                try:
+                    os.link(theirs, temporary)
+                except OSError:
+                    # Another disk, or one without links.
+                    shutil.copyfile(theirs, temporary)
+        self.record(*files.values())
+
+    def close(self) -> None:
+        """Let other processes work here."""
+        self._lock.release()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self, run: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        for left_over in self.root.rglob(f"*{TEMPORARY_SUFFIX}"):
+            # Images may lie in folders of such a name.
+            if left_over.is_file():
+                left_over.unlink()
+        # run.toml and data.json lie in the manifest too: a run killed between them begins afresh.
+        self._known = _read_manifest(self.root / MANIFEST)
+        for name, now, text in (
+            (RUN, _plain(run), tomli_w.dumps(_plain(run))),
+            (DATA, _plain(data), json.dumps(data, indent=1)),
+        ):
+            path = self.root / name
+            if name not in self._known:
+                self.write(path, text)
+                continue
+            if not self.has(path):
+                raise fail(path, "was changed or removed by hand", "restore it, or choose another folder with -o")
+            different = differences(_read(path), now)
+            if different:
+                raise IncmaskError(
+                    [Problem(str(path), line, "take it back, or choose another folder with -o") for line in different]
+                )
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _size(self, path: Path) -> int:
+        return path.stat().st_size if path.is_file() else -2
+
+
+def reopen(root: Path) -> Store:
+    """Hold open a run folder that was begun before, whatever it was begun with; raises as ``Store`` does."""
+    records = read_records(root)
+    return Store(root, run=records.run, data=records.data)
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a run is about: the content of its ``run.toml`` and ``data.json``, without what is None."""
+
+    run: dict[str, Any]
+    data: dict[str, Any]
+
+
+def as_records(*, run: Mapping[str, Any], data: Mapping[str, Any]) -> Records:
+    """What a run folder begun with these would say of itself."""
+    return Records(_plain(run), _plain(data))
+
+
+def read_records(root: Path) -> Records:
+    """Read what a run folder says of itself.
+
+    Raises:
+        IncmaskError: it is none.
+    """
+    return Records(_read(root / RUN), _read(root / DATA))
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str = "") -> list[str]:
+    """Say in a line each where two nested mappings differ, at most ten of them."""
+    lines: list[str] = []
+    for name in sorted({*there, *now}):
+        if name not in there or name not in now:
+            # Its value may be long, and says no more.
+            lines.append(f"{under}{name} was not there when the run began" if name in now else f"{under}{name} is gone")
+            continue
+        old, new = there[name], now[name]
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, under=f"{under}{name}.")
+        elif old != new:
+            lines.append(f"{under}{name} was {old!r} when the run began and is {new!r} now")
+    return lines if len(lines) <= 10 or under else [*lines[:9], f"and {len(lines) - 9} more differences"]
+
+
+def _is_run(folder: Path) -> bool:
+    """An empty folder may become one."""
+    if not folder.is_dir():
+        return False
+    return any((folder / name).exists() for name in (LOCK, MANIFEST)) or not any(folder.iterdir())
+
+
+def _read_manifest(path: Path) -> dict[str, int]:
+    """Sizes by name; a last line that was cut off by a kill is dropped from the file."""
+    if not path.exists():
+        return {}
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        with open(path, "r+b") as handle:
+            handle.truncate(len(whole))
+    try:
+        entries = [json.loads(line) for line in whole.splitlines()]
+        return {entry["path"]: entry["bytes"] for entry in entries}
+    except (ValueError, KeyError, TypeError) as error:
+        raise fail(path, f"is damaged ({error})", "restore it, or choose another folder with -o") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return _plain(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
+    except (OSError, ValueError) as error:
+        raise fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run") from error
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As values come back from a file: lists for tuples, and nothing for None, which TOML does not know."""
+
+    def without_none(there: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: without_none(value) if isinstance(value, dict) else value
+            for name, value in there.items()
+            if value is not None
+        }
+
+    return without_none(json.loads(json.dumps(values)))

@@ -1,0 +1,71 @@
+"""Progress as a person sees it."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from incmask.base.notebook import NotebookProgress, in_notebook
+from incmask.base.progress import Silent
+
+
+def show_progress() -> "Terminal | NotebookProgress":
+    """Give a listener that shows lines and a bar, in a notebook as HTML: ``with show_progress() as progress: ...``."""
+    return NotebookProgress() if in_notebook() else Terminal()
+
+
+class Terminal:
+    """Lines and one bar with the time left, on standard error."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            # Steps come in every few seconds at most; a short window would make the estimate jump.
+            TimeRemainingColumn(),
+            console=self._console,
+            speed_estimate_period=120,
+            transient=True,
+        )
+        self._task = self._bar.add_task("reading", total=None)
+
+    def say(self, line: str) -> None:
+        """A line for people."""
+        self._console.print(line, markup=False)
+
+    def expect(self, amount: float) -> None:
+        """Begin to count anew, up to ``amount``."""
+        self._bar.reset(self._task, total=amount)
+
+    def doing(self, what: str) -> None:
+        """Name what the bar counts."""
+        self._bar.update(self._task, description=what)
+
+    def advance(self, amount: float) -> None:
+        """Move the bar."""
+        self._bar.advance(self._task, amount)
+
+    def __enter__(self) -> "Terminal":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+class Quietly(Silent):
+    """Shows nothing."""
+
+    def __enter__(self) -> "Quietly":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass

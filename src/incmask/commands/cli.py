@@ -1,0 +1,42 @@
+"""The command line. Heavy modules are imported by the commands that need them."""
+
+import sys
+
+import typer
+
+from incmask.base.errors import IncmaskError
+from incmask.commands.exporting import export
+from incmask.commands.labelling import import_labels
+from incmask.commands.masking import mask
+from incmask.commands.predicting import predict
+from incmask.commands.preparing import check, prepare
+from incmask.commands.ranking import rank
+from incmask.commands.reporting import report
+from incmask.commands.shell import StoppedError
+from incmask.commands.training import compare, demo, run, settings
+
+app = typer.Typer(
+    help="Semi-supervised image segmentation: a few labelled images and many unlabelled ones in; a model, masks "
+    "for all images and the pixels not to be trusted out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+for command in (demo, check, run, compare, prepare, predict, mask, rank, report, export):
+    app.command()(command)
+app.command("import")(import_labels)
+app.command()(settings)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with exit code 1 and a line a problem."""
+    try:
+        app()
+    except IncmaskError as error:
+        for problem in error.problems:
+            typer.echo(f"incmask: {problem}", err=True)
+        sys.exit(1)
+    except StoppedError:
+        typer.echo("incmask: stopped; the same command goes on from here", err=True)
+        sys.exit(130)

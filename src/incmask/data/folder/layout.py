@@ -1,0 +1,297 @@
+"""A data folder's layout: where its parts, images and masks lie. Opens no image."""
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from incmask.base.errors import Problem
+from incmask.data.dataset import DataOptions
+from incmask.data.folder.pairing import Files, Pair, name_of, pair, split_by_suffix, without_mask_suffix
+from incmask.data.rounds import Round
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+OPTIONS_FILE = "incmask.toml"
+
+_PARTS = {
+    "labelled": ("labelled", "labeled", "train", "training"),
+    "unlabelled": ("unlabelled", "unlabeled"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+_IMAGES = ("images", "image", "imgs", "img", "inputs", "input")
+_MASKS = (
+    *("masks", "mask", "labels", "label", "annotations", "annotation", "groundtruths", "groundtruth", "gt"),
+    *("segmentations", "segmentation", "targets", "target"),
+)
+_SILENT = ("thumbs.db", "desktop.ini", "__macosx", OPTIONS_FILE)
+_EXPECTED = (
+    "expected are labelled/images, labelled/masks and unlabelled, or images beside masks, "
+    "or images with masks named such as x_mask.png in one folder"
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything lies.
+
+    Attributes:
+        parts: the pairs of "labelled", "unlabelled", "val" and "test"; parts that are not there are empty.
+        class_folders: the folders of the classes, sorted; empty where a mask is one file.
+        notes: what must be said aloud.
+        problems: what is wrong.
+    """
+
+    parts: dict[str, tuple[Pair, ...]]
+    class_folders: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass
+class _Log:
+    notes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, where: object, what: str, remedy: str) -> None:
+        self.problems.append(Problem(str(where), what, remedy))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The files of one part before they are paired."""
+
+    folder: Path
+    images: Files
+    masks: Files
+    mask_folder: Path | None
+
+
+def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) -> Layout:
+    """Find the parts of the folder ``root``, and the mask of each image by its name.
+
+    Problems do not end the search: what was found is given along with them.
+
+    Args:
+        root: the data folder.
+        options: what the folder does not tell.
+        rounds: of corrected masks that were added; their images are labelled, and unlabelled no more.
+    """
+    log = _Log()
+    empty: dict[str, tuple[Pair, ...]] = dict.fromkeys(_PARTS, ())
+    if not root.is_dir():
+        what = "is a file; a folder is expected" if root.exists() else "is not there"
+        log.problem(root, what, f"give the folder with the data; {_EXPECTED}")
+        return Layout(empty, problems=tuple(log.problems))
+    folders = _part_folders(root, log)
+    at_root = "labelled" not in folders
+    added = [root / each.folder for each in rounds]
+    parts = {name: _find_part(folder, options, log=log, skip=added) for name, folder in folders.items()}
+    if at_root:
+        # Beside parts, other folders are no data: they may be the results of a run.
+        skip = _subfolders(root) if folders else added
+        parts["labelled"] = _find_part(root, options, log=log, skip=skip)
+    _note_other_folders(root, [*folders.values(), *added], at_root, log)
+
+    class_folders = _class_folders(parts, options)
+    found = dict(empty)
+    for name, part in parts.items():
+        pairing = pair(
+            part.images, part.masks, mask_suffix=options.mask_suffix, class_folders=class_folders is not None
+        )
+        log.problems += pairing.problems
+        found[name] = pairing.pairs
+    if at_root and not found["unlabelled"] and "unlabelled" not in folders and parts["labelled"].masks:
+        bare = tuple(p for p in found["labelled"] if not p.masks)
+        if bare:
+            found["unlabelled"] = bare
+            found["labelled"] = tuple(p for p in found["labelled"] if p.masks)
+            log.notes.append(f"{len(bare)} images without a mask are taken as unlabelled")
+    _find_missing(root, parts, found, log)
+    for each in rounds:
+        _add_round(root, each, found, class_folders=class_folders is not None, log=log)
+    return Layout(found, class_folders or (), tuple(log.notes), tuple(log.problems))
+
+
+def _add_round(root: Path, added: Round, found: dict[str, tuple[Pair, ...]], *, class_folders: bool, log: _Log) -> None:
+    """Add the images of a round to the labelled ones, and take them out of the unlabelled ones."""
+    folder = root / added.folder
+    # Names are equal there, whatever suffixes the other masks have.
+    pairing = pair(
+        _files(folder / "images", log), _files(folder / "masks", log), mask_suffix=None, class_folders=class_folders
+    )
+    log.problems += pairing.problems
+    for each in pairing.pairs:
+        if not each.masks:
+            log.problem(each.image, "has no mask", f"remove the folder {added.folder}, and import the round again")
+    pairs = tuple(Pair(f"{added.prefix}{each.name}", each.image, each.masks) for each in pairing.pairs if each.masks)
+    found["labelled"] += pairs
+    names = {*added.names}
+    found["unlabelled"] = tuple(each for each in found["unlabelled"] if each.name not in names)
+    log.notes.append(f"round {added.number} added {len(pairs)} labelled images, which are unlabelled no more")
+
+
+def part_folder(root: Path, part: str) -> Path:
+    """Give the folder of a part, such as "labelled"; the data folder itself where it has no folder of its own."""
+    return _part_folders(root, _Log()).get(part, root)
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def _is_silent(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _SILENT
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_silent(path.name))
+
+
+def _one_of(folder: Path, names: Collection[str], log: _Log) -> Path | None:
+    """Give the subfolder with one of ``names``."""
+    found = [path for path in _subfolders(folder) if _plain(path.name) in names]
+    if len(found) > 1:
+        log.problem(
+            folder,
+            f"holds {' and '.join(path.name for path in found)}, which stand for the same; the first was taken",
+            "keep one of them",
+        )
+    return found[0] if found else None
+
+
+def _part_folders(root: Path, log: _Log) -> dict[str, Path]:
+    found = {part: _one_of(root, names, log) for part, names in _PARTS.items()}
+    return {part: folder for part, folder in found.items() if folder is not None}
+
+
+def _find_part(folder: Path, options: DataOptions, *, log: _Log, skip: Collection[Path]) -> _Part:
+    image_folder = _one_of(folder, _IMAGES, log)
+    mask_folder = _one_of(folder, _MASKS, log)
+    if image_folder is None:
+        outside = {path for path in (mask_folder, *skip) if path is not None}
+        images = _files(folder, log, skip=outside)
+    else:
+        images = _files(image_folder, log)
+    if mask_folder is None:
+        images, masks = split_by_suffix(images, options.mask_suffix)
+        return _Part(folder, images, masks, None)
+    masks = _files(mask_folder, log)
+    if options.mask_suffix is not None:
+        suffixed = {
+            below: path for below, path in masks.items() if without_mask_suffix(name_of(below), options.mask_suffix)
+        }
+        if len(suffixed) < len(masks):
+            num_left = len(masks) - len(suffixed)
+            log.notes.append(
+                f"{mask_folder.name}: {num_left} files do not end in {options.mask_suffix} and are left alone"
+            )
+        masks = suffixed
+    return _Part(folder, images, masks, mask_folder)
+
+
+def _files(folder: Path, log: _Log, *, skip: Collection[Path] = ()) -> Files:
+    """List the image files below ``folder``, following links but no circles."""
+    found: dict[PurePosixPath, Path] = {}
+    others: Counter[str] = Counter()
+    visited: set[Path] = set()
+
+    def refused(error: OSError) -> None:
+        log.problem(error.filename, f"cannot be read ({error.strerror})", "give yourself the right to read it")
+
+    for where, folder_names, file_names in os.walk(folder, followlinks=True, onerror=refused):
+        here = Path(where)
+        folder_names[:] = sorted(name for name in folder_names if not _is_silent(name) and here / name not in skip)
+        if here.resolve() in visited:
+            folder_names.clear()
+            continue
+        visited.add(here.resolve())
+        for name in file_names:
+            path = here / name
+            if _is_silent(name):
+                continue
+            if path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
+                found[PurePosixPath(path.relative_to(folder).as_posix())] = path
+            else:
+                others[path.suffix.casefold() or name] += 1
+    if others:
+        endings = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))
+        log.notes.append(f"{_short(folder)}: left alone, as they are no images that are read: {endings}")
+    return found
+
+
+def _short(folder: Path) -> str:
+    return "/".join(folder.parts[-2:])
+
+
+def _note_other_folders(root: Path, known: Collection[Path], at_root: bool, log: _Log) -> None:
+    if at_root and not any(_plain(path.name) in (*_IMAGES, *_MASKS) for path in _subfolders(root)):
+        return  # all folders below were searched for images
+    others = [
+        path.name
+        for path in _subfolders(root)
+        if path not in known and not (at_root and _plain(path.name) in (*_IMAGES, *_MASKS))
+    ]
+    if others:
+        log.notes.append(f"{root.name}: folders left alone: {', '.join(others)}")
+
+
+def _class_folders(parts: dict[str, _Part], options: DataOptions) -> tuple[str, ...] | None:
+    """Give the folders of the classes where masks come as one folder for each class; None where they do not."""
+    if options.encoding in ("grey", "colour"):
+        return None
+    if options.encoding is None and not any(isinstance(option.value, str) for option in options.classes):
+        direct = inside = 0
+        for part in parts.values():
+            names = {name_of(below) for below in part.images}
+            for below in part.masks:
+                name = name_of(below)
+                tail = name.partition("/")[2]
+                direct += name in names or without_mask_suffix(name, options.mask_suffix) in names
+                inside += tail in names or (without_mask_suffix(tail, options.mask_suffix) or None) in names
+        if direct or not inside:
+            return None
+    folders = {
+        unicodedata.normalize("NFC", path.name)
+        for part in parts.values()
+        if part.mask_folder is not None
+        for path in _subfolders(part.mask_folder)
+    }
+    return tuple(sorted(folders, key=lambda name: (name.casefold(), name)))
+
+
+def _find_missing(root: Path, parts: dict[str, _Part], found: dict[str, tuple[Pair, ...]], log: _Log) -> None:
+    """Tell of parts without images or masks, and of images without a mask where each must have one."""
+    for name in ("labelled", "val", "test"):
+        part = parts.get(name)
+        if part is None:
+            continue
+        if not part.images and (name != "labelled" or part.folder != root):
+            log.problem(part.folder, "holds no images", f"put them into {_short(part.folder)}/images")
+        elif not part.images:
+            log.problem(root, "holds no labelled images", _EXPECTED)
+        elif not part.masks and part.folder == root:
+            log.problem(
+                root,
+                "holds images but no masks, so it looks like the folder of the images alone",
+                f"give the folder above it; {_EXPECTED}",
+            )
+        elif not part.masks:
+            log.problem(
+                part.folder,
+                "holds images but no masks",
+                f"put them into {_short(part.folder)}/masks, each with the name of its image",
+            )
+        else:
+            for pair_ in found[name]:
+                if not pair_.masks:
+                    log.problem(
+                        pair_.image,
+                        "has no mask",
+                        "add one with the same name (an empty one where nothing is), or move the image to unlabelled",
+                    )
+            found[name] = tuple(pair_ for pair_ in found[name] if pair_.masks)
+    if "unlabelled" in parts and not parts["unlabelled"].images:
+        log.notes.append(f"{_short(parts['unlabelled'].folder)} holds no images")

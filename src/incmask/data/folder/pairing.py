@@ -1,0 +1,151 @@
+"""Which mask belongs to which image, by their names alone."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from incmask.base.errors import Problem
+
+Files = Mapping[PurePosixPath, Path]
+"""Files by their path below the folder in which they were looked for."""
+
+_MASK_SUFFIX = re.compile(
+    r"[ _.-](?:gtfine[ _.-])?"
+    r"(?:labeltrainids|labelids|color|masks?|labels?|seg|segmentations?|gt|ground[ _-]?truth|annotations?|targets?)$",
+    re.IGNORECASE,
+)
+_IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and the masks that bear its name.
+
+    Attributes:
+        name: path below the image folder, without the ending.
+        image: the image file.
+        masks: mask file by class folder; by "" where there are no class folders; empty where unlabelled.
+    """
+
+    name: str
+    image: Path
+    masks: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Pairs, sorted by name, and what did not fit."""
+
+    pairs: tuple[Pair, ...]
+    problems: tuple[Problem, ...]
+
+
+def name_of(below: PurePosixPath) -> str:
+    """Give the path without the ending, in the one Unicode form, since macOS writes another than the rest."""
+    return unicodedata.normalize("NFC", str(below.with_suffix("")))
+
+
+def split_by_suffix(files: Files, mask_suffix: str | None) -> tuple[Files, Files]:
+    """Tell images and masks apart in a folder that holds both: (images, masks).
+
+    A file is a mask where its name is ``mask_suffix`` longer than an image's; where no suffix is given,
+    one of the common ones. Where no two files belong together, all are images.
+    """
+    names = {name_of(below) for below in files}
+    names |= {_IMAGE_SUFFIX.sub("", name) for name in names}
+    masks = {below: path for below, path in files.items() if without_mask_suffix(name_of(below), mask_suffix)}
+    if not any(without_mask_suffix(name_of(below), mask_suffix) in names for below in masks):
+        return files, {}
+    return {below: path for below, path in files.items() if below not in masks}, masks
+
+
+def without_mask_suffix(name: str, mask_suffix: str | None) -> str:
+    """Give the name without the suffix of a mask; "" where it has none."""
+    if mask_suffix is None:
+        found = _MASK_SUFFIX.search(name)
+        return name[: found.start()] if found else ""
+    return name[: -len(mask_suffix)] if name.casefold().endswith(mask_suffix.casefold()) else ""
+
+
+def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders: bool) -> Pairing:
+    """Find the image of each mask.
+
+    The endings of image and mask may differ. A mask may have a suffix that its image lacks; an image may
+    have one of its own. Images without a mask stay, with no masks.
+
+    Args:
+        images: image files.
+        masks: mask files; with ``class_folders``, the first folder of each path is the class.
+        mask_suffix: the only suffix that masks have; None for any of the common ones, or none.
+        class_folders: each class has a folder of masks.
+    """
+    problems: list[Problem] = []
+    by_name: dict[str, Path] = {}
+    for below, path in sorted(images.items()):
+        name = name_of(below)
+        if name in by_name:
+            what = f"has the same name as {by_name[name].name}, so their results would overwrite each other"
+            problems.append(Problem(str(path), what, "rename or remove one of the two"))
+        else:
+            by_name[name] = path
+    by_full_name = {name: name for name in by_name}
+    by_short_name: dict[str, str] = {}
+    for name in by_name:
+        by_short_name.setdefault(_IMAGE_SUFFIX.sub("", name), name)
+
+    found: dict[str, dict[str, Path]] = {name: {} for name in by_name}
+    for below, path in sorted(masks.items()):
+        folder, name = "", name_of(below)
+        if class_folders:
+            folder, _, name = name.partition("/")
+            if not name:
+                problems.append(Problem(str(path), "lies outside the folders of the classes", "move it into one"))
+                continue
+        owner = next(
+            (
+                names[candidate]
+                for names in (by_full_name, by_short_name)
+                for candidate in _candidates(name, folder, mask_suffix)
+                if candidate in names
+            ),
+            None,
+        )
+        if owner is None:
+            problems.append(
+                Problem(
+                    str(path),
+                    "is a mask without an image",
+                    f"add the image {name}.* or take the mask out of the folder",
+                )
+            )
+        elif folder in found[owner]:
+            other = found[owner][folder].name
+            problems.append(
+                Problem(
+                    str(path),
+                    f"is a second mask, beside {other}, for the image {by_name[owner].name}",
+                    f"remove one, or name the masks to take under [data] in incmask.toml: "
+                    f'mask_suffix = "{_suffix_of(other, owner)}"',
+                )
+            )
+        else:
+            found[owner][folder] = path
+    return Pairing(tuple(Pair(name, by_name[name], found[name]) for name in by_name), tuple(problems))
+
+
+def _candidates(name: str, folder: str, mask_suffix: str | None) -> Iterable[str]:
+    """Give the names that the image of a mask may have, the likeliest first."""
+    if mask_suffix is not None:
+        return [without_mask_suffix(name, mask_suffix)]
+    names = [name, without_mask_suffix(name, None)]
+    if folder:
+        names += [without_mask_suffix(name, f"{separator}{folder}") for separator in "_-. "]
+    return [candidate for candidate in names if candidate]
+
+
+def _suffix_of(file_name: str, owner: str) -> str:
+    stem = PurePosixPath(file_name).stem
+    short = _IMAGE_SUFFIX.sub("", PurePosixPath(owner).name)
+    return stem[len(short) :] if stem.startswith(short) and stem != short else "_mask"

@@ -1,0 +1,262 @@
+"""A folder to a data set: reads every file once, and tells of everything that is wrong with it."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
+from incmask.data.folder.classes import SETTLE
+from incmask.data.folder.layout import Layout, find_layout
+from incmask.data.folder.pairing import Pair
+from incmask.data.folder.recognise import (
+    Recognised,
+    kind_of,
+    noise_problem,
+    outside_problem,
+    recognise,
+    recognise_folders,
+)
+from incmask.data.folder.summary import absent_notes, channel_notes, label_statistics, leak_notes, recognition_notes
+from incmask.data.images.masks import MaskFacts, mask_facts
+from incmask.data.images.readers import ImageFacts, image_facts
+from incmask.data.rounds import Round, read_rounds
+
+OnFile = Callable[[int, int], None]
+"""Called with the number of files read and of all files."""
+
+_MAX_THREADS = 8
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a folder holds.
+
+    Attributes:
+        dataset: the part of it that can be used; None where nothing can.
+        problems: what is wrong; a data set with problems is only good to be described.
+    """
+
+    dataset: Dataset | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """Facts of the files that could be read."""
+
+    images: Mapping[Path, ImageFacts]
+    masks: Mapping[Path, MaskFacts]
+
+
+def load_dataset(root: str | Path, options: DataOptions | None = None, *, on_file: OnFile | None = None) -> Dataset:
+    """Scan a folder that must be in order.
+
+    Raises:
+        IncmaskError: with all problems, where there are any.
+    """
+    found = scan(root, options, on_file=on_file)
+    if found.problems:
+        raise IncmaskError(found.problems)
+    assert found.dataset is not None, "no data set without a problem"
+    return found.dataset
+
+
+def scan(
+    root: str | Path,
+    options: DataOptions | None = None,
+    *,
+    on_file: OnFile | None = None,
+    rounds: Sequence[Round] | None = None,
+) -> Scan:
+    """Read all files of a folder and find out what they mean; changes nothing.
+
+    Never stops at the first problem: all are collected, one for each file.
+
+    Args:
+        root: the data folder.
+        options: what the folder itself does not tell.
+        on_file: told of the progress.
+        rounds: of corrected masks; None: those that the folder tells of.
+    """
+    root, options = Path(root), options or DataOptions()
+    if rounds is None:
+        try:
+            rounds = read_rounds(root)
+        except IncmaskError as error:
+            return Scan(None, error.problems)
+    ignore = next((each.ignore for each in rounds if each.ignore is not None), None)
+    if options.ignore is None and ignore is not None:
+        options = options.model_copy(update={"ignore": ignore})
+    layout = find_layout(root, options, rounds)
+    problems = list(layout.problems)
+    contents = _read_files(layout, problems, on_file)
+    recognised = _recognise(root, layout, contents, options=options, problems=problems)
+    channels = _channels(contents.images, options, problems)
+    if recognised is None or channels is None:
+        return Scan(None, tuple(problems))
+    bad = {Path(problem.where) for problem in problems}
+    items = {
+        part: tuple(
+            item
+            for pair in pairs
+            if (item := _item(pair, contents, recognised, bad=bad, problems=problems)) is not None
+        )
+        for part, pairs in layout.parts.items()
+    }
+    position_class = _position_class(recognised, options, root, problems)
+    if not items["labelled"]:
+        if not problems:
+            problems.append(Problem(str(root), "holds no labelled images", "add images with masks to labelled"))
+        return Scan(None, tuple(problems))
+    statistics = label_statistics(items["labelled"], contents.masks, recognised)
+    notes = (
+        *layout.notes,
+        *recognition_notes(recognised),
+        *channel_notes(contents.images, channels, options),
+        *absent_notes(items, recognised, statistics),
+        *leak_notes(items, contents.images),
+    )
+    dataset = Dataset(
+        root=root,
+        task=recognised.task,
+        classes=recognised.classes,
+        encoding=recognised.encoding,
+        channels=channels,
+        **items,
+        notes=notes,
+        statistics=statistics,
+        position_class=position_class,
+        intensity=options.intensity,
+    )
+    return Scan(dataset, tuple(problems))
+
+
+def _read_files(layout: Layout, problems: list[Problem], on_file: OnFile | None) -> _Contents:
+    pairs = [pair for part in layout.parts.values() for pair in part]
+    images = [pair.image for pair in pairs]
+    masks = [path for pair in pairs for path in pair.masks.values()]
+    jobs: list[Callable[[], ImageFacts | MaskFacts]] = [
+        *(lambda path=path: image_facts(path) for path in images),
+        *(lambda path=path: mask_facts(path) for path in masks),
+    ]
+    facts: list[ImageFacts | MaskFacts | None] = []
+    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+        for done, result in enumerate(pool.map(_attempt, jobs), start=1):
+            if isinstance(result, IncmaskError):
+                problems += result.problems
+                facts.append(None)
+            else:
+                facts.append(result)
+            if on_file is not None:
+                on_file(done, len(jobs))
+    known = dict(zip([*images, *masks], facts, strict=True))
+    return _Contents(
+        {path: fact for path, fact in known.items() if isinstance(fact, ImageFacts)},
+        {path: fact for path, fact in known.items() if isinstance(fact, MaskFacts)},
+    )
+
+
+def _attempt(read: Callable[[], ImageFacts | MaskFacts]) -> ImageFacts | MaskFacts | IncmaskError:
+    try:
+        return read()
+    except IncmaskError as error:
+        return error
+
+
+def _recognise(
+    root: Path, layout: Layout, contents: _Contents, *, options: DataOptions, problems: list[Problem]
+) -> Recognised | None:
+    if not layout.parts["labelled"]:
+        return None
+    masks = contents.masks
+    is_folders = bool(layout.class_folders) or options.encoding == "folders"
+    kind: MaskKind = "folders" if is_folders else kind_of(masks.values(), options)
+    noise = {path: noise_problem(fact, kind, options) for path, fact in masks.items()}
+    problems += [problem for problem in noise.values() if problem]
+
+    def clean(*parts: str) -> list[MaskFacts]:
+        paths = [path for part in parts for pair in layout.parts[part] for path in pair.masks.values()]
+        return [masks[path] for path in paths if path in masks and noise[path] is None]
+
+    try:
+        if is_folders:
+            by_folder: dict[str, list[MaskFacts]] = {folder: [] for folder in layout.class_folders}
+            for pair in (pair for part in layout.parts.values() for pair in part):
+                for folder, path in pair.masks.items():
+                    if path in masks and noise[path] is None:
+                        by_folder[folder].append(masks[path])
+            return recognise_folders(by_folder, layout.class_folders, options=options, where=root)
+        labelled = clean("labelled")
+        if not labelled:
+            return None
+        recognised = recognise(labelled, clean("val", "test"), kind=kind, options=options, where=root)
+    except IncmaskError as error:
+        problems += error.problems
+        return None
+    for fact in clean(*layout.parts):
+        if problem := outside_problem(fact, recognised, declared=bool(options.classes)):
+            problems.append(problem)
+    return recognised
+
+
+def _channels(images: Mapping[Path, ImageFacts], options: DataOptions, problems: list[Problem]) -> int | None:
+    counts = Counter(fact.channels for fact in images.values())
+    if not counts:
+        return None
+    wanted = options.channels or (3 if set(counts) == {1, 3} else max(counts, key=lambda c: (counts[c], c)))
+    if options.channels is None and wanted == 1 and 3 in counts:
+        wanted = 3
+    fitting = {wanted} | ({1} if wanted == 3 else {3} if wanted == 1 and options.channels else set())
+    for path, fact in images.items():
+        if fact.channels not in fitting:
+            why = "channels in incmask.toml is" if options.channels else f"{counts[wanted]} images have"
+            remedy = "convert it, or take it out of the folder"
+            problems.append(Problem(str(path), f"has a channel count of {fact.channels}, while {why} {wanted}", remedy))
+    return wanted
+
+
+def _item(
+    pair: Pair, contents: _Contents, recognised: Recognised, *, bad: set[Path], problems: list[Problem]
+) -> Item | None:
+    image = contents.images.get(pair.image)
+    if image is None:
+        return None
+    is_good = not (bad & {pair.image, *pair.masks.values()})
+    for path in pair.masks.values():
+        mask = contents.masks.get(path)
+        if mask is not None and (mask.height, mask.width) != (image.height, image.width):
+            is_good = False
+            problems.append(_size_problem(path, mask, pair.image, image))
+    masks: tuple[Path | None, ...] | None = None
+    if pair.masks:
+        is_folders = recognised.encoding.kind == "folders"
+        keys = [str(info.value) for info in recognised.classes] if is_folders else [""]
+        masks = tuple(pair.masks.get(key) for key in keys)
+    return Item(pair.name, pair.image, masks, image.height, image.width) if is_good else None
+
+
+def _size_problem(path: Path, mask: MaskFacts, image_path: Path, image: ImageFacts) -> Problem:
+    what = f"has {mask.width}×{mask.height} pixels, but its image {image_path.name} {image.width}×{image.height}"
+    if image.turned and (mask.height, mask.width) == (image.width, image.height):
+        what += ", which its EXIF orientation turns by 90°"
+        return Problem(str(path), what, "turn the mask as the image is displayed, or remove its orientation")
+    return Problem(str(path), what, "export the mask in the size of its image")
+
+
+def _position_class(recognised: Recognised, options: DataOptions, root: Path, problems: list[Problem]) -> str | None:
+    names = [info.name for info in recognised.classes]
+    if options.position_class is not None:
+        if options.position_class in names and recognised.task == "multilabel":
+            return options.position_class
+        listed = ", ".join(names)
+        what = f'position_class = "{options.position_class}" is no class of a multilabel task; there are {listed}'
+        problems += fail(root, what, f"{SETTLE} one of the classes").problems
+        return None
+    if recognised.task != "multilabel":
+        return None
+    return next((name for name in names if name.casefold() in POSITION_NAMES), None)

@@ -1,0 +1,112 @@
+"""What must be said aloud of a data set, and the pixel counts of its classes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from incmask.data.dataset import DataOptions, Item, LabelStatistics
+from incmask.data.folder.recognise import Recognised, view
+from incmask.data.images.masks import MaskFacts
+from incmask.data.images.readers import ImageFacts
+
+_EXAMPLES = 3
+_LISTED_CLASSES = 20
+_KINDS = {"grey": "values", "colour": "colours", "folders": "one folder for each class"}
+
+
+def recognition_notes(recognised: Recognised) -> list[str]:
+    """Tell how the masks were understood."""
+    encoding = recognised.encoding
+    classes = [f"{info.name} = {_text(info.value)}" for info in recognised.classes[:_LISTED_CLASSES]]
+    more = len(recognised.classes) - len(classes)
+    listed = ", ".join(classes) + (f" and {more} more" if more else "")
+    ignored = "" if encoding.ignore is None else f"; {_text(encoding.ignore)} is ignored"
+    return [f"masks in {_KINDS[encoding.kind]}, read as {recognised.task}: {listed}{ignored}", *recognised.notes]
+
+
+def _text(value: object) -> str:
+    return f"{value}/" if isinstance(value, str) else str(value)
+
+
+def label_statistics(items: Sequence[Item], masks: Mapping[Path, MaskFacts], recognised: Recognised) -> LabelStatistics:
+    """Count the pixels of each class over ``items``."""
+    class_pixels = [0] * len(recognised.classes)
+    ignored = total = empty = 0
+    encoding = recognised.encoding
+    for item in items:
+        paths = item.masks or ()
+        size = item.height * item.width
+        found = [0] * len(class_pixels)
+        if encoding.kind == "folders":
+            for index, path in enumerate(paths):
+                counts: Mapping[int, int] = masks[path].counts if path is not None else {}
+                found[index] = sum(count for value, count in counts.items() if value not in (0, encoding.ignore))
+                ignored += counts.get(encoding.ignore, 0) if isinstance(encoding.ignore, int) else 0
+        else:
+            first_id = int(recognised.task == "binary")
+            counts = view(masks[path], encoding.kind) if (path := paths[0]) is not None else {}
+            for value, class_id in recognised.ids().items():
+                if class_id >= first_id:
+                    found[class_id - first_id] = counts.get(value, 0)
+            background = counts.get(0, 0) if first_id else 0
+            ignored += size - sum(found) - background
+        class_pixels = [have + more for have, more in zip(class_pixels, found, strict=True)]
+        total += size
+        empty += not any(found[1:] if recognised.task == "multiclass" else found)
+    if encoding.kind == "folders":
+        ignored = round(ignored / len(class_pixels))
+    return LabelStatistics(tuple(class_pixels), ignored, total, empty)
+
+
+def channel_notes(images: Mapping[Path, ImageFacts], channels: int, options: DataOptions) -> list[str]:
+    """Tell what is done to bring images to the network's channels and to 8 bits."""
+    counts = Counter(fact.channels for fact in images.values())
+    notes = []
+    if channels == 3 and counts[1] and counts[3]:
+        notes.append(f"{counts[1]} grey and {counts[3]} RGB images: grey is repeated to three channels")
+    elif channels == 1 and counts[3]:
+        notes.append(f"{counts[3]} RGB images are turned to grey, as channels = 1 asks for")
+    deep = [fact.dtype for fact in images.values() if fact.dtype != "uint8"]
+    if deep:
+        how = f"from {options.intensity[0]:g} … {options.intensity[1]:g}" if options.intensity else "image by image"
+        notes.append(
+            f"{len(deep)} images have more than 8 bits ({', '.join(sorted(set(deep)))}): scaled {how} to 8 bits"
+        )
+    return notes
+
+
+def absent_notes(items: Mapping[str, Sequence[Item]], recognised: Recognised, statistics: LabelStatistics) -> list[str]:
+    """Tell of classes and parts that are not there, and of hidden truth."""
+    notes = []
+    if len(recognised.classes) == 1 and recognised.task == "multiclass":
+        notes.append("the masks hold one class only: there is nothing to tell apart")
+    for info, num_pixels in zip(recognised.classes, statistics.class_pixels, strict=True):
+        if not num_pixels:
+            notes.append(f"the class {info.name} does not occur on any labelled image")
+    for part in ("unlabelled", "val", "test"):
+        if not items[part]:
+            notes.append(f"there are no {part} images")
+    truths = sum(item.masks is not None for item in items["unlabelled"])
+    if truths:
+        notes.append(f"{truths} unlabelled images have masks: hidden truth, used by fully supervised comparisons only")
+    return notes
+
+
+def leak_notes(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]) -> list[str]:
+    """Tell of images that are in two parts, by name or by content."""
+    notes = []
+    parts = ("labelled", "val", "test", "unlabelled")
+    for first_index, first in enumerate(parts):
+        digests = {images[item.image].digest for item in items[first]}
+        names = {item.name for item in items[first]}
+        for second in parts[first_index + 1 :]:
+            by_name = second != "unlabelled"
+            same = [
+                item.name
+                for item in items[second]
+                if images[item.image].digest in digests or (by_name and item.name in names)
+            ]
+            if same:
+                shown = ", ".join(same[:_EXAMPLES]) + (", …" if len(same) > _EXAMPLES else "")
+                notes.append(f"{len(same)} images are in {first} and in {second}, so scores are too good: {shown}")
+    return notes

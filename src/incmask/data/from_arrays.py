@@ -1,0 +1,231 @@
+"""A data set that is in memory, and the data folder that is made of it."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import tifffile
+import tomli_w
+
+from incmask.base.config import CONFIG_NAME, IGNORED, Task
+from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.files import TEMPORARY_SUFFIX, whole_file, write_text
+from incmask.data.dataset import MAX_CLASSES, ClassInfo, default_colour
+from incmask.data.images.writers import write_label
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayData:
+    """What a data folder holds, as arrays of any and different sizes.
+
+    Attributes:
+        images: (H, W) or (H, W, C) each, of any integer or float type; 8-bit values as they are, others are scaled
+            as those of files are.
+        masks: one for each image, of its height and width, bool or integers: (H, W) with 0 and 1 for binary, (H, W)
+            with ids from 0 for multiclass, (H, W, K) with 0 and 1 for multilabel; 255 where a pixel has no label.
+        unlabelled: images without masks.
+        val_images: to choose models by; none: part of ``images`` is set aside.
+        val_masks: theirs, as ``masks``.
+        test_images: for the final scores.
+        test_masks: theirs, as ``masks``.
+        task: "binary", "multiclass" or "multilabel"; None: multilabel for masks of three axes, binary for those
+            of 0 and 1, else multiclass.
+        class_names: of the foreground alone for binary, of all ids for multiclass, of the channels for multilabel;
+            None: "foreground", or "background" and "class_1" on, or "class_1" on.
+    """
+
+    images: Sequence[np.ndarray]
+    masks: Sequence[np.ndarray]
+    unlabelled: Sequence[np.ndarray] = ()
+    val_images: Sequence[np.ndarray] = ()
+    val_masks: Sequence[np.ndarray] = ()
+    test_images: Sequence[np.ndarray] = ()
+    test_masks: Sequence[np.ndarray] = ()
+    task: Task | None = None
+    class_names: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What the masks of a data set mean.
+
+    Attributes:
+        task: what their values are.
+        classes: as ``Dataset.classes``.
+        ignored: whether any pixel has no label.
+    """
+
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    ignored: bool
+
+
+def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
+    """Write arrays as a data folder with its ``incmask.toml``, whole or not at all.
+
+    Args:
+        data: the arrays; images become TIFF files of their own type, float64 and wide integers float32.
+        folder: one that is not there, or is empty.
+
+    Raises:
+        IncmaskError: an array is no image or no mask, they do not fit each other, or the folder holds something or
+            cannot be written.
+    """
+    folder = Path(folder)
+    meaning = _meaning(data)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise fail(folder, "is there already", "choose another folder, or remove it")
+    making = folder.with_name(f"{folder.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        for part, images, masks in _parts(data):
+            for index, image in enumerate(images):
+                _write_image(making / part / "images" / f"{_name(part, index)}.tif", image)
+            for index, mask in enumerate(masks):
+                label = np.ascontiguousarray(mask, np.uint8)
+                write_label(
+                    making / part / "masks",
+                    _name(part, index),
+                    label,
+                    task=meaning.task,
+                    classes=meaning.classes,
+                    ignored=meaning.ignored,
+                )
+        write_text(making / CONFIG_NAME, _config(meaning))
+        if folder.exists():
+            folder.rmdir()
+        making.rename(folder)
+    except OSError as error:
+        raise fail(folder, f"cannot be written ({error.strerror})", "choose another folder") from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _name(part: str, index: int) -> str:
+    # Of equal length, so that their order by name is that of the arrays. The part, since images of one name in two
+    # parts would be taken for the same.
+    return f"{part}-{index:06d}"
+
+
+def _parts(data: ArrayData) -> Iterator[tuple[str, Sequence[np.ndarray], Sequence[np.ndarray]]]:
+    yield "labelled", data.images, data.masks
+    yield "unlabelled", data.unlabelled, ()
+    yield "val", data.val_images, data.val_masks
+    yield "test", data.test_images, data.test_masks
+
+
+def _write_image(path: Path, image: np.ndarray) -> None:
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * np.uint8(255)
+    elif image.dtype not in (np.uint8, np.uint16):
+        image = image.astype(np.float32)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    is_rgb = image.ndim == 3 and image.shape[2] == 3
+    with whole_file(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            image,
+            photometric="rgb" if is_rgb else "minisblack",
+            planarconfig="contig" if image.ndim == 3 else None,
+            compression="zlib",
+            metadata=None,
+        )
+
+
+def _config(meaning: _Meaning) -> str:
+    """Say of the masks what a scan might take otherwise."""
+    classes = [{"name": info.name, "value": info.value, "colour": list(info.colour)} for info in meaning.classes]
+    values: dict[str, Any] = {
+        "task": meaning.task,
+        "encoding": "folders" if meaning.task == "multilabel" else "grey",
+        "ignore": IGNORED if meaning.ignored else "none",
+        "classes": classes,
+    }
+    return tomli_w.dumps({"data": values})
+
+
+def _meaning(data: ArrayData) -> _Meaning:
+    """Check all arrays and find out what the masks mean."""
+    problems = [problem for part in _parts(data) for problem in _problems(*part)]
+    if problems:
+        raise IncmaskError(problems)
+    masks = [*data.masks, *data.val_masks, *data.test_masks]
+    if not masks:
+        raise fail("ArrayData.masks", "holds no masks", "give some labelled images")
+    channels = {mask.shape[2:] for mask in masks}
+    if len(channels) > 1:
+        raise fail("ArrayData.masks", "have different numbers of axes or channels", "give all the same classes")
+    values = set(chain.from_iterable(np.unique(mask).tolist() for mask in masks))
+    (channel_shape,) = channels
+    task = data.task or _task(channel_shape, values - {IGNORED})
+    _check_values(task, channel_shape, values)
+    ignored = IGNORED in values
+    num_ids = max(values - {IGNORED}, default=0) + 1
+    num_classes = {"binary": 1, "multilabel": sum(channel_shape), "multiclass": max(2, num_ids)}[task]
+    return _Meaning(task, _classes(task, num_classes, data.class_names, ignored=ignored), ignored)
+
+
+def _task(channel_shape: tuple[int, ...], values: set[int]) -> Task:
+    if channel_shape:
+        return "multilabel"
+    return "binary" if values <= {0, 1} else "multiclass"
+
+
+def _check_values(task: str, channel_shape: tuple[int, ...], values: set[int]) -> None:
+    where = "ArrayData.masks"
+    if task not in get_args(Task):
+        raise fail("ArrayData.task", f"is {task!r}", f"choose one of {', '.join(get_args(Task))}")
+    if bool(channel_shape) != (task == "multilabel"):
+        expected = "(H, W, K)" if task == "multilabel" else "(H, W)"
+        raise fail(where, f"{task} masks have {2 + len(channel_shape)} axes, expected {expected}", "change their shape")
+    most = MAX_CLASSES - 1 if task == "multiclass" else 1
+    if outside := sorted(value for value in values if not (0 <= value <= most or value == IGNORED)):
+        raise fail(where, f"hold {outside[:5]}, {task} masks 0 to {most}", "renumber the classes")
+    if task != "multiclass" and IGNORED in values and 1 not in values:
+        raise fail(where, "hold 255, which means no label, and nowhere 1", "give masks > 0 if 255 is the foreground")
+
+
+def _classes(task: Task, num: int, names: Sequence[str] | None, *, ignored: bool) -> tuple[ClassInfo, ...]:
+    default = [f"class_{index}" for index in range(1, num + 1)]
+    default = {"binary": ["foreground"], "multilabel": default, "multiclass": ["background", *default[:-1]]}[task]
+    names = default if names is None else list(names)
+    if task == "multiclass" and names is not default:
+        num = max(num, len(names))
+    if len(names) != num or len(set(names)) < num or not all(names):
+        raise fail("ArrayData.class_names", f"are {names}", f"give {num} different names")
+    if task == "binary":
+        return (ClassInfo(names[0], (255, 255, 255), 1 if ignored else 255),)
+    if task == "multilabel":
+        # The folders have names of their own, since those of the classes may be none for a folder.
+        return tuple(ClassInfo(name, default_colour(i), f"class_{i}") for i, name in enumerate(names, 1))
+    return tuple(ClassInfo(name, default_colour(i), i) for i, name in enumerate(names))
+
+
+def _problems(part: str, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Iterator[Problem]:
+    prefix = "" if part in ("labelled", "unlabelled") else f"{part}_"
+    image_list, mask_list = ("unlabelled", "") if part == "unlabelled" else (f"{prefix}images", f"{prefix}masks")
+    for index, image in enumerate(images):
+        if what := _wrong_with_image(image):
+            yield Problem(f"{image_list}[{index}]", what, "convert it")
+    if part == "unlabelled":
+        return
+    if len(masks) != len(images):
+        yield Problem(mask_list, f"{len(masks)} masks for {len(images)} images", "give one for each")
+    for index, (mask, image) in enumerate(zip(masks, images, strict=False)):
+        if mask.ndim not in (2, 3) or mask.dtype.kind not in "bui":
+            what = f"expected (H, W) or (H, W, K) integers, got {mask.dtype} {mask.shape}"
+            yield Problem(f"{mask_list}[{index}]", what, "convert it")
+        elif mask.shape[:2] != image.shape[:2]:
+            what = f"has shape {mask.shape[:2]} for an image of {image.shape[:2]}"
+            yield Problem(f"{mask_list}[{index}]", what, "give it the image's height and width")
+
+
+def _wrong_with_image(image: np.ndarray) -> str:
+    if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "buif":
+        return f"expected (H, W) or (H, W, C) numbers, got {image.dtype} {image.shape}"
+    return "" if np.isfinite(image).all() else "has NaN or infinite intensities"

@@ -1,0 +1,186 @@
+"""Images read some rows at a time, so that one larger than memory can be predicted."""
+
+import math
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import tifffile
+
+from incmask.base.errors import IncmaskError, fail
+from incmask.data.images.page_rows import PageRows
+from incmask.data.images.pages import full_planes
+from incmask.data.images.readers import to_network_range
+
+STRIP_ROWS = 256
+"""PixelRows that are looked at together where something is found out about a whole image."""
+
+_PERCENTILES = (0.1, 99.9)
+
+
+class PixelRows(Protocol):
+    """An image of which some rows at a time are in memory.
+
+    Attributes:
+        height, width: in pixels.
+    """
+
+    height: int
+    width: int
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """PixelRows ``first`` to ``last - 1``: (rows, W, C)."""
+
+    def close(self) -> None:
+        """Let go of the file, if there is one."""
+
+
+class ArrayRows:
+    """An image that is in memory.
+
+    Args:
+        image: (H, W, C).
+    """
+
+    def __init__(self, image: np.ndarray):
+        self._image = image
+        self.height, self.width = image.shape[:2]
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """PixelRows ``first`` to ``last - 1``: (rows, W, C)."""
+        return self._image[first:last]
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class TiffRows:
+    """The full-size picture of a TIFF, decoded piece by piece: (H, W, C) in the file's own type, without alpha.
+
+    Args:
+        path: the file: of one page, or of one for each channel; see ``full_planes``.
+
+    Raises:
+        IncmaskError: the file is broken, has several pages that are no channels, or stores its pixels in a single
+            large compressed piece.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        try:
+            # Pixels in other files, which OME-TIFF allows, are not looked for there.
+            self._file = tifffile.TiffFile(path, _multifile=False)
+        except Exception as error:  # tifffile raises anything on broken files
+            raise _broken(path, error) from error
+        try:
+            planes = full_planes(path, self._file)
+            self._planes = [PageRows(path, self._file, plane) for plane in planes]
+        except IncmaskError:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
+            raise _broken(path, error) from error
+        self.height, self.width = self._planes[0].height, self._planes[0].width
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """PixelRows ``first`` to ``last - 1``: (rows, W, C)."""
+        try:
+            parts = [plane.read(first, last) for plane in self._planes]
+        except Exception as error:  # decoders raise anything on broken files
+            raise _broken(self._path, error) from error
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, 2)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+class NetworkRows:
+    """PixelRows as the network sees them: 8 bits and its number of channels.
+
+    Args:
+        rows: of any type.
+        channels, intensity: as for ``to_network_range``.
+        where: the file, for messages.
+
+    Raises:
+        IncmaskError: intensities that are neither of 8 nor of 16 bits, for which no two are named.
+    """
+
+    def __init__(self, rows: PixelRows, *, channels: int, intensity: tuple[float, float] | None, where: object = ""):
+        self._rows, self._channels, self._where = rows, channels, where
+        self.height, self.width = rows.height, rows.width
+        # Channels of their own have limits of their own.
+        known = intensity is not None or rows.read(0, 1).dtype == np.uint8
+        self._limits = [intensity] if known else _limits(rows, where)
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """PixelRows ``first`` to ``last - 1``: uint8, (rows, W, channels)."""
+        values = self._rows.read(first, last)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise fail(self._where, "has NaN or infinite intensities", "replace them by numbers, such as 0")
+        if len(self._limits) > 1:
+            planes = [
+                to_network_range(values[..., [index]], 1, intensity=limits) for index, limits in enumerate(self._limits)
+            ]
+            values = np.concatenate(planes, 2)
+            return to_network_range(values, self._channels, where=self._where)
+        return to_network_range(values, self._channels, intensity=self._limits[0], where=self._where)
+
+    def close(self) -> None:
+        """Let go of the file, if there is one."""
+        self._rows.close()
+
+
+def open_big_image(path: Path, *, at_least: int) -> TiffRows | None:
+    """Open a TIFF of ``at_least`` pixels or more; None for everything else, which is read whole.
+
+    Raises:
+        IncmaskError: it is such a TIFF but cannot be read; see ``TiffRows``.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            if page.imagelength * page.imagewidth < at_least:
+                return None
+    except Exception:  # no TIFF, or a broken one, of which the usual reader says more
+        return None
+    return TiffRows(path)
+
+
+def _limits(rows: PixelRows, where: object) -> list[tuple[float, float] | None]:
+    """The percentiles that ``to_network_range`` takes of a whole image: one pair, or one for each channel."""
+    first = rows.read(0, 1)
+    if first.dtype != np.uint16:
+        raise fail(
+            where,
+            f"is too large to find the range of its {first.dtype} intensities",
+            "save it with 8 or 16 bits, or name the range as `intensity` when training",
+        )
+    num = 1 if first.shape[2] in (1, 3) else first.shape[2]
+    counts = np.zeros((num, 1 << 16), np.int64)
+    for top in range(0, rows.height, STRIP_ROWS):
+        values = rows.read(top, min(top + STRIP_ROWS, rows.height))
+        for index in range(num):
+            part = values if num == 1 else values[..., index]
+            counts[index] += np.bincount(part.ravel(), minlength=1 << 16)
+    return [_percentiles(each) for each in counts]
+
+
+def _percentiles(counts: np.ndarray) -> tuple[float, float]:
+    """The percentiles of as many whole numbers 0, 1, 2, … as ``counts`` says, linear between neighbours."""
+    up_to = np.cumsum(counts)
+    low, high = (_number_at(up_to, (int(up_to[-1]) - 1) * percent / 100) for percent in _PERCENTILES)
+    return low, high
+
+
+def _number_at(up_to: np.ndarray, place: float) -> float:
+    before = math.floor(place)
+    low, high = np.searchsorted(up_to, [before, min(before + 1, int(up_to[-1]) - 1)], side="right")
+    return float(low + (place - before) * (high - low))
+
+
+def _broken(path: Path, error: Exception) -> IncmaskError:
+    text = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+    return fail(path, f"is broken or truncated ({text})", "copy or export the file again")

@@ -1,0 +1,81 @@
+"""The pages of a TIFF that hold its picture: one, or one for each channel."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from incmask.base.errors import fail
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Where pixels of a picture lie.
+
+    Attributes:
+        page: the page that tells how they are stored.
+        skipped: pixels of earlier planes that lie before them in the page's data, which are not compressed then.
+    """
+
+    page: tifffile.TiffPage
+    skipped: int = 0
+
+
+def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
+    """Find the picture at full size: a single page, or a page for each channel where the file says that they are such.
+
+    OME-TIFF, ImageJ and tifffile say so by their axes, CYX. Smaller copies of the picture (pyramids) are passed over.
+
+    Args:
+        path: for messages.
+        file: opened.
+
+    Raises:
+        IncmaskError: the file has several pages that are no channels, such as slices or points in time.
+    """
+    pages = [page.aspage() for page in file.pages]
+    pages = [page for page in pages if not page.is_reduced]
+    if len(pages) == 1 and not _has_hidden_planes(file):
+        return (Plane(pages[0]),)
+    levels = file.series[0].levels
+    full = levels[0]
+    told = [page.aspage() for page in full.pages if page is not None]
+    if len(told) == 1 and len(levels) > 1:
+        # Scanners of slides keep copies, labels and overviews as pages that do not say that they are.
+        return (Plane(told[0]),)
+    # Channels that lie in other files are not looked for there.
+    if full.axes == "CYX" and len(file.series) == 1 and not full.is_multifile:
+        num_channels, height, width = full.shape
+        if len(told) == num_channels and _are_alike(told):
+            return tuple(Plane(page) for page in told)
+        if len(told) == 1 and full.dataoffset is not None:
+            return tuple(Plane(told[0], index * height * width) for index in range(num_channels))
+    num_planes = max(len(pages), full.size // full.keyframe.size)
+    raise fail(
+        path,
+        f"is a TIFF of {num_planes} pages; one page a file is read, or one a channel where the file says so",
+        "save each page as a file of its own, or, where the pages are channels, as OME-TIFF with the axes CYX",
+    )
+
+
+def is_inverted(page: tifffile.TiffPage) -> bool:
+    """Tell whether larger numbers are darker, as in black-on-white scans.
+
+    tifffile marks every array of truth values so, for want of another mark; these are meant as they are.
+    """
+    if page.photometric != tifffile.PHOTOMETRIC.MINISWHITE or page.dtype not in (np.bool_, np.uint8, np.uint16):
+        return False
+    return page.dtype != np.bool_ or not page.software.startswith("tifffile")
+
+
+def _has_hidden_planes(file: tifffile.TiffFile) -> bool:
+    """Tell whether the only page is followed by planes that have none: ImageJ writes files beyond 4 GB so."""
+    if not (file.is_imagej or file.is_shaped):
+        return False
+    series = file.series[0]
+    return series.size > series.keyframe.size * len(series.pages)
+
+
+def _are_alike(pages: list[tifffile.TiffPage]) -> bool:
+    return len({(page.shape, str(page.dtype), page.axes) for page in pages}) == 1 and pages[0].axes == "YX"

@@ -1,0 +1,187 @@
+"""Pseudo-labels of a run for a labelling tool: images, masks and the regions that are unsure."""
+
+import io
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import JpegImagePlugin
+
+from incmask.base.config import choose
+from incmask.base.errors import Problem, fail, raise_problems
+from incmask.base.files import whole_file, write_bytes, write_text
+from incmask.base.progress import Progress, Silent
+from incmask.base.store import Records, read_records
+from incmask.data.dataset import Scheme
+from incmask.data.images.decode import decode, read_bytes
+from incmask.data.images.readers import image_of, to_network_range
+from incmask.data.images.writers import path_inside
+from incmask.data.rounds import data_folder
+from incmask.exchange.corrections.folders import pack, whole_folder
+from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, png
+from incmask.exchange.formats.sheets import IMAGES, Sheet, Write
+from incmask.exchange.names import UNSURE
+from incmask.experiment.record import RANKING, order_of, read_pseudo_label, scheme_of
+
+_WRITERS: dict[str, Write] = {
+    "coco": coco.write,
+    "cvat": cvat.write,
+    "label-studio": label_studio.write,
+    "labelme": labelme.write,
+    "napari": napari.write,
+    "png": png.write,
+}
+_HOW_TO = {
+    "coco": coco.HOW_TO,
+    "cvat": cvat.HOW_TO,
+    "label-studio": label_studio.HOW_TO,
+    "labelme": labelme.HOW_TO,
+    "napari": napari.HOW_TO,
+    "png": png.HOW_TO,
+}
+_SHOWN = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"BM": ".bmp"}
+"""Beginnings of files that every tool shows, browsers included."""
+_ORIENTATION = 274
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        out: the folder or archive.
+        target: a name of ``TARGETS``.
+        names: of the images, those that are most worth correcting first.
+        ranked_by: the file of the run that told the order.
+        notes: what a person should be told.
+    """
+
+    out: Path
+    target: str
+    names: tuple[str, ...]
+    ranked_by: str
+    notes: tuple[str, ...]
+
+
+def export_labels(
+    run: Path, out: Path, *, target: str, top: int | None = None, progress: Progress | None = None
+) -> Exported:
+    """Write the pseudo-labels of a run, and the images, so that a labelling tool can open and correct them.
+
+    Args:
+        run: a finished run folder.
+        out: folder to make, or a file that ends in ``.zip``.
+        target: a name of ``TARGETS``.
+        top: as many of the first images of ``ranking.csv``, or without one of the most disputed; None: all.
+        progress: a listener.
+
+    Raises:
+        IncmaskError: the run or its images are not there, the target is unknown, or something is at ``out`` already.
+    """
+    write = choose(_WRITERS, target, option="target")
+    if top is not None and top < 1:
+        raise fail("--top", f"is {top}; at least one image is expected", "give a number such as 20")
+    progress = progress or Silent()
+    records = read_records(run)
+    scheme = scheme_of(records)
+    if any(each.name == UNSURE for each in scheme.foreground):
+        raise fail(run, f"has a class named {UNSURE}, as what the models do not agree on is called", "rename the class")
+    order = order_of(run)
+    notes = []
+    if order.source != RANKING:
+        notes.append(f"there is no {RANKING}, so the most disputed images come first; `incmask rank {run}` knows more")
+    names = order.names[:top]
+    images = _images(run, records, names)
+    progress.doing("writing pseudo-labels")
+    progress.expect(len(names))
+
+    def fill(folder: Path) -> None:
+        write(_sheets(run, images, folder, scheme, progress=progress), folder, scheme)
+        write_text(folder / "README.txt", _HOW_TO[target] + _back(run, target))
+
+    if out.suffix.casefold() == ".zip":
+        _fill_archive(out, fill)
+    else:
+        with whole_folder(out) as folder:
+            fill(folder)
+    return Exported(out, target, names, order.source, tuple(notes))
+
+
+def _fill_archive(out: Path, fill: Callable[[Path], None]) -> None:
+    if out.exists():
+        raise fail(out, "is there already", "remove it, or choose another name")
+    # Beside the archive, as the disk of temporary files may be small.
+    with whole_file(out) as temporary, tempfile.TemporaryDirectory(dir=out.parent, prefix=".export") as folder:
+        fill(Path(folder))
+        pack(Path(folder), temporary)
+
+
+def _images(run: Path, records: Records, names: Sequence[str]) -> dict[str, Path]:
+    """Find the image of each name in the data folder.
+
+    Raises:
+        IncmaskError: some are gone; or the run does not tell where they were.
+    """
+    root = data_folder(run)
+    parts = records.data["parts"].get("unlabelled", {})
+    found = {name: root / next(iter(parts[name]["files"])) for name in names if name in parts}
+    problems = [Problem(str(path), "is gone", "bring it back") for path in found.values() if not path.is_file()]
+    problems += [
+        Problem(name, "is no image of the run", f"write {RANKING} anew") for name in names if name not in found
+    ]
+    raise_problems(problems)
+    return found
+
+
+def _sheets(
+    run: Path, images: Mapping[str, Path], folder: Path, scheme: Scheme, *, progress: Progress
+) -> Iterator[Sheet]:
+    """Put the images into the folder and give what the run says of each."""
+    for name, path in images.items():
+        pseudo = read_pseudo_label(run, name, scheme)
+        file = _show(path, folder / IMAGES, name, size=pseudo.unsure.shape)
+        yield Sheet(name, file, pseudo.label, pseudo.unsure)
+        progress.advance(1)
+
+
+def _show(path: Path, folder: Path, name: str, *, size: tuple[int, ...]) -> str:
+    """Put an image into the folder as every tool shows it, and give its path there.
+
+    What a browser shows is taken as it is; anything else becomes a PNG of 8 bits, upright.
+    """
+    content = read_bytes(path)
+    image = image_of(path, decode(path, content))
+    if image.shape[:2] != size:
+        raise fail(path, "has another size than its mask", "the image was changed since; run again")
+    ending = next((ending for start, ending in _SHOWN.items() if content.startswith(start)), None)
+    if ending is not None and image.dtype == np.uint8 and _is_upright(content):
+        write_bytes(path_inside(folder, name, ending), content)
+        return f"{name}{ending}"
+    num_shown = 3 if image.shape[2] >= 3 else 1
+    shown = to_network_range(np.ascontiguousarray(image[..., :num_shown]), num_shown, where=path)
+    _, png_bytes = cv2.imencode(".png", shown[..., ::-1])
+    write_bytes(path_inside(folder, name, ".png"), png_bytes.tobytes())
+    return f"{name}.png"
+
+
+def _is_upright(content: bytes) -> bool:
+    """Tell whether all programs show an image alike: not all of them follow the orientation that a camera noted."""
+    if not content.startswith(b"\xff\xd8"):
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return JpegImagePlugin.JpegImageFile(io.BytesIO(content)).getexif().get(_ORIENTATION, 1) == 1
+        except Exception:  # Pillow raises anything on broken notes, which then say nothing
+            return True
+
+
+def _back(run: Path, target: str) -> str:
+    return (
+        f"\nOn regions of the class {UNSURE} the models do not agree: settle and remove them; what is left of them\n"
+        f"counts as not labelled. Then: incmask import {run.name} CORRECTED --from {target}\n"
+    )

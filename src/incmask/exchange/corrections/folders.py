@@ -1,0 +1,42 @@
+"""Folders written whole or not at all: under a hidden name beside the target, then renamed."""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from incmask.base.errors import fail
+from incmask.base.files import TEMPORARY_SUFFIX, cannot_write, whole_file
+
+_STORED = (".png", ".jpg", ".jpeg")
+"""Packed already."""
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a folder beside ``path`` to write to; rename it to ``path`` on success, remove it otherwise.
+
+    Raises:
+        IncmaskError: something is at ``path`` already, or it cannot be written.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise fail(path, "is there already", "remove it, or choose another name")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def pack(folder: Path, path: Path) -> None:
+    """Write the files of a folder to a zip archive, whole or not at all."""
+    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+            kind = zipfile.ZIP_STORED if file.suffix.casefold() in _STORED else zipfile.ZIP_DEFLATED
+            archive.write(file, file.relative_to(folder).as_posix(), compress_type=kind)

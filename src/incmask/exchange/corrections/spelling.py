@@ -1,0 +1,110 @@
+"""Masks written as those of a data folder are spelt: by values, colours or folders, whatever it has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from incmask.base.config import IGNORED
+from incmask.base.errors import fail
+from incmask.base.files import write_bytes
+from incmask.data.dataset import ClassInfo, Colour, Dataset
+from incmask.data.images.masks import mask_facts
+from incmask.data.images.writers import path_inside, write_indexed
+
+_FREE = (255, 128, 254, 127, 253)
+_FREE_COLOURS: tuple[Colour, ...] = ((128, 128, 128), (255, 0, 255), (1, 2, 3))
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How masks are written.
+
+    Attributes:
+        dataset: whose masks they join.
+        ignore: the value or colour of pixels without a label; None: there are none.
+        palette: of indexed masks; None where they are grey.
+    """
+
+    dataset: Dataset
+    ignore: int | Colour | None
+    palette: tuple[Colour, ...] | None
+
+
+def spelling_of(dataset: Dataset, *, ignored: bool) -> Spelling:
+    """Find out how the masks of a data set are written; reads its labelled ones.
+
+    Args:
+        dataset: a folder that was understood.
+        ignored: whether pixels without a label are to be written; a value is chosen where the data have none.
+    """
+    encoding = dataset.encoding
+    paths = [path for item in dataset.labelled for path in item.masks or () if path is not None]
+    facts = [mask_facts(path) for path in paths]
+    palette = max((fact.palette for fact in facts if fact.palette is not None), key=len, default=None)
+    ignore = encoding.ignore
+    if ignore is None and ignored:
+        if encoding.kind == "colour":
+            colours = {info.value for info in dataset.classes} | {(0, 0, 0)}
+            ignore = next(colour for colour in _FREE_COLOURS if colour not in colours)
+        else:
+            taken = {info.value for info in dataset.classes} | {value for fact in facts for value in fact.counts}
+            ignore = next(value for value in _FREE if value not in taken)
+    return Spelling(dataset, ignore, palette if encoding.kind == "grey" else None)
+
+
+def write_spelt(folder: Path, name: str, label: np.ndarray, spelling: Spelling) -> None:
+    """Write a label, whole or not at all.
+
+    Args:
+        folder: of the masks.
+        name: ``Item.name``.
+        label: as ``read_label`` gives it.
+        spelling: of the data.
+    """
+    dataset, ignore = spelling.dataset, spelling.ignore
+    if dataset.encoding.kind == "folders":
+        channels = label[..., None] if label.ndim == 2 else label
+        for index, info in enumerate(dataset.classes):
+            foreground = next(value for value in _FREE if value != ignore)
+            below = path_inside(folder, str(info.value), "")
+            _write(path_inside(below, name), _table([0, foreground], ignore, np.uint8)[channels[..., index]])
+        return
+    values = _values(dataset.classes, is_binary=dataset.task == "binary")
+    if dataset.encoding.kind == "colour":
+        _write(path_inside(folder, name), _table(values, ignore, np.uint8)[label])
+        return
+    highest = max(value for value in (*values, ignore) if isinstance(value, int))
+    spelt = _table(values, ignore, np.uint8 if highest < 256 else np.uint16)[label]
+    if spelling.palette is not None and highest < 256:
+        colours = [*spelling.palette, *[(0, 0, 0)] * (highest + 1 - len(spelling.palette))]
+        write_indexed(path_inside(folder, name), spelt, colours)
+    else:
+        _write(path_inside(folder, name), spelt)
+
+
+def _values(classes: Sequence[ClassInfo], *, is_binary: bool) -> list[int | Colour]:
+    """Give what stands for each id."""
+    values: list[int | Colour] = [info.value for info in classes if not isinstance(info.value, str)]
+    if not is_binary:
+        return values
+    return [(0, 0, 0) if isinstance(values[0], tuple) else 0, *values]
+
+
+def _table(values: Sequence[int | Colour], ignore: int | Colour | None, kind: type) -> np.ndarray:
+    """Give what stands for each of the 256 values of a label."""
+    first: np.ndarray = np.array(values, kind)
+    table: np.ndarray = np.zeros((256, *first.shape[1:]), kind)
+    table[: len(first)] = first
+    if ignore is not None:
+        table[IGNORED] = ignore
+    return table
+
+
+def _write(path: Path, values: np.ndarray) -> None:
+    encoded, content = cv2.imencode(".png", values[..., ::-1] if values.ndim == 3 else values)
+    if not encoded:
+        raise fail(path, "cannot be encoded as PNG", "check its size")
+    write_bytes(path, content.tobytes())

@@ -1,0 +1,236 @@
+"""Corrected pseudo-labels back into a data folder, as a round of their own; nothing that was there is touched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from incmask.base.config import CONFIG_NAME, IGNORED, choose, read_config, validated
+from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
+from incmask.base.files import write_bytes
+from incmask.base.progress import Progress, Silent
+from incmask.base.store import Records, hash_file, read_records
+from incmask.data.dataset import DataOptions, Dataset, Item, Scheme
+from incmask.data.folder.layout import part_folder
+from incmask.data.folder.scan import load_dataset, scan
+from incmask.data.images.readers import read_label
+from incmask.data.images.writers import path_inside
+from incmask.data.rounds import Round, current_round, data_folder, path_from, read_rounds, write_rounds
+from incmask.exchange.corrections.folders import whole_folder
+from incmask.exchange.corrections.spelling import Spelling, spelling_of, write_spelt
+from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, png
+from incmask.exchange.formats.common import Files, Label
+from incmask.exchange.formats.sheets import Known, Read
+from incmask.exchange.sources.archives import is_archive
+from incmask.exchange.sources.entry import Entry
+from incmask.exchange.sources.sources import Source
+from incmask.experiment.record import scheme_of
+
+_READERS: dict[str, Read] = {
+    "coco": coco.read,
+    "cvat": cvat.read,
+    "label-studio": label_studio.read,
+    "labelme": labelme.read,
+    "napari": napari.read,
+    "png": png.read,
+}
+
+Unsure = Literal["ignore", "skip", "refuse"]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was added.
+
+    Attributes:
+        data: the data folder.
+        round: the record of what was added.
+        unsure_fraction: share of its pixels that have no label, as they were left unsure.
+        skipped: images that were left out since they had unsure regions.
+        notes: what a person should be told.
+    """
+
+    data: Path
+    round: Round
+    unsure_fraction: float
+    skipped: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where corrections go: the data folder as it is, its options and its rounds."""
+
+    dataset: Dataset
+    options: DataOptions
+    rounds: tuple[Round, ...]
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """Images whose corrections are taken, with the share of their pixels that is unsure."""
+
+    items: tuple[Item, ...]
+    unsure: Mapping[str, float]
+    skipped: tuple[str, ...]
+
+
+def import_labels(
+    run: Path,
+    source: Path,
+    *,
+    target: str,
+    unsure: Unsure = "ignore",
+    data: Path | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Add corrected masks to the labelled images of a run's data folder: all of them or, where one is wrong, none.
+
+    Args:
+        run: the run folder whose pseudo-labels were corrected.
+        source: what the tool gave back: a folder, a zip archive or a file.
+        target: its format, a name of ``TARGETS``.
+        unsure: what becomes of regions that are still unsure: "ignore", they count as not labelled; "skip", their
+            images are left out; "refuse", they are an error.
+        data: the data folder; None: the one that the run tells.
+        progress: a listener.
+
+    Raises:
+        IncmaskError: with everything that is wrong: names and classes that the run does not know, sizes, images that
+            were changed since or are labelled already.
+    """
+    read = choose(_READERS, target, option="--from")
+    choose(dict.fromkeys(get_args(Unsure)), unsure, option="--unsure")
+    progress = progress or Silent()
+    records = read_records(run)
+    scheme = scheme_of(records)
+    root = data or data_folder(run)
+    progress.doing("reading the data folder")
+    into = _target(root, scheme)
+    progress.doing("reading the corrections")
+    corrected = read(_files(source), Known(scheme, records.data["parts"].get("unlabelled", {})))
+    items = _items(corrected.labels, into, records)
+    progress.expect(2 * len(items))
+    accepted = _check(items, corrected.labels, unsure=unsure, progress=progress)
+    if not accepted.items:
+        raise fail(source, "holds no image without unsure regions", "settle them, or use --unsure ignore")
+    fraction = float(np.mean([accepted.unsure[item.name] for item in accepted.items]))
+    spelling = spelling_of(into.dataset, ignored=fraction > 0)
+    if fraction > 0 and into.options.ignore == "none":
+        what = 'says ignore = "none", but unsure regions have no label'
+        raise fail(root / CONFIG_NAME, what, "settle them in the tool, or give ignore a value")
+    part = part_folder(root, "labelled")
+    number = current_round(root) + 1
+    while (part / f"round-{number}").exists():
+        number += 1
+    folder = part / f"round-{number}"
+    added = Round(
+        number=number,
+        folder=folder.relative_to(root).as_posix(),
+        names=tuple(item.name for item in accepted.items),
+        run=path_from(root, run),
+        source=target,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        ignore=spelling.ignore,
+    )
+    with whole_folder(folder) as temporary:
+        _write(temporary, accepted.items, corrected.labels, spelling, progress=progress)
+        hidden = added.model_copy(update={"folder": temporary.relative_to(root).as_posix()})
+        _verify(into, hidden, corrected.labels)
+        # A round counts once its folder is there, so that the rename which follows decides.
+        write_rounds(root, [*into.rounds, added])
+    return Imported(root, added, fraction, accepted.skipped, corrected.notes)
+
+
+def _target(root: Path, scheme: Scheme) -> _Target:
+    options = validated(DataOptions, read_config(root).data, where=str(root / CONFIG_NAME))
+    dataset = load_dataset(root, options)
+    ours, theirs = ([each.name for each in classes] for classes in (dataset.classes, scheme.classes))
+    if (dataset.task, ours) != (scheme.task, theirs):
+        what = f"has the classes {', '.join(ours)} ({dataset.task}), but the run {', '.join(theirs)} ({scheme.task})"
+        raise fail(root, what, "take the change back, or run again and export anew")
+    return _Target(dataset, options, read_rounds(root))
+
+
+def _files(source: Path) -> Files:
+    """Give the files that came back, by their path."""
+    if source.is_file() and not is_archive(source):
+        return {source.name: Entry(source)}
+    files = Source.open(source).folder()
+    if not files:
+        raise fail(source, "is empty", "give what the tool exported")
+    return files
+
+
+def _items(labels: Mapping[str, Label], into: _Target, records: Records) -> tuple[Item, ...]:
+    """Find the images of the corrections among the unlabelled ones, unchanged since the run."""
+    by_name = {item.name: item for item in into.dataset.unlabelled}
+    earlier = {name: each for each in into.rounds for name in each.names}
+    hashes = records.data["parts"].get("unlabelled", {})
+    problems: list[Problem] = []
+    for name in labels:
+        item = by_name.get(name)
+        if name in earlier:
+            there = earlier[name]
+            what = f"was added in round {there.number} already"
+            problems.append(Problem(name, what, f"take it out, or undo that round by removing {there.folder}"))
+        elif item is None:
+            problems.append(Problem(name, "is no longer among the unlabelled images", "bring it back, or take it out"))
+        elif hash_file(item.image) not in hashes[name]["files"].values():
+            problems.append(Problem(str(item.image), "was changed since the run", "bring the old image back"))
+    raise_problems(problems)
+    return tuple(by_name[name] for name in sorted(labels))
+
+
+def _check(items: Sequence[Item], labels: Mapping[str, Label], *, unsure: Unsure, progress: Progress) -> _Accepted:
+    """Make every label once, so that all that is wrong is told before anything is written."""
+    problems: list[Problem] = []
+    shares: dict[str, float] = {}
+    for item in items:
+        progress.advance(1)
+        try:
+            label = labels[item.name].make(item.height, item.width)
+        except IncmaskError as error:
+            problems += error.problems
+            continue
+        shares[item.name] = float((label == IGNORED).mean())
+        if unsure == "refuse" and shares[item.name]:
+            what = f"is unsure at {shares[item.name]:.1%} of its pixels"
+            problems.append(Problem(item.name, what, "settle and remove these regions, or use --unsure ignore"))
+    raise_problems(problems)
+    skipped = tuple(name for name, share in shares.items() if share and unsure == "skip")
+    return _Accepted(tuple(item for item in items if item.name not in skipped), shares, skipped)
+
+
+def _write(
+    folder: Path, items: Sequence[Item], labels: Mapping[str, Label], spelling: Spelling, *, progress: Progress
+) -> None:
+    for item in items:
+        write_bytes(path_inside(folder / "images", item.name, item.image.suffix), item.image.read_bytes())
+        label = labels[item.name].make(item.height, item.width)
+        write_spelt(folder / "masks", item.name, label, spelling)
+        progress.advance(1)
+
+
+def _verify(into: _Target, added: Round, labels: Mapping[str, Label]) -> None:
+    """Read the folder as it will be, and refuse corrections that would not be understood as they are meant."""
+    before = into.dataset
+    found = scan(before.root, into.options, rounds=[*into.rounds, added])
+    problems = list(found.problems)
+    if found.dataset is not None and not problems:
+        after = found.dataset
+        if (after.task, after.classes) != (before.task, before.classes):
+            what = "would be read with other classes than before"
+            problems.append(Problem(str(before.root), what, "name task and classes under [data] in incmask.toml"))
+        for item in (each for each in after.labelled if each.name.startswith(added.prefix)):
+            name = item.name.removeprefix(added.prefix)
+            if not np.array_equal(read_label(item, after), labels[name].make(item.height, item.width)):
+                what = "would be read otherwise than it was drawn"
+                problems.append(Problem(name, what, "name task and classes under [data] in incmask.toml"))
+    if problems:
+        # The folder has a hidden name as yet, and is gone when the message is read.
+        hidden = Path(added.folder).name
+        raise_problems([replace(each, where=each.where.replace(hidden, f"round-{added.number}")) for each in problems])

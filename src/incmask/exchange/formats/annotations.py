@@ -1,0 +1,248 @@
+"""What the readers of annotations share: finding the annotated images, and turning named shapes into labels."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from incmask.base.config import Task
+from incmask.base.errors import Problem, fail, raise_problems
+from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, default_colour, folder_names
+from incmask.exchange.formats.common import Files, Found, Label, Picture, images_of
+from incmask.exchange.formats.naming import is_mask, names_of
+from incmask.exchange.formats.shapes import IGNORED_CLASS, Area, Drawing, Shape, overlap_anywhere
+from incmask.exchange.formats.sheets import Known
+from incmask.exchange.names import UNSURE
+
+
+@dataclass(frozen=True)
+class NamedArea:
+    """An area that was annotated.
+
+    Attributes:
+        name: of its class; None: no label there.
+        area: its pixels.
+    """
+
+    name: str | None
+    area: Area
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """The annotations of an image.
+
+    Attributes:
+        where: the file that holds them, for messages.
+        areas: in the order of drawing.
+        size: height and width of the image as the file tells; None: it does not.
+    """
+
+    where: str
+    areas: tuple[NamedArea, ...]
+    size: tuple[int, int] | None = None
+
+
+class Finder(Protocol):
+    """Knows images by the names that annotations give them."""
+
+    def find(self, name: str, *, beside: str, where: object) -> str:
+        """Find an image; ``Images.find`` tells of the arguments.
+
+        Raises:
+            IncmaskError: there is none, or several may be meant.
+        """
+
+
+@dataclass
+class _Index:
+    by_name: dict[str, list[str]] = field(default_factory=dict)
+    by_stem: dict[str, list[str]] = field(default_factory=dict)
+
+
+class Images:
+    """The images of a source, to be found by the names that annotations give.
+
+    Attributes:
+        files: by their path.
+        names: the path of each by its name.
+
+    Args:
+        files: of the source.
+
+    Raises:
+        IncmaskError: two images have the same path but for their ending.
+    """
+
+    def __init__(self, files: Files):
+        self.files = images_of(files)
+        self.names = names_of(self.files)
+        self._index = _Index()
+        for path in self.files:
+            name = _plain(PurePosixPath(path).name)
+            self._index.by_name.setdefault(name, []).append(path)
+            self._index.by_stem.setdefault(PurePosixPath(name).stem, []).append(path)
+
+    def find(self, name: str, *, beside: str, where: object) -> str:
+        """Find an image anywhere in the source.
+
+        Args:
+            name: its path or name, with or without ending, in any capitals.
+            beside: path of the file that names it; images near it are preferred.
+            where: for messages.
+
+        Returns:
+            Its path.
+
+        Raises:
+            IncmaskError: there is none, or several are as near.
+        """
+        wanted = _plain(name.replace("\\", "/"))
+        last = PurePosixPath(wanted).name
+        found = self._index.by_name.get(last) or self._index.by_stem.get(last, [])
+        if not found:
+            raise fail(where, f"names the image {name}, which is not there", "put it anywhere into the folder")
+
+        def nearness(path: str) -> tuple[bool, int]:
+            tail = f"/{_plain(path)}".endswith(f"/{wanted.lstrip('./')}")
+            shared = 0
+            for one, other in zip(path.split("/")[:-1], beside.split("/")[:-1], strict=False):
+                if one != other:
+                    break
+                shared += 1
+            return tail, shared
+
+        best = max(map(nearness, found))
+        nearest = [path for path in found if nearness(path) == best]
+        if len(nearest) > 1:
+            what = f"names the image {name}, which may be any of {', '.join(nearest[:4])}"
+            raise fail(where, what, "rename the images so that each name occurs once")
+        return nearest[0]
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def found_of(
+    annotated: Mapping[str, Annotated],
+    images: Images,
+    *,
+    names: Sequence[str],
+    data: DataOptions,
+    where: object,
+    colours: Mapping[str, Colour] | None = None,
+    notes: Sequence[str] = (),
+) -> Found:
+    """Turn annotations into labels: binary for one class, multilabel where classes overlap, else multiclass.
+
+    Images that ``annotated`` lacks have no label. Classes that ``data`` does not name, where it names any, and
+    classes without a shape are left out.
+
+    Args:
+        annotated: by the path of the image.
+        images: all.
+        names: of the classes, in their order.
+        data: may tell task and classes.
+        where: the source, for messages.
+        colours: of classes.
+        notes: what the reader has to tell.
+
+    Raises:
+        IncmaskError: nothing is annotated, or the task does not fit.
+    """
+    notes = [*notes]
+    counts = Counter(area.name for item in annotated.values() for area in item.areas if area.name is not None)
+    told = {option.name: option for option in data.classes if option.name.casefold() != "background"}
+    chosen = [*told] if told else [name for name in names if counts[name]]
+    left_out = [name for name in names if name not in chosen]
+    if left_out:
+        why = "incmask.toml does not name" if told else "no shape has"
+        notes.append(f"left out, as {why} them: the classes {', '.join(left_out[:20])}")
+    if not any(counts[name] for name in chosen):
+        raise fail(where, "holds no annotated areas of any class", "annotate images, or check the names of the classes")
+    if len(chosen) >= MAX_CLASSES:
+        raise fail(where, f"holds {len(chosen)} classes; at most {MAX_CLASSES - 1} are possible", "join some")
+    index_of = {name: index for index, name in enumerate(chosen)}
+    shapes = {
+        path: tuple(
+            Shape(IGNORED_CLASS if area.name is None else index_of[area.name], area.area)
+            for area in item.areas
+            if area.name is None or area.name in index_of
+        )
+        for path, item in annotated.items()
+    }
+    task = data.task
+    if task is None:
+        overlapping = overlap_anywhere([*shapes.values()]) if len(chosen) > 1 else None
+        task = "binary" if len(chosen) == 1 else "multiclass" if overlapping is None else "multilabel"
+        if overlapping is not None:
+            example = [*shapes][overlapping]
+            notes.append(f"classes overlap, such as in {example}, so each has a mask of its own")
+    if task == "binary" and len(chosen) > 1:
+        raise fail(where, f'task = "binary" but there are the classes {", ".join(chosen)}', "name one of them")
+    labels: dict[str, Label] = {
+        path: Drawing(item.where, shapes[path], task, len(chosen), item.size) for path, item in annotated.items()
+    }
+    pictures = tuple(
+        Picture(name, path, images.files[path], labels.get(path)) for name, path in sorted(images.names.items())
+    )
+    masks = {picture.path for picture in pictures if picture.label is None and is_mask(picture.path)}
+    if masks:
+        pictures = tuple(picture for picture in pictures if picture.path not in masks)
+        notes.append(f"{len(masks)} images in folders for masks are left out, as no annotation names them")
+    num_bare = len(pictures) - len(annotated)
+    if num_bare:
+        notes.append(
+            f"{num_bare} images have no annotation and are taken as unlabelled; list those that show background "
+            f"only in a split.csv (source,part) as labelled, val or test"
+        )
+    colour_of = {**(colours or {})} | {name: option.colour for name, option in told.items() if option.colour}
+    ignored = any(shape.class_index == IGNORED_CLASS for item in shapes.values() for shape in item)
+    return Found(
+        task,
+        _classes(chosen, task, colour_of),
+        pictures,
+        ignored,
+        bare=Drawing(str(where), (), task, len(chosen)),
+        notes=tuple(notes),
+    )
+
+
+def _classes(names: Sequence[str], task: Task, colours: Mapping[str, Colour]) -> tuple[ClassInfo, ...]:
+    if task == "binary":
+        return (ClassInfo(names[0], colours.get(names[0]) or (255, 255, 255), 255),)
+    infos = [(name, colours.get(name) or default_colour(index)) for index, name in enumerate(names, start=1)]
+    if task == "multilabel":
+        folders = folder_names(names)
+        return tuple(ClassInfo(name, colour, folder) for (name, colour), folder in zip(infos, folders, strict=True))
+    background = next((name for name in ("background", "rest", "no class") if name not in names), "")
+    classes = (ClassInfo(name, colour, class_id) for class_id, (name, colour) in enumerate(infos, start=1))
+    return (ClassInfo(background, default_colour(0), 0), *classes)
+
+
+def labels_of(images: Mapping[str, Annotated], known: Known) -> dict[str, Label]:
+    """Give how the label of each image is made.
+
+    Areas of the class ``UNSURE``, and those without a class, have no label.
+
+    Raises:
+        IncmaskError: areas of unknown classes.
+    """
+    names = [each.name for each in known.scheme.foreground]
+    index_of: dict[str | None, int] = {name: index for index, name in enumerate(names)}
+    index_of |= {UNSURE: IGNORED_CLASS, None: IGNORED_CLASS}
+    problems: list[Problem] = []
+    labels: dict[str, Label] = {}
+    for name, item in images.items():
+        strange = sorted({str(area.name) for area in item.areas if area.name not in index_of})
+        if strange:
+            what = f"{name} has areas of the class {', '.join(strange)}; the run knows {', '.join(names)} and {UNSURE}"
+            problems.append(Problem(item.where, what, "give them one of these classes, or remove them"))
+            continue
+        shapes = tuple(Shape(index_of[area.name], area.area) for area in item.areas)
+        labels[name] = Drawing(item.where, shapes, known.scheme.task, len(names), item.size)
+    raise_problems(problems)
+    return labels

@@ -1,0 +1,121 @@
+"""People's own data in the layouts that annotation tools write: what each reader gives, and what readers share."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from incmask.base.config import Task
+from incmask.base.errors import IncmaskError, fail, raise_problems
+from incmask.data.dataset import ClassInfo
+from incmask.data.folder.layout import IMAGE_SUFFIXES
+from incmask.data.images.decode import Raster, decode
+from incmask.exchange.sources.archives import read_entry
+from incmask.exchange.sources.entry import Entry, entry_path
+
+Files = Mapping[str, Entry]
+"""Files by their path below the source."""
+_MAX_THREADS = 8
+
+Given = TypeVar("Given")
+Seen = TypeVar("Seen")
+
+
+class Label(Protocol):
+    """How the label of an image is made, as a value that any process can do."""
+
+    def make(self, height: int, width: int) -> np.ndarray:
+        """Make the label as ``Example.label`` for an image of that size.
+
+        Raises:
+            IncmaskError: a file is damaged, or does not fit the image.
+        """
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the source.
+
+    Attributes:
+        name: its path below the source without the folder that only says that it is an image, and without ending.
+        path: below the source.
+        image: its file.
+        label: how its label is made; None: it has none.
+    """
+
+    name: str
+    path: str
+    image: Entry
+    label: Label | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a reader found.
+
+    Attributes:
+        task: what the labels mean.
+        classes: as ``Plan.classes``.
+        pictures: by name, sorted.
+        ignored: whether labels may hold 255.
+        bare: the label of an image without annotations where a person says that it shows nothing; None: not possible.
+        notes: what a person should be told.
+    """
+
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    pictures: tuple[Picture, ...]
+    ignored: bool = False
+    bare: Label | None = None
+    notes: tuple[str, ...] = ()
+
+
+def images_of(files: Files) -> dict[str, Entry]:
+    """Give the files whose ending is that of an image."""
+    return {path: entry for path, entry in files.items() if path.lower().endswith(IMAGE_SUFFIXES)}
+
+
+def files_ending(files: Files, *endings: str) -> dict[str, Entry]:
+    """Give the files with one of ``endings`` (in lower case), in any capitals."""
+    return {path: entry for path, entry in files.items() if path.lower().endswith(endings)}
+
+
+def read_raster(entry: Entry) -> Raster:
+    """Decode an image file; raises as ``decode`` and ``read_entry`` do."""
+    return decode(entry_path(entry), read_entry(entry))
+
+
+def read_json(entry: Entry) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        IncmaskError: it is none, or damaged.
+    """
+    try:
+        return json.loads(read_entry(entry).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        line = str(error).splitlines()[0][:120]
+        raise fail(entry_path(entry), f"is no readable JSON file ({line})", "export it again") from error
+
+
+def look_at(jobs: Iterable[Given], look: Callable[[Given], Seen]) -> list[Seen]:
+    """Do ``look`` for each job, several at a time; give the results in the order of the jobs.
+
+    Raises:
+        IncmaskError: with the problems of all jobs.
+    """
+
+    def attempt(job: Given) -> Seen | IncmaskError:
+        try:
+            return look(job)
+        except IncmaskError as error:
+            return error
+
+    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+        results = list(pool.map(attempt, jobs))
+    raise_problems([problem for result in results if isinstance(result, IncmaskError) for problem in result.problems])
+    return [result for result in results if not isinstance(result, IncmaskError)]

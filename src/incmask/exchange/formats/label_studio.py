@@ -1,0 +1,235 @@
+"""Label Studio: tasks with predictions, a polygon for each object and several for one with holes.
+
+Brush masks are read, but not written: newer versions check predictions as they come in, and their check takes the
+packed bytes for pairs of value and count, so that it refuses nearly every brush mask.
+"""
+
+import base64
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated as Typed
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, quote, unquote, urlparse
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
+from incmask.base.files import write_text
+from incmask.data.dataset import Scheme
+from incmask.data.images.decode import MAX_PIXELS
+from incmask.exchange.formats.annotations import Annotated, NamedArea, labels_of
+from incmask.exchange.formats.common import Files, files_ending, read_json
+from incmask.exchange.formats.label_studio_brush import decode
+from incmask.exchange.formats.shapes import Area, Pixels, Polygon, outlines_of
+from incmask.exchange.formats.sheets import IMAGES, UNSURE_COLOUR, Corrected, Known, Sheet
+from incmask.exchange.names import UNSURE
+from incmask.exchange.sources.entry import entry_path
+
+TASKS, CONFIG = "tasks.json", "config.xml"
+AGAIN = "export the project again as JSON"
+
+EMBEDDED_BYTES = 32 << 20
+"""Images that are together no larger lie in the tasks themselves, so that no storage needs to be set up."""
+
+_TYPES = {".jpg": "jpeg", ".jpeg": "jpeg", ".bmp": "bmp"}
+
+HOW_TO = f"""\
+Create a project, paste {CONFIG} under Labeling Setup > Code, and import {TASKS}.
+Where the tasks name /data/local-files/ (many images), start Label Studio with
+LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=<this folder>, and add
+{IMAGES}/ as a local storage of the project. Correct the predictions, submit, and export as JSON. An object with holes
+comes as several polygons that touch; polygons and brush masks are both taken back.
+Tasks that were not submitted are not taken back.
+"""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Value(_Record):
+    points: list[tuple[FiniteFloat, FiniteFloat]] = []
+    rle: list[Typed[int, Field(ge=0, le=255)]] = []
+    polygonlabels: list[str] = []
+    brushlabels: list[str] = []
+
+
+class _Result(_Record):
+    type: str
+    original_width: Typed[int, Field(ge=1, le=MAX_PIXELS)]
+    original_height: Typed[int, Field(ge=1, le=MAX_PIXELS)]
+    image_rotation: float = 0
+    value: _Value
+
+
+class _Annotation(_Record):
+    result: list[dict[str, Any]]
+    was_cancelled: bool = False
+    updated_at: str = ""
+
+
+class _Data(_Record):
+    image: str = ""
+    name: str | None = None
+
+
+class _Task(_Record):
+    data: _Data
+    annotations: list[_Annotation] = []
+
+
+Model = TypeVar("Model", bound=_Record)
+
+
+def write(sheets: Iterable[Sheet], folder: Path, scheme: Scheme) -> None:
+    """Write the tasks and the configuration of a project."""
+    write_text(folder / CONFIG, _config(scheme))
+    tasks = [_task(sheet, scheme) for sheet in sheets]
+    paths = [folder / IMAGES / task["data"]["name"] for task in tasks]
+    embedded = sum(path.stat().st_size for path in paths) <= EMBEDDED_BYTES
+    for task, path in zip(tasks, paths, strict=True):
+        file = quote(f"{IMAGES}/{task['data']['name']}")
+        task["data"]["image"] = _embedded(path) if embedded else f"/data/local-files/?d={file}"
+    write_text(folder / TASKS, json.dumps(tasks, ensure_ascii=False))
+
+
+def read(files: Files, known: Known) -> Corrected:
+    """Read the tasks that were annotated, of several annotations the one that was updated last."""
+    problems: list[Problem] = []
+    images: dict[str, Annotated] = {}
+    num_open = 0
+    for path, entry in files_ending(files, ".json").items():
+        where = str(entry_path(entry))
+        content = read_json(entry)
+        if not isinstance(content, list):
+            continue
+        for index, task in enumerate(content, start=1):
+            at = f"{where}: task {task.get('id', index) if isinstance(task, dict) else index}"
+            try:
+                read_task = _validated(_Task, task, at)
+                done = [each for each in read_task.annotations if not each.was_cancelled]
+                if not done:
+                    num_open += 1
+                    continue
+                name = known.find(_name(read_task.data), beside=path, where=at)
+                if name in images:
+                    raise fail(at, f"stands for {name} a second time", "keep one of the two")
+                images[name] = _annotated(max(done, key=lambda each: each.updated_at), at)
+            except IncmaskError as error:
+                problems += error.problems
+    raise_problems(problems)
+    if not images:
+        what = f"holds {num_open} tasks, none of them annotated" if num_open else "found no tasks"
+        raise fail("--from label-studio", what, f"submit the corrections, and {AGAIN}")
+    notes = (f"{num_open} tasks were not submitted and are left out",) if num_open else ()
+    return Corrected(labels_of(images, known), notes)
+
+
+def _config(scheme: Scheme) -> str:
+    colours = {each.name: each.colour for each in scheme.foreground} | {UNSURE: UNSURE_COLOUR}
+    labels = "".join(
+        f'    <Label value={quoteattr(name)} background="#{red:02x}{green:02x}{blue:02x}"/>\n'
+        for name, (red, green, blue) in colours.items()
+    )
+    tools = "".join(
+        f'  <{kind}Labels name="{kind.lower()}" toName="image">\n{labels}  </{kind}Labels>\n'
+        for kind in ("Polygon", "Brush")
+    )
+    return f'<View>\n  <Image name="image" value="$image" zoom="true"/>\n{tools}</View>\n'
+
+
+def _task(sheet: Sheet, scheme: Scheme) -> dict[str, Any]:
+    results = [
+        _result(layer.name, outline, sheet.size)
+        for layer in sheet.layers(scheme)
+        for outline in outlines_of(layer.mask)
+    ]
+    for index, result in enumerate(results, start=1):
+        result["id"] = f"{index:06d}"
+    return {"data": {"name": sheet.file}, "predictions": [{"model_version": "incmask", "result": results}]}
+
+
+def _result(name: str, outline: np.ndarray, size: tuple[int, int]) -> dict[str, Any]:
+    height, width = size
+    # Rounding may lead a hair beyond the image, which is refused.
+    points = np.minimum(outline * (100 / width, 100 / height), 100).tolist()
+    return {
+        "type": "polygonlabels",
+        "from_name": "polygon",
+        "to_name": "image",
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "value": {"points": points, "closed": True, "polygonlabels": [name]},
+    }
+
+
+def _embedded(path: Path) -> str:
+    kind = _TYPES.get(path.suffix.casefold(), "png")
+    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _name(data: _Data) -> str:
+    if data.name:
+        return data.name
+    address = urlparse(data.image[:2000])
+    return parse_qs(address.query).get("d", [unquote(address.path)])[0]
+
+
+def _annotated(annotation: _Annotation, where: str) -> Annotated:
+    problems: list[Problem] = []
+    areas: list[NamedArea] = []
+    sizes: dict[tuple[int, int], None] = {}
+    for index, given in enumerate(annotation.result):
+        at = f"{where}: region {given.get('id', index)}"
+        try:
+            result = _validated(_Result, given, at)
+            size = (result.original_height, result.original_width)
+            sizes[size] = None
+            area = _area(result, size, at)
+            areas += [NamedArea(name, area) for name in (result.value.polygonlabels or result.value.brushlabels)]
+        except IncmaskError as error:
+            problems += error.problems
+    if len(sizes) > 1:
+        problems.append(Problem(where, f"tells of several sizes of its image, {[*sizes]}", AGAIN))
+    raise_problems(problems)
+    return Annotated(where, tuple(areas), next(iter(sizes), None))
+
+
+def _area(result: _Result, size: tuple[int, int], where: str) -> Area:
+    if result.image_rotation % 360:
+        raise fail(where, "is on an image that was turned", "turn it back in Label Studio")
+    if result.type == "polygonlabels":
+        if len(result.value.points) < 3:
+            raise fail(where, "is a polygon of fewer than three corners", "draw it again")
+        height, width = size
+        return Polygon((np.array(result.value.points, np.float64) * (width / 100, height / 100),))
+    if result.type == "brushlabels":
+        if size[0] * size[1] > MAX_PIXELS:
+            raise fail(where, "is of an image larger than any that is read", AGAIN)
+        try:
+            return _cropped(decode(bytes(result.value.rle), size))
+        except ValueError as error:
+            raise fail(where, f"is a brush mask that cannot be read ({error})", AGAIN) from error
+    raise fail(where, f"is of the type {result.type}; polygons and brush masks are read", "draw it with one of these")
+
+
+def _cropped(mask: np.ndarray) -> Pixels:
+    """Keep the box of a mask alone: each region comes as large as its image, and there may be many."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return Pixels(mask[:0, :0])
+    top, left = int(rows[0]), int(columns[0])
+    return Pixels(mask[top : rows[-1] + 1, left : columns[-1] + 1].copy(), top, left)
+
+
+def _validated(model: type[Model], given: Any, where: str) -> Model:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise fail(where, f"has a wrong {key} ({first['msg']})", AGAIN) from error

@@ -1,0 +1,148 @@
+"""Images with a folder of masks for each class."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from incmask.base.config import IGNORED
+from incmask.base.errors import fail
+from incmask.data.dataset import ClassInfo, DataOptions, default_colour, folder_names
+from incmask.data.folder.recognise import recognise_folders
+from incmask.data.images.masks import MaskFacts, grey_values
+from incmask.exchange.formats.common import Files, Found, Label, Picture, look_at, read_raster
+from incmask.exchange.formats.masks.pairs import Look, check_size, look_at_mask
+from incmask.exchange.formats.naming import Named, sort_files
+from incmask.exchange.formats.shapes import is_thick
+from incmask.exchange.sources.entry import Entry, entry_path
+
+_HALF = 128
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A mask of one class.
+
+    Attributes:
+        mask: the file; None: the class does not occur.
+        threshold: values from it on are the class.
+        ignore: value of pixels without a label.
+    """
+
+    mask: Entry | None
+    threshold: int = 1
+    ignore: int | None = None
+
+    def read(self, height: int, width: int) -> np.ndarray:
+        """Read it: (height, width) uint8 of 0, 1 and 255."""
+        layer = np.zeros((height, width), np.uint8)
+        if self.mask is not None:
+            raster = read_raster(self.mask)
+            check_size(entry_path(self.mask), raster, (height, width))
+            values = grey_values(raster)
+            layer[values >= self.threshold] = 1
+            if self.ignore is not None:
+                layer[values == self.ignore] = IGNORED
+        return layer
+
+
+@dataclass(frozen=True)
+class LayersLabel:
+    """A label from a mask for each class.
+
+    Attributes:
+        layers: one for each class.
+        is_multilabel: classes may overlap; else later ones lie over earlier ones.
+    """
+
+    layers: tuple[Layer, ...]
+    is_multilabel: bool
+
+    def make(self, height: int, width: int) -> np.ndarray:
+        """Read the label: uint8, (height, width, K) of 0 and 1, or (height, width) of ids; 255 for no label.
+
+        Raises:
+            IncmaskError: a mask is damaged, or of another size.
+        """
+        if self.is_multilabel:
+            return np.stack([layer.read(height, width) for layer in self.layers], axis=2)
+        label = np.zeros((height, width), np.uint8)
+        for class_id, layer in enumerate(self.layers, start=1):
+            values = layer.read(height, width)
+            label[values == 1] = class_id
+            label[values == IGNORED] = IGNORED
+        return label
+
+
+@dataclass(frozen=True)
+class _LookAtClasses:
+    looks: dict[str, Look]
+    overlaps: bool
+
+
+def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Found:
+    """Read images with a folder of masks for each class; multilabel where they overlap, else multiclass.
+
+    Overlaps that nowhere hold 3×3 pixels are strokes along a shared edge, and do not count.
+
+    Raises:
+        IncmaskError: the files do not fit together.
+    """
+    found = sort_files(files, mask_suffix=data.mask_suffix, where=where)
+    if not found.class_folders:
+        raise fail(where, "holds no folder of masks for each class", "arrange masks/<class>/x.png for images/x.png")
+    labelled = [item for item in found.items if item.masks]
+    looks = look_at(labelled, _look_at_classes)
+    folders = found.class_folders
+    facts: dict[str, list[MaskFacts]] = {folder: [] for folder in folders}
+    for look in looks:
+        for folder, seen in look.looks.items():
+            facts[folder].append(seen.facts)
+    recognised = recognise_folders(facts, folders, options=data.model_copy(update={"task": None}), where=where)
+    ignore = recognised.encoding.ignore
+    overlapping = next((item.name for item, look in zip(labelled, looks, strict=True) if look.overlaps), None)
+    task = data.task or ("binary" if len(folders) == 1 else "multilabel" if overlapping else "multiclass")
+    infos = list(recognised.classes)
+    if task != "multilabel":  # background is where nothing else is
+        infos = [info for info in infos if str(info.value).casefold() != "background"]
+    if task == "binary" and len(infos) > 1:
+        raise fail(where, f'task = "binary" but there are {len(infos)} classes', "remove the task from incmask.toml")
+    blurred = {path for look in looks for seen in look.looks.values() if seen.is_blurred for path in [seen.facts.path]}
+
+    def label(item: Named) -> Label | None:
+        if not item.masks:
+            return None
+        masks = [item.masks.get(str(info.value)) for info in infos]
+        layers = (
+            Layer(
+                mask, _HALF if mask and entry_path(mask) in blurred else 1, ignore if isinstance(ignore, int) else None
+            )
+            for mask in masks
+        )
+        return LayersLabel(tuple(layers), task == "multilabel")
+
+    if task == "binary":
+        classes: tuple[ClassInfo, ...] = (ClassInfo(infos[0].name, (255, 255, 255), 255),)
+    elif task == "multiclass":
+        named = (replace(info, value=class_id) for class_id, info in enumerate(infos, start=1))
+        classes = (ClassInfo("background", default_colour(0), 0), *named)
+    else:
+        names = folder_names([info.name for info in infos])
+        classes = tuple(replace(info, value=name) for info, name in zip(infos, names, strict=True))
+    notes = [f"classes overlap, such as in {overlapping}, so each has a mask of its own"] if overlapping else []
+    pictures = tuple(Picture(item.name, item.path, item.image, label(item)) for item in found.items)
+    return Found(task, classes, pictures, ignore is not None, notes=tuple(notes))
+
+
+def _look_at_classes(item: Named) -> _LookAtClasses:
+    looks = {folder: look_at_mask(mask) for folder, mask in item.masks.items()}
+    sizes = {(look.facts.height, look.facts.width) for look in looks.values()}
+    if len(sizes) > 1:
+        what = "has masks of different sizes"
+        raise fail(item.path, what, "export the masks in the size of the image")
+    (size,) = sizes
+    seen, twice = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+    for folder, mask in item.masks.items():
+        layer = Layer(mask, _HALF if looks[folder].is_blurred else 1).read(*size)
+        twice |= seen & layer
+        seen |= layer
+    return _LookAtClasses(looks, is_thick(twice))

@@ -1,0 +1,196 @@
+"""Images with one mask each, in values, palette indices or colours."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from incmask.base.config import IGNORED
+from incmask.base.errors import fail, raise_problems
+from incmask.data.dataset import DataOptions, MaskKind
+from incmask.data.folder.classes import key_of
+from incmask.data.folder.recognise import kind_of, noise_problem, outside_problem, recognise, view
+from incmask.data.images.decode import Raster
+from incmask.data.images.masks import MAX_COLOURS, MaskFacts, grey_values, pack_colours, unpack_colour
+from incmask.exchange.formats.common import Files, Found, Label, Picture, look_at, read_raster
+from incmask.exchange.formats.masks.colours import dominant_colours, flat_colours, nearest_colours, snap
+from incmask.exchange.formats.naming import Named, Sorted, sort_files
+from incmask.exchange.sources.entry import Entry, entry_path
+
+_MANY_VALUES = 8
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a mask holds.
+
+    Attributes:
+        facts: its values; of a blurred mask, the colours of its flat areas.
+        is_blurred: compression or scaling mixed its colours.
+        numbers_objects: it looks like a number for each object.
+    """
+
+    facts: MaskFacts
+    is_blurred: bool
+    numbers_objects: bool
+
+
+@dataclass(frozen=True)
+class MaskLabel:
+    """A label from a mask in one file.
+
+    Attributes:
+        mask: the file.
+        kind: "grey" or "colour".
+        keys: values, or packed colours, that may occur.
+        ids: for each of them, its id, or 255.
+        is_blurred: colours become the nearest of ``keys``.
+    """
+
+    mask: Entry
+    kind: MaskKind
+    keys: tuple[int, ...]
+    ids: tuple[int, ...]
+    is_blurred: bool
+
+    def make(self, height: int, width: int) -> np.ndarray:
+        """Read the label: (height, width) uint8 of ids.
+
+        Raises:
+            IncmaskError: the mask is damaged, of another size, or holds other values.
+        """
+        path = entry_path(self.mask)
+        raster = read_raster(self.mask)
+        check_size(path, raster, (height, width))
+        values = pack_colours(_rgb(raster)) if self.kind == "colour" else grey_values(raster)
+        if self.is_blurred:
+            values = snap(values, self.keys, where=path)
+        order = np.argsort(self.keys)
+        keys, ids = np.array(self.keys)[order], np.array(self.ids, np.uint8)[order]
+        place = np.searchsorted(keys, values).clip(max=len(keys) - 1)
+        if (keys[place] != values).any():
+            raise fail(path, "has changed since the folder was read", "start again")
+        return ids[place]
+
+
+def check_size(path: Path, raster: Raster, size: tuple[int, int]) -> None:
+    """Check that a mask has the (height, width) of its image.
+
+    Raises:
+        IncmaskError: it has not.
+    """
+    have = raster.values.shape[:2]
+    if have != size:
+        what = f"has {have[1]}×{have[0]} pixels for an image of {size[1]}×{size[0]}"
+        raise fail(path, what, "export the mask in the size of its image")
+
+
+def look_at_mask(mask: Entry) -> Look:
+    """Read a mask and count what occurs in it.
+
+    Raises:
+        IncmaskError: it is damaged, or no mask.
+    """
+    path = entry_path(mask)
+    raster = read_raster(mask)
+    values = raster.values
+    if values.ndim == 3 and values.shape[2] != 3:
+        raise fail(path, f"has {values.shape[2]} channels; a mask is grey, indexed or RGB", "export it as a grey PNG")
+    is_colour = values.ndim == 3 and bool((values != values[..., :1]).any())
+    keys = pack_colours(values) if is_colour else grey_values(raster)
+    found, counts = np.unique(keys, return_counts=True)
+    whole = found.astype(np.int64)
+    if (whole != found).any() or whole.min() < 0:
+        what = f"has values from {found.min():g} to {found.max():g} that are no whole numbers from 0 on"
+        raise fail(path, what, "export the mask with a whole number for each class")
+    is_lossy = path.suffix.lower() in (".jpg", ".jpeg")
+    in_bytes = values.dtype == np.uint8 and raster.palette is None
+    ends = counts[(found == 0) | (found == 255)].sum() if found.max() == 255 else 0
+    is_smoothed = in_bytes and len(found) > 3 and (is_lossy or ends > 0.8 * keys.size)
+    is_blurred = is_smoothed or (is_colour and len(found) > MAX_COLOURS)
+    plain = not is_blurred and not is_colour and raster.palette is None
+    numbers = plain and (len(found) > MAX_COLOURS or (values.dtype != np.uint8 and len(found) > _MANY_VALUES))
+    tally = dict(zip(whole.tolist(), counts.tolist(), strict=True))
+    if is_blurred:
+        tally, is_colour = dict(flat_colours(_rgb(raster)).most_common(4 * MAX_COLOURS)), True
+    palette = None if raster.palette is None else tuple((r, g, b) for r, g, b in raster.palette.tolist())
+    height, width = values.shape[:2]
+    facts = MaskFacts(path, height, width, is_colour, tally, palette, False)
+    return Look(facts, is_blurred, numbers)
+
+
+def _rgb(raster: Raster) -> np.ndarray:
+    colours = raster.to_colour()
+    if colours.dtype != np.uint8:
+        colours = (colours.astype(np.int64) >> 8).astype(np.uint8)
+    return colours if colours.ndim == 3 else np.repeat(colours[..., None], 3, axis=2)
+
+
+def read_pairs(files: Files, data: DataOptions, *, where: object) -> Found:
+    """Read images with one mask each: grey values, palette indices, 0 and 255, or colours.
+
+    Colours that compression or scaling blurred become the nearest of those that fill areas.
+
+    Raises:
+        IncmaskError: the files do not fit together, or what the values mean is uncertain.
+    """
+    found = sort_files(files, mask_suffix=data.mask_suffix, where=where)
+    if found.class_folders:
+        raise fail(where, "holds a folder of masks for each class", "choose the layout class-folders")
+    return pairs_of(found, look_at([item.masks[""] for item in found.items if item.masks], look_at_mask), data, where)
+
+
+def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: object) -> Found:
+    """Do what ``read_pairs`` does, once files are sorted and masks were looked at; raises as that."""
+    facts = [look.facts for look in looks]
+    is_blurred = any(look.is_blurred for look in looks)
+    kind: MaskKind = "colour" if is_blurred else kind_of(facts, data)
+    notes: list[str] = []
+    centres: tuple[int, ...] = ()
+    if is_blurred:
+        centres = _centres(facts, data, where)
+        facts = [replace(fact, is_colour=True, palette=None, counts=_snapped(fact, centres)) for fact in facts]
+        listed = ", ".join(str(unpack_colour(colour)) for colour in centres)
+        notes.append(f"the masks are blurred, by JPEG or scaling; each pixel takes the nearest of {listed}")
+    raise_problems([problem for fact in facts if (problem := noise_problem(fact, kind, data))])
+    recognised = recognise(facts, (), kind=kind, options=data, where=where)
+    raise_problems(
+        [problem for fact in facts if (problem := outside_problem(fact, recognised, declared=bool(data.classes)))]
+    )
+    ids = recognised.ids()
+    if recognised.encoding.ignore is not None:
+        ids[key_of(recognised.encoding.ignore)] = IGNORED
+    if is_blurred:  # what no class has cannot be the nearest
+        ids = {key: class_id for key, class_id in ids.items() if key in centres}
+    first_id = int(recognised.task == "binary")
+    values = [255] if first_id else range(len(recognised.classes))
+    classes = tuple(replace(info, value=value) for info, value in zip(recognised.classes, values, strict=True))
+
+    def label(item: Named) -> Label | None:
+        return MaskLabel(item.masks[""], kind, tuple(ids), tuple(ids.values()), is_blurred) if item.masks else None
+
+    pictures = tuple(Picture(item.name, item.path, item.image, label(item)) for item in found.items)
+    is_ignored = recognised.encoding.ignore is not None
+    return Found(recognised.task, classes, pictures, is_ignored, notes=(*notes, *recognised.notes))
+
+
+def _centres(facts: Sequence[MaskFacts], data: DataOptions, where: object) -> tuple[int, ...]:
+    named = [option.value if isinstance(option.value, tuple) else option.colour for option in data.classes]
+    if named and all(named):
+        ignored = [data.ignore] if isinstance(data.ignore, tuple) else []
+        return tuple({key_of(colour): None for colour in (*named, *ignored, (0, 0, 0)) if colour is not None})
+    counts: Counter[int] = Counter()
+    for fact in facts:
+        counts.update(view(fact, "colour"))
+    return dominant_colours(counts, where)
+
+
+def _snapped(fact: MaskFacts, centres: tuple[int, ...]) -> dict[int, int]:
+    counts = view(fact, "colour")
+    nearest = nearest_colours(np.array(list(counts), np.uint32), centres).colours
+    tally: Counter[int] = Counter()
+    for key, count in zip(nearest.tolist(), counts.values(), strict=True):
+        tally[key] += count
+    return dict(tally)

@@ -1,0 +1,187 @@
+"""Which files of a folder are images and which their masks, by the names of folders and files."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from incmask.base.errors import Problem, fail, raise_problems
+from incmask.data.folder.pairing import name_of, pair, split_by_suffix, without_mask_suffix
+from incmask.exchange.formats.common import Files, images_of
+from incmask.exchange.sources.entry import Entry, entry_path
+
+_IMAGES = re.compile(r"(input|img|im|image|raw)s?", re.IGNORECASE)
+_MASKS = re.compile(r"(mask|label|annotation|ground ?truth|gt|segmentation|seg|target|instance)s?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Named:
+    """An image and its masks.
+
+    Attributes:
+        name: as ``Picture.name``.
+        path: of the image below the source.
+        image: the image.
+        masks: by class folder; by "" where there are no class folders; empty: unlabelled.
+    """
+
+    name: str
+    path: str
+    image: Entry
+    masks: Mapping[str, Entry]
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """All images with their masks.
+
+    Attributes:
+        items: by name, sorted.
+        class_folders: names of the folders of the classes; empty where a mask is one file.
+    """
+
+    items: tuple[Named, ...]
+    class_folders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A file; ``before`` and ``after`` the folder that tells what it is, which ``kind`` is."""
+
+    path: str
+    kind: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return name_of(PurePosixPath(*self.before, *self.after))
+
+
+def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorted:
+    """Pair images and masks.
+
+    Images lie in a folder ``images``, and masks, with the same names, in ``masks``, or in ``masks/<class>`` or
+    ``<class>`` beside it; or masks lie beside their images and have a suffix such as "_mask". Above, and below
+    ``images`` and ``masks``, there may be other folders.
+
+    Raises:
+        IncmaskError: there are no images or no masks, or masks without an image; all of them are told.
+    """
+    pictures = images_of(files)
+    placed = [_place(path) for path in pictures]
+    images = [file for file in placed if file.kind == "image"]
+    masks = [file for file in placed if file.kind == "mask"]
+    others = [file for file in placed if not file.kind]
+    if not images:
+        images, others = others, []
+        if not masks:
+            beside, suffixed = split_by_suffix({PurePosixPath(f.path): Path(f.path) for f in images}, mask_suffix)
+            masks = [_place_as(path.as_posix(), "mask") for path in suffixed.values()]
+            images = [_place_as(path.as_posix(), "image") for path in beside.values()]
+    names = {file.name for file in images}
+    in_classes = _in_class_folders(masks, names, mask_suffix) or (not masks and bool(others))
+    if in_classes and not masks:
+        masks = _class_siblings(others, names)
+    if not images or not masks:
+        what = "holds no images" if not images else f"holds {len(images)} images but no masks for them"
+        remedy = (
+            "arrange images/x.png and masks/x.png, or images/x.png and masks/<class>/x.png, or x.png and x_mask.png"
+        )
+        raise fail(where, what, remedy)
+    keys = {_class_key(file) if in_classes else PurePosixPath(*file.before, *file.after): file for file in masks}
+    pairing = pair(
+        {PurePosixPath(*file.before, *file.after): Path(file.path) for file in images},
+        {key: Path(file.path) for key, file in keys.items()},
+        mask_suffix=mask_suffix,
+        class_folders=in_classes,
+    )
+    raise_problems(
+        [
+            Problem(str(entry_path(pictures[problem.where])), problem.what, problem.remedy)
+            for problem in pairing.problems
+        ]
+    )
+    items = tuple(
+        Named(
+            found.name,
+            found.image.as_posix(),
+            pictures[found.image.as_posix()],
+            {_nfc(folder): pictures[path.as_posix()] for folder, path in found.masks.items()},
+        )
+        for found in sorted(pairing.pairs, key=lambda found: found.name)
+    )
+    folders = {folder for item in items for folder in item.masks if in_classes}
+    return Sorted(items, tuple(sorted(folders, key=lambda name: (name.casefold(), name))))
+
+
+def names_of(images: Files) -> dict[str, str]:
+    """Give the path of each image by its name: the path without ending, and without the folder for images.
+
+    Raises:
+        IncmaskError: two have the same name.
+    """
+    found: dict[str, str] = {}
+    problems: list[Problem] = []
+    for path, entry in images.items():
+        placed = _place(path)
+        other = found.setdefault(placed.name if placed.kind == "image" else name_of(PurePosixPath(path)), path)
+        if other != path:
+            what = f"has the same name as {other}, so one would overwrite the other"
+            problems.append(Problem(str(entry_path(entry)), what, "rename or remove one of the two"))
+    raise_problems(problems)
+    return found
+
+
+def is_mask(path: str) -> bool:
+    """Tell whether a file lies in a folder for masks."""
+    return _place(path).kind == "mask"
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _place(path: str) -> _Placed:
+    *folders, file_name = path.split("/")
+    for index in reversed(range(len(folders))):
+        plain = folders[index].replace("_", "").replace("-", "")
+        kind = "image" if _IMAGES.fullmatch(plain) else "mask" if _MASKS.fullmatch(plain) else ""
+        if kind:
+            return _Placed(path, kind, tuple(folders[:index]), (*folders[index + 1 :], file_name))
+    return _Placed(path, "", (), (*folders, file_name))
+
+
+def _place_as(path: str, kind: str) -> _Placed:
+    return _Placed(path, kind, (), tuple(path.split("/")))
+
+
+def _in_class_folders(masks: list[_Placed], names: set[str], mask_suffix: str | None) -> bool:
+    """Tell whether masks match images by what is below their first folder, and none does as it is."""
+
+    def fits(name: str) -> bool:
+        return name in names or without_mask_suffix(name, mask_suffix) in names
+
+    if any(fits(file.name) for file in masks):
+        return False
+    deep = [file for file in masks if len(file.after) > 1]
+    return any(fits(name_of(PurePosixPath(*file.before, *file.after[1:]))) for file in deep)
+
+
+def _class_siblings(others: list[_Placed], names: set[str]) -> list[_Placed]:
+    """Give the files that have an image's name but for one folder more, which is the class."""
+    found = []
+    for file in others:
+        for index in range(len(file.after) - 1):
+            before, after = file.after[:index], file.after[index:]
+            if name_of(PurePosixPath(*before, *after[1:])) in names:
+                found.append(_Placed(file.path, "mask", before, after))
+                break
+    return found
+
+
+def _class_key(file: _Placed) -> PurePosixPath:
+    if len(file.after) < 2:
+        return PurePosixPath(file.after[0])
+    return PurePosixPath(file.after[0], *file.before, *file.after[1:])

@@ -1,0 +1,404 @@
+"""Outlines and runs to masks, and annotations to labels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil, pi
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from incmask.base.config import IGNORED, Task
+from incmask.base.errors import fail
+from incmask.data.images.decode import MAX_PIXELS
+
+IGNORED_CLASS = -1
+"""``Shape.class_index`` of what is no label."""
+
+_MAX_CORNERS = 4096
+_THICK = np.ones((3, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class Box:
+    """Pixels from ``top`` to before ``bottom`` and from ``left`` to before ``right``."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Give height and width."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether it holds no pixel."""
+        return self.bottom <= self.top or self.right <= self.left
+
+    def seen_from(self, other: "Box") -> tuple[slice, slice]:
+        """Give the rows and columns that it takes in an array of the pixels of ``other``, in which it lies."""
+        return (
+            slice(self.top - other.top, self.bottom - other.top),
+            slice(self.left - other.left, self.right - other.left),
+        )
+
+    def within(self, other: "Box") -> "Box":
+        """Give what both hold."""
+        return Box(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            min(self.bottom, other.bottom),
+            min(self.right, other.right),
+        )
+
+
+class Area(Protocol):
+    """A set of pixels."""
+
+    @property
+    def box(self) -> Box:
+        """What bounds it; may reach beyond the image."""
+
+    def draw(self, box: Box) -> np.ndarray:
+        """Give the part of it inside ``box``: bool of that size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Polygon:
+    """The pixels whose centre an odd number of rings encloses: an outline and its holes.
+
+    Corners are in the continuous coordinates of annotation tools: pixel (row, column) reaches from
+    (column, row) to (column + 1, row + 1), and its centre lies in the middle. So a rectangle of 4×3 covers 12
+    pixels, and polygons that share an edge share no pixel. ``cv2.fillPoly`` instead rounds corners to whole pixels
+    and counts all pixels that an outline touches as inside, by which small objects grow and neighbours overlap.
+
+    Attributes:
+        rings: (n, 2) float64 of x and y each, finite; closed by themselves.
+    """
+
+    rings: tuple[np.ndarray, ...]
+
+    @property
+    def box(self) -> Box:
+        """What bounds it."""
+        corners = np.concatenate(self.rings)
+        (left, top), (right, bottom) = _to_pixel(corners.min(axis=0)), _to_pixel(corners.max(axis=0))
+        return Box(int(top), int(left), int(bottom), int(right))
+
+    def draw(self, box: Box) -> np.ndarray:
+        """Give the part of it inside ``box``, by the even-odd rule."""
+        height, width = box.size
+        starts = np.concatenate(self.rings)
+        ends = np.concatenate([np.roll(ring, -1, axis=0) for ring in self.rings])
+        # Edges run downwards, so that one which two polygons share is computed alike for both.
+        upward = (starts[:, 1] > ends[:, 1])[:, None]
+        (x0, y0), (x1, y1) = np.where(upward, ends, starts).T, np.where(upward, starts, ends).T
+        first = np.clip(_to_pixel(y0), box.top, box.bottom)
+        lengths = np.maximum(np.clip(_to_pixel(y1), box.top, box.bottom) - first, 0)
+        edge = np.repeat(np.arange(len(lengths)), lengths)
+        rows = np.arange(len(edge)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + first[edge]
+        share = (rows + 0.5 - y0[edge]) / (y1 - y0)[edge]
+        columns = np.clip(_to_pixel(x0[edge] + share * (x1 - x0)[edge]), box.left, box.right)
+        # From where a row crosses an edge, what was outside is inside and the other way round.
+        crossings = np.zeros((height, width + 1), np.uint8)
+        np.bitwise_xor.at(crossings, (rows - box.top, columns - box.left), 1)
+        return np.bitwise_xor.accumulate(crossings, axis=1)[:, :width] > 0
+
+
+def _to_pixel(positions: np.ndarray) -> np.ndarray:
+    """Give the first pixel whose centre does not lie before the position."""
+    return np.ceil(np.clip(positions, -MAX_PIXELS, MAX_PIXELS) - 0.5).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """A run-length code as COCO has it: runs of 0 and 1 in turn, down the columns.
+
+    Attributes:
+        lengths: int64, of each run; they add up to all pixels.
+        height: rows of the image.
+        width: columns of the image.
+    """
+
+    lengths: np.ndarray
+    height: int
+    width: int
+
+    @property
+    def box(self) -> Box:
+        """Give the whole image."""
+        return Box(0, 0, self.height, self.width)
+
+    def draw(self, box: Box) -> np.ndarray:
+        """Give the part of it inside ``box``."""
+        values = np.arange(len(self.lengths)) % 2 > 0
+        whole = np.repeat(values, self.lengths).reshape(self.width, self.height).T
+        return whole[box.top : box.bottom, box.left : box.right]
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """A mask of a part of the image.
+
+    Attributes:
+        mask: bool, (h, w).
+        top: row of the image that its first row is.
+        left: column of the image that its first column is.
+    """
+
+    mask: np.ndarray
+    top: int = 0
+    left: int = 0
+
+    @property
+    def box(self) -> Box:
+        """Give where the mask lies."""
+        height, width = self.mask.shape
+        return Box(self.top, self.left, self.top + height, self.left + width)
+
+    def draw(self, box: Box) -> np.ndarray:
+        """Give the part of it inside ``box``."""
+        drawn = np.zeros(box.size, bool)
+        both = box.within(self.box)
+        if not both.is_empty:
+            drawn[both.seen_from(box)] = self.mask[both.seen_from(self.box)]
+        return drawn
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An annotated area.
+
+    Attributes:
+        class_index: from 0 for the first class that is no background; ``IGNORED_CLASS``.
+        area: its pixels.
+    """
+
+    class_index: int
+    area: Area
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The label of an image that was annotated by shapes.
+
+    Attributes:
+        where: the file that holds them, for messages.
+        shapes: later ones lie over earlier ones; ignored ones over all.
+        task: what the label means.
+        num_classes: without background.
+        size: height and width of the image as the file tells; None: it does not.
+    """
+
+    where: str
+    shapes: tuple[Shape, ...]
+    task: Task
+    num_classes: int
+    size: tuple[int, int] | None = None
+
+    def make(self, height: int, width: int) -> np.ndarray:
+        """Draw the label.
+
+        Returns:
+            uint8 as ``Example.label``.
+
+        Raises:
+            IncmaskError: the image has another size than the file tells, or a shape lies outside.
+        """
+        if self.size not in (None, (height, width)):
+            assert self.size is not None
+            what = f"tells of an image of {self.size[1]}×{self.size[0]} pixels where it has {width}×{height}"
+            raise fail(self.where, what, "use the image that was annotated, at the size at which it was")
+        image = Box(0, 0, height, width)
+        is_layered = self.task == "multilabel"
+        label = np.zeros((height, width, self.num_classes) if is_layered else (height, width), np.uint8)
+        for shape in sorted(self.shapes, key=lambda shape: shape.class_index == IGNORED_CLASS):
+            box = shape.area.box.within(image)
+            if box.is_empty:
+                if _is_beyond(shape.area.box, image):
+                    what = f"has a shape in {shape.area.box}, outside its image of {width}×{height} pixels"
+                    raise fail(self.where, what, "use the image that was annotated, at the size at which it was")
+                continue
+            part = label[box.top : box.bottom, box.left : box.right]
+            if shape.class_index == IGNORED_CLASS:
+                part[shape.area.draw(box)] = IGNORED
+            elif is_layered:
+                part[shape.area.draw(box), shape.class_index] = 1
+            else:
+                part[shape.area.draw(box)] = shape.class_index + 1
+        return label
+
+
+def _is_beyond(box: Box, image: Box) -> bool:
+    return box.top >= image.bottom or box.left >= image.right or box.bottom < 0 or box.right < 0
+
+
+def disc(x: float, y: float, radius: float) -> Polygon:
+    """Give a circle about (x, y) as a polygon that lies less than a tenth of a pixel off it, for radii to 5000 pixels.
+
+    Raises:
+        ValueError: the radius is not positive.
+    """
+    if not radius > 0:
+        raise ValueError("the radius must be positive")
+    # A chord of n lies r (1 - cos(pi / n)) inside, about r / 2 (pi / n)².
+    num_corners = min(max(32, ceil(pi * (10 * radius / 2) ** 0.5)), _MAX_CORNERS)
+    angles = np.arange(num_corners) * (2 * pi / num_corners)
+    return Polygon((np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1),))
+
+
+def overlap_anywhere(drawings: Sequence[Sequence[Shape]]) -> int | None:
+    """Give the first image in which shapes of different classes overlap; None where none do.
+
+    Overlaps that nowhere hold 3×3 pixels are strokes along a shared edge, and do not count.
+    """
+    return next((index for index, shapes in enumerate(drawings) if _overlap(shapes)), None)
+
+
+def _overlap(shapes: Sequence[Shape]) -> bool:
+    classes = {shape.class_index for shape in shapes} - {IGNORED_CLASS}
+    if len(classes) < 2:
+        return False
+    boxes = [shape.area.box for shape in shapes]
+    limits = Box(0, 0, max(box.bottom for box in boxes), max(box.right for box in boxes))
+    if limits.is_empty or limits.size[0] * limits.size[1] > MAX_PIXELS:
+        return False  # beyond any image; told when it is drawn
+    painted = np.zeros(limits.size, np.uint8)
+    twice = np.zeros(limits.size, np.uint8)
+    for class_index in sorted(classes):
+        layer = np.zeros(limits.size, np.uint8)
+        for shape, box in zip(shapes, boxes, strict=True):
+            inside = box.within(limits)
+            if shape.class_index == class_index and not inside.is_empty:
+                layer[inside.top : inside.bottom, inside.left : inside.right] |= shape.area.draw(inside)
+        twice |= painted & layer
+        painted |= layer
+    return is_thick(twice)
+
+
+def is_thick(mask: np.ndarray) -> bool:
+    """Tell whether a (H, W) uint8 mask of 0 and 1 holds a square of 3×3 pixels."""
+    return bool(mask.any()) and bool(cv2.erode(mask, _THICK, borderType=cv2.BORDER_CONSTANT, borderValue=0.0).any())
+
+
+# Right, down, left, up: the inside lies to the right of the way.
+_STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
+_TOLERANCE_PX = 0.25
+"""How far an outline may be simplified: it runs 0.35 or more from the centre of each pixel, so none changes side."""
+
+
+@dataclass(frozen=True, eq=False)
+class Object:
+    """Pixels that hang together, corners included.
+
+    Attributes:
+        pixels: where they lie.
+        outline: (n, 2) float64 of x and y, in the coordinates of ``Polygon``, which encloses exactly these pixels;
+            None: there are holes.
+    """
+
+    pixels: Pixels
+    outline: np.ndarray | None
+
+
+def objects_of(mask: np.ndarray) -> Iterator[Object]:
+    """Take a mask apart.
+
+    Args:
+        mask: bool, (H, W).
+    """
+    num, ids, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    for index in range(1, num):
+        left, top, width, height = boxes[index, :4].tolist()
+        part = ids[top : top + height, left : left + width] == index
+        outline = None if _has_holes(part) else _outline(part) + np.array((left, top))
+        yield Object(Pixels(part, top, left), outline)
+
+
+def outlines_of(mask: np.ndarray) -> Iterator[np.ndarray]:
+    """Take a mask apart into outlines alone: an object with holes is cut through them, until no part has any.
+
+    Args:
+        mask: bool, (H, W).
+
+    Yields:
+        As ``Object.outline``.
+    """
+    parts = [Pixels(mask)]
+    while parts:
+        part = parts.pop()
+        for each in objects_of(part.mask):
+            if each.outline is None:
+                box = each.pixels.box
+                parts += [
+                    Pixels(half.mask, part.top + box.top + half.top, part.left + box.left + half.left)
+                    for half in _halves(each.pixels.mask)
+                ]
+            else:
+                yield each.outline + np.array((part.left, part.top))
+
+
+def run_lengths(mask: np.ndarray) -> list[int]:
+    """Give the lengths of the runs of 0 and 1 in turn, along the rows, beginning with 0.
+
+    Args:
+        mask: bool, (H, W).
+    """
+    values = np.concatenate(([False], mask.ravel()))
+    ends = np.flatnonzero(values[1:] != values[:-1])
+    return np.diff(np.concatenate(([0], ends, [mask.size]))).tolist()
+
+
+def _outline(part: np.ndarray) -> np.ndarray:
+    ring, box = _ring(part), Box(0, 0, *part.shape)
+    simple = cv2.approxPolyDP(ring.astype(np.float32), _TOLERANCE_PX, closed=True)[:, 0].astype(np.float64)
+    if len(simple) >= 3 and np.array_equal(Polygon((simple,)).draw(box), part):
+        return simple
+    return ring
+
+
+def _has_holes(part: np.ndarray) -> bool:
+    around = np.pad(~part, 1, constant_values=True).astype(np.uint8)
+    return cv2.connectedComponents(around, connectivity=4)[0] > 2
+
+
+def _halves(part: np.ndarray) -> tuple[Pixels, Pixels]:
+    """Cut an object across its longer side, through the hole that is nearest to the middle."""
+    axis = int(part.shape[1] > part.shape[0])
+    around = np.pad(~part, 1, constant_values=True).astype(np.uint8)
+    _, ids, boxes, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
+    # 0 is the object, and the first corner lies around it.
+    holes = np.delete(boxes, [0, ids[0, 0]], axis=0)
+    first, length = holes[:, 1 - axis] - 1, holes[:, 3 - axis]
+    middles = first + (length + 1) // 2
+    cut = int(middles[np.abs(middles - part.shape[axis] / 2).argmin()])
+    if axis:
+        return Pixels(part[:, :cut]), Pixels(part[:, cut:], 0, cut)
+    return Pixels(part[:cut]), Pixels(part[cut:], cut, 0)
+
+
+def _ring(part: np.ndarray) -> np.ndarray:
+    """Give the middles of the pixels' edges along the way round a mask without holes."""
+    padded = np.pad(part, 1)
+    outside = (padded[:-2, 1:-1], padded[1:-1, 2:], padded[2:, 1:-1], padded[1:-1, :-2])
+    # Edges by the corner where they begin, and by their direction.
+    edges: dict[tuple[int, int, int], None] = {}
+    for direction, (x, y) in enumerate(((0, 0), (1, 0), (1, 1), (0, 1))):
+        rows, columns = np.nonzero(part & ~outside[direction])
+        edges.update(
+            dict.fromkeys(zip((columns + x).tolist(), (rows + y).tolist(), [direction] * len(rows), strict=True))
+        )
+    x, y, direction = next(iter(edges))
+    ring = []
+    while edges.pop((x, y, direction), 0) is None:
+        step_x, step_y = _STEPS[direction]
+        ring.append((x + step_x / 2, y + step_y / 2))
+        x, y = x + step_x, y + step_y
+        # Where two pixels touch by their corners, the way goes over to the other one, as both are one object.
+        turns = (direction - 1, direction, direction + 1)
+        direction = next((turn % 4 for turn in turns if (x, y, turn % 4) in edges), direction)
+    assert not edges, "there is one way round"
+    return np.array(ring, np.float64)

@@ -1,0 +1,143 @@
+"""What is exchanged with a labelling tool: the classes, and each image with its mask and its unsure pixels."""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from incmask.base.errors import fail
+from incmask.data.dataset import Colour, Scheme
+from incmask.exchange.formats.common import Files, Label
+from incmask.exchange.names import UNSURE
+
+IMAGES = "images"
+UNSURE_COLOUR: Colour = (255, 0, 255)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """The pixels of a class: bool, (H, W)."""
+
+    name: str
+    mask: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """An image with what the models say of it.
+
+    Attributes:
+        name: ``Item.name``.
+        file: path of the image below the folder of images.
+        label: uint8, (H, W) ids, binary 0/1, or (H, W, K) of 0/1.
+        unsure: bool, (H, W).
+    """
+
+    name: str
+    file: str
+    label: np.ndarray
+    unsure: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.unsure.shape
+        return height, width
+
+    def layers(self, scheme: Scheme) -> Iterator[Layer]:
+        """Give the pixels of each class that is drawn, and last the unsure ones."""
+        for index, info in enumerate(scheme.foreground):
+            in_class = self.label[..., index] if scheme.task == "multilabel" else self.label == index + 1
+            yield Layer(info.name, in_class.astype(bool))
+        yield Layer(UNSURE, self.unsure)
+
+
+class Known:
+    """What a run knows: its images and classes, to make sense of what a tool calls them.
+
+    Args:
+        scheme: what labels mean.
+        names: of the images.
+    """
+
+    def __init__(self, scheme: Scheme, names: Iterable[str]):
+        self.scheme = scheme
+        self._by_last: dict[str, list[tuple[str, ...]]] = {}
+        for name in names:
+            parts = _parts(name)
+            self._by_last.setdefault(parts[-1].casefold(), []).append(parts)
+
+    def find(self, name: str, *, beside: str = "", where: object) -> str:
+        """Find an image by a path that ends as its name does, with or without the ending of a file.
+
+        A tool may leave out the folders above, or add some; the name that shares most with the path is taken.
+
+        Args:
+            name: as the tool tells it.
+            beside: path of the file that tells it.
+            where: for messages.
+
+        Raises:
+            IncmaskError: the run has no such image, or several.
+        """
+        parts = _parts(name)
+        above = _parts(beside)[:-1]
+        found = self._ending_as((*above, *parts)) if parts else []
+        if not found and parts:
+            found = self._ending_as((*above, *parts[:-1], _without_ending(parts[-1])))
+        if not found:
+            raise fail(where, f"names the image {name}, of which the run has no mask", "take it out, or name its run")
+        if len(found) > 1:
+            several = ", ".join("/".join(each) for each in found[:4])
+            raise fail(where, f"names the image {name}, which may be any of {several}", "export with folders' names")
+        return "/".join(found[0])
+
+    def _ending_as(self, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+        known = self._by_last.get(path[-1].casefold(), [])
+        likeness = [_likeness(path, each) for each in known]
+        return [each for each, like in zip(known, likeness, strict=True) if like == max(likeness)]
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in unicodedata.normalize("NFC", path).replace("\\", "/").split("/") if part)
+
+
+def _without_ending(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    return stem if stem and dot and len(ending) <= 4 else name
+
+
+def _likeness(path: tuple[str, ...], name: tuple[str, ...]) -> tuple[int, bool, bool]:
+    """Tell how much of its end a path shares with a name, whether all of the name, and whether in its capitals."""
+    num = 0
+    for left, right in zip(reversed(path), reversed(name), strict=False):
+        if left.casefold() != right.casefold():
+            break
+        num += 1
+    return num, num == len(name), path[-num:] == name[-num:]
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What a tool gave back.
+
+    Attributes:
+        labels: how the label of each image is made, 255 where it is unsure, by the image's name.
+        notes: what a person should be told.
+    """
+
+    labels: Mapping[str, Label]
+    notes: tuple[str, ...] = ()
+
+
+Write = Callable[[Iterable[Sheet], Path, Scheme], None]
+"""Write sheets to a folder; their images lie in it already."""
+
+Read = Callable[[Files, Known], Corrected]
+"""Read what came back.
+
+Raises:
+    IncmaskError: with everything that is wrong.
+"""

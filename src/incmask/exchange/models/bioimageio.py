@@ -1,0 +1,172 @@
+"""The ONNX file with its description, examples, cover and card, as the BioImage Model Zoo takes them."""
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from incmask.data.images.tiles import scale_image
+from incmask.exchange.models.pipeline import INPUT, describe
+from incmask.prediction.ensemble import About
+
+FORMAT = "0.5.12"
+"""Of the description, the version of the model zoo's specification."""
+
+_PAPER = {
+    "text": "M. R. H. Vorndran and B. F. Roeck: Inconsistency Masks: Removing the Uncertainty from "
+    "Input-Pseudo-Label Pairs",
+    "doi": "10.48550/arXiv.2401.14387",
+}
+_LICENCE = """No licence is stated for this model.
+
+Before you pass it on, put a licence here, and its SPDX identifier into rdf.yaml (license: CC-BY-4.0, for example).
+The licences of the images that it was trained on may set limits to what you can choose.
+"""
+_LARGEST_COVER_PX = 320
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Of all files in the archive, so that the same model gives the same bytes."""
+
+
+def package(
+    about: About,
+    *,
+    name: str,
+    weights: bytes,
+    opset: int,
+    image: np.ndarray,
+    outputs: Mapping[str, np.ndarray],
+    card: str,
+    parity: str,
+) -> bytes:
+    """Give the content of a package, a zip archive.
+
+    Author and licence are placeholders, which the owner replaces.
+
+    Args:
+        about: what the model is for.
+        name: of the model.
+        weights: content of its ONNX file.
+        opset: of that file.
+        image: an example, uint8 (1, H, W, C).
+        outputs: what the model makes of it, by the names of ``OUTPUTS``, some of which may be left out.
+        card: the model card.
+        parity: how the ONNX file compares with PyTorch, JSON.
+    """
+    files = {
+        "model.onnx": weights,
+        f"{INPUT}.npy": _npy(image),
+        **{f"{output}.npy": _npy(values) for output, values in outputs.items()},
+        "cover.png": cover(image[0], outputs["label"][0], about),
+        "README.md": card.encode(),
+        "LICENCE.txt": _LICENCE.encode(),
+        "parity.json": parity.encode(),
+    }
+    # JSON is YAML, too.
+    description = _description(about, name=name, opset=opset, outputs=tuple(outputs), files=files)
+    text = json.dumps(description, indent=2, ensure_ascii=False)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in {"rdf.yaml": text.encode(), **files}.items():
+            archive.writestr(zipfile.ZipInfo(path, _EPOCH), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def cover(image: np.ndarray, label: np.ndarray, about: About) -> bytes:
+    """Draw an image and, right of it, its label in the colours of the classes, as a PNG of twice the width.
+
+    Args:
+        image: uint8, (H, W, C).
+        label: as ``Pipeline`` gives it, (H, W) or (H, W, K).
+        about: the classes.
+    """
+    shown = image if image.shape[2] == 3 else image[..., :1].repeat(3, axis=2)
+    colours = np.array([each.colour for each in about.classes], np.uint8)
+    if about.task == "multiclass":
+        drawn = colours[label]
+    else:
+        drawn = np.zeros_like(shown)
+        for channel, colour in zip(np.atleast_3d(label).transpose(2, 0, 1), colours, strict=True):
+            drawn[channel == 1] = colour
+    side = min(_LARGEST_COVER_PX, max(image.shape[:2]))
+    picture = np.hstack([scale_image(each, (side, side)) for each in (shown, drawn)])
+    return cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
+
+
+def _description(
+    about: About, *, name: str, opset: int, outputs: Sequence[str], files: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """What stands in rdf.yaml."""
+    classes = [_identifier(each.name, index) for index, each in enumerate(about.classes)]
+
+    def file(path: str) -> dict[str, str]:
+        return {"source": path, "sha256": hashlib.sha256(files[path]).hexdigest()}
+
+    def tensor(name: str, text: str, axes: Sequence[dict[str, Any]], data: dict[str, Any]) -> dict[str, Any]:
+        return {"id": name, "description": text, "axes": axes, "data": data, "test_tensor": file(f"{name}.npy")}
+
+    batch = {"type": "batch"}
+    rows, columns = ({"type": "space", "id": side, "size": {"min": 16, "step": 1}} for side in "yx")
+    same = [{"type": "space", "id": side, "size": {"tensor_id": INPUT, "axis_id": side}} for side in "yx"]
+    channels = {"type": "channel", "channel_names": [f"channel{index}" for index in range(about.channels)]}
+    of_classes = {"type": "channel", "channel_names": classes}
+    per_class = [of_classes] if about.task == "multilabel" else []
+    num_ids = len(about.classes) if about.task == "multiclass" else 2
+    share = {"type": "float32", "range": [0.0, 1.0]}
+    meaning = "class of each pixel" if about.task == "multiclass" else "1 where a class is, else 0"
+    described: dict[str, Callable[[], dict[str, Any]]] = {
+        "label": lambda: tensor(
+            "label", meaning, [batch, *same, *per_class], {"type": "uint8", "values": list(range(num_ids))}
+        ),
+        "disagreement": lambda: tensor(
+            "disagreement", "share of the members that are off the majority", [batch, *same], share
+        ),
+        "probability": lambda: tensor(
+            "probability", "of each class, mean over the members", [batch, of_classes, *same], share
+        ),
+    }
+    return {
+        "type": "model",
+        "format_version": FORMAT,
+        "name": _model_name(name, about),
+        "description": f"Segments images into {', '.join(classes)}, and shows where its members disagree."[:512],
+        "authors": [{"name": "(to be named)"}],
+        "cite": [_PAPER],
+        "license": file("LICENCE.txt"),
+        "documentation": file("README.md"),
+        "covers": [file("cover.png")],
+        "attachments": [file("parity.json")],
+        "tags": ["semantic-segmentation", "semi-supervised", "2d", "unet", "onnx", "incmask"],
+        "inputs": [
+            tensor(
+                INPUT,
+                "8-bit intensities; all else is done inside the model",
+                [batch, rows, columns, channels],
+                {"type": "uint8", "range": [0, 255]},
+            )
+        ],
+        "outputs": [described[output]() for output in outputs],
+        "weights": {"onnx": {**file("model.onnx"), "opset_version": opset}},
+        "config": {"incmask": describe(about)},
+    }
+
+
+def _identifier(name: str, index: int) -> str:
+    """A class's name as the specification takes it."""
+    return re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or f"class_{index}"
+
+
+def _model_name(name: str, about: About) -> str:
+    known = re.sub(r"[^A-Za-z0-9_+\- ()]", " ", name).strip()
+    return f"{known} ({about.task} segmentation)"[-64:].strip()
+
+
+def _npy(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()

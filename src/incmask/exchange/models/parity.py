@@ -1,0 +1,180 @@
+"""Whether an exported model says the same as the one that it was made from."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from incmask.base.errors import fail
+from incmask.exchange.models.pipeline import Pipeline
+from incmask.prediction.ensemble import Ensemble
+
+MAX_PROBABILITY_DIFFERENCE = 1e-4
+MAX_DIFFERING_FRACTION = 1e-3
+"""Of labels and disagreements: where two answers are equally likely, rounding decides."""
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Label, disagreement and probability, as ``Pipeline`` gives them."""
+
+_NUM_IMAGES = 4
+_STACKS = ("test", "val", "labelled")
+_PACKAGES = ("incmask", "torch", "numpy", "onnx", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images to compare on.
+
+    Attributes:
+        source: images of the run that the model comes from, or made up where these are not there.
+        batches: uint8, (N, H, W, C) each, of several sizes.
+    """
+
+    source: Literal["run", "synthetic"]
+    batches: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How an exported model differs from the networks in PyTorch.
+
+    Attributes:
+        max_probability_difference: greatest absolute difference of a probability.
+        differing_label_fraction: share of the pixels whose label differs, 0 to 1.
+        differing_disagreement_fraction: the same of the disagreement.
+        differing_from_predict_fraction: share of the pixels whose label is another than that of ``incmask predict``,
+            which rounds scaled images otherwise and stitches large ones from tiles; for information.
+        images: "run" or "synthetic".
+        shapes: of the batches compared, (N, H, W, C).
+        versions: of the packages.
+    """
+
+    max_probability_difference: float
+    differing_label_fraction: float
+    differing_disagreement_fraction: float
+    differing_from_predict_fraction: float
+    images: Literal["run", "synthetic"]
+    shapes: tuple[tuple[int, ...], ...]
+    versions: dict[str, str]
+
+    def to_json(self) -> str:
+        """The content of the file that lies beside an exported model."""
+        limits = {
+            "max_probability_difference": MAX_PROBABILITY_DIFFERENCE,
+            "differing_label_fraction": MAX_DIFFERING_FRACTION,
+            "differing_disagreement_fraction": MAX_DIFFERING_FRACTION,
+        }
+        return json.dumps({**asdict(self), "limits": limits}, indent=1)
+
+
+def find_examples(model: Path, *, channels: int, size: tuple[int, int]) -> Examples:
+    """Take images of the run that a model belongs to, or make some up.
+
+    Args:
+        model: run folder or model folder.
+        channels: of the images.
+        size: of made-up images, height and width.
+    """
+    for root in (model, model.parent):
+        for part in _STACKS:
+            images = _some_images(root / "stacks" / part / "images.npy", channels)
+            if images is not None:
+                return Examples("run", _of_several_sizes(images))
+    return Examples("synthetic", _of_several_sizes(made_up_images(channels=channels, size=size)))
+
+
+def made_up_images(*, channels: int, size: tuple[int, int]) -> np.ndarray:
+    """Make images up, the same each time: uint8, (N, height, width, channels)."""
+    # Blocks, so that there is something to see at every level of the networks.
+    generator = np.random.default_rng(0)
+    height, width = size
+    blocks = generator.integers(0, 256, (_NUM_IMAGES, -(-height // 8), -(-width // 8), channels), dtype=np.uint8)
+    return blocks.repeat(8, 1).repeat(8, 2)[:, :height, :width]
+
+
+def check_parity(
+    where: Path, run: Callable[[np.ndarray], Arrays], *, pipeline: Pipeline, ensemble: Ensemble, examples: Examples
+) -> Parity:
+    """Compare an exported model with the networks.
+
+    Args:
+        where: the file, for the message.
+        run: the exported model.
+        pipeline: what it was made from.
+        ensemble: what ``incmask predict`` uses.
+        examples: images.
+
+    Raises:
+        IncmaskError: it says something else.
+    """
+    differences: list[tuple[float, float, float, float]] = []
+    for batch in examples.batches:
+        theirs = run(batch)
+        with torch.inference_mode():
+            ours = [each.numpy() for each in pipeline(torch.from_numpy(batch))]
+        if [each.shape for each in theirs] != [each.shape for each in ours]:
+            raise fail(where, "gives outputs of other shapes than PyTorch", _REMEDY)
+        predicted = np.stack([each.label for each in ensemble.predict(list(batch))])
+        differences.append(
+            (
+                float(np.abs(theirs[2] - ours[2]).max()),
+                float((theirs[0] != ours[0]).mean()),
+                float((np.abs(theirs[1] - ours[1]) > MAX_PROBABILITY_DIFFERENCE).mean()),
+                float((theirs[0] != predicted).mean()),
+            )
+        )
+    probability, label, disagreement, from_predict = (max(each) for each in zip(*differences, strict=True))
+    # Asked this way round since a NaN fails every comparison, and must not pass.
+    if not (
+        probability <= MAX_PROBABILITY_DIFFERENCE
+        and label <= MAX_DIFFERING_FRACTION
+        and disagreement <= MAX_DIFFERING_FRACTION
+    ):
+        raise fail(
+            where,
+            f"says something else than PyTorch: probabilities differ by up to {probability:.2g}, "
+            f"{label:.2%} of the labels and {disagreement:.2%} of the disagreements are others",
+            _REMEDY,
+        )
+    return Parity(
+        probability,
+        label,
+        disagreement,
+        from_predict,
+        examples.source,
+        tuple(batch.shape for batch in examples.batches),
+        {name: version(name) for name in _PACKAGES if _is_installed(name)},
+    )
+
+
+_REMEDY = "nothing was written; install the versions of torch, onnx and onnxruntime that are tested together"
+
+
+def _some_images(path: Path, channels: int) -> np.ndarray | None:
+    """The first images of a stack, None where there is no such stack of ``channels``."""
+    try:
+        images = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    if images.ndim != 4 or images.shape[3] != channels or images.dtype != np.uint8 or not images.size:
+        return None
+    return np.array(images[:_NUM_IMAGES])
+
+
+def _of_several_sizes(images: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The images as they are, one with an odd size less and one about twice as large."""
+    first = images[:1]
+    return images, first[:, :-7, :-5].copy(), first.repeat(2, 1).repeat(2, 2)[:, 3:, 1:].copy()
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except ImportError:
+        return False
+    return True

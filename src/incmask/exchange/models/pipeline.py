@@ -1,0 +1,150 @@
+"""The ensemble as one network: uint8 images of any size in; label, disagreement and probability out."""
+
+import copy
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from incmask.base.config import Task
+from incmask.method.channels import probabilities
+from incmask.nets.unet import LEVELS
+from incmask.prediction.ensemble import About, Ensemble
+
+INPUT, OUTPUTS = "image", ("label", "disagreement", "probability")
+"""Names of what goes in and what comes out, in this order."""
+
+
+class Pipeline(nn.Module):
+    """All that ``Ensemble.predict`` does to images, as operations that can be exported.
+
+    Args:
+        networks: the members; computed in float32, whatever the ensemble's precision.
+        task: what the outputs mean.
+        size: height and width of the networks' input.
+        fit: "resize": images are scaled to ``size`` and the probabilities back. "tile": images keep their resolution
+            and are mirrored at the lower and right rim up to multiples of 16; they are not cut into tiles, which is
+            up to the caller where they are large.
+
+    ``forward`` takes uint8 (N, H, W, C) with sides of 1 or more, and returns
+
+    - label: uint8, (N, H, W) class ids, for binary 0/1; (N, H, W, K) 0/1 for multilabel;
+    - disagreement: float32, (N, H, W), share of the members that are off the majority;
+    - probability: float32, (N, K, H, W), mean over the members; for multiclass it sums to 1 at most, the rest
+      being the masked class.
+    """
+
+    def __init__(
+        self, networks: Sequence[nn.Module], *, task: Task, size: tuple[int, int], fit: Literal["resize", "tile"]
+    ):
+        super().__init__()
+        self.members = nn.ModuleList(networks)
+        self.task: Task = task
+        self.size, self.fit = size, fit
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        height, width = image.shape[1], image.shape[2]
+        planes = image.permute(0, 3, 1, 2).float()
+        planes = scale(planes, self.size) if self.fit == "resize" else pad(planes, 2**LEVELS)
+        members = torch.stack([probabilities(member(planes), self.task) for member in self.members])
+        members = torch.stack([self._to_image(each, (height, width)) for each in members.unbind()])
+        mean = members.mean(0)
+        label = _label(mean, self.task)
+        return label, disagreement(members, self.task), mean[:, 1:] if self.task == "multiclass" else mean
+
+    def _to_image(self, probability: Tensor, size: tuple[int, int]) -> Tensor:
+        if self.fit == "tile":
+            # A slice would be a special case where nothing is cut off, and a traced program has none.
+            for axis, side in ((2, size[0]), (3, size[1])):
+                probability = probability.index_select(axis, torch.arange(side))
+            return probability
+        return nn.functional.interpolate(probability, size=size, mode="bilinear", align_corners=False)
+
+
+def pipeline_of(ensemble: Ensemble) -> Pipeline:
+    """The pipeline of an ensemble: of copies of its networks, on the CPU, that only predict."""
+    about = ensemble.about
+    networks = [copy.deepcopy(network) for network in ensemble.networks]
+    pipeline = Pipeline(networks, task=about.task, size=about.size, fit=about.fit)
+    return pipeline.cpu().eval().requires_grad_(False)
+
+
+def describe(about: About) -> dict[str, str]:
+    """What a user of an exported model has to know, as texts by name, for the model's metadata."""
+    return {
+        "incmask_version": version("incmask"),
+        "task": about.task,
+        "classes": json.dumps([each.name for each in about.classes], ensure_ascii=False),
+        "colours": json.dumps([each.colour for each in about.classes]),
+        "channels": json.dumps(about.channels),
+        "fit": about.fit,
+        "size": json.dumps(about.size),
+        "intensity": json.dumps(about.intensity),
+    }
+
+
+def disagreement(members: Tensor, task: Task) -> Tensor:
+    """Share of the members that are off the majority, as ``incmask.ensemble.disagreement``: float32 (N, H, W).
+
+    Args:
+        members: probabilities, (n, N, C, H, W), as the networks give them.
+        task: what the channels mean.
+    """
+    num_members = members.shape[0]
+    if task == "multiclass":
+        votes = members.argmax(2)
+        # Each vote's supporters: there may be many more classes than members. The masked class is for no class.
+        supporters = torch.stack([(votes == vote).sum(0) * (vote > 0) for vote in votes.unbind()])
+        off = num_members - supporters.amax(0)
+    else:
+        foreground = (members > 0.5).sum(0)
+        off = torch.minimum(foreground, num_members - foreground).amax(1)
+    # A single member agrees with itself, whatever it says.
+    return off.float() / num_members if num_members > 1 else torch.zeros_like(members[0, :, 0])
+
+
+def scale(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Scale intensities (N, C, H, W) to ``size`` and round them, as ``scale_image`` does within one grey level.
+
+    Area means where both sides shrink, else bilinear. Rows and columns are each multiplied by a matrix, which can be
+    exported for sides that are not known beforehand.
+    """
+    sides = planes.shape[2], planes.shape[3]
+    # As tensors, since a branch would fix what the graph does for all images.
+    height, width = (torch.full((), side) for side in sides)
+    shrinks = (height >= size[0]) & (width >= size[1])
+    rows, columns = (_weights(old, new, shrinks) for old, new in zip(sides, size, strict=True))
+    scaled = rows @ planes @ columns.T
+    # OpenCV rounds halves to even numbers, but for means of two by two pixels.
+    halves = (height == 2 * size[0]) & (width == 2 * size[1])
+    return torch.where(halves, (scaled + 0.5).floor(), scaled.round())
+
+
+def pad(planes: Tensor, divisor: int) -> Tensor:
+    """Mirror (N, C, H, W) at the lower and right rim, the rim included, to multiples of ``divisor``, at least two."""
+    for axis in (2, 3):
+        side = planes.shape[axis]
+        # Two at least: the graph could not be the same for a network's lowest level of one pixel and of several.
+        place = torch.arange(divisor * torch.sym_max(2, (side + divisor - 1) // divisor)) % torch.full((), 2 * side)
+        planes = planes.index_select(axis, torch.minimum(place, torch.full((), 2 * side - 1) - place))
+    return planes
+
+
+def _weights(old: int, new: int, shrinks: Tensor) -> Tensor:
+    """What each old pixel counts for each new one along an axis: float32, (new, old), rows that sum to 1."""
+    step = old / new
+    there, here = torch.arange(old, dtype=torch.float32)[None], torch.arange(new, dtype=torch.float32)[:, None]
+    overlap = torch.minimum((here + 1) * step, there + 1) - torch.maximum(here * step, there)
+    centre = ((here + 0.5) * step - 0.5).clamp(min=0, max=old - 1)
+    return torch.where(shrinks, overlap.clamp(min=0) / step, (1 - (there - centre).abs()).clamp(min=0))
+
+
+def _label(mean: Tensor, task: Task) -> Tensor:
+    """As ``to_label``: multiclass channel 0, the masked class, is never an answer."""
+    if task == "multiclass":
+        return mean[:, 1:].argmax(1).to(torch.uint8)
+    label = (mean > 0.5).to(torch.uint8)
+    return label[:, 0] if task == "binary" else label.permute(0, 2, 3, 1)

@@ -1,0 +1,116 @@
+"""A prepared data folder in words: its configuration, its split, and where it comes from."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tomli_w
+
+from incmask.base.config import IGNORED
+from incmask.base.files import csv_text
+from incmask.data.dataset import ClassInfo
+from incmask.exchange.prepare.plan import Count, Plan
+
+PARTS = ("labelled", "unlabelled", "val", "test")
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """Something that was read, by which the same download is known again.
+
+    Attributes:
+        name: of the archive or folder.
+        num_bytes: of the archive, or of the folder's files together.
+        sha256: of the archive, or of the names and sizes of the folder's files.
+        num_files: of the folder; None: an archive.
+    """
+
+    name: str
+    num_bytes: int
+    sha256: str
+    num_files: int | None = None
+
+
+def part_counts(plan: Plan) -> dict[str, int]:
+    """Count the images of each part."""
+    places = [place for work in plan.works for place in work.places]
+    return {part: sum(place.part == part for place in places) for part in PARTS}
+
+
+def config_text(plan: Plan) -> str:
+    """Write ``incmask.toml``, from which a scan takes exactly the plan's task and classes."""
+    # Beside ignored pixels the foreground of a binary mask is written as 1: 255 alone could not be told from them.
+    is_one = plan.task == "binary" and plan.ignored
+    data: dict[str, Any] = {
+        "task": plan.task,
+        "encoding": "folders" if plan.task == "multilabel" else "grey",
+        "ignore": IGNORED if plan.ignored else "none",
+    }
+    if plan.position_class is not None:
+        data["position_class"] = plan.position_class
+    data["classes"] = [_class_as_dict(info, 1 if is_one else info.value) for info in plan.classes]
+    settings = {name: value for name, value in plan.settings.items() if value is not None}
+    return tomli_w.dumps({"profile": plan.profile, "settings": settings, "data": data})
+
+
+def _class_as_dict(info: ClassInfo, value: object) -> dict[str, Any]:
+    return {"name": info.name, "value": value, "colour": list(info.colour)}
+
+
+def split_text(plan: Plan) -> str:
+    """Write ``split.csv``: each image of the source with its part."""
+    rows = sorted((place.name, place.part) for place in plan.sources)
+    return csv_text(("source", "part"), rows)
+
+
+def count_line(count: Count) -> str:
+    """Say a count in a line, with the paper's and the reason where they differ."""
+    paper = "" if count.paper is None else f", the paper has {count.paper}"
+    same = count.paper is None or count.paper == count.found
+    return f"{count.name}: {count.found}{'' if same else paper}{f' ({count.note})' if count.note else ''}"
+
+
+def source_text(plan: Plan, lines: Sequence[SourceLine], *, command: str, choices: Mapping[str, Any]) -> str:
+    """Write ``SOURCE.md``: what this folder was made of and how, its counts, and what the data's owner asks for."""
+    origin = plan.origin
+    sections = [f"# {plan.title}", f"Made by `{command}`."]
+    if origin is not None:
+        sections += [
+            "## What the owner asks for",
+            f"- Page: {origin.page}\n- Citation: {origin.citation}\n- Licence: {origin.licence}",
+        ]
+    sections += ["## Images", _table(("part", "images"), [[part, num] for part, num in part_counts(plan).items()])]
+    if plan.counts:
+        sections += [
+            "Counts here and in the paper's table 2:",
+            _table(
+                ("", "here", "paper", "why they differ"),
+                [[each.name, each.found, "" if each.paper is None else each.paper, each.note] for each in plan.counts],
+            ),
+        ]
+    classes = [[info.name, "#{:02x}{:02x}{:02x}".format(*info.colour)] for info in plan.classes]
+    sections += ["## Classes", f"Task: {plan.task}.", _table(("class", "colour"), classes)]
+    if plan.notes:
+        sections += ["## Notes", "\n".join(f"- {_flat(note)}" for note in plan.notes)]
+    sections += [
+        "## Files it was made of",
+        "The SHA-256 of an archive is that of the file, of an unpacked folder that of the list of its files "
+        "(path, tab, size in bytes, newline; sorted).",
+        _table(
+            ("file or folder", "files", "bytes", "SHA-256"),
+            [[f"`{e.name}`", e.num_files or "archive", e.num_bytes, f"`{e.sha256}`"] for e in lines],
+        ),
+        "## Choices",
+        _table(("choice", "value"), [[name, f"`{value}`"] for name, value in choices.items() if value is not None]),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_flat(str(cell)).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()

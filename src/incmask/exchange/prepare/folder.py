@@ -1,0 +1,213 @@
+"""A person's own data, in the layout that annotation tools write, to a plan."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from incmask.base.config import CONFIG_NAME, validated
+from incmask.base.errors import IncmaskError, fail
+from incmask.data.dataset import POSITION_NAMES, DataOptions
+from incmask.data.images.decode import decode
+from incmask.data.images.readers import image_of, to_network_range
+from incmask.exchange.formats.coco import is_coco, read_coco
+from incmask.exchange.formats.common import Files, Found, Picture, files_ending, look_at, read_json
+from incmask.exchange.formats.geojson import features_of, read_geojson
+from incmask.exchange.formats.labelme import is_labelme, read_labelme
+from incmask.exchange.formats.masks.class_folders import read_class_folders
+from incmask.exchange.formats.masks.instances import instances_of, read_instances
+from incmask.exchange.formats.masks.pairs import look_at_mask, pairs_of, read_pairs
+from incmask.exchange.formats.naming import sort_files
+from incmask.exchange.prepare.options import PrepareOptions
+from incmask.exchange.prepare.parts import SPLIT_FILE, Division, draw, read_split, split_of_folders, without_part
+from incmask.exchange.prepare.plan import Count, Example, Place, Plan
+from incmask.exchange.sources.archives import read_entry
+from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.sources import Source
+
+LAYOUTS = ("pairs", "class-folders", "coco", "labelme", "geojson", "instances", "instances-binary")
+"""What ``PrepareOptions.layout`` may be; None: find out."""
+
+
+@dataclass(frozen=True)
+class FolderWork:
+    """One image with its label.
+
+    Attributes:
+        place: where they go.
+        picture: the image, and how its label is made.
+        intensity: the intensities that become 0 and 255 where the image is not 8-bit.
+    """
+
+    place: Place
+    picture: Picture
+    intensity: tuple[float, float] | None = None
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Give the one place."""
+        return (self.place,)
+
+    def make(self) -> Iterator[Example]:
+        """Make the one example; more than 8 bits are scaled as ``to_network_range`` does.
+
+        Raises:
+            IncmaskError: a file is damaged, or the label does not fit the image.
+        """
+        path = entry_path(self.picture.image)
+        image = image_of(path, decode(path, read_entry(self.picture.image)))
+        height, width, have = image.shape
+        image = to_network_range(image, 1 if have == 1 else 3, intensity=self.intensity, where=path)
+        label = self.picture.label
+        yield Example(self.place, image, None if label is None else label.make(height, width))
+
+
+def plan(source: Source, options: PrepareOptions) -> Plan:
+    """Plan a data folder from a person's own images and annotations.
+
+    ``[data]`` in an ``incmask.toml`` beside them tells what they do not: task, classes with their colours, ignore,
+    mask_suffix, position_class, intensity. A ``split.csv`` (source, part) beside them, or else folders such as train
+    and test, tell the parts; else they are drawn.
+
+    Args:
+        source: the files.
+        options: layout, seed, groups and shares.
+
+    Raises:
+        IncmaskError: the layout is not recognised, or files do not fit together; all problems are told.
+    """
+    files = source.folder() or {}
+    where = source.root
+    data = _data_options(files)
+    found = _read(files, options.layout, data, where)
+    found = replace(found, pictures=_without_common_folder(found.pictures))
+    division = _divide(files, found, options)
+    pictures = _placed_pictures(found, division)
+    if not any(place.part == "labelled" for place in pictures):
+        raise fail(where, "leaves no image with a label to learn from", "give more images masks or annotations")
+    works = tuple(FolderWork(place, picture, data.intensity) for place, picture in pictures.items())
+    num_found, num_labelled = len(found.pictures), sum(picture.label is not None for picture in found.pictures)
+    return Plan(
+        title=where.stem if where.is_file() else where.name,
+        task=found.task,
+        classes=found.classes,
+        works=works,
+        sources=tuple(pictures),
+        counts=(Count("images found", num_found), Count("images with a label", num_labelled)),
+        ignored=found.ignored,
+        position_class=_position_class(found, data, where),
+        notes=(*found.notes, *division.notes),
+    )
+
+
+def _top_file(files: Files, name: str) -> Entry | None:
+    """Give the file of that name that lies highest."""
+    paths = [path for path in files if PurePosixPath(path).name == name]
+    return files[min(paths, key=lambda path: (path.count("/"), path))] if paths else None
+
+
+def _data_options(files: Files) -> DataOptions:
+    entry = _top_file(files, CONFIG_NAME)
+    if entry is None:
+        return DataOptions()
+    where = entry_path(entry)
+    try:
+        content = tomllib.loads(read_entry(entry).decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise fail(where, f"is no readable TOML file ({error})", "mend the line or remove the file") from error
+    return validated(DataOptions, content.get("data", {}), where=f"{where} [data]")
+
+
+def _read(files: Files, layout: str | None, data: DataOptions, where: object) -> Found:
+    if layout is None:
+        layout = _annotation_layout(files)
+    match layout:
+        case "pairs":
+            return read_pairs(files, data, where=where)
+        case "class-folders":
+            return read_class_folders(files, data, where=where)
+        case "coco":
+            return read_coco(files, data, where=where)
+        case "labelme":
+            return read_labelme(files, data, where=where)
+        case "geojson":
+            return read_geojson(files, data, where=where)
+        case "instances" | "instances-binary":
+            return read_instances(files, data, where=where, is_multilabel=layout == "instances")
+        case None:
+            return _read_masks(files, data, where)
+    raise fail("--layout", f"{layout!r} is not known", f"use one of {', '.join(LAYOUTS)}")
+
+
+def _annotation_layout(files: Files) -> str | None:
+    """Give the layout of the first annotation file; None where there is none."""
+    if files_ending(files, ".geojson"):
+        return "geojson"
+    for entry in files_ending(files, ".json").values():
+        try:
+            content = read_json(entry)
+        except IncmaskError:  # not every JSON file that lies around is an annotation
+            continue
+        if is_coco(content):
+            return "coco"
+        if is_labelme(content):
+            return "labelme"
+        if features_of(content):
+            return "geojson"
+    return None
+
+
+def _read_masks(files: Files, data: DataOptions, where: object) -> Found:
+    """Read images with masks in files, and tell by them whether they hold classes or numbers of objects."""
+    found = sort_files(files, mask_suffix=data.mask_suffix, where=where)
+    if found.class_folders:
+        return read_class_folders(files, data, where=where)
+    looks = look_at([item.masks[""] for item in found.items if item.masks], look_at_mask)
+    if any(look.numbers_objects for look in looks) and not data.classes:
+        note = "the masks hold a number for each object, so each becomes body, border and centre; choose the layout "
+        objects = instances_of(found, is_multilabel=True)
+        return replace(objects, notes=(f"{note}instances-binary for the foreground alone, pairs for classes",))
+    return pairs_of(found, looks, data, where)
+
+
+def _without_common_folder(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+    """Cut the folders that all names begin with, such as the folder in an archive."""
+    folders = [picture.name.split("/")[:-1] for picture in pictures]
+    shared = 0
+    while folders and all(len(parts) > shared and parts[shared] == folders[0][shared] for parts in folders):
+        shared += 1
+    return tuple(replace(picture, name="/".join(picture.name.split("/")[shared:])) for picture in pictures)
+
+
+def _divide(files: Files, found: Found, options: PrepareOptions) -> Division:
+    table = _top_file(files, SPLIT_FILE)
+    if table is not None:
+        return read_split(table, found.pictures, bare_is_empty=found.bare is not None)
+    return split_of_folders(found.pictures) or draw(found.pictures, options)
+
+
+def _placed_pictures(found: Found, division: Division) -> Mapping[Place, Picture]:
+    """Give the pictures that have a part, by their place."""
+    short = [without_part(picture.name) for picture in found.pictures]
+    is_unique = len({name.casefold() for name in short}) == len(short)
+    placed: dict[Place, Picture] = {}
+    for picture, name in zip(found.pictures, short, strict=True):
+        part = division.parts.get(picture.name)
+        if part is None:
+            continue
+        if picture.label is None and part != "unlabelled":
+            picture = replace(picture, label=found.bare)
+        placed[Place(part, name if is_unique else picture.name)] = picture
+    return placed
+
+
+def _position_class(found: Found, data: DataOptions, where: object) -> str | None:
+    names = [info.name for info in found.classes]
+    if data.position_class is not None:
+        if data.position_class not in names or found.task != "multilabel":
+            what = f'position_class = "{data.position_class}" is no class of a multilabel task; there are '
+            raise fail(where, what + ", ".join(names), "name one of them under [data] in incmask.toml")
+        return data.position_class
+    if found.task != "multilabel":
+        return None
+    return next((name for name in names if name.casefold() in POSITION_NAMES), None)

@@ -1,0 +1,222 @@
+"""Which part each image goes to: as a person tells, as folders tell, or drawn by groups that stay together."""
+
+import csv
+import io
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import get_args
+
+import numpy as np
+
+from incmask.base.errors import Problem, fail, raise_problems
+from incmask.data.folder.pairing import name_of
+from incmask.exchange.formats.common import Picture
+from incmask.exchange.prepare.options import PrepareOptions
+from incmask.exchange.prepare.plan import Part
+from incmask.exchange.sources.archives import read_entry
+from incmask.exchange.sources.entry import Entry, entry_path
+
+SPLIT_FILE = "split.csv"
+
+_PARTS: dict[str, Part] = {
+    **dict.fromkeys(("labelled", "labeled", "train", "training"), "labelled"),
+    **dict.fromkeys(("unlabelled", "unlabeled"), "unlabelled"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+@dataclass(frozen=True)
+class Division:
+    """The part of each image.
+
+    Attributes:
+        parts: by the image's name; those that are left out lack.
+        notes: what a person should be told.
+    """
+
+    parts: Mapping[str, Part]
+    notes: tuple[str, ...] = ()
+
+
+def read_split(entry: Entry, pictures: Sequence[Picture], *, bare_is_empty: bool) -> Division:
+    """Read a table of the columns source, the image's name or path, and part.
+
+    Images without a label that it does not list are unlabelled.
+
+    Args:
+        entry: the file.
+        pictures: all images.
+        bare_is_empty: an image without annotation may be told to be labelled, since it then shows background only.
+
+    Raises:
+        IncmaskError: it lacks an image, lists one that is not there, or names other parts; all of them are told.
+    """
+    where = entry_path(entry)
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_entry(entry).decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise fail(where, f"is no readable table ({error})", "save it as CSV in UTF-8") from error
+    if not rows or not {"source", "part"} <= {*rows[0]}:
+        raise fail(where, "has no columns source and part", "write a line source,part and below it one for each image")
+    names = {picture.path: picture.name for picture in pictures}
+    names |= {name_of(PurePosixPath(picture.path)): picture.name for picture in pictures}
+    names |= {picture.name: picture.name for picture in pictures}
+    known: dict[str, Part] = {part: part for part in get_args(Part)}
+    problems: list[Problem] = []
+    parts: dict[str, Part] = {}
+    for number, row in enumerate(rows, start=2):
+        source, given = (row["source"] or "").strip(), (row["part"] or "").strip()
+        part = known.get(given)
+        name = names.get(source) or names.get(name_of(PurePosixPath(source or "-")))
+        at = f"{where}, row {number}"
+        if part is None:
+            problems.append(Problem(at, f"names the part {given!r}", f"use one of {', '.join(known)}"))
+        elif name is None:
+            problems.append(
+                Problem(at, f"names the image {source!r}, which is not there", "remove it, or add the image")
+            )
+        elif parts.setdefault(name, part) != part:
+            problems.append(Problem(at, f"puts {source} into {part} and {parts[name]}", "keep one of the two rows"))
+    for picture in pictures:
+        found = parts.get(picture.name)
+        if found is None and picture.label is None:
+            parts[picture.name] = "unlabelled"
+        elif found is None:
+            problems.append(Problem(str(where), f"does not list {picture.name}", "add a row for it"))
+        elif found != "unlabelled" and picture.label is None and not bare_is_empty:
+            what = f"puts {picture.name} into {found}, but it has no label"
+            problems.append(Problem(str(where), what, "put it into unlabelled, or add its mask"))
+    raise_problems(problems)
+    return Division(parts, (f"parts as {SPLIT_FILE} tells",))
+
+
+def split_of_folders(pictures: Sequence[Picture]) -> Division | None:
+    """Give the parts that the first folder of each name tells, such as train, val and test; None: it does not.
+
+    Images without a label are left out of val and test.
+    """
+    first = [_PARTS.get(picture.name.partition("/")[0].casefold()) for picture in pictures]
+    if None in first or len({*first}) < 2:
+        return None
+    parts: dict[str, Part] = {}
+    num_left = 0
+    for picture, part in zip(pictures, first, strict=True):
+        assert part is not None, "checked above"
+        if picture.label is None and part in ("val", "test"):
+            num_left += 1
+        else:
+            parts[picture.name] = part if picture.label is not None else "unlabelled"
+    return Division(parts, ("parts as the folders tell", *_left_note(num_left)))
+
+
+def without_part(name: str) -> str:
+    """Give a name without the folder that tells its part."""
+    first, _, rest = name.partition("/")
+    return rest if rest and first.casefold() in _PARTS else name
+
+
+def _left_note(num_left: int) -> list[str]:
+    return [f"{num_left} images without a label are left out, as they belong to val or test"] if num_left else []
+
+
+def groups_of(pictures: Sequence[Picture], pattern: str | None) -> dict[str, str]:
+    """Give the group of each image by its name; each for itself where there is no pattern.
+
+    Args:
+        pictures: all images.
+        pattern: a regular expression, whose first group, or else whole match, in the name is the group.
+
+    Raises:
+        IncmaskError: the pattern is none, or does not fit all names.
+    """
+    if pattern is None:
+        return {picture.name: picture.name for picture in pictures}
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise fail(
+            "--group", f"{pattern!r} is no regular expression ({error})", r"give one such as '(patient\d+)'"
+        ) from error
+    found = {picture.name: compiled.search(picture.name) for picture in pictures}
+    what = f"has no group, since {pattern!r} does not occur in its name"
+    raise_problems(
+        [Problem(name, what, "give a pattern that fits all names") for name, match in found.items() if match is None]
+    )
+    whole = min(compiled.groups, 1)
+    return {name: match[whole] or "" for name, match in found.items() if match is not None}
+
+
+def draw(pictures: Sequence[Picture], options: PrepareOptions) -> Division:
+    """Draw the parts: whole groups go to training, val or test, by ``options.seed``.
+
+    Shares are of the images with a label. Test is drawn first, then val, then those of the rest that stay labelled;
+    a part whose share is an image or more gets at least one group while one is left for training. Images without a
+    label are unlabelled; those of groups in val or test are left out, as they would teach what is tested.
+
+    Raises:
+        IncmaskError: shares that leave nothing, no image with a label, or a pattern that fits not all names.
+    """
+    shares = {"val_fraction": options.val_fraction, "test_fraction": options.test_fraction}
+    for name, share in shares.items():
+        if not 0 <= share < 1:
+            raise fail(name, f"is {share:g}; 0 to below 1 is expected", "choose a share such as 0.1")
+    if sum(shares.values()) >= 1:
+        raise fail("val_fraction", "and test_fraction leave nothing to learn from", "choose shares such as 0.1")
+    if not 0 < options.labelled_fraction <= 1:
+        what = f"is {options.labelled_fraction:g}; above 0 to 1 is expected"
+        raise fail("labelled_fraction", what, "choose a share such as 0.1")
+    groups = groups_of(pictures, options.group)
+    sizes: dict[str, int] = defaultdict(int)
+    for picture in pictures:
+        sizes[groups[picture.name]] += picture.label is not None
+    ordered = sorted(group for group, size in sizes.items() if size)
+    order = [ordered[index] for index in np.random.default_rng(options.seed).permutation(len(ordered))]
+    total = sum(sizes.values())
+    test = _take(order, sizes, round(options.test_fraction * total))
+    rest = [group for group in order if group not in test]
+    val = _take(rest, sizes, round(options.val_fraction * total))
+    rest = [group for group in rest if group not in val]
+    kept = {*rest}
+    if options.labelled_fraction < 1:
+        target = max(1, round(options.labelled_fraction * sum(sizes[group] for group in rest)))
+        kept = _take(rest, sizes, target) or kept
+    part_of: dict[str, Part] = {
+        **dict.fromkeys(rest, "unlabelled"),
+        **dict.fromkeys(kept, "labelled"),
+        **dict.fromkeys(val, "val"),
+        **dict.fromkeys(test, "test"),
+    }
+    parts: dict[str, Part] = {}
+    num_left = 0
+    for picture in pictures:
+        part = part_of.get(groups[picture.name], "unlabelled")
+        if picture.label is not None:
+            parts[picture.name] = part
+        elif part in ("val", "test"):
+            num_left += 1
+        else:
+            parts[picture.name] = "unlabelled"
+    notes = _left_note(num_left)
+    if options.group is not None:
+        notes.append(f"{len(sizes)} groups stay together: {len(test)} in test, {len(val)} in val")
+    for name, share, taken in (("test", options.test_fraction, test), ("val", options.val_fraction, val)):
+        if share and not taken:
+            notes.append(f"no images are set aside for {name}: there are too few to spare")
+    return Division(parts, tuple(notes))
+
+
+def _take(order: Sequence[str], sizes: Mapping[str, int], target: int) -> set[str]:
+    """Take groups in their order while that comes nearer to ``target`` images; one remains."""
+    if target < 1 or len(order) < 2:
+        return set()
+    taken: set[str] = set()
+    count = 0
+    for group in order:
+        if len(taken) + 1 < len(order) and abs(count + sizes[group] - target) < abs(count - target):
+            taken.add(group)
+            count += sizes[group]
+    return taken or {min(order, key=lambda group: sizes[group])}

@@ -1,0 +1,116 @@
+"""What is to be made of a downloaded data set, before anything is written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from incmask.base.config import Task
+from incmask.data.dataset import ClassInfo
+
+Part = Literal["labelled", "unlabelled", "val", "test"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an example goes: its part, and its name without ending."""
+
+    part: Part
+    name: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image with its label, ready to be written.
+
+    Attributes:
+        place: where it goes.
+        image: uint8, (H, W, C), C 1 or 3.
+        label: uint8, (H, W) ids, binary 0/1, or (H, W, K) of 0/1; 255 where there is no label. None: no label at all.
+    """
+
+    place: Place
+    image: np.ndarray
+    label: np.ndarray | None
+
+
+class Work(Protocol):
+    """A piece of work as a value that any process can do; small, since there may be thousands."""
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """What ``make`` gives, in this order."""
+
+    def make(self) -> Iterator[Example]:
+        """Read the source and make the examples.
+
+        Raises:
+            IncmaskError: a file is damaged.
+        """
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of something there are.
+
+    Attributes:
+        name: such as "labelled".
+        found: here.
+        paper: in the paper's table 2; None: not told.
+        note: why they differ; may be empty.
+    """
+
+    name: str
+    found: int
+    paper: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a data set comes from, and what its owner asks for.
+
+    Attributes:
+        page: where its owner distributes it.
+        citation: that its owner asks for.
+        licence: its name and what it demands, in a line.
+    """
+
+    page: str
+    citation: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A data folder to be written.
+
+    Attributes:
+        title: of the data set.
+        task: what the labels mean.
+        classes: names, colours, and in ``value`` what stands for them in the masks that are written: 255 for binary,
+            ids for multiclass, folder names for multilabel.
+        works: what makes all examples.
+        sources: of each source image, its part, for ``split.csv``.
+        profile: a name of ``PROFILES``.
+        settings: for ``[settings]`` of ``incmask.toml``.
+        counts: for ``SOURCE.md``, and to be told.
+        origin: where the data come from; None: a person's own.
+        ignored: whether labels may hold 255.
+        position_class: the class that marks centres.
+        notes: what a person should be told.
+    """
+
+    title: str
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    works: tuple[Work, ...]
+    sources: tuple[Place, ...]
+    profile: str = "generic"
+    settings: dict[str, object] = field(default_factory=dict)
+    counts: tuple[Count, ...] = ()
+    origin: Origin | None = None
+    ignored: bool = False
+    position_class: str | None = None
+    notes: tuple[str, ...] = ()

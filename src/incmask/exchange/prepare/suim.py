@@ -1,0 +1,226 @@
+"""SUIM: what lives and lies under water (paper, section A.4.2 and table 2)."""
+
+import io
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from incmask.base.errors import IncmaskError, fail
+from incmask.data.dataset import ClassInfo
+from incmask.exchange.prepare.crops import random_crops
+from incmask.exchange.prepare.images import (
+    Pair,
+    Wanted,
+    by_stem,
+    incomplete,
+    pair_up,
+    pick,
+    read_rgb,
+    require_all,
+    resize_image,
+    resize_label,
+)
+from incmask.exchange.prepare.options import PrepareOptions
+from incmask.exchange.prepare.plan import Count, Example, Origin, Part, Place, Plan
+from incmask.exchange.sources.archives import read_entry
+from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.sources import Source
+
+SIZE = (256, 256)
+CROPS_PER_IMAGE = 2
+VAL_FRACTION = LABELLED_FRACTION = 0.1
+
+ORIGIN = Origin(
+    page="https://irvlab.cs.umn.edu/resources/suim-dataset",
+    citation=(
+        "M. J. Islam, C. Edge, Y. Xiao, P. Luo, M. Mehtaz, C. Morse, S. S. Enan, J. Sattar: Semantic Segmentation of "
+        "Underwater Imagery: Dataset and Benchmark. IEEE/RSJ International Conference on Intelligent Robots and "
+        "Systems (IROS), 2020."
+    ),
+    licence=(
+        "the owner's page decides; the repository that belongs to the paper (https://github.com/xahidbuffon/SUIM) is "
+        "under the MIT licence, which asks to keep its notice"
+    ),
+)
+
+_NAMES = ("water", "diver", "plants", "wrecks", "robots", "reefs", "fish", "sea-floor")
+
+CLASSES = tuple(
+    ClassInfo(name, (class_id // 4 * 255, class_id // 2 % 2 * 255, class_id % 2 * 255), class_id)
+    for class_id, name in enumerate(_NAMES)
+)
+"""The bits of an id are red, green and blue."""
+
+_DISTRIBUTED = {"train_val": 1525, "TEST": 110}
+
+# Some of the owner's masks were drawn on a copy of the image with other proportions, such as 590×430 for 590×375.
+# Beyond this factor it is taken to be the mask of another image.
+_MOST_STRETCHED = 1.25
+
+
+@dataclass(frozen=True)
+class CropWork:
+    """An image and its mask, from which random crops are taken.
+
+    Attributes:
+        name: of the image, from which its crops follow.
+        part: where they go.
+        pair: the files.
+        area: as in ``resize_image``.
+        seed: of the crops.
+    """
+
+    name: str
+    part: Part
+    pair: Pair
+    area: bool
+    seed: int
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Give the places of the crops."""
+        return tuple(Place(self.part, f"{self.name}-{index}") for index in range(CROPS_PER_IMAGE))
+
+    def make(self) -> Iterator[Example]:
+        """Make the crops.
+
+        Raises:
+            IncmaskError: a file is damaged, or the mask has other proportions than the image.
+        """
+        image = read_rgb(self.pair.image)
+        label = fitted(label_of(read_rgb(self.pair.mask)), image, self.pair)
+        crops = random_crops(self.name, *image.shape[:2], count=CROPS_PER_IMAGE, seed=self.seed)
+        for place, crop in zip(self.places, crops, strict=True):
+            resized = resize_image(crop.of(image), SIZE, area=self.area)
+            yield Example(place, resized, resize_label(crop.of(label), SIZE))
+
+
+def label_of(colours: np.ndarray) -> np.ndarray:
+    """Give the ids of a mask in the owner's colours, each channel taken as 0 below 128 and as 255 from there on.
+
+    Args:
+        colours: (H, W, 3) uint8, RGB, perhaps with noise from compression.
+
+    Returns:
+        (H, W) uint8, 0 to 7.
+    """
+    red, green, blue = (colours[..., channel] >> 7 for channel in range(3))
+    return red << 2 | green << 1 | blue
+
+
+def fitted(label: np.ndarray, image: np.ndarray, pair: Pair) -> np.ndarray:
+    """Bring a label to the size of its image, to the nearest pixel.
+
+    Raises:
+        IncmaskError: their proportions differ too much.
+    """
+    height, width = image.shape[:2]
+    stretched = label.shape[0] * width / (label.shape[1] * height)
+    if not 1 / _MOST_STRETCHED <= stretched <= _MOST_STRETCHED:
+        what = f"has {label.shape[1]}×{label.shape[0]} pixels for an image of {width}×{height}: other proportions"
+        raise fail(entry_path(pair.mask), what, "put the image's own mask there, or take both away")
+    return resize_label(label, (height, width))
+
+
+def num_other_sizes(pairs: Iterable[Pair]) -> int:
+    """Count the masks that have another size than their image, from the files' heads; turned ones are the same."""
+    sizes = ((_sides(pair.image), _sides(pair.mask)) for pair in pairs)
+    return sum(None not in both and both[0] != both[1] for both in sizes)
+
+
+def _sides(entry: Entry) -> tuple[int, ...] | None:
+    """Give the two sides of a picture, sorted; None where it is damaged, which is told when it is read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return tuple(sorted(Image.open(io.BytesIO(read_entry(entry))).size))
+        except (IncmaskError, OSError, Image.DecompressionBombError):
+            return None
+
+
+def plan(source: Source, options: PrepareOptions) -> Plan:
+    """Plan the data folder: two random crops an image, 276 labelled, 2468 unlabelled, 306 for val and 220 for the test.
+
+    Of the owner's images for training and validation a tenth is for validation, and a tenth of the others is
+    labelled, both rounded up. Crops are resized to 256×256.
+
+    Raises:
+        IncmaskError: a folder lacks, images or masks have no counterpart, or there are too few.
+    """
+    wanted = [Wanted((part, kind), f"{part}.zip") for part in _DISTRIBUTED for kind in ("images", "masks")]
+    found = [_direct(files) for files in require_all(source, wanted, page=ORIGIN.page)]
+    pairs = [
+        pair_up(by_stem(images, (".jpg", ".jpeg")), by_stem(masks, (".bmp",)), where=part)
+        for images, masks, part in zip(found[::2], found[1::2], _DISTRIBUTED, strict=True)
+    ]
+    both, test = pairs
+    val = pick(both, VAL_FRACTION, seed=options.seed, rounding="ceil")
+    training = pick(val.rest, LABELLED_FRACTION, seed=options.seed, rounding="ceil")
+    if not training.rest:
+        raise fail(
+            "train_val/images", f"holds {len(both)} images; 3 are the fewest that can be split", "download again"
+        )
+
+    def work(part: Part, name: str) -> CropWork:
+        pair = test[name] if part == "test" else both[name]
+        return CropWork(name, part, pair, area=not options.paper, seed=options.seed)
+
+    works = (
+        *(work("labelled", name) for name in training.chosen),
+        *(work("unlabelled", name) for name in training.rest),
+        *(work("val", name) for name in val.chosen),
+        *(work("test", name) for name in test),
+    )
+
+    def count(part: Part, paper: int) -> Count:
+        num_images = sum(work.part == part for work in works)
+        num_crops = num_images * CROPS_PER_IMAGE
+        why = f"{num_images} images × {CROPS_PER_IMAGE} crops: the paper's table contradicts its procedure"
+        is_whole = [len(have) for have in pairs] == [*_DISTRIBUTED.values()]
+        return Count(part, num_crops, paper, why if is_whole and num_crops != paper else "")
+
+    num_resized = num_other_sizes(pair for part in pairs for pair in part.values())
+    return Plan(
+        title="SUIM",
+        task="multiclass",
+        classes=CLASSES,
+        works=works,
+        sources=tuple(Place(work.part, work.name) for work in works),
+        profile="suim",
+        settings={
+            "size": list(SIZE),
+            "width": 1.0,
+            "width_step": 0.25,
+            "erode_px": 0,
+            "dilate_px": 0,
+            "quality_band": [0.43, 0.51],
+            "evalnet_width": 2.0,
+        },
+        counts=(
+            Count("images for training and validation", len(both), 1525),
+            Count("training crops", CROPS_PER_IMAGE * len(val.rest), 2744),
+            count("labelled", 276),
+            count("unlabelled", 2468),
+            count("val", 250),
+            count("test", 250),
+        ),
+        origin=ORIGIN,
+        notes=(
+            "two random square crops an image, resized to 256×256: images "
+            f"{'bilinearly' if options.paper else 'by area'}, masks to the nearest pixel; small images as a whole",
+            *(
+                [f"{num_resized} masks have another size than their image and are brought to it, to the nearest pixel"]
+                if num_resized
+                else []
+            ),
+            *incomplete(_DISTRIBUTED, pairs),
+        ),
+    )
+
+
+def _direct(files: dict[str, Entry]) -> dict[str, Entry]:
+    """Leave out what lies in folders below: the owner's TEST/masks holds one for each class, with the same names."""
+    return {name: entry for name, entry in files.items() if "/" not in name}

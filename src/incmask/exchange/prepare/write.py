@@ -1,0 +1,284 @@
+"""A plan to a data folder: side by side, whole files only, and from where it was stopped."""
+
+import json
+import shutil
+import unicodedata
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from incmask.base.config import CONFIG_NAME, Task
+from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.files import write_bytes
+from incmask.base.machine import num_cores
+from incmask.base.pool import LocalPool
+from incmask.base.progress import Progress, Report, ignore
+from incmask.base.store import MANIFEST, Store, hash_file
+from incmask.data.dataset import ClassInfo
+from incmask.data.images.writers import path_inside, write_label
+from incmask.exchange.prepare.plan import Example, Place, Plan, Work
+
+MAX_BYTES, WORKER_BYTES = 1 << 30, 320 << 20
+"""Memory that all may take together, and a worker: some for its libraries, and 290 MiB for a photo of 30 million pixels
+with its mask, as measured."""
+
+_CHUNK_IMAGES = 16
+_BLOCK_BYTES = 4096
+_TOLD_AT_MOST = 10
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a data folder holds of what was written to it.
+
+    Attributes:
+        whole: files, by their path below it, that are as they were written.
+        edited: the configuration, where a person changed it, which is theirs to do.
+        missing: files that were written and are gone.
+    """
+
+    whole: frozenset[str]
+    edited: frozenset[str]
+    missing: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was done.
+
+    Attributes:
+        num_made: images that were written now.
+        num_there: images that were there already.
+    """
+
+    num_made: int
+    num_there: int
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What the manifest says of a file."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some works, enough to be worth sending to a worker."""
+
+    works: tuple[Work, ...]
+    root: Path
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    ignored: bool
+
+
+@dataclass(frozen=True)
+class _Done:
+    """Files that a chunk wrote, masks before their images, and what was wrong with the source."""
+
+    paths: tuple[Path, ...]
+    problems: tuple[Problem, ...]
+
+
+def check_places(plan: Plan, root: Path) -> None:
+    """Check that every image goes to a place of its own inside ``root``.
+
+    Raises:
+        IncmaskError: a name leads out, or two are the same, perhaps but for capitals, which some disks do not tell.
+    """
+    known: dict[tuple[str, str], Place] = {}
+    for place in (place for work in plan.works for place in work.places):
+        path_inside(root / place.part / "images", place.name)
+        other = known.setdefault((place.part, unicodedata.normalize("NFC", place.name).casefold()), place)
+        if other is not place:
+            what = f"would overwrite {other.name} in {place.part}"
+            raise fail(place.name, what, "rename one of the two images in the source")
+    for info in plan.classes if plan.task == "multilabel" else ():
+        path_inside(root, str(info.value))
+
+
+def verify(root: Path) -> Verified:
+    """Compare all files of a data folder with what the manifest says of them.
+
+    Raises:
+        IncmaskError: some were changed.
+    """
+    lines = _read_manifest(root)
+    with ThreadPoolExecutor(num_cores()) as threads:
+        states = dict(zip(lines, threads.map(lambda line: _state(root, line), lines.values()), strict=True))
+    by_state = {state: frozenset(path for path in states if states[path] == state) for state in set(states.values())}
+    changed = by_state.get("changed", frozenset())
+    if broken := sorted(changed - {CONFIG_NAME}):
+        remedy = "delete it and give the same command again, which makes it anew"
+        problems = [Problem(str(root / path), "was changed since it was written", remedy) for path in broken]
+        raise IncmaskError(_some(problems, root))
+    return Verified(by_state.get("whole", frozenset()), changed, by_state.get("missing", frozenset()))
+
+
+def write_plan(plan: Plan, store: Store, *, verified: Verified, progress: Progress) -> Written:
+    """Write the images and masks of a plan that are not there yet, on all cores.
+
+    Each image goes to ``<part>/images/<name>.png``, its label to ``<part>/masks`` as ``write_label`` spells it.
+
+    Args:
+        plan: whose places were checked.
+        store: the data folder.
+        verified: what is there.
+        progress: told of each image.
+
+    Raises:
+        IncmaskError: files of the source are damaged (the others are written first), or the disk has no room.
+    """
+    todo = [work for work in plan.works if not _is_done(plan, work, verified)]
+    num_all, num_todo = _num_images(plan.works), _num_images(todo)
+    if not todo:
+        return Written(0, num_all)
+    if num_todo < num_all:
+        progress.say(f"{num_all - num_todo} of {num_all} images are there already")
+    progress.expect(num_todo)
+    progress.doing("writing images")
+    chunks = [_Chunk(works, store.root, plan.task, plan.classes, plan.ignored) for works in _in_chunks(todo)]
+    problems: list[Problem] = []
+    num_workers = max(1, min(num_cores(), len(chunks), MAX_BYTES // WORKER_BYTES))
+    with LocalPool(
+        num_workers, networks=False, less_memory="close other programs and give the same command again"
+    ) as pool:
+        _check_space(todo, store.root, pool)
+        for _, done in pool.run(_write_chunk, chunks, progress.advance):
+            store.record(*done.paths)
+            problems += done.problems
+    if problems:
+        raise IncmaskError(_some(problems, store.root))
+    return Written(num_todo, num_all - num_todo)
+
+
+def encode_image(image: np.ndarray) -> bytes:
+    """Encode an image, (H, W, 1) or (H, W, 3) in RGB, uint8, as PNG."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
+        raise ValueError(f"expected (H, W, 1 or 3) uint8, got {image.shape} {image.dtype}")
+    encoded, content = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    assert encoded, "any picture of this kind can be"
+    return content.tobytes()
+
+
+def _state(root: Path, line: _Line) -> str:
+    path = root / line.path
+    if not path.is_file():
+        return "missing"
+    is_whole = path.stat().st_size == line.size_bytes and hash_file(path) == line.sha256
+    return "whole" if is_whole else "changed"
+
+
+def _read_manifest(root: Path) -> dict[str, _Line]:
+    try:
+        entries = [json.loads(line) for line in (root / MANIFEST).read_text(encoding="utf-8").splitlines()]
+        # A file that was made anew has a second line, which counts.
+        return {entry["path"]: _Line(entry["path"], entry["bytes"], entry["sha256"]) for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise fail(root / MANIFEST, f"cannot be read ({error})", "restore it, or name another folder") from error
+
+
+def _some(problems: list[Problem], root: Path) -> list[Problem]:
+    if len(problems) <= _TOLD_AT_MOST:
+        return problems
+    more = Problem(str(root), f"{len(problems) - _TOLD_AT_MOST} more files are so", "mend all of them")
+    return [*problems[:_TOLD_AT_MOST], more]
+
+
+def _num_images(works: Iterable[Work]) -> int:
+    return sum(len(work.places) for work in works)
+
+
+def _in_chunks(works: Iterable[Work]) -> Iterator[tuple[Work, ...]]:
+    chunk: list[Work] = []
+    for work in works:
+        chunk.append(work)
+        if _num_images(chunk) >= _CHUNK_IMAGES:
+            yield tuple(chunk)
+            chunk = []
+    if chunk:
+        yield tuple(chunk)
+
+
+def _is_done(plan: Plan, work: Work, verified: Verified) -> bool:
+    """A mask is entered before its image; that it was not even begun says that the image has none."""
+
+    def masks(place: Place) -> Iterator[str]:
+        if plan.task != "multilabel":
+            yield f"{place.part}/masks/{place.name}.png"
+            return
+        for info in plan.classes:
+            yield f"{place.part}/masks/{info.value}/{place.name}.png"
+
+    return all(
+        f"{place.part}/images/{place.name}.png" in verified.whole and not verified.missing & {*masks(place)}
+        for place in work.places
+    )
+
+
+def _check_space(works: list[Work], root: Path, pool: LocalPool) -> None:
+    """Refuse what has no room, from a few images made for nothing but their size."""
+    samples = [works[index] for index in sorted({0, len(works) // 2, len(works) - 1})]
+    sizes = [size_bytes for _, size_bytes in pool.run(_sample_bytes, samples, ignore) if size_bytes]
+    if not sizes:
+        return
+    needed = 1.2 * _num_images(works) * sum(sizes) / len(sizes)
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        what = f"has {free / 1e9:.2g} GB free, about {needed / 1e9:.2g} GB are needed"
+        raise fail(root, what, "free some space, or name a folder on another disk")
+
+
+def _sample_bytes(work: Work, report: Report) -> int:
+    """How much an image with its masks takes on the disk; 0 where it is damaged, of which its own job tells."""
+    try:
+        example = next(work.make(), None)
+    except IncmaskError:
+        return 0
+    if example is None:
+        return 0
+    # Masks are flat, and deflate well.
+    mask_bytes = 0 if example.label is None else example.label.nbytes // 16
+    num_files = 1 if example.label is None else 1 + (example.label.shape[2] if example.label.ndim == 3 else 1)
+    return len(encode_image(example.image)) + mask_bytes + num_files * _BLOCK_BYTES // 2
+
+
+def _write_chunk(chunk: _Chunk, report: Report) -> _Done:
+    paths: list[Path] = []
+    problems: list[Problem] = []
+    for work in chunk.works:
+        expected = iter(work.places)
+        examples = work.make()
+        while True:
+            # What is wrong with the source ends this work alone; a full disk ends all.
+            try:
+                example = next(examples, None)
+            except IncmaskError as error:
+                problems += error.problems
+                break
+            place = next(expected, None)
+            if (example and example.place) != place:
+                raise ValueError(f"{work} promised {place} and made {example and example.place}")
+            if example is None:
+                break
+            paths += _write_example(example, chunk)
+            report(1)
+    return _Done(tuple(paths), tuple(problems))
+
+
+def _write_example(example: Example, chunk: _Chunk) -> Iterator[Path]:
+    part, name = chunk.root / example.place.part, example.place.name
+    if example.label is not None:
+        yield from write_label(
+            part / "masks", name, example.label, task=chunk.task, classes=chunk.classes, ignored=chunk.ignored
+        )
+    path = path_inside(part / "images", name)
+    write_bytes(path, encode_image(example.image))
+    yield path

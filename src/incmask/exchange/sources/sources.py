@@ -1,0 +1,289 @@
+"""The files of a downloaded data set: in folders and, without unpacking, in zip archives."""
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.store import MANIFEST, RUN
+from incmask.exchange.sources.archives import UNFINISHED, is_archive, list_members
+from incmask.exchange.sources.archives import read_entry as read_entry
+from incmask.exchange.sources.entry import Entry
+
+_SILENT = ("__macosx", "thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class Used:
+    """A folder of the source that was asked for.
+
+    Attributes:
+        folder: its name, "/" between.
+        num_files: in it.
+        num_bytes: in it, unpacked.
+        digest: SHA-256 of the files' names and sizes, the same for a folder and for its archive.
+        archives: that hold it; empty where it is unpacked.
+        unpacked: folders that hold its files on the disk; empty where it is zipped.
+    """
+
+    folder: str
+    num_files: int
+    num_bytes: int
+    digest: str
+    archives: tuple[Path, ...]
+    unpacked: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file, and the folders in which it is looked for: those above it, an archive's name, those in the archive."""
+
+    parts: tuple[str, ...]
+    entry: Entry
+    size_bytes: int
+
+
+@dataclass
+class _Listing:
+    """What lies in a place."""
+
+    files: list[_File] = field(default_factory=list)
+    archives: list[Path] = field(default_factory=list)
+    refused: dict[Path, Problem] = field(default_factory=dict)
+
+
+class Source:
+    """The files below a folder, or of one archive; use ``Source.open``.
+
+    Attributes:
+        root: the folder or archive.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._found = _Listing()
+        self._used: dict[tuple[str, ...], Used] = {}
+        # Folders may be asked for by the name of the root itself.
+        self._depth = len(root.parts)
+        _list(root, self._found)
+
+    @staticmethod
+    def open(root: Path) -> "Source":
+        """List the files of a data set as it was downloaded; archives are listed, not unpacked.
+
+        Args:
+            root: the folder with archives or unpacked folders, the folder above or below it, or one of the archives.
+                What lacks in it is also looked for beside it.
+
+        Raises:
+            IncmaskError: it is not there, is neither folder nor archive, or is an archive that is not whole.
+        """
+        root = root.absolute()
+        if not root.exists():
+            raise fail(root, "is not there", "give the folder into which the data set was downloaded")
+        source = Source(root.resolve())
+        if not root.is_dir():
+            if source._found.refused:
+                raise IncmaskError(tuple(source._found.refused.values()))
+            if not source._found.archives:
+                raise fail(root, "is neither a folder nor a zip archive", "give the folder that holds the data set")
+        return source
+
+    @property
+    def archives(self) -> tuple[Path, ...]:
+        """Zip archives that were found and are whole."""
+        return tuple(sorted(self._found.archives))
+
+    @property
+    def used(self) -> tuple[Used, ...]:
+        """The folders that were asked for and found, sorted."""
+        return tuple(self._used[names] for names in sorted(self._used))
+
+    def folder(self, *names: str) -> dict[str, Entry] | None:
+        """Find a folder by the end of its path, at any depth, and give the files below it.
+
+        Where several match, the one with the most files is taken, unpacked rather than zipped. Archives that were
+        split for the download (x-001.zip, x-002.zip) count as one, and an archive as a folder of its name.
+
+        Args:
+            names: the folder's name, after those of the folders above it where they matter, in any capitals;
+                none: everything.
+
+        Returns:
+            Files by their path below the folder, sorted; None where there is no such folder.
+        """
+        wanted = tuple(map(_fold, names))
+        files = self._below(wanted) or self._beside(wanted)
+        if not files:
+            return None
+        entries = {below: files[below].entry for below in sorted(files)}
+        self._used[names] = _used("/".join(names) or ".", files)
+        return entries
+
+    def require(self, *names: str, page: str, archive: str) -> dict[str, Entry]:
+        """Find a folder as ``folder`` does, which must be there.
+
+        Args:
+            names: as for ``folder``.
+            page: where the data set's owner distributes it.
+            archive: the name of the file that holds the folder there.
+
+        Raises:
+            IncmaskError: it is not there, or its archive was not downloaded whole.
+        """
+        found = self.folder(*names)
+        if found is not None:
+            return found
+        wanted = _stem(archive)
+        own = [problem for path, problem in self._found.refused.items() if _stem(path.name) == wanted]
+        lacks = Problem(
+            str(self.root),
+            f"holds no folder {'/'.join(names)}, neither unpacked nor in a zip archive",
+            f"download {archive} from {page} into this folder",
+        )
+        raise IncmaskError(own or [lacks, *self._found.refused.values()])
+
+    def _below(self, wanted: tuple[str, ...]) -> dict[str, _File] | None:
+        if not wanted:
+            return {"/".join(file.parts[self._depth :]): file for file in self._found.files} or None
+        return _best(_candidates(self._found.files, wanted, self._depth))
+
+    def _beside(self, wanted: tuple[str, ...]) -> dict[str, _File] | None:
+        """Look in the two folders above, where the root is a part of the data set; not at any depth in them."""
+        if not wanted:
+            return None
+        for above in list(self.root.parents)[:2]:
+            beside = _Listing()
+            for path in _children(above):
+                is_near_archive = above == self.root.parent and is_archive(path)
+                if path != self.root and (is_near_archive or (path.is_dir() and _fold(path.name) == wanted[0])):
+                    _list(path, beside)
+            if files := _best(_candidates(beside.files, wanted, len(above.parts) + 1)):
+                used = {file.entry.path for file in files.values() if file.entry.member is not None}
+                self._found.archives += sorted(used - set(self._found.archives))
+                return files
+            self._found.refused |= beside.refused
+        return None
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _stem(name: str) -> str:
+    """Give an archive's name without what browsers add: "x (1).zip.part" is "x"."""
+    name = _fold(name)
+    for ending in (*UNFINISHED, ".zip"):
+        name = name.removesuffix(ending)
+    return re.sub(r" ?\(\d+\)$", "", name)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _SILENT
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
+    except OSError:
+        return []
+
+
+def _list(root: Path, into: _Listing) -> None:
+    if is_archive(root):
+        _list_archive(root, into)
+        return
+    visited: set[Path] = set()
+    for where, folder_names, file_names in os.walk(root, followlinks=True):
+        here = Path(where)
+        folder_names[:] = sorted(name for name in folder_names if not _is_hidden(name))
+        # Links may lead in circles; and what was made of the data set may lie beside it.
+        is_made = {MANIFEST, RUN} <= {*file_names} and here != root
+        if here.resolve() in visited or is_made:
+            folder_names.clear()
+            continue
+        visited.add(here.resolve())
+        for name in sorted(file_names):
+            path = here / name
+            if _is_hidden(name) or not path.is_file():
+                continue
+            if is_archive(path):
+                _list_archive(path, into)
+            else:
+                into.files.append(_File(path.parts, Entry(path), path.stat().st_size))
+
+
+def _list_archive(path: Path, into: _Listing) -> None:
+    # Parts of a split download have the same name but for the number.
+    above = (*path.parent.parts, re.sub(r"(-\d+)?-\d{3}$", "", path.stem))
+    try:
+        files = [
+            _File((*above, *member.names), member.entry, member.size_bytes)
+            for member in list_members(path)
+            if not any(map(_is_hidden, member.names))
+        ]
+    except IncmaskError as error:
+        into.refused[path] = error.problems[0]
+        return
+    into.files += files
+    into.archives.append(path)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder of the name that is looked for, unpacked or in an archive."""
+
+    is_zipped: bool
+    prefix: tuple[str, ...]
+
+
+def _candidates(files: Iterable[_File], wanted: tuple[str, ...], depth: int) -> dict[_Place, dict[str, _File]]:
+    """Give the folders whose path ends with ``wanted``, ``depth`` folders deep or deeper, and their files."""
+    found: dict[_Place, dict[str, _File]] = {}
+    folded: dict[str, str] = {}
+    for file in files:
+        parts = file.parts
+        for name in parts:
+            if name not in folded:
+                folded[name] = _fold(name)
+        for end in range(max(depth, len(wanted)), len(parts)):
+            if all(folded[a] == b for a, b in zip(parts[end - len(wanted) : end], wanted, strict=True)):
+                place = _Place(file.entry.member is not None, parts[:end])
+                found.setdefault(place, {}).setdefault("/".join(parts[end:]), file)
+    return found
+
+
+def _best(candidates: dict[_Place, dict[str, _File]]) -> dict[str, _File] | None:
+    if not candidates:
+        return None
+
+    def worth(place: _Place) -> tuple[int, bool, int, tuple[str, ...]]:
+        return -len(candidates[place]), place.is_zipped, len(place.prefix), place.prefix
+
+    best = min(candidates, key=worth)
+    # Unpacking often puts a folder into one of the same name, perhaps with a licence beside it.
+    inner = [
+        place
+        for place in candidates
+        if place.is_zipped == best.is_zipped
+        and place.prefix[: len(best.prefix)] == best.prefix
+        and 2 * len(candidates[place]) > len(candidates[best])
+    ]
+    return candidates[max(inner, key=lambda place: len(place.prefix))]
+
+
+def _used(folder: str, files: dict[str, _File]) -> Used:
+    listing = "".join(f"{below}\t{files[below].size_bytes}\n" for below in sorted(files))
+    entries = [file.entry for file in files.values()]
+    return Used(
+        folder=folder,
+        num_files=len(files),
+        num_bytes=sum(file.size_bytes for file in files.values()),
+        digest=hashlib.sha256(listing.encode()).hexdigest(),
+        archives=tuple(sorted({entry.path for entry in entries if entry.member is not None})),
+        unpacked=tuple(sorted({entry.path.parent for entry in entries if entry.member is None})),
+    )

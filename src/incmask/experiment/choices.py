@@ -1,0 +1,191 @@
+"""What to run: the command line's options laid over ``incmask.toml`` and the data, resolved and checked."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from incmask.base.config import (
+    CONFIG_NAME,
+    ConfigFile,
+    Settings,
+    choose,
+    default_effort,
+    read_config,
+    resolve_settings,
+    validated,
+)
+from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.store import hash_file
+from incmask.data.dataset import DataOptions, Dataset
+from incmask.data.folder.check import describe
+from incmask.data.folder.scan import load_dataset, scan
+from incmask.data.rounds import Round, read_rounds
+from incmask.data.stack import derive_size
+from incmask.experiment.setup import Start
+from incmask.method.profiles import PROFILES, Profile
+from incmask.method.recipes import RECIPES, Recipe, Vote
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What to run; None leaves the choice to ``incmask.toml``, and to the defaults after that.
+
+    Attributes:
+        recipe: a name of ``RECIPES``.
+        preset, effort: names of ``PRESETS`` and ``EFFORTS``.
+        profile: a name of ``PROFILES``.
+        settings: single settings, which win over all else.
+    """
+
+    recipe: str | None = None
+    preset: str | None = None
+    effort: str | None = None
+    profile: str | None = None
+    settings: dict[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Everything that decides a run.
+
+    Attributes:
+        names: of recipe, preset, effort and profile, by these words.
+        recipe, profile, settings: what they stand for.
+        dataset: what the folder holds.
+        size: height and width of the networks' input.
+        notes: what a person should be told.
+        rounds: of corrected labels that were added to the data.
+        start: models of an earlier round to begin with.
+    """
+
+    names: dict[str, str]
+    recipe: Recipe
+    profile: Profile
+    settings: Settings
+    dataset: Dataset
+    size: tuple[int, int]
+    notes: tuple[str, ...]
+    rounds: tuple[Round, ...] = ()
+    start: Start | None = None
+
+    def describe_run(self) -> dict[str, Any]:
+        """Every choice, for ``run.toml``; how the work is shared out changes no number and is left out."""
+        settings = self.settings.model_dump(mode="json", exclude={"num_workers", "size"})
+        start = {"start": self.start.describe()} if self.start else {}
+        return {**self.names, "size": list(self.size), **start, "settings": settings}
+
+    def describe_data(self) -> dict[str, Any]:
+        """Everything about the data that a run depends on, for ``data.json``."""
+        dataset = self.dataset
+        return {
+            "task": dataset.task,
+            "classes": [asdict(each) for each in dataset.classes],
+            "encoding": asdict(dataset.encoding),
+            "channels": dataset.channels,
+            "intensity": dataset.intensity,
+            "parts": {
+                part: {
+                    item.name: {
+                        "size": [item.height, item.width],
+                        "files": {
+                            path.relative_to(dataset.root).as_posix(): hash_file(path)
+                            for path in (item.image, *(item.masks or ()))
+                            if path is not None
+                        },
+                    }
+                    for item in items
+                }
+                for part, items in dataset.parts()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is in a data folder, in lines, and everything that is wrong with it."""
+
+    description: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def check_data(data: Path) -> Checked:
+    """Find everything that is wrong with a folder and its ``incmask.toml``; touches nothing."""
+    problems: list[Problem] = []
+    file, options = ConfigFile(), DataOptions()
+    try:
+        file = read_config(data)
+        options = validated(DataOptions, file.data, where=str(data / CONFIG_NAME))
+    except IncmaskError as error:
+        problems += error.problems
+    try:
+        _name(file, Choices())
+    except IncmaskError as error:
+        problems += error.problems
+    found = scan(data, options)
+    return Checked(tuple(describe(found.dataset)) if found.dataset else (), (*problems, *found.problems))
+
+
+def resolve(data: Path, choices: Choices) -> Resolved:
+    """Read ``incmask.toml`` and the folder, and settle every choice.
+
+    Raises:
+        IncmaskError: an unknown name, a value outside its range, or data with problems.
+    """
+    file = read_config(data)
+    named = _name(file, choices)
+    names, settings, recipe = named.names, named.settings, RECIPES[named.names["recipe"]]
+    dataset = load_dataset(data, validated(DataOptions, file.data, where=str(data / CONFIG_NAME)))
+    notes = list(dataset.notes)
+    base_name = "ldt" if recipe.labelled == "full" else recipe.teachers
+    if base_name and not dataset.unlabelled:
+        notes.append(f"no unlabelled images: {names['recipe']} is {base_name} alone")
+        names, recipe = names | {"recipe": base_name}, RECIPES[base_name]
+    check_recipe(settings, dataset, recipe, name=names["recipe"])
+    size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
+    notes.append(
+        f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}, effort {names['effort']}, "
+        f"networks of {size[0]}×{size[1]}×{dataset.channels} and width {settings.width:g}"
+    )
+    profile, rounds = PROFILES[names["profile"]], read_rounds(data)
+    return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes), rounds)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Choices that need no data: the names of recipe, preset, effort and profile, all known, and the settings."""
+
+    names: dict[str, str]
+    settings: Settings
+
+
+def _name(file: ConfigFile, choices: Choices) -> _Named:
+    preset = choices.preset or file.preset or "default"
+    effort = choices.effort or file.effort or default_effort(preset)
+    recipe, profile = choices.recipe or file.recipe or "im+", choices.profile or file.profile or "generic"
+    choose(RECIPES, recipe, option="recipe")
+    choose(PROFILES, profile, option="profile")
+    settings = resolve_settings(preset=preset, effort=effort, from_file=file.settings, overrides=choices.settings)
+    return _Named({"recipe": recipe, "preset": preset, "effort": effort, "profile": profile}, settings)
+
+
+def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: str) -> None:
+    """Refuse a recipe that the data or the settings do not allow.
+
+    Raises:
+        IncmaskError: true masks lack, or there are too few models to vote.
+    """
+    if recipe.needs_truth and any(item.masks is None for item in dataset.unlabelled):
+        raise fail(
+            dataset.root / "unlabelled",
+            f"recipe {name} needs the true masks of all unlabelled images",
+            "put them into unlabelled/masks, or choose another recipe",
+        )
+    least = min(settings.num_base, settings.num_students, settings.num_kept)
+    several = isinstance(recipe.labeller, Vote) and recipe.labeller.teachers == "several"
+    if several and settings.num_members > least:
+        raise fail(
+            "setting num_members",
+            f"{settings.num_members} voting members, but only {least} models to take them from",
+            (f"use --set num_members={least}, or " if least >= 2 else "use ")
+            + "more of num_base, num_students and num_kept",
+        )

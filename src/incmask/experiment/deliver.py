@@ -1,0 +1,154 @@
+"""What is made of trained models: their scores, the model that is handed over, the masks of all images."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from incmask.base.errors import IncmaskError
+from incmask.base.pool import LocalPool
+from incmask.base.progress import ignore
+from incmask.base.store import Store
+from incmask.experiment.paths import IMAGE_SCORES, MODEL, SCORES, TOGETHER
+from incmask.experiment.scores import EvaluateJob, ScoreRow, evaluate_models, from_csv, image_scores_csv, to_csv
+from incmask.experiment.setup import Setup, stage_name
+from incmask.experiment.student import Student, mean_over_folds, rank
+from incmask.method.losses import selects_by_loss
+from incmask.prediction.ensemble import About, save_ensemble
+from incmask.prediction.files import MASK_SHARES, ImageFile, predict_files, share_jobs, tables
+from incmask.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Models that were trained together, best first.
+
+    Attributes:
+        name: "base", "gen-1" and so on.
+        students: ranked by validation.
+        members: those that predict together.
+        score: on validation, of the members together (cross-validated: the mean over folds of all students).
+    """
+
+    name: str
+    students: tuple[Student, ...]
+    members: tuple[Student, ...]
+    score: float
+
+
+def make_stage(
+    setup: Setup,
+    generation: int,
+    students: Sequence[Student],
+    *,
+    earlier: Sequence[Stage],
+    store: Store,
+    pool: LocalPool,
+) -> Stage:
+    """Rank the students of a generation and score the best of them together.
+
+    Args:
+        setup: of the run.
+        generation: 0 for the base.
+        students: all of the generation.
+        earlier: the stages before it.
+        store: remembers the score.
+        pool: scores them.
+    """
+    settings = setup.settings
+    by_loss = selects_by_loss(settings, setup.dataset.task)
+    before = [student for stage in earlier for student in stage.students]
+    ranked = tuple(rank(students, by_loss=by_loss, earlier=before))
+    members = ranked[: settings.num_members]
+    if len(setup.folds) > 1:
+        # Members of other folds have seen these images, so only each one's own fold is honest.
+        score = mean_over_folds(students)
+    else:
+        name = stage_name(generation)
+        path = store.root / name / TOGETHER
+        if not store.has(path):
+            row = next(pool.run(evaluate_models, [_job(setup, name, "ensemble", "val", members)], ignore))[1]
+            store.write(path, json.dumps({"validation_score": row.score}))
+        score = json.loads(path.read_text(encoding="utf-8"))["validation_score"]
+    return Stage(stage_name(generation), ranked, members, score)
+
+
+def evaluate_all(setup: Setup, stages: Sequence[Stage], store: Store, pool: LocalPool) -> list[ScoreRow]:
+    """Score every model, once everything is chosen: the only place that reads the test images."""
+    path = store.root / SCORES
+    if store.has(path):
+        return from_csv(path.read_text(encoding="utf-8"))
+    jobs = []
+    for stage in stages:
+        for split in ("val", "test"):
+            if split == "test" and "test" not in setup.stacks:
+                continue
+            jobs += [_job(setup, stage.name, str(each.number), split, [each]) for each in stage.students]
+            if split == "test" or len(setup.folds) == 1:
+                jobs.append(_job(setup, stage.name, "ensemble", split, stage.members))
+    rows = dict(pool.run(evaluate_models, jobs, ignore))
+    scores = [rows[job] for job in jobs]
+    if "test" in setup.stacks:
+        store.write(store.root / IMAGE_SCORES, image_scores_csv(setup.stacks["test"].names, scores))
+    store.write(path, to_csv(scores))
+    return scores
+
+
+def hand_over(setup: Setup, store: Store, chosen: Stage) -> Path:
+    dataset, folder = setup.dataset, store.root / MODEL
+    about = About(
+        task=dataset.task,
+        classes=dataset.classes,
+        channels=dataset.channels,
+        intensity=dataset.intensity,
+        size=setup.size,
+        fit=setup.settings.fit,
+        precision=setup.settings.precision,
+        position_class=dataset.position_class,
+    )
+    paths = save_ensemble(
+        folder,
+        [member.model for member in chosen.members],
+        about,
+        scores={"stage": chosen.name, score_name(setup): chosen.score},
+    )
+    store.record(*paths)
+    return folder
+
+
+def write_masks(setup: Setup, store: Store, pool: LocalPool, model: Path) -> None:
+    table = store.root / MASK_SHARES
+    items = setup.dataset.unlabelled
+    if not items or store.has(table):
+        return
+    files = [ImageFile(item.name, item.image) for item in items]
+    jobs = share_jobs(files, model, out=store.root, device=setup.settings.device, num_jobs=4 * pool.num_workers)
+    done = [predicted for _, predicted in pool.run(predict_files, jobs, ignore)]
+    if problems := [problem for each in done for problem in each.problems]:
+        raise IncmaskError(problems)
+    shares = [share for each in done for share in each.shares]
+    names = [each.name for each in setup.dataset.classes]
+    for file, text in tables(shares, class_names=names, position_class=setup.dataset.position_class).items():
+        store.write(store.root / file, text)
+
+
+def score_name(setup: Setup) -> str:
+    return "IoU" if setup.dataset.task == "binary" else "mIoU"
+
+
+def _job(setup: Setup, stage: str, model: str, split: str, members: Sequence[Student]) -> EvaluateJob:
+    if split == "val":
+        images = setup.validation(members[0].fold)
+    else:
+        images = Validation(setup.stacks[split].images, setup.stacks[split].labels)
+    return EvaluateJob(
+        stage=stage,
+        model=model,
+        split=split,
+        members=tuple(member.model for member in members),
+        images=images,
+        task=setup.dataset.task,
+        class_names=tuple(each.name for each in setup.dataset.classes),
+        position_class=setup.dataset.position_class,
+        settings=setup.settings,
+    )

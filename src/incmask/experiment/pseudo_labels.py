@@ -1,0 +1,83 @@
+"""What is known of the pseudo-labels of a generation, as a table on disk."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from incmask.base.files import csv_text
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """What is known of the pseudo-labels of a generation; arrays of one value an image, rows as unlabelled.
+
+    Attributes:
+        admitted: whether the pair is used.
+        inconsistent_fraction, foreground_fraction: shares of pixels, 0 to 1.
+        quality: ratings, 0 to 1; None where nothing rates.
+        copies: how often an admitted pair is used, apart from the plain one beside an augmented one.
+    """
+
+    admitted: np.ndarray
+    inconsistent_fraction: np.ndarray
+    foreground_fraction: np.ndarray
+    quality: np.ndarray | None
+    copies: np.ndarray
+
+
+def describe_pseudo_labels(index: Path) -> str:
+    """Say in a line what the pseudo-labels of a generation are like."""
+    known = read_pseudo_labels(index)
+    num_images, used = len(known.admitted), known.admitted
+    if not used.any():
+        return f"none of the {num_images} pseudo-labels is certain enough to be used; the labelled images train alone"
+    text = (
+        f"{used.sum()} of {num_images} pseudo-labels used, {known.inconsistent_fraction[used].mean():.1%} of their "
+        "pixels disputed"
+    )
+    if (known.copies[used] > 1).any():
+        text += f", {known.copies[used].mean():.1f} copies each"
+    if known.foreground_fraction[used].mean() == 0:
+        return f"{text}; they hold no foreground at all: the teachers have collapsed to background"
+    return f"{text}, {known.foreground_fraction[used].mean():.1%} foreground"
+
+
+def read_pseudo_labels(index: Path) -> PseudoLabels:
+    """Read what ``index_csv`` wrote."""
+    with open(index, newline="", encoding="utf-8") as handle:
+        lines = list(csv.DictReader(handle))
+    rated = "quality" in lines[0]
+    return PseudoLabels(
+        admitted=np.array([line["admitted"] == "True" for line in lines]),
+        inconsistent_fraction=np.array([float(line["inconsistent_fraction"]) for line in lines]),
+        foreground_fraction=np.array([float(line["foreground_fraction"]) for line in lines]),
+        quality=np.array([float(line["quality"]) for line in lines]) if rated else None,
+        copies=np.array([int(line["copies"]) for line in lines]),
+    )
+
+
+def index_csv(names: Sequence[str], found: PseudoLabels) -> str:
+    """Write a line an image."""
+    header = ["row", "name", "admitted", "inconsistent_fraction", "foreground_fraction", "copies"]
+    rows = [
+        [row, name, bool(used), f"{disputed:.6f}", f"{foreground:.6f}", int(copies)]
+        for row, (name, used, disputed, foreground, copies) in enumerate(
+            zip(
+                names,
+                found.admitted,
+                found.inconsistent_fraction,
+                found.foreground_fraction,
+                found.copies,
+                strict=True,
+            )
+        )
+    ]
+    if found.quality is not None:
+        header.append("quality")
+        for line, quality in zip(rows, found.quality, strict=True):
+            # In full: a later generation compares its candidates with it.
+            line.append(repr(float(quality)))
+    return csv_text(header, rows)

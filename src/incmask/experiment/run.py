@@ -1,0 +1,292 @@
+"""The main job: a data set and a recipe in; models, masks, disputed pixels and scores out."""
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from incmask.base.device import resolve_device
+from incmask.base.errors import IncmaskError, Problem
+from incmask.base.machine import num_cores
+from incmask.base.pool import LocalPool
+from incmask.base.progress import Progress, Silent
+from incmask.base.store import Records, Store, as_records, differences, read_records
+from incmask.data.rounds import ENVIRONMENT, ROUNDS, path_from
+from incmask.data.split import describe_folds
+from incmask.data.stack import Stack, build_stack, read_stack
+from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.deliver import Stage, evaluate_all, hand_over, score_name, write_masks
+from incmask.experiment.evalnets import evalnet_spec
+from incmask.experiment.scores import ScoreRow
+from incmask.experiment.setup import Setup, folds_of
+from incmask.experiment.stages import Trained, train_all
+from incmask.experiment.warm_start import score_rounds, scores_text, with_start
+from incmask.method.growth import num_generations_of
+from incmask.nets.spec import Spec
+from incmask.training.capacity import fitting_workers
+
+_PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pillow", "tifffile", "safetensors")
+
+OF_STUDENTS = {
+    *("num_base", "num_students", "num_generations", "num_kept", "num_members", "num_views"),
+    *("erode_px", "dilate_px", "admit", "width_step", "consistency_strength", "labelled_share"),
+    *("num_evalnets", "num_judges", "evalnet_width", "quality_threshold", "quality_band"),
+}
+"""Settings that make no difference to a base model."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        root: the run folder.
+        recipe: its name.
+        trained: all models.
+        chosen: the stage whose models were handed over.
+        scores: of every model on validation and, where there is one, on test.
+        seconds: this call took.
+    """
+
+    root: Path
+    recipe: str
+    trained: Trained
+    chosen: Stage
+    scores: tuple[ScoreRow, ...]
+    seconds: float
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Base and generations."""
+        return self.trained.stages
+
+
+def run(
+    data: Path,
+    out: Path,
+    *,
+    choices: Choices,
+    progress: Progress | None = None,
+    bases: Mapping[str, Path] | None = None,
+    warm: bool = True,
+) -> Outcome:
+    """Train, label, train again, and write everything to a run folder; goes on where it was stopped.
+
+    Where corrected labels were added to the data (``labels.importing``), base models begin with those of the run whose
+    pseudo-labels were corrected.
+
+    Args:
+        data: folder with ``labelled/`` and ``unlabelled/``.
+        out: run folder.
+        choices: what to run.
+        progress: a listener.
+        bases: run folders of base recipes on the same data with the same settings, by recipe: their models are
+            taken over instead of being trained once more.
+        warm: False: base models begin anew, whatever was added.
+
+    Raises:
+        IncmaskError: something about the data, the choices or the folder is wrong; nothing was lost.
+    """
+    progress = progress or Silent()
+    chosen = resolve(data, choices)
+    for note in chosen.notes:
+        progress.say(note)
+    # Before the folder is begun with choices that do not fit this machine or the models to be taken over.
+    num_workers = num_workers_of(chosen, progress)
+    # Once: it reads every file.
+    record = chosen.describe_data()
+    for source in (bases or {}).values():
+        _check_source(source, chosen, record)
+    if warm and chosen.rounds and not bases:
+        chosen = with_start(chosen, out, record, progress)
+    with LocalPool(num_workers) as pool:
+        return run_resolved(chosen, out, data=record, pool=pool, progress=progress, bases=bases, deliver=True)
+
+
+def run_resolved(
+    chosen: Resolved,
+    out: Path,
+    *,
+    data: Mapping[str, Any],
+    pool: LocalPool,
+    progress: Progress,
+    bases: Mapping[str, Path] | None = None,
+    stacks_from: Path | None = None,
+    deliver: bool,
+) -> Outcome:
+    """Do what ``run`` does, with choices that are resolved already and workers that are there already.
+
+    Args:
+        chosen: what to run.
+        out: run folder.
+        data: description of the data.
+        pool: workers.
+        progress: a listener.
+        bases: as for ``run``.
+        stacks_from: folder of a finished preparation of the same data; None: the bases' stacks are taken.
+        deliver: hand over a model and write masks for all unlabelled images.
+    """
+    started = time.monotonic()
+    bases = {name: folder for name, folder in (bases or {}).items() if name in chosen.recipe.bases}
+    with Store(out, run=chosen.describe_run(), data=data) as store:
+        store.write(out / ENVIRONMENT, environment(path_from(out, chosen.dataset.root)))
+        stacks = build_stacks(
+            chosen,
+            store,
+            num_threads=pool.num_workers,
+            # Otherwise true masks are none of the recipe's business.
+            with_truth=chosen.recipe.needs_truth,
+            sources=tuple(bases.values()) if stacks_from is None else (stacks_from,),
+        )
+        setup = _set_up(chosen, stacks, progress)
+        trained = train_all(setup, store, pool, progress, bases=bases, start=chosen.start)
+        stages = trained.stages
+        best = max(stages, key=lambda stage: stage.score)
+        progress.say(_verdict(stages, best))
+        model = hand_over(setup, store, best) if deliver else None
+        progress.doing("scoring all models")
+        scores = evaluate_all(setup, stages, store, pool)
+        if model:
+            progress.doing("masks for all unlabelled images")
+            write_masks(setup, store, pool, model)
+            if chosen.rounds:
+                scores_of_rounds = score_rounds(chosen, out, data, score=best.score, stage=best.name)
+                store.write(out / ROUNDS, scores_text(scores_of_rounds, score_name=score_name(setup)))
+    return Outcome(out, chosen.names["recipe"], trained, best, tuple(scores), time.monotonic() - started)
+
+
+def _check_source(source: Path, chosen: Resolved, data: Mapping[str, Any]) -> None:
+    """Refuse base models that this run would not have trained itself."""
+    theirs = read_records(source)
+    if theirs.run.get("recipe") not in chosen.recipe.bases:
+        return
+    ours = as_records(run={**chosen.describe_run(), "recipe": theirs.run["recipe"]}, data=data)
+    told = differences(*(_of_base(each) for each in (theirs, ours))) + differences(theirs.data, ours.data)
+    if told:
+        remedy = "take it back, or train the base models anew"
+        raise IncmaskError([Problem(str(source), difference, remedy) for difference in told])
+
+
+def _of_base(records: Records) -> dict[str, Any]:
+    """The choices that base models depend on."""
+    run = records.run
+    settings = {name: value for name, value in run["settings"].items() if name not in OF_STUDENTS}
+    if not records.data["parts"].get("val"):
+        # There may be as many folds of the labelled images.
+        settings["models of the smallest stage"] = min(run["settings"][name] for name in ("num_base", "num_students"))
+    names = ("size", "profile", "recipe", "start")
+    return {**{name: run[name] for name in names if name in run}, "settings": settings}
+
+
+def num_workers_of(chosen: Resolved, progress: Progress) -> int:
+    """How many networks train side by side: one a core, as many as memory has room for."""
+    settings = chosen.settings
+    device = resolve_device(settings.device).type
+    # Several processes on one GPU only wait for each other.
+    wanted = settings.num_workers or (num_cores() if device == "cpu" else 1)
+    setup = Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks={}, folds=())
+    networks: list[Spec] = [setup.network(num_generations_of(chosen.recipe, settings))]
+    if chosen.recipe.evalnets:
+        networks.append(evalnet_spec(setup))
+    # Other devices share the memory of the machine.
+    together = max(settings.num_base, settings.num_students, settings.num_evalnets) if device == "cuda" else 0
+    room = min(
+        fitting_workers(
+            network, size=chosen.size, batch_size=settings.batch_size, num_workers=wanted, num_on_gpu=together
+        )
+        for network in networks
+    )
+    if room < wanted:
+        progress.say(f"memory for {room} of {wanted} workers; a smaller --set batch_size takes less")
+    return room
+
+
+def _set_up(chosen: Resolved, stacks: dict[str, Stack], progress: Progress) -> Setup:
+    names = stacks["labelled"].names
+    settings = chosen.settings
+    folds = folds_of(names, has_val="val" in stacks, settings=settings)
+    if told := describe_folds(folds, names):
+        progress.say(told)
+    return Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks, folds)
+
+
+def build_stacks(
+    chosen: Resolved, store: Store, *, num_threads: int, with_truth: bool, sources: Sequence[Path]
+) -> dict[str, Stack]:
+    """Build the stacks of all parts, or take them over from another run of the same data.
+
+    Args:
+        chosen: the data and the networks' size.
+        store: of the run; the stacks lie in its ``stacks/``.
+        num_threads: that read images.
+        with_truth: true masks of the unlabelled images are wanted; else they are left out.
+        sources: folders of other runs.
+    """
+    stacks = {}
+    for part, items in chosen.dataset.parts():
+        if not items:
+            continue
+        labelled = part != "unlabelled" or with_truth
+        if not labelled:
+            items = tuple(replace(item, masks=None) for item in items)
+        folder = store.root / "stacks" / part
+        if not store.has(folder / "index.csv", folder / "images.npy"):
+            if (theirs := _stack_to_take(sources, part, labelled=labelled)) is not None:
+                store.adopt({path: folder / path.name for path in theirs.files if labelled or path != theirs.labels})
+            else:
+                built = build_stack(
+                    items,
+                    chosen.dataset,
+                    size=chosen.size,
+                    fit=chosen.settings.fit,
+                    folder=folder,
+                    num_threads=num_threads,
+                )
+                store.record(*built.files)
+        stacks[part] = read_stack(folder)
+    return stacks
+
+
+def _stack_to_take(sources: Sequence[Path], part: str, *, labelled: bool) -> Stack | None:
+    for source in sources:
+        folder = source / "stacks" / part
+        if (folder / "index.csv").exists():
+            stack = read_stack(folder)
+            if stack.labels.exists() or not labelled:
+                return stack
+    return None
+
+
+def _verdict(stages: Sequence[Stage], chosen: Stage) -> str:
+    """Whether the unlabelled images helped, in a sentence."""
+    base, best = stages[0], max(stages[1:], key=lambda stage: stage.score, default=None)
+    if best is None:
+        return f"validation score {base.score:.3f}"
+    difference = f"{base.score:.3f} without them, {best.score:.3f} with them ({best.name})"
+    if chosen is base:
+        return (
+            f"the unlabelled images did not help on validation: {difference}; the models without them are handed over"
+        )
+    return f"the unlabelled images helped on validation: {difference}; those models are handed over"
+
+
+def environment(data: str | None = None) -> str:
+    """Where the run took place, for ``environment.json``.
+
+    Args:
+        data: path of the data folder from the run folder; None: it has none.
+    """
+    return json.dumps(
+        {
+            **({} if data is None else {"data": data}),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "processor": platform.machine(),
+            "packages": {name: version(name) for name in _PACKAGES},
+        },
+        indent=1,
+    )

@@ -1,0 +1,150 @@
+"""Scores of models and ensembles, as rows of a table."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from incmask.base.config import Settings, Task
+from incmask.base.device import resolve_device
+from incmask.base.files import csv_text
+from incmask.base.progress import Report, ignore
+from incmask.method.cells import cell_channels
+from incmask.method.losses import loss_of
+from incmask.method.metrics import main_scores, scores
+from incmask.nets.spec import load_model
+from incmask.training.validation import Validation, evaluate
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Models to score together, in any process.
+
+    Attributes:
+        stage: "base" or "gen-1" and so on.
+        model: the student's number from 1, or "ensemble".
+        split: "val" or "test".
+        members: model files; the mean of their probabilities is scored.
+        images: labelled images to score on.
+        task: what the models predict.
+        class_names: of the classes.
+        position_class: the class that marks centres, if there is one.
+        settings: device, precision, ``empty_iou``.
+    """
+
+    stage: str
+    model: str
+    split: str
+    members: tuple[Path, ...]
+    images: Validation
+    task: Task
+    class_names: tuple[str, ...]
+    position_class: str | None
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One line of ``scores.csv``.
+
+    Attributes:
+        stage, model, split: as in ``EvaluateJob``.
+        score: the main score, mean IoU of the foreground or mIoU, 0 to 1.
+        details: every score of ``metrics.scores``, the loss and, where a class marks positions, "mcce": the mean over
+            images of the sum over cell types of |true - predicted count| (equation A1).
+        image_scores: the main score of each image, in the stack's order; not in ``scores.csv``.
+    """
+
+    stage: str
+    model: str
+    split: str
+    score: float
+    details: dict[str, float]
+    image_scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """The main scores of the test images by every model.
+
+    Attributes:
+        names: of the images, in the stack's order; of tiles, that of the image that they are cut from.
+        scores: by model, such as "gen-1/3" or "base/ensemble", one an image.
+    """
+
+    names: tuple[str, ...]
+    scores: dict[str, tuple[float, ...]]
+
+
+def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
+    """Score the models of a job."""
+    device = resolve_device(job.settings.device)
+    reached = evaluate(
+        [load_model(path).to(device) for path in job.members],
+        job.images,
+        task=job.task,
+        num_classes=len(job.class_names),
+        settings=job.settings,
+        loss=loss_of(job.settings, job.task),
+        cells=cell_channels(job.class_names, job.position_class),
+    )
+    details = scores(
+        reached.counts,
+        task=job.task,
+        class_names=job.class_names,
+        empty=job.settings.empty_iou,
+        position_class=job.position_class,
+    )
+    details["loss"] = reached.loss
+    if reached.cell_count_error is not None:
+        details["mcce"] = reached.cell_count_error
+    by_image = main_scores(reached.counts, task=job.task, empty=job.settings.empty_iou)
+    report(1)
+    return ScoreRow(job.stage, job.model, job.split, reached.score, details, tuple(by_image.tolist()))
+
+
+def to_csv(rows: Sequence[ScoreRow]) -> str:
+    """Write rows as a table with a column for each score."""
+    names = list(dict.fromkeys(name for row in rows for name in row.details))
+    lines = (
+        (row.stage, row.model, row.split, repr(row.score), *(row.details.get(name, "") for name in names))
+        for row in rows
+    )
+    return csv_text(("stage", "model", "split", "score", *names), lines)
+
+
+def from_csv(text: str) -> list[ScoreRow]:
+    """Read what ``to_csv`` wrote; ``image_scores`` stay empty."""
+    rows = []
+    for line in csv.DictReader(io.StringIO(text)):
+        stage, model, split, score = (line.pop(name) for name in ("stage", "model", "split", "score"))
+        rows.append(
+            ScoreRow(stage, model, split, float(score), {name: float(value) for name, value in line.items() if value})
+        )
+    return rows
+
+
+def image_scores_csv(names: Sequence[str], rows: Sequence[ScoreRow]) -> str:
+    """Write the test images' main scores: a line an image, a column a model, such as "gen-1/3".
+
+    Args:
+        names: of the test stack's images.
+        rows: with the scores of each image; those of other splits are left out.
+    """
+    tested = [row for row in rows if row.split == "test"]
+    lines = zip(names, *(row.image_scores for row in tested), strict=True)
+    return csv_text(("name", *(f"{row.stage}/{row.model}" for row in tested)), lines)
+
+
+def image_scores_from_csv(text: str) -> ImageScores:
+    """Read what ``image_scores_csv`` wrote.
+
+    Raises:
+        ValueError, IndexError: it holds something else.
+    """
+    (_, *models), *lines = csv.reader(io.StringIO(text))
+    return ImageScores(
+        names=tuple(line[0] for line in lines),
+        scores={model: tuple(float(line[column]) for line in lines) for column, model in enumerate(models, 1)},
+    )

@@ -1,0 +1,109 @@
+"""What stays the same over a run, and how stages, folds and seeds follow from it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from incmask.base.config import Settings
+from incmask.base.store import hash_file
+from incmask.data.dataset import Dataset
+from incmask.data.split import Fold, make_folds
+from incmask.data.stack import Stack
+from incmask.method.channels import num_outputs
+from incmask.method.growth import width_of
+from incmask.method.profiles import Profile
+from incmask.method.recipes import Recipe
+from incmask.nets.spec import NetworkSpec
+from incmask.training.segmentation import Unlabelled
+from incmask.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class Start:
+    """Models to begin with.
+
+    Attributes:
+        run: the run folder that trained them.
+        models: by the folder of the new run that base models go into, for each of them the model that it begins
+            with; None: it begins anew.
+    """
+
+    run: Path
+    models: Mapping[str, tuple[Path | None, ...]]
+
+    def describe(self) -> dict[str, Any]:
+        """What ``run.toml`` tells: the run's name and a hash of the weights, so that another run of it is noticed."""
+        paths = [path for name in sorted(self.models) for path in self.models[name] if path is not None]
+        hashes = "".join(hash_file(path) for path in paths)
+        return {"run": self.run.name, "num_models": len(paths), "sha256": hashlib.sha256(hashes.encode()).hexdigest()}
+
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What stays the same over a run.
+
+    Attributes:
+        dataset, recipe, profile, settings: the choices, resolved.
+        size: height and width of the networks' input.
+        stacks: by part ("labelled", "unlabelled", "val", "test"), those that have images.
+        folds: what trains and what chooses; student i takes fold i modulo their number.
+    """
+
+    dataset: Dataset
+    recipe: Recipe
+    profile: Profile
+    settings: Settings
+    size: tuple[int, int]
+    stacks: dict[str, Stack]
+    folds: tuple[Fold, ...]
+
+    def validation(self, fold: int) -> Validation:
+        """The images that choose, for a student of ``fold``."""
+        rows = self.folds[fold].validation
+        stack = self.stacks["val" if rows is None else "labelled"]
+        return Validation(stack.images, stack.labels, rows)
+
+    def views(self) -> Unlabelled | None:
+        """Where students learn to be consistent: on what."""
+        if self.recipe.objective != "consistency":
+            return None
+        strength = self.profile.consistency[self.settings.consistency_strength]
+        return Unlabelled(self.stacks["unlabelled"].images, strength)
+
+    def network(self, generation: int, *, momentum: float | None = None) -> NetworkSpec:
+        """The networks of ``generation``; ``momentum`` of the batch norm, where it is not the settings'."""
+        return NetworkSpec(
+            in_channels=self.dataset.channels,
+            out_channels=num_outputs(self.dataset.task, len(self.dataset.classes)),
+            width=width_of(self.recipe, self.settings, generation),
+            batch_norm_momentum=self.settings.batch_norm_momentum if momentum is None else momentum,
+        )
+
+
+def stage_name(generation: int) -> str:
+    """The folder of a generation; 0 is the base."""
+    return f"gen-{generation}" if generation else BASE
+
+
+def folds_of(names: Sequence[str], *, has_val: bool, settings: Settings) -> tuple[Fold, ...]:
+    """Divide labelled images into folds, the same for every recipe, so that base models can be shared.
+
+    Args:
+        names: of the images, or of the images that tiles were cut from.
+        has_val: whether there is a part of its own that chooses.
+        settings: seed, and numbers of models: there are no more folds than the smallest stage has models.
+    """
+    num_models = min(settings.num_base, settings.num_students)
+    return make_folds(names, has_val=has_val, seed=settings.seed, num_models=num_models)
+
+
+def seed_for(seed: int, generation: int, student: int) -> int:
+    """A seed of its own for each student: the same run seed gives the same, on any machine."""
+    return int(np.random.SeedSequence([seed, generation, student]).generate_state(1)[0])

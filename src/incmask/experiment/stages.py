@@ -1,0 +1,150 @@
+"""All stages of a run: base models, networks that rate, and generation after generation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+
+from incmask.base.pool import LocalPool
+from incmask.base.progress import Progress
+from incmask.base.store import Store
+from incmask.experiment.deliver import Stage, make_stage, score_name
+from incmask.experiment.evalnets import Judges, evalnet_width, train_evalnets
+from incmask.experiment.generation import Generations, run_generation
+from incmask.experiment.setup import BASE, Setup, Start
+from incmask.experiment.student import Student
+from incmask.experiment.students import adopt, fit_jobs, train
+from incmask.experiment.workload import planned_work
+from incmask.method.growth import num_generations_of
+from incmask.method.recipes import RECIPES, BestCandidate
+from incmask.training.capacity import seconds_per_step, train_cost
+from incmask.training.jobs import FitJob
+from incmask.training.loop import MODEL as WEIGHTS
+
+
+@dataclass(frozen=True)
+class Trained:
+    """All models of a run.
+
+    Attributes:
+        stages: the base models of the recipe that teaches first, then the generations.
+        others: base models of other recipes, whose masks are examples for the EvalNets.
+        judges: EvalNets, where the recipe has them.
+    """
+
+    stages: tuple[Stage, ...]
+    others: tuple[Student, ...] = ()
+    judges: Judges | None = None
+
+
+def train_all(
+    setup: Setup,
+    store: Store,
+    pool: LocalPool,
+    progress: Progress,
+    *,
+    bases: Mapping[str, Path],
+    start: Start | None = None,
+) -> Trained:
+    """Train what is not trained yet: base models, EvalNets where the recipe has them, and every generation.
+
+    Args:
+        setup, store, pool, progress: of the run.
+        bases: run folders whose base models are taken over, by recipe.
+        start: models of an earlier round that base models begin with.
+    """
+    settings, recipe = setup.settings, setup.recipe
+    num_generations = num_generations_of(recipe, settings)
+    setups = {name: replace(setup, recipe=RECIPES[name]) for name in recipe.bases} or {"": setup}
+    names = tuple(setups)
+    jobs = {
+        name: fit_jobs(setups[name], store.root / (f"{BASE}-{name}" if place else BASE), generation=0, pseudo=None)
+        for place, name in enumerate(names)
+    }
+    if start is not None:
+        jobs = {name: _warm(each, start.models.get(each[0].folder.parts[-3], ())) for name, each in jobs.items()}
+    to_train = [name for name in names if name not in bases]
+    work = planned_work(
+        recipe,
+        settings,
+        num_labelled=len(setup.folds[0].training),
+        num_unlabelled=len(setup.stacks.get("unlabelled", ())),
+        taken_over=bases,
+    )
+    for name in names:
+        if name in bases:
+            adopt(store, source=bases[name], jobs=jobs[name])
+    if to_train and not store.has(jobs[to_train[-1]][-1].folder / WEIGHTS):
+        _say_how_long(setup, jobs[to_train[0]][0], pool, progress, work=work)
+    progress.expect(work)
+
+    models: dict[str, list[Student]] = {}
+    for name in names:
+        cost = train_cost(settings.width) if name in to_train else 0.0
+        progress.doing(f"training {len(jobs[name])} base models")
+        models[name] = train(
+            jobs[name],
+            num_folds=len(setup.folds),
+            store=store,
+            pool=pool,
+            report=lambda steps, cost=cost: progress.advance(steps * cost),  # type: ignore[misc]
+        )
+    stages = [make_stage(setup, 0, models[names[0]], earlier=(), store=store, pool=pool)]
+    progress.say(f"base models: {score_name(setup)} {stages[0].score:.3f} on validation")
+
+    judges = None
+    if recipe.evalnets:
+        progress.doing(f"training {settings.num_evalnets} EvalNets")
+        cost = train_cost(evalnet_width(setup))
+        judges = train_evalnets(
+            setup,
+            [model for name in recipe.evalnets.examples_from for model in models[name]],
+            store=store,
+            pool=pool,
+            report=lambda steps: progress.advance(steps * cost),
+        )
+        progress.say(judges.report.sentence())
+    threshold = _threshold(setup, models) if isinstance(recipe.labeller, BestCandidate) else 0.0
+    generations = Generations(setup, store, pool, progress, judges, threshold)
+    for generation in range(1, num_generations + 1):
+        students = run_generation(generations, stages[-1].students, generation)
+        stages.append(make_stage(setup, generation, students, earlier=stages, store=store, pool=pool))
+        progress.say(f"generation {generation}: {score_name(setup)} {stages[-1].score:.3f} on validation")
+    return Trained(tuple(stages), tuple(model for name in names[1:] for model in models[name]), judges)
+
+
+def _warm(jobs: Sequence[FitJob], models: Sequence[Path | None]) -> list[FitJob]:
+    """Let networks begin with trained ones, where there are such."""
+    return [replace(job, start=model) for job, model in zip_longest(jobs, models[: len(jobs)])]
+
+
+def _threshold(setup: Setup, models: Mapping[str, Sequence[Student]]) -> float:
+    """Least rating of an accepted mask: the setting, the profile's, or the score of the best ALDT model."""
+    if setup.settings.quality_threshold is not None:
+        return setup.settings.quality_threshold
+    if setup.profile.quality_band is not None:
+        return setup.profile.quality_band[1]
+    return max(model.score for model in models["aldt"])
+
+
+def _say_how_long(setup: Setup, job: FitJob, pool: LocalPool, progress: Progress, *, work: float) -> None:
+    settings = setup.settings
+    num_generations = num_generations_of(setup.recipe, settings)
+    # A validated image costs a third of a trained one.
+    num_validated = len(setup.stacks["val"]) if "val" in setup.stacks else len(setup.folds[0].validation or ())
+    num_trained = job.num_steps / settings.epochs * settings.batch_size
+    seconds = seconds_per_step(job, pool=pool) * work / train_cost(settings.width) / pool.num_workers
+    progress.say(
+        f"{settings.num_base} base models"
+        + (f", then {num_generations} generations of {settings.num_students} students" if num_generations else "")
+        + f": about {_duration(seconds * (1 + num_validated / num_trained / 3))}"
+        + f" on {pool.num_workers} worker{'s' if pool.num_workers > 1 else ''}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} minutes"
+    return f"{seconds / 3600:.1f} hours"

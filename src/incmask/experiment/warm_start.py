@@ -1,0 +1,241 @@
+"""Warm starts: base models begin with those of an earlier round that have not seen what chooses between them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from incmask.base.errors import IncmaskError
+from incmask.base.progress import Progress
+from incmask.base.store import Records, as_records, read_records
+from incmask.data.rounds import FIRST, ROUNDS, Round
+from incmask.data.split import make_folds
+from incmask.experiment.choices import Resolved
+from incmask.experiment.setup import BASE, Setup, Start
+from incmask.method.growth import training_settings
+from incmask.method.recipes import RECIPES
+from incmask.nets.spec import Spec, load_tensors
+from incmask.training.loop import MODEL, SCORES
+
+
+def find_start(
+    run: Path, records: Records, *, recipes: Mapping[str, str], specs: Mapping[str, Spec], num_models: int
+) -> Start | None:
+    """Choose for each base model one of an earlier round, the one of its own number where that is possible.
+
+    A model may begin with another that has the same network and was trained on none of the images that validate it.
+
+    Args:
+        run: the earlier round's run folder.
+        records: what the new run says of itself.
+        recipes: names of the new run's base recipes, by the folder that they are kept in.
+        specs: their networks, by the same.
+        num_models: base models of each.
+
+    Returns:
+        None where no model can be taken.
+    """
+    try:
+        theirs = read_records(run)
+        kept = {name: folder for folder, name in base_folders(theirs.run["recipe"]).items()}
+        validation = list(_validation(records))
+        models = {}
+        for folder, name in recipes.items():
+            if name not in kept:
+                continue
+            usable = list(_usable(run / kept[name], theirs, spec=specs[folder], full=RECIPES[name].labelled == "full"))
+            chosen = [_choose(usable, index, validation[index % len(validation)]) for index in range(num_models)]
+            if any(chosen):
+                models[folder] = tuple(chosen)
+    except (IncmaskError, KeyError, TypeError, ValueError, OSError):
+        # The earlier run is gone or damaged, which is no reason not to begin anew.
+        return None
+    return Start(run, models) if models else None
+
+
+def base_folders(recipe: str) -> dict[str, str]:
+    """Give the names of a recipe's base recipes by the folders that a run keeps their models in."""
+    names = RECIPES[recipe].bases or (recipe,)
+    return {f"{BASE}-{name}" if place else BASE: name for place, name in enumerate(names)}
+
+
+def validation_images(records: Records) -> frozenset[str]:
+    """Give the hashes of all images that choose between the models of a run."""
+    return frozenset().union(*_validation(records))
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A trained model, its score, and the hashes of the images that it has seen."""
+
+    number: int
+    path: Path
+    score: float
+    seen: frozenset[str]
+
+
+def _usable(folder: Path, records: Records, *, spec: Spec, full: bool) -> Iterator[_Model]:
+    training = list(_training(records, full=full))
+    for index in range(int(records.run["settings"]["num_base"])):
+        path = folder / "students" / str(index + 1) / MODEL
+        _, about = load_tensors(path)
+        if about == {"network": asdict(spec)}:
+            score = json.loads((path.parent / SCORES).read_text(encoding="utf-8"))["validation_score"]
+            yield _Model(index + 1, path, float(score), training[index % len(training)])
+
+
+def _choose(models: Sequence[_Model], index: int, validation: frozenset[str]) -> Path | None:
+    # Each its own, since members that begin alike would disagree less.
+    fitting = [model for model in models if not model.seen & validation]
+    ordered = sorted(fitting, key=lambda model: (model.number != index + 1, -model.score))
+    return ordered[0].path if ordered else None
+
+
+def _validation(records: Records) -> Iterator[frozenset[str]]:
+    """Give the images that validate the models of each fold."""
+    parts = records.data["parts"]
+    if parts.get("val"):
+        yield frozenset(map(_image_hash, parts["val"].values()))
+        return
+    names = list(parts["labelled"])
+    for fold in _folds(records):
+        yield frozenset(_image_hash(parts["labelled"][names[row]]) for row in fold.validation or ())
+
+
+def _training(records: Records, *, full: bool) -> Iterator[frozenset[str]]:
+    """Give the images that the base models of each fold were trained on."""
+    parts = records.data["parts"]
+    names = list(parts["labelled"])
+    others = frozenset(map(_image_hash, parts["unlabelled"].values())) if full else frozenset()
+    for fold in _folds(records):
+        yield others | {_image_hash(parts["labelled"][names[row]]) for row in fold.training}
+
+
+def _folds(records: Records) -> Sequence[Any]:
+    settings, parts = records.run["settings"], records.data["parts"]
+    num_models = min(settings["num_base"], settings["num_students"])
+    has_val = bool(parts.get("val"))
+    return make_folds(list(parts["labelled"]), has_val=has_val, seed=settings["seed"], num_models=num_models)
+
+
+def _image_hash(item: Mapping[str, Any]) -> str:
+    """Give the hash of an image, which is listed before its masks."""
+    return str(next(iter(item["files"].values())))
+
+
+@dataclass(frozen=True)
+class RoundScore:
+    """A round and what the models of its run reached.
+
+    Attributes:
+        number: 1 for the labels that were there at first.
+        run: name of the run folder.
+        num_labelled: labelled images in all.
+        num_added: of these, images that the round added.
+        source: the format that they came in; "" for the first round.
+        date: when they were added; "" for the first round.
+        score: on validation, of the models that were handed over.
+        stage: which these are.
+        comparable: whether it was taken on the same validation images as the last round's.
+    """
+
+    number: int
+    run: str
+    num_labelled: int
+    num_added: int
+    source: str
+    date: str
+    score: float
+    stage: str
+    comparable: bool = True
+
+
+def with_start(chosen: Resolved, out: Path, data: Mapping[str, Any], progress: Progress) -> Resolved:
+    """Let base models begin with those of the latest round's run, where they fit.
+
+    Args:
+        chosen: what to run, on data with rounds.
+        out: run folder.
+        data: description of the data.
+        progress: is told.
+    """
+    run, settings = _earlier_run(chosen), chosen.settings
+    if run == out.resolve():
+        # It is refused for its data, which says more than that it cannot begin with itself.
+        return chosen
+    recipes = base_folders(chosen.names["recipe"])
+    setup = Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks={}, folds=())
+    specs = {}
+    for folder, name in recipes.items():
+        used = training_settings(RECIPES[name], settings, num_pairs=1, num_full=1)
+        of_base = replace(setup, recipe=RECIPES[name])
+        specs[folder] = of_base.network(0, momentum=used.batch_norm_momentum)
+    records = as_records(run=chosen.describe_run(), data=data)
+    start = find_start(run, records, recipes=recipes, specs=specs, num_models=settings.num_base)
+    if start:
+        progress.say(f"base models begin with those of {run.name}")
+    else:
+        progress.say(f"base models begin anew: {run.name} has none that fit and have not seen what validates them")
+    return replace(chosen, start=start)
+
+
+def score_rounds(
+    chosen: Resolved, out: Path, data: Mapping[str, Any], *, score: float, stage: str
+) -> tuple[RoundScore, ...]:
+    """Give what every round until this one reached; earlier ones as their runs tell.
+
+    Args:
+        chosen: what was run, on data with rounds.
+        out: run folder.
+        data: description of the data.
+        score: on validation, of the models that are handed over.
+        stage: which these are.
+    """
+    records = as_records(run=chosen.describe_run(), data=data)
+    reached = _score_of_run(out, records, rounds=chosen.rounds, score=score, stage=stage)
+    return (*_earlier_scores(_earlier_run(chosen), records), reached)
+
+
+def scores_text(scores: Sequence[RoundScore], *, score_name: str) -> str:
+    """Write the scores of all rounds as JSON."""
+    content = {"score": score_name, "rounds": [asdict(each) for each in scores]}
+    return json.dumps(content, indent=1, ensure_ascii=False)
+
+
+def _earlier_run(chosen: Resolved) -> Path:
+    """Give the run whose pseudo-labels were corrected for the latest round."""
+    return (chosen.dataset.root / chosen.rounds[-1].run).resolve()
+
+
+def _score_of_run(run: Path, records: Records, *, rounds: Sequence[Round], score: float, stage: str) -> RoundScore:
+    """Give what the run of the latest of ``rounds`` reached; of the first round, where there are none."""
+    num_labelled = len(records.data["parts"]["labelled"])
+    if not rounds:
+        return RoundScore(FIRST, run.name, num_labelled, num_labelled, "", "", score, stage)
+    last = rounds[-1]
+    return RoundScore(last.number, run.name, num_labelled, len(last.names), last.source, last.date, score, stage)
+
+
+def _earlier_scores(run: Path, records: Records) -> tuple[RoundScore, ...]:
+    """Give what the rounds until an earlier run reached; none where that run is gone or did not end.
+
+    Args:
+        run: the earlier run's folder.
+        records: what the present run says of itself.
+    """
+    try:
+        theirs = read_records(run)
+        path = run / ROUNDS
+        if path.exists():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            scores = tuple(RoundScore(**each) for each in content["rounds"])
+        else:
+            reached = json.loads((run / "model" / "model.json").read_text(encoding="utf-8"))["validation"]
+            stage = reached.pop("stage")
+            (score,) = reached.values()
+            scores = (_score_of_run(run, theirs, rounds=(), score=score, stage=stage),)
+        same = validation_images(theirs) == validation_images(records)
+    except (IncmaskError, OSError, ValueError, KeyError, TypeError):
+        return ()
+    return tuple(replace(each, comparable=each.comparable and same) for each in scores)

@@ -1,0 +1,264 @@
+"""The model card: what a model is for, what it was made from, how good it is and what its limits are."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from incmask.base.errors import fail
+from incmask.experiment.record import CardFacts, read_facts
+from incmask.experiment.scores import ScoreRow
+from incmask.insight.report.statistics import mean_with_interval
+from incmask.method.recipes import RECIPES
+
+CARD = "README.md"
+"""Its name in a model folder."""
+
+_FEW_IMAGES = 30
+_SEED = 1
+"""Of the resamples: the same card for the same run."""
+_NAMED_VERSIONS = ("incmask", "torch", "numpy")
+_PARTS = {
+    "labelled": "trained on, with masks",
+    "unlabelled": "trained on, without masks",
+    "val": "chose the models",
+    "test": "read once, at the end",
+}
+_TASKS = {
+    "binary": "one class against the background",
+    "multilabel": "classes that may overlap",
+    "multiclass": "one class a pixel",
+}
+_SCORE_NAMES = {"binary": "IoU", "multilabel": "mIoU", "multiclass": "mIoU"}
+
+
+def model_card(folder: Path) -> str:
+    """Write the card of a run's model, as Markdown, from the records of the run folder.
+
+    Args:
+        folder: run folder, or its model folder; of a model folder without its run, the card says less.
+
+    Raises:
+        IncmaskError: there is no model, or a record is damaged.
+    """
+    facts = read_facts(folder)
+    sections = (_purpose, _data, _training, _scores, _validation, _limits, _licence, _use)
+    try:
+        texts = [section(facts) for section in sections]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise fail(folder, f"has a damaged record ({error!r})", "restore it or run again") from error
+    return "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, texts)]) + "\n"
+
+
+def _purpose(facts: CardFacts) -> str:
+    about = facts.about
+    height, width = about["size"]
+    fit = (
+        f"scaled to {width}×{height} pixels inside, and the result back to the image's own size"
+        if about["fit"] == "resize"
+        else f"taken at their own resolution, in overlapping tiles of {width}×{height} pixels"
+    )
+    rows = [(_plain(each["name"]), _code(each["value"]), _code(each["colour"])) for each in about["classes"]]
+    return "\n".join(
+        [
+            "## What it is for",
+            "",
+            f"It segments images of {about['channels']} channel{'s' * (about['channels'] > 1)}: "
+            f"{_TASKS[about['task']]}. For each pixel it gives the label, the probability of each class, and the share "
+            "of its members that are off the majority, which tells where not to trust it.",
+            "",
+            f"Images of any size are {fit}. {_intensity(about)}",
+            "",
+            *_table(("class", "value or folder in the masks", "colour"), rows),
+        ]
+    )
+
+
+def _intensity(about: Mapping[str, Any]) -> str:
+    if about.get("intensity"):
+        low, high = about["intensity"]
+        return f"8-bit images are taken as they are; of others, intensity {low:g} becomes 0 and {high:g} becomes 255."
+    return (
+        "8-bit images are taken as they are; of others, the 0.1 percentile of each image becomes 0 and the 99.9 "
+        "percentile 255."
+    )
+
+
+def _data(facts: CardFacts) -> str:
+    if facts.records is None:
+        return ""
+    parts = facts.records.data["parts"]
+    rows = [
+        (part, str(len(items)), _sizes([item["size"] for item in items.values()]), _PARTS[part])
+        for part, items in parts.items()
+        if items
+    ]
+    return "\n".join(["## Data", "", *_table(("part", "images", "pixels (width×height)", "use"), rows)])
+
+
+def _sizes(sizes: Sequence[Sequence[int]]) -> str:
+    (low_height, low_width), (high_height, high_width) = np.min(sizes, 0), np.max(sizes, 0)
+    low, high = f"{low_width}×{low_height}", f"{high_width}×{high_height}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _training(facts: CardFacts) -> str:
+    if facts.records is None:
+        return ""
+    run = facts.records.run
+    settings = run["settings"]
+    title = RECIPES[run["recipe"]].title if run["recipe"] in RECIPES else ""
+    lines = [
+        f"Recipe `{run['recipe']}` ({title})" if title else f"Recipe {_code(run['recipe'])}",
+        f"preset {_code(run['preset'])}, effort {_code(run['effort'])}, profile {_code(run['profile'])}",
+        f"networks of width {settings['width']:g}, seed {settings['seed']}",
+        f"{len(facts.about['members'])} models predict together, of the stage {_code(facts.stage)}",
+    ]
+    if facts.versions:
+        used = (f"{name} {facts.versions[name]}" for name in _NAMED_VERSIONS if name in facts.versions)
+        lines.append(f"made with {', '.join(used)}")
+    return "\n".join(["## Training", "", "; ".join(lines) + ". All settings are in `run.toml` of the run folder."])
+
+
+def _scores(facts: CardFacts) -> str:
+    score_name = _SCORE_NAMES[facts.about["task"]]
+    chosen_on = facts.about.get("validation", {}).get(score_name)
+    rows = []
+    for stage in dict.fromkeys([*(row.stage for row in facts.scores), facts.stage]):
+        validation, test = _score(facts, stage, "val"), _score(facts, stage, "test")
+        # Cross-validated models have no common validation images, but a score all the same.
+        validation = chosen_on if validation is None and stage == facts.stage else validation
+        if validation is not None or test is not None:
+            name = f"{_plain(stage)}, **handed over**" if stage == facts.stage else _plain(stage)
+            rows.append((name, _number(validation), _number(test), _interval(facts, stage)))
+    if not rows:
+        return ""
+    parts = [
+        "## Scores",
+        "",
+        f"{score_name} of the members together, mean over images, 1 being perfect. `base` has not seen the unlabelled "
+        "images. The interval tells what another draw of test images may change; another training changes more.",
+        "",
+        *_table(("stage", "validation", "test", "95 % interval"), rows),
+    ]
+    details = next(
+        (row.details for split in ("test", "val") if (row := _row(facts, facts.stage, split)) is not None), {}
+    )
+    by_class = [(_plain(name[4:]), f"{value:.3f}") for name, value in details.items() if name.startswith("iou/")]
+    if by_class:
+        parts += ["", "IoU by class, over the images that hold it:", "", *_table(("class", "IoU"), by_class)]
+    return "\n".join(parts)
+
+
+def _row(facts: CardFacts, stage: str, split: str) -> ScoreRow | None:
+    wanted = (stage, "ensemble", split)
+    return next((row for row in facts.scores if (row.stage, row.model, row.split) == wanted), None)
+
+
+def _score(facts: CardFacts, stage: str, split: str) -> float | None:
+    row = _row(facts, stage, split)
+    return None if row is None else row.score
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _interval(facts: CardFacts, stage: str) -> str:
+    values = (facts.image_scores or {}).get(f"{stage}/ensemble", ())
+    if len(values) < 2:
+        return ""
+    found = mean_with_interval(values, seed=_SEED)
+    return f"{found.low:.3f} to {found.high:.3f}"
+
+
+def _validation(facts: CardFacts) -> str:
+    return "\n".join(
+        [
+            "## Validation on your own images",
+            "",
+            "Scores hold for images like those above. Before use on others, label 20 or more of them by hand, put them "
+            "into `test/` of a data folder and compare; look first at the images of greatest disagreement.",
+        ]
+    )
+
+
+def _limits(facts: CardFacts) -> str:
+    lines = [
+        "It knows images like those it was trained on. Other devices, stains, magnifications or light may make it "
+        "fail, and the members may then agree and all be wrong.",
+        "Disagreement shows what the members do not have in common. A mistake that all of them learnt is not seen.",
+        "Validation scores chose the models and are therefore a little too good; test scores are not.",
+    ]
+    if facts.records is not None:
+        parts = facts.records.data["parts"]
+        num_labelled, num_test = len(parts.get("labelled") or ()), len(parts.get("test") or ())
+        if num_labelled < _FEW_IMAGES:
+            lines.append(f"Only {_count(num_labelled)} had masks to learn from.")
+        if num_test == 0:
+            lines.append("There were no test images, so that no score is free of the choice of models.")
+        elif num_test < _FEW_IMAGES:
+            lines.append(f"Only {_count(num_test)} to test on: the scores are rough.")
+        if not parts.get("val"):
+            lines.append("There were no validation images apart: labelled ones took turns or were set aside.")
+    if len(facts.about["members"]) == 1:
+        lines.append("It has a single member, so that its disagreement is 0 everywhere.")
+    lines.append("It is not a medical device, and was not examined as one.")
+    return "\n".join(["## Limits", "", *(f"- {line}" for line in lines)])
+
+
+def _count(num: int) -> str:
+    return f"{num} image{'s' if num != 1 else ''}"
+
+
+def _licence(facts: CardFacts) -> str:
+    return "\n".join(
+        [
+            "## Licence",
+            "",
+            "**Not stated.** Whoever passes this model on puts a licence here. The licences of the images that it was "
+            "trained on may set limits to it.",
+        ]
+    )
+
+
+def _use(facts: CardFacts) -> str:
+    return "\n".join(
+        [
+            "## Use",
+            "",
+            "```sh",
+            "incmask predict MODEL IMAGES -o OUT               # masks and disagreement for a folder of images",
+            "incmask export MODEL --to onnx -o model.onnx      # for other programs; or torch, bioimageio",
+            "```",
+            "",
+            "```python",
+            "import incmask",
+            "",
+            'model = incmask.load("MODEL")',
+            "for prediction in model.predict(images):  # uint8, (H, W, channels) each",
+            "    prediction.label, prediction.disagreement, prediction.probability",
+            "```",
+            "",
+            "An exported model takes `image`, uint8 (N, H, W, channels), and gives `label`, `disagreement` and "
+            "`probability` (N, classes, H, W).",
+        ]
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = (header, ["---"] * len(header), *rows)
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _plain(text: object) -> str:
+    """A user's text so that Markdown shows it as it is, in one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", " ".join(str(text).split()))
+
+
+def _code(value: object) -> str:
+    if isinstance(value, str):
+        return _plain(value)
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

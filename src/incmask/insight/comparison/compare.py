@@ -1,0 +1,241 @@
+"""Many approaches on one data set under the same conditions (paper section 2)."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from incmask.base.errors import fail
+from incmask.base.pool import LocalPool
+from incmask.base.progress import Joint, Progress, Silent, ignore
+from incmask.base.store import Store
+from incmask.data.dataset import Item
+from incmask.data.images.tiles import windows
+from incmask.data.rounds import ENVIRONMENT
+from incmask.data.stack import Stack
+from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.paths import PSEUDO, SCORES
+from incmask.experiment.run import Outcome, build_stacks, environment, num_workers_of, run_resolved
+from incmask.experiment.setup import folds_of, stage_name
+from incmask.experiment.workload import planned_work
+from incmask.insight.comparison.collect import Collected, collect
+from incmask.insight.comparison.plan import ALL, Cell, plan, recipes_of
+from incmask.insight.comparison.pseudo import PseudoFacts, PseudoJob, compare_with_truth
+from incmask.insight.report.comparison_page import rows
+from incmask.insight.report.comparison_page.rows import FrequencyRow, ImageRow, ModelRow, PseudoRow, RunRow
+from incmask.method.recipes import RECIPES
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of a comparison that is done."""
+
+    cell: Cell
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison came to.
+
+    Attributes:
+        root: its folder.
+        data_name: of the data folder.
+        runs: all runs, in the order in which they were done.
+        models, totals, images, pseudo, frequencies: the rows of its tables.
+        chosen: the choices that all runs share.
+        equal_steps: steps an epoch of the second budget; None: there is none.
+        notes: what a reader should know.
+        seconds: this call took.
+    """
+
+    root: Path
+    data_name: str
+    runs: tuple[Finished, ...]
+    models: tuple[ModelRow, ...]
+    totals: tuple[RunRow, ...]
+    images: tuple[ImageRow, ...]
+    pseudo: tuple[PseudoRow, ...]
+    frequencies: tuple[FrequencyRow, ...]
+    chosen: Resolved
+    equal_steps: int | None
+    notes: tuple[str, ...]
+    seconds: float
+
+
+def compare(
+    data: Path,
+    out: Path,
+    *,
+    choices: Choices,
+    recipes: Sequence[str] = (ALL,),
+    num_repeats: int = 3,
+    grid: Mapping[str, Sequence[object]] | None = None,
+    equal_steps: bool = False,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Train every approach on the same images with the same seeds, and tell what came of it; goes on where it stopped.
+
+    Base models are trained once per repeat and shared. Leaves in ``out`` a run folder for each run below ``runs/``,
+    and the tables ``results.csv`` (a line a model and split), ``runs.csv``, ``image_scores.csv``,
+    ``pseudo_labels.csv`` and ``class_frequencies.csv``.
+
+    Args:
+        data: folder with ``labelled/`` and ``unlabelled/``, and for the fully supervised comparison
+            ``unlabelled/masks``.
+        out: the comparison's folder.
+        choices: what all runs share; its recipe plays no part.
+        recipes: names of approaches, or ``("all",)``; LDT and the base recipes that are needed come by themselves.
+        num_repeats: how often everything is repeated with another seed.
+        grid: settings with several values; every recipe is trained with all combinations of those that matter to it.
+        equal_steps: beside each approach's own number of steps, also train all with as many as FDT takes.
+        progress: a listener.
+
+    Raises:
+        IncmaskError: something about the data, the choices or the folder is wrong; nothing was lost.
+    """
+    started = time.monotonic()
+    progress = progress or Silent()
+    if num_repeats < 1:
+        raise fail("--repeats", f"got {num_repeats}, expected 1 or more", "use --repeats 3")
+    chosen = resolve(data, replace(choices, recipe="ldt"))
+    if not chosen.dataset.unlabelled:
+        raise fail(data, "holds no unlabelled images to compare approaches with", "put some into unlabelled/")
+    names = recipes_of(recipes, chosen)
+    steps, notes = _equal_steps(chosen, wanted=equal_steps)
+    cells = plan(chosen, names, num_repeats=num_repeats, grid=grid or {}, equal_steps=steps)
+    for note in (*chosen.dataset.notes, *notes):
+        progress.say(note)
+    progress.say(f"{len(cells)} runs: {', '.join(names)}; {num_repeats} repeat{'s' if num_repeats > 1 else ''}")
+    joint = Joint(progress)
+    num_workers = min(num_workers_of(cell.chosen, joint) for cell in cells)
+    record = chosen.describe_data()
+    shared = chosen.describe_run()
+    # What the recipes and repeats are may grow later.
+    del shared["recipe"]
+    with Store(out, run={"comparison": True, **shared}, data=record) as store, LocalPool(num_workers) as pool:
+        store.write(out / ENVIRONMENT, environment())
+        has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
+        stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
+        progress.expect(sum(_work(cell, stacks) for cell in cells))
+        finished, collected, facts = [], [], []
+        for number, cell in enumerate(cells, 1):
+            finished_before = (out / cell.folder / SCORES).exists()
+            joint.begin(f"{number} of {len(cells)}, {cell.variant.recipe}, repeat {cell.variant.repeat}")
+            progress.say(_title(cell, number=number, of=len(cells)))
+            outcome = run_resolved(
+                cell.chosen,
+                out / cell.folder,
+                data=record,
+                pool=pool,
+                progress=joint,
+                bases={name: out / folder for name, folder in cell.bases.items()},
+                stacks_from=out,
+                deliver=False,
+            )
+            finished.append(Finished(cell, outcome))
+            collected.append(collect(cell, outcome))
+            if has_truth:
+                facts += _against_truth(finished[-1], stacks["unlabelled"], pool)
+            if not finished_before or cell is cells[-1]:
+                # After each run, so that a comparison that is stopped has its tables; not while reading old ones.
+                _write(store, collected, facts)
+    return Comparison(
+        root=out,
+        data_name=data.resolve().name,
+        runs=tuple(finished),
+        models=tuple(row for each in collected for row in each.models),
+        totals=tuple(each.run for each in collected),
+        images=tuple(row for each in collected for row in each.images),
+        pseudo=tuple(row for each in facts for row in each.pairs),
+        frequencies=tuple(row for each in facts for row in each.frequencies),
+        chosen=chosen,
+        equal_steps=steps,
+        notes=notes,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _equal_steps(chosen: Resolved, *, wanted: bool) -> tuple[int | None, tuple[str, ...]]:
+    """Steps an epoch that all true masks would take, if that is a budget of its own; and what is to be said of it."""
+    settings = chosen.settings
+    if settings.steps_per_epoch:
+        steps = settings.epochs * settings.steps_per_epoch
+        return None, (f"equal steps: every model takes {steps:,} steps, whatever the approach",)
+    if not wanted:
+        return None, (
+            "an epoch is one pass over the images: approaches with more images take more steps; --equal-steps adds a "
+            "comparison at as many steps for all",
+        )
+    steps = max(1, _num_full(chosen) // settings.batch_size)
+    return steps, (f"two budgets: each approach's own steps, and {settings.epochs * steps:,} for every model",)
+
+
+def _num_full(chosen: Resolved) -> int:
+    """Images, or tiles of them, that FDT learns from: what is set aside to validate is not among them."""
+    dataset, settings = chosen.dataset, chosen.settings
+
+    def names(items: Sequence[Item]) -> list[str]:
+        tiled = settings.fit == "tile"
+        return [
+            item.name
+            for item in items
+            for _ in range(len(windows((item.height, item.width), chosen.size)) if tiled else 1)
+        ]
+
+    folds = folds_of(names(dataset.labelled), has_val=bool(dataset.val), settings=settings)
+    return len(folds[0].training) + len(names(dataset.unlabelled))
+
+
+def _work(cell: Cell, stacks: Mapping[str, Stack]) -> float:
+    chosen = cell.chosen
+    return planned_work(
+        chosen.recipe,
+        chosen.settings,
+        num_labelled=len(stacks["labelled"]),
+        num_unlabelled=len(stacks["unlabelled"]),
+        taken_over=chosen.recipe.bases,
+    )
+
+
+def _title(cell: Cell, *, number: int, of: int) -> str:
+    variant = cell.variant
+    setting = f" ({variant.setting})" if variant.setting else ""
+    budget = " at equal steps" if variant.budget == rows.EQUAL else ""
+    title = RECIPES[variant.recipe].title
+    return f"run {number} of {of}: {variant.recipe}{setting}{budget}, repeat {variant.repeat}: {title}"
+
+
+def _against_truth(run: Finished, unlabelled: Stack, pool: LocalPool) -> list[PseudoFacts]:
+    chosen = run.cell.chosen
+    if chosen.recipe.labeller is None:
+        return []
+    jobs = [
+        PseudoJob(
+            variant=run.cell.variant,
+            generation=generation,
+            folder=run.outcome.root / stage_name(generation) / PSEUDO,
+            names=unlabelled.names,
+            truth=unlabelled.labels,
+            task=chosen.dataset.task,
+            class_names=tuple(each.name for each in chosen.dataset.classes),
+            blocked=chosen.recipe.blocking is not None,
+            empty_iou=chosen.settings.empty_iou,
+            num_plain=int(chosen.recipe.keep_plain),
+        )
+        for generation in range(1, len(run.outcome.stages))
+    ]
+    found = dict(pool.run(compare_with_truth, jobs, ignore))
+    return [found[job] for job in jobs]
+
+
+def _write(store: Store, collected: Sequence[Collected], facts: Sequence[PseudoFacts]) -> None:
+    tables = {
+        rows.RESULTS: rows.to_csv([row for each in collected for row in each.models]),
+        rows.RUNS: rows.to_csv([each.run for each in collected]),
+        rows.IMAGES: rows.to_csv([row for each in collected for row in each.images]),
+        rows.PSEUDO: rows.to_csv([row for each in facts for row in each.pairs]),
+        rows.FREQUENCIES: rows.to_csv([row for each in facts for row in each.frequencies]),
+    }
+    for name, text in tables.items():
+        store.write(store.root / name, text)

@@ -1,0 +1,159 @@
+"""What a comparison trains: every approach, setting, budget and repeat, base models first."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from incmask.base.config import choose, resolve_again
+from incmask.base.errors import fail
+from incmask.data.split import FEW_IMAGES
+from incmask.experiment.choices import Resolved, check_recipe
+from incmask.insight.report.comparison_page.rows import EQUAL, OWN, Variant
+from incmask.method.recipes import RECIPES, BestCandidate, Recipe, Vote
+
+ALL = "all"
+_LONGEST_SETTING = 120
+_SHARED = ("seed", "device", "num_workers", "size", "fit")
+_OF_BUDGET = ("steps_per_epoch", "batch_size")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a comparison.
+
+    Attributes:
+        variant: what stands in the tables.
+        chosen: every choice.
+        folder: of the run, below the comparison's.
+        bases: folders of the runs whose base models it takes over, by recipe.
+    """
+
+    variant: Variant
+    chosen: Resolved
+    folder: Path
+    bases: dict[str, Path]
+
+
+def recipes_of(names: Sequence[str], chosen: Resolved) -> tuple[str, ...]:
+    """The recipes that are meant, in the order of ``RECIPES``, with the base recipes that they start from.
+
+    Args:
+        names: of recipes; ``("all",)``: those that the data allow.
+        chosen: the data.
+
+    Raises:
+        IncmaskError: an unknown name, or a recipe that the data do not allow.
+    """
+    has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
+    if tuple(names) == (ALL,):
+        names = [name for name, recipe in RECIPES.items() if has_truth or not recipe.needs_truth]
+    wanted = {name for name in names if choose(RECIPES, name, option="--recipes")}
+    if not wanted:
+        raise fail("--recipes", "names no approach", f"choose from {', '.join(RECIPES)}, or all")
+    # LDT is what every approach is measured by.
+    wanted |= {"ldt", *(base for name in wanted for base in RECIPES[name].bases)}
+    ordered = tuple(name for name in RECIPES if name in wanted)
+    for name in ordered:
+        check_recipe(chosen.settings, chosen.dataset, RECIPES[name], name=name)
+    return ordered
+
+
+def plan(
+    chosen: Resolved,
+    recipes: Sequence[str],
+    *,
+    num_repeats: int,
+    grid: Mapping[str, Sequence[object]],
+    equal_steps: int | None,
+) -> list[Cell]:
+    """List the runs, each after those that it takes base models from.
+
+    Args:
+        chosen: the choices that all share.
+        recipes: from ``recipes_of``.
+        num_repeats: with seeds that follow each other.
+        grid: swept settings and their values; a recipe is swept over those that matter to it.
+        equal_steps: steps an epoch for a second budget, the same for all recipes; None: no second budget.
+
+    Raises:
+        IncmaskError: a setting outside its range, or one that cannot be swept.
+    """
+    for setting in grid:
+        if setting in _SHARED:
+            raise fail(f"--set {setting}", "is the same for the whole comparison", "give it one value")
+        if equal_steps and setting in _OF_BUDGET:
+            raise fail(f"--set {setting}", "decides what equal steps are", "give it one value, or drop --equal-steps")
+        if setting == "num_students" and not chosen.dataset.val and len(chosen.dataset.labelled) < FEW_IMAGES:
+            # Base models trained on the folds of one number have seen what others validate on.
+            raise fail(f"--set {setting}", "decides the folds of so few images without val/", "give it one value")
+    budgets: list[tuple[str, dict[str, object]]] = [(OWN, {})]
+    if equal_steps:
+        budgets.append((EQUAL, {"steps_per_epoch": equal_steps}))
+    cells: dict[tuple[str, int, str], Cell] = {}
+    for (budget, steps), repeat in itertools.product(budgets, range(1, num_repeats + 1)):
+        for name in recipes:
+            recipe = RECIPES[name]
+            if budget == EQUAL and recipe.labelled in ("full", "strong"):
+                # These take as many steps anyway.
+                continue
+            for swept in _combinations(recipe, grid):
+                changes = {**steps, **swept, "seed": chosen.settings.seed + repeat - 1}
+                settings = resolve_again(chosen.settings, changes, where="--set")
+                check_recipe(settings, chosen.dataset, recipe, name=name)
+                setting = _name(swept)
+                cells[name, repeat, f"{budget} {setting}"] = Cell(
+                    variant=Variant(name, setting, budget, repeat),
+                    chosen=replace(chosen, recipe=recipe, settings=settings, names={**chosen.names, "recipe": name}),
+                    folder=_folder(budget, repeat, name, setting),
+                    bases={
+                        base: _folder(budget, repeat, base, _name(swept, only_for=RECIPES[base]))
+                        for base in recipe.bases
+                    },
+                )
+    return list(cells.values())
+
+
+def _folder(budget: str, repeat: int, name: str, setting: str) -> Path:
+    if len(setting) > _LONGEST_SETTING:
+        raise fail("--set", f"sweeps too many settings at once ({setting})", "sweep fewer in one comparison")
+    return Path("runs") / budget / f"repeat-{repeat}" / (f"{name} {setting}" if setting else name)
+
+
+def _combinations(recipe: Recipe, grid: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:
+    """The settings that a recipe is trained with: all combinations of those that matter to it."""
+    names = [name for name in grid if matters(name, recipe)]
+    return [dict(zip(names, values, strict=True)) for values in itertools.product(*(grid[name] for name in names))]
+
+
+def matters(setting: str, recipe: Recipe) -> bool:
+    """Whether a setting makes a difference to a recipe."""
+    vote = recipe.labeller if isinstance(recipe.labeller, Vote) else None
+    rules = {
+        "num_members": vote is not None and vote.teachers == "several",
+        "num_views": vote is not None and vote.views == "several",
+        "erode_px": recipe.blocking is not None,
+        "dilate_px": recipe.blocking is not None,
+        "admit": recipe.blocking is not None,
+        "labelled_share": recipe.labeller is not None,
+        "width_step": recipe.width == "growing",
+        "consistency_strength": recipe.objective == "consistency",
+        "num_evalnets": recipe.evalnets is not None,
+        "num_judges": recipe.evalnets is not None,
+        "evalnet_width": recipe.evalnets is not None,
+        "quality_threshold": isinstance(recipe.labeller, BestCandidate),
+        "quality_band": recipe.copies != "one",
+        "num_generations": recipe.labeller is not None,
+        "num_students": recipe.teachers is not None,
+        "num_kept": vote is not None and vote.teachers == "several",
+    }
+    return rules.get(setting, True)
+
+
+def _name(swept: Mapping[str, object], *, only_for: Recipe | None = None) -> str:
+    """Settings as they stand in tables and in the names of folders: without a separator of folders."""
+    return " ".join(
+        f"{key}={str(value).replace('/', '_')}"
+        for key, value in swept.items()
+        if only_for is None or matters(key, only_for)
+    )

@@ -1,0 +1,281 @@
+"""A finished comparison as files for people: tables, significance, figures, picture sheets and one page."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incmask.base.files import csv_text, write_bytes, write_text
+from incmask.data.rounds import ENVIRONMENT
+from incmask.insight.comparison.compare import Comparison
+from incmask.insight.report.comparison_page.rows import EQUAL, OWN
+from incmask.insight.report.comparison_page.tables import (
+    Table,
+    approach_name,
+    best_table,
+    mean_table,
+    reported,
+    split_of,
+)
+from incmask.insight.report.comparison_page.verdicts import (
+    BASELINE,
+    STRONG_BASELINE,
+    Verdict,
+    pairs_by_budget,
+    verdict_table,
+    verdicts,
+)
+from incmask.insight.report.statistics import PairRow, summarise
+from incmask.method.recipes import RECIPES
+
+PAGE, TABLES, SIGNIFICANCE, FIGURES, SHEETS = "compare.html", "tables.md", "significance.csv", "figures", "sheets"
+
+BUDGET_NAMES = {OWN: "each approach's own steps", EQUAL: "equal steps"}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a comparison found, in tables and sentences.
+
+    Attributes:
+        tables: verdicts, best of repeats, means over repeats, EvalNets.
+        pairs: all pairs, by budget.
+        sentences: the gist.
+        warnings: what a reader must not miss.
+    """
+
+    tables: tuple[Table, ...]
+    pairs: dict[str, list[PairRow]]
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def find(comparison: Comparison) -> Findings:
+    """Make the tables of a comparison and say what is in them."""
+    models, totals, images = comparison.models, comparison.totals, comparison.images
+    found = verdicts(models, totals, images)
+    tables = [verdict_table(found), mean_table(models, totals), best_table(models, totals)]
+    judges = _judges_table(comparison)
+    return Findings(
+        tables=(*tables, *([judges] if judges else [])),
+        pairs=pairs_by_budget(models, totals, images),
+        sentences=tuple(_sentences(found)),
+        warnings=tuple(_warnings(comparison, found)),
+    )
+
+
+def write_findings(comparison: Comparison, findings: Findings) -> list[Path]:
+    """Write ``tables.md`` and ``significance.csv`` into the comparison's folder."""
+    paths = [comparison.root / TABLES, comparison.root / SIGNIFICANCE]
+    parts = [*findings.warnings, *findings.sentences, *(table.to_markdown() for table in findings.tables)]
+    write_text(paths[0], "\n\n".join(parts) + "\n")
+    header = ("budget", "first", "second", "difference", "low", "high", "p", "adjusted_p", "significant", "overlap")
+    lines = [
+        (
+            budget,
+            pair.first,
+            pair.second,
+            pair.difference.mean,
+            pair.difference.low,
+            pair.difference.high,
+            pair.difference.p_value,
+            pair.adjusted_p,
+            pair.significant,
+            "" if pair.intervals_overlap is None else pair.intervals_overlap,
+        )
+        for budget, pairs in findings.pairs.items()
+        for pair in pairs
+    ]
+    write_text(paths[1], csv_text(header, lines))
+    return paths
+
+
+def write_page(comparison: Comparison, findings: Findings, *, command: str | None = None) -> Path:
+    """Draw ``figures/``, ``sheets/`` and ``compare.html``.
+
+    Args:
+        comparison: what came out.
+        findings: its tables.
+        command: that repeats it.
+
+    Raises:
+        IncmaskError: the packages for reports are not installed.
+    """
+    from incmask.insight.comparison.pictures import figure_groups, picture_sheets
+    from incmask.insight.report.comparison_page.page import Fact, PageContent, compare_page, costs_table, pairs_table
+
+    root = comparison.root
+    groups, sheets = figure_groups(comparison), picture_sheets(comparison)
+    for group in groups:
+        for picture in group.pictures:
+            write_text(root / FIGURES / f"{picture.name}.svg", picture.svg)
+    for sheet in sheets:
+        write_bytes(root / SHEETS / f"{sheet.name}.png", sheet.png)
+    pairs = [
+        # The names alone do not tell the budget.
+        pairs_table(each, title=f"Differences between all pairs, {BUDGET_NAMES[budget]}")
+        for budget, each in findings.pairs.items()
+        if each
+    ]
+    content = PageContent(
+        title=f"Approaches compared on {comparison.data_name}",
+        facts=tuple(Fact(name, value) for name, value in facts(comparison)),
+        warnings=findings.warnings,
+        sentences=findings.sentences,
+        tables=findings.tables,
+        pairs=tuple(pairs),
+        figure_groups=tuple(groups),
+        costs=costs_table(),
+        sheets=tuple(sheets),
+        how_to_repeat=tuple(Fact(name, value) for name, value in _how_to_repeat(comparison, command)),
+    )
+    write_text(root / PAGE, compare_page(content))
+    return root / PAGE
+
+
+def facts(comparison: Comparison) -> list[tuple[str, str]]:
+    """What was compared, as names and values."""
+    chosen, dataset = comparison.chosen, comparison.chosen.dataset
+    settings = chosen.settings
+    repeats = max(run.cell.variant.repeat for run in comparison.runs)
+    counts = ", ".join(f"{len(items)} {part}" for part, items in dataset.parts() if items)
+    return [
+        ("data", f"{comparison.data_name}: {counts}"),
+        ("task", f"{dataset.task}: {', '.join(each.name for each in dataset.classes)}"),
+        ("networks", f"{chosen.size[0]}×{chosen.size[1]}×{dataset.channels}, width {settings.width:g}"),
+        ("approaches", ", ".join(dict.fromkeys(run.cell.variant.recipe for run in comparison.runs))),
+        ("repeats", f"{repeats}, with seeds from {settings.seed}"),
+        (
+            "models",
+            f"{settings.num_base} base models, {settings.num_students} students a generation, "
+            f"{settings.num_generations} generations, {settings.num_members} members",
+        ),
+        ("training", f"preset {chosen.names['preset']}, {settings.epochs} epochs, batches of {settings.batch_size}"),
+        ("steps", " ".join(comparison.notes)),
+    ]
+
+
+def _how_to_repeat(comparison: Comparison, command: str | None) -> list[tuple[str, str]]:
+    environment = json.loads((comparison.root / ENVIRONMENT).read_text(encoding="utf-8"))
+    packages = " ".join(f"{name}=={version}" for name, version in environment["packages"].items())
+    rows = [("command", command)] if command else []
+    return [*rows, ("python", environment["python"]), ("machine", environment["platform"]), ("packages", packages)]
+
+
+def _sentences(found: Sequence[Verdict]) -> list[str]:
+    """Who beats the baselines, by test images."""
+    sentences = []
+    for budget in dict.fromkeys(verdict.budget for verdict in found):
+        for name in (BASELINE, STRONG_BASELINE):
+            against = [
+                verdict
+                for verdict in found
+                if verdict.budget == budget and verdict.baseline == name and RECIPES[verdict.recipe].teachers
+            ]
+            judged = [verdict for verdict in against if verdict.significant is not None and verdict.difference]
+            if not judged:
+                continue
+            better = [v for v in judged if v.significant and v.difference and v.difference.mean > 0]
+            worse = [v for v in judged if v.significant and v.difference and v.difference.mean < 0]
+            sentences.append(
+                f"With {BUDGET_NAMES[budget]}, {_counted(better, len(judged))} significantly better than {name}"
+                f" over the test images{_listed(better)}, and {len(worse)} worse{_listed(worse)}."
+            )
+    return sentences
+
+
+def _counted(some: Sequence[Verdict], num: int) -> str:
+    return f"{len(some)} of {num} uses of unlabelled images {'is' if len(some) == 1 else 'are'}"
+
+
+def _listed(some: Sequence[Verdict]) -> str:
+    names = [approach_name(verdict) for verdict in some]
+    return f" ({', '.join(names)})" if names else ""
+
+
+def _warnings(comparison: Comparison, found: Sequence[Verdict]) -> list[str]:
+    warnings = []
+    for verdict in found:
+        no_room = verdict.significant is False or (verdict.difference and verdict.difference.mean <= 0)
+        if (verdict.recipe, verdict.baseline) == ("fdt", BASELINE) and no_room:
+            warnings.append(
+                f"There is no room ({BUDGET_NAMES[verdict.budget]}): even with all true masks (fdt) the score is not "
+                f"significantly above {BASELINE}'s, so nothing can be seen of what unlabelled images are worth. Take "
+                "fewer labelled images, or more steps."
+            )
+    for run in comparison.runs:
+        judges = run.outcome.trained.judges
+        if judges and not judges.report.useful:
+            variant = run.cell.variant
+            warnings.append(
+                f"{approach_name(variant)}, repeat {variant.repeat}: the EvalNets are no better than predicting "
+                f"the mean (off by {judges.report.mae:.3f}, the mean by {judges.report.mean_mae:.3f})."
+            )
+    return warnings
+
+
+def _judges_table(comparison: Comparison) -> Table | None:
+    """How well EvalNets rate, a line a run that has them."""
+    lines = []
+    for run in comparison.runs:
+        if (judges := run.outcome.trained.judges) is None:
+            continue
+        variant, report = run.cell.variant, judges.report
+        numbers = [
+            "–" if value is None else f"{value:.3f}"
+            for value in (report.mae, report.mean_mae, report.pearson, report.spearman)
+        ]
+        lines.append((approach_name(variant), variant.budget, str(variant.repeat), str(report.num_judges), *numbers))
+    if not lines:
+        return None
+    return Table(
+        title="How well the EvalNets rate",
+        header=("approach", "budget", "repeat", "judges", "MAE", "MAE of the mean", "Pearson", "Spearman"),
+        rows=tuple(lines),
+        note="Predicted against true quality of the validation pairs, by the judges together. MAE of the mean: that of "
+        "always predicting the mean quality of the training pairs.",
+    )
+
+
+def comparison_text(comparison: Comparison, findings: Findings) -> str:
+    """The gist for a terminal: a line an approach, sentences, and where the files are."""
+    lines = []
+    groups = reported(comparison.models, comparison.totals)
+    split = split_of(comparison.models)
+    lines.append(f"{'approach':<28}{'generation':>11}{split + ' score':>14}{'± error':>9}{'FLOPs':>11}")
+    for approach, values in groups.items():
+        summary = summarise([value.student.score for value in values])
+        generations = "/".join(str(value.run.best_generation) for value in values)
+        error = "" if summary.num < 2 else f"{summary.standard_error:.4f}"
+        cost = sum(value.run.total_flops + value.run.evalnet_flops for value in values) / len(values)
+        budget = "" if approach.budget == OWN else " (equal steps)"
+        lines.append(
+            f"{approach_name(approach) + budget:<28}{generations:>11}{summary.mean:>14.4f}{error:>9}{cost:>11.2e}"
+        )
+    files = [name for name in (PAGE, TABLES, "results.csv", SIGNIFICANCE) if (comparison.root / name).exists()]
+    return "\n".join(
+        [*lines, *findings.warnings, *findings.sentences, *(f"  {comparison.root / name}" for name in files)]
+    )
+
+
+def comparison_as_dict(comparison: Comparison, findings: Findings) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "out": str(comparison.root),
+        "approaches": [
+            {
+                "recipe": approach.recipe,
+                "setting": approach.setting,
+                "budget": approach.budget,
+                "generations": [value.run.best_generation for value in values],
+                "scores": [value.student.score for value in values],
+                "total_flops": [value.run.total_flops for value in values],
+                "evalnet_flops": [value.run.evalnet_flops for value in values],
+                "seconds": [value.run.seconds for value in values],
+            }
+            for approach, values in reported(comparison.models, comparison.totals).items()
+        ],
+        "warnings": list(findings.warnings),
+        "sentences": list(findings.sentences),
+    }

@@ -1,0 +1,127 @@
+"""Pseudo-labels against the truth: errors, masks and class frequencies (paper sections 3.6, 3.11, figure 9)."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from incmask.base.config import IGNORED, Task
+from incmask.base.npy_rows import Rows
+from incmask.base.progress import Report, ignore
+from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL
+from incmask.experiment.pseudo_labels import read_pseudo_labels
+from incmask.insight.report.comparison_page.rows import MASK_CLASS, FrequencyRow, PseudoRow, Variant
+from incmask.method.blocking import block_label
+from incmask.method.metrics import count, main_scores
+
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class PseudoJob:
+    """The pseudo-labels of a generation to compare with the truth, in any process.
+
+    Attributes:
+        variant, generation: whose they are.
+        folder: holds them.
+        names: of the images.
+        truth: ``.npy``, uint8, (N, H, W) or (N, H, W, K).
+        task, class_names: what the labels mean.
+        blocked: whether disputed pixels are masked in the label.
+        empty_iou: score of an image without the class in truth and label.
+        num_plain: how often an admitted pair is used as it is, beside its augmented copies.
+    """
+
+    variant: Variant
+    generation: int
+    folder: Path
+    names: tuple[str, ...]
+    truth: Path
+    task: Task
+    class_names: tuple[str, ...]
+    blocked: bool
+    empty_iou: int = 1
+    num_plain: int = 0
+
+
+@dataclass(frozen=True)
+class PseudoFacts:
+    """Rows of a generation."""
+
+    pairs: tuple[PseudoRow, ...]
+    frequencies: tuple[FrequencyRow, ...]
+
+
+def compare_with_truth(job: PseudoJob, report: Report = ignore) -> PseudoFacts:
+    """Measure every pseudo-label, and count classes over all of them."""
+    known = read_pseudo_labels(job.folder / INDEX)
+    labels, masks, truths = (Rows(path) for path in (job.folder / LABEL, job.folder / INCONSISTENT, job.truth))
+    errors, scores = [], []
+    pixels = np.zeros((2, len(job.class_names)))
+    num_pixels = num_masked = 0
+    for first in range(0, len(labels), _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        label, truth = labels[rows], truths[rows]
+        mask = masks[rows] if job.blocked else np.zeros(label.shape[:3], bool)
+        errors += _error_fractions(label, truth, mask).tolist()
+        scores += _scores(label, truth, mask, job).tolist()
+        pixels += [_class_pixels(label, mask, job), _class_pixels(truth, np.zeros_like(mask), job)]
+        num_pixels, num_masked = num_pixels + mask.size, num_masked + int(mask.sum())
+        report(len(label))
+    pairs = tuple(
+        PseudoRow(
+            **asdict(job.variant),
+            generation=job.generation,
+            name=name,
+            used=bool(known.admitted[row]),
+            copies=job.num_plain + int(known.copies[row]) if known.admitted[row] else 0,
+            inconsistent_fraction=float(known.inconsistent_fraction[row]) if job.blocked else 0.0,
+            error_fraction=errors[row],
+            iou=scores[row],
+            quality=None if known.quality is None else float(known.quality[row]),
+        )
+        for row, name in enumerate(job.names)
+    )
+    shares = [
+        *zip(job.class_names, *(pixels / num_pixels).tolist(), strict=True),
+        *([(MASK_CLASS, num_masked / num_pixels, 0.0)] if job.blocked else []),
+    ]
+    frequencies = tuple(
+        FrequencyRow(
+            **asdict(job.variant),
+            generation=job.generation,
+            class_name=name,
+            pseudo_fraction=pseudo,
+            true_fraction=true,
+        )
+        for name, pseudo, true in shares
+    )
+    return PseudoFacts(pairs, frequencies)
+
+
+def _error_fractions(label: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Share of wrong pixels among those that are neither masked nor without a true label: (N,), 0 where there is none.
+
+    A multilabel pixel is wrong if any of its channels is.
+    """
+    wrong, unknown = label != truth, truth == IGNORED
+    if label.ndim == 4:
+        wrong, unknown = (wrong & ~unknown).any(-1), unknown.all(-1)
+    counts = ~mask & ~unknown
+    return (wrong & counts).sum((1, 2)) / np.maximum(counts.sum((1, 2)), 1)
+
+
+def _scores(label: np.ndarray, truth: np.ndarray, mask: np.ndarray, job: PseudoJob) -> np.ndarray:
+    """Main score of the label as students see it: a masked pixel is background, or no class."""
+    blocked = np.where(mask, IGNORED, label) if job.task == "multiclass" else block_label(label, mask, task=job.task)
+    counts = count(blocked, truth, task=job.task, num_classes=len(job.class_names))
+    return main_scores(counts, task=job.task, empty=job.empty_iou)
+
+
+def _class_pixels(label: np.ndarray, mask: np.ndarray, job: PseudoJob) -> np.ndarray:
+    """Pixels of each class outside the mask."""
+    if job.task == "multilabel":
+        return ((label == 1) & ~mask[..., None]).sum((0, 1, 2))
+    if job.task == "binary":
+        return np.array([((label == 1) & ~mask).sum()])
+    return np.bincount(label[~mask], minlength=IGNORED + 1)[: len(job.class_names)]

@@ -1,0 +1,109 @@
+"""What follows a run: how far its disagreement can be trusted, what to label next, its model card, its report."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incmask.base.errors import IncmaskError
+from incmask.base.machine import peak_memory_bytes
+from incmask.base.progress import Progress, Silent
+from incmask.base.store import read_records, reopen
+from incmask.experiment.paths import MODEL
+from incmask.experiment.run import Outcome
+from incmask.insight.card import CARD, model_card
+from incmask.insight.ranking.rank import RANKING, write_ranking
+from incmask.insight.reliability.measure import SUMMARY, write_reliability
+from incmask.insight.report.run_page.about import USAGE
+from incmask.insight.report.run_page.write import PAGE, write_report
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What was made of a run.
+
+    Attributes:
+        report: the page; None: it could not be written.
+        ranking: what to label next; None: nothing is unlabelled, or it could not be written.
+        sentence: how often disputed pixels are wrong; "" where that is not known.
+        problems: what could not be made, with the remedy, one line each.
+    """
+
+    report: Path | None = None
+    ranking: Path | None = None
+    sentence: str = ""
+    problems: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """What a person should know."""
+        told = {"to label next": self.ranking, "report": self.report}
+        lines = [f"{what:<15}{path}" for what, path in told.items() if path]
+        return [*([self.sentence] if self.sentence else []), *lines, *self.problems]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for machines."""
+        return {
+            "report": str(self.report) if self.report else None,
+            "ranking": str(self.ranking) if self.ranking else None,
+            "reliability": self.sentence or None,
+            "problems": list(self.problems),
+        }
+
+
+def finish(outcome: Outcome, *, progress: Progress | None = None) -> Finished:
+    """Write what people read of a run; what is there already stays as it is.
+
+    A run is whole without: what cannot be made becomes a problem, and the rest is made all the same.
+
+    Args:
+        outcome: of the run.
+        progress: a listener.
+    """
+    progress = progress or Silent()
+    root = outcome.root
+    steps: list[tuple[Path, str, Callable[[], object]]] = [
+        (root / USAGE, "", lambda: _write(root, Path(USAGE), _usage(outcome))),
+        (root / SUMMARY, "the reliability of its disagreement", lambda: write_reliability(root, progress=progress)),
+        (root / MODEL / CARD, "the model card", lambda: _write(root, Path(MODEL, CARD), model_card(root))),
+    ]
+    if read_records(root).data["parts"].get("unlabelled"):
+        steps.append((root / RANKING, "what to label next", lambda: write_ranking(root, progress=progress)))
+    # It tells what the others found.
+    steps.append((root / PAGE, "the report", lambda: write_report(root)))
+    problems = []
+    for path, what, make in steps:
+        if path.exists():
+            continue
+        if what:
+            progress.doing(f"writing {what}")
+        try:
+            make()
+        except IncmaskError as error:
+            problems += [f"{what or USAGE} is not there: {problem}" for problem in error.problems]
+    return Finished(
+        report=_there(root / PAGE),
+        ranking=_there(root / RANKING),
+        sentence=_sentence(root / SUMMARY),
+        problems=tuple(problems),
+    )
+
+
+def _write(root: Path, name: Path, text: str) -> None:
+    with reopen(root) as store:
+        store.write(root / name, text)
+
+
+def _usage(outcome: Outcome) -> str:
+    return json.dumps({"seconds": round(outcome.seconds, 1), "peak_memory_bytes": peak_memory_bytes()}, indent=1)
+
+
+def _there(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def _sentence(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["sentence"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,107 @@
+"""The usual order to compare with: images whose pixels have the highest mean entropy first."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from incmask.base.config import Settings, Task
+from incmask.base.device import resolve_device
+from incmask.base.npy_rows import Rows
+from incmask.base.pool import LocalPool, run_ranges
+from incmask.base.progress import Report, ignore
+from incmask.experiment.record import FinishedRun
+from incmask.method.channels import num_outputs
+from incmask.nets.forward import CHUNK, chunk_images, predict_probabilities
+from incmask.nets.spec import load_model
+
+_JOB_IMAGES = 8 * CHUNK
+
+
+@dataclass(frozen=True)
+class EntropyJob:
+    """A range of images to look at, in any process.
+
+    Attributes:
+        members: model files, the mean of whose probabilities counts.
+        stack: ``.npy``, uint8, (N, H, W, C).
+        first, last: rows ``first`` to ``last - 1``.
+        task: what the models predict.
+        num_outputs: their logits a pixel.
+        settings: device and precision.
+    """
+
+    members: tuple[Path, ...]
+    stack: Path
+    first: int
+    last: int
+    task: Task
+    num_outputs: int
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Entropies:
+    """Mean entropy of the pixels of the rows from ``first`` on: float, (N,), nats."""
+
+    first: int
+    values: NDArray[np.float64]
+
+
+def entropy_range(job: EntropyJob, report: Report = ignore) -> Entropies:
+    """Compute the entropies of a range."""
+    device = resolve_device(job.settings.device)
+    networks = [load_model(path).to(device) for path in job.members]
+    stack = Rows(job.stack)
+    values = []
+    num = chunk_images(job.num_outputs, stack.shape)
+    for first in range(job.first, job.last, num):
+        images = stack[first : min(first + num, job.last)]
+        mean = predict_probabilities(networks, images, task=job.task, precision=job.settings.precision).mean(0)
+        values.append(entropy(mean, job.task))
+        report(len(images))
+    return Entropies(job.first, np.concatenate(values))
+
+
+def entropy(probability: np.ndarray, task: Task) -> NDArray[np.float64]:
+    """Mean entropy of the pixels of each image, (N,), in nats; classes that may overlap are added up.
+
+    Args:
+        probability: float, (N, C, H, W), as networks give them.
+        task: what the channels mean.
+    """
+    certain = np.clip(probability.astype(np.float64), 1e-12, 1)
+    surprise = -certain * np.log(certain)
+    if task != "multiclass":
+        other = np.clip(1 - probability.astype(np.float64), 1e-12, 1)
+        surprise -= other * np.log(other)
+    return surprise.sum(1).mean((1, 2))
+
+
+def entropy_order(run: FinishedRun, *, among: Collection[str], pool: LocalPool) -> list[str]:
+    """Names of unlabelled images of a run, the highest mean entropy first.
+
+    Args:
+        run: whose models.
+        among: names of the images that count.
+        pool: workers.
+    """
+    images = run.images("unlabelled")
+    num_rows = sum(len(image.rows) for image in images)
+    jobs = [
+        EntropyJob(
+            members=run.members,
+            stack=run.stack("unlabelled"),
+            first=first,
+            last=min(first + _JOB_IMAGES, num_rows),
+            task=run.about.task,
+            num_outputs=num_outputs(run.about.task, len(run.about.classes)),
+            settings=run.settings,
+        )
+        for first in range(0, num_rows, _JOB_IMAGES)
+    ]
+    values = np.concatenate([part.values for part in run_ranges(pool, entropy_range, jobs)])
+    mean_of = {image.name: float(values[list(image.rows)].mean()) for image in images if image.name in among}
+    return sorted(mean_of, key=lambda name: -mean_of[name])

@@ -1,0 +1,113 @@
+"""Images as a network sees them: the activations at its bottleneck, averaged over each region."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from incmask.data.images.tiles import Window
+from incmask.experiment.record import StackImage, cover
+from incmask.nets.forward import chunk_images, forward
+
+Floats = NDArray[np.float32]
+
+_BOTTLENECK = "bottleneck"
+"""The part of a network where its view of the image is widest and most condensed."""
+
+
+@torch.inference_mode()
+def bottleneck(
+    network: nn.Module, images: np.ndarray, *, precision: Literal["auto", "float32", "bfloat16"]
+) -> NDArray[np.float32]:
+    """Activations of the bottleneck: float32, (N, D, h, w).
+
+    Args:
+        network: in evaluation mode, with a part named ``bottleneck``.
+        images: uint8, (N, H, W, C).
+        precision: of the computation.
+    """
+    found: list[torch.Tensor] = []
+    hook = network.get_submodule(_BOTTLENECK).register_forward_hook(lambda module, given, output: found.append(output))
+    try:
+        forward([network], images, precision=precision)
+    finally:
+        hook.remove()
+    return found[0].float().cpu().numpy()
+
+
+class RegionMeans:
+    """Means of what a grid over each stack row says, over the regions of one image.
+
+    Args:
+        regions: of the image; rows cover each of them.
+    """
+
+    def __init__(self, regions: Sequence[Window]):
+        self._regions = regions
+        # A large image may have thousands of regions and rows, of which few meet.
+        self._edges = np.array([(each.top, each.left, each.height, each.width) for each in regions]).T
+        self._totals: list[np.ndarray | float] = [0.0] * len(regions)
+        self._pixels = np.zeros((len(regions), 1))
+
+    def add(self, window: Window, grid: np.ndarray) -> None:
+        """Take in what the part ``window`` of the image gave: (D, rows, columns)."""
+        top, left, height, width = self._edges
+        meets = (top < window.top + window.height) & (window.top < top + height)
+        meets &= (left < window.left + window.width) & (window.left < left + width)
+        for index in np.flatnonzero(meets).tolist():
+            rows, columns = cover(self._regions[index], window, (grid.shape[1], grid.shape[2]))
+            self._totals[index] = self._totals[index] + rows @ grid @ columns
+            self._pixels[index] += float(rows.sum()) * float(columns.sum())
+
+    def means(self) -> Floats:
+        """The mean of each region by its pixels: float32, (regions, D)."""
+        return (np.stack(self._totals) / self._pixels).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a stack.
+
+    Attributes:
+        image: place of its image among those that are looked at.
+        row: of the stack.
+        window: the part of the image that it shows.
+    """
+
+    image: int
+    row: int
+    window: Window
+
+
+def row_chunks(images: Sequence[StackImage], *, num_outputs: int, shape: tuple[int, ...]) -> Iterator[list[Row]]:
+    """Give the rows of images in their order, as many at a time as a network takes.
+
+    Args:
+        images: of one stack.
+        num_outputs: numbers that a network gives a pixel.
+        shape: of the stack, (N, H, W, C).
+    """
+    rows = [
+        Row(place, row, window)
+        for place, image in enumerate(images)
+        for row, window in zip(image.rows, image.windows, strict=True)
+    ]
+    num = chunk_images(num_outputs, shape)
+    for first in range(0, len(rows), num):
+        yield rows[first : first + num]
+
+
+def standardise(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """Bring two sets of features (N, D) and (M, D) to one scale: each dimension has variance 1 / D over both.
+
+    Dimensions that are constant say nothing and turn 0. The distance of two things drawn at random is then about 1.4.
+    """
+    both = np.concatenate([first, second]).astype(np.float64)
+    spread = both.std(0)
+    scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-9 * np.abs(both).max(initial=1e-30))
+    scaled = ((both - both.mean(0)) * scale / np.sqrt(both.shape[1])).astype(np.float32)
+    return scaled[: len(first)], scaled[len(first) :]

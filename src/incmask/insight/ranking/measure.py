@@ -1,0 +1,165 @@
+"""What is known of each region of many images: features, disputed pixels, expected quality. A pass over the images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from incmask.base.config import Settings, Task
+from incmask.base.device import resolve_device
+from incmask.base.npy_rows import Rows
+from incmask.base.progress import Report, ignore
+from incmask.data.dataset import ClassInfo
+from incmask.data.images.tiles import Window, cut, scale_label
+from incmask.experiment.record import Judging, StackImage, Votes, read_votes
+from incmask.insight.ranking.features import RegionMeans, bottleneck, row_chunks
+from incmask.method.channels import num_outputs
+from incmask.method.quality import quality
+from incmask.nets.spec import load_model
+from incmask.training.rating import judge
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """Images to look at, in any process.
+
+    Attributes:
+        first: number of the first region, over all jobs.
+        images: of the stack.
+        stack: its ``images.npy``.
+        crop_px: side of the crops; None: whole images.
+        member: model file whose bottleneck gives the features.
+        run: folder with the masks and disputed pixels of the images; None: there are none.
+        judging: networks that rate these masks; None: nothing rates.
+        task, classes: what the masks mean.
+        settings: device and precision.
+    """
+
+    first: int
+    images: tuple[StackImage, ...]
+    stack: Path
+    crop_px: int | None
+    member: Path
+    run: Path | None
+    judging: Judging | None
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Disputed:
+    """What is disputed in R regions; int64.
+
+    Attributes:
+        area_px: (R,), all pixels.
+        disputed_px: (R,), those on which the members disagree.
+        object_px: (R,), those that are foreground or disputed.
+        by_class: (R, K), disputed pixels by predicted class.
+    """
+
+    area_px: NDArray[np.int64]
+    disputed_px: NDArray[np.int64]
+    object_px: NDArray[np.int64]
+    by_class: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of R regions.
+
+    Attributes:
+        first: number of the first one.
+        features: float32, (R, D).
+        quality: float32, (R,), expected quality of the mask, 0 to 1; None where nothing rates.
+        disputed: what the members disagree on; None where there are no masks.
+    """
+
+    first: int
+    features: NDArray[np.float32]
+    quality: NDArray[np.float32] | None
+    disputed: Disputed | None
+
+
+def measure(job: MeasureJob, report: Report = ignore) -> Measured:
+    """Look at the images of a job; what is held at a time depends on the size of an image, not on their number."""
+    device = resolve_device(job.settings.device)
+    member = load_model(job.member).to(device)
+    judges = [load_model(path).to(device) for path in job.judging.models] if job.judging else []
+    stack = Rows(job.stack)
+    _, height, width, _ = stack.shape
+    regions = [image.regions(job.crop_px) for image in job.images]
+    features = [RegionMeans(each) for each in regions]
+    ratings = [RegionMeans(each) for each in regions]
+    votes_of = lru_cache(maxsize=1)(lambda place: _votes(job, place))
+    for chunk in row_chunks(job.images, num_outputs=num_outputs(job.task, len(job.classes)), shape=stack.shape):
+        pictures = stack[np.array([each.row for each in chunk])]
+        for each, grid in zip(chunk, bottleneck(member, pictures, precision=job.settings.precision), strict=True):
+            features[each.image].add(each.window, grid)
+        if job.judging:
+            seen = [
+                _as_seen(votes_of(each.image), job.images[each.image], each.window, (height, width)) for each in chunk
+            ]
+            rated = judge(
+                judges,
+                pictures,
+                np.stack([each.label for each in seen]),
+                np.stack([each.disputed for each in seen]) if job.judging.blocked else None,
+                task=job.task,
+                num_classes=len(job.classes),
+                settings=job.settings,
+            )
+            for each, rating in zip(chunk, quality(rated, job.task), strict=True):
+                ratings[each.image].add(each.window, np.full((1, 1, 1), rating))
+        report(len(chunk))
+    return Measured(
+        job.first,
+        np.concatenate([each.means() for each in features]),
+        np.concatenate([each.means() for each in ratings])[:, 0] if job.judging else None,
+        None if job.run is None else _join([_count(votes_of(place), each, job) for place, each in enumerate(regions)]),
+    )
+
+
+def join_measured(parts: Sequence[Measured]) -> Measured:
+    """Chain what is known of regions, in the order given; one part or more, all of the same run."""
+    rated = [part.quality for part in parts if part.quality is not None]
+    counted = [part.disputed for part in parts if part.disputed is not None]
+    return Measured(
+        parts[0].first,
+        np.concatenate([part.features for part in parts]),
+        np.concatenate(rated) if rated else None,
+        _join(counted) if counted else None,
+    )
+
+
+def _votes(job: MeasureJob, place: int) -> Votes:
+    assert job.run is not None, "without masks there is nothing to rate or count"
+    return read_votes(job.run, job.images[place], task=job.task, classes=job.classes)
+
+
+def _count(votes: Votes, regions: Sequence[Window], job: MeasureJob) -> Disputed:
+    found = []
+    for region in regions:
+        inside = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
+        label, disputed = votes.label[inside], votes.disputed[inside]
+        objects = disputed | (label.any(-1) if job.task == "multilabel" else label > 0)
+        if job.task == "multiclass":
+            by_class = np.bincount(label[disputed], minlength=len(job.classes))
+        else:
+            by_class = label[disputed].reshape(int(disputed.sum()), len(job.classes)).sum(0, dtype=np.int64)
+        found.append((disputed.size, int(disputed.sum()), int(objects.sum()), by_class))
+    return Disputed(*(np.array(each, np.int64) for each in zip(*found, strict=True)))
+
+
+def _join(parts: Sequence[Disputed]) -> Disputed:
+    return Disputed(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Disputed)))
+
+
+def _as_seen(votes: Votes, image: StackImage, window: Window, size: tuple[int, int]) -> Votes:
+    """What was voted, as the row of the stack shows the image: scaled, or cut."""
+    if window == image.whole and (image.height, image.width) != size:
+        return Votes(scale_label(votes.label, size), scale_label(votes.disputed.astype(np.uint8), size) > 0)
+    return Votes(cut(votes.label, window), cut(votes.disputed, window))

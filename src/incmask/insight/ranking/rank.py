@@ -1,0 +1,269 @@
+"""Which unlabelled images of a finished run to label next, and why."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from incmask.base.errors import fail
+from incmask.base.files import csv_text, write_text
+from incmask.base.machine import num_cores
+from incmask.base.pool import LocalPool
+from incmask.base.progress import Progress, Silent
+from incmask.base.store import reopen
+from incmask.data.images.tiles import Window
+from incmask.experiment.record import FinishedRun, StackImage, open_run
+from incmask.insight.ranking.diversity import LABELLED, greedy_order, nearest_of
+from incmask.insight.ranking.features import standardise
+from incmask.insight.ranking.measure import Measured, MeasureJob, join_measured, measure
+from incmask.insight.ranking.reasons import Facts, reason
+from incmask.insight.ranking.regions import check_crop, spread
+from incmask.insight.ranking.scores import disputed_share, expected_error, smoothed_share, worth
+from incmask.nets.forward import CHUNK
+
+RANKING = "ranking.csv"
+
+_NOVEL_QUANTILE = 0.9
+"""Of the distances of labelled things to the nearest other one: what is farther from all of them is unlike them."""
+
+
+@dataclass(frozen=True)
+class RankedRow:
+    """An image, or a crop of one, at its place.
+
+    Attributes:
+        rank: from 1.
+        name: of the image.
+        crop: the part of it; None: the whole.
+        score: share of the expected error of all that is ranked which labelling this one bears on, and what is ranked
+            before it does not; 0 to 1, never rises with the rank.
+        disputed_of_foreground: share of the foreground that is disputed, 0 to 1; None: a single model disputes nothing.
+        inconsistent_fraction: share of all pixels that is disputed; None as well.
+        expected_quality: of its mask, by the EvalNets, 0 to 1; None where nothing rates.
+        novelty: beside what is labelled and what is ranked before it, 0 to 1.
+        reason: in words.
+    """
+
+    rank: int
+    name: str
+    crop: Window | None
+    score: float
+    disputed_of_foreground: float | None
+    inconsistent_fraction: float | None
+    expected_quality: float | None
+    novelty: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Region:
+    """An image, or a crop of one; ``crop`` is None for the whole."""
+
+    name: str
+    crop: Window | None
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return self.name if self.crop is None else f"{self.name} at {self.crop.left}, {self.crop.top}"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All that was ranked, best first, and what a person should know of it."""
+
+    rows: tuple[RankedRow, ...]
+    notes: tuple[str, ...]
+
+
+def write_ranking(
+    run: Path,
+    *,
+    out: Path | None = None,
+    crop_px: int | None = None,
+    top: int | None = None,
+    progress: Progress | None = None,
+) -> Ranking:
+    """Do what ``rank_run`` does, and write it to ``out`` or else to ``ranking.csv`` in the run folder."""
+    ranking = rank_run(run, crop_px=crop_px, top=top, progress=progress)
+    text = to_csv(ranking.rows)
+    if out is None:
+        with reopen(run) as store:
+            store.write(run / RANKING, text)
+    else:
+        write_text(out, text)
+    return ranking
+
+
+def rank_run(
+    run: Path,
+    *,
+    crop_px: int | None = None,
+    top: int | None = None,
+    num_workers: int = 0,
+    progress: Progress | None = None,
+) -> Ranking:
+    """Rank the unlabelled images of a finished run, or crops of them.
+
+    Masks and disputed pixels are those of the run folder; the images' files are not needed.
+
+    Args:
+        run: its folder.
+        crop_px: side of the crops; None: whole images.
+        top: so many rows; None: all.
+        num_workers: processes; 0: one a core, as many as are worth starting.
+        progress: a listener.
+
+    Raises:
+        IncmaskError: the folder holds no finished run, the run has no unlabelled images, or a file is missing.
+    """
+    check_crop(crop_px)
+    if top is not None and top < 1:
+        raise fail("--top", f"got {top}, expected 1 or more", "use --top 20")
+    finished = open_run(run)
+    num_images = len(finished.images("unlabelled"))
+    with LocalPool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
+        return rank_finished(finished, crop_px=crop_px, top=top, pool=pool, progress=progress or Silent())
+
+
+def rank_finished(
+    run: FinishedRun,
+    *,
+    crop_px: int | None = None,
+    top: int | None = None,
+    among: Collection[str] | None = None,
+    pool: LocalPool,
+    progress: Progress,
+) -> Ranking:
+    """Do what ``rank_run`` does, with workers that are there already.
+
+    Args:
+        run: whose unlabelled images.
+        crop_px, top: as for ``rank_run``.
+        among: names of the images that may be labelled; None: all unlabelled ones.
+        pool: workers.
+        progress: a listener.
+    """
+    candidates = [image for image in run.images("unlabelled") if among is None or image.name in among]
+    labelled = run.images("labelled")
+    if not candidates:
+        raise fail(run.root, "has no unlabelled images to rank", "put some into unlabelled/ and run again")
+    notes = list(run.notes)
+    if len(run.members) < 2:
+        rated = ", weighed by rating" if run.judging else ""
+        notes.append(f"a single model disputes nothing: ranked by how many others each stands for{rated}")
+    progress.expect(sum(len(image.rows) for image in (*candidates, *labelled)))
+    progress.doing(f"ranking {len(candidates)} images")
+    known = _measure(run, labelled, "labelled", crop_px, pool=pool, progress=progress)
+    found = _measure(run, candidates, "unlabelled", crop_px, pool=pool, progress=progress)
+    rows = _order(run, found, known, found_in=_regions(candidates, crop_px), known_in=_regions(labelled, crop_px))
+    return Ranking(tuple(rows[:top]), tuple(notes))
+
+
+def to_csv(rows: Sequence[RankedRow]) -> str:
+    """Write a line an image, or a crop with its place in the image in pixels."""
+    crops = any(row.crop for row in rows)
+    rated = any(row.expected_quality is not None for row in rows)
+    header = [
+        *("rank", "name"),
+        *(("x", "y", "width", "height") if crops else ()),
+        *("score", "disputed_of_foreground", "inconsistent_fraction"),
+        *(("expected_quality",) if rated else ()),
+        *("novelty", "reason"),
+    ]
+    lines = [
+        [
+            *(row.rank, row.name),
+            *((row.crop.left, row.crop.top, row.crop.width, row.crop.height) if row.crop else ()),
+            *(_cell(value) for value in (row.score, row.disputed_of_foreground, row.inconsistent_fraction)),
+            *((_cell(row.expected_quality),) if rated else ()),
+            *(_cell(row.novelty), row.reason),
+        ]
+        for row in rows
+    ]
+    return csv_text(header, lines)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
+def _measure(
+    run: FinishedRun,
+    images: Sequence[StackImage],
+    part: str,
+    crop_px: int | None,
+    *,
+    pool: LocalPool,
+    progress: Progress,
+) -> Measured:
+    jobs = []
+    first = 0
+    for group in spread(images, 4 * pool.num_workers):
+        jobs.append(
+            MeasureJob(
+                first=first,
+                images=group,
+                stack=run.stack(part),
+                crop_px=crop_px,
+                member=run.members[0],
+                run=run.root if part == "unlabelled" else None,
+                judging=run.judging if part == "unlabelled" else None,
+                task=run.about.task,
+                classes=run.about.classes,
+                settings=run.settings,
+            )
+        )
+        first += sum(len(image.regions(crop_px)) for image in group)
+    done = pool.run(measure, jobs, progress.advance)
+    return join_measured(sorted((found for _, found in done), key=lambda found: found.first))
+
+
+def _regions(images: Sequence[StackImage], crop_px: int | None) -> list[Region]:
+    return [Region(image.name, crop if crop_px else None) for image in images for crop in image.regions(crop_px)]
+
+
+def _order(
+    run: FinishedRun, found: Measured, known: Measured, *, found_in: Sequence[Region], known_in: Sequence[Region]
+) -> list[RankedRow]:
+    """Put the candidates into their order."""
+    assert found.disputed is not None, "there are masks of all candidates"
+    disputed, quality = found.disputed, found.quality
+    votes = len(run.members) > 1
+    error = expected_error(smoothed_share(disputed) if votes else None, quality)
+    features, references = standardise(found.features, known.features)
+    nearest = nearest_of(features, references)
+    among_labelled = nearest_of(references, references, leave_self_out=True).distance
+    is_novel = nearest.distance > np.quantile(among_labelled, _NOVEL_QUANTILE, method="lower")
+    chosen = greedy_order(features, worth(error, num=len(features)), to_labelled=nearest.distance)
+    share, class_names = disputed_share(disputed), [each.name for each in run.about.classes]
+    rows = []
+    for place, index in enumerate(chosen.order.tolist()):
+        like = int(chosen.nearest[place])
+        facts = Facts(
+            disputed_px=int(disputed.disputed_px[index]) if votes else None,
+            object_px=int(disputed.object_px[index]),
+            disputed_by_class=tuple(disputed.by_class[index].tolist()),
+            expected_quality=None if quality is None else float(quality[index]),
+            is_novel=bool(is_novel[index]),
+            novelty=float(chosen.novelty[place]),
+            like=known_in[nearest.index[index]].title if like == LABELLED else found_in[like].title,
+            like_labelled=like == LABELLED,
+            num_alike=int(chosen.num_alike[place]),
+        )
+        region = found_in[index]
+        rows.append(
+            RankedRow(
+                rank=place + 1,
+                name=region.name,
+                crop=region.crop,
+                score=float(chosen.gain[place]),
+                disputed_of_foreground=float(share[index]) if votes else None,
+                inconsistent_fraction=(float(disputed.disputed_px[index] / disputed.area_px[index]) if votes else None),
+                expected_quality=facts.expected_quality,
+                novelty=facts.novelty,
+                reason=reason(facts, task=run.about.task, class_names=class_names),
+            )
+        )
+    return rows

@@ -1,0 +1,76 @@
+"""Why an image is worth labelling, or is not, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from incmask.base.config import Task
+
+ALIKE = 0.2
+"""Below this novelty one is told what the image is like: its distance is a quarter of the typical one, or less."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an image or crop.
+
+    Attributes:
+        disputed_px: pixels on which the members disagree; None: there is only one.
+        object_px: pixels that are foreground or disputed.
+        disputed_by_class: disputed pixels by predicted class.
+        expected_quality: of its mask, 0 to 1; None: nothing rates.
+        is_novel: farther from everything labelled than labelled things usually are from each other.
+        novelty: beside what is labelled and ranked before it, 0 to 1.
+        like: what it is most like, and whether that is labelled.
+        like_labelled: ``like`` is labelled already; else it is ranked before this one.
+        num_alike: others that are like it, and like nothing labelled or ranked before.
+    """
+
+    disputed_px: int | None
+    object_px: int
+    disputed_by_class: tuple[int, ...]
+    expected_quality: float | None
+    is_novel: bool
+    novelty: float
+    like: str
+    like_labelled: bool
+    num_alike: int = 0
+
+
+def reason(facts: Facts, *, task: Task, class_names: Sequence[str]) -> str:
+    """Say it in a line, such as "42 % of the predicted lesion is disputed; unlike anything labelled"."""
+    parts = []
+    if facts.disputed_px is not None:
+        parts.append(_of_dispute(facts, facts.disputed_px, task=task, class_names=class_names))
+    if facts.expected_quality is not None:
+        parts.append(f"expected {'IoU' if task == 'binary' else 'mIoU'} {facts.expected_quality:.2f}")
+    if facts.is_novel:
+        parts.append("unlike anything labelled")
+    if facts.novelty < ALIKE:
+        parts.append(
+            f"much like the labelled {facts.like}" if facts.like_labelled else f"much like {facts.like}, ranked before"
+        )
+    if facts.num_alike:
+        parts.append(f"{facts.num_alike} more {'are' if facts.num_alike > 1 else 'is'} like it")
+    return "; ".join(parts) or "like others"
+
+
+def percent(share: float) -> str:
+    """A share for people: "42 %", and never 0 or 100 % of what is not."""
+    if share <= 0:
+        return "0 %"
+    if share < 0.01:
+        return "less than 1 %"
+    return f"{100 if share >= 1 else min(99, round(100 * share))} %"
+
+
+def _of_dispute(facts: Facts, disputed_px: int, *, task: Task, class_names: Sequence[str]) -> str:
+    if facts.object_px == 0:
+        return "nothing is found, and the models agree"
+    if disputed_px == 0:
+        return "the models agree"
+    what = f"predicted {class_names[0]}" if task == "binary" else "foreground"
+    text = f"{percent(disputed_px / facts.object_px)} of the {what} is disputed"
+    most = max(range(len(class_names)), key=lambda index: facts.disputed_by_class[index])
+    if task != "binary" and facts.disputed_by_class[most] > disputed_px / 2:
+        text += f", most of it predicted as {class_names[most]}"
+    return text

@@ -1,0 +1,179 @@
+"""What the disagreement of a finished run's models is worth, on images that none of them has learnt from."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from incmask.base.config import Task
+from incmask.base.errors import IncmaskError
+from incmask.base.machine import num_cores
+from incmask.base.pool import LocalPool
+from incmask.base.progress import Progress, Report, Silent, ignore
+from incmask.base.store import Store
+from incmask.data.stack import Stack, read_stack
+from incmask.experiment.record import FinishedRun, open_run
+from incmask.insight.reliability.counting import ALL, HeldOutJob, by_image, join, scopes, tally
+from incmask.insight.reliability.rows import (
+    ErrorRow,
+    ImageRow,
+    Reliability,
+    error_rows,
+    errors_csv,
+    image_rows,
+    images_csv,
+)
+from incmask.insight.report.picture import Picture
+from incmask.insight.report.plots_reliability import ErrorCurve, SplitPanel, reliability_picture
+from incmask.insight.report.statistics import correlation
+from incmask.nets.forward import CHUNK
+
+ERRORS, IMAGES = "error_vs_disagreement.csv", "image_reliability.csv"
+SUMMARY, FIGURE = "reliability.json", "error_vs_disagreement.svg"
+
+_JOB_IMAGES = 8 * CHUNK
+
+
+def measure_reliability(run: FinishedRun, pool: LocalPool, report: Report = ignore) -> Reliability:
+    """Compare the disagreement of a run's models with their errors, on validation and test images.
+
+    Args:
+        run: whose models.
+        pool: workers.
+        report: called with numbers of images.
+    """
+    errors: list[ErrorRow] = []
+    images: list[ImageRow] = []
+    class_names = [each.name for each in run.about.classes]
+    held_out = _held_out(run)
+    for part in held_out:
+        jobs = _jobs(run, part)
+        done = dict(pool.run(tally, jobs, report))
+        names = [part.stack.names[row] for job in jobs for row in job.rows]
+        found = by_image(join([done[job] for job in jobs]), names)
+        errors += error_rows(part.split, scopes(run.about.task, class_names), found.total, found.wrong)
+        images += image_rows(
+            part.split,
+            list(dict.fromkeys(names)),
+            found,
+            task=run.about.task,
+            empty=run.settings.empty_iou,
+        )
+    note = "no two models have left the same labelled images unseen, so nothing is known of validation images"
+    return Reliability(tuple(errors), tuple(images), () if any(part.split == "val" for part in held_out) else (note,))
+
+
+def write_reliability(root: Path, *, num_workers: int = 0, progress: Progress | None = None) -> Reliability:
+    """Write ``error_vs_disagreement.csv``, ``image_reliability.csv`` and ``reliability.json`` into a finished run.
+
+    Where matplotlib is installed, ``error_vs_disagreement.svg`` too.
+
+    Args:
+        root: the run folder.
+        num_workers: processes; 0: one a core, as many as are worth starting.
+        progress: a listener.
+
+    Raises:
+        IncmaskError: the folder holds no finished run, or cannot be written.
+    """
+    progress = progress or Silent()
+    run = open_run(root)
+    with Store(root, run=run.records.run, data=run.records.data) as store:
+        num_images = sum(len(rows) for part in _held_out(run) for _, rows in part.unseen_by)
+        progress.expect(num_images)
+        progress.doing("errors against disagreement")
+        with LocalPool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
+            found = measure_reliability(run, pool, progress.advance)
+        store.write(root / ERRORS, errors_csv(found.errors))
+        store.write(root / IMAGES, images_csv(found.images))
+        store.write(root / SUMMARY, json.dumps(found.as_dict(), indent=1))
+        try:
+            picture = draw(found, task=run.about.task)
+        except IncmaskError:
+            # Without matplotlib the numbers are there all the same.
+            picture = None
+        if picture:
+            store.write(root / FIGURE, picture.svg)
+    return found
+
+
+def draw(found: Reliability, *, task: Task) -> Picture | None:
+    """Draw error against disagreement by pixel, and the true score against the disputed share by image.
+
+    Raises:
+        IncmaskError: matplotlib is not installed.
+    """
+    panels = []
+    for split, told in (("val", "validation"), ("test", "test")):
+        errors = [row for row in found.errors if row.split == split]
+        images = [row for row in found.images if row.split == split]
+        curves = []
+        for name in dict.fromkeys(row.name for row in errors):
+            rows = [row for row in errors if row.name == name]
+            curves.append(
+                ErrorCurve(
+                    "all pixels" if name == ALL else f"predicted {name}",
+                    tuple(row.disagreement for row in rows),
+                    tuple(row.error_rate for row in rows),
+                    tuple(row.low for row in rows),
+                    tuple(row.high for row in rows),
+                    num_pixels=sum(row.num_pixels for row in rows),
+                    is_main=name == ALL,
+                )
+            )
+        if curves:
+            shares, scores = [row.disputed_of_foreground for row in images], [row.score for row in images]
+            panels.append(SplitPanel(told, tuple(curves), tuple(shares), tuple(scores), correlation(shares, scores)))
+    return reliability_picture(panels, score_name="IoU" if task == "binary" else "mIoU") if panels else None
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """Labelled images that some models have not seen: groups of models, each with rows of the stack."""
+
+    split: str
+    stack: Stack
+    unseen_by: tuple[tuple[tuple[Path, ...], tuple[int, ...]], ...]
+
+
+def _held_out(run: FinishedRun) -> list[_HeldOut]:
+    found = []
+    for part in ("val", "test"):
+        if run.records.data["parts"].get(part):
+            stack = read_stack(run.root / "stacks" / part)
+            found.append(_HeldOut(part, stack, ((run.members, tuple(range(len(stack)))),)))
+    folds = run.folds()
+    if folds[0].validation is None or {*folds[0].validation} & {*folds[0].training}:
+        return found
+    if len(folds) == 1:
+        groups = [(run.members, folds[0].validation)]
+    else:
+        # Of each image only those models are asked that were trained without its fold.
+        students = sorted((run.root / run.stage / "students").glob("*/model.safetensors"), key=_number)
+        of_fold = [tuple(students[index :: len(folds)]) for index in range(len(folds))]
+        num = min(map(len, of_fold))
+        groups = [(members[:num], fold.validation or ()) for members, fold in zip(of_fold, folds, strict=True)]
+    if min(len(members) for members, _ in groups) > 1:
+        found.insert(0, _HeldOut("val", read_stack(run.root / "stacks" / "labelled"), tuple(groups)))
+    return found
+
+
+def _number(path: Path) -> int:
+    return int(path.parent.name)
+
+
+def _jobs(run: FinishedRun, part: _HeldOut) -> list[HeldOutJob]:
+    jobs: list[HeldOutJob] = []
+    for members, rows in part.unseen_by:
+        for start in range(0, len(rows), _JOB_IMAGES):
+            jobs.append(
+                HeldOutJob(
+                    members=members,
+                    images=part.stack.images,
+                    labels=part.stack.labels,
+                    rows=rows[start : start + _JOB_IMAGES],
+                    task=run.about.task,
+                    num_classes=len(run.about.classes),
+                    settings=run.settings,
+                )
+            )
+    return jobs

@@ -1,0 +1,224 @@
+"""The tables of errors against disagreement."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from incmask.base.config import Task
+from incmask.base.files import csv_text
+from incmask.insight.reliability.counting import ALL, Tally
+from incmask.insight.report.statistics import CONFIDENCE, Correlation, correlation
+from incmask.method.metrics import main_scores
+
+_NUM_RESAMPLES, _SEED = 2000, 1
+_MEASURES = ("inconsistent_fraction", "disputed_of_foreground")
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """How often pixels of one disagreement are wrong.
+
+    Attributes:
+        split: "val" or "test".
+        name: of the class that is predicted there; ``ALL``: any.
+        disagreement: share of the members that are off the majority.
+        num_pixels, num_wrong: with that disagreement and a true label, and those of them predicted wrong.
+        error_rate: their ratio.
+        low, high: its 95 % interval by drawing images anew, since a picture's pixels go together; nan for one image.
+        num_images: that have such pixels.
+    """
+
+    split: str
+    name: str
+    disagreement: float
+    num_pixels: int
+    num_wrong: int
+    error_rate: float
+    low: float
+    high: float
+    num_images: int
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """An image's disagreement and what its mask is worth.
+
+    Attributes:
+        split: "val" or "test".
+        name: of the image.
+        score: true IoU of the foreground, or mIoU.
+        inconsistent_fraction: share of its pixels that is disputed.
+        disputed_of_foreground: disputed pixels as a share of those that are foreground or disputed; 0 without any.
+    """
+
+    split: str
+    name: str
+    score: float
+    inconsistent_fraction: float
+    disputed_of_foreground: float
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """What is known of a run's disagreement.
+
+    Attributes:
+        errors: by split, class and disagreement.
+        images: by split and image.
+        notes: what a person should know.
+    """
+
+    errors: tuple[ErrorRow, ...]
+    images: tuple[ImageRow, ...]
+    notes: tuple[str, ...] = ()
+
+    def correlations(self) -> dict[str, dict[str, Correlation]]:
+        """How the size of the disputed part goes with the true score, over images: by split, then by measure."""
+        found = {}
+        for split in dict.fromkeys(row.split for row in self.images):
+            rows = [row for row in self.images if row.split == split]
+            found[split] = {
+                measure: correlation([getattr(row, measure) for row in rows], [row.score for row in rows])
+                for measure in _MEASURES
+            }
+        return found
+
+    def sentence(self) -> str:
+        """What a person should know, from the images that no choice was made by where there are any."""
+        for split, told in (("test", "test"), ("val", "validation")):
+            rows = [row for row in self.errors if row.split == split and row.name == ALL]
+            disputed = [row for row in rows if row.disagreement > 0]
+            if disputed and (pixels := sum(row.num_pixels for row in disputed)):
+                agreed = [row.error_rate for row in rows if row.disagreement == 0]
+                wrong = sum(row.num_wrong for row in disputed) / pixels
+                rest = f", {agreed[0]:.1%} of those on which the models agree" if agreed else ""
+                return f"on {told} images {wrong:.0%} of the disputed pixels are wrong{rest}"
+        return "nothing was disputed on images with true masks"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The sentence and the correlations, for ``reliability.json``; null where a value is constant."""
+        return {
+            "sentence": self.sentence(),
+            "correlation_with_score": {
+                split: {
+                    measure: {name: None if value != value else value for name, value in asdict(found).items()}
+                    for measure, found in measures.items()
+                }
+                for split, measures in self.correlations().items()
+            },
+            "notes": self.notes,
+        }
+
+
+def error_rows(split: str, names: Sequence[str], total: NDArray[np.int64], wrong: NDArray[np.int64]) -> list[ErrorRow]:
+    """Give a row for each scope and disagreement that there is.
+
+    Args:
+        split: of all images.
+        names: of the S scopes.
+        total, wrong: (N, S, n + 1) as in ``Tally``, by image.
+    """
+    num_images, num_levels = len(total), total.shape[2]
+    # How often each image is drawn says all about a sum over drawn images.
+    times = np.random.default_rng(_SEED).multinomial(num_images, np.full(num_images, 1 / num_images), _NUM_RESAMPLES)
+    rows = []
+    for scope, level in np.ndindex(len(names), num_levels):
+        pixels, errors = total[:, scope, level], wrong[:, scope, level]
+        if not pixels.any():
+            continue
+        low = high = np.nan
+        if (there := int((pixels > 0).sum())) > 1:
+            drawn, drawn_errors = times @ pixels, times @ errors
+            some = drawn > 0
+            low, high = np.quantile(drawn_errors[some] / drawn[some], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        num_pixels, num_wrong = int(pixels.sum()), int(errors.sum())
+        disagreement_there = level / (num_levels - 1)
+        rows.append(
+            ErrorRow(
+                split=split,
+                name=names[scope],
+                disagreement=disagreement_there,
+                num_pixels=num_pixels,
+                num_wrong=num_wrong,
+                error_rate=num_wrong / num_pixels,
+                low=float(low),
+                high=float(high),
+                num_images=there,
+            )
+        )
+    return rows
+
+
+def image_rows(split: str, names: Sequence[str], found: Tally, *, task: Task, empty: float) -> list[ImageRow]:
+    """Give a row an image.
+
+    Args:
+        split: of all images.
+        names: of the images.
+        found: by image.
+        task: what the labels mean.
+        empty: score of an image empty in truth and prediction.
+    """
+    scores = main_scores(found.counts, task=task, empty=empty)
+    pixels, disputed = found.total[:, 0].sum(1), found.total[:, 0, 1:].sum(1)
+    fractions, shares = disputed / np.maximum(pixels, 1), disputed / np.maximum(found.object_px, 1)
+    return [
+        ImageRow(split, name, float(score), float(fraction), float(share))
+        for name, score, fraction, share in zip(names, scores, fractions, shares, strict=True)
+    ]
+
+
+def errors_csv(rows: Sequence[ErrorRow]) -> str:
+    """Write ``error_vs_disagreement.csv``."""
+    names = [each.name for each in fields(ErrorRow)]
+    header = ["class" if name == "name" else name for name in names]
+    return csv_text(header, [[_cell(getattr(row, name)) for name in names] for row in rows])
+
+
+def images_csv(rows: Sequence[ImageRow]) -> str:
+    """Write ``image_reliability.csv``."""
+    names = [each.name for each in fields(ImageRow)]
+    return csv_text(names, [[_cell(getattr(row, name)) for name in names] for row in rows])
+
+
+def read_errors(path: Path) -> list[ErrorRow]:
+    """Read ``error_vs_disagreement.csv``."""
+    with open(path, newline="", encoding="utf-8") as handle:
+        return [
+            ErrorRow(
+                split=line["split"],
+                name=line["class"],
+                disagreement=float(line["disagreement"]),
+                num_pixels=int(line["num_pixels"]),
+                num_wrong=int(line["num_wrong"]),
+                error_rate=float(line["error_rate"]),
+                low=float(line["low"]),
+                high=float(line["high"]),
+                num_images=int(line["num_images"]),
+            )
+            for line in csv.DictReader(handle)
+        ]
+
+
+def read_images(path: Path) -> list[ImageRow]:
+    """Read ``image_reliability.csv``."""
+    with open(path, newline="", encoding="utf-8") as handle:
+        return [
+            ImageRow(
+                split=line["split"],
+                name=line["name"],
+                score=float(line["score"]),
+                inconsistent_fraction=float(line["inconsistent_fraction"]),
+                disputed_of_foreground=float(line["disputed_of_foreground"]),
+            )
+            for line in csv.DictReader(handle)
+        ]
+
+
+def _cell(value: object) -> object:
+    return f"{value:.6f}" if isinstance(value, float) else value

@@ -1,0 +1,286 @@
+"""Figures of pseudo-labels against the truth (paper sections 3.6.4, 3.8 and 3.11)."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from incmask.insight.report.comparison_page.plots_scores import Curve, draw_generations
+from incmask.insight.report.comparison_page.rows import MASK_CLASS, OWN, FrequencyRow, PseudoRow, Variant
+from incmask.insight.report.comparison_page.style import approach_label, cycle_style, styles_of
+from incmask.insight.report.comparison_page.tables import Approach
+from incmask.insight.report.picture import Picture, new_figure, to_picture
+from incmask.insight.report.statistics import Correlation, correlation, summarise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+AnyVariant = TypeVar("AnyVariant", bound=Variant)
+
+"""Name of the masked pixels among the classes of a ``FrequencyRow``."""
+
+_MAX_PANELS_A_LINE = 4
+_MAX_VECTOR_POINTS = 2000
+"""With more points an SVG holds them as pixels: it would take megabytes."""
+
+
+@dataclass(frozen=True)
+class _FrequencyPanel:
+    """Differences (classes, generations) in percentage points, shares of the mask (generations,) in percent."""
+
+    label: str
+    generations: list[int]
+    differences: Floats
+    mask_shares: Floats
+
+    @property
+    def sums(self) -> Floats:
+        """Absolute sums over classes, one a generation; the mask, which is no class, is left out."""
+        return np.nansum(np.abs(self.differences), axis=0)
+
+
+def class_frequencies(rows: Sequence[FrequencyRow]) -> Picture | None:
+    """Draw how much more often each class is in pseudo-labels than in truth, a panel an approach (figure 9).
+
+    Means over repeats in percentage points; below, the share of masked pixels; in each title, the absolute sum over
+    the classes in the first and in the last generation.
+
+    Args:
+        rows: one panel for each of their recipes, settings and budgets.
+
+    Raises:
+        IncmaskError: matplotlib is not installed.
+    """
+    classes = list(dict.fromkeys(row.class_name for row in rows if row.class_name != MASK_CLASS))
+    if not classes:
+        return None
+    panels = [_frequency_panel(approach, found, classes) for approach, found in _by_approach(rows).items()]
+    sums = "; ".join(f"{panel.label} {_first_to_last(panel.sums)}" for panel in panels)
+    return to_picture(
+        partial(_draw_frequencies, panels, classes),
+        name="class-frequencies",
+        title="Class frequencies of pseudo-labels minus those of true masks",
+        alt=f"Heat maps of percentage points, pseudo-labels minus true masks, for {len(classes)} classes and each "
+        f"generation, and the share of masked pixels; absolute sums, first to last generation: {sums}.",
+    )
+
+
+def _by_approach(rows: Iterable[AnyVariant]) -> dict[Approach, list[AnyVariant]]:
+    found: dict[Approach, list[AnyVariant]] = {}
+    for row in rows:
+        found.setdefault(Approach(row.recipe, row.setting, row.budget), []).append(row)
+    return found
+
+
+def _frequency_panel(approach: Approach, rows: Sequence[FrequencyRow], classes: Sequence[str]) -> _FrequencyPanel:
+    values: dict[tuple[str, int], list[float]] = {}
+    for row in rows:
+        points = 100 * (row.pseudo_fraction - row.true_fraction)
+        values.setdefault((row.class_name, row.generation), []).append(points)
+    means = {key: summarise(found).mean for key, found in values.items()}
+    generations = sorted({generation for _, generation in means})
+    table = [[means.get((name, generation), math.nan) for generation in generations] for name in (*classes, MASK_CLASS)]
+    return _FrequencyPanel(approach_label(approach), generations, np.array(table[:-1]), np.array(table[-1]))
+
+
+def _first_to_last(sums: Floats) -> str:
+    return " to ".join(f"{value:.1f}" for value in (sums[[0, -1]] if len(sums) > 1 else sums))
+
+
+def _draw_frequencies(panels: Sequence[_FrequencyPanel], classes: Sequence[str]) -> "Figure":
+    num_columns = min(len(panels), _MAX_PANELS_A_LINE)
+    num_lines = math.ceil(len(panels) / num_columns)
+    num_generations = max(len(panel.generations) for panel in panels)
+    width_in = 1.2 + num_columns * max(0.45 * num_generations + 0.2, 2.0)
+    figure = new_figure(width_in=width_in, height_in=num_lines * (0.22 * (len(classes) + 1) + 0.9))
+    grid = figure.subplots(num_lines, num_columns, squeeze=False)
+    has_masks = any(np.isfinite(panel.mask_shares).any() for panel in panels)
+    limit = max(0.1, *(float(np.abs(np.nan_to_num(panel.differences)).max()) for panel in panels))
+    reach = max(0.1, *(float(np.nan_to_num(panel.mask_shares).max()) for panel in panels))
+    for index, axes in enumerate(grid.flat):
+        if index >= len(panels):
+            axes.remove()
+            continue
+        panel = panels[index]
+        _draw_cells(axes, panel.differences, top=0, colours="PuOr", low=-limit, high=limit)
+        if has_masks:
+            # Set apart: it is a share, not a difference, and no class.
+            _draw_cells(axes, panel.mask_shares[None], top=len(classes) + 0.4, colours="Blues", low=0, high=reach)
+        names = [*classes, *(["masked"] if has_masks else [])]
+        heights = [row + 0.5 + 0.4 * (row == len(classes)) for row in range(len(names))]
+        axes.set_yticks(heights, names if index % num_columns == 0 else [""] * len(names))
+        axes.set_xticks(np.arange(len(panel.generations)) + 0.5, [f"G{generation}" for generation in panel.generations])
+        axes.set_ylim(heights[-1] + 0.5, 0)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_title(f"{panel.label}\nsum {_first_to_last(panel.sums)}", fontsize=8)
+    figure.supxlabel("percentage points, pseudo-labels minus true masks", fontsize=8)
+    return figure
+
+
+def _draw_cells(axes: "Axes", values: Floats, *, top: float, colours: str, low: float, high: float) -> None:
+    """Colour and write a table (rows, columns) of percentages downwards from ``top``; NaN cells stay empty."""
+    num_rows, num_columns = values.shape
+    xs, ys = np.arange(num_columns + 1), top + np.arange(num_rows + 1)
+    axes.pcolormesh(xs, ys, np.ma.masked_invalid(values), cmap=colours, vmin=low, vmax=high, edgecolor="white")
+    for (row, column), value in np.ndenumerate(values):
+        if math.isfinite(value):
+            colour = "white" if abs(value) > 0.6 * high else "black"
+            text = f"{value:.1f}".replace("-0.0", "0.0")
+            axes.text(column + 0.5, top + row + 0.5, text, ha="center", va="center", color=colour, fontsize=7)
+
+
+def mask_size_by_generation(rows: Sequence[PseudoRow]) -> Picture | None:
+    """Draw the mean share of masked pixels in pseudo-labels over generations (paper section 3.11).
+
+    All pseudo-labels count, admitted or not: the mean over images, then over repeats.
+
+    Args:
+        rows: one curve for each of their recipes, settings and budgets that masks anything.
+
+    Raises:
+        IncmaskError: matplotlib is not installed.
+    """
+    groups = {
+        approach: found
+        for approach, found in _by_approach(rows).items()
+        if any(row.inconsistent_fraction > 0 for row in found)
+    }
+    if not groups:
+        return None
+    curves = []
+    for (approach, found), style in zip(groups.items(), styles_of([one.recipe for one in groups]), strict=True):
+        shares: dict[int, dict[int, list[float]]] = {}
+        for row in sorted(found, key=lambda row: row.generation):
+            of_repeats = shares.setdefault(row.generation, {})
+            of_repeats.setdefault(row.repeat, []).append(100 * row.inconsistent_fraction)
+        summaries = tuple(
+            summarise([summarise(images).mean for images in of_repeats.values()]) for of_repeats in shares.values()
+        )
+        curves.append(Curve(approach_label(approach), style, tuple(shares), summaries))
+    changes = "; ".join(f"{curve.label} {_first_to_last(np.array(curve.means))} %" for curve in curves)
+    return to_picture(
+        partial(draw_generations, curves, [], y_label="masked pixels, %", with_error=True),
+        name="mask-size-by-generation",
+        title="Size of the inconsistency masks by generation",
+        alt=f"Mean share of masked pixels in the pseudo-labels of each generation; first to last: {changes}.",
+    )
+
+
+def mask_size_against_error(
+    rows: Sequence[PseudoRow], *, recipe: str, setting: str = "", budget: str = OWN
+) -> Picture | None:
+    """Draw the masked share of each pseudo-label against its error and its IoU (paper section 3.11).
+
+    Args:
+        rows: of any approaches.
+        recipe, setting, budget: of the approach that is drawn, all generations and repeats; without any masked pixels
+            there is no figure.
+
+    Raises:
+        IncmaskError: matplotlib is not installed.
+    """
+    approach = Approach(recipe, setting, budget)
+    found = _by_approach(rows).get(approach, [])
+    if not any(row.inconsistent_fraction > 0 for row in found):
+        return None
+    with_error = _correlation(found, [row.error_fraction for row in found])
+    with_iou = _correlation(found, [row.iou for row in found])
+    titles = {"error_fraction": _correlation_text(with_error), "iou": _correlation_text(with_iou)}
+    name = approach_label(approach)
+    return to_picture(
+        partial(_draw_mask_sizes, found, titles),
+        name=f"mask-size-against-error-{recipe}-{setting}-{budget}",
+        title=f"Size of the inconsistency mask and quality of the pseudo-label, {name}",
+        alt=f"Masked share of {len(found)} pseudo-labels of {name} against their share of wrong visible pixels "
+        f"({titles['error_fraction']}) and against their IoU ({titles['iou']}).",
+    )
+
+
+def _correlation(rows: Sequence[PseudoRow], values: Sequence[float]) -> Correlation:
+    return correlation([row.inconsistent_fraction for row in rows], values)
+
+
+def _correlation_text(found: Correlation) -> str:
+    return _coefficients(pearson=found.pearson, spearman=found.spearman)
+
+
+def _coefficients(*, pearson: float, spearman: float) -> str:
+    parts = {"Pearson": pearson, "Spearman": spearman}
+    return ", ".join(f"{name} {value:.2f}" if math.isfinite(value) else f"{name} –" for name, value in parts.items())
+
+
+def _draw_mask_sizes(rows: Sequence[PseudoRow], titles: Mapping[str, str]) -> "Figure":
+    figure = new_figure(width_in=9.5, height_in=4)
+    left, right = figure.subplots(1, 2)
+    for index, generation in enumerate(sorted({row.generation for row in rows})):
+        style = cycle_style(index)
+        of_it = [row for row in rows if row.generation == generation]
+        sizes = [100 * row.inconsistent_fraction for row in of_it]
+        for axes, values in ((left, [100 * row.error_fraction for row in of_it]), (right, [row.iou for row in of_it])):
+            axes.scatter(
+                sizes,
+                values,
+                s=12,
+                color=style.colour,
+                marker=style.marker,
+                alpha=0.5,
+                linewidth=0,
+                label=f"G{generation}",
+                rasterized=len(rows) > _MAX_VECTOR_POINTS,
+            )
+    for axes, y_label, key in (
+        (left, "wrong among visible pixels, %", "error_fraction"),
+        (right, "IoU of the pseudo-label", "iou"),
+    ):
+        axes.set_xlabel("masked pixels, %")
+        axes.set_ylabel(y_label)
+        axes.set_title(titles[key], fontsize=9)
+        axes.grid(alpha=0.3)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    return figure
+
+
+def quality_scatter(
+    predicted: Sequence[float], true: Sequence[float], *, mae: float, pearson: float, spearman: float, title: str
+) -> Picture | None:
+    """Draw the IoU that an EvalNet predicts against the true one, with the diagonal (paper section 2.4.5).
+
+    Args:
+        predicted, true: (N,) 0 to 1, of validation masks; pairs with a NaN are left out.
+        mae, pearson, spearman: how well they agree; NaN where that is unknown.
+        title: heading of the figure, which gives it its name, too.
+
+    Raises:
+        IncmaskError: matplotlib is not installed.
+    """
+    pairs = [(x, y) for x, y in zip(true, predicted, strict=True) if math.isfinite(x) and math.isfinite(y)]
+    if not pairs:
+        return None
+    agreement = f"mean absolute error {mae:.3f}, {_coefficients(pearson=pearson, spearman=spearman)}"
+    return to_picture(
+        partial(_draw_quality, np.array(pairs), agreement),
+        name=f"quality-{title}",
+        title=title,
+        alt=f"{title}: predicted against true IoU of {len(pairs)} validation masks, with the diagonal; {agreement}.",
+    )
+
+
+def _draw_quality(pairs: Floats, agreement: str) -> "Figure":
+    figure = new_figure(width_in=4.6, height_in=4.8)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="#767676", linestyle="--", linewidth=1)
+    rasterized = len(pairs) > _MAX_VECTOR_POINTS
+    axes.scatter(
+        pairs[:, 0], pairs[:, 1], s=12, color=cycle_style(0).colour, alpha=0.5, linewidth=0, rasterized=rasterized
+    )
+    axes.set(xlabel="true IoU", ylabel="predicted IoU", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.set_title(agreement, fontsize=8)
+    axes.grid(alpha=0.3)
+    return figure

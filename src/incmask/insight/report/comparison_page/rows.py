@@ -1,0 +1,202 @@
+"""The tables of a comparison as records, and their files: what every figure and statement is made from."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from incmask.base.errors import fail
+from incmask.base.files import csv_text
+
+RESULTS, RUNS, IMAGES, PSEUDO, FREQUENCIES = (
+    f"{name}.csv" for name in ("results", "runs", "image_scores", "pseudo_labels", "class_frequencies")
+)
+
+MASK_CLASS = "inconsistency mask"
+"""The name under which masked pixels stand among the classes."""
+
+OWN, EQUAL = "own", "equal"
+"""Budgets: as many steps as the preset gives each recipe, or for all as many as FDT takes."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is compared; the first columns of every table.
+
+    Attributes:
+        recipe: its name.
+        setting: what a sweep changed, such as "erode_px=3 dilate_px=5"; empty without a sweep.
+        budget: ``OWN`` or ``EQUAL``.
+        repeat: from 1.
+    """
+
+    recipe: str
+    setting: str
+    budget: str
+    repeat: int
+
+
+@dataclass(frozen=True)
+class ModelRow(Variant):
+    """One model's scores on one split, or those of members voting together.
+
+    Attributes:
+        generation: 0 for the base models.
+        student: its number from 1, or "ensemble".
+        chosen: the best student of its generation by validation.
+        split: "val" or "test".
+        score: the main score, 0 to 1: foreground IoU (binary) or mIoU.
+        steps, images, seconds: its training took.
+        flops: of its training by equation 1: a forward pass of a step times the steps.
+        details: every score by name: "iou" | "miou", "miou_ad", "dice", "mpa", "mcce", "dataset_miou" and so on.
+    """
+
+    generation: int
+    student: str
+    chosen: bool
+    split: str
+    score: float
+    steps: int
+    images: int
+    seconds: float
+    flops: float
+    details: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunRow(Variant):
+    """One recipe in one repeat.
+
+    Attributes:
+        best_generation: by validation, among those with pseudo-labels; 0 where there are none.
+        validation: score of its chosen student on validation.
+        seconds: of all trainings, base models and EvalNets included.
+        student_flops: of one student of the best generation (equation 1).
+        total_flops: of all students and base models.
+        evalnet_flops: of the EvalNets, 0 without.
+        num_parameters: of a network of the best generation.
+        flops_an_image: of its forward pass.
+    """
+
+    best_generation: int
+    validation: float
+    seconds: float
+    student_flops: float
+    total_flops: float
+    evalnet_flops: float
+    num_parameters: int
+    flops_an_image: float
+
+
+@dataclass(frozen=True)
+class ImageRow(Variant):
+    """The main score of a test image by the chosen student of a generation."""
+
+    generation: int
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class PseudoRow(Variant):
+    """One pseudo-label against the truth.
+
+    Attributes:
+        generation: that was trained on it, from 1.
+        name: of the image.
+        used: whether the pair was admitted.
+        copies: how often it stands in the combined data, 0 if it is not used.
+        inconsistent_fraction: share of masked pixels, 0 to 1.
+        error_fraction: share of wrong pixels among those not masked.
+        iou: of the blocked label against the truth, foreground IoU or mIoU, 0 to 1.
+        quality: as an EvalNet or the truth rated it; None without.
+    """
+
+    generation: int
+    name: str
+    used: bool
+    copies: int
+    inconsistent_fraction: float
+    error_fraction: float
+    iou: float
+    quality: float | None
+
+
+@dataclass(frozen=True)
+class FrequencyRow(Variant):
+    """Pixels of one class over all pseudo-labels of a generation.
+
+    Attributes:
+        generation: from 1.
+        class_name: of a class; "inconsistency mask" for the masked pixels, whose true share is 0.
+        pseudo_fraction: share of all pixels in the pseudo-labels, 0 to 1.
+        true_fraction: share in the true masks.
+    """
+
+    generation: int
+    class_name: str
+    pseudo_fraction: float
+    true_fraction: float
+
+
+Row = TypeVar("Row", ModelRow, RunRow, ImageRow, PseudoRow, FrequencyRow)
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Write rows of one kind as a table; ``details`` becomes a column for each score."""
+    if not rows:
+        return ""
+    columns: list[str] = [field.name for field in dataclasses.fields(rows[0]) if field.name != "details"]
+    details: list[dict[str, float]] = [row.details if isinstance(row, ModelRow) else {} for row in rows]
+    scores: list[str] = list(dict.fromkeys(name for each in details for name in each))
+    lines = (
+        [_to_text(getattr(row, name)) for name in columns] + [_to_text(each.get(name)) for name in scores]
+        for row, each in zip(rows, details, strict=True)
+    )
+    return csv_text((*columns, *scores), lines)
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """Read what ``to_csv`` wrote.
+
+    Raises:
+        IncmaskError: no such file, or it holds something else.
+    """
+    try:
+        return from_csv(path.read_text(encoding="utf-8"), kind)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise fail(path, f"is no table of a comparison ({error})", "run `incmask compare` again") from error
+
+
+def from_csv(text: str, kind: type[Row]) -> list[Row]:
+    """Read what ``to_csv`` wrote.
+
+    Raises:
+        KeyError, ValueError, TypeError: it holds something else.
+    """
+    types = {field.name: field.type for field in dataclasses.fields(kind)}
+    rows = []
+    for line in csv.DictReader(io.StringIO(text)):
+        values: dict[str, Any] = {
+            name: _from_text(line.pop(name), str(of)) for name, of in types.items() if name != "details"
+        }
+        if "details" in types:
+            values["details"] = {name: float(text) for name, text in line.items() if text}
+        rows.append(kind(**values))
+    return rows
+
+
+def _to_text(value: object) -> str:
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def _from_text(text: str, kind: str) -> object:
+    kind = kind.removeprefix("<class '").removesuffix("'>")
+    if kind == "bool":
+        return {"True": True, "False": False}[text]
+    if kind == "float | None":
+        return float(text) if text else None
+    return {"str": str, "int": int, "float": float}[kind](text)

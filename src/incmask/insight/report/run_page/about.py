@@ -1,0 +1,114 @@
+"""What was run: data, settings, versions, time and memory; rounds of labelling."""
+
+import json
+from pathlib import Path
+
+from incmask.base.errors import fail
+from incmask.experiment.record import RunRecord
+from incmask.insight.report.run_page.blocks import Block, Command, Fact, Facts, Section, Text, plain_cell, table
+
+ROUNDS, USAGE = "rounds.json", "usage.json"
+_MAX_ROUNDS = 100
+
+
+def about_section(record: RunRecord, *, command: str) -> Section:
+    """Write what was run, and how to run it again.
+
+    Args:
+        record: of the run.
+        command: that writes this page.
+    """
+    blocks: list[Block] = [
+        Facts(tuple(_facts(record))),
+        Facts(
+            tuple(
+                Fact(name, "none" if value is None else str(value))
+                for name, value in record.settings.model_dump(mode="json", exclude={"size", "num_workers"}).items()
+            ),
+            "All settings",
+        ),
+        Facts(
+            tuple(Fact(name, str(value)) for name, value in record.environment.get("packages", {}).items()), "Versions"
+        ),
+        Command("This page is written anew by", command),
+        Text(
+            "Other files of the run: run.toml (every choice), data.json (files and hashes), scores.csv, masks.csv.",
+            "note",
+        ),
+    ]
+    return Section("about", "What was run?", tuple(blocks))
+
+
+def rounds_section(record: RunRecord) -> Section:
+    """Write the rounds of labelling so far, where they are recorded.
+
+    Raises:
+        IncmaskError: the record is damaged.
+    """
+    path = record.root / ROUNDS
+    rounds = _read_rounds(path)
+    names = list(dict.fromkeys(name for each in rounds for name, value in each.items() if _is_plain(value)))
+    if not names:
+        return Section("rounds", "What did each round of labelling bring?", ())
+    rows = [[plain_cell(each.get(name)) for name in names] for each in rounds[:_MAX_ROUNDS]]
+    shown = table("rounds-table", "Rounds", [name.replace("_", " ") for name in names], rows)
+    return Section("rounds", "What did each round of labelling bring?", (shown,))
+
+
+def _facts(record: RunRecord) -> list[Fact]:
+    data, names, settings = record.data, record.names, record.settings
+    counts = ", ".join(f"{len(items):,} {part}" for part, items in data["parts"].items() if items)
+    recipe = record.recipe
+    environment = record.environment
+    return [
+        Fact("run", str(record.root)),
+        Fact("images", counts),
+        Fact("task", f"{record.task}: {', '.join(record.class_names)}"),
+        Fact("sizes", _sizes(record)),
+        Fact("approach", names["recipe"] + (f" ({recipe.title})" if recipe else "")),
+        Fact("preset, effort, profile", f"{names['preset']}, {names['effort']}, {names['profile']}"),
+        Fact("networks", f"{record.size[0]}×{record.size[1]}×{data['channels']}, width {settings.width:g}"),
+        Fact(
+            "models",
+            f"{len(record.base.students)} base models"
+            + "".join(f", {len(stage.students)} in {stage.title}" for stage in record.stages[1:])
+            + f"; {settings.num_members} predict together",
+        ),
+        Fact("training", f"{settings.epochs} epochs, batches of {settings.batch_size}, seed {settings.seed}"),
+        Fact("time", f"{sum(stage.seconds for stage in record.stages):,.0f} seconds of training, one after the other"),
+        Fact("memory", _memory(record.root / USAGE)),
+        Fact("machine", f"{environment.get('platform', 'not recorded')}, Python {environment.get('python', '–')}"),
+    ]
+
+
+def _sizes(record: RunRecord) -> str:
+    sizes = sorted(tuple(item["size"]) for part in record.data["parts"].values() for item in part.values())
+    (low, high) = (sizes[0], sizes[-1])
+    text = f"{low[0]}×{low[1]}"
+    return (
+        text if low == high else f"{text} to {high[0]}×{high[1]}"
+    ) + f", {record.settings.fit}d to the networks' size"
+
+
+def _memory(path: Path) -> str:
+    """The largest memory that a process of the run took, where a run wrote it down."""
+    try:
+        peak = json.loads(path.read_text(encoding="utf-8"))["peak_memory_bytes"]
+        return f"{peak / 2**20:,.0f} MiB at most in one process"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "not recorded"
+
+
+def _read_rounds(path: Path) -> list[dict[str, object]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rounds = content["rounds"] if isinstance(content, dict) else content
+        return [dict(each) for each in rounds]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise fail(path, f"is no record of rounds ({error})", "restore it, or remove it") from error
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)

@@ -1,0 +1,245 @@
+"""Small pictures of a run's images, with outlines or disputed pixels as layers that can be switched off."""
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from incmask.base.config import IGNORED, Task
+from incmask.base.npy_rows import Rows
+from incmask.data.images.readers import read_image
+from incmask.data.images.writers import path_inside
+from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT
+
+SIDE_PX = 224
+"""The longer side of a thumbnail."""
+_JPEG_QUALITY = 78
+_LEVELS = 4
+"""Steps from clear to covered in a layer; more would only make it larger."""
+_DISPUTED_COLOUR = (213, 94, 0)
+_SIMPLIFY_PX = 0.4
+_MOST_POINTS = 6_000
+"""Of all outlines of a picture together; beyond, they are drawn more coarsely."""
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Closed lines over a picture.
+
+    Attributes:
+        kind: "true", "predicted" or "crop".
+        path: as in the ``d`` of an SVG path, in pixels of the thumbnail.
+    """
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A name and a path relative to the page, ready for an ``href``."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture and what lies over it.
+
+    Attributes:
+        title: the image's name.
+        text: what is said of it.
+        alt: what the picture shows.
+        jpeg: content of the file; empty where the image is gone.
+        width, height: in pixels.
+        layer: content of a PNG that lies over it; may be empty.
+        outlines: over it.
+        links: to the files at full size.
+    """
+
+    title: str
+    text: str
+    alt: str
+    jpeg: bytes
+    width: int
+    height: int
+    layer: bytes = b""
+    outlines: tuple[Outline, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A row of a stack and where it lies in its image, in pixels of the image; whole images are one tile."""
+
+    row: int
+    name: str
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+class StackPictures:
+    """The images of a stack as thumbnails; of tiles, the image that they are cut from.
+
+    Args:
+        folder: of the stack.
+
+    Raises:
+        OSError, ValueError: it is gone or damaged.
+    """
+
+    def __init__(self, folder: Path):
+        self._images = Rows(folder / "images.npy")
+        with open(folder / "index.csv", newline="", encoding="utf-8") as handle:
+            self.tiles = tuple(
+                Tile(row, line["name"], *(int(line[key]) for key in ("top", "left", "height", "width")))
+                for row, line in enumerate(csv.DictReader(handle))
+            )
+        self._of_image: dict[str, list[Tile]] = {}
+        for tile in self.tiles:
+            self._of_image.setdefault(tile.name, []).append(tile)
+
+    def image(self, name: str, size: tuple[int, int]) -> Pixels | None:
+        """Draw an image small; None where the stack does not hold it.
+
+        Args:
+            name: of the image.
+            size: its own height and width.
+
+        Returns:
+            (h, w, 3), the longer side ``SIDE_PX``.
+        """
+        tiles = self._of_image.get(name)
+        if not tiles:
+            return None
+        scale = SIDE_PX / max(size)
+        canvas = np.zeros((*_scaled(size, scale), 3), np.uint8)
+        for tile in tiles:
+            top, left = round(tile.top * scale), round(tile.left * scale)
+            bottom, right = round((tile.top + tile.height) * scale), round((tile.left + tile.width) * scale)
+            picture = _resize(as_rgb(self._images[tile.row]), (max(1, bottom - top), max(1, right - left)))
+            part = canvas[top:bottom, left:right]
+            # A tile may reach beyond a small image.
+            part[...] = picture[: part.shape[0], : part.shape[1]]
+        return canvas
+
+    def tile(self, tile: Tile) -> Pixels:
+        """Draw one tile, or whole image, in its own proportions: (h, w, 3), the longer side ``SIDE_PX``."""
+        return _resize(
+            as_rgb(self._images[tile.row]), _scaled((tile.height, tile.width), SIDE_PX / max(tile.height, tile.width))
+        )
+
+    def row(self, row: int) -> Pixels:
+        """Give a row as the networks see it: (H, W, C)."""
+        return self._images[row]
+
+
+def as_rgb(image: np.ndarray) -> Pixels:
+    """Show (H, W, C) as (H, W, 3): one channel is grey, two are red and green, any after the third are not shown."""
+    if image.shape[-1] == 1:
+        return np.repeat(image, 3, axis=-1)
+    return np.pad(image[..., :3], ((0, 0), (0, 0), (0, max(0, 3 - image.shape[-1]))))
+
+
+def to_jpeg(picture: Pixels) -> bytes:
+    """Write (h, w, 3) as a JPEG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    return buffer.getvalue()
+
+
+def disputed_layer(root: Path, name: str, size: tuple[int, int]) -> bytes:
+    """Draw the disputed pixels of an image as a PNG that is clear elsewhere; empty where the file is gone.
+
+    Args:
+        root: run folder.
+        name: of the image.
+        size: height and width of the layer.
+
+    Raises:
+        IncmaskError: the file is no image, or the name leads out of the folder.
+    """
+    # A run of an earlier version has the disputed pixels in ``disagreement/``.
+    folder = root / (INCONSISTENT if (root / INCONSISTENT).is_dir() else DISAGREEMENT)
+    path = path_inside(folder, name)
+    if not os.path.isfile(path):
+        return b""
+    disputed = (read_image(path)[..., 0] > 0).astype(np.float32)
+    share = cv2.resize(disputed, size[::-1], interpolation=cv2.INTER_AREA)
+    return _to_layer(share)
+
+
+def outlines_of(label: np.ndarray, *, kind: str, task: Task, num_classes: int, size: tuple[int, int]) -> Outline:
+    """Trace the borders of every class but a multiclass task's first, which is the ground.
+
+    Args:
+        label: uint8, (H, W) ids or (H, W, K); 255, no label, belongs to no class.
+        kind: of the outline.
+        task, num_classes: what the label means.
+        size: height and width of the picture that the outline lies over.
+    """
+    scale = np.array([size[1] / label.shape[1], size[0] / label.shape[0]])
+    planes = list(_planes(label, task, num_classes))
+    for coarser in (1, 2, 4, 8):
+        contours = [
+            cv2.approxPolyDP(contour, coarser * _SIMPLIFY_PX, closed=True)
+            for plane in planes
+            for contour in cv2.findContours(plane, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[0]
+        ]
+        if sum(map(len, contours)) <= _MOST_POINTS:
+            break
+    # Contours run through the centres of pixels; a picture's coordinates begin at their corners.
+    lines = ((contour[:, 0] + 0.5) * scale for contour in contours)
+    return Outline(kind, "".join(_to_path(line) for line in lines))
+
+
+def crop_outline(top: int, left: int, height: int, width: int, *, scale: float) -> Outline:
+    """Frame a part of an image."""
+    corners = np.array([(left, top), (left + width, top), (left + width, top + height), (left, top + height)])
+    return Outline("crop", _to_path(corners * scale))
+
+
+def _planes(label: np.ndarray, task: Task, num_classes: int) -> Iterator[Pixels]:
+    if task == "multilabel":
+        yield from (np.ascontiguousarray(label[..., index] == 1).view(np.uint8) for index in range(num_classes))
+    else:
+        ids: Sequence[int] = [1] if task == "binary" else [one for one in range(1, num_classes) if one != IGNORED]
+        yield from ((label == one).view(np.uint8) for one in ids)
+
+
+def _to_path(points: np.ndarray) -> str:
+    first, *others = (f"{x:.1f} {y:.1f}" for x, y in points)
+    return f"M{first}{''.join('L' + other for other in others)}Z"
+
+
+def _to_layer(share: np.ndarray) -> bytes:
+    """Cover (h, w) by its share, 0 to 1, with one colour."""
+    levels = np.ceil(np.clip(share, 0, 1) * _LEVELS).astype(np.uint8)
+    layer = Image.frombytes("P", share.shape[::-1], levels.tobytes())
+    layer.putpalette(_DISPUTED_COLOUR * (_LEVELS + 1), "RGB")
+    buffer = io.BytesIO()
+    alphas = bytes(round(200 * level / _LEVELS) for level in range(_LEVELS + 1))
+    layer.save(buffer, "PNG", transparency=alphas, optimize=True)
+    return buffer.getvalue()
+
+
+def _resize(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    shrinks = size[0] <= picture.shape[0] and size[1] <= picture.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, size[::-1], interpolation=how), np.uint8)
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

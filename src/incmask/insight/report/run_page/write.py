@@ -1,0 +1,105 @@
+"""The report of a finished run: ``RUN/report.html``, one page that needs no other file and no network."""
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from incmask.base.store import reopen
+from incmask.experiment.record import RunRecord, read_run
+from incmask.insight.report.run_page.about import about_section, rounds_section
+from incmask.insight.report.run_page.blocks import RunPage, Section, Text, limited
+from incmask.insight.report.run_page.course import course_section
+from incmask.insight.report.run_page.helped import helped
+from incmask.insight.report.run_page.quality import judge, quality_section, quality_without_images
+from incmask.insight.report.run_page.reliability import reliability_section
+from incmask.insight.report.run_page.scoring import has_stacks
+from incmask.insight.report.run_page.unlabelled import (
+    MAX_ROWS,
+    MAX_THUMBNAILS,
+    Unlabelled,
+    next_section,
+    unsure_section,
+)
+from incmask.insight.report.template import templates
+
+PAGE = "report.html"
+MAX_PAGE_BYTES = 20 * 2**20
+"""Tables and galleries are cut short where the page would be larger."""
+
+_LIMITS = ((MAX_ROWS, MAX_THUMBNAILS), (300, 24), (100, 6), (20, 0))
+"""Lines of a table and pictures of a gallery, tried one after the other."""
+
+
+def write_report(root: Path) -> Path:
+    """Write ``report.html`` into a finished run folder, whole or not at all.
+
+    Args:
+        root: the run folder; what is gone from it, such as ``stacks/``, is left out of the page with a note.
+
+    Returns:
+        The page.
+
+    Raises:
+        IncmaskError: it is no finished run folder, another process works there, a file is damaged, or the packages for
+            reports are not installed.
+    """
+    record = read_run(root)
+    with reopen(root) as store:
+        store.write(root / PAGE, render(run_page(record)).decode())
+    return root / PAGE
+
+
+def run_page(record: RunRecord) -> RunPage:
+    """Find out everything that the page says.
+
+    Raises:
+        IncmaskError: a file is damaged, or matplotlib is not installed.
+    """
+    with_images = has_stacks(record)
+    quality = quality_section(record, judge(record)) if with_images else quality_without_images(record)
+    answered = helped(record, with_images=with_images)
+    images = Unlabelled(record)
+    sections = (
+        quality,
+        answered.section,
+        unsure_section(record, images),
+        reliability_section(record),
+        next_section(record, images),
+        course_section(record),
+        rounds_section(record),
+        about_section(record, command=shlex.join(["incmask", "report", str(record.root)])),
+    )
+    return RunPage(
+        title=f"Report of {record.root.resolve().name}",
+        summary=tuple(_summary(sections, answered.gist)),
+        sections=tuple(section for section in sections if section.blocks),
+    )
+
+
+def _summary(sections: Sequence[Section], gist: str) -> Iterator[str]:
+    texts = [block for section in sections for block in section.blocks if isinstance(block, Text)]
+    quality = next((block.text for block in sections[0].blocks if isinstance(block, Text)), "")
+    yield from (quality, gist)
+    if num_warnings := sum(text.tone == "warning" for text in texts):
+        yield f"Read the {num_warnings} warnings below." if num_warnings > 1 else "Read the warning below."
+
+
+def render(page: RunPage) -> bytes:
+    """Write the page as HTML of at most ``MAX_PAGE_BYTES``.
+
+    Raises:
+        IncmaskError: jinja2 is not installed.
+    """
+    environment = templates()
+    script = environment.get_template("run.js.j2").render()
+    # The browser runs this script and no other, whatever a name may hold.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    template = environment.get_template("run.html.j2")
+    for num_rows, num_thumbnails in _LIMITS:
+        short = limited(page, num_rows=num_rows, num_thumbnails=num_thumbnails)
+        content = template.render(page=short, script=script, script_hash=digest).encode()
+        if len(content) <= MAX_PAGE_BYTES:
+            break
+    return content

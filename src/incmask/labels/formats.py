@@ -1,7 +1,0 @@
-"""Names of what labels can be exchanged with; cheap to import."""
-
-TARGETS = ("coco", "cvat", "label-studio", "labelme", "napari", "png")
-"""Tools and formats that pseudo-labels are written for and corrections are read from."""
-
-UNSURE = "unsure"
-"""The class of what the models do not agree on."""

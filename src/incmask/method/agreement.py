@@ -1,0 +1,359 @@
+"""From the predictions of several members to one label and the mask of pixels on which they disagree.
+
+One implementation serves NumPy arrays and torch tensors on any device. It only uses operations that are exact or
+correctly rounded, one element at a time and in a fixed order, so all of them agree bit for bit.
+"""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Literal, get_args
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from incmask.base.config import Task
+from incmask.base.errors import fail
+from incmask.method.channels import hard_votes, to_label
+from incmask.method.exact import Array, mean_of_image, mean_of_members, square_root
+from incmask.method.morphology import check_side, dilate, erode, nearest_ids
+from incmask.method.recipes import Vote
+
+Statistic = Literal["standard_deviation", "standard_error"]
+
+_PROBABILITY_SLACK = 1e-3  # averaged or half-precision probabilities may stray this far out of 0..1
+
+
+@dataclass(frozen=True)
+class Inconsistency:
+    """What the members agree on, and where they do not.
+
+    Attributes:
+        label: the agreed label. Binary: uint8 0/1 (*spatial). Multilabel: uint8 0/1 (K, *spatial). Multiclass: ids in
+            the members' dtype (*spatial), 0 where they disagree. Continuous: the mean, floating (*spatial).
+        inconsistent: bool (*spatial), True where the members disagree.
+    """
+
+    label: Array
+    inconsistent: Array
+
+
+def inconsistency(
+    labels: Array | Sequence[Array],
+    *,
+    task: Task,
+    erode_px: int = 0,
+    dilate_px: int = 0,
+    spatial_ndim: int | None = None,
+) -> Inconsistency:
+    """Compare the members' hard labels (paper, section 2.4.6, algorithms 1 and 2).
+
+    The mask is first eroded, then dilated, both by squares (cubes in 3D); the border of the image does neither
+    (section 2.4.6; Fig. 2). Pixels that the erosion frees get a class, as Fig. 3 shows, from the agreed pixels within
+    the erosion's own square:
+
+    - multiclass: the nearest class in chessboard distance, of equally near ones the lower id;
+    - binary and multilabel: foreground if an agreed foreground pixel of that channel lies within the square, else
+      background. A channel on which the members agree at that pixel keeps its label.
+
+    A label that the members agree on never changes, and the dilation leaves ``label`` alone: blocking zeroes it.
+
+    Args:
+        labels: the members stacked on axis 0, n >= 2, or a sequence of n arrays of one shape. Integers or bool:
+            binary 0/1 (n, *spatial); multilabel 0/1 (n, K, *spatial), channels right after the members; multiclass
+            ids >= 0 (n, *spatial).
+        task: how ``labels`` is to be read.
+        erode_px: side of the square that erodes the mask: odd; 0 and 1 leave it as it is.
+        dilate_px: side of the square that then dilates it: odd; 0 and 1 leave it as it is.
+        spatial_ndim: how many trailing axes the squares span; the axes before are a batch. None: all after the members
+            (and channels).
+
+    Raises:
+        IncmaskError: fewer than two members, labels that are no hard labels of the task, or a side that is even or
+            negative.
+    """
+    where = "inconsistency(labels)"
+    check_task(task, where)
+    check_side(erode_px, "erode_px")
+    check_side(dilate_px, "dilate_px")
+    labels = _stacked(labels, where, least=2)
+    xp, dtype = array_namespace(labels), labels.dtype
+    labels = _checked_labels(labels, task, where)
+    axes = _spatial_axes(labels.ndim - (2 if task == "multilabel" else 1), spatial_ndim, where)
+
+    if task == "multiclass":
+        disputed = reduce(operator.or_, (member != labels[0, ...] for member in labels[1:, ...]))
+        label = xp.where(disputed, xp.zeros_like(labels[0, ...]), labels[0, ...])
+        inconsistent = disputed
+    else:
+        everyone, anyone = reduce(operator.and_, labels), reduce(operator.or_, labels)
+        disputed = everyone != anyone  # per channel: 0 < S < n in algorithm 1's terms
+        label, dtype = everyone, xp.uint8
+        inconsistent = xp.any(disputed, axis=0) if task == "multilabel" else disputed
+
+    if erode_px > 1:
+        kept = erode(inconsistent, side_px=erode_px, axes=axes)
+        freed = inconsistent & ~kept
+        if task == "multiclass":
+            label = xp.where(freed, nearest_ids(label, inconsistent, side_px=erode_px, axes=axes), label)
+        else:
+            label = xp.where(freed & disputed, dilate(label, side_px=erode_px, axes=axes), label)
+        inconsistent = kept
+    if dilate_px > 1:
+        inconsistent = dilate(inconsistent, side_px=dilate_px, axes=axes)
+    return Inconsistency(xp.astype(label, dtype, copy=False), inconsistent)
+
+
+def continuous_inconsistency(
+    predictions: Array | Sequence[Array],
+    *,
+    threshold: float,
+    relative: bool = False,
+    statistic: Statistic = "standard_deviation",
+    spatial_ndim: int | None = None,
+) -> Inconsistency:
+    """Compare continuous predictions, such as depth or a denoised signal (paper, section 4).
+
+    Args:
+        predictions: the members stacked on axis 0, n >= 2, or a sequence of n arrays of one shape: (n, *any). Computed
+            in float64 where they are float64, else in float32.
+        threshold: >= 0, in the predictions' unit; ``inconsistent`` is where the statistic is greater.
+        relative: take ``threshold`` as a multiple of the statistic's mean over the image.
+        statistic: the population standard deviation over the members (division by n), or the standard error, which is
+            this divided by sqrt(n).
+        spatial_ndim: how many trailing axes make an image, for ``relative``; None: all after the members.
+
+    Raises:
+        IncmaskError: fewer than two members, complex numbers, or a threshold below 0.
+    """
+    where = "continuous_inconsistency(predictions)"
+    if not threshold >= 0:
+        raise fail(where, f"threshold is {threshold}, expected 0 or more", "give a threshold of 0 or more")
+    if statistic not in get_args(Statistic):
+        raise fail(where, f"unknown statistic {statistic!r}", f"choose one of {', '.join(get_args(Statistic))}")
+    predictions = _floating(_stacked(predictions, where, least=2), where)
+    axes = _spatial_axes(predictions.ndim - 1, spatial_ndim, where)
+    xp = array_namespace(predictions)
+
+    num_members = predictions.shape[0]
+    mean = mean_of_members(predictions)
+    spread = square_root(reduce(operator.add, ((member - mean) ** 2 for member in predictions)) / num_members)
+    if statistic == "standard_error":
+        spread = spread / num_members**0.5
+    limit = xp.asarray(threshold, dtype=spread.dtype, device=device(spread))
+    return Inconsistency(mean, spread > (limit * mean_of_image(spread, len(axes)) if relative else limit))
+
+
+def hard_labels(probabilities: Array, *, task: Task) -> Array:
+    """Turn probabilities into votes: > 0.5, or the likeliest class, the lowest of equals (paper, section 2.4.6).
+
+    Args:
+        probabilities: (n, C, *spatial) in 0..1; n members, or a batch of one member. Binary: C = 1.
+        task: how to read the channels.
+
+    Returns:
+        Binary: uint8 0/1 (n, *spatial). Multilabel: uint8 0/1 (n, C, *spatial). Multiclass: ids 0..C-1 (n, *spatial),
+        uint8 up to 256 classes, else int32.
+
+    Raises:
+        IncmaskError: no probabilities, or a number of channels that the task does not have.
+    """
+    where = "hard_labels(probabilities)"
+    return _voted(_checked_probabilities(probabilities, task, where), task)
+
+
+def soft_vote(probabilities: Array | Sequence[Array], *, task: Task) -> Array:
+    """Average the members' probabilities, then vote: the ensembles ME and IE (paper, section 2.4.6).
+
+    Args:
+        probabilities: n >= 1 members (n, C, *spatial) in 0..1, or a sequence of n arrays. Binary: C = 1.
+        task: how to read the channels.
+
+    Returns:
+        As ``hard_labels`` without the members' axis.
+
+    Raises:
+        IncmaskError: no probabilities, or a number of channels that the task does not have.
+    """
+    where = "soft_vote(probabilities)"
+    probabilities = _checked_probabilities(_stacked(probabilities, where, least=1), task, where)
+    return _voted(mean_of_members(probabilities)[None, ...], task)[0, ...]
+
+
+def check_task(task: str, where: str) -> None:
+    """Refuse a task that is none of ``Task``.
+
+    Raises:
+        IncmaskError: the task is unknown.
+    """
+    if task not in get_args(Task):
+        raise fail(where, f"unknown task {task!r}", f"choose one of {', '.join(get_args(Task))}")
+
+
+def _stacked(members: Array | Sequence[Array], where: str, *, least: int) -> Array:
+    """Give the members as one array with at least ``least`` of them on axis 0."""
+    listed = list(members) if isinstance(members, list | tuple) else None
+    if listed is not None and len(listed) < least:
+        raise fail(where, f"{len(listed)} members, expected {least} or more", "give the predictions of more models")
+    try:
+        xp = array_namespace(*(listed or [members]))
+    except TypeError as error:
+        raise fail(where, "expected NumPy arrays or torch tensors, all of one kind", "convert them first") from error
+    if listed is not None and len(shapes := {tuple(member.shape) for member in listed}) > 1:
+        raise fail(where, f"members of different shapes {sorted(shapes)}", "give all members the same shape")
+    if listed is not None and len(devices := {str(device(member)) for member in listed}) > 1:
+        raise fail(where, f"members on different devices {sorted(devices)}", "move them to one device")
+    stack: Array = xp.stack(listed) if listed is not None else members
+    if stack.ndim < 2:
+        raise fail(where, f"{stack.ndim} axes, expected members and one or more axes each", "stack them on axis 0")
+    if stack.shape[0] < least:
+        raise fail(where, f"{stack.shape[0]} members, expected {least} or more", "stack the members on axis 0")
+    return stack
+
+
+def _checked_labels(labels: Array, task: Task, where: str) -> Array:
+    """Give the labels in a dtype to compute with."""
+    xp = array_namespace(labels)
+    kinds = "integral" if task == "multiclass" else ("bool", "integral")
+    if not xp.isdtype(labels.dtype, kinds):
+        expected = "integer ids" if task == "multiclass" else "integers 0/1 or bool"
+        raise fail(where, f"labels are {labels.dtype}, expected {expected}", "vote first, with hard_labels(...)")
+    if task == "multilabel" and labels.ndim < 3:
+        raise fail(where, f"{labels.ndim} axes, expected (members, channels, *spatial)", "add the axis that lacks")
+    if xp.isdtype(labels.dtype, "bool") or 0 in labels.shape:
+        return labels
+    if xp.isdtype(labels.dtype, "unsigned integer") and labels.dtype != xp.uint8:
+        labels = xp.astype(labels, xp.int64)  # torch can do next to nothing with the wide unsigned integers
+    if labels.dtype != xp.uint8 and (least := int(xp.min(labels))) < 0:
+        raise fail(where, f"labels hold {least}, expected 0 or more", "give unlabelled pixels an id of their own")
+    if task != "multiclass" and (most := int(xp.max(labels))) > 1:
+        raise fail(where, f"{task} labels hold {most}, expected 0 and 1 only", "convert them, e.g. labels > 0")
+    return labels
+
+
+def _spatial_axes(available: int, spatial_ndim: int | None, where: str) -> range:
+    """Give the trailing axes of an image, counted from the end."""
+    if spatial_ndim is None:
+        spatial_ndim = available
+    if not 1 <= spatial_ndim <= available:
+        raise fail(where, f"spatial_ndim is {spatial_ndim}, the labels allow 1 to {available}", "give one of these")
+    return range(-spatial_ndim, 0)
+
+
+def _floating(values: Array, where: str) -> Array:
+    """Give values as float64 where they are, else as float32, which half precision and integers are summed in."""
+    xp = array_namespace(values)
+    if xp.isdtype(values.dtype, "complex floating"):
+        raise fail(where, f"values are {values.dtype}, expected real numbers", "give real numbers")
+    return values if values.dtype == xp.float64 else xp.astype(values, xp.float32)
+
+
+def _checked_probabilities(probabilities: Array, task: Task, where: str) -> Array:
+    check_task(task, where)
+    try:
+        xp = array_namespace(probabilities)
+    except TypeError as error:
+        raise fail(where, "expected a NumPy array or a torch tensor", "convert it first") from error
+    if probabilities.ndim < 3:
+        raise fail(where, f"{probabilities.ndim} axes, expected (n, channels, *spatial)", "add the axis that lacks")
+    if not xp.isdtype(probabilities.dtype, "real floating"):
+        raise fail(where, f"values are {probabilities.dtype}, expected floating probabilities", "do not round them")
+    channels = probabilities.shape[1]
+    if (task == "binary") != (channels == 1) and task != "multilabel":
+        expected = "1" if task == "binary" else "2 or more"
+        raise fail(where, f"{channels} channels on axis 1, {task} has {expected}", "check the task and the axes")
+    # Asked this way round since a NaN fails every comparison, and must not pass.
+    if 0 not in probabilities.shape and not (
+        (xp.min(probabilities) >= -_PROBABILITY_SLACK) & (xp.max(probabilities) <= 1 + _PROBABILITY_SLACK)
+    ):
+        raise fail(where, "values outside 0..1 or not a number", "apply the sigmoid or softmax first")
+    return _floating(probabilities, where)
+
+
+def _voted(probabilities: Array, task: Task) -> Array:
+    xp = array_namespace(probabilities)
+    if task == "multiclass":
+        ids = xp.uint8 if probabilities.shape[1] <= 256 else xp.int32
+        return xp.astype(xp.argmax(probabilities, axis=1), ids)
+    votes = xp.astype(probabilities > 0.5, xp.uint8)
+    return votes[:, 0, ...] if task == "binary" else votes
+
+
+def disagreement(votes: np.ndarray, *, task: Task) -> np.ndarray:
+    """Give the share of members that are off the majority at each pixel.
+
+    It is above 0 exactly where ``Prediction.inconsistent`` is True. A vote for the masked class is for no class and
+    therefore always off. Classes that may overlap are looked at one by one, and the most disputed one counts: a mean
+    over classes would tell less the more of them there are.
+
+    Args:
+        votes: uint8, (n, H, W) or (n, H, W, K), as ``hard_votes`` gives them.
+        task: how to read them.
+
+    Returns:
+        float32, (H, W), 0 to 1 (binary and multilabel: to 0.5); 0 for a single member.
+    """
+    num_members = len(votes)
+    if num_members == 1:
+        return np.zeros(votes.shape[1:3], np.float32)
+    # Small numbers: this is done for every pixel of every image.
+    if task == "multiclass":
+        supporters = np.zeros(votes.shape[1:], np.uint16)
+        for class_id in range(1, int(votes.max(initial=0)) + 1):
+            np.maximum(supporters, (votes == class_id).sum(0, dtype=np.uint16), out=supporters)
+        off = num_members - supporters
+    else:
+        foreground = votes.sum(0, dtype=np.uint16)
+        off = np.minimum(foreground, num_members - foreground)
+        off = off.max(-1) if task == "multilabel" else off
+    return (np.arange(num_members + 1, dtype=np.float32) / np.float32(num_members))[off]
+
+
+def combine(members: np.ndarray, *, task: Task, vote: Vote, erode_px: int = 0, dilate_px: int = 0) -> Inconsistency:
+    """Turn members' probabilities into a pseudo-label and the mask of disputed pixels.
+
+    Args:
+        members: float, (n, N, C, H, W) as the networks give them; multiclass channel 0 is the masked class.
+            A single one answers alone, and nothing is disputed.
+        task: what the channels mean.
+        vote: hard votes, or the mean probability for multilabel and multiclass (paper section 2.2).
+        erode_px, dilate_px: sides of the squares, as for ``inconsistency``.
+
+    Returns:
+        label uint8 (N, H, W) or (N, H, W, K), the likeliest class also where disputed, except that a
+        disputed binary pixel is background (algorithm 1); inconsistent bool (N, H, W).
+    """
+    mean = members.mean(0)
+    if len(members) == 1:
+        return Inconsistency(to_label(mean, task), np.zeros((len(mean), *mean.shape[2:]), bool))
+    if task == "binary":
+        return agreement(hard_votes(members, task), task=task, erode_px=erode_px, dilate_px=dilate_px)
+    likeliest = to_label(mean, task)
+    agreed = agreement(hard_votes(members, task), task=task, erode_px=erode_px, dilate_px=dilate_px)
+    disputed = agreed.inconsistent[..., None] if task == "multilabel" else agreed.inconsistent
+    label = likeliest if vote.soft else np.where(disputed, likeliest, agreed.label).astype(np.uint8)
+    return Inconsistency(label, agreed.inconsistent)
+
+
+def agreement(votes: np.ndarray, *, task: Task, erode_px: int = 0, dilate_px: int = 0) -> Inconsistency:
+    """Compare hard votes (n, N, H, W) or (n, N, H, W, K), as ``hard_votes`` gives them, n >= 2.
+
+    Returns:
+        label uint8 (N, H, W) or (N, H, W, K), real ids, 0 where disputed; inconsistent bool (N, H, W), True also
+        where all take a multiclass pixel for masked.
+    """
+    if task == "multilabel":
+        votes = np.moveaxis(votes, -1, 1)
+    if task == "multiclass":
+        nothing = (votes == 0).all(0)
+        if nothing.any():
+            # Make the first one dissent.
+            votes = votes.copy()
+            votes[0][nothing] = 1
+    record = inconsistency(votes, task=task, erode_px=erode_px, dilate_px=dilate_px, spatial_ndim=2)
+    if task == "multilabel":
+        return Inconsistency(np.moveaxis(record.label, 0, -1), record.inconsistent)
+    if task == "multiclass":
+        return Inconsistency(np.maximum(record.label, 1) - 1, record.inconsistent)
+    return record

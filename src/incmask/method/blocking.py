@@ -1,0 +1,106 @@
+"""Blank the inconsistent pixels of a pseudo-labelled pair, and decide whether the pair is admitted (section 2.4.6)."""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from incmask.base.config import Task
+from incmask.base.errors import fail
+from incmask.method.agreement import check_task
+
+AdmissionRule = Literal["label_exceeds_mask", "confident_empty_too", "all"]
+"""label_exceeds_mask: the paper's; confident_empty_too: images agreed to be empty as well; all: every pair."""
+
+
+def block_image(image: NDArray, inconsistent: NDArray[np.bool_]) -> NDArray:
+    """Set the inconsistent pixels to 0 in all channels (paper, section 2.4.6).
+
+    Args:
+        image: (..., H, W, C), channels last.
+        inconsistent: bool (..., H, W).
+
+    Returns:
+        A new array of the image's shape and dtype.
+
+    Raises:
+        IncmaskError: the mask is not bool or does not fit the image.
+    """
+    _check_mask(image.shape[:-1], inconsistent, "block_image(image)")
+    return _zeroed(image, inconsistent[..., None])
+
+
+def block_label(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task) -> NDArray:
+    """Set the inconsistent pixels to 0 in the label (paper, section 2.4.6).
+
+    Args:
+        label: binary 0/1 or multiclass ids (..., H, W), in which 0 then means what the caller keeps it for; multilabel
+            0/1 (..., H, W, K), all channels of a pixel being blocked.
+        inconsistent: bool (..., H, W).
+        task: how to read ``label``.
+
+    Returns:
+        A new array of the label's shape and dtype.
+
+    Raises:
+        IncmaskError: the mask is not bool or does not fit the label.
+    """
+    where = "block_label(label)"
+    check_task(task, where)
+    _check_mask(label.shape[:-1] if task == "multilabel" else label.shape, inconsistent, where)
+    return _zeroed(label, inconsistent[..., None] if task == "multilabel" else inconsistent)
+
+
+def admitted(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task, rule: AdmissionRule) -> NDArray[np.bool_]:
+    """Decide which pairs enter the combined data (paper, sections 2.4.6 and 3.11).
+
+    Only binary pairs are ever turned away. ``label_exceeds_mask``: the foreground pixels outside the mask must
+    outnumber the mask's pixels. ``confident_empty_too`` admits besides the images without foreground and with an empty
+    mask: that there is nothing to find is something to learn.
+
+    Args:
+        label: (..., H, W), or (..., H, W, K) for multilabel; blocked or not, the answer is the same.
+        inconsistent: bool (..., H, W).
+        task: how to read ``label``.
+        rule: which pairs to admit.
+
+    Returns:
+        bool over the leading axes; without any, an array of no axes.
+
+    Raises:
+        IncmaskError: an unknown rule, a mask that is not bool or does not fit, or a binary label that is not 0/1.
+    """
+    where = "admitted(label)"
+    check_task(task, where)
+    if rule not in get_args(AdmissionRule):
+        raise fail(where, f"unknown rule {rule!r}", f"choose one of {', '.join(get_args(AdmissionRule))}")
+    _check_mask(label.shape[:-1] if task == "multilabel" else label.shape, inconsistent, where)
+    if task != "binary" or rule == "all":
+        return np.ones(inconsistent.shape[:-2], dtype=bool)
+    if label.max(initial=0) > 1:
+        raise fail(where, f"binary labels hold {label.max()}, expected 0 and 1 only", "convert them, e.g. labels > 0")
+    foreground_px = np.count_nonzero((label != 0) & ~inconsistent, axis=(-2, -1))
+    inconsistent_px = np.count_nonzero(inconsistent, axis=(-2, -1))
+    exceeds = np.asarray(foreground_px > inconsistent_px)
+    if rule == "label_exceeds_mask":
+        return exceeds
+    return np.asarray(exceeds | ((foreground_px == 0) & (inconsistent_px == 0)))
+
+
+def _check_mask(shape: tuple[int, ...], inconsistent: NDArray[np.bool_], where: str) -> None:
+    if inconsistent.dtype != np.bool_:
+        raise fail(where, f"the mask is {inconsistent.dtype}, expected bool", "convert it with .astype(bool)")
+    if inconsistent.shape != shape or len(shape) < 2:
+        raise fail(where, f"the mask is {inconsistent.shape}, expected (..., H, W) {shape}", "check axes and task")
+
+
+def _zeroed(values: NDArray, mask: NDArray[np.bool_]) -> NDArray:
+    if np.issubdtype(values.dtype, np.floating):
+        return np.where(mask, values.dtype.type(0), values)  # 0 times infinity or NaN is no 0
+    return values * ~mask  # twice as fast
+
+
+def foreground_fraction(label: np.ndarray, inconsistent: np.ndarray | None, *, task: Task) -> np.ndarray:
+    """Share of each image's pixels with a class other than background, disputed ones left out: (N,), 0 to 1."""
+    foreground = label.any(-1) if task == "multilabel" else label > 0
+    return (foreground if inconsistent is None else foreground & ~inconsistent).mean((1, 2))

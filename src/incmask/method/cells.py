@@ -1,0 +1,144 @@
+"""Cells: found in a label, counted by type, compared with the truth (paper, appendix A.1), and drawn as discs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from incmask.base.config import IGNORED
+from incmask.base.errors import fail
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_CELL_WINDOW_PX = 6
+_LEAST_RADIUS_PX, _MOST_RADIUS_PX = 3, 8
+
+
+@dataclass(frozen=True)
+class CellChannels:
+    """Which channels of a multilabel label tell of cells.
+
+    Attributes:
+        position: the channel that marks the cells' places.
+        cell_classes: the channels of the T cell types: all others.
+    """
+
+    position: int
+    cell_classes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of one image, M of them.
+
+    Attributes:
+        centres_yx: float64 (M, 2), in pixels.
+        types: int64 (M,), the place in ``cell_classes``; -1 where unclear.
+        counts: int64 (T,), cells of each type, without the unclear.
+    """
+
+    centres_yx: Floats
+    types: Ints
+    counts: Ints
+
+
+def cell_channels(class_names: Sequence[str], position_class: str | None) -> CellChannels | None:
+    """Find the channels that cells are counted in; None where no class marks positions, or no other is a type.
+
+    Raises:
+        IncmaskError: no class is named ``position_class``.
+    """
+    if position_class is None:
+        return None
+    if position_class not in class_names:
+        raise fail("position class", f"no class is named {position_class!r}", f"choose one of {', '.join(class_names)}")
+    position = list(class_names).index(position_class)
+    others = tuple(index for index in range(len(class_names)) if index != position)
+    return CellChannels(position, others) if others else None
+
+
+def count_cells(label: NDArray, *, position: int, cell_classes: Sequence[int]) -> Cells:
+    """Find the cells and their types (paper, appendix A.1).
+
+    The position channel is eroded by a 3×3 square (the border does not erode); what then hangs together edge to edge
+    is a cell. Its type is the class with the most foreground in the 6×6 pixels around its centroid: from 3 before the
+    nearest pixel to 2 after it, clipped to the image. Equal or no foreground leaves the type unclear.
+
+    Args:
+        label: 0/1 (H, W, K).
+        position: channel that marks the cells' places.
+        cell_classes: channels of the T cell types, one or more.
+
+    Raises:
+        IncmaskError: the label has other axes or lacks a channel named, or no cell type is given.
+    """
+    if not cell_classes:
+        raise fail("count_cells(label)", "no cell type is given", "name one channel or more in cell_classes")
+    if label.ndim != 3 or not all(0 <= channel < label.shape[-1] for channel in (position, *cell_classes)):
+        raise fail("count_cells(label)", f"shape {label.shape}", f"give (H, W, K) with {position}, {cell_classes} < K")
+    kept = ndimage.binary_erosion(label[..., position] == 1, structure=np.ones((3, 3)), border_value=1)
+    components, num_cells = ndimage.label(kept)
+    centres = ndimage.center_of_mass(kept, components, range(1, num_cells + 1))
+    centres_yx = np.array(centres, dtype=np.float64).reshape(num_cells, 2)
+    foreground = label[..., list(cell_classes)] == 1
+    types = np.full(num_cells, -1, dtype=np.int64)
+    for index, (top, left) in enumerate(np.floor(centres_yx + 0.5).astype(int) - _CELL_WINDOW_PX // 2):
+        rows, columns = (slice(max(start, 0), start + _CELL_WINDOW_PX) for start in (top, left))
+        area = foreground[rows, columns].sum(axis=(0, 1))
+        if area.max() > 0 and (area == area.max()).sum() == 1:
+            types[index] = area.argmax()
+    return Cells(centres_yx, types, np.bincount(types[types >= 0], minlength=len(cell_classes)).astype(np.int64))
+
+
+def mean_cell_count_error(
+    predictions: NDArray, truths: NDArray, *, position: int, cell_classes: Sequence[int]
+) -> float:
+    """Give the mean over images of the sum over cell types of |true - predicted count| (equation A1).
+
+    Args:
+        predictions: 0/1 (N, H, W, K), N >= 1.
+        truths: the same, and ``IGNORED`` where neither stack is to have anything.
+        position: channel that marks the cells' places.
+        cell_classes: channels of the cell types.
+
+    Raises:
+        IncmaskError: no image, shapes that differ, or a channel that lacks.
+    """
+    if predictions.shape != truths.shape or len(truths) == 0:
+        raise fail("mean_cell_count_error", f"shapes {predictions.shape} and {truths.shape}", "give two equal stacks")
+    predictions = np.where(truths == IGNORED, 0, predictions)
+    errors = [
+        np.abs(
+            count_cells(truth, position=position, cell_classes=cell_classes).counts
+            - count_cells(prediction, position=position, cell_classes=cell_classes).counts
+        ).sum()
+        for prediction, truth in zip(predictions, truths, strict=True)
+    ]
+    return float(np.mean(errors))
+
+
+def redraw_positions(centres_yx: Floats, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Draw a disc for each cell: radius a quarter of the way to its neighbour, floored, within 3 to 8; alone 8.
+
+    Args:
+        centres_yx: (M, 2) in pixels; a disc is drawn around the nearest pixel.
+        shape: (H, W).
+
+    Returns:
+        uint8 0/1 (H, W).
+    """
+    mask = np.zeros(shape, dtype=np.uint8)
+    radii = np.full(len(centres_yx), _MOST_RADIUS_PX)
+    if len(centres_yx) > 1:
+        distances = cKDTree(centres_yx).query(centres_yx, k=2)[0][:, 1]
+        radii = np.clip(distances // 4, _LEAST_RADIUS_PX, _MOST_RADIUS_PX).astype(int)
+    for (y, x), radius in zip(np.floor(np.asarray(centres_yx) + 0.5).astype(int), radii, strict=True):
+        top, left = max(y - radius, 0), max(x - radius, 0)
+        part = mask[top : max(y + radius + 1, 0), left : max(x + radius + 1, 0)]
+        rows, columns = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+        part[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = 1
+    return mask

@@ -1,0 +1,44 @@
+"""What grows with the generation, and how long each approach trains (paper sections 2.4.7 and 2.6)."""
+
+from incmask.base.config import Settings, resolve_settings
+from incmask.method.recipes import BestCandidate, Recipe
+
+
+def width_of(recipe: Recipe, settings: Settings, generation: int) -> float:
+    """Width factor of a generation's networks; 0 is the base (paper section 2.6.1)."""
+    grows = recipe.width == "growing" and generation > 0
+    return settings.width + settings.width_step * (generation - 1 if grows else 0)
+
+
+def training_settings(recipe: Recipe, settings: Settings, *, num_pairs: int, num_full: int) -> Settings:
+    """The settings of a student, where its approach asks for others than the run's.
+
+    Args:
+        recipe: the approach.
+        settings: of the run.
+        num_pairs: images that it learns from.
+        num_full: images that it would learn from if all had true masks.
+    """
+    one_pass = settings.steps_per_epoch == 0
+    full_steps = max(1, num_full // settings.batch_size)
+    changes: dict[str, object] = {}
+    if recipe.labelled == "strong":
+        modern = resolve_settings()
+        changes |= {name: getattr(modern, name) for name in _HOW_TO_TRAIN}
+        changes |= {"steps_per_epoch": full_steps} if one_pass else {}
+    if recipe.objective == "consistency":
+        # The paper trains twice as long, and by the loss (section 2.4.3).
+        changes |= {"select_by": "loss"} | ({"epochs": 2 * settings.epochs} if one_pass else {})
+    if isinstance(recipe.labeller, BestCandidate) and one_pass:
+        least = max(1, int(full_steps * recipe.labeller.least_steps))
+        changes |= {"steps_per_epoch": least} if num_pairs // settings.batch_size < least else {}
+    return settings.model_copy(update=changes)
+
+
+_HOW_TO_TRAIN = ("schedule", "warmup_fraction", "batch_norm_momentum", "average_decay", "loss", "redraw", "select_by")
+"""What the strong baseline takes from the default preset."""
+
+
+def num_generations_of(recipe: Recipe, settings: Settings) -> int:
+    """Generations after the base models; without pseudo-labels there is nothing to repeat."""
+    return settings.num_generations if recipe.labeller else int(recipe.teachers is not None)

@@ -1,0 +1,115 @@
+"""Losses of a segmentation, averaged over the pixels that count."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from incmask.base.config import Settings
+from incmask.base.errors import fail
+
+TASKS = ("binary", "multilabel", "multiclass")
+LOSSES = ("mse", "cross_entropy", "cross_entropy_dice")
+
+_DICE_SMOOTHING = 1.0
+
+
+def segmentation_loss(logits: Tensor, target: Tensor, *, task: str, kind: str, weight: Tensor | None = None) -> Tensor:
+    """Compare logits with a target; the mean over pixels, each counting as much as its weight.
+
+    Args:
+        logits: ``(N, C, H, W)``, any float type; computed in float32.
+        target: binary ``(N, H, W)`` of 0 and 1 (C is 1); multilabel ``(N, C, H, W)`` of 0 and 1; multiclass
+            ``(N, H, W)`` class indices below C. Any integer type or bool. Where the weight is 0 any value may stand.
+        task: which of these.
+        kind: ``"mse"`` of the sigmoid (multiclass: of the softmax against one-hot, averaged over classes),
+            ``"cross_entropy"``, or ``"cross_entropy_dice"``: that plus 1 minus the soft Dice with smoothing 1,
+            taken over the whole batch for each class, then averaged over classes.
+        weight: 0 or more, bool or float, ``(N, H, W)``, or for multilabel also ``(N, C, H, W)``; None counts all
+            pixels alike.
+
+    Returns:
+        A scalar of type float32; 0, with gradients of 0, where no pixel counts. MSE for binary and multilabel and
+        cross-entropy for multiclass are the paper's (section 2.6.2).
+
+    Raises:
+        IncmaskError: an unknown task or kind.
+        ValueError: shapes other than these.
+    """
+    for name, given, known in (("task", task, TASKS), ("loss", kind, LOSSES)):
+        if given not in known:
+            raise fail(name, f"{given!r} is unknown", f"choose one of {', '.join(known)}")
+    _check_shapes(logits, target, task=task, weight=weight)
+    logits = logits.float()
+    if task == "binary":
+        target = target[:, None]
+    weight = _expand(weight, target)
+    # Ignored pixels may hold any value, an index that is no class among them.
+    target = torch.where(weight > 0, target, torch.zeros((), dtype=target.dtype, device=target.device))
+    if task == "multiclass":
+        return _multiclass(logits, target.long(), weight, kind)
+    return _independent(logits, target.float(), weight, kind)
+
+
+def _independent(logits: Tensor, target: Tensor, weight: Tensor, kind: str) -> Tensor:
+    if kind == "mse":
+        return _mean((logits.sigmoid() - target).square(), weight)
+    loss = _mean(functional.binary_cross_entropy_with_logits(logits, target, reduction="none"), weight)
+    return loss + _dice_loss(logits.sigmoid(), target, weight) if kind == "cross_entropy_dice" else loss
+
+
+def _multiclass(logits: Tensor, target: Tensor, weight: Tensor, kind: str) -> Tensor:
+    if kind == "cross_entropy":
+        return _mean(functional.cross_entropy(logits, target, reduction="none"), weight)
+    one_hot = functional.one_hot(target, logits.shape[1]).movedim(-1, 1).float()
+    if kind == "mse":
+        return _mean((logits.softmax(1) - one_hot).square().mean(1), weight)
+    loss = _mean(functional.cross_entropy(logits, target, reduction="none"), weight)
+    return loss + _dice_loss(logits.softmax(1), one_hot, weight[:, None])
+
+
+def _mean(loss: Tensor, weight: Tensor) -> Tensor:
+    total = weight.sum()
+    return (loss * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+
+def _dice_loss(probability: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """One minus the mean over classes of (2 I + 1) / (A + B + 1), all ``(N, C, H, W)``."""
+    pixels = (0, 2, 3)
+    intersection = (probability * target * weight).sum(pixels)
+    both = ((probability + target) * weight).sum(pixels)
+    return 1 - ((2 * intersection + _DICE_SMOOTHING) / (both + _DICE_SMOOTHING)).mean()
+
+
+def _expand(weight: Tensor | None, target: Tensor) -> Tensor:
+    """Give the weight the target's shape."""
+    if weight is None:
+        return torch.ones(target.shape, device=target.device)
+    weight = weight.float()
+    return (weight[:, None] if weight.ndim < target.ndim else weight).expand(target.shape)
+
+
+def _check_shapes(logits: Tensor, target: Tensor, *, task: str, weight: Tensor | None) -> None:
+    if logits.ndim != 4 or (task == "binary" and logits.shape[1] != 1):
+        expected = "(N, 1, H, W)" if task == "binary" else "(N, C, H, W)"
+        raise ValueError(f"segmentation_loss: logits of a {task} task must be {expected}, got {tuple(logits.shape)}")
+    num, _, height, width = logits.shape
+    pixels = (num, height, width)
+    expected_target = logits.shape if task == "multilabel" else pixels
+    if target.shape != expected_target:
+        raise ValueError(
+            f"segmentation_loss: target of a {task} task must be {tuple(expected_target)}, got {tuple(target.shape)}"
+        )
+    if weight is not None and weight.shape not in (pixels, expected_target):
+        raise ValueError(f"segmentation_loss: weight must be {pixels}, got {tuple(weight.shape)}")
+
+
+def selects_by_loss(settings: Settings, task: str) -> bool:
+    """Whether validation chooses by loss; ``auto`` is the paper's choice: by loss for multilabel, else by score."""
+    return settings.select_by == "loss" or (settings.select_by == "auto" and task == "multilabel")
+
+
+def loss_of(settings: Settings, task: str) -> str:
+    """The loss that is meant by the settings; ``auto`` is the paper's (section 2.6.2)."""
+    if settings.loss != "auto":
+        return settings.loss
+    return "cross_entropy" if task == "multiclass" else "mse"

@@ -1,0 +1,136 @@
+"""What each model learns from: the labelled part, and in later generations the pseudo-labelled pairs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from incmask.base.config import Settings, Task
+from incmask.method.augment import Strength
+from incmask.method.profiles import Profile
+from incmask.method.recipes import Blocking, Recipe
+
+NUM_AUGMENTED_COPIES = 9
+"""Copies of each labelled image beside itself, in an augmented labelled part (paper section 2.3.3)."""
+
+_ROUNDING = 1e-9
+"""So that a share that is reached exactly asks for no further copy."""
+
+
+ROW = np.dtype([("source", "u1"), ("index", "<i4"), ("strength", "i1"), ("seed", "<u4")])
+"""One training example: which source, which image of it, which entry of the strengths (-1: as it is),
+and the seed of its augmentation. Copies of an image are rows that differ in their seeds alone."""
+
+PLAIN = -1
+
+
+@dataclass(frozen=True)
+class Source:
+    """Stacks on disk, of which single rows are read.
+
+    Attributes:
+        images: ``.npy``, uint8, (N, H, W, C).
+        labels: ``.npy``, uint8, (N, H, W) class ids or (N, H, W, K) for multilabel; 255: no label.
+        inconsistent: ``.npy``, bool, (N, H, W): pixels on which the teachers disagreed; None: nowhere.
+    """
+
+    images: Path
+    labels: Path
+    inconsistent: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The combined data (CD) of one generation: the labelled part and the pseudo-labelled pairs.
+
+    Attributes:
+        sources: stacks that the rows point into.
+        strengths: augmentation maxima that the rows point into.
+        rows: array of ``ROW``, in no particular order.
+        task: what the labels mean.
+        blocking: what is done to inconsistent pixels.
+    """
+
+    sources: tuple[Source, ...]
+    strengths: tuple[Strength, ...]
+    rows: np.ndarray
+    task: Task
+    blocking: Blocking | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images that go into a training set.
+
+    Attributes:
+        source: where they are.
+        rows: which of them.
+        copies: how often each of them is used; None: once.
+    """
+
+    source: Source
+    rows: Sequence[int]
+    copies: Sequence[int] | None = None
+
+
+def mix(
+    recipe: Recipe,
+    *,
+    labelled: Sequence[Part],
+    pseudo: Part | None,
+    generation: int,
+    profile: Profile,
+    settings: Settings,
+    task: Task,
+) -> TrainingSet:
+    """Put the combined data (CD) of a generation together (paper section 2.4).
+
+    The labelled part is never augmented unless the recipe has augmented copies of it or is the strong
+    baseline, or the setting ``augment = "everything"`` asks for it. Each of its images stands there once, or as
+    often as it takes to reach the setting ``labelled_share``.
+
+    Args:
+        recipe: which parts, and which of them are augmented.
+        labelled: images with true labels.
+        pseudo: admitted pairs; None in a base recipe.
+        generation: counted from 1; 0 for a base recipe.
+        profile: augmentation maxima.
+        settings: ``augment``, ``labelled_share`` and ``seed``.
+        task: what the labels mean.
+    """
+    weakest, growing, strongest = range(3)
+    strengths = (profile.strength(1), profile.strength(max(generation, 1)), profile.strongest)
+    unless_everything = weakest if settings.augment == "everything" else PLAIN
+
+    sources: list[Source] = []
+    chunks: list[np.ndarray] = []
+
+    def add(part: Part, strength: int, *, copies: Sequence[int] | None = None) -> None:
+        if part.source not in sources:
+            sources.append(part.source)
+        indices = np.repeat(np.asarray(part.rows, np.int64), 1 if copies is None else copies)
+        chunk = np.zeros(len(indices), ROW)
+        chunk["source"], chunk["index"], chunk["strength"] = sources.index(part.source), indices, strength
+        chunks.append(chunk)
+
+    for part in labelled:
+        add(part, weakest if recipe.labelled == "strong" else unless_everything)
+        if recipe.labelled == "augmented":
+            for _ in range(NUM_AUGMENTED_COPIES):
+                add(part, strongest)
+    num_chunks = len(chunks)
+    if pseudo is not None:
+        if recipe.keep_plain:
+            add(pseudo, unless_everything)
+        add(pseudo, growing if recipe.augment == "growing" else unless_everything, copies=pseudo.copies)
+        num_labelled = sum(len(chunk) for chunk in chunks[:num_chunks])
+        num_pseudo = sum(len(chunk) for chunk in chunks[num_chunks:])
+        wanted = settings.labelled_share / (1 - settings.labelled_share) * num_pseudo
+        chunks = chunks[:num_chunks] * max(1, math.ceil(wanted / num_labelled - _ROUNDING)) + chunks[num_chunks:]
+
+    rows = np.concatenate(chunks)
+    generator = np.random.default_rng([settings.seed, generation])
+    rows["seed"] = generator.integers(0, 2**32, len(rows), dtype=np.uint32)
+    return TrainingSet(tuple(sources), strengths, rows, task, recipe.blocking)

@@ -1,0 +1,162 @@
+"""What an EvalNet is given and learns, and how its outputs become one score (paper sections 2.4.5, 2.4.8 and 2.7)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from incmask.base.config import IGNORED, Task
+from incmask.base.errors import fail
+from incmask.method.agreement import check_task
+from incmask.method.blocking import block_label
+from incmask.method.metrics import count, iou
+
+Label = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+_DETECTED = 0.5
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The truth about N labels of K classes; for multiclass the masked class is none of them.
+
+    Attributes:
+        iou: float32 (N, K) in 0..1; 1 for a class in neither the label nor the truth.
+        detected: bool (N, K), whether the class counts in the image's score.
+    """
+
+    iou: Floats
+    detected: Mask
+
+
+def targets(label: Label, truth: Label, inconsistent: Mask | None, *, task: Task, num_classes: int) -> Targets:
+    """Compare labels with the truth (paper sections 2.4.5 and 2.4.8).
+
+    The IoU is that of the blocked label with the whole truth: a blocked pixel predicts nothing and so costs each class
+    that is truly there. Whether a class is detected depends on the truth:
+
+    - without a mask: it has more than 1 % of the image's pixels;
+    - under a mask: at least 30 % of its true pixels are outside the mask, or those outside make up at least 10 % of the
+      image; never a class without true pixels.
+
+    Args:
+        label: binary 0/1 or multiclass ids 0..K-1 (N, H, W); multilabel 0/1 (N, H, W, K). Any other value predicts
+            nothing.
+        truth: the same, and 255 where a pixel is not labelled: it counts in no IoU and for no class, but as one of the
+            image's pixels.
+        inconsistent: bool (N, H, W), True where blocked; None: the labels were made without a mask.
+        task: how to read the labels.
+        num_classes: K; binary: 1.
+
+    Raises:
+        IncmaskError: shapes or types that do not fit, or another value in ``truth``.
+    """
+    prediction = _blocked(label, inconsistent, task=task, num_classes=num_classes)
+    if task == "multiclass":
+        prediction = prediction - 1  # 0, the masked class, becomes a value beyond every class
+    counts = count(prediction, truth, task=task, num_classes=num_classes)
+    image_px = truth.shape[1] * truth.shape[2]
+    if inconsistent is None:
+        detected = 100 * counts.actual > image_px
+    else:
+        outside = np.where(inconsistent[..., None] if task == "multilabel" else inconsistent, IGNORED, truth)
+        kept = count(prediction, outside, task=task, num_classes=num_classes).actual
+        detected = (counts.actual > 0) & ((10 * kept >= 3 * counts.actual) | (10 * kept >= image_px))
+    return Targets(iou(counts, empty=1.0).astype(np.float32), detected)
+
+
+def num_outputs(task: Task, num_classes: int) -> int:
+    """Count an EvalNet's outputs: the IoU for binary, else an IoU and a detection for each class (section 2.7)."""
+    check_task(task, "num_outputs(task)")
+    return 1 if task == "binary" else 2 * num_classes
+
+
+def network_targets(targets: Targets, task: Task) -> Floats:
+    """Give what the outputs shall be, float32 (N, num_outputs): all classes' IoU, then, unless binary, detections."""
+    check_task(task, "network_targets(targets)")
+    if task == "binary":
+        return targets.iou
+    return np.concatenate([targets.iou, targets.detected.astype(np.float32)], axis=1)
+
+
+def quality(outputs: NDArray[np.floating], task: Task) -> NDArray[np.float64]:
+    """Turn outputs into one score a label (paper sections 2.4.5 and 2.7).
+
+    Binary: the IoU. Else the mean IoU of the classes whose detection is 0.5 or more; without any such class 0.
+
+    Args:
+        outputs: (N, num_outputs) in 0..1, ordered as ``network_targets`` does.
+        task: how to read them.
+
+    Returns:
+        (N,) in 0..1.
+
+    Raises:
+        IncmaskError: a number of outputs that is not the task's, or outputs that are not finite.
+    """
+    where = "quality(outputs)"
+    check_task(task, where)
+    if outputs.ndim != 2 or (outputs.shape[1] != 1 if task == "binary" else outputs.shape[1] % 2 != 0):
+        expected = "(N, 1)" if task == "binary" else "(N, 2 K)"
+        raise fail(where, f"shape {outputs.shape}, expected {expected}", f"check that the EvalNet is for {task}")
+    if not np.isfinite(outputs).all():  # a class whose detection is not a number would go missing unnoticed
+        raise fail(where, "outputs are not all finite", "check the training of the EvalNets for losses that are none")
+    if task == "binary":
+        return outputs[:, 0].astype(np.float64)
+    rated, detection = np.split(outputs.astype(np.float64), 2, axis=1)
+    detected = detection >= _DETECTED
+    return np.where(detected, rated, 0).sum(axis=1) / np.maximum(detected.sum(axis=1), 1)
+
+
+def true_quality(
+    label: Label, truth: Label, inconsistent: Mask | None, *, task: Task, num_classes: int
+) -> NDArray[np.float64]:
+    """Give the score that a perfect EvalNet would give (GT-IM++, paper section 3.8); as ``targets``, returns (N,)."""
+    return quality(network_targets(targets(label, truth, inconsistent, task=task, num_classes=num_classes), task), task)
+
+
+def mask_channels(task: Task, num_classes: int) -> int:
+    """Count the channels of an EvalNet's input B: 1, one a class, or for multiclass one more for the masked class."""
+    check_task(task, "mask_channels(task)")
+    return {"binary": 1, "multilabel": num_classes, "multiclass": num_classes + 1}[task]
+
+
+def mask_planes(label: Label, inconsistent: Mask | None, *, task: Task, num_classes: int) -> Floats:
+    """Turn labels into an EvalNet's input B (paper appendix A.3).
+
+    Args:
+        label: binary or multiclass (N, H, W), multilabel (N, H, W, K); a value that is no class counts as nothing.
+        inconsistent: bool (N, H, W), True where blocked; None: nowhere.
+        task: how to read the labels.
+        num_classes: K; binary: 1.
+
+    Returns:
+        float32 0/1 (N, mask_channels, H, W). Binary and multilabel: the foreground, 0 where blocked. Multiclass:
+        one-hot, channel 0 for what is blocked or no class, channel k + 1 for class k.
+
+    Raises:
+        IncmaskError: shapes or types that do not fit.
+    """
+    blocked = _blocked(label, inconsistent, task=task, num_classes=num_classes)
+    if task == "binary":
+        planes = (blocked == 1)[:, None]
+    elif task == "multilabel":
+        planes = np.moveaxis(blocked == 1, -1, 1)
+    else:
+        classes = np.stack([blocked == class_id for class_id in range(1, num_classes + 1)], axis=1)
+        planes = np.concatenate([~classes.any(axis=1, keepdims=True), classes], axis=1)
+    return np.ascontiguousarray(planes, dtype=np.float32)
+
+
+def _blocked(label: Label, inconsistent: Mask | None, *, task: Task, num_classes: int) -> Label:
+    """Blank the blocked pixels; multiclass ids become one higher, since 0 is the masked class then."""
+    where = "an EvalNet's label"
+    check_task(task, where)
+    if label.ndim != (4 if task == "multilabel" else 3):
+        raise fail(where, f"shape {label.shape}", "give (N, H, W), for multilabel with the K channels last")
+    if task == "multilabel" and label.shape[-1] != num_classes:
+        raise fail(where, f"{label.shape[-1]} channels, expected {num_classes}", "put the channels last")
+    shifted = label + 1 if task == "multiclass" else label
+    return shifted if inconsistent is None else block_label(shifted, inconsistent, task=task)

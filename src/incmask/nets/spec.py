@@ -1,0 +1,133 @@
+"""Networks described, built, saved and loaded: safetensors with the description inside."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from incmask.base.errors import fail
+from incmask.base.files import write_bytes
+from incmask.nets.evalnet import EvalNet
+from incmask.nets.unet import UNet
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What it takes to build a network.
+
+    Attributes:
+        in_channels: channels of the image.
+        out_channels: logits a pixel.
+        width: width factor.
+        batch_norm_momentum: in Keras's meaning.
+    """
+
+    in_channels: int
+    out_channels: int
+    width: float
+    batch_norm_momentum: float = 0.99
+
+    @property
+    def input_channels(self) -> tuple[int, ...]:
+        """Channels of each input."""
+        return (self.in_channels,)
+
+    def build(self, *, seed: int = 0) -> nn.Module:
+        """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = UNet(
+                self.in_channels, self.out_channels, self.width, batch_norm_momentum=self.batch_norm_momentum
+            )
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class EvalNetSpec:
+    """What it takes to build a network that rates masks.
+
+    Attributes:
+        image_channels, mask_channels: of its two inputs.
+        num_outputs: ratings an image.
+        width: width factor.
+        batch_norm_momentum: in Keras's meaning.
+    """
+
+    image_channels: int
+    mask_channels: int
+    num_outputs: int
+    width: float
+    batch_norm_momentum: float = 0.99
+
+    @property
+    def input_channels(self) -> tuple[int, ...]:
+        """Channels of each input."""
+        return self.image_channels, self.mask_channels
+
+    def build(self, *, seed: int = 0) -> nn.Module:
+        """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = EvalNet(
+                self.image_channels,
+                self.mask_channels,
+                self.num_outputs,
+                self.width,
+                batch_norm_momentum=self.batch_norm_momentum,
+            )
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+Spec = NetworkSpec | EvalNetSpec
+
+_KINDS: dict[str, type[Spec]] = {"network": NetworkSpec, "evalnet": EvalNetSpec}
+"""By the word that stands before a description in a file."""
+
+
+def save_model(path: Path, state: Mapping[str, Tensor], spec: Spec) -> None:
+    """Write weights and description to one safetensors file, whole or not at all."""
+    kind = next(name for name, known in _KINDS.items() if isinstance(spec, known))
+    save_tensors(path, state, {kind: dataclasses.asdict(spec)})
+
+
+def load_model(path: Path) -> nn.Module:
+    """Read a network in evaluation mode.
+
+    Raises:
+        IncmaskError: the file is missing, truncated or holds something else.
+    """
+    state, about = load_tensors(path)
+    try:
+        ((kind, description),) = about.items()
+        network = _KINDS[kind](**description).build()
+        network.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise fail(path, "is no model of this program", "name a model folder that `incmask run` wrote") from error
+    return network.eval()
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
+    """Write tensors and a JSON description to one safetensors file, whole or not at all."""
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # As bytes first: safetensors' own writing tells a full disk by an error of its own.
+    write_bytes(path, save(flat, metadata={"about": json.dumps(about)}))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """Read what ``save_tensors`` wrote.
+
+    Raises:
+        IncmaskError: the file is missing, truncated or holds something else.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as handle:
+            about = json.loads((handle.metadata() or {})["about"])
+        return load_file(path), about
+    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+        raise fail(path, f"cannot be read ({error})", "restore the file, or remove it and run again") from error

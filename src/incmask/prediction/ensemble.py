@@ -1,0 +1,281 @@
+"""The deliverable: some networks and all that it takes to predict images of any size with them."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pydantic
+import torch
+from torch import nn
+
+from incmask.base.config import Task
+from incmask.base.device import resolve_device
+from incmask.base.errors import fail
+from incmask.base.files import whole_file, write_text
+from incmask.base.threads import side_by_side
+from incmask.data.dataset import ClassInfo
+from incmask.data.images.big_images import STRIP_ROWS, PixelRows
+from incmask.data.images.tiles import (
+    TILE_OVERLAP_FRACTION,
+    Window,
+    add_tile,
+    assemble,
+    blend_weight,
+    cut,
+    enlarge_rows,
+    scale_image,
+    shrink_rows,
+    windows,
+)
+from incmask.method.agreement import disagreement
+from incmask.method.channels import hard_votes, num_outputs, probabilities, to_label
+from incmask.nets.forward import chunk_images, forward
+from incmask.nets.spec import load_model
+
+ABOUT = "model.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What an ensemble makes of one image, at the image's own size.
+
+    Attributes:
+        label: uint8, (H, W) class ids, for binary 0/1; (H, W, K) 0/1 for multilabel.
+        inconsistent: bool, (H, W): pixels on which the members disagree.
+        probability: float32, (K, H, W), mean over the members; for multiclass it sums to 1 at most,
+            the rest being the masked class.
+        disagreement: float32, (H, W), the share of members that are off the majority: 0 where all agree.
+    """
+
+    label: np.ndarray
+    inconsistent: np.ndarray
+    probability: np.ndarray
+    disagreement: np.ndarray
+
+
+@dataclass(frozen=True)
+class RowsPrediction:
+    """What an ensemble makes of some rows of an image.
+
+    Attributes:
+        first: place of the first of them.
+        prediction: of these rows.
+    """
+
+    first: int
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class About:
+    """What an ensemble needs to know beside its weights.
+
+    Attributes:
+        task: what the outputs mean.
+        classes: as in the data set that it was trained on.
+        channels: channels of the network's input.
+        intensity: the intensities that become 0 and 255 where images are not 8-bit; None: percentiles.
+        size: height and width of the network's input.
+        fit: images are scaled to that size, or cut into tiles of it.
+        precision: of the computation.
+        position_class: the multilabel class that marks the centres of objects; None where there is none.
+    """
+
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    channels: int
+    intensity: tuple[float, float] | None
+    size: tuple[int, int]
+    fit: Literal["resize", "tile"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    position_class: str | None = None
+
+
+_ABOUT = pydantic.TypeAdapter(About)
+_MEMBERS = pydantic.TypeAdapter(Annotated[tuple[str, ...], pydantic.Field(min_length=1)])
+
+
+class Ensemble:
+    """Networks that predict together.
+
+    Args:
+        networks: two or more see where they disagree; one never does.
+        about: everything else.
+        device: where they run.
+        num_threads: batches that are predicted side by side; the results are the same.
+
+    Attributes:
+        networks: in evaluation mode, on the device.
+        about: as given.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        about: About,
+        *,
+        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+        num_threads: int = 1,
+    ):
+        self.about = about
+        self._num_threads = num_threads
+        self.networks = [network.to(resolve_device(device)).eval() for network in networks]
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, device: Literal["auto", "cpu", "cuda", "mps"] = "auto", num_threads: int = 1
+    ) -> "Ensemble":
+        """Read a model folder, or the one in a run folder.
+
+        Args:
+            folder: what ``run`` made, or its ``model/`` alone.
+            device: where the networks are to run; "auto": a GPU where there is one.
+            num_threads: batches that are predicted side by side.
+
+        Raises:
+            IncmaskError: there is none, or a file of it is damaged.
+        """
+        folder = model_folder(folder)
+        try:
+            content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            about, members = _about_from(content), _MEMBERS.validate_python(content["members"])
+        except (FileNotFoundError, NotADirectoryError):
+            raise fail(folder, "holds no model", "name a run folder whose run has ended, or a model folder") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise fail(
+                folder / ABOUT, f"cannot be read ({_in_a_line(error)})", "restore the file or run again"
+            ) from error
+        networks = [load_model(folder / Path(name).name) for name in members]
+        return cls(networks, about, device=device, num_threads=num_threads)
+
+    def predict(self, images: Sequence[np.ndarray]) -> Iterator[Prediction]:
+        """Predict images of any sizes, one after the other.
+
+        Args:
+            images: uint8, (H, W, channels) each.
+
+        Raises:
+            IncmaskError: an image of another type or number of channels.
+        """
+        about = self.about
+        for image in images:
+            if image.ndim != 3 or image.shape[2] != about.channels or image.dtype != np.uint8 or not image.size:
+                raise fail(
+                    "predict(images)",
+                    f"expected uint8 (H, W, {about.channels}), got {image.dtype} {image.shape}",
+                    "convert the image first, for example with incmask.data.readers.to_network_range",
+                )
+        tiles: list[np.ndarray] = []
+        places: list[list[Window | None]] = []
+        for image in images:
+            where: list[Window | None] = [None]
+            if about.fit == "tile":
+                where = list(windows(image.shape[:2], about.size, overlap_fraction=TILE_OVERLAP_FRACTION))
+            places.append(where)
+            tiles += [scale_image(image, about.size) if place is None else cut(image, place) for place in where]
+        outputs = self._outputs(tiles)
+        for image, where in zip(images, places, strict=True):
+            members = assemble([(place, next(outputs)) for place in where], image.shape[:2])
+            yield self._prediction(members)
+
+    def predict_rows(self, image: PixelRows) -> Iterator[RowsPrediction]:
+        """Predict an image that need not fit into memory, some rows at a time, from the top.
+
+        The same as ``predict`` but for rounding: tiles lie at the same places, and are blended in the same way.
+
+        Args:
+            image: rows are uint8, (rows, W, channels).
+        """
+        if self.about.fit == "tile":
+            return self._predict_tile_rows(image)
+        return self._predict_resized_rows(image)
+
+    def _predict_tile_rows(self, image: PixelRows) -> Iterator[RowsPrediction]:
+        size, (height, width) = (image.height, image.width), self.about.size
+        places = windows(size, self.about.size, overlap_fraction=TILE_OVERLAP_FRACTION)
+        tops = sorted({place.top for place in places})
+        weight = blend_weight((height, width))
+        total, weights = np.zeros(0), np.zeros(0)
+        for top, below in zip(tops, [*tops[1:], image.height], strict=True):
+            strip = image.read(top, min(top + height, image.height))
+            where = [Window(0, place.left, height, width) for place in places if place.top == top]
+            outputs = self._outputs([cut(strip, place) for place in where])
+            for place, tile in zip(where, outputs, strict=True):
+                if not weights.size:
+                    total = np.zeros((*tile.shape[:2], height, image.width), np.float32)
+                    weights = np.zeros((height, image.width), np.float32)
+                add_tile(total, weights, place, tile, weight)
+            # The tiles of the next row reach no higher than its top.
+            done = below - top
+            yield RowsPrediction(top, self._prediction(total[..., :done, :] / weights[:done]))
+            total[..., : height - done, :] = total[..., done:, :].copy()
+            weights[: height - done] = weights[done:].copy()
+            total[..., height - done :, :], weights[height - done :] = 0, 0
+
+    def _predict_resized_rows(self, image: PixelRows) -> Iterator[RowsPrediction]:
+        (height, width), size = self.about.size, (image.height, image.width)
+        if height > size[0] or width > size[1]:
+            small = scale_image(image.read(0, image.height), self.about.size)
+        else:
+            mean = np.zeros((height, width, self.about.channels), np.float32)
+            for first in range(0, image.height, STRIP_ROWS):
+                rows = image.read(first, min(first + STRIP_ROWS, image.height))
+                mean += shrink_rows(rows, self.about.size, first=first, num_rows=image.height)
+            small = np.clip(np.rint(mean), 0, 255).astype(np.uint8)
+        (members,) = self._outputs([small])
+        for first in range(0, image.height, STRIP_ROWS):
+            last = min(first + STRIP_ROWS, image.height)
+            yield RowsPrediction(first, self._prediction(enlarge_rows(members, size, first=first, last=last)))
+
+    def _outputs(self, tiles: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """Members' probabilities of each tile: float32, (n, C, h, w)."""
+        num = chunk_images(num_outputs(self.about.task, len(self.about.classes)), (len(tiles), *self.about.size))
+        chunks = [tiles[first : first + num] for first in range(0, len(tiles), num)]
+        for chunk in side_by_side(self._predict_chunk, chunks, num_threads=self._num_threads):
+            yield from chunk
+
+    def _predict_chunk(self, tiles: Sequence[np.ndarray]) -> np.ndarray:
+        logits = forward(self.networks, np.stack(tiles), precision=self.about.precision)
+        with torch.inference_mode():
+            return torch.stack([probabilities(each, self.about.task) for each in logits], 1).cpu().numpy()
+
+    def _prediction(self, members: np.ndarray) -> Prediction:
+        task, mean = self.about.task, members.mean(0)
+        label = to_label(mean[None], task)[0]
+        probability = mean[1:] if task == "multiclass" else mean
+        share = disagreement(hard_votes(members, task), task=task)
+        return Prediction(label, share > 0, probability, share)
+
+
+def model_folder(folder: Path) -> Path:
+    """Give the model folder in a run folder; any other folder as it is."""
+    return folder / "model" if (folder / "model" / ABOUT).exists() else folder
+
+
+def save_ensemble(folder: Path, members: Sequence[Path], about: About, *, scores: dict[str, Any]) -> list[Path]:
+    """Copy members' files to a model folder and write what belongs to them; return all paths."""
+    paths = [folder / f"member-{number}.safetensors" for number in range(1, len(members) + 1)]
+    for source, path in zip(members, paths, strict=True):
+        with whole_file(path) as temporary:
+            shutil.copyfile(source, temporary)
+    content = {"format": FORMAT, "members": [path.name for path in paths], **asdict(about), "validation": scores}
+    write_text(folder / ABOUT, json.dumps(content, indent=1, ensure_ascii=False))
+    return [*paths, folder / ABOUT]
+
+
+def _about_from(content: dict[str, Any]) -> About:
+    if content["format"] != FORMAT:
+        raise ValueError(f"format {content['format']}, this version reads {FORMAT}")
+    return _ABOUT.validate_python(content)
+
+
+def _in_a_line(error: Exception) -> str:
+    if not isinstance(error, pydantic.ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"

@@ -1,0 +1,247 @@
+"""Masks for images, with the models of a run."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+
+from incmask.base.device import resolve_device
+from incmask.base.errors import Problem, fail
+from incmask.base.files import write_text
+from incmask.base.machine import num_cores
+from incmask.base.pool import LocalPool
+from incmask.base.progress import Progress
+from incmask.base.store import MANIFEST
+from incmask.nets.forward import CHUNK
+from incmask.prediction.ensemble import ABOUT, About, Ensemble, model_folder
+from incmask.prediction.files import NOTHING_MORE, ImageFile, MaskShares, predict_files, share_jobs, tables
+from incmask.prediction.layers import Pictures
+from incmask.prediction.ledger import Ledger, Stamp, stamp_of
+from incmask.prediction.listing import find_images
+
+SUMMARY = "summary.csv"
+
+_FORMAT = 1
+"""Of the pictures: raised when they change, so that those of an earlier version are written anew."""
+
+_FILES_A_JOB = 64
+"""At most, so that little is lost when the work is stopped."""
+
+_LESS_MEMORY = "close other programs, or name fewer images; what is done stays"
+
+_SHARES = pydantic.TypeAdapter(MaskShares)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of images.
+
+    Attributes:
+        shares: what was found in each image that was predicted now.
+        num_unchanged: images that had been predicted before, with the same model and options.
+        problems: of images that could not be read.
+    """
+
+    shares: tuple[MaskShares, ...]
+    num_unchanged: int
+    problems: tuple[Problem, ...]
+
+
+def list_images(given: Path | Sequence[str | Path], *, out: Path | None = None) -> list[ImageFile]:
+    """Find images in folders, files and patterns: see ``find_images``."""
+    found = find_images([given] if isinstance(given, Path) else given, out=out)
+    return [ImageFile(name, path) for name, path in found.items()]
+
+
+def predict_folder(
+    model: Path,
+    images: Path | Sequence[str | Path],
+    out: Path,
+    *,
+    pictures: Pictures = NOTHING_MORE,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    num_workers: int = 0,
+    progress: Progress,
+) -> Done:
+    """Write masks, disputed pixels, disagreement and tables for images; what is there and unchanged stays.
+
+    Args:
+        model: run folder or model folder.
+        images: an image, a folder, or several of them and patterns.
+        out: gets ``masks/``, ``inconsistent/``, ``disagreement/``, further pictures, ``summary.csv`` and, where a
+            class marks positions, ``counts.csv``.
+        pictures: what is written beside these.
+        device: where the networks run.
+        num_workers: processes; 0: one a core, as many as are worth starting.
+        progress: a listener.
+
+    Returns:
+        What was found in each image, and a problem for each that could not be read; the others are written.
+
+    Raises:
+        IncmaskError: there is no model, no image, or the folder cannot be written.
+    """
+    about = Ensemble.load(model, device="cpu").about
+    files = list_images(images, out=out)
+    _check_out(out)
+    with Ledger(out, _key(model, pictures)) as ledger:
+        stamps = {file: stamp_of(file.path) for file in files}
+        new = [file for file, stamp in stamps.items() if stamp is None or not ledger.has(file.name, stamp)]
+        progress.expect(len(new))
+        progress.doing(f"predicting {len(new)} images")
+        done = Done((), 0, ())
+        if new:
+            num_processes = _num_workers(num_workers, len(new))
+            # A few large images leave cores to spare.
+            alone = num_workers > 0 or resolve_device(device).type != "cpu"
+            num_threads = 1 if alone else max(1, num_cores() // num_processes)
+            work = _Work(model, out, pictures, device, ledger, about, num_threads)
+            with LocalPool(num_processes, less_memory=_LESS_MEMORY) as pool:
+                done = work.predict(new, stamps, pool=pool, progress=progress)
+        write_tables(out, ledger, about)
+    return Done(done.shares, len(files) - len(new), done.problems)
+
+
+def watch_folder(
+    model: Path,
+    images: Path | Sequence[str | Path],
+    out: Path,
+    *,
+    pictures: Pictures = NOTHING_MORE,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    num_workers: int = 0,
+    progress: Progress,
+    seconds: float = 2.0,
+    wait: Callable[[float], None] = time.sleep,
+) -> Done:
+    """Predict images as they come, until Ctrl-C between two looks; else as ``predict_folder``.
+
+    An image is taken up when two looks, ``seconds`` apart, find its file unchanged, and one that cannot be read is
+    tried again when its file changes.
+
+    Args:
+        model, images, out, pictures, device, num_workers, progress: as for ``predict_folder``.
+        seconds: between two looks.
+        wait: what passes the time.
+    """
+    about = Ensemble.load(model, device="cpu").about
+    _there(images, out)
+    _check_out(out)
+    shares: list[MaskShares] = []
+    refused: dict[Path, tuple[Stamp | None, tuple[Problem, ...]]] = {}
+    before: Mapping[ImageFile, Stamp | None] = {}
+    num_workers = num_workers or num_cores()
+    with Ledger(out, _key(model, pictures)) as ledger, LocalPool(num_workers, less_memory=_LESS_MEMORY) as pool:
+        work = _Work(model, out, pictures, device, ledger, about)
+        progress.say("waiting for images; Ctrl-C ends it")
+        while True:
+            stamps = {file: stamp_of(file.path) for file in _there(images, out)}
+            new = [
+                file
+                for file, stamp in stamps.items()
+                if stamp is not None
+                and before.get(file) == stamp
+                and refused.get(file.path, (None,))[0] != stamp
+                and not ledger.has(file.name, stamp)
+            ]
+            if new:
+                progress.expect(len(new))
+                done = work.predict(new, stamps, pool=pool, progress=progress)
+                shares += done.shares
+                for file in new:
+                    refused.pop(file.path, None)
+                    if mine := tuple(each for each in done.problems if each.where == str(file.path)):
+                        refused[file.path] = stamps[file], mine
+                write_tables(out, ledger, about)
+                progress.say(f"{len(done.shares)} images written, {len(shares)} in all")
+                for problem in done.problems:
+                    progress.say(f"skipped: {problem}")
+            before = stamps
+            try:
+                wait(seconds)
+            except KeyboardInterrupt:
+                break
+    return Done(tuple(shares), 0, tuple(problem for _, problems in refused.values() for problem in problems))
+
+
+@dataclass(frozen=True)
+class _Work:
+    model: Path
+    out: Path
+    pictures: Pictures
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    ledger: Ledger
+    about: About
+    num_threads: int = 1
+
+    def predict(
+        self,
+        files: Sequence[ImageFile],
+        stamps: Mapping[ImageFile, Stamp | None],
+        *,
+        pool: LocalPool,
+        progress: Progress,
+    ) -> Done:
+        """Predict files and enter each whose file has not changed meanwhile."""
+        shares: list[MaskShares] = []
+        problems: list[Problem] = []
+        num_jobs = max(4 * pool.num_workers, -(-len(files) // _FILES_A_JOB))
+        jobs = share_jobs(
+            files,
+            self.model,
+            out=self.out,
+            device=self.device,
+            num_jobs=num_jobs,
+            pictures=self.pictures,
+            num_threads=self.num_threads,
+        )
+        by_name = {file.name: file for file in files}
+        for _, done in pool.run(predict_files, jobs, progress.advance):
+            problems += done.problems
+            for share in done.shares:
+                shares.append(share)
+                file = by_name[share.name]
+                stamp = stamps[file]
+                if stamp is not None and stamp_of(file.path) == stamp:
+                    self.ledger.record(share.name, stamp, files=share.files, facts=asdict(share))
+        return Done(tuple(shares), 0, tuple(problems))
+
+
+def write_tables(out: Path, ledger: Ledger, about: About) -> None:
+    """Write the tables of all images that lie in the folder."""
+    shares = [_SHARES.validate_python(facts) for facts in ledger.facts()]
+    names = [each.name for each in about.classes]
+    written = tables(shares, class_names=names, position_class=about.position_class, table_name=SUMMARY)
+    for file, text in written.items():
+        write_text(out / file, text)
+
+
+def _there(images: Path | Sequence[str | Path], out: Path) -> list[ImageFile]:
+    """Images so far; there may be none yet."""
+    given = [images] if isinstance(images, Path) else images
+    return [ImageFile(name, path) for name, path in find_images(given, out=out, may_be_empty=True).items()]
+
+
+def _check_out(out: Path) -> None:
+    if (out / MANIFEST).exists():
+        raise fail(out, "is a run folder", "choose another folder with -o")
+
+
+def _num_workers(asked: int, num_files: int) -> int:
+    worth_starting = -(-num_files // CHUNK)
+    return min(asked or num_cores(), worth_starting)
+
+
+def _key(model: Path, pictures: Pictures) -> str:
+    """What stands for the weights, their description and the options."""
+    digest = hashlib.sha256(json.dumps([_FORMAT, asdict(pictures)]).encode())
+    folder = model_folder(model)
+    for path in sorted([folder / ABOUT, *folder.glob("*.safetensors")]):
+        with open(path, "rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,188 @@
+"""What is written for one predicted image, and what is counted in it, some rows at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from incmask.base.config import Task
+from incmask.data.dataset import ClassInfo
+from incmask.data.images.writers import path_inside
+from incmask.prediction.objects import ObjectFinder
+from incmask.prediction.overlays import draw_overlay
+from incmask.prediction.pictures import PictureWriter
+
+MASKS, INCONSISTENT, DISAGREEMENT = "masks", "inconsistent", "disagreement"
+PROBABILITIES, OVERLAYS, INSTANCES = "probabilities", "overlays", "instances"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is written for an image beside its mask, its disputed pixels and its disagreement.
+
+    Attributes:
+        probabilities: 8-bit pictures, 0 to 255 for 0 to 1; one a class where there are several.
+        overlays: the image with the outlines of the mask and the disputed pixels.
+        instances: connected objects as ids 1, 2, …; one a class where there are several.
+    """
+
+    probabilities: bool = False
+    overlays: bool = False
+    instances: bool = False
+
+
+@dataclass(frozen=True)
+class RowsOfLayers:
+    """Some rows of an image and of what was predicted for them.
+
+    Attributes:
+        image: uint8, (rows, W, C).
+        label: uint8, (rows, W), or (rows, W, K) for multilabel.
+        inconsistent: bool, (rows, W).
+        disagreement: float32, (rows, W), 0 to 1.
+        probability: float32, (K, rows, W).
+    """
+
+    image: np.ndarray
+    label: np.ndarray
+    inconsistent: np.ndarray
+    disagreement: np.ndarray
+    probability: np.ndarray
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What was written and counted.
+
+    Attributes:
+        inconsistent_fraction: share of disputed pixels, 0 to 1.
+        disagreement: its mean, 0 to 1.
+        class_pixels: pixels of each class.
+        num_objects: connected objects of each class; for exclusive classes without class 0.
+        files: what was written, below the output folder.
+    """
+
+    inconsistent_fraction: float
+    disagreement: float
+    class_pixels: tuple[int, ...]
+    num_objects: tuple[int, ...]
+    files: tuple[str, ...]
+
+
+class LayersWriter:
+    """Takes the rows of an image and its prediction from the top, and writes all pictures in the end.
+
+    Args:
+        out: folder that the folders of pictures are made in.
+        name: of the image, below each of them, without ending.
+        size: height and width.
+        task, classes: of the labels.
+        pictures: what is written.
+
+    Raises:
+        IncmaskError: the name leads out of the folder.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        name: str,
+        size: tuple[int, int],
+        *,
+        task: Task,
+        classes: Sequence[ClassInfo],
+        pictures: Pictures,
+    ):
+        self._out, self._name, self._size = out, name, size
+        self._task, self._classes, self._pictures = task, classes, pictures
+        self._writers: dict[str, PictureWriter] = {}
+        self._finders = {number: ObjectFinder() for number in object_classes(task, len(classes))}
+        self._class_pixels = np.zeros(len(classes), np.int64)
+        self._num_inconsistent, self._disagreement = 0, 0.0
+        self._last_label: np.ndarray | None = None
+
+    def add(self, rows: RowsOfLayers) -> None:
+        """Take the rows that come next."""
+        self._num_inconsistent += int(rows.inconsistent.sum())
+        self._disagreement += float(rows.disagreement.sum(dtype=np.float64))
+        self._put(INCONSISTENT, rows.inconsistent * np.uint8(255))
+        self._put(DISAGREEMENT, to_bytes(rows.disagreement))
+        if self._task == "multiclass":
+            self._put(MASKS, rows.label)
+            self._class_pixels += np.bincount(rows.label.ravel(), minlength=len(self._classes))
+        for number, info in enumerate(self._classes):
+            if self._pictures.probabilities:
+                self._put(self._folder(PROBABILITIES, info), to_bytes(rows.probability[number]))
+            if self._task != "multiclass":
+                plane = rows.label[..., number] if self._task == "multilabel" else rows.label
+                self._put(self._folder(MASKS, info), plane * np.uint8(255))
+                self._class_pixels[number] += int(plane.sum(dtype=np.int64))
+            if number in self._finders:
+                parts = self._finders[number].add(self._mask(rows.label, number))
+                if self._pictures.instances:
+                    self._put(self._folder(INSTANCES, info), parts)
+        if self._pictures.overlays:
+            drawn = draw_overlay(
+                rows.image,
+                rows.label,
+                rows.inconsistent,
+                task=self._task,
+                classes=self._classes,
+                above=self._last_label,
+            )
+            self._put(OVERLAYS, drawn)
+            self._last_label = rows.label[-1].copy()
+
+    def finish(self) -> Layers:
+        """Write the pictures, each whole or not at all."""
+        ids = {number: finder.final_ids() for number, finder in self._finders.items()}
+        tables = {self._folder(INSTANCES, self._classes[number]): table for number, table in ids.items()}
+        paths = [writer.write(table=tables.get(folder)) for folder, writer in self._writers.items()]
+        num_pixels = self._size[0] * self._size[1]
+        return Layers(
+            inconsistent_fraction=self._num_inconsistent / num_pixels,
+            disagreement=self._disagreement / num_pixels,
+            class_pixels=tuple(self._class_pixels.tolist()),
+            num_objects=tuple(int(table.max()) for table in ids.values()),
+            files=tuple(path.relative_to(self._out).as_posix() for path in paths),
+        )
+
+    def __enter__(self) -> "LayersWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+    def _put(self, folder: str, rows: np.ndarray) -> None:
+        if folder not in self._writers:
+            ids = folder == MASKS and self._task == "multiclass"
+            colours = [info.colour for info in self._classes] if ids else None
+            path = path_inside(self._out, f"{folder}/{self._name}", "")
+            self._writers[folder] = PictureWriter(path, self._size, colours=colours)
+        self._writers[folder].add(rows)
+
+    def _folder(self, kind: str, info: ClassInfo) -> str:
+        """One folder for a binary task, else one a class, named as the folders of masks are."""
+        if self._task == "binary":
+            return kind
+        return f"{kind}/{info.value if self._task == 'multilabel' and isinstance(info.value, str) else info.name}"
+
+    def _mask(self, label: np.ndarray, number: int) -> np.ndarray:
+        if self._task == "multiclass":
+            return label == number
+        return (label[..., number] if self._task == "multilabel" else label) == 1
+
+
+def object_classes(task: Task, num_classes: int) -> range:
+    """Classes in which objects are counted: all, but of exclusive ones not class 0, the ground."""
+    return range(1 if task == "multiclass" else 0, num_classes)
+
+
+def to_bytes(share: np.ndarray) -> np.ndarray:
+    """Turn 0 to 1 into 0 to 255: uint8 of the same shape."""
+    return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)

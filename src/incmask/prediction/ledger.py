@@ -1,0 +1,129 @@
+"""What lies in a folder of predictions, in a file of a line an image, so that nothing is predicted twice."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import filelock
+
+from incmask.base.errors import IncmaskError, fail
+from incmask.data.images.writers import path_inside
+
+LEDGER, LOCK = "predicted.jsonl", ".lock"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What tells a file from a changed one: its size, and when it was last written."""
+
+    num_bytes: int
+    written_ns: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image that was predicted.
+
+    Attributes:
+        name: of the image.
+        stamp: of its file.
+        key: of what predicted it.
+        files: what was written, below the folder.
+        facts: what was found in it, as plain values.
+    """
+
+    name: str
+    stamp: Stamp
+    key: str
+    files: tuple[str, ...]
+    facts: dict[str, Any]
+
+
+class Ledger:
+    """A folder of predictions held open by one process.
+
+    Args:
+        out: the folder; made if it is not there.
+        key: stands for the model and the options; what was written with others is predicted again.
+
+    Raises:
+        IncmaskError: another process works there, or the folder cannot be written to.
+    """
+
+    def __init__(self, out: Path, key: str):
+        self._out, self._key = out, key
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(out / LOCK)
+            self._lock.acquire(timeout=0)
+            self._entries = {entry.name: entry for entry in _read(out / LEDGER)}
+        except filelock.Timeout:
+            raise fail(out, "another process is writing there", "wait for it or end it, or choose another -o") from None
+        except OSError as error:
+            raise fail(
+                out, f"cannot be written ({error.strerror or error})", "choose another folder with -o"
+            ) from error
+
+    def has(self, name: str, stamp: Stamp) -> bool:
+        """True if this image was predicted with the same model and options, and all that was written is there."""
+        entry = self._entries.get(name)
+        return entry is not None and entry.stamp == stamp and self._stands(entry)
+
+    def record(self, name: str, stamp: Stamp, *, files: Sequence[str], facts: dict[str, Any]) -> None:
+        """Enter an image whose files were just written; what an earlier time wrote for it beside them is removed."""
+        before = self._entries.get(name)
+        for file in set(before.files if before else ()) - set(files):
+            path_inside(self._out, file, "").unlink(missing_ok=True)
+        entry = Entry(name, stamp, self._key, tuple(files), facts)
+        self._entries[name] = entry
+        values = [name, stamp.num_bytes, stamp.written_ns, self._key, files, facts]
+        with open(self._out / LEDGER, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps(values, ensure_ascii=False) + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+
+    def facts(self) -> list[dict[str, Any]]:
+        """What was found in each image that the same model and options predicted into the folder."""
+        return [entry.facts for entry in self._entries.values() if self._stands(entry)]
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def _stands(self, entry: Entry) -> bool:
+        return entry.key == self._key and all((self._out / file).is_file() for file in entry.files)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Give the stamp of a file; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns)
+
+
+def _read(path: Path) -> Iterator[Entry]:
+    """Lines that a kill has cut off, or that someone has changed, count for nothing: those images come anew."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    if content and not content.endswith(b"\n"):
+        with open(path, "ab") as handle:
+            handle.write(b"\n")
+    for line in content.splitlines():
+        try:
+            name, num_bytes, written_ns, key, files, facts = json.loads(line)
+            for file in files:
+                path_inside(path.parent, file, "")
+            yield Entry(name, Stamp(num_bytes, written_ns), key, tuple(files), dict(facts))
+        except (ValueError, TypeError, AttributeError, IncmaskError):
+            continue

@@ -1,0 +1,159 @@
+"""What a run will take: time, measured by a few steps of training, and memory, counted."""
+
+import time
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+from incmask.base.device import free_bytes, resolve_device
+from incmask.base.errors import fail
+from incmask.base.machine import available_bytes
+from incmask.base.npy_rows import Rows
+from incmask.base.pool import LocalPool
+from incmask.base.progress import Report, ignore
+from incmask.nets.spec import Spec
+from incmask.training.jobs import FitJob
+from incmask.training.on_gpu.batches import on_device
+from incmask.training.rating import Judging
+from incmask.training.segmentation import Segmentation
+from incmask.training.together.quick import has_kernels
+from incmask.training.trainer import GroupTrainer
+
+PROCESS_BYTES = 320 * 2**20
+"""What a worker takes before it trains: the libraries and the allocator's slack."""
+
+_DEVICE_SHARE = 0.5
+"""Of a device's free memory that activations may take; images, and what its libraries keep, have the rest."""
+
+_BATCH_BYTES = 8
+"""Of each value of a batch that is made ahead for a GPU: as read, as augmented, and in float32, and the labels."""
+
+_SIDE = 64
+_WARM_UP_STEPS, _TIMED_STEPS = 1, 2
+
+
+def train_cost(width: float) -> float:
+    """Work of a training step, relative to other widths; between the square, which the operations
+    grow by, and the first power, which memory traffic does."""
+    return width**1.8
+
+
+@lru_cache
+def training_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> int:
+    """Memory that a training step takes: the activations kept for the way back, and as much again
+    for what lies between them and their gradients. Counted on a small image, since all of them grow with the area."""
+    kept: list[int] = []
+    model = network.build().eval()
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            module.register_forward_hook(lambda _module, _args, output: kept.append(output.numel()))
+    with torch.inference_mode():
+        model(*(torch.zeros(1, channels, _SIDE, _SIDE) for channels in network.input_channels))
+    return 8 * sum(kept) * batch_size * size[0] * size[1] // _SIDE**2
+
+
+def batch_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> int:
+    """Memory of this machine that a network's training takes where its activations lie on a GPU: two batches, since
+    one is made while another is copied."""
+    return 2 * _BATCH_BYTES * sum(network.input_channels) * batch_size * size[0] * size[1]
+
+
+def fitting_workers(
+    network: Spec,
+    *,
+    size: tuple[int, int],
+    batch_size: int,
+    num_workers: int,
+    num_on_gpu: int = 0,
+    available: int | None = None,
+) -> int:
+    """How many workers have room to train side by side, ``num_workers`` at most.
+
+    Args:
+        network: the widest of the run.
+        size: height and width of its input.
+        batch_size: images a step.
+        num_workers: wanted.
+        num_on_gpu: networks that a worker trains together on a GPU with memory of its own: activations lie there, so
+            that the process and the batches alone are counted; 0: a worker trains one network, in its own memory.
+        available: bytes of this machine; None: ask the system.
+
+    Raises:
+        IncmaskError: not even one has.
+    """
+    available = available_bytes() if available is None else available
+    if available is None:
+        return num_workers
+    counted = batch_bytes if num_on_gpu else training_bytes
+    needed = PROCESS_BYTES + max(1, num_on_gpu) * counted(network, size=size, batch_size=batch_size)
+    if needed > available:
+        fitting = int(batch_size * (available - PROCESS_BYTES) / (needed - PROCESS_BYTES))
+        smaller_batch = f"use --set batch_size={fitting}, a smaller" if fitting >= 1 else "use a smaller"
+        raise fail(
+            "memory",
+            f"training at {size[0]}×{size[1]} with batches of {batch_size} takes about {needed / 2**30:.1f} GiB, "
+            f"{available / 2**30:.1f} GiB are free",
+            f"{smaller_batch} --size or --set width, or close other programs",
+        )
+    return max(1, min(num_workers, available // needed))
+
+
+def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, available: int | None) -> int:
+    """How many students of one shape have room on a device when they train as one program, 1 or more.
+
+    With room for none, one is tried all the same, since batches can be cut.
+
+    Args:
+        network: theirs.
+        size: height and width of its input.
+        batch_size: images a step.
+        available: bytes on the device; None: the device does not tell, so that one is all that is sure.
+    """
+    if available is None:
+        return 1
+    needed = training_bytes(network, size=size, batch_size=batch_size)
+    return max(1, int(_DEVICE_SHARE * available) // needed)
+
+
+def students_at_a_time(job: FitJob, device: torch.device) -> int:
+    """How many students like this one a device trains best as one program."""
+    if device.type == "cuda" and not has_kernels(device, job.settings.precision):
+        # The library's grouped convolutions take longer than one network after another.
+        return 1
+    return fitting_students(
+        job.network, size=_image_size(job), batch_size=job.settings.batch_size, available=free_bytes(device)
+    )
+
+
+def seconds_per_step(job: FitJob, *, pool: LocalPool) -> float:
+    """Time a few training steps of a student in all workers at once, since they compete for memory."""
+    times = [seconds for _, seconds in pool.run(_time_steps, [job] * pool.num_workers, ignore)]
+    return sum(times) / len(times)
+
+
+def _time_steps(job: FitJob, report: Report) -> float:
+    device = resolve_device(job.settings.device)
+    # On a GPU the students of a generation train together.
+    num = 0 if device.type == "cpu" else min(job.settings.num_students, students_at_a_time(job, device))
+    jobs = [on_device(job)] * num or [job]
+    trainer = GroupTrainer(jobs, device)
+    for step in range(_WARM_UP_STEPS):
+        trainer.step(step).tolist()
+    started = time.monotonic()
+    for step in range(_WARM_UP_STEPS, _WARM_UP_STEPS + _TIMED_STEPS):
+        # Taken from the device, which else would still compute.
+        trainer.step(step).tolist()
+    report(0)
+    return (time.monotonic() - started) / _TIMED_STEPS / len(jobs)
+
+
+def _image_size(job: FitJob) -> tuple[int, int]:
+    """Height and width of the images that a network learns from."""
+    if isinstance(job.objective, Segmentation):
+        images = job.objective.training.sources[0].images
+    else:
+        assert isinstance(job.objective, Judging)
+        images = job.objective.training.images
+    _, height, width, _ = Rows(images).shape
+    return height, width

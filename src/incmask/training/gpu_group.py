@@ -1,0 +1,49 @@
+"""Students that train side by side on one GPU, as one program."""
+
+import gc
+import logging
+from collections.abc import Sequence
+
+import torch
+
+from incmask.base.device import resolve_device
+from incmask.base.progress import Report
+from incmask.training.capacity import students_at_a_time
+from incmask.training.jobs import FitJob
+from incmask.training.loop import fit_group
+from incmask.training.on_gpu.batches import on_device
+from incmask.training.schedule import Schedule
+
+_LOG = logging.getLogger(__name__)
+
+
+def group_jobs(jobs: Sequence[FitJob]) -> list[tuple[FitJob, ...]]:
+    """Put together what one program can train: networks of one shape, with the same settings and schedule."""
+    groups: dict[object, list[FitJob]] = {}
+    for job in jobs:
+        schedule = Schedule.of(job.objective.open(job.settings, seed=job.seed), job.settings)
+        groups.setdefault((job.network, job.settings, schedule), []).append(job)
+    return [tuple(group) for group in groups.values()]
+
+
+def fit_students(jobs: Sequence[FitJob], report: Report) -> None:
+    """Train what ``group_jobs`` put together, as many at a time as the device has room for.
+
+    Args:
+        jobs: a group.
+        report: called with the number of steps done since the last call, those of all students together.
+
+    Raises:
+        IncmaskError: as of ``fit_group``.
+    """
+    device = resolve_device(jobs[0].settings.device)
+    num = students_at_a_time(jobs[0], device)
+    if 1 < num < len(jobs):
+        _LOG.warning("the device has memory for %d of %d students at a time", num, len(jobs))
+    for first in range(0, len(jobs), num):
+        fit_group([on_device(job) for job in jobs[first : first + num]], report)
+        # Trainings refer to themselves, and would hold the device's memory until Python looks.
+        gc.collect()
+        if device.type == "cuda":
+            # What was recorded has memory of its own, which nothing else can use.
+            torch.cuda.empty_cache()

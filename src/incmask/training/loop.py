@@ -1,0 +1,172 @@
+"""The only training loop."""
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from incmask.base.device import resolve_device
+from incmask.base.errors import fail
+from incmask.base.files import csv_text, write_text
+from incmask.base.progress import Report, ignore
+from incmask.nets.spec import load_tensors, save_model, save_tensors
+from incmask.training.jobs import FitJob
+from incmask.training.schedule import Schedule
+from incmask.training.trainer import GroupTrainer
+
+MODEL, HISTORY, SCORES, CHECKPOINT = "model.safetensors", "history.csv", "scores.json", "checkpoint.safetensors"
+
+_STEPS_A_LOOK = 50
+"""Steps after which losses are looked at on a device that would else have to stop for it at each."""
+
+
+def fit(job: FitJob, report: Report = ignore) -> None:
+    """Train a student: ``fit_group`` of one."""
+    fit_group([job], report)
+
+
+def fit_group(jobs: Sequence[FitJob], report: Report = ignore) -> None:
+    """Train students and write ``model.safetensors`` (its best epoch), ``history.csv``, ``scores.json`` for each.
+
+    They take each step together, in one program. After each validation everything needed to go on is in their
+    ``checkpoint.safetensors``; a later call continues there and ends with the same numbers.
+
+    Args:
+        jobs: what to train: networks of one shape, with the same settings and the same schedule.
+        report: called with the number of steps done since the last call, those of all students together.
+
+    Raises:
+        IncmaskError: a loss is no finite number, a checkpoint is damaged or another training's, a file cannot be
+            written, or the device's memory does not suffice for a single image.
+        ValueError: the schedules differ.
+    """
+    # A training stopped between two of its checkpoints left students of different progress.
+    by_progress: dict[int, list[_Record]] = defaultdict(list)
+    for job in jobs:
+        record = _read(job)
+        by_progress[len(record.history)].append(record)
+    for _, records in sorted(by_progress.items(), reverse=True):
+        _train(records, report)
+
+
+@dataclass
+class _Record:
+    """What is known of a student that trains.
+
+    Attributes:
+        job: it.
+        history: its validations, oldest first.
+        best: the weights of the best of them.
+        checkpoint: the tensors that it begins with; none for a new one.
+    """
+
+    job: FitJob
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    checkpoint: dict[str, Tensor] = field(default_factory=dict)
+
+
+def _read(job: FitJob) -> _Record:
+    path = job.folder / CHECKPOINT
+    if not path.exists():
+        return _Record(job)
+    tensors, about = load_tensors(path)
+    try:
+        return _Record(job, about["history"], checkpoint=tensors)
+    except KeyError as error:
+        raise _foreign(job) from error
+
+
+def _train(records: Sequence[_Record], report: Report) -> None:
+    """Train students of equal progress to the end."""
+    jobs = [record.job for record in records]
+    settings, num_done = jobs[0].settings, len(records[0].history)
+    trainer = GroupTrainer(jobs, resolve_device(settings.device))
+    schedule = trainer.schedule
+    if num_done:
+        _restore(trainer, records)
+        report(schedule.ends[num_done - 1] * len(records))
+    for validation in range(num_done, len(schedule.ends)):
+        started = time.monotonic()
+        first = schedule.ends[validation - 1] if validation else 0
+        losses = _take_steps(trainer, jobs, range(first, schedule.ends[validation]), report)
+        for place, record in enumerate(records):
+            averaged, lessons = trainer.averaged[place], trainer.lessons[place]
+            scored = lessons.validate(averaged)
+            if not math.isfinite(scored.loss):
+                raise _not_finite(record.job, scored.loss, what="the validation loss", step=schedule.ends[validation])
+            record.history.append(
+                {
+                    "epoch": schedule.epoch(validation),
+                    "step": schedule.ends[validation],
+                    "training_loss": losses[place],
+                    "validation_loss": scored.loss,
+                    "validation_score": scored.score,
+                    "seconds": round(time.monotonic() - started, 3),
+                }
+            )
+            if _best(record.history, by_loss=lessons.by_loss) is record.history[-1]:
+                record.best = {name: tensor.clone() for name, tensor in averaged.state_dict().items()}
+        for record, state in zip(records, trainer.state([record.best for record in records]), strict=True):
+            save_tensors(record.job.folder / CHECKPOINT, state, {"history": record.history})
+    for record, lessons in zip(records, trainer.lessons, strict=True):
+        _write(record, schedule, by_loss=lessons.by_loss)
+
+
+def _restore(trainer: GroupTrainer, records: Sequence[_Record]) -> None:
+    try:
+        best = trainer.restore([record.checkpoint for record in records])
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        raise _foreign(*(record.job for record in records)) from error
+    for record, tensors in zip(records, best, strict=True):
+        record.best, record.checkpoint = tensors, {}
+
+
+def _take_steps(trainer: GroupTrainer, jobs: Sequence[FitJob], steps: range, report: Report) -> list[float]:
+    """Take steps; return the mean loss of each student."""
+    totals, unseen = [0.0] * len(jobs), []
+    for step in steps:
+        unseen.append(trainer.step(step))
+        report(len(jobs))
+        if unseen[0].device.type == "cpu" or len(unseen) == _STEPS_A_LOOK or step == steps[-1]:
+            first = step + 1 - len(unseen)
+            for number, losses in enumerate(torch.stack(unseen).tolist(), first + 1):
+                for place, loss in enumerate(losses):
+                    if not math.isfinite(loss):
+                        raise _not_finite(jobs[place], loss, what="the loss", step=number)
+                    totals[place] += loss
+            unseen = []
+    return [total / len(steps) for total in totals]
+
+
+def _write(record: _Record, schedule: Schedule, *, by_loss: bool) -> None:
+    job, chosen = record.job, _best(record.history, by_loss=by_loss)
+    save_model(job.folder / MODEL, record.best, job.network)
+    write_text(job.folder / HISTORY, csv_text(list(chosen), [list(row.values()) for row in record.history]))
+    kept = ("epoch", "validation_loss", "validation_score")
+    counts = {"steps": schedule.num_steps, "images": schedule.num_images}
+    write_text(job.folder / SCORES, json.dumps({name: chosen[name] for name in kept} | counts, indent=1))
+
+
+def _best(history: list[dict[str, float]], *, by_loss: bool) -> dict[str, float]:
+    """The validation whose weights are kept, the first of equals (paper section 2.6.2)."""
+    return max(history, key=lambda row: -row["validation_loss"] if by_loss else row["validation_score"])
+
+
+def _not_finite(job: FitJob, loss: float, *, what: str, step: int) -> Exception:
+    return fail(
+        job.folder,
+        f"{what} turned {loss} at step {step}",
+        f"lower the learning rate, for example --set learning_rate={job.settings.learning_rate / 3:.1g}, "
+        "or use --set precision=float32, in a new run folder",
+    )
+
+
+def _foreign(*jobs: FitJob) -> Exception:
+    where = " or ".join(str(job.folder / CHECKPOINT) for job in jobs)
+    return fail(where, "belongs to another training", "remove it and run again")

@@ -1,0 +1,109 @@
+"""The course of a training: its steps, when it is validated, and the learning rate."""
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from incmask.base.config import Settings
+from incmask.training.jobs import Lessons
+
+_VALIDATION_COST = 1 / 3
+"""Of an image that is looked at, to one that is learnt from: forward alone, to forward and back."""
+
+
+class Place(NamedTuple):
+    """A step within the epochs: the phase that it belongs to, and its number there over all epochs."""
+
+    phase: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Steps and validations of a training; those of one schedule can be trained side by side.
+
+    Attributes:
+        phases: steps of each part of an epoch.
+        batch_sizes: images a step of each part.
+        epochs: how often all parts are gone through.
+        validated: the parts, counted from 0 over all epochs, that a validation follows.
+    """
+
+    phases: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    epochs: int
+    validated: tuple[int, ...]
+
+    @classmethod
+    def of(cls, lessons: Lessons, settings: Settings) -> "Schedule":
+        """The course that lessons take under the settings."""
+        num_images = settings.epochs * _num_images(lessons.phases, lessons.batch_sizes)
+        validated = validated_parts(
+            settings.epochs * len(lessons.phases),
+            share=settings.validation_share,
+            num_trained=num_images,
+            num_validation=lessons.num_validation,
+        )
+        return cls(lessons.phases, lessons.batch_sizes, settings.epochs, tuple(validated))
+
+    @property
+    def num_steps(self) -> int:
+        """In all."""
+        return self.epochs * sum(self.phases)
+
+    @property
+    def num_images(self) -> int:
+        """That a network is shown in all steps."""
+        return self.epochs * _num_images(self.phases, self.batch_sizes)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The number of steps done by each validation."""
+        of_parts = list(itertools.accumulate(self.phases * self.epochs))
+        return tuple(of_parts[part] for part in self.validated)
+
+    def epoch(self, validation: int) -> int:
+        """The epoch, from 1, that a validation, counted from 0, falls into."""
+        return self.validated[validation] // len(self.phases) + 1
+
+    def place(self, step: int) -> Place:
+        """Where a step, counted from 0 over all, lies."""
+        epoch, offset = divmod(step, sum(self.phases))
+        for phase, num_steps in enumerate(self.phases):
+            if offset < num_steps:
+                return Place(phase, epoch * num_steps + offset)
+            offset -= num_steps
+        raise AssertionError("an epoch is the sum of its phases")
+
+
+def validated_parts(num_parts: int, *, share: float, num_trained: int, num_validation: int) -> list[int]:
+    """Which parts of a training, counted from 0, a validation follows: evenly spaced, the last always among them.
+
+    Args:
+        num_parts: there are.
+        share: of the time that validation may take, above 0; 1: all parts are validated.
+        num_trained: images of all parts together.
+        num_validation: images of a validation.
+    """
+    num = num_parts
+    if share < 1 and num_validation:
+        affordable = share / (1 - share) * num_trained / (num_validation * _VALIDATION_COST)
+        num = max(1, min(num_parts, int(affordable)))
+    return [math.ceil(num_parts * (place + 1) / num) - 1 for place in range(num)]
+
+
+def learning_rate(step: int, num_steps: int, settings: Settings) -> float:
+    """Rate of ``step``, counted from 0: constant, or a linear warm-up and half a cosine down to 0."""
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    num_warmup = math.ceil(settings.warmup_fraction * num_steps)
+    if step < num_warmup:
+        return settings.learning_rate * (step + 1) / num_warmup
+    # The steps that are timed may go beyond the last.
+    done = (step - num_warmup) / (num_steps - num_warmup) if step < num_steps else 1.0
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _num_images(phases: tuple[int, ...], batch_sizes: tuple[int, ...]) -> int:
+    return sum(steps * size for steps, size in zip(phases, batch_sizes, strict=True))

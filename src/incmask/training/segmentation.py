@@ -1,0 +1,171 @@
+"""What a segmentation network learns: labels, and for the consistency loss to predict the same for two views."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from incmask.base.config import Settings
+from incmask.base.device import autocast
+from incmask.base.errors import fail
+from incmask.base.npy_rows import Rows
+from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
+from incmask.method.channels import probabilities
+from incmask.method.losses import loss_of, segmentation_loss, selects_by_loss
+from incmask.method.mixture import TrainingSet
+from incmask.nets.forward import image_tensor
+from incmask.nets.unet import LEVELS
+from incmask.training.batches import Batches, Order
+from incmask.training.validation import Evaluation, Validation, evaluate
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Images without labels, for the consistency loss.
+
+    Attributes:
+        images: ``.npy``, uint8, (N, H, W, C).
+        strength: maxima by which the two views of an image may differ.
+    """
+
+    images: Path
+    strength: Strength
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """To predict the labels of a training set; with ``unlabelled``, consistently (paper section 2.4.3).
+
+    Attributes:
+        training: what to learn from.
+        validation: what chooses the epoch.
+        num_classes: classes in the labels.
+        unlabelled: with them every epoch has a second part, whose loss is the mean squared difference of the
+            predictions for two views of the same image.
+    """
+
+    training: TrainingSet
+    validation: Validation
+    num_classes: int
+    unlabelled: Unlabelled | None = None
+
+    def open(self, settings: Settings, *, seed: int) -> "SegmentationLessons":
+        """Make ready to draw batches."""
+        return SegmentationLessons(self, settings, seed=seed)
+
+
+class SegmentationLessons:
+    """Batches and losses of a ``Segmentation``.
+
+    Attributes:
+        phases: steps of each part of an epoch: with labels, and where there are unlabelled images without.
+        batch_sizes: images a step of each part.
+    """
+
+    def __init__(self, objective: Segmentation, settings: Settings, *, seed: int):
+        self._objective = objective
+        self._settings = settings
+        steps, self._views = settings.steps_per_epoch, None
+        if objective.unlabelled is not None:
+            # Of a fixed number of steps each part takes half; else each is one pass over its images.
+            self._views = _Views(
+                objective.unlabelled, settings, steps_per_epoch=max(1, steps // 2) if steps else 0, seed=seed
+            )
+            steps = max(1, steps - steps // 2) if steps else 0
+        self.batches = Batches(
+            objective.training,
+            batch_size=settings.batch_size,
+            steps_per_epoch=steps,
+            redraw=settings.redraw,
+            seed=seed,
+        )
+        orders = [self.batches.order, *([self._views.order] if self._views else [])]
+        self.phases = tuple(order.steps_per_epoch for order in orders)
+        # Of an unlabelled image, both views are images that the network is shown.
+        self.batch_sizes = tuple(order.batch_size * (1 + phase) for phase, order in enumerate(orders))
+
+    def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor:
+        """Loss of a step of a phase, counted from 0 over all epochs.
+
+        Raises:
+            IncmaskError: the batch is too small to learn from.
+        """
+        return self._loss_of_labels(network, step) if phase == 0 else self._loss_of_views(network, step)
+
+    def validate(self, network: nn.Module) -> Evaluation:
+        """Score on the validation images."""
+        task = self._objective.training.task
+        return evaluate(
+            [network],
+            self._objective.validation,
+            task=task,
+            num_classes=self._objective.num_classes,
+            settings=self._settings,
+            loss=loss_of(self._settings, task),
+        )
+
+    @property
+    def num_validation(self) -> int:
+        """Images that a validation takes."""
+        return len(self._objective.validation)
+
+    @property
+    def by_loss(self) -> bool:
+        """Whether the validation loss chooses the epoch, and not the score."""
+        return selects_by_loss(self._settings, self._objective.training.task)
+
+    def _loss_of_labels(self, network: nn.Module, step: int) -> Tensor:
+        task, batch = self._objective.training.task, self.batches.draw(step)
+        logits = self._forward(network, batch.image)
+        return segmentation_loss(
+            logits,
+            batch.target.to(logits.device),
+            task=task,
+            kind=loss_of(self._settings, task),
+            weight=None if batch.weight is None else batch.weight.to(logits.device),
+        )
+
+    def _loss_of_views(self, network: nn.Module, step: int) -> Tensor:
+        assert self._views is not None
+        first, second = (
+            probabilities(self._forward(network, image_tensor(view)), self._objective.training.task)
+            for view in self._views.draw(step)
+        )
+        # Through both: neither view is the teacher of the other.
+        return (first - second).square().mean()
+
+    def _forward(self, network: nn.Module, images: Tensor) -> Tensor:
+        if images[:, 0].numel() < 2 * 4**LEVELS:
+            # The innermost layer would have a single pixel to take its statistics from.
+            raise fail(
+                "batch", "a single image of 16×16 pixels is too little to learn from", "use a larger batch_size or size"
+            )
+        device = next(network.parameters()).device
+        with autocast(device, self._settings.precision):
+            return network(images.to(device))
+
+
+class _Views:
+    """Draws two views of each image of a batch: flipped and turned alike, and changed in intensity each for itself."""
+
+    def __init__(self, unlabelled: Unlabelled, settings: Settings, *, steps_per_epoch: int, seed: int):
+        self._images = Rows(unlabelled.images)
+        self._strength = unlabelled.strength
+        self._seed = seed
+        # Another order than that of the labelled images.
+        self.order = Order(
+            len(self._images), batch_size=settings.batch_size, steps_per_epoch=steps_per_epoch, seed=seed + 1
+        )
+
+    def draw(self, step: int) -> Sequence[np.ndarray]:
+        """Two stacks of views, uint8 (N, H, W, C)."""
+        views: list[list[np.ndarray]] = [[], []]
+        for place in self.order.draw(step):
+            image = self._images[place.example]
+            generator = np.random.default_rng([self._seed, place.number_of_pass, place.example])
+            moved = flip_rotate(image, draw_geometry(self._strength, image.shape, generator))
+            for view in views:
+                view.append(photometric(moved, strength=self._strength, generator=generator))
+        return [np.stack(view) for view in views]

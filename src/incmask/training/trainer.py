@@ -1,0 +1,230 @@
+"""The state of one training, or of several that run as one program, and its step."""
+
+import gc
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from incmask.base.device import autocast
+from incmask.base.errors import fail
+from incmask.nets.spec import load_model
+from incmask.training.jobs import FitJob
+from incmask.training.schedule import Place, Schedule, learning_rate
+from incmask.training.together.group import NetworkGroup
+from incmask.training.together.micro_batches import MicroBatches
+from incmask.training.together.quick import compiler_errors, quick
+from incmask.training.together.rendezvous import Together
+
+_LOG = logging.getLogger(__name__)
+
+
+class GroupTrainer:
+    """Students of one network shape and one schedule that take each step together.
+
+    Each has its own weights, order and augmentation, and comes to what it would come to alone, up to rounding: the
+    sum of their losses has no term that two of them share, and the optimiser changes each number by itself.
+
+    Args:
+        jobs: what to train; one alone is run as it is.
+        device: where.
+
+    Attributes:
+        lessons: what each learns.
+        schedule: of all of them.
+        averaged: the networks that are scored and kept: running means of those that are trained.
+
+    Raises:
+        ValueError: the schedules differ.
+    """
+
+    def __init__(self, jobs: Sequence[FitJob], device: torch.device):
+        settings = jobs[0].settings
+        self.lessons = [job.objective.open(job.settings, seed=job.seed) for job in jobs]
+        schedules = {Schedule.of(each, settings) for each in self.lessons}
+        if len(schedules) > 1:
+            raise ValueError("students of different schedules cannot be trained together")
+        (self.schedule,) = schedules
+        # Both begin with the same weights.
+        self._averaged, self._trained = (_networks(jobs, device) for _ in range(2))
+        self.averaged = self._averaged.members
+        for network in self.averaged:
+            network.eval()
+        self._trained.network.train()
+        self._settings, self._device = settings, device
+        # A loss of two views goes forth twice before it goes back.
+        is_recorded = len(self.lessons[0].phases) == 1
+        self._network = MicroBatches(quick(self._trained, device, settings.precision, is_recorded=is_recorded))
+        self._together: Together[Tensor] = Together(self._trained, self._forward)
+        self._means, self._values = (
+            list(group.network.state_dict().values()) for group in (self._averaged, self._trained)
+        )
+        self._statistics = list(self._trained.network.buffers())
+        self._statistics_before = [torch.empty_like(each) for each in self._statistics]
+        # The paper's decay is not multiplied by the learning rate, torch's is (section 2.6.2).
+        self._optimiser = torch.optim.AdamW(
+            self._trained.network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay / settings.learning_rate,
+            eps=1e-7,
+            fused=True,
+        )
+
+    def step(self, step: int) -> Tensor:
+        """Take ``step``, counted from 0; return the losses, one for each student, on the device.
+
+        Where the device's memory does not suffice, batches are cut in half from then on.
+
+        Raises:
+            IncmaskError: not even single images fit.
+        """
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate(step, self.schedule.num_steps, self._settings)
+        place = self.schedule.place(step)
+        while (losses := self._backward(place)) is None:
+            self._cut_batches()
+        self._optimiser.step()
+        self._average(min(self._settings.average_decay, (1 + step) / (10 + step)))
+        return losses
+
+    def state(self, best: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Tensor]]:
+        """All tensors that it takes to go on, for each student, and its best weights so far."""
+        states = []
+        for kept, network, averaged in zip(best, self._trained.members, self.averaged, strict=True):
+            parts = {"best": kept, "network": network.state_dict(), "averaged": averaged.state_dict()}
+            states.append({f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()})
+        for index, moments in self._optimiser.state_dict()["state"].items():
+            for name, stacked in moments.items():
+                for state, tensor in zip(states, self._trained.windows(stacked), strict=True):
+                    state[f"optimiser.{index}.{name}"] = tensor
+        return states
+
+    def restore(self, states: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Tensor]]:
+        """Take up what ``state`` gave; return the best weights so far of each.
+
+        Raises:
+            KeyError, IndexError, RuntimeError: they are of other networks.
+        """
+        parts: list[dict[str, dict[str, Tensor]]] = []
+        for state, network, averaged in zip(states, self._trained.members, self.averaged, strict=True):
+            split: dict[str, dict[str, Tensor]] = {"best": {}, "network": {}, "averaged": {}, "optimiser": {}}
+            for name, tensor in state.items():
+                part, _, rest = name.partition(".")
+                split[part][rest] = tensor
+            network.load_state_dict(split["network"])
+            averaged.load_state_dict(split["averaged"])
+            parts.append(split)
+        moments: dict[int, dict[str, Tensor]] = {}
+        parameters = list(self._trained.network.parameters())
+        for name, first in parts[0]["optimiser"].items():
+            index, _, key = name.partition(".")
+            if first.ndim:
+                stacked = torch.cat([split["optimiser"][name] for split in parts])
+                # The fused optimiser walks memory, so the moments must lie like their parameter.
+                first = torch.empty_like(parameters[int(index)]).copy_(stacked)
+            moments.setdefault(int(index), {})[key] = first
+        groups = self._optimiser.state_dict()["param_groups"]
+        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        return [split["best"] for split in parts]
+
+    def _backward(self, place: Place) -> Tensor | None:
+        """Lay down the gradients of a step; None where memory did not suffice, with everything as before."""
+        _copy(self._statistics, to=self._statistics_before)
+        self._optimiser.zero_grad(set_to_none=True)
+        try:
+            losses = self._losses(place)
+            losses.sum().backward()
+            return losses.detach()
+        except torch.OutOfMemoryError:
+            _copy(self._statistics_before, to=self._statistics)
+            return None
+        except compiler_errors() as error:
+            if self._network.network is self._trained.network:
+                raise
+            _LOG.warning("the networks could not be compiled, and run slower as they are (%s)", error)
+            self._network.network = self._trained.network
+            _copy(self._statistics_before, to=self._statistics)
+        return self._backward(place)
+
+    def _losses(self, place: Place) -> Tensor:
+        if len(self.lessons) == 1:
+            return self.lessons[0].loss(self._network, phase=place.phase, step=place.step)[None]
+
+        def loss_of(lessons: Any) -> Any:
+            return lambda network: lessons.loss(network, phase=place.phase, step=place.step)
+
+        return torch.stack(self._together.run([loss_of(each) for each in self.lessons]))
+
+    def _forward(self, *inputs: Tensor) -> Tensor:
+        # The students' own contexts are those of their threads.
+        with autocast(self._device, self._settings.precision):
+            return self._network(*inputs)
+
+    def _cut_batches(self) -> None:
+        # What failed is held by its traceback until it is collected.
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        size = max(self.schedule.batch_sizes)
+        if self._network.num >= size:
+            raise fail(
+                f"device {self._device.type}",
+                "has not enough memory for a single image",
+                "use a smaller --size or --set width, or --set device=cpu",
+            )
+        self._network.num *= 2
+        # Parts go forth twice before they go back, and what was recorded holds memory.
+        self._network.network = getattr(self._network.network, "unrecorded", self._network.network)
+        _LOG.warning(
+            "out of memory: from here on a batch goes through the networks in %d parts, and their gradients are added "
+            "up; batch norm sees %d images at a time",
+            self._network.num,
+            -(-size // self._network.num),
+        )
+
+    @torch.no_grad()
+    def _average(self, decay: float) -> None:
+        """Move the averages a step towards the networks, running statistics included."""
+        pairs = list(zip(self._means, self._values, strict=True))
+        means, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
+        get_ema_multi_avg_fn(decay)(means, values, 0)
+        for count, value in pairs:
+            if not count.is_floating_point():
+                count.copy_(value)
+
+
+class Trainer:
+    """A single training.
+
+    Args:
+        job: what to train.
+        device: where.
+
+    Attributes:
+        lessons: what is learnt.
+        averaged: the network that is scored and kept: a running mean of the trained one.
+    """
+
+    def __init__(self, job: FitJob, device: torch.device):
+        self._group = GroupTrainer([job], device)
+        (self.lessons,), (self.averaged,) = self._group.lessons, self._group.averaged
+
+    def step(self, step: int) -> float:
+        """Take ``step``, counted from 0; return its loss."""
+        return float(self._group.step(step))
+
+
+@torch.no_grad()
+def _copy(tensors: Sequence[Tensor], *, to: Sequence[Tensor]) -> None:
+    # One by one takes longer to start than to do.
+    torch._foreach_copy_(list(to), list(tensors))
+
+
+def _networks(jobs: Sequence[FitJob], device: torch.device) -> NetworkGroup:
+    networks: list[nn.Module] = [
+        (load_model(job.start) if job.start else job.network.build(seed=job.seed)).to(device) for job in jobs
+    ]
+    return NetworkGroup(networks)

@@ -1,0 +1,114 @@
+"""Networks on stacks of images: probabilities, labels and validation scores."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from incmask.base.config import Settings, Task
+from incmask.base.npy_rows import Rows
+from incmask.method.cells import CellChannels, mean_cell_count_error
+from incmask.method.channels import num_outputs, probabilities, to_label
+from incmask.method.losses import segmentation_loss
+from incmask.method.metrics import Counts, count, main_scores
+from incmask.nets.forward import chunk_images, forward
+from incmask.training.batches import make_batch
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Labelled images that a network is scored on.
+
+    Attributes:
+        images: ``.npy``, uint8, (N, H, W, C).
+        labels: ``.npy``, uint8, (N, H, W) or (N, H, W, K); 255: no label.
+        rows: which images; None: all.
+    """
+
+    images: Path
+    labels: Path
+    rows: tuple[int, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(Rows(self.images)) if self.rows is None else len(self.rows)
+
+    def chunks(self, num_outputs: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Images and labels, as many at a time as ``chunk_images`` says."""
+        images, labels = Rows(self.images), Rows(self.labels)
+        rows = np.arange(len(images)) if self.rows is None else np.asarray(self.rows)
+        num = chunk_images(num_outputs, images.shape)
+        for first in range(0, len(rows), num):
+            chosen = rows[first : first + num]
+            yield images[chosen], labels[chosen]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network reached.
+
+    Attributes:
+        loss: mean loss over the images.
+        score: the task's main score: mean IoU of the foreground (binary) or mIoU.
+        counts: what every other score is computed from.
+        cell_count_error: mean over images of the error of ``mean_cell_count_error``; None where cells were not counted.
+    """
+
+    loss: float
+    score: float
+    counts: Counts
+    cell_count_error: float | None = None
+
+
+@torch.inference_mode()
+def evaluate(
+    networks: Sequence[nn.Module],
+    validation: Validation,
+    *,
+    task: Task,
+    num_classes: int,
+    settings: Settings,
+    loss: str,
+    cells: CellChannels | None = None,
+) -> Evaluation:
+    """Score the mean of the networks' probabilities on labelled images.
+
+    Args:
+        networks: in evaluation mode, all on one device.
+        validation: the images.
+        task, num_classes: what the labels mean.
+        settings: precision, ``empty_iou``.
+        loss: its kind.
+        cells: count the cells in these channels, too, which takes milliseconds an image; None: do not.
+    """
+    counts, losses, cell_count_errors, num_images = [], 0.0, 0.0, 0
+    for images, labels in validation.chunks(num_outputs(task, num_classes)):
+        logits = forward(networks, images, precision=settings.precision)
+        blank = np.zeros(labels.shape[:3], bool)
+        batch = make_batch(images[:, :1, :1], labels, blank, task=task, blocking=None)
+        target = batch.target.to(logits.device)
+        weight = None if batch.weight is None else batch.weight.to(logits.device)
+        chunk_loss = segmentation_loss(logits.mean(0), target, task=task, kind=loss, weight=weight)
+        losses += float(chunk_loss) * len(images)
+        num_images += len(images)
+        mean = torch.stack([probabilities(each, task) for each in logits]).mean(0)
+        predicted = to_label(mean.cpu().numpy(), task)
+        counts.append(count(predicted, labels, task=task, num_classes=num_classes))
+        if cells is not None:
+            cell_count_errors += len(images) * mean_cell_count_error(
+                predicted, labels, position=cells.position, cell_classes=cells.cell_classes
+            )
+    joined = Counts.join(counts)
+    return Evaluation(
+        loss=losses / num_images,
+        score=main_score(joined, task=task, empty_iou=settings.empty_iou),
+        counts=joined,
+        cell_count_error=None if cells is None else cell_count_errors / num_images,
+    )
+
+
+def main_score(counts: Counts, *, task: Task, empty_iou: float) -> float:
+    """The score that models are chosen by: IoU for binary, else mIoU; mean over images, 0 to 1."""
+    return float(main_scores(counts, task=task, empty=empty_iou).mean())

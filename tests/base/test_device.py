@@ -1,0 +1,67 @@
+import pytest
+import torch
+
+from incmask.base.device import autocast, fast_in_bfloat16, resolve_device
+from incmask.base.errors import IncmaskError
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def machine(monkeypatch, *, cuda=False, mps=False, capability=(8, 0), cpu=()):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(cpu, True))
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [({}, "cpu"), ({"mps": True}, "mps"), ({"cuda": True}, "cuda"), ({"cuda": True, "mps": True}, "cuda")],
+)
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch, there, expected):
+    machine(monkeypatch, **there)
+    assert resolve_device("auto") == torch.device(expected)
+    assert resolve_device("cpu") == CPU
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_an_error(monkeypatch, name):
+    machine(monkeypatch)
+    with pytest.raises(IncmaskError) as caught:
+        resolve_device(name)
+    assert str(caught.value) == f"setting device: '{name}' is not there (found: cpu); use --set device=auto"
+
+
+@pytest.mark.parametrize(("capability", "fast"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_gpus_compute_bfloat16_from_the_eighth_generation_on(monkeypatch, capability, fast):
+    machine(monkeypatch, cuda=True, capability=capability)
+    assert fast_in_bfloat16(CUDA) is fast
+
+
+@pytest.mark.parametrize(
+    ("cpu", "fast"), [((), False), (("avx512_f", "avx2"), False), (("avx512_bf16",), True), (("amx_bf16",), True)]
+)
+def test_processors_compute_bfloat16_where_they_say_so(monkeypatch, cpu, fast):
+    machine(monkeypatch, cpu=cpu)
+    assert fast_in_bfloat16(CPU) is fast
+
+
+def test_an_apple_gpu_takes_float32(monkeypatch):
+    machine(monkeypatch, mps=True)
+    assert not fast_in_bfloat16(torch.device("mps"))
+
+
+@pytest.mark.parametrize(
+    ("precision", "cpu", "dtype"),
+    [
+        ("auto", (), torch.float32),
+        ("auto", ("amx_bf16",), torch.bfloat16),
+        ("float32", ("amx_bf16",), torch.float32),
+        ("bfloat16", (), torch.bfloat16),
+    ],
+)
+def test_autocast_decides_the_precision(monkeypatch, precision, cpu, dtype):
+    machine(monkeypatch, cpu=cpu)
+    with autocast(CPU, precision):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32

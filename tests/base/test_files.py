@@ -1,0 +1,66 @@
+import os
+import stat
+
+import pytest
+
+from incmask.base.errors import IncmaskError
+from incmask.base.files import csv_text, whole_file, write_bytes, write_text
+
+
+def test_writes_content_and_makes_folders(tmp_path):
+    write_text(tmp_path / "a" / "b" / "ä ö.txt", "grün\n")
+    assert (tmp_path / "a" / "b" / "ä ö.txt").read_bytes() == "grün\n".encode()
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["ä ö.txt"]
+
+
+def test_nothing_is_at_the_target_before_the_end(tmp_path):
+    with whole_file(tmp_path / "x") as temporary:
+        temporary.write_bytes(b"half")
+        assert not (tmp_path / "x").exists()
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".part"
+    assert (tmp_path / "x").read_bytes() == b"half"
+
+
+def test_a_failure_leaves_the_old_content_and_no_temporary(tmp_path):
+    write_bytes(tmp_path / "x", b"old")
+
+    def fail_half_way():
+        with whole_file(tmp_path / "x") as temporary:
+            temporary.write_bytes(b"new")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_a_file_in_place_of_the_folder(tmp_path):
+    write_text(tmp_path / "file", "")
+    with pytest.raises(IncmaskError, match="cannot be written"):
+        write_text(tmp_path / "file" / "x", "text")
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(IncmaskError, match=r"No space left on device.*free disk space"):
+        write_text(tmp_path / "x", "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        with pytest.raises(IncmaskError, match="permissions"):
+            write_text(tmp_path / "x", "text")
+    finally:
+        tmp_path.chmod(stat.S_IRWXU)
+
+
+def test_csv_quotes_what_needs_it():
+    assert csv_text(("name", "n"), [("a,b", 1), ('c"d', 0.1)]) == 'name,n\n"a,b",1\n"c""d",0.1\n'

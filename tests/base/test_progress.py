@@ -1,0 +1,41 @@
+import pytest
+
+from incmask.base.progress import Joint
+from runs import Listener
+
+
+def test_work_of_all_runs_is_passed_on_under_their_names():
+    listener, told = Listener(), []
+    listener.doing = told.append
+    joint = Joint(listener)
+    for name, amounts in (("ldt", (1.0, 2.0)), ("im", (3.0,))):
+        joint.begin(name)
+        joint.expect(99.0)
+        joint.doing("training")
+        for amount in amounts:
+            joint.advance(amount)
+    assert told == ["ldt: training", "im: training"]
+    assert listener.done == 6.0
+    # The bar counts all runs together, which only the caller knows.
+    assert listener.expected == 0.0
+
+
+@pytest.mark.parametrize("num_runs", [2, 3])
+def test_what_is_said_of_the_data_is_passed_on_once(num_runs):
+    listener = Listener()
+    joint = Joint(listener)
+    for number in range(num_runs):
+        joint.begin(f"run {number}")
+        joint.say("no val/: 2 of the 10 labelled images are set aside")
+        joint.say(f"run {number} takes long")
+        joint.expect(1.0)
+        joint.say("no pseudo-label is used")
+        joint.say("no pseudo-label is used")
+    before, during = "  no val/: 2 of the 10 labelled images are set aside", "  no pseudo-label is used"
+    assert listener.lines.count(before) == 1
+    assert listener.lines[0] == before
+    # What a run has come to is said of each, even in the same words.
+    assert listener.lines.count(during) == 2 * num_runs
+    assert [line for line in listener.lines if "takes long" in line] == [
+        f"  run {number} takes long" for number in range(num_runs)
+    ]

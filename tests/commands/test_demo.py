@@ -1,0 +1,53 @@
+"""The demo, at a size that takes seconds."""
+
+import pytest
+
+from incmask.base.progress import Silent
+from incmask.commands import demo
+
+
+class _Listener(Silent):
+    def __init__(self) -> None:
+        self.expected = 0.0
+        self.done = 0.0
+        self.lines: list[str] = []
+
+    def expect(self, amount: float) -> None:
+        self.expected = amount
+
+    def advance(self, amount: float) -> None:
+        self.done += amount
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 2, "width": 0.125, "num_base": 2, "num_generations": 1}
+    monkeypatch.setattr(demo, "SETTINGS", demo.SETTINGS | settings | {"num_workers": 1})
+    for name, value in {"NUM_LABELLED": 2, "NUM_UNLABELLED": 4, "NUM_VAL": 2, "NUM_TEST": 2, "SIZE": (32, 32)}.items():
+        monkeypatch.setattr(demo, name, value)
+
+
+@pytest.mark.usefixtures("tiny", "inline")
+def test_demo_compares_four_approaches(tmp_path):
+    listener = _Listener()
+    result = demo.run_demo(tmp_path / "demo", progress=listener)
+
+    assert tuple(result.outcomes) == ("ldt", "me", "im+", "fdt")
+    assert listener.done == pytest.approx(listener.expected), "the bar must end at its end"
+    table = demo.to_table(result)
+    lines = {line.split()[0]: line for line in table.splitlines()}
+    for name in result.outcomes:
+        score = next(
+            row.score
+            for row in result.outcomes[name].scores
+            if (row.stage, row.model, row.split) == (result.best(name).name, "ensemble", "test")
+        )
+        assert f"{score:.3f}" in lines[name]
+    assert result.best("im+").name == "gen-1", "an approach is judged by its own models, not by its teachers"
+    assert len(list((tmp_path / "demo" / "im+" / "masks").rglob("*.png"))) == 4 * 3
+    # ME and IM+ start from the very same models.
+    base = [tmp_path / "demo" / name / "base/students/1/model.safetensors" for name in ("ldt", "me", "im+")]
+    assert len({path.read_bytes() for path in base}) == 1

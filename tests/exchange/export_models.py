@@ -1,0 +1,44 @@
+"""Small models, as a run hands them over."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from incmask.base.config import Task
+from incmask.data.dataset import ClassInfo
+from incmask.method.channels import num_outputs
+from incmask.nets.spec import NetworkSpec, save_model
+from incmask.prediction.ensemble import About, save_ensemble
+from small import NUM_CLASSES
+
+CLASSES = (
+    ClassInfo("none", (0, 0, 0), 0),
+    ClassInfo("a | <b>", (255, 80, 0), 1),
+    ClassInfo("Zelle ä", (0, 80, 255), 2),
+)
+
+
+def make_model(
+    folder: Path,
+    task: Task,
+    *,
+    fit: Literal["resize", "tile"] = "resize",
+    channels: int = 1,
+    num_members: int = 2,
+    size: tuple[int, int] = (32, 48),
+) -> Path:
+    """Write an untrained model whose members disagree here and there."""
+    num_classes = NUM_CLASSES[task]
+    spec = NetworkSpec(channels, num_outputs(task, num_classes), 0.125)
+    paths = [folder / f"{seed}.safetensors" for seed in range(num_members)]
+    for seed, path in enumerate(paths):
+        network = spec.build(seed=seed)
+        with torch.no_grad():
+            # Otherwise most pixels lie far on one side.
+            network.head.weight *= 3
+        save_model(path, network.state_dict(), spec)
+    classes = CLASSES if task == "multiclass" else CLASSES[1 : 1 + num_classes]
+    about = About(task, classes, channels, None, size, fit, "float32")
+    save_ensemble(folder / "model", paths, about, scores={"stage": "base", "IoU": 0.5})
+    return folder / "model"

@@ -1,0 +1,299 @@
+"""Export and import through every format, on data of every kind."""
+
+import json
+import shutil
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from exchange import expected, make_loop, make_run, pseudo_label, submit, write_ranking
+from incmask.base.errors import IncmaskError
+from incmask.commands.labelling import import_labels as import_command
+from incmask.data.folder.scan import load_dataset
+from incmask.data.images.readers import read_image, read_label
+from incmask.data.images.writers import write_indexed
+from incmask.data.rounds import read_rounds
+from incmask.exchange.corrections import folders
+from incmask.exchange.corrections.export import export_labels
+from incmask.exchange.corrections.take_back import import_labels
+from incmask.exchange.names import TARGETS
+from incmask.experiment.record import PseudoLabel
+from runs import draw, save
+
+
+def labels_of(data):
+    """Give the labels of the labelled images by name."""
+    dataset = load_dataset(data)
+    return {item.name: read_label(item, dataset) for item in dataset.labelled}
+
+
+def tree_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_nobody_corrected_comes_back_as_it_was(target, task, tmp_path):
+    data, run, pseudo = make_loop(tmp_path, task)
+    before, there = labels_of(data), tree_of(data)
+    out = tmp_path / "out"
+    exported = export_labels(run, out, target=target, top=2)
+    assert len(exported.names) == 2
+    assert "most disputed images come first" in exported.notes[0]
+    if target == "label-studio":
+        submit(out)
+    done = import_labels(run, out, target=target)
+    assert (done.round.number, done.round.source) == (2, target)
+    assert set(done.round.names) == set(exported.names)
+
+    after = labels_of(data)
+    for name in exported.names:
+        np.testing.assert_array_equal(after[f"round-2/{name}"], expected(pseudo[name]))
+    assert {name: label.tobytes() for name, label in before.items()} == {name: after[name].tobytes() for name in before}
+    unlabelled = {item.name for item in load_dataset(data).unlabelled}
+    assert unlabelled == set(pseudo) - set(exported.names)
+    now = tree_of(data)
+    new = set(now) - set(there)
+    assert {name: now[name] for name in there} == there
+    assert all(name == "rounds.json" or name.startswith("labelled/round-2/") for name in new)
+
+
+def test_an_archive_holds_all_and_comes_back_as_it_is(tmp_path):
+    _data, run, _pseudo = make_loop(tmp_path)
+    write_ranking(run, ["x.2", "gone", "slide/x.1", "x.2", "x.0"])
+    out = tmp_path / "deep" / "out.zip"
+    exported = export_labels(run, out, target="cvat", top=2)
+    assert (exported.names, exported.ranked_by, exported.notes) == (("x.2", "slide/x.1"), "ranking.csv", ())
+    with zipfile.ZipFile(out) as archive:
+        assert archive.testzip() is None
+        names = {"annotations.xml", "labels.json", "README.txt", "images/x.2.png", "images/slide/x.1.png"}
+        assert {*archive.namelist()} == names
+    assert [path.name for path in out.parent.iterdir()] == ["out.zip"]
+    assert set(import_labels(run, out, target="cvat").round.names) == {"x.2", "slide/x.1"}
+
+
+def test_images_that_not_every_program_shows_become_png(tmp_path):
+    data, run, pseudo = make_loop(tmp_path)
+    generator = np.random.default_rng(0)
+    images = data / "unlabelled"
+    deep = generator.integers(0, 60000, (*pseudo["x.0"].unsure.shape, 4), dtype=np.uint16)
+    (images / "x.0.png").unlink()
+    tifffile.imwrite(images / "x.0.tif", deep, photometric="minisblack", planarconfig="contig")
+    height, width = pseudo["x.2"].unsure.shape
+    photo = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
+    exif = photo.getexif()
+    exif[274] = 3
+    (images / "x.2.png").unlink()
+    photo.save(images / "x.2.jpg", exif=exif)
+    photo.resize(pseudo["slide/x.1"].unsure.shape[::-1]).save(images / "slide" / "x.1.jpg")
+    (images / "slide" / "x.1.png").unlink()
+    record = json.loads((run / "data.json").read_text())
+    for name, file in (("x.0", "x.0.tif"), ("x.2", "x.2.jpg"), ("slide/x.1", "slide/x.1.jpg")):
+        record["parts"]["unlabelled"][name]["files"] = {f"unlabelled/{file}": ""}
+    (run / "data.json").write_text(json.dumps(record))
+    export_labels(run, tmp_path / "out", target="png")
+    shown = {path.name: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (tmp_path / "out/images").rglob("*.*")}
+    assert {*shown} == {"x.0.png", "x.2.png", "x.1.jpg"}
+    assert (shown["x.0.png"].shape, shown["x.0.png"].dtype) == ((*deep.shape[:2], 3), np.uint8)
+    np.testing.assert_array_equal(shown["x.2.png"][..., ::-1], read_image(images / "x.2.jpg"))
+
+
+def test_why_nothing_is_exported(tmp_path):
+    data, run, _pseudo = make_loop(tmp_path)
+    out = tmp_path / "out"
+
+    def refused(**values):
+        with pytest.raises(IncmaskError) as caught:
+            export_labels(run, **({"out": out, "target": "coco"} | values))
+        assert not out.exists()
+        return str(caught.value)
+
+    assert "did you mean 'cvat'" in refused(target="cvta")
+    assert "at least one image is expected" in refused(top=0)
+    assert "data: is there already; remove it" in refused(out=data)
+    assert "data.json: is there already" in refused(out=run / "data.json", target="png")
+    (run / "inconsistent" / "x.2.png").unlink()
+    assert "x.2.png" in refused()
+    moved = data.rename(tmp_path / "moved")
+    assert "is not there, where the data of the run were; run `incmask run DATA -o RUN` once more" in refused()
+    moved.rename(data)
+    (data / "unlabelled" / "x.0.png").unlink()
+    assert "x.0.png: is gone; bring it back" in refused()
+    (run / "environment.json").write_text("{}")
+    assert "does not tell where the data lie" in refused()
+    (run / "masks.csv").unlink()
+    assert "holds no masks of unlabelled images" in refused()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_class_may_not_be_called_as_the_unsure_regions_are(tmp_path):
+    _data, run, _ = make_loop(tmp_path)
+    record = json.loads((run / "data.json").read_text())
+    record["classes"][0]["name"] = "unsure"
+    (run / "data.json").write_text(json.dumps(record))
+    with pytest.raises(IncmaskError, match="has a class named unsure"):
+        export_labels(run, tmp_path / "out", target="coco")
+
+
+@pytest.fixture
+def loop(tmp_path):
+    """Data, run, and all pseudo-labels as pictures."""
+    data, run, pseudo = make_loop(tmp_path)
+    export_labels(run, tmp_path / "out", target="png")
+    return data, run, tmp_path / "out", pseudo
+
+
+def refused(data, run, out, **values):
+    there = tree_of(data)
+    with pytest.raises(IncmaskError) as caught:
+        import_labels(run, out, **({"target": "png"} | values))
+    assert tree_of(data) == there
+    assert not [path for path in (data / "labelled").iterdir() if path.name.startswith(".")]
+    return str(caught.value)
+
+
+def test_all_or_nothing_comes_in(loop):
+    data, run, out, _pseudo = loop
+    assert "did you mean 'napari'" in refused(data, run, out, target="napary")
+    told = refused(data, run, out, unsure="refuse")
+    assert told.count("is unsure at") == 3
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(out / "masks" / "x.0.png")
+    Image.fromarray(np.zeros((6, 5), np.uint8)).save(out / "masks" / "slide" / "x.1.png")
+    told = refused(data, run, out)
+    assert "has 5×5 pixels, but its image 20×24" in told
+    assert "has 5×6 pixels" in told
+    assert "is not there" in refused(data, run, out / "nothing")
+    (out / "empty").mkdir()
+    assert "is empty" in refused(data, run, out / "empty")
+
+
+def test_images_that_are_others_now_are_not_labelled(loop):
+    data, run, out, _pseudo = loop
+    Image.fromarray(np.ones((24, 20), np.uint8)).save(data / "unlabelled" / "x.0.png")
+    (data / "unlabelled" / "x.2.png").unlink()
+    told = refused(data, run, out)
+    assert "x.0.png: was changed since the run; bring the old image back" in told
+    assert "x.2: is no longer among the unlabelled images" in told
+
+
+def test_classes_that_are_others_now_are_told(loop):
+    data, run, out, _pseudo = loop
+    (data / "incmask.toml").write_text('[data]\nclasses = [{name = "cell", value = 255}]\n')
+    assert "has the classes cell (binary), but the run foreground (binary)" in refused(data, run, out)
+
+
+def test_unsure_regions_are_left_out_or_their_images(loop):
+    data, run, out, pseudo = loop
+    Image.fromarray(np.zeros((24, 20), np.uint8)).save(out / "unsure" / "x.0.png")
+    done = import_labels(run, out, target="png", unsure="skip")
+    assert done.round.names == ("x.0",)
+    assert done.skipped == ("slide/x.1", "x.2")
+    assert (done.round.ignore, done.unsure_fraction) == (None, 0)
+    np.testing.assert_array_equal(labels_of(data)["round-2/x.0"], pseudo["x.0"].label)
+    # The masks of the round are spelt as the others are.
+    assert {*np.unique(cv2.imread(str(data / "labelled/round-2/masks/x.0.png"), 0))} == {0, 255}
+
+
+def test_a_round_is_added_to_the_last_one_and_undone_by_removing_its_folder(loop):
+    data, run, out, _pseudo = loop
+    shutil.copytree(out, first := out.with_name("first"))
+    for name in ("x.2", "slide/x.1"):
+        (first / "masks" / f"{name}.png").unlink()
+    assert import_labels(run, first, target="png").round.number == 2
+    told = refused(data, run, out)
+    assert "x.0: was added in round 2 already; take it out, or undo that round by removing labelled/round-2" in told
+    (out / "masks" / "x.0.png").unlink()
+    done = import_labels(run, out, target="png")
+    assert (done.round.number, done.round.names) == (3, ("slide/x.1", "x.2"))
+    assert [each.number for each in read_rounds(data)] == [2, 3]
+    assert {name for name in labels_of(data) if name.startswith("round-")} == {
+        "round-2/x.0",
+        "round-3/slide/x.1",
+        "round-3/x.2",
+    }
+    assert not load_dataset(data).unlabelled
+
+    shutil.rmtree(data / "labelled" / "round-3")
+    assert [each.number for each in read_rounds(data)] == [2]
+    assert [item.name for item in load_dataset(data).unlabelled] == ["slide/x.1", "x.2"]
+    assert import_labels(run, out, target="png").round.number == 3
+
+
+def test_an_import_that_was_killed_left_nothing(loop, monkeypatch):
+    data, run, out, _pseudo = loop
+    before = load_dataset(data)
+
+    def killed(*paths):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders.os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            import_labels(run, out, target="png")
+    assert load_dataset(data) == before
+    assert import_labels(run, out, target="png").round.number == 2
+
+
+SPELLINGS = {
+    "ids and 255": lambda label: np.where(label == 1, 1, 255 * (label == 2)).astype(np.uint8),
+    "0 and 1": lambda label: (label == 1).astype(np.uint8),
+    "16 bits": lambda label: label.astype(np.uint16) * np.uint16(1000),
+    "far ids": lambda label: np.choose(label, (0, 7, 21)).astype(np.uint8),
+    "colours": lambda label: np.array([(0, 0, 0), (255, 0, 0), (128, 128, 128)], np.uint8)[label],
+}
+
+
+@pytest.mark.parametrize("spelling", [*SPELLINGS, "palette", "side by side", "nothing but labelled images"])
+def test_masks_are_written_as_those_of_the_data_are_spelt(spelling, tmp_path):
+    data = tmp_path / "data"
+    folder = {"nothing but labelled images": data}.get(spelling, data / "labelled")
+    beside = spelling == "side by side"
+    for index in range(3):
+        image, label = draw(seed=index, size=(32, 32))
+        save(folder / f"a {index}.png" if beside else folder / "images" / f"a {index}.png", image)
+        path = folder / f"a {index}_mask.png" if beside else folder / "masks" / f"a {index}.png"
+        if spelling == "palette":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_indexed(path, label, [(0, 0, 0), (9, 99, 199), (250, 200, 10)])
+        else:
+            save(path, SPELLINGS.get(spelling, lambda ids: ids.astype(np.uint8))(label))
+    pseudo = {}
+    for index in range(2):
+        image, label = draw(seed=index + 10, size=(32, 32))
+        save(data / "unlabelled" / f"u {index}.png", image)
+        task = load_dataset(data).task
+        values = (label == 1).astype(np.uint8) if task == "binary" else label
+        pseudo[f"u {index}"] = PseudoLabel(values, pseudo_label(index, "binary", (32, 32)).unsure)
+    before = labels_of(data)
+    run = make_run(data, tmp_path / "run", pseudo, task=task)
+    export_labels(run, tmp_path / "out", target="coco")
+    done = import_labels(run, tmp_path / "out", target="coco")
+    assert done.round.folder == ("round-2" if folder == data else "labelled/round-2")
+    after = labels_of(data)
+    for name, each in pseudo.items():
+        np.testing.assert_array_equal(after[f"round-2/{name}"], expected(each))
+    for name, label in before.items():
+        np.testing.assert_array_equal(after[name], label)
+
+
+def test_data_in_which_every_value_is_a_class_have_none_for_unsure_regions(loop):
+    data, run, out, _pseudo = loop
+    (data / "incmask.toml").write_text('[data]\nignore = "none"\n')
+    assert 'says ignore = "none", but unsure regions have no label' in refused(data, run, out)
+
+
+def test_the_command_tells_what_was_added(loop, capsys):
+    data, run, out, pseudo = loop
+    import_command(run, out, source="png", quiet=True, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["round"], told["images"]) == (2, sorted(pseudo))
+    shutil.rmtree(data / "labelled" / "round-2")
+    import_command(run, out, source="png", quiet=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"round 2: 3 images added to {data / 'labelled/round-2'}"
+    assert "of their pixels are still unsure and count as not labelled" in lines[1]
+    assert lines[2].startswith("next: incmask run ")

@@ -1,0 +1,301 @@
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import incmask.experiment.labelling as module
+from incmask.experiment.labelling import LabelJob, Views, label_range
+from incmask.method.agreement import combine
+from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
+from incmask.method.channels import num_outputs
+from incmask.method.recipes import Vote
+from incmask.nets.spec import NetworkSpec, load_model, save_model
+from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings
+
+HARD, SOFT = Vote(), Vote(soft=True)
+
+
+def random_members(task, *, num=3, seed=0):
+    """Probabilities that mostly agree, (n, 2, C, 6, 5)."""
+    generator = np.random.default_rng(seed)
+    channels = num_outputs(task, NUM_CLASSES[task])
+    logits = generator.normal(0, 2, (2, channels, 6, 5)) + generator.normal(0, 1, (num, 2, channels, 6, 5))
+    exponentials = np.exp(logits)
+    values = exponentials / exponentials.sum(2, keepdims=True) if task == "multiclass" else 1 / (1 + np.exp(-logits))
+    return values.astype(np.float32)
+
+
+def slow(members, task, *, soft):
+    """Pixel by pixel, without morphology."""
+    num, num_images, channels, height, width = members.shape
+    label = np.zeros((num_images, height, width, channels), np.uint8)
+    disputed = np.zeros((num_images, height, width), bool)
+    for image, row, column in np.ndindex(num_images, height, width):
+        pixel = members[:, image, :, row, column]
+        mean = [sum(float(pixel[m, c]) for m in range(num)) / num for c in range(channels)]
+        if task == "multiclass":
+            votes = [max(range(channels), key=lambda c, m=m: pixel[m, c]) for m in range(num)]
+            likeliest = max(range(1, channels), key=lambda c: mean[c]) - 1
+            # Masked is no answer, though all give it.
+            agree = len(Counter(votes)) == 1 and votes[0] != 0
+            disputed[image, row, column] = not agree
+            label[image, row, column, 0] = votes[0] - 1 if agree and not soft else likeliest
+            continue
+        for channel in range(channels):
+            votes = [pixel[m, channel] > 0.5 for m in range(num)]
+            agree = all(votes) or not any(votes)
+            disputed[image, row, column] |= not agree
+            label[image, row, column, channel] = all(votes) if task == "binary" else mean[channel] > 0.5
+    return (label if task == "multilabel" else label[..., 0]), disputed
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("task", TASKS)
+def test_combine_is_what_a_slow_loop_says(task, soft):
+    for seed in range(5):
+        members = random_members(task, num=2 + seed % 3, seed=seed)
+        voted = combine(members, task=task, vote=SOFT if soft else HARD)
+        label, disputed = slow(members, task, soft=soft)
+        assert 0.05 < disputed.mean() < 0.95
+        assert np.array_equal(voted.inconsistent, disputed)
+        assert np.array_equal(voted.label, label)
+        assert (voted.label.dtype, voted.inconsistent.dtype) == (np.uint8, np.bool_)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_combine_leaves_the_probabilities_alone(task):
+    members = random_members(task)
+    before = members.copy()
+    combine(members, task=task, vote=HARD, erode_px=3, dilate_px=3)
+    assert np.array_equal(members, before)
+
+
+def pixels(*members):
+    """Probabilities of one image of one row from lists (member, pixel, class)."""
+    return np.array(members, np.float32).transpose(0, 2, 1)[:, None, :, None]
+
+
+def test_multiclass_by_hand():
+    masked, one, two, unsure = [0.8, 0.0, 0.05, 0.15], [0.1, 0.8, 0.1, 0], [0, 0.1, 0.9, 0], [0.4, 0, 0.3, 0.3]
+    members = pixels([masked, one, one, two, unsure, masked], [masked, one, two, two, masked, two])
+    voted = combine(members, task="multiclass", vote=HARD)
+    assert voted.inconsistent.tolist() == [[[True, False, True, False, True, True]]]
+    assert voted.label.tolist() == [[[2, 0, 1, 1, 2, 1]]]
+
+
+def test_all_members_masked_is_disputed_everywhere():
+    members = np.zeros((2, 1, 4, 4, 4), np.float32)
+    members[:, :, 0], members[:, :, 3] = 0.9, 0.1
+    for erode_px in (0, 3):
+        voted = combine(members, task="multiclass", vote=HARD, erode_px=erode_px)
+        assert voted.inconsistent.all()
+        assert (voted.label == 2).all()
+
+
+def test_the_soft_vote_may_overrule_the_majority():
+    """One member is sure, two are half-hearted; a binary label needs all."""
+    sure, faint = 0.99, 0.4
+    multilabel = pixels([[sure, sure]], [[faint, faint]], [[faint, 0.1]])
+    assert combine(multilabel, task="multilabel", vote=SOFT).label.tolist() == [[[[1, 0]]]]
+    multiclass = pixels([[0, 0.95, 0.05]], [[0, 0.4, 0.6]], [[0, 0.4, 0.6]])
+    assert combine(multiclass, task="multiclass", vote=SOFT).label.tolist() == [[[0]]]
+    binary = pixels([[sure]], [[faint]], [[sure]])
+    for vote in (HARD, SOFT):
+        voted = combine(binary, task="binary", vote=vote)
+        assert (voted.label.tolist(), voted.inconsistent.tolist()) == ([[[0]]], [[[True]]])
+
+
+def line_of(values):
+    """Two members on an image of nine equal rows: 0.9 for "+", 0.1 for "-", and for "?" 0.9 against 0.2."""
+    values = [{"+": (0.9, 0.9), "-": (0.1, 0.1), "?": (0.9, 0.2)}[value] for value in values]
+    return np.array(values, np.float32).T[:, None, None, None].repeat(9, axis=3)
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel"])
+def test_erosion_frees_thin_disputes_and_dilation_widens_the_others(task):
+    members = line_of("--?++???---")
+    voted = combine(members, task=task, vote=HARD, erode_px=3)
+    assert voted.inconsistent[0].tolist() == [[False] * 6 + [True] + [False] * 4] * 9
+    # Freed pixels take the foreground that lies within the square; the disputed one is the likeliest or background.
+    disputed = 1 if task == "multilabel" else 0
+    assert voted.label.reshape(9, 11).tolist() == [[0, 0, 1, 1, 1, 1, disputed, 0, 0, 0, 0]] * 9
+    wide = combine(members, task=task, vote=HARD, dilate_px=3).inconsistent[0, 4].tolist()
+    assert wide == [False, True, True, True, True, True, True, True, True, False, False]
+
+
+def test_multiclass_freed_pixels_take_a_real_class():
+    one, two, masked = [0.0, 0.9, 0.1], [0, 0.2, 0.8], [1.0, 0, 0]
+    members = pixels([one, one, two, two, two], [one, two, two, two, two]).repeat(5, axis=3)
+    voted = combine(members, task="multiclass", vote=HARD, erode_px=3)
+    assert not voted.inconsistent.any()
+    assert voted.label[0, 2].tolist() == [0, 0, 1, 1, 1]
+    members = pixels([two, masked, two, two, two], [two, masked, two, two, two]).repeat(5, axis=3)
+    voted = combine(members, task="multiclass", vote=HARD, erode_px=3)
+    assert not voted.inconsistent.any()
+    assert (voted.label == 1).all()
+
+
+def label_job(folder, task, *, num=7, admit="all", **ranges):
+    """Two members and stacks to fill."""
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = NetworkSpec(1, num_outputs(task, NUM_CLASSES[task]), 0.125)
+    paths = [folder / f"member-{seed}.safetensors" for seed in (1, 2)]
+    for seed, path in enumerate(paths):
+        save_model(path, spec.build(seed=seed).state_dict(), spec)
+    images = blocks(num)
+    label = np.full((num, 32, 32, 2) if task == "multilabel" else (num, 32, 32), 77, np.uint8)
+    source = save_source(folder, images, label, np.zeros((num, 32, 32), bool))
+    return LabelJob(
+        members=tuple(paths),
+        images=source.images,
+        label=source.labels,
+        inconsistent=source.inconsistent,
+        first=ranges.get("first", 0),
+        last=ranges.get("last", num),
+        task=task,
+        num_outputs=spec.out_channels,
+        vote=HARD,
+        admit=admit,
+        settings=some_settings(precision="float32"),
+        erode_px=ranges.get("erode_px", 0),
+        dilate_px=ranges.get("dilate_px", 0),
+    )
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_ranges_give_the_same_as_one_go(tmp_path, monkeypatch, task):
+    monkeypatch.setattr("incmask.nets.forward.CHUNK", 2)
+    whole, reports = label_job(tmp_path / "whole", task, erode_px=3, dilate_px=3), []
+    facts = label_range(whole, reports.append)
+    assert reports == [2, 2, 2, 1]
+    parts = [label_range(label_job(tmp_path / "parts", task, erode_px=3, dilate_px=3, last=4))]
+    first_rows = np.load(tmp_path / "parts" / "set-labels.npy")
+    assert (first_rows[4:] == 77).all()
+    assert not (first_rows[:4] == 77).any()
+    job = label_job(tmp_path / "other", task, erode_px=3, dilate_px=3, first=4)
+    parts.append(label_range(job))
+    assert np.array_equal(np.load(whole.label), np.concatenate([first_rows[:4], np.load(job.label)[4:]]))
+    assert np.load(whole.inconsistent).any()
+    assert np.array_equal(np.load(whole.inconsistent)[4:], np.load(job.inconsistent)[4:])
+    assert [part.first for part in parts] == [0, 4]
+    for name in ("admitted", "inconsistent_fraction", "foreground_fraction"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert np.array_equal(joined, getattr(facts, name))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_facts_of_a_range_are_those_of_its_labels(tmp_path, task):
+    job = label_job(tmp_path, task, admit="label_exceeds_mask")
+    facts = label_range(job)
+    label, masks = np.load(job.label), np.load(job.inconsistent)
+    if task == "multilabel":
+        label = label.max(-1)
+    for row in range(7):
+        disputed, foreground = masks[row].sum(), ((label[row] > 0) & ~masks[row]).sum()
+        assert facts.inconsistent_fraction[row] == pytest.approx(disputed / 1024)
+        assert facts.foreground_fraction[row] == pytest.approx(foreground / 1024)
+        assert facts.admitted[row] == (task != "binary" or foreground > disputed)
+
+
+class Pixelwise(nn.Module):
+    """Logits of each pixel from its grey alone, so that it is the same to turn an image or its prediction."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([4.0, -2.0, 1.0, 0.5]))
+        self.member = float(path.stem[-1])
+
+    def forward(self, images):
+        grey = images[:, :1] / 128 - self.member / 2
+        return grey * self.weight[: self.channels, None, None] + 0.1
+
+    channels = 1
+
+
+def views_job(folder, task, strength, monkeypatch, *, num=3, side=(32, 32), vote=HARD):
+    """A job of views of the first member, on images without symmetry."""
+    monkeypatch.setattr(module, "load_model", Pixelwise)
+    monkeypatch.setattr(Pixelwise, "channels", num_outputs(task, NUM_CLASSES[task]))
+    job = label_job(folder, task)
+    images = np.random.default_rng(5).integers(0, 256, (7, *side, 1), dtype=np.uint8)
+    for path, values in ((job.images, images), (job.label, np.load(job.label)), (job.inconsistent, None)):
+        if path == job.label:
+            values = np.full((7, *side, *values.shape[3:]), 77, np.uint8)
+        np.save(path, np.zeros((7, *side), bool) if values is None else values)
+    return replace(job, members=job.members[:1], views=Views(num, strength, seed=6), vote=vote), images
+
+
+@pytest.mark.parametrize("side", [(32, 32), (16, 32)])
+@pytest.mark.parametrize("task", TASKS)
+def test_views_that_are_only_turned_give_the_plain_prediction(tmp_path, monkeypatch, task, side):
+    """Every flip and turn is undone before the vote, exactly: nothing is disputed."""
+    job, _ = views_job(tmp_path, task, Strength(free_rotation=True), monkeypatch, num=5, side=side)
+    label_range(job)
+    label, masks = np.load(job.label), np.load(job.inconsistent)
+    label_range(replace(job, views=None))
+    plain = np.load(job.label)
+    assert np.array_equal(label, plain)
+    # Where the masked class is likeliest, all say so.
+    assert task == "multiclass" or not masks.any()
+    assert len(np.unique(label)) > 1
+
+
+@pytest.mark.parametrize("free_rotation", [True, False])
+def test_views_against_a_loop(tmp_path, monkeypatch, free_rotation):
+    """Each view of each image has draws of its own; a binary label needs all of them."""
+    strength = Strength(max_blur_px=1, max_noise=20, contrast=0.3, brightness=20, free_rotation=free_rotation)
+    job, images = views_job(tmp_path, "binary", strength, monkeypatch, num=4)
+    facts = label_range(job)
+    (network,) = (Pixelwise(path) for path in job.members)
+    votes = np.zeros((4, 7, 32, 32), bool)
+    for row, view in np.ndindex(7, 4):
+        generator = np.random.default_rng([6, row, view])
+        geometry = draw_geometry(strength, (32, 32, 1), generator)
+        assert free_rotation or not (geometry.flip_vertical or geometry.quarter_turns)
+        seen = photometric(flip_rotate(images[row], geometry), strength=strength, generator=generator)
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(seen).permute(2, 0, 1)[None].float())[0, 0].numpy()
+        # Back by hand: the turn first, then the flips.
+        back = np.rot90(logits > 0, -geometry.quarter_turns)
+        back = back[:, ::-1] if geometry.flip_horizontal else back
+        votes[view, row] = back[::-1] if geometry.flip_vertical else back
+    assert np.array_equal(np.load(job.label), votes.all(0))
+    disputed = votes.any(0) & ~votes.all(0)
+    assert np.array_equal(np.load(job.inconsistent), disputed)
+    assert facts.inconsistent_fraction == pytest.approx(disputed.mean((1, 2)))
+    assert 0.01 < disputed.mean() < 0.9
+    # It is the row that draws, wherever a range begins.
+    whole = np.load(job.label)
+    np.save(job.label, np.full_like(whole, 77))
+    label_range(replace(job, first=3, last=5))
+    assert np.array_equal(np.load(job.label)[3:5], whole[3:5])
+
+
+def test_views_of_several_members_all_vote(tmp_path, monkeypatch):
+    job, images = views_job(tmp_path, "binary", Strength(free_rotation=True), monkeypatch, num=2)
+    members = label_job(tmp_path / "both", "binary").members
+    label_range(replace(job, members=members))
+    # Member k says foreground where 4 · (grey / 128 - k / 2) + 0.1 > 0.
+    grey = images[..., 0].astype(float)
+    votes = [4 * (grey / 128 - number / 2) + 0.1 > 0 for number in (1, 2)]
+    assert np.array_equal(np.load(job.label), votes[0] & votes[1])
+    assert np.array_equal(np.load(job.inconsistent), votes[0] ^ votes[1])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_one_voter_decides_alone(tmp_path, task):
+    """Noisy student: hard labels of a single model; nothing is disputed, and the masked class is no answer."""
+    job = label_job(tmp_path, task)
+    job = replace(job, members=job.members[:1])
+    facts = label_range(job)
+    (network,) = (load_model(path) for path in job.members)
+    tensor = torch.from_numpy(np.load(job.images)).permute(0, 3, 1, 2).float()
+    with torch.inference_mode():
+        logits = network(tensor).numpy()
+    expected = logits[:, 1:].argmax(1) if task == "multiclass" else np.moveaxis(logits > 0, 1, -1)
+    assert np.array_equal(np.load(job.label), expected[..., 0] if task == "binary" else expected)
+    assert not np.load(job.inconsistent).any()
+    assert facts.inconsistent_fraction.tolist() == [0] * 7

@@ -1,0 +1,411 @@
+import csv
+import json
+import tomllib
+from collections import Counter
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import incmask
+from incmask.base.errors import IncmaskError
+from incmask.base.store import hash_file
+from incmask.data.dataset import DataOptions
+from incmask.data.folder.scan import load_dataset
+from incmask.data.images.readers import read_label, read_network_image
+from incmask.experiment import run as experiment
+from incmask.experiment import stages, students
+from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.run import num_workers_of
+from runs import FOLDERS, PARTS, SETTINGS, SIZES, Listener, draw, make_data, results, run_tiny, save, save_masks
+
+pytestmark = pytest.mark.usefixtures("inline")
+
+OPTIONS = {
+    "binary": {"task": "binary", "classes": [{"name": "foreground", "value": 255}]},
+    "multilabel": {"task": "multilabel", "classes": [{"name": name, "value": name} for name in FOLDERS]},
+    "multiclass": {"task": "multiclass", "classes": [{"name": f"class {i}", "value": i} for i in range(3)]},
+}
+
+
+def rows_of(path):
+    with open(path, newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+CASES = [(recipe, "binary") for recipe in ("ldt", "fdt", "me", "cl", "evalnet", "im+", "im++")]
+CASES += [(recipe, task) for recipe in ("me", "im+") for task in ("multilabel", "multiclass")]
+
+
+@pytest.mark.parametrize(("recipe", "task"), CASES)
+def test_every_recipe_leaves_a_whole_run_folder(recipe, task, tmp_path):
+    data, out = make_data(tmp_path / "data", task, truth=recipe == "fdt"), tmp_path / "run"
+    outcome, said = run_tiny(data, out, recipe, num_generations=2 if recipe == "im+" else 1)
+    num_generations = 0 if recipe in ("ldt", "fdt") else 2 if recipe == "im+" else 1
+    stages = ["base", *(f"gen-{number}" for number in range(1, num_generations + 1))]
+
+    assert [stage.name for stage in outcome.stages] == stages
+    assert outcome.chosen.score == max(stage.score for stage in outcome.stages)
+    assert said.done == pytest.approx(said.expected)
+    assert said.says("with them" if num_generations else "validation score")
+    check_records(out, recipe, stages)
+    check_scores(out, outcome, stages)
+    check_masks(data, out, task)
+
+
+def check_records(out, recipe, stages):
+    chosen = tomllib.loads((out / "run.toml").read_text())
+    assert (chosen["recipe"], chosen["preset"], chosen["size"]) == (recipe, "default", [32, 32])
+    assert chosen["settings"]["epochs"] == 2
+    assert chosen["settings"]["batch_norm_momentum"] == 0.9  # those that nobody named, too
+    about = json.loads((out / "data.json").read_text())
+    assert {part: len(items) for part, items in about["parts"].items()} == PARTS
+    first = about["parts"]["labelled"]["labelled 1"]
+    assert first["size"] == list(SIZES[1])
+    assert len(first["files"]["labelled/images/labelled 1.png"]) == 64
+    assert "torch" in json.loads((out / "environment.json").read_text())["packages"]
+
+    entries = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    last = {entry["path"]: entry for entry in entries}
+    for name, entry in last.items():
+        assert (entry["bytes"], entry["sha256"]) == ((out / name).stat().st_size, hash_file(out / name))
+    expected = {f"{stage}/students/{i}/{name}" for stage in stages for i in (1, 2) for name in STUDENT_FILES}
+    labelled = [] if recipe == "cl" else stages[1:]
+    expected |= {f"{stage}/pseudo/{name}" for stage in labelled for name in PSEUDO_FILES}
+    if recipe in ("evalnet", "im++", "aim++"):
+        expected |= {f"evalnets/students/{i}/{name}" for i in (1, 2) for name in STUDENT_FILES}
+        expected |= {"evalnets/quality.json", "evalnets/ratings.csv"}
+    others = [f"base-aldt/students/{i}/{name}" for i in (1, 2) for name in STUDENT_FILES]
+    assert {other in last for other in others} == {recipe == "evalnet"}
+    expected |= {"run.toml", "data.json", "scores.csv", "masks.csv", "model/model.json", "model/member-2.safetensors"}
+    assert expected <= set(last)
+    left = [path for path in out.rglob("*") if path.suffix == ".part" or path.name == "checkpoint.safetensors"]
+    assert left == []
+    for stage in labelled:
+        index = rows_of(out / stage / "pseudo" / "index.csv")
+        assert [row["name"] for row in index] == [f"unlabelled {i}" for i in range(PARTS["unlabelled"])]
+        disputed = np.load(out / stage / "pseudo" / "inconsistent.npy")
+        assert [f"{share:.6f}" for share in disputed.mean((1, 2))] == [row["inconsistent_fraction"] for row in index]
+
+
+STUDENT_FILES = ("model.safetensors", "history.csv", "scores.json")
+PSEUDO_FILES = ("index.csv", "label.npy", "inconsistent.npy")
+
+
+def check_scores(out, outcome, stages):
+    rows = rows_of(out / "scores.csv")
+    expected = [(s, m, split) for s in stages for split in ("val", "test") for m in ("1", "2", "ensemble")]
+    assert Counter((row["stage"], row["model"], row["split"]) for row in rows) == Counter(expected)
+    assert all(0 <= float(row["score"]) <= 1 for row in rows)
+    for row in rows:
+        if row["split"] == "val" and row["model"] != "ensemble":
+            reached = json.loads((out / row["stage"] / "students" / row["model"] / "scores.json").read_text())
+            assert float(row["score"]) == pytest.approx(reached["validation_score"])
+            assert float(row["loss"]) == pytest.approx(reached["validation_loss"])
+            assert reached["steps"] == 4
+    ensembles = {
+        row["stage"]: float(row["score"]) for row in rows if (row["model"], row["split"]) == ("ensemble", "val")
+    }
+    assert ensembles == {stage.name: stage.score for stage in outcome.stages}
+    about = json.loads((out / "model" / "model.json").read_text())
+    assert about["validation"]["stage"] == outcome.chosen.name
+    for number, member in enumerate(outcome.chosen.members, 1):
+        assert (out / "model" / f"member-{number}.safetensors").read_bytes() == member.model.read_bytes()
+
+
+def check_masks(data, out, task):
+    """Every mask has its own image's size, is what the model says, and is read back as such."""
+    again = data.parent / "again" / "labelled"
+    again.mkdir(parents=True)
+    (again / "images").symlink_to(data / "unlabelled" / "images")
+    (again / "masks").symlink_to(out / "masks")
+    dataset = load_dataset(again.parent, DataOptions.model_validate(OPTIONS[task]))
+    assert len(dataset.labelled) == PARTS["unlabelled"]
+    model = incmask.load(out)
+    shares = rows_of(out / "masks.csv")
+    assert [row["name"] for row in shares] == [item.name for item in dataset.labelled]
+    for item, row in zip(dataset.labelled, shares, strict=True):
+        (prediction,) = model.predict([read_network_image(item.image, channels=1)])
+        label = read_label(item, dataset)
+        assert label.shape[:2] == SIZES[int(item.name[-1]) % len(SIZES)]
+        np.testing.assert_array_equal(label, prediction.label)
+        disputed = cv2.imread(str(out / "inconsistent" / f"{item.name}.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(disputed, prediction.inconsistent * np.uint8(255))
+        shares_of_members = cv2.imread(str(out / "disagreement" / f"{item.name}.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(shares_of_members, np.rint(prediction.disagreement * 255).astype(np.uint8))
+        assert row["inconsistent_fraction"] == f"{prediction.inconsistent.mean():.6f}"
+        columns = [value for name, value in row.items() if name.startswith("fraction/")]
+        planes = {"binary": label[None], "multilabel": np.moveaxis(label, -1, 0)}
+        planes["multiclass"] = np.stack([label == class_id for class_id in range(3)])
+        assert columns == [f"{plane.mean():.6f}" for plane in planes[task]]
+
+
+def test_workers_come_to_the_same_as_this_process(tmp_path, monkeypatch):
+    data = make_data(tmp_path / "data", "multilabel", truth=False)
+    run_tiny(data, tmp_path / "inline", "im+")
+    monkeypatch.undo()
+    outcome, said = run_tiny(data, tmp_path / "workers", "im+", num_workers=2)
+    assert dict(results(tmp_path / "workers")) == dict(results(tmp_path / "inline"))
+    assert said.says("2 base models, then 1 generations of 2 students: about ")
+    assert said.done == pytest.approx(said.expected)
+    assert len(outcome.scores) == 12
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_the_papers_preset(task, tmp_path):
+    data = make_data(tmp_path / "data", task, truth=False)
+    outcome, _ = run_tiny(data, tmp_path / "run", "im+", preset="paper", steps_per_epoch=0, redraw=False)
+    chosen = tomllib.loads((tmp_path / "run" / "run.toml").read_text())
+    assert (chosen["preset"], chosen["effort"]) == ("paper", "paper")
+    assert (chosen["settings"]["loss"], chosen["settings"]["schedule"]) == ("auto", "constant")
+    # One pass over 4 images in batches of 2, twice; later with those pseudo-labels that were admitted.
+    assert [student.num_steps for student in outcome.stages[0].students] == [4, 4]
+    used = [row["admitted"] for row in rows_of(tmp_path / "run" / "gen-1" / "pseudo" / "index.csv")].count("True")
+    assert outcome.stages[1].students[0].num_steps == 2 * ((4 + used) // 2)
+
+
+def test_three_labelled_images_are_cross_validated(tmp_path):
+    data = make_data(tmp_path / "data", "binary", {"labelled": 3, "unlabelled": 3, "test": 2})
+    outcome, said = run_tiny(data, tmp_path / "run", "im", num_base=3, num_students=3)
+    assert said.says("no val/: 3-fold cross-validation over 3 labelled images")
+    for stage in outcome.stages:
+        assert {student.fold for student in stage.students} == {0, 1, 2}
+        # Of every fold, not of the members alone, whose folds may be the easy ones.
+        assert stage.score == pytest.approx(np.mean([student.score for student in stage.students]))
+    counted = Counter((row.stage, row.split, row.model == "ensemble") for row in outcome.scores)
+    # Together, members have seen all labelled images: no honest validation score can be told.
+    assert counted == {
+        (stage, *which): num
+        for stage in ("base", "gen-1")
+        for which, num in ((("val", False), 3), (("test", False), 3), (("test", True), 1))
+    }
+
+
+def test_a_fifth_of_ten_labelled_images_is_set_aside(tmp_path):
+    data = make_data(tmp_path / "data", "binary", {"labelled": 10, "unlabelled": 2}, truth=False)
+    outcome, said = run_tiny(data, tmp_path / "run", "ldt")
+    assert said.says("no val/: 2 of the 10 labelled images are set aside")
+    assert Counter(row.split for row in outcome.scores) == {"val": 3}
+    assert len(list((tmp_path / "run" / "masks").iterdir())) == 2
+
+
+def test_one_labelled_image_alone(tmp_path):
+    data = make_data(tmp_path / "data", "multilabel", {"labelled": 1})
+    outcome, said = run_tiny(data, tmp_path / "run", "im+")
+    assert said.says("a single labelled image: it trains and validates, so the scores are too good")
+    assert said.says("no unlabelled images: im+ is ldt alone")
+    assert (outcome.recipe, [stage.name for stage in outcome.stages]) == ("ldt", ["base"])
+    assert not (tmp_path / "run" / "masks").exists()
+
+
+def test_full_training_without_unlabelled_images_says_so(tmp_path):
+    data = make_data(tmp_path / "data", "binary", {"labelled": 2, "val": 1})
+    outcome, said = run_tiny(data, tmp_path / "run", "fdt")
+    assert said.says("no unlabelled images: fdt is ldt alone")
+    assert outcome.recipe == "ldt"
+
+
+def test_full_training_needs_the_truth(tmp_path):
+    data = make_data(tmp_path / "data", "binary", truth=False)
+    with pytest.raises(IncmaskError, match="needs the true masks of all unlabelled images"):
+        run_tiny(data, tmp_path / "run", "fdt")
+    assert not (tmp_path / "run").exists()
+
+
+def test_empty_masks_and_a_class_that_nothing_is_labelled_with(tmp_path):
+    data = make_data(tmp_path / "data", "multilabel", truth=False)
+    for path in (data / "labelled" / "masks" / "dark").iterdir():
+        save(path, np.zeros_like(cv2.imread(str(path), cv2.IMREAD_UNCHANGED)))
+    image, label = draw(seed=999, size=(32, 32))
+    save(data / "labelled" / "images" / "nothing.png", image)
+    save_masks(data / "labelled" / "masks", "nothing.png", label * 0, "multilabel")
+    outcome, said = run_tiny(data, tmp_path / "run", "im")
+    assert said.says("the class dark does not occur on any labelled image")
+    assert all(np.isfinite(row.score) for row in outcome.scores)
+
+
+def test_masks_of_which_all_are_empty(tmp_path):
+    data = make_data(tmp_path / "data", "binary", truth=False)
+    for path in data.glob("*/masks/*.png"):
+        save(path, np.zeros_like(cv2.imread(str(path), cv2.IMREAD_UNCHANGED)))
+    (data / "incmask.toml").write_text('[data]\ntask = "binary"\n')
+    outcome, said = run_tiny(data, tmp_path / "run", "im")
+    assert said.says("does not occur on any labelled image")
+    assert len(outcome.stages) == 2
+
+
+def test_partly_labelled_masks(tmp_path):
+    """Pixels without a label change nothing, whatever stands below them in the image."""
+    data = make_data(tmp_path / "data", "multiclass", truth=False)
+    for path in data.glob("*/masks/*.png"):
+        mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        mask[:6] = 255
+        save(path, mask)
+    outcome, said = run_tiny(data, tmp_path / "run", "im")
+    assert said.says("255 is ignored")
+    assert all(np.isfinite(row.score) for row in outcome.scores)
+    assert max(np.load(tmp_path / "run" / "stacks" / "labelled" / "labels.npy").ravel()) == 255
+
+
+def test_tiles_are_cut_and_stitched(tmp_path):
+    data = make_data(tmp_path / "data", "binary", truth=False)
+    run_tiny(data, tmp_path / "run", "im", fit="tile", size=[16, 32])
+    index = rows_of(tmp_path / "run" / "stacks" / "unlabelled" / "index.csv")
+    tiles = Counter(row["name"] for row in index)
+    # Images of 32×32, 40×28 and 25×47 pixels, tiles of 16×32.
+    assert tiles == {"unlabelled 0": 2, "unlabelled 1": 3, "unlabelled 2": 4, "unlabelled 3": 2, "unlabelled 4": 3}
+    assert np.load(tmp_path / "run" / "stacks" / "unlabelled" / "images.npy").shape == (14, 16, 32, 1)
+    check_masks(data, tmp_path / "run", "binary")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "task", "stride"), [("im+", "multilabel", 1), ("im++", "binary", 2), ("cl", "multiclass", 1)]
+)
+def test_killed_again_and_again_a_run_comes_to_the_same(recipe, task, stride, tmp_path):
+    data = make_data(tmp_path / "data", task, truth=False)
+    _, whole = run_tiny(data, tmp_path / "whole", recipe)
+    choices = Choices(recipe=recipe, settings=dict(SETTINGS))
+    num_kills, ended = 0, False
+    while not ended:
+        # Each time some events further, so that there is progress in the end.
+        listener = Listener(kill_at=9 + stride * num_kills)
+        try:
+            experiment.run(data, tmp_path / "killed", choices=choices, progress=listener)
+            ended = True
+        except KeyboardInterrupt:
+            num_kills += 1
+    assert num_kills >= 5
+    assert whole.num_calls >= 20
+    assert dict(results(tmp_path / "killed")) == dict(results(tmp_path / "whole"))
+    assert listener.done == pytest.approx(listener.expected)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run that has ended; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("finished")
+    # As in the workers; this comes before the fixture that sees to it.
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        from conftest import InlinePool
+
+        patch.setattr(experiment, "LocalPool", InlinePool)
+        patch.setattr(stages, "seconds_per_step", lambda job, *, pool: 0.01)
+        run_tiny(make_data(folder / "data", "binary"), folder / "ldt", "ldt")
+    return folder
+
+
+def test_a_finished_run_is_not_done_again(finished, monkeypatch):
+    before = dict(results(finished / "ldt"))
+    monkeypatch.setattr(students, "fit", None)
+    monkeypatch.setattr(experiment, "build_stack", None)
+    outcome, said = run_tiny(finished / "data", finished / "ldt", "ldt", num_workers=2)
+    assert dict(results(finished / "ldt")) == before
+    assert len(outcome.scores) == 6
+    assert said.done == pytest.approx(said.expected)
+
+
+def test_other_choices_and_data_are_refused_with_the_difference(finished, tmp_path):
+    before = dict(results(finished / "ldt"))
+    for recipe, values, told in (
+        ("aldt", {}, "recipe was 'ldt' when the run began and is 'aldt' now"),
+        ("ldt", {"epochs": 3}, "settings.epochs was 2 when the run began and is 3 now"),
+        ("ldt", {"size": [32, 48]}, "size was [32, 32] when the run began and is [32, 48] now"),
+    ):
+        with pytest.raises(IncmaskError) as error:
+            run_tiny(finished / "data", finished / "ldt", recipe, **values)
+        assert [problem.what for problem in error.value.problems] == [told]
+    other = make_data(tmp_path / "data", "binary")
+    save(other / "labelled" / "images" / "labelled 0.png", np.full(SIZES[0], 7, np.uint8))
+    with pytest.raises(IncmaskError, match=r"parts\.labelled\.labelled 0\.files\.labelled/images/labelled 0\.png was"):
+        run_tiny(other, finished / "ldt", "ldt")
+    assert dict(results(finished / "ldt")) == before
+
+
+def test_base_models_are_taken_over(finished, tmp_path, monkeypatch):
+    fitted = []
+    fit = students.fit
+    monkeypatch.setattr(students, "fit", lambda job, report: (fitted.append(job.folder), fit(job, report)))
+    outcome, said = run_tiny(finished / "data", tmp_path / "im", "im", bases={"ldt": finished / "ldt"})
+    assert [folder.parts[-3] for folder in fitted] == ["gen-1", "gen-1"]
+    assert said.done == pytest.approx(said.expected)
+    theirs = {name: content for name, content in results(finished / "ldt") if name.startswith("base/")}
+    ours = {name: content for name, content in results(tmp_path / "im") if name.startswith("base/")}
+    assert ours == theirs
+    assert len(outcome.stages) == 2
+
+
+def test_base_models_of_another_run_are_refused(finished, tmp_path):
+    with pytest.raises(IncmaskError, match=r"run\.toml: cannot be read"):
+        run_tiny(finished / "data", tmp_path / "im", "im", bases={"ldt": tmp_path / "nothing"})
+    with pytest.raises(IncmaskError, match=r"settings\.seed was 1 .* is 2 now"):
+        run_tiny(finished / "data", tmp_path / "seed", "im", bases={"ldt": finished / "ldt"}, seed=2)
+    other = make_data(tmp_path / "data", "binary", PARTS | {"unlabelled": 4})
+    with pytest.raises(IncmaskError, match="unlabelled 4 is gone"):
+        run_tiny(other, tmp_path / "other", "im", bases={"ldt": finished / "ldt"})
+    # More base models than there are.
+    with pytest.raises(IncmaskError, match=r"3/model\.safetensors: is not there; finish that run first"):
+        run_tiny(finished / "data", tmp_path / "more", "im", bases={"ldt": finished / "ldt"}, num_base=3)
+    # What only students depend on may differ.
+    run_tiny(finished / "data", tmp_path / "dilated", "im", bases={"ldt": finished / "ldt"}, dilate_px=3)
+
+
+def test_base_models_of_other_folds_are_refused(tmp_path):
+    """Without val/, so few labelled images have as many folds as the smallest stage has models."""
+    data = make_data(tmp_path / "data", "binary", {"labelled": 3, "unlabelled": 2}, truth=False)
+    few = {"num_base": 3, "num_students": 3, "epochs": 1}
+    run_tiny(data, tmp_path / "ldt", "ldt", **few)
+    with pytest.raises(IncmaskError, match=r"models of the smallest stage was 3 .* is 2 now"):
+        run_tiny(data, tmp_path / "two", "im", bases={"ldt": tmp_path / "ldt"}, **(few | {"num_students": 2}))
+    outcome, _ = run_tiny(data, tmp_path / "three", "im", bases={"ldt": tmp_path / "ldt"}, **few)
+    assert [student.fold for student in sorted(outcome.stages[0].students, key=lambda each: each.number)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"num_members": 3}, "3 voting members, but only 2 models.*use --set num_members=2, or more"),
+        ({"num_students": 1}, "2 voting members, but only 1 models.*use more of"),
+        ({"learning_rate": 1e30}, r"base/students/1: .*loss turned \w+ at step \d+.*--set learning_rate="),
+        ({"batch_size": 10**8}, "memory: training at 32×32 with batches of 100000000.*batch_size=[1-9]"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_in_a_line(values, told, finished, tmp_path):
+    with pytest.raises(IncmaskError, match=told) as error:
+        run_tiny(finished / "data", tmp_path / "run", "im", **values)
+    assert "\n" not in str(error.value)
+
+
+def test_too_little_memory_leaves_no_run_folder_behind(finished, tmp_path):
+    """Else the smaller batch that is advised would be refused there as another choice."""
+    with pytest.raises(IncmaskError):
+        run_tiny(finished / "data", tmp_path / "run", "im", batch_size=10**8)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "memory", "workers"),
+    [
+        # One process drives a GPU, and what it computes lies there.
+        ("cuda", "there", 1),
+        # A Mac's GPU shares the memory of the machine.
+        ("mps", "here", 1),
+        ("cpu", "here", 2),
+    ],
+)
+def test_workers_and_memory_follow_the_device(tmp_path, monkeypatch, device, memory, workers):
+    asked = []
+
+    def room(network, *, num_workers, num_on_gpu, **sizes):
+        asked.append(num_on_gpu)
+        return num_workers
+
+    monkeypatch.setattr(experiment, "resolve_device", lambda name: torch.device(device))
+    monkeypatch.setattr(experiment, "num_cores", lambda: 2)
+    monkeypatch.setattr(experiment, "fitting_workers", room)
+    settings = {name: value for name, value in SETTINGS.items() if name != "num_workers"} | {"num_students": 5}
+    chosen = resolve(make_data(tmp_path, "binary"), Choices(recipe="im++", settings=settings))
+    assert num_workers_of(chosen, Listener()) == workers
+    # U-Nets and EvalNets are asked for.
+    assert asked == 2 * [5 if memory == "there" else 0]

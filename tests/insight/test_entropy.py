@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from conftest import InlinePool
+from finished_runs import finish, in_this_process
+from incmask.experiment.record import open_run
+from incmask.insight.ranking.entropy import entropy, entropy_order
+from incmask.nets.forward import predict_probabilities
+from incmask.nets.spec import load_model
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel"])
+def test_of_overlapping_classes_the_entropies_are_added(task):
+    probability = np.random.default_rng(0).random((3, 1 if task == "binary" else 2, 4, 5))
+    expected = stats.entropy(np.stack([probability, 1 - probability])).sum(1).mean((1, 2))
+    np.testing.assert_allclose(entropy(probability, task), expected)
+
+
+def test_of_exclusive_classes_there_is_one():
+    probability = np.random.default_rng(0).dirichlet([1, 1, 1], (2, 4, 5))
+    expected = stats.entropy(probability, axis=-1).mean((1, 2))
+    np.testing.assert_allclose(entropy(np.moveaxis(probability, -1, 1), "multiclass"), expected)
+
+
+def test_certainty_has_none():
+    assert entropy(np.array([0.0, 1.0]).reshape(1, 1, 1, 2), "binary") == pytest.approx(0, abs=1e-9)
+
+
+def test_the_order_is_by_the_members_mean(tmp_path, monkeypatch):
+    in_this_process(monkeypatch)
+    run = open_run(finish(tmp_path))
+    networks = [load_model(path) for path in run.members]
+    images = np.load(run.stack("unlabelled"))
+    mean = predict_probabilities(networks, images, task="binary", precision="float32").mean(0)
+    values = entropy(mean, "binary")
+    names = [f"unlabelled {index}" for index in np.argsort(-values)]
+    assert entropy_order(run, among=names, pool=InlinePool(1)) == names
+    assert entropy_order(run, among=names[3:], pool=InlinePool(1)) == names[3:]

@@ -1,0 +1,136 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from conftest import InlinePool
+from finished_runs import finish, in_this_process
+from incmask.base.errors import IncmaskError
+from incmask.experiment.record import open_run
+from incmask.insight.reliability import measure
+from incmask.insight.reliability.counting import ALL, BACKGROUND
+from incmask.insight.reliability.measure import measure_reliability, write_reliability
+from incmask.insight.reliability.rows import read_errors, read_images
+from incmask.method.metrics import count, main_scores
+from incmask.prediction.ensemble import Ensemble
+from runs import PARTS
+
+TASKS = ("binary", "multilabel", "multiclass")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A finished run of each task; tests leave it as it is."""
+    return {task: finish(tmp_path_factory.mktemp(task), task, num_base=3, num_members=3) for task in TASKS}
+
+
+@pytest.fixture(autouse=True)
+def _inline(monkeypatch):
+    in_this_process(monkeypatch)
+
+
+def measured(run):
+    return measure_reliability(open_run(run), InlinePool(1))
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize("task", TASKS)
+def test_errors_are_those_of_what_predict_says(runs, task, split):
+    found = measured(runs[task])
+    stack = runs[task] / "stacks" / split
+    truth = np.load(stack / "labels.npy")
+    predictions = list(Ensemble.load(runs[task]).predict(list(np.load(stack / "images.npy"))))
+    label = np.stack([each.label for each in predictions])
+    share = np.stack([each.disagreement for each in predictions])
+    differs = (label != truth).any(-1) if task == "multilabel" else label != truth
+    rows = [row for row in found.errors if (row.split, row.name) == (split, ALL)]
+    assert sum(row.num_pixels for row in rows) == share.size
+    for row in rows:
+        there = np.isclose(share, row.disagreement)
+        assert (row.num_pixels, row.num_wrong) == (there.sum(), differs[there].sum())
+        assert row.num_images == 1 or row.low <= row.error_rate <= row.high
+    num_classes = {"binary": 1, "multilabel": 2, "multiclass": 3}[task]
+    scores = main_scores(count(label, truth, task=task, num_classes=num_classes), task=task)
+    images = [row for row in found.images if row.split == split]
+    assert [row.name for row in images] == [f"{split} {index}" for index in range(3)]
+    np.testing.assert_allclose([row.score for row in images], scores)
+    np.testing.assert_allclose([row.inconsistent_fraction for row in images], (share > 0).mean((1, 2)))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_predicted_class_has_rows_of_its_own(runs, task):
+    found = measured(runs[task])
+    known = (
+        {BACKGROUND, "foreground"} if task == "binary" else {each.name for each in open_run(runs[task]).about.classes}
+    )
+    assert {row.name for row in found.errors} <= {ALL, BACKGROUND, *known}
+    if task != "multilabel":
+        for split in ("val", "test"):
+            pixels = {
+                name: sum(row.num_pixels for row in found.errors if (row.split, row.name) == (split, name))
+                for name in (ALL, *known)
+            }
+            assert pixels.pop(ALL) == sum(pixels.values())
+
+
+def test_everything_is_written_and_entered(runs, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs["binary"], run)
+    found = write_reliability(run)
+    entered = (run / "manifest.jsonl").read_text()
+    names = ("error_vs_disagreement.csv", "image_reliability.csv", "reliability.json", "error_vs_disagreement.svg")
+    assert all((run / name).exists() and name in entered for name in names)
+    assert len(read_errors(run / names[0])) == len(found.errors)
+    assert len(read_images(run / names[1])) == 6
+    assert json.loads((run / names[2]).read_text())["sentence"] == found.sentence()
+    svg = (run / names[3]).read_text()
+    assert "validation: pixels" in svg
+    assert "test: 3 images" in svg
+
+
+def test_without_matplotlib_the_tables_are_there(runs, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(runs["binary"], run)
+
+    def lacks(*_, **__):
+        raise IncmaskError([])
+
+    monkeypatch.setattr(measure, "reliability_picture", lacks)
+    write_reliability(run)
+    assert (run / "error_vs_disagreement.csv").exists()
+    assert not (run / "error_vs_disagreement.svg").exists()
+
+
+def test_images_set_aside_are_the_validation(tmp_path):
+    run = finish(tmp_path, parts=PARTS | {"labelled": 10, "val": 0})
+    found = measured(run)
+    folds = open_run(run).folds()
+    names = [f"labelled {row}" for row in folds[0].validation]
+    assert len(names) == 2
+    assert sorted(row.name for row in found.images if row.split == "val") == sorted(names)
+
+
+def test_of_folds_only_models_count_that_have_not_seen_the_image(tmp_path):
+    # Two folds, two models each.
+    run = finish(tmp_path, parts=PARTS | {"val": 0, "test": 0}, num_base=4, num_students=2)
+    found = measured(run)
+    assert [row.split for row in found.images] == ["val"] * 4
+    ((first, rows), (second, others)) = measure._held_out(open_run(run))[0].unseen_by
+    assert [path.parent.name for path in (*first, *second)] == ["1", "3", "2", "4"]
+    assert sorted((*rows, *others)) == [0, 1, 2, 3]
+    assert rows == open_run(run).folds()[0].validation
+
+
+def test_where_no_two_models_have_left_the_same_images_unseen_that_is_said(tmp_path):
+    run = finish(tmp_path, parts=PARTS | {"val": 0})
+    found = measured(run)
+    assert {row.split for row in found.images} == {"test"}
+    assert found.notes == (
+        "no two models have left the same labelled images unseen, so nothing is known of validation images",
+    )
+
+
+def test_a_folder_without_a_run_is_told(tmp_path):
+    with pytest.raises(IncmaskError, match=r"run\.toml: cannot be read"):
+        write_reliability(tmp_path)

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from incmask.insight.reliability.counting import Tally
+from incmask.insight.reliability.rows import (
+    ErrorRow,
+    ImageRow,
+    Reliability,
+    error_rows,
+    errors_csv,
+    image_rows,
+    images_csv,
+    read_errors,
+    read_images,
+)
+from incmask.method.metrics import Counts
+
+
+def some_counts(num_images=40):
+    generator = np.random.default_rng(0)
+    total = generator.integers(20, 90, (num_images, 1, 2))
+    # Images differ in how easy they are.
+    wrong = generator.binomial(total, generator.beta(2, 6, (num_images, 1, 1)))
+    return total, wrong
+
+
+def test_rates_and_levels():
+    total = np.array([[[8, 0, 4]], [[2, 0, 0]]])
+    wrong = np.array([[[1, 0, 3]], [[1, 0, 0]]])
+    agreed, disputed = error_rows("val", ["(all)"], total, wrong)
+    assert (agreed.disagreement, agreed.num_pixels, agreed.num_wrong, agreed.num_images) == (0, 10, 2, 2)
+    assert agreed.error_rate == 0.2
+    # From the first image alone to the second one alone.
+    assert (agreed.low, agreed.high) == (1 / 8, 1 / 2)
+    assert (disputed.disagreement, disputed.error_rate, disputed.num_images) == (1, 0.75, 1)
+    assert np.isnan([disputed.low, disputed.high]).all()
+
+
+def test_the_interval_is_scipys():
+    total, wrong = some_counts()
+    row = error_rows("val", ["(all)"], total, wrong)[0]
+    reference = stats.bootstrap(
+        (wrong[:, 0, 0], total[:, 0, 0]),
+        lambda a, b, axis: a.sum(axis) / b.sum(axis),
+        paired=True,
+        method="percentile",
+        n_resamples=9999,
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    assert (row.low, row.high) == pytest.approx((reference.low, reference.high), abs=0.006)
+    assert row == error_rows("val", ["(all)"], total, wrong)[0]
+
+
+def test_images_that_are_all_alike_have_no_spread():
+    (row,) = error_rows("test", ["(all)"], np.full((5, 1, 1 + 1), [10, 0]), np.full((5, 1, 2), [3, 0]))
+    assert (row.low, row.error_rate, row.high) == (0.3, 0.3, 0.3)
+
+
+def test_an_image_is_told_by_its_own_pixels():
+    counts = Counts(*(np.array(each) for each in ([[2], [0]], [[3], [0]], [[4], [0]], [15, 9], [18, 9])))
+    total = np.array([[[12, 6]], [[9, 0]]])
+    found = Tally(total, total, np.array([8, 0]), counts)
+    first, empty = image_rows("val", ["a", "b"], found, task="binary", empty=1)
+    assert (first.score, first.inconsistent_fraction, first.disputed_of_foreground) == (2 / 5, 6 / 18, 6 / 8)
+    assert (empty.score, empty.inconsistent_fraction, empty.disputed_of_foreground) == (1, 0, 0)
+
+
+def errors(split="val", rates=(0.01, 0.4)):
+    return tuple(
+        ErrorRow(split, "(all)", level / 2, 100, round(100 * rate), rate, rate, rate, 3)
+        for level, rate in enumerate(rates)
+    )
+
+
+def test_tables_can_be_read_again(tmp_path):
+    rows = [*errors(), ErrorRow("test", "a, b", 1 / 3, 7, 2, 2 / 7, np.nan, np.nan, 1)]
+    (tmp_path / "errors.csv").write_text(errors_csv(rows))
+    for old, new in zip(rows, read_errors(tmp_path / "errors.csv"), strict=True):
+        assert vars(new) == pytest.approx(vars(old), abs=1e-6, nan_ok=True)
+    images = [ImageRow("val", "sub/a", 0.5, 0.25, 2 / 3)]
+    (tmp_path / "images.csv").write_text(images_csv(images))
+    assert vars(read_images(tmp_path / "images.csv")[0]) == pytest.approx(vars(images[0]), abs=1e-6)
+    assert errors_csv(rows).splitlines()[0].startswith("split,class,disagreement,num_pixels,num_wrong,error_rate")
+
+
+def test_the_sentence_prefers_test_images():
+    assert Reliability(errors(), ()).sentence() == (
+        "on validation images 40% of the disputed pixels are wrong, 1.0% of those on which the models agree"
+    )
+    assert Reliability((*errors(), *errors("test", (0.02, 0.5))), ()).sentence().startswith("on test images 50%")
+    assert Reliability(errors()[:1], ()).sentence().startswith("nothing was disputed")
+
+
+def test_correlations_leave_splits_apart_and_json_knows_no_nan():
+    generator = np.random.default_rng(0)
+    shares, scores = generator.random((2, 9))
+    images = [ImageRow("val", "x", score, 0.1, share) for score, share in zip(scores, shares, strict=True)]
+    found = Reliability((), (*images, ImageRow("test", "y", 0.4, 0.2, 0.3)))
+    known = found.correlations()
+    assert known["val"]["disputed_of_foreground"].pearson == pytest.approx(stats.pearsonr(shares, scores).statistic)
+    assert known["val"]["disputed_of_foreground"].spearman == pytest.approx(stats.spearmanr(shares, scores).statistic)
+    values = found.as_dict()["correlation_with_score"]
+    assert values["test"]["inconsistent_fraction"] == {"pearson": None, "spearman": None, "num": 1}
+    # One that is constant.
+    assert values["val"]["inconsistent_fraction"]["pearson"] is None

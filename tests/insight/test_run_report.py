@@ -1,0 +1,283 @@
+import base64
+import hashlib
+import json
+import re
+import shutil
+import sys
+from dataclasses import replace
+from urllib.parse import unquote
+
+import made
+import pytest
+import typer
+from test_comparison_page import Page
+from typer.testing import CliRunner
+
+from incmask.base.errors import IncmaskError
+from incmask.base.files import csv_text
+from incmask.commands.reporting import report
+from incmask.experiment.record import RunRecord, ShareRow, read_run
+from incmask.insight.report.run_page import write
+from incmask.insight.report.run_page.write import MAX_PAGE_BYTES, PAGE, render, run_page, write_report
+
+HEADINGS = [
+    "How good is the model?",
+    "Did the unlabelled images help?",
+    "Where is it unsure?",
+    "What to label next?",
+    "How did training go?",
+    "What was run?",
+]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.getbasetemp()
+
+
+@pytest.fixture
+def run(root, tmp_path):
+    return made.copy_of(made.with_validation(root), tmp_path)
+
+
+def read(path):
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_answers_the_questions_in_order(run):
+    page = read(write_report(run))
+    place = 0
+    for heading in [*HEADINGS, *HEADINGS]:  # the list of sections comes first
+        place = page.text.index(heading, place) + 1
+    assert [tag for tag, _ in page.elements if tag in ("h1", "h2")] == ["h1"] + ["h2"] * 6
+    assert "On the 3 test images, which no choice has seen, the models' outlines overlap with yours by" in page.text
+    assert "3 images are too few to tell the difference of" in page.text
+    assert "Both sides were trained for the same number of steps, 4 a model." in page.text
+    assert "The models disagree on" in page.text
+    assert "incmask rank" in page.text
+    assert "4 labelled, 5 unlabelled, 3 val, 3 test" in page.text
+    assert "im+ (inconsistency masks, growing)" in page.text
+    assert re.search(r"torch \d", page.text)
+
+
+def test_nothing_is_loaded_and_no_script_but_its_own_may_run(run):
+    text = write_report(run).read_text(encoding="utf-8")
+    page = Page(text)
+    for tag, attributes in page.elements:
+        for name in ("src", "xlink:href", "srcset", "data", "action", "poster"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/"))
+        assert tag not in {"link", "iframe", "object", "embed", "base", "form"}
+        assert not [name for name in attributes if name.startswith("on")]
+    assert "@import" not in text
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    policy = next(one["content"] for one in page.all("meta") if one.get("http-equiv") == "Content-Security-Policy")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+
+
+def test_names_are_text_whatever_they_hold(run):
+    page = read(write_report(run))
+    assert len(page.all("script")) == 1
+    assert page.text.count(made.EVIL) > 2
+    evil = [one for one in page.all("img") if made.EVIL in one["alt"]]
+    assert len(evil) == 1
+
+
+def test_links_are_relative_and_lead_to_files(run):
+    page = read(write_report(run))
+    links = [one["href"] for one in page.all("a") if not one["href"].startswith("#")]
+    assert len(links) >= 2 * 5 * 2  # mask and disagreement, in gallery and table
+    assert all((run / unquote(link)).is_file() for link in links)
+
+
+def test_ids_are_unique_pictures_have_texts_and_tables_captions(run):
+    page = read(write_report(run))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    labels = [attributes["aria-labelledby"] for _, attributes in page.elements if "aria-labelledby" in attributes]
+    anchors = [one["href"][1:] for one in page.all("a") if one["href"].startswith("#")]
+    assert set(labels + anchors) <= set(ids)
+    pictures = page.all("img")
+    assert all(one["alt"] for one in pictures if one.get("class") != "layer")
+    assert all(one["alt"] == "" for one in pictures if one.get("class") == "layer")
+    drawings = [one for one in page.all("svg") if one.get("role") == "img"]
+    assert len(drawings) == 4
+    assert all(one["aria-label"] for one in drawings)
+    assert len(page.all("caption")) == len(page.all("table")) >= 5
+    assert {one["scope"] for one in page.all("th")} == {"col", "row"}
+
+
+def test_the_same_run_gives_the_same_page(run):
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first
+
+
+@pytest.mark.parametrize("make", [made.cross_validated, made.in_tiles, made.of_labels_alone])
+def test_every_kind_of_run_has_a_page(root, tmp_path, make):
+    page = read(write_report(made.copy_of(make(root), tmp_path)))
+    texts = {
+        made.cross_validated: "On your 4 labelled images, each by the best model that was trained without it,",
+        made.in_tiles: "Tiles of an image are averaged first",
+        made.of_labels_alone: "was not asked: the approach ldt trains on true masks alone.",
+    }
+    assert texts[make] in page.text
+    assert [tag for tag, _ in page.elements if tag == "h2"] == ["h2"] * 6
+
+
+def test_without_stacks_the_page_says_what_it_lacks(run):
+    shutil.rmtree(run / "stacks")
+    page = read(write_report(run))
+    assert "The folder stacks/ is gone, so there are no intervals and no pictures" in page.text
+    assert "Whether that is more than chance cannot be told" in page.text
+    assert page.all("img") == []
+
+
+def test_disagreement_files_that_are_gone_cost_their_layer_and_link_alone(run):
+    for folder in ("inconsistent", "disagreement"):
+        path = run / folder / "unlabelled 1.png"
+        path.unlink(missing_ok=True)
+    (run / "masks" / "unlabelled 1.png").unlink()
+    page = read(write_report(run))
+    assert "unlabelled 1" in page.text
+    assert not [one for one in page.all("a") if "unlabelled%201" in one["href"]]
+
+
+def test_the_ranking_is_shown_with_its_reasons_and_crops(run):
+    rows = [
+        (1, "unlabelled 3", 0.9, "42 % of the predicted lesion is disputed", 4, 2, 16, 16),
+        (2, made.EVIL, 0.5, "unlike anything labelled <b>", 0, 0, 16, 16),
+        (3, "gone", 0.4, "no such image", 0, 0, 16, 16),
+    ]
+    header = ("rank", "name", "score", "reason", "x", "y", "width", "height")
+    (run / "ranking.csv").write_text(csv_text(header, rows), encoding="utf-8")
+    page = read(write_report(run))
+    assert f"Label these first: unlabelled 3, {made.EVIL}, gone." in page.text
+    assert "1. 42 % of the predicted lesion is disputed" in page.text
+    assert "16×16 at x 4, y 2" in page.text
+    assert "unlike anything labelled <b>" in page.text
+    assert "The image is gone." in page.text
+    assert len([one for one in page.all("path") if one.get("class") == "crop"]) == 2
+    assert "incmask rank" not in page.text
+
+
+def test_a_damaged_ranking_is_named(run):
+    (run / "ranking.csv").write_text("rank,name\n1,a\n", encoding="utf-8")
+    with pytest.raises(IncmaskError, match=r"ranking\.csv: has no columns rank, name, score and reason"):
+        write_report(run)
+    (run / "ranking.csv").write_text("rank,name,score,reason\nfirst,a,0.5,b\n", encoding="utf-8")
+    with pytest.raises(IncmaskError, match=r"ranking\.csv: is no readable ranking"):
+        write_report(run)
+    assert not (run / PAGE).exists()
+
+
+def test_errors_by_disagreement_are_shown_where_they_were_measured(run):
+    header = ("split", "class", "disagreement", "num_pixels", "num_wrong", "error_rate", "low", "high", "num_images")
+    rows = [("test", "(all)", 0, 900, 90, 0.1, 0.08, 0.12, 3), ("test", "(all)", 0.5, 100, 40, 0.4, 0.3, "nan", 3)]
+    (run / "error_vs_disagreement.csv").write_text(csv_text(header, rows), encoding="utf-8")
+    (run / "reliability.json").write_text(json.dumps({"sentence": "on test images 40 % are wrong"}), encoding="utf-8")
+    page = read(write_report(run))
+    assert "Does disagreement tell where it is wrong?" in page.text
+    assert "On test images 40 % are wrong." in page.text
+    assert len([one for one in page.all("svg") if one.get("role") == "img"]) == 5
+    (run / "error_vs_disagreement.csv").write_text("bin,wrong\n0.5,0.25\n", encoding="utf-8")
+    page = read(write_report(run))
+    assert len([one for one in page.all("svg") if one.get("role") == "img"]) == 4
+    assert "0.25" in page.text
+
+
+def test_rounds_are_shown_where_they_are_recorded(run):
+    rounds = [{"round": 1, "num_images": 4, "score": 0.51}, {"round": 2, "num_images": 9, "score": 0.62, "names": []}]
+    for content in (rounds, {"rounds": rounds}):
+        (run / "rounds.json").write_text(json.dumps(content), encoding="utf-8")
+        page = read(write_report(run))
+        assert "What did each round of labelling bring?" in page.text
+        assert "num images" in page.text
+        assert "0.62" in page.text
+    (run / "rounds.json").write_text("7", encoding="utf-8")
+    with pytest.raises(IncmaskError, match=r"rounds\.json: is no record of rounds"):
+        write_report(run)
+
+
+def test_recorded_memory_is_told(run):
+    assert "memory not recorded" in read(write_report(run)).text
+    (run / "usage.json").write_text(json.dumps({"peak_memory_bytes": 700 * 2**20}), encoding="utf-8")
+    assert "memory 700 MiB at most in one process" in read(write_report(run)).text
+
+
+def test_five_thousand_images_stay_below_the_limit(root):
+    record = read_run(made.with_validation(root))
+    name = "a folder of a long name/" * 8
+    shares = tuple(ShareRow(f"{name}{index}<&>", index / 5000, (0.25,)) for index in range(5000, 0, -1))
+    page = render(run_page(replace(record, shares=shares)))
+    assert len(page) < MAX_PAGE_BYTES
+    parsed = Page(page.decode())
+    assert "Shown are 1,000 of 5,000 lines; all are in masks.csv ." in parsed.text
+
+
+def test_a_page_that_would_be_too_large_is_cut_short(root, monkeypatch):
+    record = read_run(made.with_validation(root))
+    shares = tuple(ShareRow(f"image {index} " + 500 * "<", index / 5000, (0.25,)) for index in range(5000, 0, -1))
+    monkeypatch.setattr(write, "MAX_PAGE_BYTES", 1_500_000)
+    page = render(run_page(replace(record, shares=shares)))
+    assert len(page) <= 1_500_000
+    assert "Shown are 300 of 5,000 lines" in Page(page.decode()).text
+
+
+def test_what_is_no_finished_run_is_refused_with_a_remedy(run, tmp_path):
+    with pytest.raises(IncmaskError, match="is no run folder; name the folder that `incmask run` wrote"):
+        write_report(tmp_path / "nothing")
+    (run / "base" / "students" / "1" / "scores.json").write_text("{", encoding="utf-8")
+    with pytest.raises(IncmaskError, match="a file of the run cannot be read"):
+        write_report(run)
+    (run / "scores.csv").unlink()
+    with pytest.raises(IncmaskError, match="holds no finished run; let the same `incmask run` go on"):
+        write_report(run)
+    assert not (run / PAGE).exists()
+
+
+def test_the_run_of_a_comparison_has_a_page_without_models_and_masks(run, tmp_path):
+    with_model = read_run(run)
+    for folder in ("model", "masks", "inconsistent", "disagreement"):
+        shutil.rmtree(run / folder)
+    (run / "masks.csv").unlink()
+    record = read_run(run)
+    assert (record.chosen, record.delivered) == (with_model.chosen, None)
+    page = read(write_report(run))
+    assert "Best by validation are" in page.text
+    assert "anded over" not in page.text
+    (tmp_path / "comparison" / "runs").mkdir(parents=True)
+    with pytest.raises(IncmaskError, match=r"its page is compare\.html; name one of the folders in its runs/"):
+        write_report(tmp_path / "comparison")
+
+
+def test_scores_that_chose_are_told_where_they_are_not_those_shown(root, monkeypatch):
+    record = read_run(made.cross_validated(root))
+    # As folds of different sizes would have it.
+    monkeypatch.setattr(RunRecord, "stage_score", lambda self, stage: 0.456 if stage.name == "base" else 0.345)
+    page = Page(render(run_page(record)).decode())
+    assert "what counts is the mean over folds, 0.345 with them and 0.456 without." in page.text
+
+
+def test_an_old_page_stays_where_a_new_one_cannot_be_written(run):
+    (run / PAGE).write_text("old", encoding="utf-8")
+    (run / "ranking.csv").write_text("rank,name\n1,a\n", encoding="utf-8")
+    with pytest.raises(IncmaskError):
+        write_report(run)
+    assert (run / PAGE).read_text(encoding="utf-8") == "old"
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib.figure"])
+def test_without_the_packages_a_user_hears_what_to_install(run, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(IncmaskError, match=r"is not installed; pip install 'incmask\[report\]'$"):
+        write_report(run)
+
+
+def test_the_command_writes_the_page_and_tells_where(run):
+    app = typer.Typer()
+    app.command()(report)
+    done = CliRunner().invoke(app, [str(run), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"report": str(run / PAGE)}
+    assert (run / PAGE).stat().st_size > 50_000

@@ -1,0 +1,194 @@
+import csv
+import json
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from finished_runs import finish, in_this_process
+from incmask.base.errors import IncmaskError
+from incmask.base.store import read_records
+from incmask.insight.ranking.present import simulation_picture, simulation_text, verdict
+from incmask.insight.ranking.rank import rank_run
+from incmask.insight.ranking.simulate import ORDERS, RANDOM, Simulation, SimulationRow, simulate
+from runs import Listener, results
+
+PARTS = {"labelled": 8, "unlabelled": 2, "val": 2, "test": 2}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return finish(tmp_path_factory.mktemp("simulate"), parts=PARTS, epochs=1, steps_per_epoch=1)
+
+
+@pytest.fixture(autouse=True)
+def _inline(monkeypatch):
+    in_this_process(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def simulated(finished):
+    with pytest.MonkeyPatch.context() as patch:
+        in_this_process(patch)
+        return simulate(finished, finished.parent / "data", finished.parent / "simulation", num_seeds=2)
+
+
+@pytest.fixture
+def call(call):
+    """Call ``incmask rank``; give exit code, standard output and standard error."""
+    return partial(call, "rank")
+
+
+def test_each_order_buys_as_many_labels_and_trains_as_long(finished, simulated):
+    assert [(row.order, row.num_labelled) for row in simulated.rows] == [
+        ("start", 2),
+        *((order, 4) for order in ORDERS),
+    ] * 2
+    steps = set()
+    for number in (1, 2):
+        for order in ORDERS:
+            folder = simulated.root / "runs" / f"seed-{number}" / order
+            data = read_records(folder).data["parts"]
+            bought = [each.name for each in simulated.bought if (each.seed, each.order) == (number, order)]
+            assert sorted(name for name in data["labelled"] if name.startswith("pool/")) == sorted(bought)
+            assert len(data["labelled"]) == 4
+            # Four labels are still hidden.
+            assert len(data["unlabelled"]) == 6
+            assert all(len(item["files"]) == 1 for item in data["unlabelled"].values())
+            steps |= {json.loads(path.read_text())["steps"] for path in folder.glob("base/students/*/scores.json")}
+    assert len(steps) == 1
+
+
+def test_the_ranked_order_is_that_of_rank(simulated):
+    start = simulated.root / "runs/seed-1/start"
+    ranked = [each.name for each in simulated.bought if (each.seed, each.order) == (1, "ranked")]
+    names = [row.name for row in rank_run(start).rows if row.name.startswith("pool/")]
+    # Images that cannot be bought change what is new, but not what comes first among two.
+    assert len(ranked) == 2
+    assert ranked[0] in names
+
+
+def test_tables_hold_all(simulated):
+    with open(simulated.root / "simulation.csv", newline="") as handle:
+        lines = list(csv.DictReader(handle))
+    assert [float(line["validation"]) for line in lines] == [row.validation for row in simulated.rows]
+    assert [float(line["test"]) for line in lines] == [row.test for row in simulated.rows]
+    with open(simulated.root / "bought.csv", newline="") as handle:
+        assert len(list(csv.DictReader(handle))) == 2 * 3 * 2
+
+
+def test_it_goes_on_where_it_was_killed_and_takes_more_seeds(finished, simulated, tmp_path):
+    options = (finished, finished.parent / "data", tmp_path / "simulation")
+    with pytest.raises(KeyboardInterrupt):
+        simulate(*options, num_seeds=1, progress=Listener(kill_at=25))
+    assert (options[2] / "runs/seed-1").exists()
+    assert not (options[2] / "simulation.csv").exists()
+    simulate(*options, num_seeds=1)
+    listener = Listener()
+    assert simulate(*options, num_seeds=2, progress=listener).rows == simulated.rows
+    assert dict(results(simulated.root)) == dict(results(options[2]))
+    assert listener.says("2 labelled images to start with, 2 of 6 more bought in each order, 2 seeds")
+    assert listener.done == pytest.approx(listener.expected)
+
+
+def test_other_choices_need_another_folder(finished, simulated):
+    with pytest.raises(IncmaskError, match="budget was 2 when the run began and is 1 now"):
+        simulate(finished, finished.parent / "data", simulated.root, num_seeds=2, budget=1)
+
+
+def test_recipes_that_know_the_truth_are_refused(finished, tmp_path):
+    with pytest.raises(IncmaskError, match="needs the true masks"):
+        simulate(finished, finished.parent / "data", tmp_path / "out", recipe="fdt")
+    with pytest.raises(IncmaskError, match="--seeds: got 0"):
+        simulate(finished, finished.parent / "data", tmp_path / "out", num_seeds=0)
+    assert not (tmp_path / "out").exists()
+
+
+def made_up(first, second, test=None):
+    rows = []
+    for seed, (a, b) in enumerate(zip(first, second, strict=True)):
+        for order, score in (("start", 0.1), ("ranked", a), ("random", b), ("entropy", b)):
+            rows.append(SimulationRow(seed, order, 4, "base", score, test))
+    return Simulation(None, "IoU", tuple(rows), (), ())
+
+
+def test_the_interval_is_that_of_a_paired_t_test():
+    first, second = [0.52, 0.61, 0.55, 0.58, 0.60], [0.50, 0.55, 0.54, 0.55, 0.58]
+    found = made_up(first, second).difference("ranked", RANDOM)
+    expected = stats.ttest_rel(first, second).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert made_up(first, second).difference("ranked", RANDOM, split="test") is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ([0.6, 0.71, 0.65], [0.5, 0.6, 0.55], "ranking beats random by 0.103 IoU on validation (95 % interval +0."),
+        ([0.5, 0.6, 0.55], [0.6, 0.71, 0.65], "ranking is worse than random by 0.103 IoU"),
+        ([0.5, 0.6, 0.55], [0.6, 0.5, 0.56], "no difference between ranking and random is shown: -0.003 IoU"),
+        ([0.5], [0.4], "ranked minus random: +0.100 IoU on validation; more seeds are needed"),
+    ],
+)
+def test_the_verdict_says_no_more_than_is_known(first, second, told):
+    assert verdict(made_up(first, second), RANDOM, split="validation").startswith(told)
+
+
+def test_text_and_figure_hold_both_splits(simulated):
+    text = simulation_text(simulated)
+    assert "validation      test" in text
+    assert text.count(" on test") == 2
+    picture = simulation_picture(simulated)
+    assert "IoU of each seed" in picture.alt
+    # A panel each.
+    assert picture.svg.count(">validation<") == picture.svg.count(">test<") == 1
+    without = replace(simulated, rows=tuple(replace(row, test=None) for row in simulated.rows))
+    assert " on test" not in simulation_text(without)
+    assert ">test<" not in simulation_picture(without).svg
+
+
+def test_the_command_ranks(call, finished, tmp_path):
+    code, out, _ = call(finished, "-o", tmp_path / "ranking.csv", "--top", "1", "--crops", "16")
+    assert code == 0
+    assert out.splitlines()[0].lstrip().startswith("1  0.")
+    assert f"1 rows in {tmp_path / 'ranking.csv'}" in out
+    code, out, err = call(finished, "--json", "-o", tmp_path / "ranking.csv")
+    values = json.loads(out)
+    assert (code, err) == (0, "")
+    assert [row["rank"] for row in values["rows"]] == [1, 2]
+    assert {"name", "score", "reason"} <= values["rows"][0].keys()
+
+
+def test_the_command_simulates(call, finished, simulated):
+    # The run tells where its data lie.
+    words = (finished, "--simulate", "-o", simulated.root, "--seeds", "2")
+    code, out, _ = call(*words, "-q")
+    assert code == 0
+    assert out.splitlines()[0].split() == ["order", "labelled", "validation", "test"]
+    assert (simulated.root / "simulation.svg").read_text().startswith("<svg ")
+    code, out, _ = call(*words, "--json")
+    values = json.loads(out)
+    assert len(values["rows"]) == 8
+    assert values["differences"]["test"]["random"]["num"] == 2
+    assert np.isfinite(values["differences"]["validation"]["entropy"]["mean"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--simulate", "--top", "3"], "--top: is not for --simulate"),
+        (["--budget", "3"], "--budget: is for --simulate alone"),
+        (["--set", "epochs=3"], "--set: is for --simulate alone"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(call, finished, words, told):
+    code, out, err = call(finished, *words)
+    assert (code, out) == (1, "")
+    assert told in err
+
+
+def test_a_folder_that_is_no_run_is_told(call, tmp_path):
+    code, _, err = call(tmp_path)
+    assert code == 1
+    assert "run.toml: cannot be read" in err

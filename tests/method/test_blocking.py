@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from incmask.base.errors import IncmaskError
+from incmask.method.blocking import admitted, block_image, block_label
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    data=st.data(),
+    shape=hnp.array_shapes(min_dims=2, max_dims=4, max_side=5),
+    dtype=st.sampled_from([np.uint8, np.int32, np.float32, bool]),
+    channels=st.integers(1, 4),
+)
+def test_blocking_zeroes_the_mask_and_nothing_else(data, shape, dtype, channels):
+    inconsistent = data.draw(hnp.arrays(bool, shape))
+    image = data.draw(hnp.arrays(dtype, (*shape, channels), elements=hnp.from_dtype(np.dtype(dtype), allow_nan=False)))
+    before = image.copy()
+    for blocked in (block_image(image, inconsistent), block_label(image, inconsistent, task="multilabel")):
+        assert blocked.dtype == image.dtype
+        for index in np.ndindex(shape):
+            assert blocked[index].tolist() == ([0] * channels if inconsistent[index] else image[index].tolist())
+    label = image[..., 0]
+    blocked = block_label(label, inconsistent, task="multiclass")
+    assert blocked.tolist() == np.where(inconsistent, 0, label).tolist()
+    np.testing.assert_array_equal(image, before)
+
+
+def test_blocking_removes_what_is_no_number():
+    image = np.full((1, 2, 3), np.nan, dtype=np.float32)
+    blocked = block_image(image, np.array([[True, False]]))
+    assert blocked[0, 0].tolist() == [0, 0, 0]
+    assert np.isnan(blocked[0, 1]).all()
+
+
+def pairs():
+    """Five 2×3 pairs: 3 foreground against 2, 2 against 2, nothing at all, only a mask, foreground alone."""
+    label = np.zeros((5, 2, 3), dtype=np.uint8)
+    inconsistent = np.zeros((5, 2, 3), dtype=bool)
+    label[0, 0], inconsistent[0, 1, :2] = 1, True
+    label[1, 0, :2], inconsistent[1, 1, :2] = 1, True
+    inconsistent[3, 1, 1] = True
+    label[4, 0, 0] = 1
+    return label, inconsistent
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("label_exceeds_mask", [True, False, False, False, True]),
+        ("confident_empty_too", [True, False, True, False, True]),
+        ("all", [True] * 5),
+    ],
+)
+def test_binary_admission(rule, expected):
+    label, inconsistent = pairs()
+    assert admitted(label, inconsistent, task="binary", rule=rule).tolist() == expected
+    for index in range(5):
+        alone = admitted(label[index], inconsistent[index], task="binary", rule=rule)
+        assert alone.shape == ()
+        assert bool(alone) == expected[index]
+
+
+def test_foreground_under_the_mask_does_not_count():
+    label = np.ones((1, 2, 3), dtype=np.uint8)
+    inconsistent = np.array([[[True, True, True], [False, False, False]]])
+    assert admitted(label, inconsistent, task="binary", rule="label_exceeds_mask").tolist() == [False]
+    blocked = block_label(label, inconsistent, task="binary")
+    assert admitted(blocked, inconsistent, task="binary", rule="label_exceeds_mask").tolist() == [False]
+
+
+def test_other_tasks_admit_all():
+    _, inconsistent = pairs()
+    ids = np.zeros((5, 2, 3), dtype=np.uint8)
+    assert admitted(ids, inconsistent, task="multiclass", rule="label_exceeds_mask").tolist() == [True] * 5
+    channels = np.zeros((5, 2, 3, 4), dtype=np.uint8)
+    assert admitted(channels, inconsistent, task="multilabel", rule="label_exceeds_mask").tolist() == [True] * 5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: block_image(np.zeros((2, 3, 1)), np.zeros((2, 3), np.uint8)), "uint8, expected bool"),
+        (lambda: block_image(np.zeros((2, 3)), np.zeros((2, 3), bool)), "the mask is"),
+        (lambda: block_label(np.zeros((3, 3)), np.zeros((2, 3), bool), task="binary"), "the mask is"),
+        (lambda: block_label(np.zeros((2, 3)), np.zeros((2, 3), bool), task="multilabel"), "the mask is"),
+        (lambda: block_label(np.zeros((2, 3)), np.zeros((2, 3), bool), task="depth"), "unknown task"),
+        (lambda: admitted(np.zeros((2, 3)), np.zeros((2, 3), bool), task="binary", rule="some"), "unknown rule"),
+        (
+            lambda: admitted(np.full((2, 3), 255), np.zeros((2, 3), bool), task="binary", rule="label_exceeds_mask"),
+            "255",
+        ),
+    ],
+)
+def test_blocking_refuses(call, message):
+    with pytest.raises(IncmaskError, match=message):
+        call()
