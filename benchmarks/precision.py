@@ -31,7 +31,7 @@ from incmask.base.pool import keep_freed_memory
 from incmask.base.progress import ignore
 from incmask.data.synthetic import make_fields
 from incmask.insight.report.statistics import summarise
-from incmask.method.mixture import ROW, Source, TrainingSet
+from incmask.method.mixture import ROW, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.nets.spec import NetworkSpec
 from incmask.training.gpu_group import fit_students
@@ -117,7 +117,7 @@ def make_job(options: argparse.Namespace, seed: int, precision: Precision) -> Fi
         folder=options.out / "students" / precision / str(seed),
         network=NetworkSpec(1, 1, options.width, settings.batch_norm_momentum),
         objective=Segmentation(
-            TrainingSet((Source(images, labels),), (strength,), rows, "binary"),
+            TrainingSet((TrainingStacks(images, labels),), (strength,), rows, "binary"),
             Validation(images, labels, tuple(range(num, num + options.num_val))),
             num_classes=1,
         ),

@@ -36,7 +36,7 @@ from incmask.base.machine import num_cores
 from incmask.base.pool import LocalPool, keep_freed_memory
 from incmask.base.progress import ignore
 from incmask.data.synthetic import make_fields
-from incmask.method.mixture import PLAIN, ROW, Source, TrainingSet
+from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.training.jobs import FitJob
@@ -100,7 +100,10 @@ def training_job(out: Path, number: int, *, num_steps: int, augment: bool = Fals
         network=NetworkSpec(in_channels=3, out_channels=1, width=WIDTH, batch_norm_momentum=0.9),
         objective=Segmentation(
             TrainingSet(
-                (Source(data / "images.npy", data / "labels.npy"),), (strength,) if strength else (), rows, "binary"
+                (TrainingStacks(data / "images.npy", data / "labels.npy"),),
+                (strength,) if strength else (),
+                rows,
+                "binary",
             ),
             Validation(data / "images.npy", data / "labels.npy", rows=(0, 1)),
             num_classes=1,

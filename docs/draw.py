@@ -14,11 +14,11 @@ from drawing.flow import flow
 from drawing.growth import copies, generations, views
 from drawing.votes import grids, one_image, squares
 
-from incmask.insight.report.picture import Picture
+from incmask.insight.report.picture import Drawing
 
 PICTURES = Path(__file__).parent / "pictures"
 
-DRAWINGS: tuple[Callable[[], Picture], ...] = (flow, one_image, grids, squares, generations, views, copies)
+DRAWINGS: tuple[Callable[[], Drawing], ...] = (flow, one_image, grids, squares, generations, views, copies)
 """Without any training."""
 
 

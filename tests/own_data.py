@@ -10,7 +10,7 @@ import numpy as np
 from incmask.exchange.prepare.folder import plan
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Example, Plan
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.sources import SourceTree
 
 
 def write_image(path: Path, values: np.ndarray | int = 7, *, size: tuple[int, int] = (6, 8)) -> None:
@@ -27,7 +27,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def plan_of(root: Path, **options: Any) -> Plan:
     """Plan with all images in training, unless told otherwise."""
-    return plan(Source.open(root), PrepareOptions(**{"val_fraction": 0.0, "test_fraction": 0.0} | options))
+    return plan(SourceTree.open(root), PrepareOptions(**{"val_fraction": 0.0, "test_fraction": 0.0} | options))
 
 
 def examples_of(made: Plan) -> dict[str, Example]:

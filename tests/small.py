@@ -11,7 +11,7 @@ from incmask.data.split import Fold
 from incmask.data.stack import Stack
 from incmask.experiment.setup import Setup
 from incmask.method.channels import num_outputs
-from incmask.method.mixture import PLAIN, ROW, Source, TrainingSet
+from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 from incmask.nets.spec import NetworkSpec
@@ -42,7 +42,7 @@ def truth(images: np.ndarray, task: Task) -> np.ndarray:
 
 def save_source(
     folder: Path, images: np.ndarray, labels: np.ndarray, inconsistent: np.ndarray | None = None, *, name: str = "set"
-) -> Source:
+) -> TrainingStacks:
     """Write stacks."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
@@ -50,7 +50,7 @@ def save_source(
         if values is not None:
             paths[part] = folder / f"{name}-{part}.npy"
             np.save(paths[part], values)
-    return Source(**paths)
+    return TrainingStacks(**paths)
 
 
 def rows_of(num: int, *, strength: int = PLAIN) -> np.ndarray:

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.bench import NUM_LABELLED, NUM_UNLABELLED, Bench
-from incmask.method.mixture import Part, Source, mix
+from incmask.method.mixture import TrainingPart, TrainingStacks, mix
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 from incmask.nets.spec import EvalNetSpec, NetworkSpec, Spec
 from incmask.training.capacity import students_at_a_time
 from incmask.training.jobs import FitJob, Objective
 from incmask.training.on_gpu.batches import on_device
-from incmask.training.rating import Judging
+from incmask.training.rating import RatingObjective
 from incmask.training.rating_pairs import PairSet
 from incmask.training.segmentation import Segmentation
 from incmask.training.trainer import GroupTrainer
@@ -79,11 +79,11 @@ def make_jobs(bench: Bench, kind: Kind, *, width: float, num: int) -> list[FitJo
     return [FitJob(bench.out / str(seed), network, objective, bench.settings, seed) for seed in range(num)]
 
 
-def _judging(bench: Bench) -> Judging:
+def _judging(bench: Bench) -> RatingObjective:
     images, labels, masks, targets = map(bench.path, ("images", "labels", "inconsistent", "targets"))
     pairs = PairSet(images, tuple(range(bench.sizes.num_fields)), labels, masks, targets)
     augmented = replace(pairs, strength=PROFILES["isic2018"].evalnet)
-    return Judging(augmented, pairs, task="binary", num_classes=1)
+    return RatingObjective(augmented, pairs, task="binary", num_classes=1)
 
 
 def _segmentation(bench: Bench, kind: Kind) -> Segmentation:
@@ -91,8 +91,8 @@ def _segmentation(bench: Bench, kind: Kind) -> Segmentation:
     rows = (np.arange(NUM_LABELLED + NUM_UNLABELLED) % bench.sizes.num_fields).tolist()
     training = mix(
         RECIPES["im++" if kind == "student" else "ldt"],
-        labelled=[Part(Source(images, labels), rows[:NUM_LABELLED])],
-        pseudo=Part(Source(images, labels, masks), rows[NUM_LABELLED:]) if kind == "student" else None,
+        labelled=[TrainingPart(TrainingStacks(images, labels), rows[:NUM_LABELLED])],
+        pseudo=TrainingPart(TrainingStacks(images, labels, masks), rows[NUM_LABELLED:]) if kind == "student" else None,
         generation=bench.settings.num_generations,
         profile=PROFILES["isic2018"],
         settings=bench.settings,

@@ -9,7 +9,7 @@ import numpy as np
 
 from incmask.base.files import write_text
 from incmask.insight.report.comparison_page.style import cycle_style
-from incmask.insight.report.picture import Picture, to_picture
+from incmask.insight.report.picture import Drawing, to_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,12 +62,12 @@ def show(axes: "Axes", pixels: np.ndarray, title: str = "", *, lines: bool = Fal
         axes.vlines(np.arange(1, width) - 0.5, -0.5, height - 0.5, color=GREY, linewidth=0.4)
 
 
-def drawing(draw: Callable[[], "Figure"], *, name: str, alt: str) -> Picture:
+def drawing(draw: Callable[[], "Figure"], *, name: str, alt: str) -> Drawing:
     """Draw on white, which can be read on light and on dark pages."""
     return to_picture(draw, name=name, title=name, alt=alt)
 
 
-def write_picture(folder: Path, picture: Picture) -> Path:
+def write_picture(folder: Path, picture: Drawing) -> Path:
     """Write ``folder/NAME.svg``, whole or not at all; on white, whatever it was drawn on."""
     svg = _FONTS.sub("'DejaVu Sans', Verdana, Arial, sans-serif", picture.svg)
     if "currentColor" in svg:

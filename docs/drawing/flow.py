@@ -6,7 +6,7 @@ import numpy as np
 from drawing.canvas import BLUE, GREY, INK, ORANGE, PALE, SKY, VERMILION, drawing, grey, paint, sharp
 from drawing.example import example
 
-from incmask.insight.report.picture import Picture, new_figure
+from incmask.insight.report.picture import Drawing, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ _UNITS_IN = 12.5
 """Units an inch."""
 
 
-def flow() -> Picture:
+def flow() -> Drawing:
     """Draw the way of the data."""
     return drawing(
         _draw,

@@ -18,7 +18,7 @@ from incmask.experiment.outcome_text import ensemble_score
 from incmask.experiment.record import read_run
 from incmask.insight.ranking.rank import RankedRow, rank_run
 from incmask.insight.reliability.measure import write_reliability
-from incmask.insight.report.picture import Picture, new_figure
+from incmask.insight.report.picture import Drawing, new_figure
 from incmask.insight.report.run_page.blocks import Figures
 from incmask.insight.report.run_page.course import course_section
 from incmask.insight.report.run_page.reliability import reliability_section
@@ -98,7 +98,7 @@ def _train(folder: Path, task: Task) -> incmask.Result:
     return incmask.run(folder / "data", out=folder / "run", recipe="im+", settings=settings, progress=True)
 
 
-def _results(result: incmask.Result, task: Task) -> Picture:
+def _results(result: incmask.Result, task: Task) -> Drawing:
     fields = make_fields(NUM_LABELLED + NUM_UNLABELLED, seed=_SEED, size=SIZE, task=task)
     images, truth = fields.images[NUM_LABELLED:], fields.labels[NUM_LABELLED:]
     predictions = result.predict(list(images))
@@ -156,7 +156,7 @@ def _coloured(label: np.ndarray, task: Task, classes: Sequence[ClassInfo]) -> np
     return drawn
 
 
-def _ranking(run: Path) -> Picture:
+def _ranking(run: Path) -> Drawing:
     rows = rank_run(run, crop_px=_CROP_PX, top=_NUM_CROPS).rows
     fields = make_fields(NUM_LABELLED + NUM_UNLABELLED, seed=_SEED, size=SIZE)
     images = {f"field_{row:05d}": image for row, image in enumerate(fields.images)}
@@ -181,7 +181,7 @@ def _draw_ranking(rows: Sequence[RankedRow], images: dict[str, np.ndarray]) -> "
     return figure
 
 
-def _report_figures(run: Path) -> list[Picture]:
+def _report_figures(run: Path) -> list[Drawing]:
     write_reliability(run)
     record = read_run(run)
     sections = (course_section(record), reliability_section(record))

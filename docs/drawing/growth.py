@@ -9,7 +9,7 @@ from drawing.example import example
 
 from incmask.base.config import resolve_settings
 from incmask.insight.report.comparison_page.style import cycle_style
-from incmask.insight.report.picture import Picture, new_figure
+from incmask.insight.report.picture import Drawing, new_figure
 from incmask.method.augment import photometric
 from incmask.method.copies import Band, num_copies
 from incmask.method.growth import width_of
@@ -31,7 +31,7 @@ _RECIPES, _PROFILES = ("im", "im+"), ("generic", "isic2018", "cityscapes")
 _VIEW_SEED = 4
 
 
-def generations() -> Picture:
+def generations() -> Drawing:
     """Draw width and strength of the augmentation by generation, as recipes and profiles have them."""
     return drawing(
         _draw_generations,
@@ -82,7 +82,7 @@ def _legend(axes: "Axes") -> list[tuple[object, str]]:
     return list(zip(*axes.get_legend_handles_labels(), strict=True))
 
 
-def views() -> Picture:
+def views() -> Drawing:
     """Draw one image as it may look in each generation."""
     return drawing(
         _draw_views,
@@ -107,7 +107,7 @@ def _draw_views() -> "Figure":
 _BANDS = ("isic2018", "hela", "suim")
 
 
-def copies() -> Picture:
+def copies() -> Drawing:
     """Draw how many copies of a pair are trained on, by its rated quality."""
     return drawing(
         _draw_copies,

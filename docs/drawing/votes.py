@@ -7,7 +7,7 @@ from drawing.canvas import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, drawing,
 from drawing.example import example
 
 from incmask.base.config import Task
-from incmask.insight.report.picture import Picture, new_figure
+from incmask.insight.report.picture import Drawing, new_figure
 from incmask.method.agreement import inconsistency
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WHITE = "#FFFFFF"
 
 
-def one_image() -> Picture:
+def one_image() -> Drawing:
     """Draw one image on its way through the vote."""
     return drawing(
         _draw_one_image,
@@ -75,7 +75,7 @@ _CELLS: dict[Task, dict[int, tuple[str, str]]] = {
 """What a pixel of each value looks like."""
 
 
-def grids() -> Picture:
+def grids() -> Drawing:
     """Draw the votes of two and of three members for each task, as ``incmask.inconsistency`` gives them."""
     return drawing(
         _draw_grids,
@@ -128,7 +128,7 @@ _SIDES = ((0, 0), (3, 0), (0, 3), (3, 5))
 """Of the squares that erode and dilate."""
 
 
-def squares() -> Picture:
+def squares() -> Drawing:
     """Draw what erosion and dilation make of a small mask, as ``incmask.inconsistency`` gives it."""
     return drawing(
         _draw_squares,

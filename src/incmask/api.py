@@ -31,7 +31,7 @@ from incmask.insight.comparison.compare import Comparison
 from incmask.insight.comparison.compare import compare as run_comparison
 from incmask.insight.comparison.plan import ALL
 from incmask.insight.comparison.present import find, write_findings, write_page
-from incmask.insight.finish import Finished, finish
+from incmask.insight.finish import FinishedFiles, finish
 from incmask.prediction.ensemble import Ensemble, Prediction
 from incmask.prediction.files import MASK_SHARES
 from incmask.prediction.overlays import draw_overlay
@@ -52,7 +52,7 @@ class Result:
 
     outcome: Outcome
     ensemble: Ensemble
-    finished: Finished = field(default_factory=Finished)
+    finished: FinishedFiles = field(default_factory=FinishedFiles)
 
     @property
     def folder(self) -> Path:
@@ -151,7 +151,7 @@ def run(
 
         def run_data(data: Path, out: Path) -> Result:
             outcome = experiment.run(data, out, choices=choices, progress=listener, warm=not fresh)
-            finished = finish(outcome, progress=listener) if report else Finished()
+            finished = finish(outcome, progress=listener) if report else FinishedFiles()
             return Result(outcome, load(outcome.root), finished)
 
         if isinstance(data, ArrayData):

@@ -13,7 +13,7 @@ from incmask.data.folder.scan import scan
 from incmask.data.images.readers import read_image, read_label
 from incmask.data.images.writers import path_inside, write_label
 from incmask.exchange.prepare.plan import Plan
-from incmask.exchange.sources.entry import Entry
+from incmask.exchange.sources.entry import SourceFile
 
 
 def encoded(values: np.ndarray, kind: str = "PNG") -> bytes:
@@ -47,9 +47,9 @@ class NameList:
     def __init__(self, folders: Mapping[str, Iterable[str]]):
         self.folders = folders
 
-    def require(self, *names: str, page: str, archive: str) -> dict[str, Entry]:
+    def require(self, *names: str, page: str, archive: str) -> dict[str, SourceFile]:
         folder = "/".join(names)
-        return {name: Entry(Path(folder, name)) for name in self.folders[folder]}
+        return {name: SourceFile(Path(folder, name)) for name in self.folders[folder]}
 
 
 def names_of(plan: Plan, part: str) -> list[str]:

@@ -8,7 +8,7 @@ from incmask.exchange.prepare.cityscapes import SIZE, STREET_CLASSES, coding, pl
 from incmask.exchange.prepare.images import REFUSED
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES
 
 CITIES = {"train": ("aachen", "bochum"), "val": ("frankfurt", "lindau")}
@@ -39,7 +39,7 @@ def flat(folders: dict[str, dict[str, bytes]]) -> dict[str, bytes]:
 
 
 def planned(root, **options):
-    return plan(Source.open(root), PrepareOptions(**options))
+    return plan(SourceTree.open(root), PrepareOptions(**options))
 
 
 class TestCoding:

@@ -23,9 +23,9 @@ from exchange import SCHEMES, SIZE, expected, packed_mask, pseudo_label, submit
 from incmask.base.errors import IncmaskError
 from incmask.data.dataset import ClassInfo, Scheme
 from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, png
-from incmask.exchange.formats.sheets import IMAGES, Known, Sheet
+from incmask.exchange.formats.sheets import IMAGES, Known, LabelSheet
 from incmask.exchange.names import TARGETS, UNSURE
-from incmask.exchange.sources.entry import Entry
+from incmask.exchange.sources.entry import SourceFile
 from incmask.experiment.record import PseudoLabel
 
 MODULES = {
@@ -46,13 +46,15 @@ def write(folder, target, task, pseudo):
         path = folder / IMAGES / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.zeros(each.unsure.shape, np.uint8)).save(path)
-        sheets.append(Sheet(name, f"{name}.png", each.label, each.unsure))
+        sheets.append(LabelSheet(name, f"{name}.png", each.label, each.unsure))
     MODULES[target].write(sheets, folder, SCHEMES[task])
     return sheets
 
 
 def files_of(folder):
-    return {path.relative_to(folder).as_posix(): Entry(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): SourceFile(path) for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def read(folder, target, task="binary", names=NAMES):

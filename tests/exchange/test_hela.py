@@ -13,10 +13,10 @@ from incmask.data.images.writers import write_label
 from incmask.exchange.prepare.crops import Crop
 from incmask.exchange.prepare.hela import Frame, FrameFiles, FrameWork, arrange, plan, read_foreground, redraw_points
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Place
+from incmask.exchange.prepare.plan import Count, Destination
 from incmask.exchange.prepare.write import encode_image
-from incmask.exchange.sources.entry import Entry
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES
 
 NUM_FRAMES = {"train_full": 3, "val": 1, "test": 1}
@@ -52,11 +52,11 @@ def files(num_frames: dict[str, int] = NUM_FRAMES, *, position: str = "position"
 
 
 def planned(root: Path, **options):
-    return plan(Source.open(root), PrepareOptions(**options))
+    return plan(SourceTree.open(root), PrepareOptions(**options))
 
 
 def name_list(num_frames: dict[str, int] = NUM_DISTRIBUTED, *, height: int = 1040, width: int = 1388):
-    nowhere = FrameFiles(*[Entry(Path("nowhere"))] * 4, are_points=True)
+    nowhere = FrameFiles(*[SourceFile(Path("nowhere"))] * 4, are_points=True)
     return {
         part: tuple(Frame(f"{part}_{index:02d}", height, width, nowhere) for index in range(number))
         for part, number in num_frames.items()
@@ -102,7 +102,7 @@ class TestCounts:
         assert len(set(names_of(made, "labelled"))) == 238
         assert len({name.rsplit("-", 1)[0] for name in names_of(made, "labelled")}) == 17
         assert len(made.sources) == 2380 + 3 + 3
-        assert made.sources[0] == Place("labelled", names_of(made, "labelled")[0])
+        assert made.sources[0] == Destination("labelled", names_of(made, "labelled")[0])
 
     def test_of_frames_as_the_text_has_them(self):
         made = arrange(name_list(width=1920), PrepareOptions(paper=True))
@@ -127,9 +127,9 @@ class TestSplit:
         made = arrange(name_list(), PrepareOptions())
         for work in made.works:
             assert len({place.part for place in work.places}) == 1
-        assert {Place(place.part, place.name.rsplit("-", 1)[0]) for work in made.works for place in work.places} == {
-            *made.sources
-        }
+        assert {
+            Destination(place.part, place.name.rsplit("-", 1)[0]) for work in made.works for place in work.places
+        } == {*made.sources}
 
     @pytest.mark.parametrize("paper", [True, False])
     def test_the_seed_decides(self, paper):
@@ -278,7 +278,7 @@ class TestRedrawPoints:
 class TestReadForeground:
     def read(self, root: Path, values: np.ndarray) -> np.ndarray:
         unpacked(root, {"m.png": encoded(values)})
-        return read_foreground(Entry(root / "m.png"))
+        return read_foreground(SourceFile(root / "m.png"))
 
     def test_begins_above_10(self, tmp_path):
         values = np.array([[0, 10, 11, 255]], np.uint8)

@@ -11,8 +11,8 @@ from PIL import Image
 from incmask.base.errors import IncmaskError, fail
 from incmask.exchange.prepare.images import (
     REFUSED,
-    Pair,
     PairWork,
+    SourcePair,
     Wanted,
     by_stem,
     pair_up,
@@ -24,13 +24,13 @@ from incmask.exchange.prepare.images import (
     resize_image,
     resize_label,
 )
-from incmask.exchange.prepare.plan import Place
-from incmask.exchange.sources.entry import Entry
+from incmask.exchange.prepare.plan import Destination
+from incmask.exchange.sources.entry import SourceFile
 
 
-def saved(path: Path, values: np.ndarray) -> Entry:
+def saved(path: Path, values: np.ndarray) -> SourceFile:
     Image.fromarray(values).save(path)
-    return Entry(path)
+    return SourceFile(path)
 
 
 def message(error: pytest.ExceptionInfo) -> str:
@@ -66,12 +66,12 @@ class TestReading:
 
     def test_reads_a_member_of_an_archive(self, tmp_path):
         path = zipped(tmp_path / "a.zip", {"in/b.png": encoded(RGB)})
-        np.testing.assert_array_equal(read_rgb(Entry(path, "in/b.png")), RGB)
+        np.testing.assert_array_equal(read_rgb(SourceFile(path, "in/b.png")), RGB)
 
     def test_a_broken_member_is_told_with_its_archive(self, tmp_path):
         path = zipped(tmp_path / "a.zip", {"in/b.png": encoded(RGB)[:45]})
         with pytest.raises(IncmaskError, match=r"a\.zip.in.b\.png: is broken or truncated"):
-            read_rgb(Entry(path, "in/b.png"))
+            read_rgb(SourceFile(path, "in/b.png"))
 
     def test_values_of_a_mask_are_exact(self, tmp_path):
         np.testing.assert_array_equal(read_values(saved(tmp_path / "a.png", GREY)), GREY)
@@ -82,7 +82,7 @@ class TestReading:
         image = Image.fromarray(GREY)
         image.putpalette([9, 9, 9] * 256)
         image.save(tmp_path / "a.png")
-        np.testing.assert_array_equal(read_values(Entry(tmp_path / "a.png")), GREY)
+        np.testing.assert_array_equal(read_values(SourceFile(tmp_path / "a.png")), GREY)
 
     def test_refuses_masks_in_colours_or_beyond_a_byte(self, tmp_path):
         with pytest.raises(IncmaskError, match="in colours where a mask of grey values is expected"):
@@ -173,16 +173,16 @@ class TestPicking:
         assert pick(names, 0.5, seed=1, rounding="floor") != pick(names, 0.5, seed=2, rounding="floor")
 
 
-def entries(*names: str) -> dict[str, Entry]:
-    return {name: Entry(Path("in", name)) for name in names}
+def entries(*names: str) -> dict[str, SourceFile]:
+    return {name: SourceFile(Path("in", name)) for name in names}
 
 
 class TestPairing:
     def test_names_lose_folder_and_ending(self):
         files = entries("a/X_1_mask.png", "X_2_MASK.PNG", "LICENSE.txt", "X_3.png")
         assert by_stem(files, ("_mask.png",)) == {
-            "X_1": Entry(Path("in/a/X_1_mask.png")),
-            "X_2": Entry(Path("in/X_2_MASK.PNG")),
+            "X_1": SourceFile(Path("in/a/X_1_mask.png")),
+            "X_2": SourceFile(Path("in/X_2_MASK.PNG")),
         }
 
     def test_a_name_that_is_there_twice_is_told(self):
@@ -191,8 +191,8 @@ class TestPairing:
         assert message(error) == "in/b/x.png: is there a second time as in/a/x.png; remove one of the two"
 
     def test_pairs_take_the_spelling_of_the_image(self):
-        image, mask = Entry(Path("a.zip"), "X_1.jpg"), Entry(Path("b/x_1.png"))
-        assert pair_up({"X_1": image}, {"x_1": mask}, where="here") == {"X_1": Pair(image, mask)}
+        image, mask = SourceFile(Path("a.zip"), "X_1.jpg"), SourceFile(Path("b/x_1.png"))
+        assert pair_up({"X_1": image}, {"x_1": mask}, where="here") == {"X_1": SourcePair(image, mask)}
 
     def test_both_kinds_of_loners_are_told(self):
         with pytest.raises(IncmaskError) as error:
@@ -235,9 +235,9 @@ class TestPairing:
 
 class TestPairWork:
     def work(self, root: Path, image: np.ndarray, mask: np.ndarray) -> PairWork:
-        pair = Pair(saved(root / "image.png", image), saved(root / "mask.png", mask))
+        pair = SourcePair(saved(root / "image.png", image), saved(root / "mask.png", mask))
         ids = bytes([5, 255, *[REFUSED] * 253, 7])
-        return PairWork(Place("val", "x"), pair, size=(1, 2), area=True, ids=ids)
+        return PairWork(Destination("val", "x"), pair, size=(1, 2), area=True, ids=ids)
 
     def test_makes_one_example_with_the_ids_of_the_values(self, tmp_path):
         image = np.zeros((2, 4, 3), np.uint8)
@@ -245,7 +245,7 @@ class TestPairWork:
         mask = np.array([[0, 1, 1, 1], [1, 255, 0, 0]], np.uint8)
         work = self.work(tmp_path, image, mask)
         (example,) = work.make()
-        assert work.places == (example.place,) == (Place("val", "x"),)
+        assert work.places == (example.place,) == (Destination("val", "x"),)
         np.testing.assert_array_equal(example.image, [[[100] * 3, [0] * 3]])
         # Of two pixels, the centre lies between them: the lower right one is taken.
         np.testing.assert_array_equal(example.label, [[7, 5]])

@@ -7,7 +7,7 @@ from incmask.base.errors import IncmaskError
 from incmask.exchange.prepare.isic2018 import plan
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES
 
 NUM_IMAGES = {"Training": 20, "Validation": 2, "Test": 3}
@@ -37,7 +37,7 @@ def flat(folders: dict[str, dict[str, bytes]]) -> dict[str, bytes]:
 
 
 def planned(root, **options):
-    return plan(Source.open(root), PrepareOptions(**options))
+    return plan(SourceTree.open(root), PrepareOptions(**options))
 
 
 class TestCounts:

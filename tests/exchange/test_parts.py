@@ -7,17 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
-from incmask.exchange.formats.common import Picture
+from incmask.exchange.formats.common import SourceImage
 from incmask.exchange.formats.masks.instances import InstanceLabel
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.parts import draw
-from incmask.exchange.sources.entry import Entry
+from incmask.exchange.sources.entry import SourceFile
 from own_data import parts_of, plan_of, write_image
 
 
-def picture(name: str, *, labelled: bool = True) -> Picture:
-    entry = Entry(Path(f"{name}.png"))
-    return Picture(name, f"{name}.png", entry, InstanceLabel(entry, False) if labelled else None)
+def picture(name: str, *, labelled: bool = True) -> SourceImage:
+    entry = SourceFile(Path(f"{name}.png"))
+    return SourceImage(name, f"{name}.png", entry, InstanceLabel(entry, False) if labelled else None)
 
 
 def test_without_groups_each_share_has_its_number() -> None:

@@ -18,7 +18,7 @@ from incmask.data.images.readers import read_label
 from incmask.exchange.corrections.export import export_labels
 from incmask.exchange.corrections.take_back import import_labels
 from incmask.exchange.formats import coco, cvat, label_studio
-from incmask.exchange.formats.sheets import IMAGES, Sheet
+from incmask.exchange.formats.sheets import IMAGES, LabelSheet
 from incmask.exchange.names import UNSURE
 
 # What the tools warn of, and what they leave open, is their own affair.
@@ -46,7 +46,7 @@ class Loop:
     def truth(self, name):
         """The masks of an image by the names of the classes, and the unsure pixels."""
         each = self.pseudo[name]
-        sheet = Sheet(name, f"{name}.png", each.label, each.unsure)
+        sheet = LabelSheet(name, f"{name}.png", each.label, each.unsure)
         return {layer.name: layer.mask for layer in sheet.layers(SCHEMES[self.task])}
 
     def compare(self, found):

@@ -8,8 +8,8 @@ import pytest
 from incmask.base.errors import IncmaskError
 from incmask.exchange.sources import archives
 from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import Entry
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.sources import SourceTree
 
 PAGE = "https://example.org/set"
 
@@ -29,7 +29,7 @@ def packed(path, *members, content=None):
 
 
 def require(root, *names, archive="gtFine.zip"):
-    return Source.open(root).require(*names, page=PAGE, archive=archive)
+    return SourceTree.open(root).require(*names, page=PAGE, archive=archive)
 
 
 def message(call, *args, **kwargs):
@@ -44,7 +44,7 @@ def test_a_folder_is_found_from_above_and_from_below(tmp_path, below):
     put(root, "gtFine/train/aachen/a.png", "gtFine/train/b.png", "gtFine/val/c.png")
     if below == "gtFine/train/aachen":
         # Two folders above at most: what else lies on a person's disk is not searched.
-        assert Source.open(root / below).folder("gtFine", "train") is None
+        assert SourceTree.open(root / below).folder("gtFine", "train") is None
         return
     assert list(require(root / below, "gtFine", "train")) == ["aachen/a.png", "b.png"]
     assert list(require(tmp_path, "gtFine", "val")) == ["c.png"]
@@ -60,24 +60,24 @@ def test_capitals_do_not_matter_and_names_stay_as_spelt(tmp_path):
 
 def test_only_whole_names_count_and_files_are_no_folders(tmp_path):
     put(tmp_path, "train_full/x.png", "mytrain/x.png", "other/train")
-    assert Source.open(tmp_path).folder("train") is None
+    assert SourceTree.open(tmp_path).folder("train") is None
 
 
 def test_archives_are_listed_and_read_without_unpacking(tmp_path):
     path = packed(tmp_path / "gtFine_trainvaltest.zip", "gtFine/train/a/x.png", "license.txt", "gtFine/val/y.png")
-    source = Source.open(tmp_path)
+    source = SourceTree.open(tmp_path)
     assert source.archives == (path,)
-    assert source.folder("gtfine", "TRAIN") == {"a/x.png": Entry(path, "gtFine/train/a/x.png")}
-    assert read_entry(Entry(path, "gtFine/train/a/x.png")) == b"gtFine/train/a/x.png"
+    assert source.folder("gtfine", "TRAIN") == {"a/x.png": SourceFile(path, "gtFine/train/a/x.png")}
+    assert read_entry(SourceFile(path, "gtFine/train/a/x.png")) == b"gtFine/train/a/x.png"
     assert [*tmp_path.iterdir()] == [path]
 
 
 def test_an_archive_may_be_named_itself_and_its_neighbours_are_seen(tmp_path):
     images = packed(tmp_path / "images.zip", "leftImg8bit/train/x.png")
     masks = packed(tmp_path / "masks.zip", "gtFine/train/x.png")
-    source = Source.open(images)
-    assert [*source.folder("leftImg8bit", "train").values()] == [Entry(images, "leftImg8bit/train/x.png")]
-    assert [*source.folder("gtFine", "train").values()] == [Entry(masks, "gtFine/train/x.png")]
+    source = SourceTree.open(images)
+    assert [*source.folder("leftImg8bit", "train").values()] == [SourceFile(images, "leftImg8bit/train/x.png")]
+    assert [*source.folder("gtFine", "train").values()] == [SourceFile(masks, "gtFine/train/x.png")]
     assert source.archives == (images, masks)
 
 
@@ -129,13 +129,13 @@ def test_what_was_prepared_before_is_no_source(tmp_path):
     put(tmp_path, "test/images/a.png", "out/test/images/a.png", "out/test/images/b.png")
     put(tmp_path, "out/manifest.jsonl", "out/run.toml")
     assert list(require(tmp_path, "test", "images")) == ["a.png"]
-    assert list(Source.open(tmp_path).folder()) == ["test/images/a.png"]
+    assert list(SourceTree.open(tmp_path).folder()) == ["test/images/a.png"]
 
 
 def test_everything_can_be_asked_for(tmp_path):
     put(tmp_path, "b.png", "a/x.png")
     packed(tmp_path / "z.zip", "c.png")
-    source = Source.open(tmp_path)
+    source = SourceTree.open(tmp_path)
     assert list(source.folder()) == ["a/x.png", "b.png", "z/c.png"]
     assert [used.folder for used in source.used] == ["."]
 
@@ -143,7 +143,7 @@ def test_everything_can_be_asked_for(tmp_path):
 def test_a_folder_is_known_again_whether_zipped_or_not(tmp_path):
     put(tmp_path / "one", "m/a.png", "m/b/c.png")
     path = packed(tmp_path / "two" / "x.zip", "m/a.png", "m/b/c.png")
-    sources = [Source.open(tmp_path / name) for name in ("one", "two")]
+    sources = [SourceTree.open(tmp_path / name) for name in ("one", "two")]
     for source in sources:
         source.folder("m")
     (plain,), (zipped,) = (source.used for source in sources)
@@ -184,9 +184,9 @@ def test_a_broken_download_is_told_from_a_missing_one(tmp_path, name, content, w
     assert told.startswith(f"{tmp_path / name}: {what}")
     assert "again" in told
     assert "\n" not in told
-    assert Source.open(tmp_path).archives == ()
+    assert SourceTree.open(tmp_path).archives == ()
     if name.endswith("zip"):
-        assert what in message(Source.open, tmp_path / name)
+        assert what in message(SourceTree.open, tmp_path / name)
 
 
 def test_broken_archives_of_other_names_are_told_beside_what_lacks(tmp_path):
@@ -205,7 +205,7 @@ def test_a_broken_archive_is_no_matter_where_it_is_not_needed(tmp_path):
 @pytest.mark.parametrize("evil", ["../evil.png", "gtFine/../../evil.png", "/etc/evil", "..\\evil.png", "C:\\evil.png"])
 def test_an_archive_with_members_that_lead_out_is_refused(tmp_path, evil):
     path = packed(tmp_path / "gtFine.zip", "gtFine/a.png", evil)
-    for call in (lambda: Source.open(path), lambda: require(tmp_path, "gtFine")):
+    for call in (lambda: SourceTree.open(path), lambda: require(tmp_path, "gtFine")):
         told = message(call)
         assert told.startswith(f"{path}: holds {evil!r}")
         assert "would land outside" in told
@@ -222,8 +222,8 @@ def test_links_in_an_archive_are_not_followed(tmp_path):
 
 def test_separators_of_windows_are_separators(tmp_path):
     path = packed(tmp_path / "m.zip", "set\\m\\a.png")
-    assert require(tmp_path, "set", "m") == {"a.png": Entry(path, "set\\m\\a.png")}
-    assert read_entry(Entry(path, "set\\m\\a.png")) == b"set\\m\\a.png"
+    assert require(tmp_path, "set", "m") == {"a.png": SourceFile(path, "set\\m\\a.png")}
+    assert read_entry(SourceFile(path, "set\\m\\a.png")) == b"set\\m\\a.png"
 
 
 def test_an_encrypted_archive_is_refused(tmp_path):
@@ -253,24 +253,24 @@ def test_an_archive_that_goes_away_is_told(tmp_path, name):
     path = packed(tmp_path / "m.zip", "m/a.png")
     if name == "m/a.png":
         path.unlink()
-    assert str(path) in message(read_entry, Entry(path, name))
+    assert str(path) in message(read_entry, SourceFile(path, name))
 
 
 def test_members_of_no_bytes_and_files_of_none_are_told(tmp_path):
     path = packed(tmp_path / "m.zip", "a.png", content=b"")
     (tmp_path / "b.png").write_bytes(b"")
-    assert "is empty (0 bytes)" in message(read_entry, Entry(path, "a.png"))
-    assert "is empty (0 bytes)" in message(read_entry, Entry(tmp_path / "b.png"))
+    assert "is empty (0 bytes)" in message(read_entry, SourceFile(path, "a.png"))
+    assert "is empty (0 bytes)" in message(read_entry, SourceFile(tmp_path / "b.png"))
 
 
 def test_members_that_would_fill_the_memory_are_refused_unread(tmp_path, monkeypatch):
     path = packed(tmp_path / "m.zip", "a.bmp", content=bytes(2_000_000))
-    assert len(read_entry(Entry(path, "a.bmp"))) == 2_000_000  # an empty mask, 1000 times smaller
+    assert len(read_entry(SourceFile(path, "a.bmp"))) == 2_000_000  # an empty mask, 1000 times smaller
     monkeypatch.setattr(archives, "_RATIO_FROM_BYTES", 1_500_000)
-    assert "which no picture has" in message(read_entry, Entry(path, "a.bmp"))
+    assert "which no picture has" in message(read_entry, SourceFile(path, "a.bmp"))
     monkeypatch.undo()
     monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 1_999_999)
-    assert "has 1 MiB unpacked" in message(read_entry, Entry(path, "a.bmp"))
+    assert "has 1 MiB unpacked" in message(read_entry, SourceFile(path, "a.bmp"))
 
 
 def test_a_member_that_is_longer_than_it_says_is_damaged(tmp_path):
@@ -282,10 +282,10 @@ def test_a_member_that_is_longer_than_it_says_is_damaged(tmp_path):
         struct.pack_into("<I", content, content.index(mark) + offset, 100)
     path = tmp_path / "m.zip"
     path.write_bytes(content)
-    assert "is damaged" in message(read_entry, Entry(path, "a.bmp"))
+    assert "is damaged" in message(read_entry, SourceFile(path, "a.bmp"))
 
 
 @pytest.mark.parametrize(("name", "what"), [("nowhere", "is not there"), ("a.txt", "is neither a folder nor a zip")])
 def test_a_root_that_is_none_is_refused(tmp_path, name, what):
     put(tmp_path, "a.txt")
-    assert what in message(Source.open, tmp_path / name)
+    assert what in message(SourceTree.open, tmp_path / name)

@@ -7,12 +7,12 @@ from owners import NameList, encoded, names_of, unpacked, written_and_scanned, z
 from incmask.base.config import resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.exchange.prepare.crops import random_crops
-from incmask.exchange.prepare.images import Pair, resize_image
+from incmask.exchange.prepare.images import SourcePair, resize_image
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count
 from incmask.exchange.prepare.suim import CLASSES, CropWork, fitted, label_of, num_other_sizes, plan
-from incmask.exchange.sources.entry import Entry
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES
 
 NUM_IMAGES = {"train_val": 20, "TEST": 2}
@@ -43,7 +43,7 @@ def flat(folders: dict[str, dict[str, bytes]]) -> dict[str, bytes]:
 
 
 def planned(root: Path, **options):
-    return plan(Source.open(root), PrepareOptions(**options))
+    return plan(SourceTree.open(root), PrepareOptions(**options))
 
 
 def names_only(num_images: dict[str, int] = NUM_DISTRIBUTED) -> NameList:
@@ -172,13 +172,13 @@ class TestLabelOf:
         np.testing.assert_array_equal(label_of(noisy), np.tile(np.repeat(range(8), 16), (16, 1)))
 
 
-def pair(root: Path, *, image: tuple[int, int], mask: tuple[int, int]) -> Pair:
+def pair(root: Path, *, image: tuple[int, int], mask: tuple[int, int]) -> SourcePair:
     """Write an image and a mask of these heights and widths; the mask's upper half is fish."""
     colours = np.zeros((*mask, 3), np.uint8)
     colours[: mask[0] // 2] = (255, 255, 0)
     pixels = np.random.default_rng(0).integers(0, 256, (*image, 3), dtype=np.uint8)
     unpacked(root, {"a.jpg": encoded(pixels, "JPEG"), "a.bmp": encoded(colours, "BMP")})
-    return Pair(Entry(root / "a.jpg"), Entry(root / "a.bmp"))
+    return SourcePair(SourceFile(root / "a.jpg"), SourceFile(root / "a.bmp"))
 
 
 class TestOtherSizes:
@@ -211,9 +211,9 @@ class TestOtherSizes:
     def test_are_counted(self, tmp_path):
         same = pair(tmp_path / "same", image=(10, 20), mask=(10, 20))
         other = pair(tmp_path / "other", image=(10, 20), mask=(11, 20))
-        missing = Pair(same.image, Entry(tmp_path / "nowhere.bmp"))
+        missing = SourcePair(same.image, SourceFile(tmp_path / "nowhere.bmp"))
         (tmp_path / "broken.bmp").write_bytes(b"BM")
-        broken = Pair(same.image, Entry(tmp_path / "broken.bmp"))
+        broken = SourcePair(same.image, SourceFile(tmp_path / "broken.bmp"))
         assert num_other_sizes([same, other, other, missing, broken]) == 2
 
     def test_are_told(self, tmp_path):
@@ -239,7 +239,7 @@ class TestExamples:
         colours = COLOURS[(rows // 32 + columns // 32) % 8]
         unpacked(tmp_path, {"a.png": encoded(colours), "a.bmp": encoded(colours, "BMP")})
         # The image has the mask's colours here, without JPEG's losses.
-        both = Pair(Entry(tmp_path / "a.png"), Entry(tmp_path / "a.bmp"))
+        both = SourcePair(SourceFile(tmp_path / "a.png"), SourceFile(tmp_path / "a.bmp"))
         work = CropWork("a", "labelled", both, area=True, seed=42)
         for example, crop in zip(work.make(), random_crops("a", 480, 640, count=2, seed=42), strict=True):
             assert crop.height < 480

@@ -16,9 +16,9 @@ from incmask.data.images.readers import read_image, read_label
 from incmask.exchange.prepare import write
 from incmask.exchange.prepare.describe import config_text
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Place
+from incmask.exchange.prepare.plan import Destination
 from incmask.exchange.prepare.write import check_places, encode_image, verify, write_plan
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.sources import SourceTree
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def _inline(monkeypatch):
 
 
 def plan_of(root):
-    return toy_plan(Source.open(root), PrepareOptions())
+    return toy_plan(SourceTree.open(root), PrepareOptions())
 
 
 def written(plan, dst, progress=None):
@@ -118,7 +118,7 @@ def test_progress_counts_the_images_that_are_left(tmp_path):
 def test_names_that_lead_out_are_refused(tmp_path, name):
     plan = plan_of(toys(tmp_path / "src"))
 
-    told = message(check_places, placed(plan, Place("val", name)), tmp_path / "dst")
+    told = message(check_places, placed(plan, Destination("val", name)), tmp_path / "dst")
     assert "is no name for a file inside" in told
     assert not (tmp_path / "dst").exists()
 
@@ -133,7 +133,7 @@ def test_folders_of_classes_that_lead_out_are_refused(tmp_path):
 class Placed(ToyWork):
     """A toy that goes to labelled/l1_0 and l1_1, and says that it goes elsewhere."""
 
-    elsewhere: tuple[Place, ...] = ()
+    elsewhere: tuple[Destination, ...] = ()
 
     @property
     def places(self):
@@ -152,9 +152,9 @@ def placed(plan, *places):
 @pytest.mark.parametrize("name", ["l1_0", "L1_0"])
 def test_two_images_of_one_name_are_refused_also_where_only_capitals_differ(tmp_path, name):
     plan = plan_of(toys(tmp_path / "src"))
-    told = message(check_places, placed(plan, Place("labelled", name)), tmp_path)
+    told = message(check_places, placed(plan, Destination("labelled", name)), tmp_path)
     assert told.startswith(f"{name}: would overwrite l1_0 in labelled; ")
-    check_places(placed(plan, Place("val", name)), tmp_path)
+    check_places(placed(plan, Destination("val", name)), tmp_path)
 
 
 def test_all_that_is_damaged_is_told_at_once_and_the_rest_is_written(tmp_path):
@@ -195,7 +195,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkey
 
 @pytest.mark.parametrize("names", [["l1_0"], ["l1_0", "l1_1", "l1_2"], ["l1_1", "l1_0"]])
 def test_a_work_that_makes_something_else_than_it_said_is_a_mistake_of_ours(tmp_path, names):
-    plan = placed(plan_of(toys(tmp_path / "src", "l1")), *(Place("labelled", name) for name in names))
+    plan = placed(plan_of(toys(tmp_path / "src", "l1")), *(Destination("labelled", name) for name in names))
     with pytest.raises(ValueError, match="promised"):
         written(dataclasses.replace(plan, works=plan.works[1:]), tmp_path / "dst")
 

@@ -12,10 +12,10 @@ from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo
 from incmask.exchange.prepare import prepare, write
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Example, Origin, Place, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan
 from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import Entry
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.sources import SourceTree
 
 SIDE = 16
 CLASSES = {
@@ -30,15 +30,15 @@ PART_OF = {"l": "labelled", "u": "unlabelled", "v": "val", "t": "test"}
 class ToyWork:
     """Makes two crops of a file; its bytes are the pictures' first pixels. "b" beside "u" has no label."""
 
-    entry: Entry
+    entry: SourceFile
     name: str
     task: Task
     ignored: bool
     channels: int
 
     @property
-    def places(self) -> tuple[Place, ...]:
-        return tuple(Place(PART_OF[self.name[0]], f"{self.name}_{crop}") for crop in range(2))
+    def places(self) -> tuple[Destination, ...]:
+        return tuple(Destination(PART_OF[self.name[0]], f"{self.name}_{crop}") for crop in range(2))
 
     def make(self) -> Iterator[Example]:
         content = read_entry(self.entry)
@@ -67,7 +67,7 @@ def label_of(content: bytes, task: Task, ignored: bool) -> np.ndarray | None:
     return label
 
 
-def toy_plan(source: Source, options: PrepareOptions) -> Plan:
+def toy_plan(source: SourceTree, options: PrepareOptions) -> Plan:
     """Plan all .txt files of the folder "toy"; the task is the name of a file beside it."""
     files = source.require("toy", page="https://example.org/toy", archive="toy.zip")
     (task,) = {*(name.split(".")[0] for name in files if name.endswith(".task"))} or {"binary"}
@@ -82,7 +82,7 @@ def toy_plan(source: Source, options: PrepareOptions) -> Plan:
         task=task,
         classes=CLASSES[task],
         works=works,
-        sources=tuple(Place(work.places[0].part, work.name) for work in works),
+        sources=tuple(Destination(work.places[0].part, work.name) for work in works),
         profile="upright",
         settings={"size": [16, 16], "width": 1.0},
         counts=(Count("toys", len(works), 9, "some | were lost"), Count("crops", 2 * len(works))),

@@ -12,7 +12,7 @@ from incmask.experiment.setup import BASE, seed_for, stage_name
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.experiment.students import adopt, fit_jobs, train
 from incmask.method.growth import training_settings, width_of
-from incmask.method.mixture import PLAIN, Part, Source
+from incmask.method.mixture import PLAIN, TrainingPart, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES
@@ -109,7 +109,9 @@ def test_jobs_of_the_base(tmp_path):
 
 def test_jobs_of_a_generation_learn_from_the_pseudo_labels_and_grow(tmp_path):
     this = some_setup(tmp_path, recipe="im+", task="multiclass")
-    pseudo = Part(Source(this.stacks["unlabelled"].images, tmp_path / "label.npy", tmp_path / "mask.npy"), [0, 3])
+    pseudo = TrainingPart(
+        TrainingStacks(this.stacks["unlabelled"].images, tmp_path / "label.npy", tmp_path / "mask.npy"), [0, 3]
+    )
     jobs = fit_jobs(this, tmp_path, generation=2, pseudo=pseudo)
     assert len(jobs) == 2
     assert jobs[0].network.width == 0.125 + 0.0625

@@ -14,7 +14,7 @@ from incmask.insight.comparison.collect import collect, merit
 from incmask.insight.report.comparison_page.rows import (
     OWN,
     FrequencyRow,
-    ImageRow,
+    ImageScoreRow,
     ModelRow,
     PseudoRow,
     RunRow,
@@ -88,7 +88,7 @@ def test_tables_on_disk_hold_the_same(made):
     for name, kind, rows in (
         ("results", ModelRow, made.found.models),
         ("runs", RunRow, made.found.totals),
-        ("image_scores", ImageRow, made.found.images),
+        ("image_scores", ImageScoreRow, made.found.images),
         ("pseudo_labels", PseudoRow, made.found.pseudo),
         ("class_frequencies", FrequencyRow, made.found.frequencies),
     ):

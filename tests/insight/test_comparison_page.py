@@ -13,9 +13,9 @@ from incmask.insight.report.comparison_page import page
 from incmask.insight.report.comparison_page.page import Fact, Group, PageContent, compare_page, costs_table, pairs_table
 from incmask.insight.report.comparison_page.plots_pseudo import class_frequencies
 from incmask.insight.report.comparison_page.rows import OWN, FrequencyRow
-from incmask.insight.report.comparison_page.sheets import Sheet
+from incmask.insight.report.comparison_page.sheets import PictureSheet
 from incmask.insight.report.comparison_page.tables import Table
-from incmask.insight.report.picture import Picture, to_picture
+from incmask.insight.report.picture import Drawing, to_picture
 from incmask.insight.report.statistics import Difference, PairRow
 from incmask.nets.costs import CostRow
 
@@ -61,13 +61,13 @@ def table(title="Scores", *, cell="0.712", note="A note."):
 
 
 def picture(name):
-    return Picture(name, f"Figure {name}", f"What {name} shows.", SVG.format(name))
+    return Drawing(name, f"Figure {name}", f"What {name} shows.", SVG.format(name))
 
 
 def sheet(name, *, num_bytes=0):
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "PNG")
-    return Sheet(name, f"Sheet {name}", f"What {name} shows.", buffer.getvalue() + bytes(num_bytes))
+    return PictureSheet(name, f"Sheet {name}", f"What {name} shows.", buffer.getvalue() + bytes(num_bytes))
 
 
 def content(**changes):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from incmask.base.errors import IncmaskError
 from incmask.insight.report.comparison_page.rows import (
     FrequencyRow,
-    ImageRow,
+    ImageScoreRow,
     ModelRow,
     PseudoRow,
     RunRow,
@@ -17,7 +17,7 @@ from incmask.insight.report.comparison_page.rows import (
     to_csv,
 )
 
-KINDS = [ModelRow, RunRow, ImageRow, PseudoRow, FrequencyRow]
+KINDS = [ModelRow, RunRow, ImageScoreRow, PseudoRow, FrequencyRow]
 
 # What a CSV file can hold: text without lone surrogates, nulls and line ends, which no name here has.
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=12)
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_again(kind, data):
 
 
 def image(**changes):
-    row = ImageRow(recipe="im", setting="", budget="own", repeat=1, generation=2, name="a.png", score=0.1 + 0.2)
+    row = ImageScoreRow(recipe="im", setting="", budget="own", repeat=1, generation=2, name="a.png", score=0.1 + 0.2)
     return dataclasses.replace(row, **changes)
 
 
@@ -66,13 +66,13 @@ def test_scores_that_one_row_lacks_are_empty_and_stay_away():
 
 
 def test_nan_comes_back_as_nan():
-    assert math.isnan(from_csv(to_csv([image(score=math.nan)]), ImageRow)[0].score)
+    assert math.isnan(from_csv(to_csv([image(score=math.nan)]), ImageScoreRow)[0].score)
 
 
 def test_no_rows_make_an_empty_file(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text(to_csv([]))
-    assert read_rows(path, ImageRow) == []
+    assert read_rows(path, ImageScoreRow) == []
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_no_such_file_or_another_table_is_said_in_one_line(tmp_path, text):
     if text is not None:
         path.write_text(text)
     with pytest.raises(IncmaskError, match=r"rows\.csv: is no table of a comparison .*`incmask compare` again$"):
-        read_rows(path, ImageRow)
+        read_rows(path, ImageScoreRow)
 
 
 def test_a_bool_is_true_or_false_alone(tmp_path):

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from incmask.insight.ranking.reasons import Facts, percent, reason
+from incmask.insight.ranking.reasons import ImageFacts, percent, reason
 
-FACTS = Facts(
+FACTS = ImageFacts(
     disputed_px=42,
     object_px=100,
     disputed_by_class=(20,),

@@ -5,7 +5,7 @@ from scipy import stats
 from incmask.insight.reliability.counting import Tally
 from incmask.insight.reliability.rows import (
     ErrorRow,
-    ImageRow,
+    ImageReliability,
     Reliability,
     error_rows,
     errors_csv,
@@ -78,7 +78,7 @@ def test_tables_can_be_read_again(tmp_path):
     (tmp_path / "errors.csv").write_text(errors_csv(rows))
     for old, new in zip(rows, read_errors(tmp_path / "errors.csv"), strict=True):
         assert vars(new) == pytest.approx(vars(old), abs=1e-6, nan_ok=True)
-    images = [ImageRow("val", "sub/a", 0.5, 0.25, 2 / 3)]
+    images = [ImageReliability("val", "sub/a", 0.5, 0.25, 2 / 3)]
     (tmp_path / "images.csv").write_text(images_csv(images))
     assert vars(read_images(tmp_path / "images.csv")[0]) == pytest.approx(vars(images[0]), abs=1e-6)
     assert errors_csv(rows).splitlines()[0].startswith("split,class,disagreement,num_pixels,num_wrong,error_rate")
@@ -95,8 +95,8 @@ def test_the_sentence_prefers_test_images():
 def test_correlations_leave_splits_apart_and_json_knows_no_nan():
     generator = np.random.default_rng(0)
     shares, scores = generator.random((2, 9))
-    images = [ImageRow("val", "x", score, 0.1, share) for score, share in zip(scores, shares, strict=True)]
-    found = Reliability((), (*images, ImageRow("test", "y", 0.4, 0.2, 0.3)))
+    images = [ImageReliability("val", "x", score, 0.1, share) for score, share in zip(scores, shares, strict=True)]
+    found = Reliability((), (*images, ImageReliability("test", "y", 0.4, 0.2, 0.3)))
     known = found.correlations()
     assert known["val"]["disputed_of_foreground"].pearson == pytest.approx(stats.pearsonr(shares, scores).statistic)
     assert known["val"]["disputed_of_foreground"].spearman == pytest.approx(stats.spearmanr(shares, scores).statistic)

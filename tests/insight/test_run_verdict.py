@@ -6,7 +6,7 @@ import pytest
 
 from incmask.experiment.record import StageRecord
 from incmask.experiment.student import Student
-from incmask.insight.report.run_page.verdict import Comparison, answer, fairness, handed_over, headline
+from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
 from incmask.insight.report.statistics import Difference
 
 
@@ -19,7 +19,7 @@ def stage(name, *, steps=(100, 100), width=0.5):
 
 
 def comparison(low, high, **changes):
-    values = Comparison(
+    values = WithAndWithout(
         base=stage("base"),
         best=stage("gen-2"),
         base_score=0.55,

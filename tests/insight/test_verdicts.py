@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ImageRow, ModelRow, RunRow
+from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ImageScoreRow, ModelRow, RunRow
 from incmask.insight.report.comparison_page.verdicts import verdict_table, verdicts
 from incmask.insight.report.statistics import paired_bootstrap
 
@@ -62,8 +62,8 @@ def compare(gains, *, repeats=3, images=True, budget=OWN, setting=""):
             made.runs.append(RunRow(**of, best_generation=generation, validation=0.5, **COSTS))
             for index, score in enumerate(scores if images else []):
                 # Another generation's images, scored high, are not those that the run reports.
-                made.images.append(ImageRow(**of, generation=generation, name=f"{index}.png", score=float(score)))
-                made.images.append(ImageRow(**of, generation=generation + 1, name=f"{index}.png", score=1.0))
+                made.images.append(ImageScoreRow(**of, generation=generation, name=f"{index}.png", score=float(score)))
+                made.images.append(ImageScoreRow(**of, generation=generation + 1, name=f"{index}.png", score=1.0))
     return made
 
 

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from incmask.method.augment import Strength
-from incmask.method.mixture import PLAIN, Part, Source, mix
+from incmask.method.mixture import PLAIN, TrainingPart, TrainingStacks, mix
 from incmask.method.profiles import PROFILES, Profile
 from incmask.method.recipes import RECIPES
 from small import some_settings
 
-LABELLED = Part(Source("images", "labels"), (3, 5, 9))
-HIDDEN = Part(Source("more images", "their labels"), range(4))
-PSEUDO = Part(Source("more images", "pseudo-labels", "masks"), [1, 2])
+LABELLED = TrainingPart(TrainingStacks("images", "labels"), (3, 5, 9))
+HIDDEN = TrainingPart(TrainingStacks("more images", "their labels"), range(4))
+PSEUDO = TrainingPart(TrainingStacks("more images", "pseudo-labels", "masks"), [1, 2])
 PROFILE = PROFILES["isic2018"]
 
 
@@ -109,7 +109,7 @@ def test_augment_everything_leaves_the_stronger_ones_as_they_are():
 
 
 def test_without_an_admitted_pair_the_labelled_images_train_alone():
-    training_set = mixed("im+", generation=1, pseudo=Part(PSEUDO.source, []))
+    training_set = mixed("im+", generation=1, pseudo=TrainingPart(PSEUDO.source, []))
     assert content(training_set) == plain(LABELLED)
 
 
@@ -134,7 +134,7 @@ def test_a_profile_of_one_strength_serves_all_generations():
 )
 def test_labelled_images_stand_there_often_enough_for_their_share(share, times):
     """Three labelled images and ten pairs: 3 of 13 are 23 %."""
-    pairs = Part(PSEUDO.source, range(10))
+    pairs = TrainingPart(PSEUDO.source, range(10))
     rows = content(mixed("im", generation=1, pseudo=pairs, share=share))
     assert rows == in_order(plain(LABELLED) * times + plain(pairs))
     assert content(mixed("ldt", generation=0, pseudo=None, share=share)) == plain(LABELLED)

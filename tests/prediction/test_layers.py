@@ -3,7 +3,7 @@ import pytest
 
 from incmask.base.errors import IncmaskError
 from incmask.data.dataset import ClassInfo
-from incmask.prediction.layers import LayersWriter, Pictures, RowsOfLayers, object_classes, to_bytes
+from incmask.prediction.layers import ExtraOutputs, LayersWriter, RowsOfLayers, object_classes, to_bytes
 
 CELL = ClassInfo("cell", (255, 255, 255), 255)
 
@@ -16,7 +16,7 @@ def rows_of(label, inconsistent, disagreement):
 
 
 def test_counts_by_hand_over_two_parts(tmp_path):
-    with LayersWriter(tmp_path, "a", (3, 4), task="binary", classes=[CELL], pictures=Pictures()) as writer:
+    with LayersWriter(tmp_path, "a", (3, 4), task="binary", classes=[CELL], pictures=ExtraOutputs()) as writer:
         writer.add(rows_of([[1, 0, 0, 1], [1, 0, 0, 0]], [[1, 0, 0, 0], [0, 0, 0, 0]], [[0.5, 0, 0, 0], [0] * 4]))
         writer.add(rows_of([[0, 1, 0, 1]], [[0, 0, 1, 1]], [[0, 0, 0.25, 0.25]]))
         layers = writer.finish()
@@ -30,7 +30,7 @@ def test_counts_by_hand_over_two_parts(tmp_path):
 
 
 def test_nothing_is_written_before_the_end(tmp_path):
-    with LayersWriter(tmp_path, "a", (2, 2), task="binary", classes=[CELL], pictures=Pictures()) as writer:
+    with LayersWriter(tmp_path, "a", (2, 2), task="binary", classes=[CELL], pictures=ExtraOutputs()) as writer:
         writer.add(rows_of([[1, 0]], [[0, 0]], [[0, 0]]))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -38,7 +38,7 @@ def test_nothing_is_written_before_the_end(tmp_path):
 @pytest.mark.parametrize("name", ["../a", "/a", "a/../../b", ""])
 def test_names_stay_inside(tmp_path, name):
     with (
-        LayersWriter(tmp_path / "out", name, (1, 2), task="binary", classes=[CELL], pictures=Pictures()) as writer,
+        LayersWriter(tmp_path / "out", name, (1, 2), task="binary", classes=[CELL], pictures=ExtraOutputs()) as writer,
         pytest.raises(IncmaskError, match="is no name for a file inside"),
     ):
         writer.add(rows_of([[1, 0]], [[0, 0]], [[0, 0]]))

@@ -12,7 +12,7 @@ from incmask.method.cells import count_cells
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.prediction.ensemble import About, Ensemble, save_ensemble
 from incmask.prediction.files import CellCounts, ImageFile, MaskShares, predict_files, share_jobs, shares_csv, tables
-from incmask.prediction.layers import Pictures
+from incmask.prediction.layers import ExtraOutputs
 from incmask.prediction.overlays import draw_overlay
 from small import blocks
 
@@ -109,7 +109,7 @@ def planes_of(task):
 def test_further_pictures_are_what_was_predicted(tmp_path, task):
     files = image_files(tmp_path / "images", 3)
     folder, out = model(tmp_path, task), tmp_path / "out"
-    pictures = Pictures(probabilities=True, overlays=True, instances=True)
+    pictures = ExtraOutputs(probabilities=True, overlays=True, instances=True)
     (job,) = share_jobs(files, folder, out=out, device="cpu", num_jobs=1, pictures=pictures)
     shares = predict_files(job).shares
     predictions = Ensemble.load(folder, device="cpu").predict([read(file.path)[..., None] for file in files])
@@ -156,7 +156,7 @@ def test_a_large_image_gives_the_same_pictures_by_rows(tmp_path, monkeypatch, ta
         files.append(ImageFile(name, path))
     cv2.imwrite(str(tmp_path / "png.png"), image)
     files.append(ImageFile("png", tmp_path / "png.png"))
-    pictures = Pictures(probabilities=True, overlays=True, instances=True)
+    pictures = ExtraOutputs(probabilities=True, overlays=True, instances=True)
     done = {}
     for way, pixels in (("whole", 1 << 24), ("rows", 1000)):
         monkeypatch.setattr("incmask.prediction.files.ROWS_PIXELS", pixels)

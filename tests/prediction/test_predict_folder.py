@@ -14,7 +14,7 @@ from incmask.data.dataset import ClassInfo
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.prediction.ensemble import About, save_ensemble
 from incmask.prediction.folder import predict_folder, watch_folder
-from incmask.prediction.layers import Pictures
+from incmask.prediction.layers import ExtraOutputs
 from runs import Listener, draw, save
 
 pytestmark = pytest.mark.usefixtures("inline")
@@ -92,7 +92,7 @@ def test_a_few_images_are_predicted_on_all_cores(model, images, tmp_path, monkey
 
 def test_other_options_and_another_model_predict_anew(model, images, tmp_path):
     out = tmp_path / "out"
-    predict(model, images, out, pictures=Pictures(probabilities=True))
+    predict(model, images, out, pictures=ExtraOutputs(probabilities=True))
     assert len(list(out.glob("probabilities/*.png"))) == 3
     _, names = predict(model, images, out)
     assert names == ["0", "1", "2"]

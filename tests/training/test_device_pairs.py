@@ -17,7 +17,7 @@ from incmask.training.on_gpu import pairs as device_pairs
 from incmask.training.on_gpu import stacks as device_stacks
 from incmask.training.on_gpu.batches import DevicePairs, PrefetchedPairs, on_device
 from incmask.training.on_gpu.pairs import bytes_of_pairs, pairs_on
-from incmask.training.rating import Judging
+from incmask.training.rating import RatingObjective
 from incmask.training.rating_batches import PairBatches
 from incmask.training.rating_pairs import PairSet
 from incmask.training.trainer import Trainer
@@ -59,7 +59,7 @@ def assert_same(ours, theirs):
 def judge(folder, task="binary", *, strength=STRONG, **settings):
     """A training of an EvalNet."""
     few = {"precision": "float32", "epochs": 2, "steps_per_epoch": 3, "batch_size": 4}
-    objective = Judging(
+    objective = RatingObjective(
         pair_set(folder / "training", task, strength=strength),
         pair_set(folder / "validation", task, strength=None, seed=9),
         task,

@@ -9,7 +9,7 @@ from torch import nn
 
 from incmask.method.augment import Strength
 from incmask.training import trainer as trainer_module
-from incmask.training.segmentation import Unlabelled
+from incmask.training.segmentation import ConsistencyImages
 from incmask.training.together import quick as module
 from incmask.training.together.group import NetworkGroup
 from incmask.training.together.quick import has_kernels
@@ -105,7 +105,7 @@ def test_a_loss_of_two_views_is_not_recorded(tmp_path, monkeypatch, is_consisten
     monkeypatch.setattr(trainer_module, "quick", noted)
     job = some_job(tmp_path, settings=some_settings(precision="float32", steps_per_epoch=2))
     if is_consistent:
-        unlabelled = Unlabelled(job.objective.training.sources[0].images, Strength())
+        unlabelled = ConsistencyImages(job.objective.training.sources[0].images, Strength())
         job = replace(job, objective=replace(job.objective, unlabelled=unlabelled))
     GroupTrainer([job, job], CPU)
     assert asked == [(2, CPU, "float32", not is_consistent)]

@@ -15,7 +15,7 @@ from incmask.method.augment import Strength
 from incmask.training import trainer as trainer_module
 from incmask.training.loop import HISTORY, SCORES, fit_group
 from incmask.training.on_gpu.batches import on_device
-from incmask.training.segmentation import Unlabelled
+from incmask.training.segmentation import ConsistencyImages
 from incmask.training.together.quick import quick
 from incmask.training.trainer import GroupTrainer
 from small import Stopped, some_job, some_settings, stop_after
@@ -43,7 +43,7 @@ def jobs_of(folder, precision, *, is_consistent=False, **settings):
     for seed in range(NUM):
         job = some_job(folder / f"{precision}-{seed}", settings=chosen, num=8, seed=seed)
         if is_consistent:
-            unlabelled = Unlabelled(job.objective.training.sources[0].images, Strength(contrast=0.2))
+            unlabelled = ConsistencyImages(job.objective.training.sources[0].images, Strength(contrast=0.2))
             job = replace(job, objective=replace(job.objective, unlabelled=unlabelled))
         jobs.append(on_device(job))
     return jobs

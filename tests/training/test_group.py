@@ -13,10 +13,10 @@ from incmask.method.augment import Strength
 from incmask.method.quality import mask_channels, num_outputs
 from incmask.nets.spec import EvalNetSpec, load_model, load_tensors
 from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit, fit_group
-from incmask.training.rating import Judging
+from incmask.training.rating import RatingObjective
 from incmask.training.rating_pairs import PairSet
 from incmask.training.schedule import Schedule
-from incmask.training.segmentation import Unlabelled
+from incmask.training.segmentation import ConsistencyImages
 from incmask.training.trainer import GroupTrainer, Trainer
 from small import NUM_CLASSES, TASKS, Stopped, blocks, rows_of, save_source, some_job, some_settings, stop_after, truth
 
@@ -34,7 +34,9 @@ def students(folder, *, task="binary", preset="default", num=NUM, consistent=Fal
         training = replace(job.objective.training, strengths=(STRENGTH,), rows=rows_of(5, strength=0))
         hidden = save_source(folder, blocks(6, seed=9), truth(blocks(6, seed=9), task), name="hidden")
         objective = replace(
-            job.objective, training=training, unlabelled=Unlabelled(hidden.images, STRENGTH) if consistent else None
+            job.objective,
+            training=training,
+            unlabelled=ConsistencyImages(hidden.images, STRENGTH) if consistent else None,
         )
         jobs.append(replace(job, objective=objective))
     return jobs
@@ -60,7 +62,7 @@ def judges(folder, *, task="binary", num=NUM, **settings):
         )
     network = EvalNetSpec(1, mask_channels(task, classes), num_outputs(task, classes), width=0.125)
     chosen = some_settings(**({"precision": "float32"} | settings))
-    objective = Judging(*pairs, task=task, num_classes=classes)
+    objective = RatingObjective(*pairs, task=task, num_classes=classes)
     return [
         replace(some_job(folder / str(number), settings=chosen, seed=number), network=network, objective=objective)
         for number in range(num)
@@ -171,9 +173,9 @@ def test_each_student_keeps_its_own_best_epoch(tmp_path):
 
 
 def replace_scored(*, score):
-    from incmask.training.rating import Judged
+    from incmask.training.rating import RatingScores
 
-    return Judged(loss=1 - score, score=score)
+    return RatingScores(loss=1 - score, score=score)
 
 
 @pytest.mark.parametrize("make", [students, judges])

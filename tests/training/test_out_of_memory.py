@@ -10,7 +10,7 @@ from torch import nn
 from incmask.base.errors import IncmaskError
 from incmask.method.augment import Strength
 from incmask.training.loop import HISTORY, SCORES, fit, fit_group
-from incmask.training.segmentation import Unlabelled
+from incmask.training.segmentation import ConsistencyImages
 from incmask.training.trainer import GroupTrainer
 from small import blocks, save_source, some_job, some_settings, truth
 
@@ -38,7 +38,9 @@ def job_of(folder, *, num=8, seed=7, consistent=False, **settings):
     if not consistent:
         return job
     hidden = save_source(folder, blocks(8, seed=9), truth(blocks(8, seed=9), "binary"), name="hidden")
-    return replace(job, objective=replace(job.objective, unlabelled=Unlabelled(hidden.images, Strength(max_noise=9))))
+    return replace(
+        job, objective=replace(job.objective, unlabelled=ConsistencyImages(hidden.images, Strength(max_noise=9)))
+    )
 
 
 def trainer_with(jobs, *, most=None, frozen=False):

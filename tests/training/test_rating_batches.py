@@ -9,8 +9,8 @@ from test_rating_lessons import STRONG, Simple, opened, pair_set
 
 from incmask.method.augment import augment_pair
 from incmask.method.quality import mask_channels
-from incmask.training.batches import Place
-from incmask.training.rating import Judging
+from incmask.training.batches import DrawnExample
+from incmask.training.rating import RatingObjective
 from incmask.training.rating_batches import OpenPairs, PairBatches
 from small import NUM_CLASSES, TASKS, some_settings
 
@@ -77,7 +77,7 @@ def test_a_pair_that_is_drawn_anew_is_another_in_another_pass(tmp_path):
     pairs = pair_set(tmp_path, "binary", strength=STRONG)
     for redraw in (False, True):
         batches = batches_of(pairs, "binary", redraw=redraw)
-        first, second = (batches.of([Place(number, pair) for pair in range(12)]) for number in (0, 1))
+        first, second = (batches.of([DrawnExample(number, pair) for pair in range(12)]) for number in (0, 1))
         same = [torch.equal(*images) for images in zip(first.image, second.image, strict=True)]
         assert same == [not (redraw and pairs.is_augmented(pair)) for pair in range(12)]
 
@@ -117,7 +117,7 @@ def test_the_loss_is_that_of_the_batch(tmp_path, task):
     """The mean squared error over all outputs of all pairs, from pixels in 0..255 and planes in 0..1."""
     pairs = pair_set(tmp_path, task, strength=STRONG)
     settings = some_settings(precision="float32", redraw=True, batch_size=5)
-    lessons = Judging(pairs, pairs, task, NUM_CLASSES[task]).open(settings, seed=SEED)
+    lessons = RatingObjective(pairs, pairs, task, NUM_CLASSES[task]).open(settings, seed=SEED)
     network = Simple(task, slope=2)
     for step, places in enumerate(order_of(12, batch_size=5, num_steps=3, one_pass=False)):
         images, planes, targets = (

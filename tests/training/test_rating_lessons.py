@@ -10,7 +10,7 @@ from incmask.method.quality import mask_channels, num_outputs
 from incmask.nets.spec import EvalNetSpec
 from incmask.training.jobs import FitJob
 from incmask.training.loop import HISTORY, SCORES, fit
-from incmask.training.rating import Judging, judge, judge_pairs
+from incmask.training.rating import RatingObjective, judge, judge_pairs
 from incmask.training.rating_pairs import PairSet
 from small import NUM_CLASSES, TASKS, blocks, some_settings, truth
 
@@ -110,7 +110,7 @@ def test_a_pair_is_judged_as_it_is_shown_blocked(tmp_path, task, blocked):
 def test_all_validation_pairs_are_judged(tmp_path, monkeypatch, task):
     monkeypatch.setattr("incmask.nets.forward.CHUNK", 5)
     pairs = pair_set(tmp_path, task)
-    objective = Judging(pairs, pairs, task, NUM_CLASSES[task])
+    objective = RatingObjective(pairs, pairs, task, NUM_CLASSES[task])
     networks = [Simple(task, slope=slope) for slope in (-1, 0.5)]
     judged = judge_pairs(networks, objective, settings=some_settings(precision="float32"))
     known = opened(pairs)
@@ -134,7 +134,7 @@ def rating(outputs, task):
 def test_validation_gives_the_squared_and_the_absolute_error(tmp_path, task):
     """Epochs and networks are ranked by the mean absolute error of the rating, whatever the loss."""
     pairs = pair_set(tmp_path, task)
-    lessons = Judging(pairs, pairs, task, NUM_CLASSES[task]).open(some_settings(precision="float32"), seed=1)
+    lessons = RatingObjective(pairs, pairs, task, NUM_CLASSES[task]).open(some_settings(precision="float32"), seed=1)
     network = Simple(task, slope=2)
     judged = lessons.validate(network)
     said = [slow(network, *pair[:3], task) for pair in opened(pairs)]
@@ -149,7 +149,7 @@ def test_validation_gives_the_squared_and_the_absolute_error(tmp_path, task):
 
 def test_by_loss_is_never_asked_for(tmp_path):
     pairs = pair_set(tmp_path, "multilabel")
-    objective = Judging(pairs, pairs, "multilabel", 2)
+    objective = RatingObjective(pairs, pairs, "multilabel", 2)
     for settings in (some_settings("paper"), some_settings(select_by="loss")):
         assert objective.open(settings, seed=1).by_loss is False
 
@@ -160,7 +160,7 @@ def test_the_loss_of_a_batch_against_a_loop(tmp_path, task, redraw):
     """The whole set in a batch: half of the pairs are augmented with the pair's own draws."""
     pairs = pair_set(tmp_path, task, strength=STRONG)
     settings = some_settings(precision="float32", steps_per_epoch=0, batch_size=12, redraw=redraw)
-    lessons = Judging(pairs, pairs, task, NUM_CLASSES[task]).open(settings, seed=5)
+    lessons = RatingObjective(pairs, pairs, task, NUM_CLASSES[task]).open(settings, seed=5)
     assert (lessons.phases, lessons.batch_sizes) == ((1,), (12,))
     network = Simple(task, slope=2)
     for number_of_pass in (0, 1):
@@ -181,7 +181,7 @@ def test_without_a_strength_pairs_are_shown_as_they_are(tmp_path):
     for blocked in (True, False):
         pairs = pair_set(tmp_path / str(blocked), "multiclass", blocked=blocked)
         settings = some_settings(precision="float32", steps_per_epoch=0, batch_size=12)
-        lessons = Judging(pairs, pairs, "multiclass", 3).open(settings, seed=5)
+        lessons = RatingObjective(pairs, pairs, "multiclass", 3).open(settings, seed=5)
         network = Simple("multiclass", slope=2)
         said = [slow(network, *pair[:3], "multiclass") for pair in opened(pairs)]
         expected = np.square(np.array(said) - np.load(pairs.targets)).mean()
@@ -190,7 +190,7 @@ def test_without_a_strength_pairs_are_shown_as_they_are(tmp_path):
 
 def test_an_epoch_is_a_pass_over_the_pairs_or_a_number_of_steps(tmp_path):
     pairs = pair_set(tmp_path, "binary")
-    objective = Judging(pairs, pairs, "binary", 1)
+    objective = RatingObjective(pairs, pairs, "binary", 1)
     for steps_per_epoch, batch_size, phases in ((0, 5, (2,)), (0, 12, (1,)), (0, 50, (1,)), (7, 5, (7,))):
         lessons = objective.open(some_settings(steps_per_epoch=steps_per_epoch, batch_size=batch_size), seed=1)
         assert lessons.phases == phases
@@ -212,7 +212,7 @@ def test_an_evalnet_learns_how_much_of_the_square_a_mask_has(tmp_path):
     pairs = PairSet(images, tuple(range(8)), stack, None, targets)
     settings = some_settings(epochs=2, steps_per_epoch=30, batch_size=8, learning_rate=0.01, precision="float32")
     job = FitJob(
-        tmp_path / "student", EvalNetSpec(1, 1, 1, 0.125, 0.9), Judging(pairs, pairs, "binary", 1), settings, 3
+        tmp_path / "student", EvalNetSpec(1, 1, 1, 0.125, 0.9), RatingObjective(pairs, pairs, "binary", 1), settings, 3
     )
     fit(job)
     lines = [line.split(",") for line in (job.folder / HISTORY).read_text().splitlines()[1:]]
@@ -230,6 +230,7 @@ def test_sets_of_other_images_keep_them_apart(tmp_path):
     settings = some_settings(precision="float32")
     network = Simple("binary", slope=4)
     one, two = (
-        judge_pairs([network], Judging(each, each, "binary", 1), settings=settings).outputs for each in (pairs, other)
+        judge_pairs([network], RatingObjective(each, each, "binary", 1), settings=settings).outputs
+        for each in (pairs, other)
     )
     assert not np.allclose(one, two)

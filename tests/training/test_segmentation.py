@@ -13,7 +13,7 @@ from incmask.method.losses import loss_of, selects_by_loss
 from incmask.method.mixture import TrainingSet
 from incmask.nets.spec import save_model
 from incmask.training.loop import HISTORY, SCORES, fit
-from incmask.training.segmentation import Segmentation, Unlabelled
+from incmask.training.segmentation import ConsistencyImages, Segmentation
 from incmask.training.trainer import Trainer
 from incmask.training.validation import Validation
 from small import NUM_CLASSES, TASKS, blocks, rows_of, save_source, some_job, some_settings, truth
@@ -32,7 +32,7 @@ def lessons(folder, *, task="binary", strength=STRENGTH, num=4, num_unlabelled=7
         TrainingSet((source,), (), rows_of(num), task),
         Validation(source.images, source.labels),
         NUM_CLASSES[task],
-        Unlabelled(hidden.images, strength),
+        ConsistencyImages(hidden.images, strength),
     )
     return objective.open(some_settings(**({"precision": "float32"} | settings)), seed=seed)
 
@@ -209,7 +209,7 @@ def test_a_training_of_two_parts_begins_with_given_weights_and_validates_after_e
     hidden = save_source(tmp_path, blocks(6, seed=9), truth(blocks(6, seed=9), "binary"), name="hidden")
     start = job.network.build(seed=4)
     save_model(tmp_path / "start.safetensors", start.state_dict(), job.network)
-    objective = replace(job.objective, unlabelled=Unlabelled(hidden.images, STRENGTH))
+    objective = replace(job.objective, unlabelled=ConsistencyImages(hidden.images, STRENGTH))
     job = replace(job, objective=objective, start=tmp_path / "start.safetensors")
     assert job.num_steps == 2 * (2 + 3)
     taught = objective.open(job.settings, seed=job.seed)
@@ -226,7 +226,7 @@ def test_a_training_of_two_parts_begins_with_given_weights_and_validates_after_e
 def test_each_part_counts_its_own_steps_over_the_epochs(tmp_path, monkeypatch):
     job = some_job(tmp_path, settings=some_settings(steps_per_epoch=5, epochs=2))
     hidden = save_source(tmp_path, blocks(6, seed=9), truth(blocks(6, seed=9), "binary"), name="hidden")
-    job = replace(job, objective=replace(job.objective, unlabelled=Unlabelled(hidden.images, STRENGTH)))
+    job = replace(job, objective=replace(job.objective, unlabelled=ConsistencyImages(hidden.images, STRENGTH)))
     trainer = Trainer(job, torch.device("cpu"))
     asked = []
     loss = trainer.lessons.loss

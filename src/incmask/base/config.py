@@ -20,13 +20,13 @@ IGNORED = 255
 CONFIG_NAME = "incmask.toml"
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A part of the configuration: frozen; unknown names, other types and infinite numbers are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Settings(Section):
+class Settings(ConfigSection):
     """Every number of a run; each can stand in ``incmask.toml`` or come as ``--set name=value``."""
 
     seed: int = Field(1, ge=0, description="seed of everything random")
@@ -148,7 +148,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class ConfigFile(Section):
+class ConfigFile(ConfigSection):
     """``incmask.toml``: the same choices as the command line's options, which win over it."""
 
     recipe: str | None = None

@@ -12,7 +12,7 @@ from incmask.experiment.deliver import Stage
 from incmask.experiment.outcome_text import ensemble_score
 from incmask.experiment.run import Outcome, run
 from incmask.experiment.workload import planned_work
-from incmask.insight.finish import Finished, finish
+from incmask.insight.finish import FinishedFiles, finish
 from incmask.method.recipes import RECIPES
 
 APPROACHES = ("ldt", "me", "im+", "fdt")
@@ -39,7 +39,7 @@ class Demo:
 
     root: Path
     outcomes: dict[str, Outcome]
-    finished: Finished
+    finished: FinishedFiles
 
     def best(self, approach: str) -> Stage:
         """The approach's own best models by validation: of its generations, where it has any."""

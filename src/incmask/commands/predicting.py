@@ -39,12 +39,12 @@ def predict(
 
     from incmask.base.errors import fail
     from incmask.prediction.folder import predict_folder, watch_folder
-    from incmask.prediction.layers import Pictures
+    from incmask.prediction.layers import ExtraOutputs
 
     given = [line for name in images for line in ([name] if name != "-" else map(str.rstrip, sys.stdin)) if line]
     if not given:
         raise fail("standard input", "names no images", "give a path a line")
-    pictures = Pictures(probabilities=probabilities, overlays=overlay, instances=instances)
+    pictures = ExtraOutputs(probabilities=probabilities, overlays=overlay, instances=instances)
     with listener(quiet or as_json) as progress:
         work = watch_folder if watch else predict_folder
         done = work(model, given, out, pictures=pictures, device=device, progress=progress)

@@ -63,7 +63,7 @@ def run(
     from incmask.experiment.choices import Choices
     from incmask.experiment.outcome_text import outcome_as_dict, outcome_table
     from incmask.experiment.run import run as run_experiment
-    from incmask.insight.finish import Finished, finish
+    from incmask.insight.finish import FinishedFiles, finish
 
     settings = parse_assignments(assignments)
     settings |= {"size": size} if size else {}
@@ -71,7 +71,7 @@ def run(
     choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, settings=settings)
     with listener(quiet or as_json) as progress:
         outcome = run_experiment(data, out or run_folder(data), choices=choices, progress=progress, warm=not fresh)
-        finished = finish(outcome, progress=progress) if report else Finished()
+        finished = finish(outcome, progress=progress) if report else FinishedFiles()
     text = "\n".join([outcome_table(outcome), *finished.lines()])
     print_result(text, outcome_as_dict(outcome) | finished.as_dict(), as_json=as_json)
 

@@ -24,7 +24,7 @@ from incmask.method.quality import mask_channels, num_outputs, quality
 from incmask.nets.forward import CHUNK
 from incmask.nets.spec import EvalNetSpec, load_model
 from incmask.training.jobs import FitJob
-from incmask.training.rating import Judgement, Judging, judge_pairs
+from incmask.training.rating import Judgement, RatingObjective, judge_pairs
 from incmask.training.rating_pairs import TRAINING_PASSES, VALIDATION_PASSES, PairJob, PairSet, make_pairs
 from incmask.training.validation import Validation
 
@@ -116,7 +116,7 @@ def train_evalnets(
     assert setup.recipe.evalnets is not None
     folder, settings = store.root / EVALNETS, setup.settings
     objectives = [
-        Judging(
+        RatingObjective(
             training=_pairs(setup, models, folder / f"pairs-{fold + 1}" / "training", fold, store=store, pool=pool),
             validation=_pairs(
                 setup,
@@ -217,7 +217,7 @@ class _Examination:
     """Validation pairs to be rated by models together."""
 
     models: tuple[Path, ...]
-    objective: Judging
+    objective: RatingObjective
     settings: Settings
 
 
@@ -230,7 +230,7 @@ def _judge_together(job: _Examination, report: Report) -> Judgement:
 def _examine(
     setup: Setup,
     best: Sequence[Student],
-    objectives: Sequence[Judging],
+    objectives: Sequence[RatingObjective],
     folder: Path,
     *,
     store: Store,

@@ -23,7 +23,7 @@ from incmask.method.blocking import foreground_fraction
 from incmask.method.channels import num_outputs
 from incmask.method.copies import Band, band_of, num_copies
 from incmask.method.growth import width_of
-from incmask.method.mixture import Part, Source
+from incmask.method.mixture import TrainingPart, TrainingStacks
 from incmask.method.recipes import BestCandidate, Vote
 from incmask.nets.forward import CHUNK
 from incmask.training.capacity import train_cost
@@ -83,7 +83,7 @@ def run_generation(run: Generations, teachers: Sequence[Student], generation: in
     )
 
 
-def label(run: Generations, teachers: Sequence[Student], generation: int) -> Part:
+def label(run: Generations, teachers: Sequence[Student], generation: int) -> TrainingPart:
     """Label the unlabelled images and write what came of it.
 
     Leaves ``label.npy``, ``inconsistent.npy`` (rows as in the unlabelled stack) and ``index.csv``.
@@ -113,7 +113,7 @@ def label(run: Generations, teachers: Sequence[Student], generation: int) -> Par
         store.write(index, index_csv(unlabelled.names, found))
     known = read_pseudo_labels(index)
     rows = np.flatnonzero(known.admitted)
-    return Part(Source(unlabelled.images, labels, masks), rows.tolist(), known.copies[rows].tolist())
+    return TrainingPart(TrainingStacks(unlabelled.images, labels, masks), rows.tolist(), known.copies[rows].tolist())
 
 
 def _vote(run: Generations, teachers: Sequence[Student], generation: int, labels: Path, masks: Path) -> PseudoLabels:

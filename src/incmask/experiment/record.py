@@ -368,7 +368,7 @@ class PseudoLabel:
 
 
 @dataclass(frozen=True)
-class Order:
+class CorrectionOrder:
     """Images of a run.
 
     Attributes:
@@ -393,7 +393,7 @@ def scheme_of(records: Records) -> Scheme:
         raise fail("data.json", f"does not tell the classes ({error!r})", "restore it, or run again") from error
 
 
-def order_of(run: Path) -> Order:
+def order_of(run: Path) -> CorrectionOrder:
     """Give the images in the order of the run's ranking, or else the most disputed first.
 
     Raises:
@@ -409,9 +409,9 @@ def order_of(run: Path) -> Order:
             ordered = sorted(ranking, key=lambda row: int(row["rank"]))
             # Of an image that is ranked in crops, the first counts.
             names = tuple(dict.fromkeys(row["name"] for row in ordered if row["name"] in known))
-            return Order(names, RANKING)
+            return CorrectionOrder(names, RANKING)
         ordered = sorted(shares, key=lambda row: -float(row["inconsistent_fraction"]))
-        return Order(tuple(row["name"] for row in ordered), MASK_SHARES)
+        return CorrectionOrder(tuple(row["name"] for row in ordered), MASK_SHARES)
     except (KeyError, ValueError, TypeError) as error:
         raise fail(run / (RANKING if ranking else MASK_SHARES), f"is damaged ({error!r})", "write it anew") from error
 
@@ -543,7 +543,7 @@ def _overlap(start: int, length: int, window_start: int, window_length: int, cel
 
 
 @dataclass(frozen=True)
-class Judging:
+class RatingNetworks:
     """Networks that rate masks.
 
     Attributes:
@@ -614,7 +614,7 @@ class FinishedRun:
     members: tuple[Path, ...]
     stage: str
     settings: Settings
-    judging: Judging | None
+    judging: RatingNetworks | None
     notes: tuple[str, ...]
 
     def stack(self, part: str) -> Path:
@@ -657,7 +657,7 @@ def open_run(root: Path) -> FinishedRun:
     )
 
 
-def _judging(root: Path, records: Records, settings: Settings) -> tuple[Judging | None, tuple[str, ...]]:
+def _judging(root: Path, records: Records, settings: Settings) -> tuple[RatingNetworks | None, tuple[str, ...]]:
     """The EvalNets that rate together, unless they are of no use."""
     folder = root / EVALNETS
     recipe = RECIPES.get(records.run["recipe"])
@@ -672,7 +672,7 @@ def _judging(root: Path, records: Records, settings: Settings) -> tuple[Judging 
         for number in range(1, settings.num_evalnets + 1)
     ]
     best = rank(students, by_loss=False)[: settings.num_judges]
-    return Judging(tuple(each.model for each in best), recipe.evalnets.blocked), ()
+    return RatingNetworks(tuple(each.model for each in best), recipe.evalnets.blocked), ()
 
 
 def _folds(root: Path, records: Records, settings: Settings) -> tuple[Fold, ...]:

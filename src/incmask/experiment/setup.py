@@ -18,7 +18,7 @@ from incmask.method.growth import width_of
 from incmask.method.profiles import Profile
 from incmask.method.recipes import Recipe
 from incmask.nets.spec import NetworkSpec
-from incmask.training.segmentation import Unlabelled
+from incmask.training.segmentation import ConsistencyImages
 from incmask.training.validation import Validation
 
 
@@ -70,12 +70,12 @@ class Setup:
         stack = self.stacks["val" if rows is None else "labelled"]
         return Validation(stack.images, stack.labels, rows)
 
-    def views(self) -> Unlabelled | None:
+    def views(self) -> ConsistencyImages | None:
         """Where students learn to be consistent: on what."""
         if self.recipe.objective != "consistency":
             return None
         strength = self.profile.consistency[self.settings.consistency_strength]
-        return Unlabelled(self.stacks["unlabelled"].images, strength)
+        return ConsistencyImages(self.stacks["unlabelled"].images, strength)
 
     def network(self, generation: int, *, momentum: float | None = None) -> NetworkSpec:
         """The networks of ``generation``; ``momentum`` of the batch norm, where it is not the settings'."""

@@ -9,7 +9,7 @@ from incmask.base.store import Store
 from incmask.experiment.setup import BASE, Setup, seed_for
 from incmask.experiment.student import Student, read_student
 from incmask.method.growth import training_settings
-from incmask.method.mixture import Part, Source, TrainingSet, mix
+from incmask.method.mixture import TrainingPart, TrainingSet, TrainingStacks, mix
 from incmask.training.gpu_group import fit_students, group_jobs
 from incmask.training.jobs import FitJob
 from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit
@@ -17,7 +17,7 @@ from incmask.training.segmentation import Segmentation
 
 
 def fit_jobs(
-    setup: Setup, folder: Path, *, generation: int, pseudo: Part | None, starts: Sequence[Student] = ()
+    setup: Setup, folder: Path, *, generation: int, pseudo: TrainingPart | None, starts: Sequence[Student] = ()
 ) -> list[FitJob]:
     """The students of a generation, ready to train.
 
@@ -36,10 +36,12 @@ def fit_jobs(
     for index in range(settings.num_students if generation else settings.num_base):
         number_of_fold = index % len(setup.folds)
         if number_of_fold not in mixed:
-            parts = [Part(Source(labelled.images, labelled.labels), setup.folds[number_of_fold].training)]
+            parts = [
+                TrainingPart(TrainingStacks(labelled.images, labelled.labels), setup.folds[number_of_fold].training)
+            ]
             if setup.recipe.labelled == "full":
                 others = setup.stacks["unlabelled"]
-                parts.append(Part(Source(others.images, others.labels), range(len(others))))
+                parts.append(TrainingPart(TrainingStacks(others.images, others.labels), range(len(others))))
             mixed[number_of_fold] = mix(
                 setup.recipe,
                 labelled=parts,

@@ -20,7 +20,7 @@ from incmask.insight.report.run_page.write import PAGE, write_report
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedFiles:
     """What was made of a run.
 
     Attributes:
@@ -51,7 +51,7 @@ class Finished:
         }
 
 
-def finish(outcome: Outcome, *, progress: Progress | None = None) -> Finished:
+def finish(outcome: Outcome, *, progress: Progress | None = None) -> FinishedFiles:
     """Write what people read of a run; what is there already stays as it is.
 
     A run is whole without: what cannot be made becomes a problem, and the rest is made all the same.
@@ -81,7 +81,7 @@ def finish(outcome: Outcome, *, progress: Progress | None = None) -> Finished:
             make()
         except IncmaskError as error:
             problems += [f"{what or USAGE} is not there: {problem}" for problem in error.problems]
-    return Finished(
+    return FinishedFiles(
         report=_there(root / PAGE),
         ranking=_there(root / RANKING),
         sentence=_sentence(root / SUMMARY),

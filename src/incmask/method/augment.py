@@ -77,7 +77,7 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Sample:
     """An image with what is known of its pixels.
 
     Attributes:
@@ -98,7 +98,7 @@ def augment_pair(
     *,
     strength: Strength,
     generator: np.random.Generator,
-) -> Pair:
+) -> Sample:
     """Change an image at random; its label and its inconsistency mask follow the geometry exactly.
 
     Args:
@@ -121,7 +121,7 @@ def augment_pair(
                 f"augment_pair: {name} {follower.shape} must have the image's height and width {image.shape[:2]}"
             )
     geometry = draw_geometry(strength, image.shape, generator)
-    return Pair(
+    return Sample(
         image=photometric(flip_rotate(image, geometry), strength=strength, generator=generator),
         label=None if label is None else flip_rotate(label, geometry),
         inconsistent=None if inconsistent is None else flip_rotate(inconsistent, geometry),

@@ -27,7 +27,7 @@ PLAIN = -1
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainingStacks:
     """Stacks on disk, of which single rows are read.
 
     Attributes:
@@ -53,7 +53,7 @@ class TrainingSet:
         blocking: what is done to inconsistent pixels.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[TrainingStacks, ...]
     strengths: tuple[Strength, ...]
     rows: np.ndarray
     task: Task
@@ -61,7 +61,7 @@ class TrainingSet:
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainingPart:
     """Images that go into a training set.
 
     Attributes:
@@ -70,7 +70,7 @@ class Part:
         copies: how often each of them is used; None: once.
     """
 
-    source: Source
+    source: TrainingStacks
     rows: Sequence[int]
     copies: Sequence[int] | None = None
 
@@ -78,8 +78,8 @@ class Part:
 def mix(
     recipe: Recipe,
     *,
-    labelled: Sequence[Part],
-    pseudo: Part | None,
+    labelled: Sequence[TrainingPart],
+    pseudo: TrainingPart | None,
     generation: int,
     profile: Profile,
     settings: Settings,
@@ -104,10 +104,10 @@ def mix(
     strengths = (profile.strength(1), profile.strength(max(generation, 1)), profile.strongest)
     unless_everything = weakest if settings.augment == "everything" else PLAIN
 
-    sources: list[Source] = []
+    sources: list[TrainingStacks] = []
     chunks: list[np.ndarray] = []
 
-    def add(part: Part, strength: int, *, copies: Sequence[int] | None = None) -> None:
+    def add(part: TrainingPart, strength: int, *, copies: Sequence[int] | None = None) -> None:
         if part.source not in sources:
             sources.append(part.source)
         indices = np.repeat(np.asarray(part.rows, np.int64), 1 if copies is None else copies)

@@ -20,11 +20,11 @@ from incmask.prediction.ensemble import About, Ensemble, Prediction
 from incmask.prediction.layers import DISAGREEMENT as DISAGREEMENT
 from incmask.prediction.layers import INCONSISTENT as INCONSISTENT
 from incmask.prediction.layers import MASKS as MASKS
-from incmask.prediction.layers import LayersWriter, Pictures, RowsOfLayers
+from incmask.prediction.layers import ExtraOutputs, LayersWriter, RowsOfLayers
 
 MASK_SHARES, CELL_COUNTS = "masks.csv", "counts.csv"
 
-NOTHING_MORE = Pictures()
+NOTHING_MORE = ExtraOutputs()
 """Mask, disputed pixels and disagreement alone."""
 
 BYTES_AT_ONCE = 256 * 2**20
@@ -63,7 +63,7 @@ class PredictJob:
     model: Path
     files: tuple[ImageFile, ...]
     out: Path
-    pictures: Pictures
+    pictures: ExtraOutputs
     device: Literal["auto", "cpu", "cuda", "mps"]
     num_threads: int = 1
 
@@ -164,7 +164,7 @@ def share_jobs(
     out: Path,
     device: Literal["auto", "cpu", "cuda", "mps"],
     num_jobs: int,
-    pictures: Pictures = NOTHING_MORE,
+    pictures: ExtraOutputs = NOTHING_MORE,
     num_threads: int = 1,
 ) -> list[PredictJob]:
     """Share files out over at most ``num_jobs`` jobs that write to folders in ``out``."""

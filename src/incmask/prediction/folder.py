@@ -20,7 +20,7 @@ from incmask.base.store import MANIFEST
 from incmask.nets.forward import CHUNK
 from incmask.prediction.ensemble import ABOUT, About, Ensemble, model_folder
 from incmask.prediction.files import NOTHING_MORE, ImageFile, MaskShares, predict_files, share_jobs, tables
-from incmask.prediction.layers import Pictures
+from incmask.prediction.layers import ExtraOutputs
 from incmask.prediction.ledger import Ledger, Stamp, stamp_of
 from incmask.prediction.listing import find_images
 
@@ -63,7 +63,7 @@ def predict_folder(
     images: Path | Sequence[str | Path],
     out: Path,
     *,
-    pictures: Pictures = NOTHING_MORE,
+    pictures: ExtraOutputs = NOTHING_MORE,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     num_workers: int = 0,
     progress: Progress,
@@ -112,7 +112,7 @@ def watch_folder(
     images: Path | Sequence[str | Path],
     out: Path,
     *,
-    pictures: Pictures = NOTHING_MORE,
+    pictures: ExtraOutputs = NOTHING_MORE,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     num_workers: int = 0,
     progress: Progress,
@@ -173,7 +173,7 @@ def watch_folder(
 class _Work:
     model: Path
     out: Path
-    pictures: Pictures
+    pictures: ExtraOutputs
     device: Literal["auto", "cpu", "cuda", "mps"]
     ledger: Ledger
     about: About
@@ -237,7 +237,7 @@ def _num_workers(asked: int, num_files: int) -> int:
     return min(asked or num_cores(), worth_starting)
 
 
-def _key(model: Path, pictures: Pictures) -> str:
+def _key(model: Path, pictures: ExtraOutputs) -> str:
     """What stands for the weights, their description and the options."""
     digest = hashlib.sha256(json.dumps([_FORMAT, asdict(pictures)]).encode())
     folder = model_folder(model)

@@ -19,7 +19,7 @@ PROBABILITIES, OVERLAYS, INSTANCES = "probabilities", "overlays", "instances"
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ExtraOutputs:
     """What is written for an image beside its mask, its disputed pixels and its disagreement.
 
     Attributes:
@@ -93,7 +93,7 @@ class LayersWriter:
         *,
         task: Task,
         classes: Sequence[ClassInfo],
-        pictures: Pictures,
+        pictures: ExtraOutputs,
     ):
         self._out, self._name, self._size = out, name, size
         self._task, self._classes, self._pictures = task, classes, pictures

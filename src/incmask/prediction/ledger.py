@@ -25,7 +25,7 @@ class Stamp:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """An image that was predicted.
 
     Attributes:
@@ -78,7 +78,7 @@ class Ledger:
         before = self._entries.get(name)
         for file in set(before.files if before else ()) - set(files):
             path_inside(self._out, file, "").unlink(missing_ok=True)
-        entry = Entry(name, stamp, self._key, tuple(files), facts)
+        entry = LedgerEntry(name, stamp, self._key, tuple(files), facts)
         self._entries[name] = entry
         values = [name, stamp.num_bytes, stamp.written_ns, self._key, files, facts]
         with open(self._out / LEDGER, "a", encoding="utf-8") as handle:
@@ -98,7 +98,7 @@ class Ledger:
     ) -> None:
         self._lock.release()
 
-    def _stands(self, entry: Entry) -> bool:
+    def _stands(self, entry: LedgerEntry) -> bool:
         return entry.key == self._key and all((self._out / file).is_file() for file in entry.files)
 
 
@@ -111,7 +111,7 @@ def stamp_of(path: Path) -> Stamp | None:
     return Stamp(status.st_size, status.st_mtime_ns)
 
 
-def _read(path: Path) -> Iterator[Entry]:
+def _read(path: Path) -> Iterator[LedgerEntry]:
     """Lines that a kill has cut off, or that someone has changed, count for nothing: those images come anew."""
     if not path.exists():
         return
@@ -124,6 +124,6 @@ def _read(path: Path) -> Iterator[Entry]:
             name, num_bytes, written_ns, key, files, facts = json.loads(line)
             for file in files:
                 path_inside(path.parent, file, "")
-            yield Entry(name, Stamp(num_bytes, written_ns), key, tuple(files), dict(facts))
+            yield LedgerEntry(name, Stamp(num_bytes, written_ns), key, tuple(files), dict(facts))
         except (ValueError, TypeError, AttributeError, IncmaskError):
             continue

@@ -34,7 +34,7 @@ class Batch:
     weight: Tensor | None
 
 
-class Order:
+class BatchOrder:
     """Which examples make the batch of any step, from the seed alone: nothing to save when a training stops.
 
     Args:
@@ -54,10 +54,10 @@ class Order:
             lambda number: np.random.default_rng([seed, number]).permutation(num_examples)[: self._examples_per_pass]
         )
 
-    def draw(self, step: int) -> Iterator["Place"]:
+    def draw(self, step: int) -> Iterator["DrawnExample"]:
         """The examples of ``step``, counted from 0 over all epochs."""
         numbers, examples = self._find(range(step, step + 1))
-        yield from map(Place, numbers.tolist(), examples.tolist())
+        yield from map(DrawnExample, numbers.tolist(), examples.tolist())
 
     def examples(self, steps: range) -> NDArray[np.intp]:
         """The examples alone of consecutive steps, (steps, batch size)."""
@@ -75,7 +75,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Place:
+class DrawnExample:
     """An example: the number of the pass over all of them, and which one it is."""
 
     number_of_pass: int
@@ -87,7 +87,7 @@ class Batches:
 
     Args:
         training_set: what to draw from.
-        batch_size, steps_per_epoch: as for ``Order``.
+        batch_size, steps_per_epoch: as for ``BatchOrder``.
         redraw: augment each example anew each time; else the same way always, for every student.
         seed: of the order and, with ``redraw``, of the augmentation.
     """
@@ -101,7 +101,9 @@ class Batches:
         ]
         self._redraw = redraw
         self._seed = seed
-        self.order = Order(len(training_set.rows), batch_size=batch_size, steps_per_epoch=steps_per_epoch, seed=seed)
+        self.order = BatchOrder(
+            len(training_set.rows), batch_size=batch_size, steps_per_epoch=steps_per_epoch, seed=seed
+        )
 
     def draw(self, step: int) -> Batch:
         """The batch of ``step``, counted from 0 over all epochs."""
@@ -111,7 +113,7 @@ class Batches:
             np.stack(images), np.stack(labels), np.stack(masks), task=self._set.task, blocking=self._set.blocking
         )
 
-    def _example(self, place: Place) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _example(self, place: DrawnExample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         row = self._set.rows[place.example]
         source, index = int(row["source"]), int(row["index"])
         image, label = self._images[source][index], self._labels[source][index]
@@ -131,7 +133,7 @@ class Batches:
             return pair.image, pair.label, pair.inconsistent
         return image, label, mask
 
-    def _generator(self, row: "np.void | np.ndarray", place: Place) -> np.random.Generator:
+    def _generator(self, row: "np.void | np.ndarray", place: DrawnExample) -> np.random.Generator:
         """The source of an example's augmentation."""
         seeds = [int(row["seed"]), self._seed, place.number_of_pass] if self._redraw else [int(row["seed"])]
         return np.random.default_rng(seeds)

@@ -15,7 +15,7 @@ from incmask.base.progress import Report, ignore
 from incmask.nets.spec import Spec
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.batches import on_device
-from incmask.training.rating import Judging
+from incmask.training.rating import RatingObjective
 from incmask.training.segmentation import Segmentation
 from incmask.training.together.quick import has_kernels
 from incmask.training.trainer import GroupTrainer
@@ -153,7 +153,7 @@ def _image_size(job: FitJob) -> tuple[int, int]:
     if isinstance(job.objective, Segmentation):
         images = job.objective.training.sources[0].images
     else:
-        assert isinstance(job.objective, Judging)
+        assert isinstance(job.objective, RatingObjective)
         images = job.objective.training.images
     _, height, width, _ = Rows(images).shape
     return height, width

@@ -18,7 +18,7 @@ from incmask.training.rating_pairs import PairSet
 
 
 @dataclass(frozen=True)
-class Judging:
+class RatingObjective:
     """To predict the quality of the pairs of a set.
 
     Attributes:
@@ -38,7 +38,7 @@ class Judging:
 
 
 @dataclass(frozen=True)
-class Judged:
+class RatingScores:
     """What a network reached: mean squared error of its outputs, and 1 minus the mean absolute error of its ratings."""
 
     loss: float
@@ -52,7 +52,7 @@ class Draws(Protocol):
 
 
 class JudgingLessons:
-    """Batches and losses of ``Judging``.
+    """Batches and losses of ``RatingObjective``.
 
     Attributes:
         phases, batch_sizes, num_validation: as of every objective; one part an epoch.
@@ -66,7 +66,7 @@ class JudgingLessons:
     batches: Draws
     by_loss: bool = False
 
-    def __init__(self, objective: Judging, settings: Settings, *, seed: int):
+    def __init__(self, objective: RatingObjective, settings: Settings, *, seed: int):
         self._objective = objective
         self._settings = settings
         batches = PairBatches(
@@ -90,10 +90,10 @@ class JudgingLessons:
             outputs = network(as_floats(image), planes.float())
         return (outputs - target).square().mean()
 
-    def validate(self, network: nn.Module) -> Judged:
+    def validate(self, network: nn.Module) -> RatingScores:
         """Rate the validation pairs."""
         judgement = judge_pairs([network], self._objective, settings=self._settings)
-        return Judged(
+        return RatingScores(
             loss=float(np.square(judgement.outputs - judgement.targets).mean()),
             score=1 - float(np.abs(judgement.predicted - judgement.true).mean()),
         )
@@ -114,7 +114,7 @@ class Judgement:
     true: np.ndarray
 
 
-def judge_pairs(networks: Sequence[nn.Module], objective: Judging, *, settings: Settings) -> Judgement:
+def judge_pairs(networks: Sequence[nn.Module], objective: RatingObjective, *, settings: Settings) -> Judgement:
     """Rate all validation pairs by the mean of the networks' outputs."""
     pairs = OpenPairs(objective.validation)
     outputs = []

@@ -12,7 +12,7 @@ from incmask.base.npy_rows import Rows
 from incmask.method.augment import augment_pair
 from incmask.method.blocking import block_image
 from incmask.method.quality import mask_planes
-from incmask.training.batches import Order, Place
+from incmask.training.batches import BatchOrder, DrawnExample
 from incmask.training.rating_pairs import PairSet
 
 
@@ -84,7 +84,7 @@ class PairBatches:
         self._open = OpenPairs(pairs)
         self._task: Task = task
         self._num_classes, self._redraw, self._seed = num_classes, settings.redraw, seed
-        self.order = Order(
+        self.order = BatchOrder(
             len(self._open), batch_size=settings.batch_size, steps_per_epoch=settings.steps_per_epoch, seed=seed
         )
         self.are_fixed = pairs.strength is None or not settings.redraw
@@ -96,7 +96,7 @@ class PairBatches:
         """The batch of ``step``, counted from 0 over all epochs."""
         return self.of(list(self.order.draw(step)))
 
-    def of(self, places: Sequence[Place]) -> PairBatch:
+    def of(self, places: Sequence[DrawnExample]) -> PairBatch:
         """Augment and block some pairs."""
         examples = [place.example for place in places]
         images, labels, masks = self._open.take(examples)

@@ -12,7 +12,7 @@ _VALIDATION_COST = 1 / 3
 """Of an image that is looked at, to one that is learnt from: forward alone, to forward and back."""
 
 
-class Place(NamedTuple):
+class PhaseStep(NamedTuple):
     """A step within the epochs: the phase that it belongs to, and its number there over all epochs."""
 
     phase: int
@@ -67,12 +67,12 @@ class Schedule:
         """The epoch, from 1, that a validation, counted from 0, falls into."""
         return self.validated[validation] // len(self.phases) + 1
 
-    def place(self, step: int) -> Place:
+    def place(self, step: int) -> PhaseStep:
         """Where a step, counted from 0 over all, lies."""
         epoch, offset = divmod(step, sum(self.phases))
         for phase, num_steps in enumerate(self.phases):
             if offset < num_steps:
-                return Place(phase, epoch * num_steps + offset)
+                return PhaseStep(phase, epoch * num_steps + offset)
             offset -= num_steps
         raise AssertionError("an epoch is the sum of its phases")
 

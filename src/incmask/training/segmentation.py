@@ -17,12 +17,12 @@ from incmask.method.losses import loss_of, segmentation_loss, selects_by_loss
 from incmask.method.mixture import TrainingSet
 from incmask.nets.forward import image_tensor
 from incmask.nets.unet import LEVELS
-from incmask.training.batches import Batches, Order
+from incmask.training.batches import Batches, BatchOrder
 from incmask.training.validation import Evaluation, Validation, evaluate
 
 
 @dataclass(frozen=True)
-class Unlabelled:
+class ConsistencyImages:
     """Images without labels, for the consistency loss.
 
     Attributes:
@@ -49,7 +49,7 @@ class Segmentation:
     training: TrainingSet
     validation: Validation
     num_classes: int
-    unlabelled: Unlabelled | None = None
+    unlabelled: ConsistencyImages | None = None
 
     def open(self, settings: Settings, *, seed: int) -> "SegmentationLessons":
         """Make ready to draw batches."""
@@ -150,12 +150,12 @@ class SegmentationLessons:
 class _Views:
     """Draws two views of each image of a batch: flipped and turned alike, and changed in intensity each for itself."""
 
-    def __init__(self, unlabelled: Unlabelled, settings: Settings, *, steps_per_epoch: int, seed: int):
+    def __init__(self, unlabelled: ConsistencyImages, settings: Settings, *, steps_per_epoch: int, seed: int):
         self._images = Rows(unlabelled.images)
         self._strength = unlabelled.strength
         self._seed = seed
         # Another order than that of the labelled images.
-        self.order = Order(
+        self.order = BatchOrder(
             len(self._images), batch_size=settings.batch_size, steps_per_epoch=steps_per_epoch, seed=seed + 1
         )
 

@@ -13,7 +13,7 @@ from incmask.base.device import autocast
 from incmask.base.errors import fail
 from incmask.nets.spec import load_model
 from incmask.training.jobs import FitJob
-from incmask.training.schedule import Place, Schedule, learning_rate
+from incmask.training.schedule import PhaseStep, Schedule, learning_rate
 from incmask.training.together.group import NetworkGroup
 from incmask.training.together.micro_batches import MicroBatches
 from incmask.training.together.quick import compiler_errors, quick
@@ -130,7 +130,7 @@ class GroupTrainer:
         self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
         return [split["best"] for split in parts]
 
-    def _backward(self, place: Place) -> Tensor | None:
+    def _backward(self, place: PhaseStep) -> Tensor | None:
         """Lay down the gradients of a step; None where memory did not suffice, with everything as before."""
         _copy(self._statistics, to=self._statistics_before)
         self._optimiser.zero_grad(set_to_none=True)
@@ -149,7 +149,7 @@ class GroupTrainer:
             _copy(self._statistics_before, to=self._statistics)
         return self._backward(place)
 
-    def _losses(self, place: Place) -> Tensor:
+    def _losses(self, place: PhaseStep) -> Tensor:
         if len(self.lessons) == 1:
             return self.lessons[0].loss(self._network, phase=place.phase, step=place.step)[None]
 

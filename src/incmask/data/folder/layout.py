@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
 from incmask.data.dataset import DataOptions
-from incmask.data.folder.pairing import Files, Pair, name_of, pair, split_by_suffix, without_mask_suffix
+from incmask.data.folder.pairing import Files, ImageWithMasks, name_of, pair, split_by_suffix, without_mask_suffix
 from incmask.data.rounds import Round
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -44,7 +44,7 @@ class Layout:
         problems: what is wrong.
     """
 
-    parts: dict[str, tuple[Pair, ...]]
+    parts: dict[str, tuple[ImageWithMasks, ...]]
     class_folders: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -80,7 +80,7 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         rounds: of corrected masks that were added; their images are labelled, and unlabelled no more.
     """
     log = _Log()
-    empty: dict[str, tuple[Pair, ...]] = dict.fromkeys(_PARTS, ())
+    empty: dict[str, tuple[ImageWithMasks, ...]] = dict.fromkeys(_PARTS, ())
     if not root.is_dir():
         what = "is a file; a folder is expected" if root.exists() else "is not there"
         log.problem(root, what, f"give the folder with the data; {_EXPECTED}")
@@ -115,7 +115,9 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
     return Layout(found, class_folders or (), tuple(log.notes), tuple(log.problems))
 
 
-def _add_round(root: Path, added: Round, found: dict[str, tuple[Pair, ...]], *, class_folders: bool, log: _Log) -> None:
+def _add_round(
+    root: Path, added: Round, found: dict[str, tuple[ImageWithMasks, ...]], *, class_folders: bool, log: _Log
+) -> None:
     """Add the images of a round to the labelled ones, and take them out of the unlabelled ones."""
     folder = root / added.folder
     # Names are equal there, whatever suffixes the other masks have.
@@ -126,7 +128,9 @@ def _add_round(root: Path, added: Round, found: dict[str, tuple[Pair, ...]], *, 
     for each in pairing.pairs:
         if not each.masks:
             log.problem(each.image, "has no mask", f"remove the folder {added.folder}, and import the round again")
-    pairs = tuple(Pair(f"{added.prefix}{each.name}", each.image, each.masks) for each in pairing.pairs if each.masks)
+    pairs = tuple(
+        ImageWithMasks(f"{added.prefix}{each.name}", each.image, each.masks) for each in pairing.pairs if each.masks
+    )
     found["labelled"] += pairs
     names = {*added.names}
     found["unlabelled"] = tuple(each for each in found["unlabelled"] if each.name not in names)
@@ -262,7 +266,7 @@ def _class_folders(parts: dict[str, _Part], options: DataOptions) -> tuple[str, 
     return tuple(sorted(folders, key=lambda name: (name.casefold(), name)))
 
 
-def _find_missing(root: Path, parts: dict[str, _Part], found: dict[str, tuple[Pair, ...]], log: _Log) -> None:
+def _find_missing(root: Path, parts: dict[str, _Part], found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:
     """Tell of parts without images or masks, and of images without a mask where each must have one."""
     for name in ("labelled", "val", "test"):
         part = parts.get(name)

@@ -20,7 +20,7 @@ _IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat)$", re.
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImageWithMasks:
     """An image and the masks that bear its name.
 
     Attributes:
@@ -38,7 +38,7 @@ class Pair:
 class Pairing:
     """Pairs, sorted by name, and what did not fit."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ImageWithMasks, ...]
     problems: tuple[Problem, ...]
 
 
@@ -132,7 +132,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
             )
         else:
             found[owner][folder] = path
-    return Pairing(tuple(Pair(name, by_name[name], found[name]) for name in by_name), tuple(problems))
+    return Pairing(tuple(ImageWithMasks(name, by_name[name], found[name]) for name in by_name), tuple(problems))
 
 
 def _candidates(name: str, folder: str, mask_suffix: str | None) -> Iterable[str]:

@@ -11,7 +11,7 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
 from incmask.data.folder.classes import SETTLE
 from incmask.data.folder.layout import Layout, find_layout
-from incmask.data.folder.pairing import Pair
+from incmask.data.folder.pairing import ImageWithMasks
 from incmask.data.folder.recognise import (
     Recognised,
     kind_of,
@@ -221,7 +221,7 @@ def _channels(images: Mapping[Path, ImageFacts], options: DataOptions, problems:
 
 
 def _item(
-    pair: Pair, contents: _Contents, recognised: Recognised, *, bad: set[Path], problems: list[Problem]
+    pair: ImageWithMasks, contents: _Contents, recognised: Recognised, *, bad: set[Path], problems: list[Problem]
 ) -> Item | None:
     image = contents.images.get(pair.image)
     if image is None:

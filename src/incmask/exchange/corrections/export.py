@@ -23,7 +23,7 @@ from incmask.data.images.writers import path_inside
 from incmask.data.rounds import data_folder
 from incmask.exchange.corrections.folders import pack, whole_folder
 from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, png
-from incmask.exchange.formats.sheets import IMAGES, Sheet, Write
+from incmask.exchange.formats.sheets import IMAGES, LabelSheet, Write
 from incmask.exchange.names import UNSURE
 from incmask.experiment.record import RANKING, order_of, read_pseudo_label, scheme_of
 
@@ -139,12 +139,12 @@ def _images(run: Path, records: Records, names: Sequence[str]) -> dict[str, Path
 
 def _sheets(
     run: Path, images: Mapping[str, Path], folder: Path, scheme: Scheme, *, progress: Progress
-) -> Iterator[Sheet]:
+) -> Iterator[LabelSheet]:
     """Put the images into the folder and give what the run says of each."""
     for name, path in images.items():
         pseudo = read_pseudo_label(run, name, scheme)
         file = _show(path, folder / IMAGES, name, size=pseudo.unsure.shape)
-        yield Sheet(name, file, pseudo.label, pseudo.unsure)
+        yield LabelSheet(name, file, pseudo.label, pseudo.unsure)
         progress.advance(1)
 
 

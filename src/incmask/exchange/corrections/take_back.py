@@ -25,8 +25,8 @@ from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, 
 from incmask.exchange.formats.common import Files, Label
 from incmask.exchange.formats.sheets import Known, Read
 from incmask.exchange.sources.archives import is_archive
-from incmask.exchange.sources.entry import Entry
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.sources import SourceTree
 from incmask.experiment.record import scheme_of
 
 _READERS: dict[str, Read] = {
@@ -158,8 +158,8 @@ def _target(root: Path, scheme: Scheme) -> _Target:
 def _files(source: Path) -> Files:
     """Give the files that came back, by their path."""
     if source.is_file() and not is_archive(source):
-        return {source.name: Entry(source)}
-    files = Source.open(source).folder()
+        return {source.name: SourceFile(source)}
+    files = SourceTree.open(source).folder()
     if not files:
         raise fail(source, "is empty", "give what the tool exported")
     return files

@@ -10,7 +10,7 @@ from typing import Protocol
 from incmask.base.config import Task
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, default_colour, folder_names
-from incmask.exchange.formats.common import Files, Found, Label, Picture, images_of
+from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, images_of
 from incmask.exchange.formats.naming import is_mask, names_of
 from incmask.exchange.formats.shapes import IGNORED_CLASS, Area, Drawing, Shape, overlap_anywhere
 from incmask.exchange.formats.sheets import Known
@@ -135,7 +135,7 @@ def found_of(
     where: object,
     colours: Mapping[str, Colour] | None = None,
     notes: Sequence[str] = (),
-) -> Found:
+) -> FoundImages:
     """Turn annotations into labels: binary for one class, multilabel where classes overlap, else multiclass.
 
     Images that ``annotated`` lacks have no label. Classes that ``data`` does not name, where it names any, and
@@ -187,7 +187,7 @@ def found_of(
         path: Drawing(item.where, shapes[path], task, len(chosen), item.size) for path, item in annotated.items()
     }
     pictures = tuple(
-        Picture(name, path, images.files[path], labels.get(path)) for name, path in sorted(images.names.items())
+        SourceImage(name, path, images.files[path], labels.get(path)) for name, path in sorted(images.names.items())
     )
     masks = {picture.path for picture in pictures if picture.label is None and is_mask(picture.path)}
     if masks:
@@ -201,7 +201,7 @@ def found_of(
         )
     colour_of = {**(colours or {})} | {name: option.colour for name, option in told.items() if option.colour}
     ignored = any(shape.class_index == IGNORED_CLASS for item in shapes.values() for shape in item)
-    return Found(
+    return FoundImages(
         task,
         _classes(chosen, task, colour_of),
         pictures,

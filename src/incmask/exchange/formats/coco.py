@@ -16,9 +16,9 @@ from incmask.base.files import write_text
 from incmask.data.dataset import DataOptions, Scheme
 from incmask.data.images.decode import MAX_PIXELS
 from incmask.exchange.formats.annotations import Annotated, Finder, Images, NamedArea, found_of, labels_of
-from incmask.exchange.formats.common import Files, Found, files_ending, read_json
+from incmask.exchange.formats.common import Files, FoundImages, files_ending, read_json
 from incmask.exchange.formats.shapes import Area, Box, Object, Polygon, Runs, objects_of, run_lengths
-from incmask.exchange.formats.sheets import Corrected, Known, Sheet
+from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
 from incmask.exchange.sources.entry import entry_path
 
@@ -110,7 +110,7 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_coco(files: Files, data: DataOptions, *, where: object) -> Found:
+def read_coco(files: Files, data: DataOptions, *, where: object) -> FoundImages:
     """Read images that COCO files annotate; categories of several files with the same name are one class.
 
     A crowd is an area of its category like others. Images without an annotation are unlabelled.
@@ -255,7 +255,7 @@ Import both into your tool, correct the masks, and export COCO with segmentation
 """
 
 
-def write(sheets: Iterable[Sheet], folder: Path, scheme: Scheme) -> None:
+def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write one file for all images; the unsure pixels are the last category."""
     names = [*(each.name for each in scheme.foreground), UNSURE]
     images: list[dict[str, Any]] = []

@@ -15,9 +15,9 @@ from incmask.data.dataset import ClassInfo
 from incmask.data.folder.layout import IMAGE_SUFFIXES
 from incmask.data.images.decode import Raster, decode
 from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.entry import SourceFile, entry_path
 
-Files = Mapping[str, Entry]
+Files = Mapping[str, SourceFile]
 """Files by their path below the source."""
 _MAX_THREADS = 8
 
@@ -37,7 +37,7 @@ class Label(Protocol):
 
 
 @dataclass(frozen=True)
-class Picture:
+class SourceImage:
     """An image of the source.
 
     Attributes:
@@ -49,12 +49,12 @@ class Picture:
 
     name: str
     path: str
-    image: Entry
+    image: SourceFile
     label: Label | None
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundImages:
     """What a reader found.
 
     Attributes:
@@ -68,28 +68,28 @@ class Found:
 
     task: Task
     classes: tuple[ClassInfo, ...]
-    pictures: tuple[Picture, ...]
+    pictures: tuple[SourceImage, ...]
     ignored: bool = False
     bare: Label | None = None
     notes: tuple[str, ...] = ()
 
 
-def images_of(files: Files) -> dict[str, Entry]:
+def images_of(files: Files) -> dict[str, SourceFile]:
     """Give the files whose ending is that of an image."""
     return {path: entry for path, entry in files.items() if path.lower().endswith(IMAGE_SUFFIXES)}
 
 
-def files_ending(files: Files, *endings: str) -> dict[str, Entry]:
+def files_ending(files: Files, *endings: str) -> dict[str, SourceFile]:
     """Give the files with one of ``endings`` (in lower case), in any capitals."""
     return {path: entry for path, entry in files.items() if path.lower().endswith(endings)}
 
 
-def read_raster(entry: Entry) -> Raster:
+def read_raster(entry: SourceFile) -> Raster:
     """Decode an image file; raises as ``decode`` and ``read_entry`` do."""
     return decode(entry_path(entry), read_entry(entry))
 
 
-def read_json(entry: Entry) -> Any:
+def read_json(entry: SourceFile) -> Any:
     """Read a JSON file.
 
     Raises:

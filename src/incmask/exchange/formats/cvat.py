@@ -15,7 +15,7 @@ from incmask.data.images.decode import MAX_PIXELS
 from incmask.exchange.formats.annotations import Annotated, NamedArea, labels_of
 from incmask.exchange.formats.common import Files, files_ending
 from incmask.exchange.formats.shapes import Area, Object, Pixels, Polygon, objects_of, run_lengths
-from incmask.exchange.formats.sheets import UNSURE_COLOUR, Corrected, Known, Sheet
+from incmask.exchange.formats.sheets import UNSURE_COLOUR, Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
 from incmask.exchange.sources.archives import read_entry
 from incmask.exchange.sources.entry import entry_path
@@ -30,7 +30,7 @@ Create a task in CVAT with the files of images/ and the labels of labels.json ("
 """
 
 
-def write(sheets: Iterable[Sheet], folder: Path, scheme: Scheme) -> None:
+def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write one file for all images, and the labels for CVAT's constructor."""
     colours = {each.name: each.colour for each in scheme.foreground} | {UNSURE: UNSURE_COLOUR}
     told = {name: f"#{red:02x}{green:02x}{blue:02x}" for name, (red, green, blue) in colours.items()}

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, Validation
 from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
 from incmask.data.dataset import Colour, DataOptions
 from incmask.exchange.formats.annotations import Annotated, Images, NamedArea, found_of
-from incmask.exchange.formats.common import Files, Found, files_ending, look_at, read_json
+from incmask.exchange.formats.common import Files, FoundImages, files_ending, look_at, read_json
 from incmask.exchange.formats.shapes import Polygon
-from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.entry import SourceFile, entry_path
 
 _IGNORED = "Ignore*"
 _UNNAMED = "foreground"
@@ -36,7 +36,7 @@ class _Classification(BaseModel):
 @dataclass(frozen=True)
 class _Sheet:
     path: str
-    entry: Entry
+    entry: SourceFile
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def features_of(content: Any) -> list[Any] | None:
     return content if all(isinstance(item, dict) and item.get("type") == "Feature" for item in content) else None
 
 
-def read_geojson(files: Files, data: DataOptions, *, where: object) -> Found:
+def read_geojson(files: Files, data: DataOptions, *, where: object) -> FoundImages:
     """Read images that have a GeoJSON file of their name; one without features says that its image shows nothing.
 
     Coordinates are pixels of the image, from its upper left corner. The class ``Ignore*`` marks what is not to be

@@ -24,7 +24,7 @@ from incmask.exchange.formats.annotations import Annotated, NamedArea, labels_of
 from incmask.exchange.formats.common import Files, files_ending, read_json
 from incmask.exchange.formats.label_studio_brush import decode
 from incmask.exchange.formats.shapes import Area, Pixels, Polygon, outlines_of
-from incmask.exchange.formats.sheets import IMAGES, UNSURE_COLOUR, Corrected, Known, Sheet
+from incmask.exchange.formats.sheets import IMAGES, UNSURE_COLOUR, Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
 from incmask.exchange.sources.entry import entry_path
 
@@ -84,7 +84,7 @@ class _Task(_Record):
 Model = TypeVar("Model", bound=_Record)
 
 
-def write(sheets: Iterable[Sheet], folder: Path, scheme: Scheme) -> None:
+def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write the tasks and the configuration of a project."""
     write_text(folder / CONFIG, _config(scheme))
     tasks = [_task(sheet, scheme) for sheet in sheets]
@@ -141,7 +141,7 @@ def _config(scheme: Scheme) -> str:
     return f'<View>\n  <Image name="image" value="$image" zoom="true"/>\n{tools}</View>\n'
 
 
-def _task(sheet: Sheet, scheme: Scheme) -> dict[str, Any]:
+def _task(sheet: LabelSheet, scheme: Scheme) -> dict[str, Any]:
     results = [
         _result(layer.name, outline, sheet.size)
         for layer in sheet.layers(scheme)

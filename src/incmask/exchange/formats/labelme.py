@@ -21,11 +21,11 @@ from incmask.data.images.decode import decode
 from incmask.data.images.masks import grey_values
 from incmask.data.images.writers import path_inside
 from incmask.exchange.formats.annotations import Annotated, Finder, Images, NamedArea, found_of, labels_of
-from incmask.exchange.formats.common import Files, Found, files_ending, look_at, read_json
+from incmask.exchange.formats.common import Files, FoundImages, files_ending, look_at, read_json
 from incmask.exchange.formats.shapes import Area, Object, Pixels, Polygon, disc, objects_of
-from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, Sheet
+from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
-from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.entry import SourceFile, entry_path
 
 _IGNORED = "__ignore__"
 _NO_AREA = ("point", "points", "line", "linestrip")
@@ -55,7 +55,7 @@ class _Sheet:
     """A file of annotations."""
 
     path: str
-    entry: Entry
+    entry: SourceFile
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def is_labelme(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
 
 
-def read_labelme(files: Files, data: DataOptions, *, where: object) -> Found:
+def read_labelme(files: Files, data: DataOptions, *, where: object) -> FoundImages:
     """Read images that labelme annotated; a file without shapes says that its image shows background only.
 
     The label ``__ignore__`` marks what is not to be learnt from. Points and lines have no area and are left out.
@@ -202,7 +202,7 @@ Correct the shapes and save. An image whose JSON file is missing is not taken ba
 """
 
 
-def write(sheets: Iterable[Sheet], folder: Path, scheme: Scheme) -> None:
+def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write a file beside each image."""
     names = [*(each.name for each in scheme.foreground), UNSURE]
     write_text(folder / "labels.txt", "".join(f"{name}\n" for name in names))

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.data.folder.pairing import name_of, pair, split_by_suffix, without_mask_suffix
 from incmask.exchange.formats.common import Files, images_of
-from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.entry import SourceFile, entry_path
 
 _IMAGES = re.compile(r"(input|img|im|image|raw)s?", re.IGNORECASE)
 _MASKS = re.compile(r"(mask|label|annotation|ground ?truth|gt|segmentation|seg|target|instance)s?", re.IGNORECASE)
@@ -28,8 +28,8 @@ class Named:
 
     name: str
     path: str
-    image: Entry
-    masks: Mapping[str, Entry]
+    image: SourceFile
+    masks: Mapping[str, SourceFile]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from incmask.data.dataset import Scheme
 from incmask.data.images.writers import path_inside
 from incmask.exchange.formats.common import Files
 from incmask.exchange.formats.rasters import UNSURE_FOLDER, ids_text, layers_of, read_rasters
-from incmask.exchange.formats.sheets import Corrected, Known, Sheet
+from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
 
 LABELS = "labels"
 
@@ -22,7 +22,7 @@ save each layer over its file. An image without a file in {LABELS}/ is not taken
 """
 
 
-def write(sheets: Iterable[Sheet], folder: Path, scheme: Scheme) -> None:
+def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write label images of the ids, and of the unsure pixels."""
     write_text(folder / "ids.txt", ids_text(scheme))
     for sheet in sheets:

@@ -10,7 +10,7 @@ from incmask.data.dataset import Scheme
 from incmask.data.images.writers import path_inside, write_grey, write_indexed
 from incmask.exchange.formats.common import Files
 from incmask.exchange.formats.rasters import MASKS, UNSURE_FOLDER, ids_text, layers_of, read_rasters
-from incmask.exchange.formats.sheets import Corrected, Known, Sheet
+from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
 
 HOW_TO = f"""\
 {MASKS}/ holds a mask for each image of images/, {UNSURE_FOLDER}/ the pixels that are unsure in white. Correct both
@@ -19,7 +19,7 @@ taken back.
 """
 
 
-def write(sheets: Iterable[Sheet], folder: Path, scheme: Scheme) -> None:
+def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write the masks in the colours of the classes."""
     write_text(folder / "ids.txt", ids_text(scheme))
     colours = [info.colour for info in scheme.classes]

@@ -12,14 +12,14 @@ from incmask.data.dataset import Scheme
 from incmask.data.images.decode import Raster
 from incmask.data.images.masks import pack_colour, pack_colours
 from incmask.exchange.formats.common import Files, Label, images_of, read_raster
-from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, Sheet
-from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet
+from incmask.exchange.sources.entry import SourceFile, entry_path
 
 MASKS, UNSURE_FOLDER = "masks", "unsure"
 
 
 @dataclass(frozen=True)
-class Pictures:
+class RasterFiles:
     """The files of an image.
 
     Attributes:
@@ -27,8 +27,8 @@ class Pictures:
         unsure: None: no pixel is unsure.
     """
 
-    masks: Mapping[str, Entry]
-    unsure: Entry | None
+    masks: Mapping[str, SourceFile]
+    unsure: SourceFile | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RasterLabel:
     """
 
     scheme: Scheme
-    pictures: Pictures
+    pictures: RasterFiles
 
     def make(self, height: int, width: int) -> np.ndarray:
         """Read the label.
@@ -66,7 +66,7 @@ class RasterLabel:
             label[_values(self.pictures.unsure, size) != 0] = IGNORED
         return label
 
-    def _ids(self, entry: Entry, size: tuple[int, int]) -> np.ndarray:
+    def _ids(self, entry: SourceFile, size: tuple[int, int]) -> np.ndarray:
         raster = read_raster(entry)
         num = len(self.scheme.classes)
         if raster.values.ndim == 3 and (raster.values != raster.values[..., :1]).any():
@@ -87,8 +87,8 @@ class RasterLabel:
 
 @dataclass
 class _Files:
-    masks: dict[str, Entry] = field(default_factory=dict)
-    unsure: Entry | None = None
+    masks: dict[str, SourceFile] = field(default_factory=dict)
+    unsure: SourceFile | None = None
 
 
 def read_rasters(files: Files, known: Known, *, masks: str) -> Corrected:
@@ -126,14 +126,14 @@ def read_rasters(files: Files, known: Known, *, masks: str) -> Corrected:
             mine.masks[in_class] = entry
     raise_problems(problems)
     labels: dict[str, Label] = {
-        name: RasterLabel(scheme, Pictures(each.masks, each.unsure)) for name, each in found.items() if each.masks
+        name: RasterLabel(scheme, RasterFiles(each.masks, each.unsure)) for name, each in found.items() if each.masks
     }
     if not labels:
         raise fail("--from", f"found no pictures below a folder {masks}/", "give the folder that was exported")
     return Corrected(labels)
 
 
-def layers_of(sheet: Sheet, scheme: Scheme) -> dict[str, np.ndarray]:
+def layers_of(sheet: LabelSheet, scheme: Scheme) -> dict[str, np.ndarray]:
     """Give what is written for an image: its ids by "", or 0 and 1 by the folder of each class; uint8."""
     if scheme.task != "multilabel":
         return {"": sheet.label}
@@ -149,7 +149,7 @@ def ids_text(scheme: Scheme) -> str:
     return "".join(f"{index}: {name}\n" for index, name in enumerate(names))
 
 
-def _binary(entry: Entry, size: tuple[int, int]) -> np.ndarray:
+def _binary(entry: SourceFile, size: tuple[int, int]) -> np.ndarray:
     values = _values(entry, size)
     present = np.unique(values)
     if present.size > 2 or (present.size == 2 and present[0] != 0):
@@ -160,7 +160,7 @@ def _binary(entry: Entry, size: tuple[int, int]) -> np.ndarray:
     return (values != 0).astype(np.uint8)
 
 
-def _values(entry: Entry, size: tuple[int, int]) -> np.ndarray:
+def _values(entry: SourceFile, size: tuple[int, int]) -> np.ndarray:
     values = _plane(read_raster(entry))
     _check_size(entry, values, size)
     return values
@@ -170,7 +170,7 @@ def _plane(raster: Raster) -> np.ndarray:
     return raster.values if raster.values.ndim == 2 else raster.values.max(axis=2)
 
 
-def _check_size(entry: Entry, values: np.ndarray, size: tuple[int, int]) -> None:
+def _check_size(entry: SourceFile, values: np.ndarray, size: tuple[int, int]) -> None:
     if values.shape != size:
         what = f"has {values.shape[1]}×{values.shape[0]} pixels, but its image {size[1]}×{size[0]}"
         raise fail(entry_path(entry), what, "save it at the size of its image")

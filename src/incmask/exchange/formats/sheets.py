@@ -17,7 +17,7 @@ UNSURE_COLOUR: Colour = (255, 0, 255)
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class ClassPixels:
     """The pixels of a class: bool, (H, W)."""
 
     name: str
@@ -25,7 +25,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class LabelSheet:
     """An image with what the models say of it.
 
     Attributes:
@@ -46,12 +46,12 @@ class Sheet:
         height, width = self.unsure.shape
         return height, width
 
-    def layers(self, scheme: Scheme) -> Iterator[Layer]:
+    def layers(self, scheme: Scheme) -> Iterator[ClassPixels]:
         """Give the pixels of each class that is drawn, and last the unsure ones."""
         for index, info in enumerate(scheme.foreground):
             in_class = self.label[..., index] if scheme.task == "multilabel" else self.label == index + 1
-            yield Layer(info.name, in_class.astype(bool))
-        yield Layer(UNSURE, self.unsure)
+            yield ClassPixels(info.name, in_class.astype(bool))
+        yield ClassPixels(UNSURE, self.unsure)
 
 
 class Known:
@@ -132,7 +132,7 @@ class Corrected:
     notes: tuple[str, ...] = ()
 
 
-Write = Callable[[Iterable[Sheet], Path, Scheme], None]
+Write = Callable[[Iterable[LabelSheet], Path, Scheme], None]
 """Write sheets to a folder; their images lie in it already."""
 
 Read = Callable[[Files, Known], Corrected]

@@ -12,7 +12,7 @@ from incmask.base.errors import fail
 from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress
 from incmask.exchange.models import bioimageio, onnx, program
-from incmask.exchange.models.parity import Arrays, Examples, Parity, check_parity, find_examples, made_up_images
+from incmask.exchange.models.parity import Arrays, Parity, ParityImages, check_parity, find_examples, made_up_images
 from incmask.exchange.models.pipeline import OUTPUTS, Pipeline, describe, pipeline_of
 from incmask.insight import card
 from incmask.prediction.ensemble import Ensemble
@@ -49,7 +49,7 @@ class _Source:
 
     ensemble: Ensemble
     pipeline: Pipeline
-    examples: Examples
+    examples: ParityImages
     card: str
     where: Path
 
@@ -142,7 +142,7 @@ class _Example:
     """An image that goes into a package.
 
     Attributes:
-        source: as for ``Examples``.
+        source: as for ``ParityImages``.
         image: uint8, (1, H, W, C).
         outputs: what the model makes of it.
     """

@@ -27,7 +27,7 @@ _PACKAGES = ("incmask", "torch", "numpy", "onnx", "onnxruntime")
 
 
 @dataclass(frozen=True)
-class Examples:
+class ParityImages:
     """Images to compare on.
 
     Attributes:
@@ -72,7 +72,7 @@ class Parity:
         return json.dumps({**asdict(self), "limits": limits}, indent=1)
 
 
-def find_examples(model: Path, *, channels: int, size: tuple[int, int]) -> Examples:
+def find_examples(model: Path, *, channels: int, size: tuple[int, int]) -> ParityImages:
     """Take images of the run that a model belongs to, or make some up.
 
     Args:
@@ -84,8 +84,8 @@ def find_examples(model: Path, *, channels: int, size: tuple[int, int]) -> Examp
         for part in _STACKS:
             images = _some_images(root / "stacks" / part / "images.npy", channels)
             if images is not None:
-                return Examples("run", _of_several_sizes(images))
-    return Examples("synthetic", _of_several_sizes(made_up_images(channels=channels, size=size)))
+                return ParityImages("run", _of_several_sizes(images))
+    return ParityImages("synthetic", _of_several_sizes(made_up_images(channels=channels, size=size)))
 
 
 def made_up_images(*, channels: int, size: tuple[int, int]) -> np.ndarray:
@@ -98,7 +98,7 @@ def made_up_images(*, channels: int, size: tuple[int, int]) -> np.ndarray:
 
 
 def check_parity(
-    where: Path, run: Callable[[np.ndarray], Arrays], *, pipeline: Pipeline, ensemble: Ensemble, examples: Examples
+    where: Path, run: Callable[[np.ndarray], Arrays], *, pipeline: Pipeline, ensemble: Ensemble, examples: ParityImages
 ) -> Parity:
     """Compare an exported model with the networks.
 

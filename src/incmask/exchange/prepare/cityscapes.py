@@ -9,8 +9,8 @@ from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, Colour
 from incmask.exchange.prepare.images import (
     REFUSED,
-    Pair,
     PairWork,
+    SourcePair,
     Wanted,
     by_stem,
     incomplete,
@@ -19,8 +19,8 @@ from incmask.exchange.prepare.images import (
     require_all,
 )
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Origin, Part, Place, Plan
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.prepare.plan import Count, Destination, Origin, PartName, Plan
+from incmask.exchange.sources.sources import SourceTree
 
 LABELLED_FRACTION = 0.1
 
@@ -133,7 +133,7 @@ def coding(which: Literal["all", "train"]) -> Coding:
     )
 
 
-def plan(source: Source, options: PrepareOptions) -> Plan:
+def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     """Plan the data folder: of the training images 297 labelled and 2678 unlabelled; of val 250 each for val and test.
 
     Images and masks are resized to 208×416. A tenth of the training images, rounded down, is labelled. The owner's
@@ -160,8 +160,8 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
         raise fail("leftImg8bit", what, "unpack or download the set again")
     coded = coding(options.ids)
 
-    def work(part: Part, name: str, pair: Pair) -> PairWork:
-        return PairWork(Place(part, name), pair, size=SIZE, area=not options.paper, ids=coded.ids)
+    def work(part: PartName, name: str, pair: SourcePair) -> PairWork:
+        return PairWork(Destination(part, name), pair, size=SIZE, area=not options.paper, ids=coded.ids)
 
     works = (
         *(work("labelled", name, training[name]) for name in labelled.chosen),

@@ -11,7 +11,7 @@ from incmask.data.dataset import POSITION_NAMES, DataOptions
 from incmask.data.images.decode import decode
 from incmask.data.images.readers import image_of, to_network_range
 from incmask.exchange.formats.coco import is_coco, read_coco
-from incmask.exchange.formats.common import Files, Found, Picture, files_ending, look_at, read_json
+from incmask.exchange.formats.common import Files, FoundImages, SourceImage, files_ending, look_at, read_json
 from incmask.exchange.formats.geojson import features_of, read_geojson
 from incmask.exchange.formats.labelme import is_labelme, read_labelme
 from incmask.exchange.formats.masks.class_folders import read_class_folders
@@ -20,10 +20,10 @@ from incmask.exchange.formats.masks.pairs import look_at_mask, pairs_of, read_pa
 from incmask.exchange.formats.naming import sort_files
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.parts import SPLIT_FILE, Division, draw, read_split, split_of_folders, without_part
-from incmask.exchange.prepare.plan import Count, Example, Place, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Plan
 from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import Entry, entry_path
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.sources import SourceTree
 
 LAYOUTS = ("pairs", "class-folders", "coco", "labelme", "geojson", "instances", "instances-binary")
 """What ``PrepareOptions.layout`` may be; None: find out."""
@@ -39,12 +39,12 @@ class FolderWork:
         intensity: the intensities that become 0 and 255 where the image is not 8-bit.
     """
 
-    place: Place
-    picture: Picture
+    place: Destination
+    picture: SourceImage
     intensity: tuple[float, float] | None = None
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[Destination, ...]:
         """Give the one place."""
         return (self.place,)
 
@@ -62,7 +62,7 @@ class FolderWork:
         yield Example(self.place, image, None if label is None else label.make(height, width))
 
 
-def plan(source: Source, options: PrepareOptions) -> Plan:
+def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     """Plan a data folder from a person's own images and annotations.
 
     ``[data]`` in an ``incmask.toml`` beside them tells what they do not: task, classes with their colours, ignore,
@@ -100,7 +100,7 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
     )
 
 
-def _top_file(files: Files, name: str) -> Entry | None:
+def _top_file(files: Files, name: str) -> SourceFile | None:
     """Give the file of that name that lies highest."""
     paths = [path for path in files if PurePosixPath(path).name == name]
     return files[min(paths, key=lambda path: (path.count("/"), path))] if paths else None
@@ -118,7 +118,7 @@ def _data_options(files: Files) -> DataOptions:
     return validated(DataOptions, content.get("data", {}), where=f"{where} [data]")
 
 
-def _read(files: Files, layout: str | None, data: DataOptions, where: object) -> Found:
+def _read(files: Files, layout: str | None, data: DataOptions, where: object) -> FoundImages:
     if layout is None:
         layout = _annotation_layout(files)
     match layout:
@@ -157,7 +157,7 @@ def _annotation_layout(files: Files) -> str | None:
     return None
 
 
-def _read_masks(files: Files, data: DataOptions, where: object) -> Found:
+def _read_masks(files: Files, data: DataOptions, where: object) -> FoundImages:
     """Read images with masks in files, and tell by them whether they hold classes or numbers of objects."""
     found = sort_files(files, mask_suffix=data.mask_suffix, where=where)
     if found.class_folders:
@@ -170,7 +170,7 @@ def _read_masks(files: Files, data: DataOptions, where: object) -> Found:
     return pairs_of(found, looks, data, where)
 
 
-def _without_common_folder(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+def _without_common_folder(pictures: tuple[SourceImage, ...]) -> tuple[SourceImage, ...]:
     """Cut the folders that all names begin with, such as the folder in an archive."""
     folders = [picture.name.split("/")[:-1] for picture in pictures]
     shared = 0
@@ -179,29 +179,29 @@ def _without_common_folder(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]
     return tuple(replace(picture, name="/".join(picture.name.split("/")[shared:])) for picture in pictures)
 
 
-def _divide(files: Files, found: Found, options: PrepareOptions) -> Division:
+def _divide(files: Files, found: FoundImages, options: PrepareOptions) -> Division:
     table = _top_file(files, SPLIT_FILE)
     if table is not None:
         return read_split(table, found.pictures, bare_is_empty=found.bare is not None)
     return split_of_folders(found.pictures) or draw(found.pictures, options)
 
 
-def _placed_pictures(found: Found, division: Division) -> Mapping[Place, Picture]:
+def _placed_pictures(found: FoundImages, division: Division) -> Mapping[Destination, SourceImage]:
     """Give the pictures that have a part, by their place."""
     short = [without_part(picture.name) for picture in found.pictures]
     is_unique = len({name.casefold() for name in short}) == len(short)
-    placed: dict[Place, Picture] = {}
+    placed: dict[Destination, SourceImage] = {}
     for picture, name in zip(found.pictures, short, strict=True):
         part = division.parts.get(picture.name)
         if part is None:
             continue
         if picture.label is None and part != "unlabelled":
             picture = replace(picture, label=found.bare)
-        placed[Place(part, name if is_unique else picture.name)] = picture
+        placed[Destination(part, name if is_unique else picture.name)] = picture
     return placed
 
 
-def _position_class(found: Found, data: DataOptions, where: object) -> str | None:
+def _position_class(found: FoundImages, data: DataOptions, where: object) -> str | None:
     names = [info.name for info in found.classes]
     if data.position_class is not None:
         if data.position_class not in names or found.task != "multilabel":

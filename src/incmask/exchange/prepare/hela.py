@@ -12,12 +12,12 @@ from incmask.base.errors import IncmaskError, fail
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.decode import decode
 from incmask.exchange.prepare.crops import Crop, choose_sources, overlapping_crops
-from incmask.exchange.prepare.images import Pair, Wanted, by_stem, pair_up, pick, read_grey, require_all
+from incmask.exchange.prepare.images import SourcePair, Wanted, by_stem, pair_up, pick, read_grey, require_all
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Example, Origin, Part, Place, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, PartName, Plan
 from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import Entry, entry_path
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.sources import SourceTree
 from incmask.method.cells import redraw_positions
 
 SIDE_PX = 256
@@ -41,7 +41,7 @@ CLASSES = (
 
 _ARCHIVE = "the HeLa zip file"
 _DISTRIBUTED = {"train_full": 17, "val": 3, "test": 3}
-_PARTS: dict[str, Part | None] = {"train_full": None, "val": "val", "test": "test"}
+_PARTS: dict[str, PartName | None] = {"train_full": None, "val": "val", "test": "test"}
 _PAPERS_CROPS = 140
 _ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 
@@ -61,10 +61,10 @@ class FrameFiles:
         are_points: the places are points of any shape, not yet discs of the right size.
     """
 
-    brightfield: Entry
-    alive: Entry
-    dead: Entry
-    position: Entry
+    brightfield: SourceFile
+    alive: SourceFile
+    dead: SourceFile
+    position: SourceFile
     are_points: bool
 
 
@@ -100,7 +100,7 @@ class FrameWork:
         files: of it.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[Destination, ...]
     crops: tuple[Crop, ...]
     files: FrameFiles
 
@@ -123,7 +123,7 @@ class FrameWork:
             yield Example(place, crop.of(image)[..., None].copy(), crop.of(label).copy())
 
 
-def read_foreground(entry: Entry) -> np.ndarray:
+def read_foreground(entry: SourceFile) -> np.ndarray:
     """Read a mask of one class; what is brighter than 10 of 255 is foreground.
 
     Returns:
@@ -158,7 +158,7 @@ def redraw_points(mask: np.ndarray) -> np.ndarray:
     return redraw_positions(np.array(centres, np.float64).reshape(num_patches, 2), mask.shape)
 
 
-def plan(source: Source, options: PrepareOptions) -> Plan:
+def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     """Plan the data folder: overlapping crops of 256×256 pixels, 140 from a frame of 1388×1040.
 
     A tenth of the crops for training is labelled: by default those of whole frames, as many as come nearest to it;
@@ -170,7 +170,7 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
     return arrange({folder: read_frames(source, folder) for folder in _PARTS}, options)
 
 
-def read_frames(source: Source, folder: str) -> tuple[Frame, ...]:
+def read_frames(source: SourceTree, folder: str) -> tuple[Frame, ...]:
     """Find the frames of "train_full", "val" or "test", and read their sizes.
 
     Positions are taken from ``mod_position``, where they are discs, or else from ``position``.
@@ -194,7 +194,7 @@ def read_frames(source: Source, folder: str) -> tuple[Frame, ...]:
     return tuple(frames)
 
 
-def _pair_up(images: dict[str, Entry], masks: dict[str, Entry], where: str) -> dict[str, Pair]:
+def _pair_up(images: dict[str, SourceFile], masks: dict[str, SourceFile], where: str) -> dict[str, SourcePair]:
     try:
         return pair_up(images, masks, where=where)
     except IncmaskError as error:
@@ -224,9 +224,9 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
         picked = pick(crops, LABELLED_FRACTION, seed=options.seed, rounding="floor")
         labelled = {*picked.chosen}
 
-    def work(frame: Frame, part: Part | None) -> FrameWork:
+    def work(frame: Frame, part: PartName | None) -> FrameWork:
         crops = frame.crops()
-        places = [Place(part or ("labelled" if name in labelled else "unlabelled"), name) for name in crops]
+        places = [Destination(part or ("labelled" if name in labelled else "unlabelled"), name) for name in crops]
         return FrameWork(tuple(places), tuple(crops.values()), frame.files)
 
     works = tuple(work(frame, part) for folder, part in _PARTS.items() for frame in parts[folder])
@@ -236,9 +236,9 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
         classes=CLASSES,
         works=works,
         sources=(
-            *(Place("labelled", name) for name in picked.chosen),
-            *(Place("unlabelled", name) for name in picked.rest),
-            *(Place(part, frame.name) for folder, part in _PARTS.items() if part for frame in parts[folder]),
+            *(Destination("labelled", name) for name in picked.chosen),
+            *(Destination("unlabelled", name) for name in picked.rest),
+            *(Destination(part, frame.name) for folder, part in _PARTS.items() if part for frame in parts[folder]),
         ),
         profile="hela",
         settings={

@@ -14,10 +14,10 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.data.images.decode import decode
 from incmask.data.images.masks import grey_values
 from incmask.data.images.readers import image_of, to_network_range
-from incmask.exchange.prepare.plan import Example, Place
+from incmask.exchange.prepare.plan import Destination, Example
 from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import Entry, entry_path
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.sources import SourceTree
 
 REFUSED = 254
 """In ``PairWork.ids``: a value that no mask may hold. No data set has so many ids."""
@@ -34,11 +34,11 @@ class Picked:
 
 
 @dataclass(frozen=True)
-class Pair:
+class SourcePair:
     """An image and its mask."""
 
-    image: Entry
-    mask: Entry
+    image: SourceFile
+    mask: SourceFile
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class PairWork:
         ids: for each of the 256 values of the mask, its id, 255 for no label, or ``REFUSED``.
     """
 
-    place: Place
-    pair: Pair
+    place: Destination
+    pair: SourcePair
     size: tuple[int, int]
     area: bool
     ids: bytes
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[Destination, ...]:
         """Give the one place."""
         return (self.place,)
 
@@ -93,13 +93,13 @@ class PairWork:
         yield Example(self.place, resize_image(image, self.size, area=self.area), resize_label(label, self.size))
 
 
-def require_all(source: Source, wanted: Sequence[Wanted], *, page: str) -> list[dict[str, Entry]]:
-    """Give the files of every folder, as ``Source.require`` does.
+def require_all(source: SourceTree, wanted: Sequence[Wanted], *, page: str) -> list[dict[str, SourceFile]]:
+    """Give the files of every folder, as ``SourceTree.require`` does.
 
     Raises:
         IncmaskError: folders are missing; all of them are told.
     """
-    found: list[dict[str, Entry]] = []
+    found: list[dict[str, SourceFile]] = []
     problems: list[Problem] = []
     for want in wanted:
         try:
@@ -111,7 +111,7 @@ def require_all(source: Source, wanted: Sequence[Wanted], *, page: str) -> list[
     return found
 
 
-def read_rgb(entry: Entry) -> np.ndarray:
+def read_rgb(entry: SourceFile) -> np.ndarray:
     """Read an image in colours.
 
     Returns:
@@ -123,7 +123,7 @@ def read_rgb(entry: Entry) -> np.ndarray:
     return _read_image(entry, 3)
 
 
-def read_grey(entry: Entry) -> np.ndarray:
+def read_grey(entry: SourceFile) -> np.ndarray:
     """Read an image in grey.
 
     Returns:
@@ -135,12 +135,12 @@ def read_grey(entry: Entry) -> np.ndarray:
     return _read_image(entry, 1)[..., 0]
 
 
-def _read_image(entry: Entry, channels: int) -> np.ndarray:
+def _read_image(entry: SourceFile, channels: int) -> np.ndarray:
     path = entry_path(entry)
     return to_network_range(image_of(path, decode(path, read_entry(entry))), channels, where=path)
 
 
-def read_values(entry: Entry) -> np.ndarray:
+def read_values(entry: SourceFile) -> np.ndarray:
     """Read a mask exactly as its values stand in the file.
 
     Returns:
@@ -163,7 +163,7 @@ def read_values(entry: Entry) -> np.ndarray:
     return narrow
 
 
-def check_same_size(pair: Pair, image: np.ndarray, mask: np.ndarray) -> None:
+def check_same_size(pair: SourcePair, image: np.ndarray, mask: np.ndarray) -> None:
     """Check that the arrays of a pair have the same (H, W).
 
     Raises:
@@ -232,13 +232,13 @@ def pick(names: Iterable[str], fraction: float, *, seed: int, rounding: Literal[
     return Picked(tuple(sorted(shuffled[:num_chosen])), tuple(sorted(shuffled[num_chosen:])))
 
 
-def by_stem(files: Mapping[str, Entry], endings: Collection[str]) -> dict[str, Entry]:
+def by_stem(files: Mapping[str, SourceFile], endings: Collection[str]) -> dict[str, SourceFile]:
     """Give the files that end with one of ``endings``, in any capitals, by their name without folder and ending.
 
     Raises:
         IncmaskError: two have the same name.
     """
-    found: dict[str, Entry] = {}
+    found: dict[str, SourceFile] = {}
     for relative, entry in files.items():
         name = PurePosixPath(relative).name
         ending = next((ending for ending in endings if name.lower().endswith(ending.lower())), None)
@@ -252,7 +252,7 @@ def by_stem(files: Mapping[str, Entry], endings: Collection[str]) -> dict[str, E
     return found
 
 
-def pair_up(images: Mapping[str, Entry], masks: Mapping[str, Entry], *, where: str) -> dict[str, Pair]:
+def pair_up(images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], *, where: str) -> dict[str, SourcePair]:
     """Pair images and masks by name, in any capitals; the names are the images'.
 
     Args:
@@ -264,7 +264,9 @@ def pair_up(images: Mapping[str, Entry], masks: Mapping[str, Entry], *, where: s
         IncmaskError: there are none, or an image or a mask lacks its other half.
     """
     folded = {name.casefold(): entry for name, entry in masks.items()}
-    pairs = {name: Pair(entry, folded[name.casefold()]) for name, entry in images.items() if name.casefold() in folded}
+    pairs = {
+        name: SourcePair(entry, folded[name.casefold()]) for name, entry in images.items() if name.casefold() in folded
+    }
     alone = {name: ("mask", entry) for name, entry in images.items() if name not in pairs}
     known = {name.casefold() for name in images}
     alone |= {name: ("image", entry) for name, entry in masks.items() if name.casefold() not in known}

@@ -4,8 +4,8 @@ from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo
 from incmask.exchange.prepare.images import (
     REFUSED,
-    Pair,
     PairWork,
+    SourcePair,
     Wanted,
     by_stem,
     incomplete,
@@ -14,8 +14,8 @@ from incmask.exchange.prepare.images import (
     require_all,
 )
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Origin, Part, Place, Plan
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.prepare.plan import Count, Destination, Origin, PartName, Plan
+from incmask.exchange.sources.sources import SourceTree
 
 SIZE = (256, 256)
 LABELLED_FRACTION = 0.1
@@ -43,7 +43,7 @@ _DISTRIBUTED = {"Training": 2594, "Validation": 100, "Test": 1000}
 _IDS = bytes([0, REFUSED, *[0] * 126, *[1] * 128])
 
 
-def plan(source: Source, options: PrepareOptions) -> Plan:
+def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     """Plan the data folder: 259 labelled and 2335 unlabelled images, 100 for validation, 1000 for the test.
 
     Images and masks are resized to 256×256. A tenth of the training images, rounded down, is labelled.
@@ -62,8 +62,8 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
     if not picked.chosen:
         raise fail(folders[0], f"holds {len(training)} images; of fewer than 10 none is labelled", "download it again")
 
-    def work(part: Part, name: str, pair: Pair) -> PairWork:
-        return PairWork(Place(part, name), pair, size=SIZE, area=not options.paper, ids=_IDS)
+    def work(part: PartName, name: str, pair: SourcePair) -> PairWork:
+        return PairWork(Destination(part, name), pair, size=SIZE, area=not options.paper, ids=_IDS)
 
     works = (
         *(work("labelled", name, training[name]) for name in picked.chosen),

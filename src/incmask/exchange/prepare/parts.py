@@ -13,15 +13,15 @@ import numpy as np
 
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.data.folder.pairing import name_of
-from incmask.exchange.formats.common import Picture
+from incmask.exchange.formats.common import SourceImage
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Part
+from incmask.exchange.prepare.plan import PartName
 from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.entry import SourceFile, entry_path
 
 SPLIT_FILE = "split.csv"
 
-_PARTS: dict[str, Part] = {
+_PARTS: dict[str, PartName] = {
     **dict.fromkeys(("labelled", "labeled", "train", "training"), "labelled"),
     **dict.fromkeys(("unlabelled", "unlabeled"), "unlabelled"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
@@ -38,11 +38,11 @@ class Division:
         notes: what a person should be told.
     """
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, PartName]
     notes: tuple[str, ...] = ()
 
 
-def read_split(entry: Entry, pictures: Sequence[Picture], *, bare_is_empty: bool) -> Division:
+def read_split(entry: SourceFile, pictures: Sequence[SourceImage], *, bare_is_empty: bool) -> Division:
     """Read a table of the columns source, the image's name or path, and part.
 
     Images without a label that it does not list are unlabelled.
@@ -65,9 +65,9 @@ def read_split(entry: Entry, pictures: Sequence[Picture], *, bare_is_empty: bool
     names = {picture.path: picture.name for picture in pictures}
     names |= {name_of(PurePosixPath(picture.path)): picture.name for picture in pictures}
     names |= {picture.name: picture.name for picture in pictures}
-    known: dict[str, Part] = {part: part for part in get_args(Part)}
+    known: dict[str, PartName] = {part: part for part in get_args(PartName)}
     problems: list[Problem] = []
-    parts: dict[str, Part] = {}
+    parts: dict[str, PartName] = {}
     for number, row in enumerate(rows, start=2):
         source, given = (row["source"] or "").strip(), (row["part"] or "").strip()
         part = known.get(given)
@@ -94,7 +94,7 @@ def read_split(entry: Entry, pictures: Sequence[Picture], *, bare_is_empty: bool
     return Division(parts, (f"parts as {SPLIT_FILE} tells",))
 
 
-def split_of_folders(pictures: Sequence[Picture]) -> Division | None:
+def split_of_folders(pictures: Sequence[SourceImage]) -> Division | None:
     """Give the parts that the first folder of each name tells, such as train, val and test; None: it does not.
 
     Images without a label are left out of val and test.
@@ -102,7 +102,7 @@ def split_of_folders(pictures: Sequence[Picture]) -> Division | None:
     first = [_PARTS.get(picture.name.partition("/")[0].casefold()) for picture in pictures]
     if None in first or len({*first}) < 2:
         return None
-    parts: dict[str, Part] = {}
+    parts: dict[str, PartName] = {}
     num_left = 0
     for picture, part in zip(pictures, first, strict=True):
         assert part is not None, "checked above"
@@ -123,7 +123,7 @@ def _left_note(num_left: int) -> list[str]:
     return [f"{num_left} images without a label are left out, as they belong to val or test"] if num_left else []
 
 
-def groups_of(pictures: Sequence[Picture], pattern: str | None) -> dict[str, str]:
+def groups_of(pictures: Sequence[SourceImage], pattern: str | None) -> dict[str, str]:
     """Give the group of each image by its name; each for itself where there is no pattern.
 
     Args:
@@ -150,7 +150,7 @@ def groups_of(pictures: Sequence[Picture], pattern: str | None) -> dict[str, str
     return {name: match[whole] or "" for name, match in found.items() if match is not None}
 
 
-def draw(pictures: Sequence[Picture], options: PrepareOptions) -> Division:
+def draw(pictures: Sequence[SourceImage], options: PrepareOptions) -> Division:
     """Draw the parts: whole groups go to training, val or test, by ``options.seed``.
 
     Shares are of the images with a label. Test is drawn first, then val, then those of the rest that stay labelled;
@@ -184,13 +184,13 @@ def draw(pictures: Sequence[Picture], options: PrepareOptions) -> Division:
     if options.labelled_fraction < 1:
         target = max(1, round(options.labelled_fraction * sum(sizes[group] for group in rest)))
         kept = _take(rest, sizes, target) or kept
-    part_of: dict[str, Part] = {
+    part_of: dict[str, PartName] = {
         **dict.fromkeys(rest, "unlabelled"),
         **dict.fromkeys(kept, "labelled"),
         **dict.fromkeys(val, "val"),
         **dict.fromkeys(test, "test"),
     }
-    parts: dict[str, Part] = {}
+    parts: dict[str, PartName] = {}
     num_left = 0
     for picture in pictures:
         part = part_of.get(groups[picture.name], "unlabelled")

@@ -9,14 +9,14 @@ import numpy as np
 from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo
 
-Part = Literal["labelled", "unlabelled", "val", "test"]
+PartName = Literal["labelled", "unlabelled", "val", "test"]
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """Where an example goes: its part, and its name without ending."""
 
-    part: Part
+    part: PartName
     name: str
 
 
@@ -30,7 +30,7 @@ class Example:
         label: uint8, (H, W) ids, binary 0/1, or (H, W, K) of 0/1; 255 where there is no label. None: no label at all.
     """
 
-    place: Place
+    place: Destination
     image: np.ndarray
     label: np.ndarray | None
 
@@ -39,7 +39,7 @@ class Work(Protocol):
     """A piece of work as a value that any process can do; small, since there may be thousands."""
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[Destination, ...]:
         """What ``make`` gives, in this order."""
 
     def make(self) -> Iterator[Example]:
@@ -106,7 +106,7 @@ class Plan:
     task: Task
     classes: tuple[ClassInfo, ...]
     works: tuple[Work, ...]
-    sources: tuple[Place, ...]
+    sources: tuple[Destination, ...]
     profile: str = "generic"
     settings: dict[str, object] = field(default_factory=dict)
     counts: tuple[Count, ...] = ()

@@ -17,17 +17,17 @@ from incmask.exchange.prepare.describe import SourceLine, config_text, count_lin
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Origin, Plan
 from incmask.exchange.prepare.write import Verified, check_places, verify, write_plan
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.sources import SourceTree
 
 SPLIT_NAME, SOURCE_NAME = "split.csv", "SOURCE.md"
 
-Planner = Callable[[Source, PrepareOptions], Plan]
+Planner = Callable[[SourceTree, PrepareOptions], Plan]
 
 
 def _planner(name: str) -> Planner:
     """Give ``incmask.prepare.<name>.plan``, imported when it is called."""
 
-    def plan(source: Source, options: PrepareOptions) -> Plan:
+    def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         return importlib.import_module(f"incmask.exchange.prepare.{name}").plan(source, options)
 
     return plan
@@ -78,7 +78,7 @@ def prepare(
 
     Args:
         kind: a name of ``PREPARERS``.
-        src: the download: archives or unpacked folders, as for ``Source.open``.
+        src: the download: archives or unpacked folders, as for ``SourceTree.open``.
         dst: the data folder; made where it is not there.
         options: what a person may choose.
         progress: told of each image.
@@ -92,7 +92,7 @@ def prepare(
     dst = dst.absolute()
     _check_folder(src.absolute(), dst)
     progress.doing("reading the source")
-    source = Source.open(src)
+    source = SourceTree.open(src)
     plan = planner(source, options)
     check_places(plan, dst)
     _check_outside(source, dst)
@@ -152,7 +152,7 @@ def _check_folder(src: Path, dst: Path) -> None:
         raise fail(dst, "holds the results of another command", "name a new or an empty folder")
 
 
-def _check_outside(source: Source, dst: Path) -> None:
+def _check_outside(source: SourceTree, dst: Path) -> None:
     """Refuse a folder among the source's images; in the download's own folder it may lie."""
     inside = {folder for used in source.used for folder in used.unpacked} - {source.root}
     found = next((folder for folder in (dst.resolve(), *dst.resolve().parents) if folder in inside), None)
@@ -183,7 +183,7 @@ def _size(listed: list[Any] | None) -> str:
 
 
 def _finish(
-    plan: Plan, store: Store, verified: Verified, *, source: Source, choices: dict[str, Any], progress: Progress
+    plan: Plan, store: Store, verified: Verified, *, source: SourceTree, choices: dict[str, Any], progress: Progress
 ) -> None:
     """Write the texts that are not there, the source's last, which says that all is done."""
     there = verified.whole | verified.edited
@@ -204,7 +204,7 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name == "seed" or value != defaults[name]}
 
 
-def _source_lines(source: Source) -> Iterable[SourceLine]:
+def _source_lines(source: SourceTree) -> Iterable[SourceLine]:
     archives = sorted({path for used in source.used for path in used.archives})
     with ThreadPoolExecutor(num_cores()) as threads:
         for path, digest in zip(archives, threads.map(hash_file, archives), strict=True):

@@ -12,7 +12,7 @@ from incmask.base.errors import IncmaskError, fail
 from incmask.data.dataset import ClassInfo
 from incmask.exchange.prepare.crops import random_crops
 from incmask.exchange.prepare.images import (
-    Pair,
+    SourcePair,
     Wanted,
     by_stem,
     incomplete,
@@ -24,10 +24,10 @@ from incmask.exchange.prepare.images import (
     resize_label,
 )
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Example, Origin, Part, Place, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, PartName, Plan
 from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import Entry, entry_path
-from incmask.exchange.sources.sources import Source
+from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.sources import SourceTree
 
 SIZE = (256, 256)
 CROPS_PER_IMAGE = 2
@@ -74,15 +74,15 @@ class CropWork:
     """
 
     name: str
-    part: Part
-    pair: Pair
+    part: PartName
+    pair: SourcePair
     area: bool
     seed: int
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[Destination, ...]:
         """Give the places of the crops."""
-        return tuple(Place(self.part, f"{self.name}-{index}") for index in range(CROPS_PER_IMAGE))
+        return tuple(Destination(self.part, f"{self.name}-{index}") for index in range(CROPS_PER_IMAGE))
 
     def make(self) -> Iterator[Example]:
         """Make the crops.
@@ -111,7 +111,7 @@ def label_of(colours: np.ndarray) -> np.ndarray:
     return red << 2 | green << 1 | blue
 
 
-def fitted(label: np.ndarray, image: np.ndarray, pair: Pair) -> np.ndarray:
+def fitted(label: np.ndarray, image: np.ndarray, pair: SourcePair) -> np.ndarray:
     """Bring a label to the size of its image, to the nearest pixel.
 
     Raises:
@@ -125,13 +125,13 @@ def fitted(label: np.ndarray, image: np.ndarray, pair: Pair) -> np.ndarray:
     return resize_label(label, (height, width))
 
 
-def num_other_sizes(pairs: Iterable[Pair]) -> int:
+def num_other_sizes(pairs: Iterable[SourcePair]) -> int:
     """Count the masks that have another size than their image, from the files' heads; turned ones are the same."""
     sizes = ((_sides(pair.image), _sides(pair.mask)) for pair in pairs)
     return sum(None not in both and both[0] != both[1] for both in sizes)
 
 
-def _sides(entry: Entry) -> tuple[int, ...] | None:
+def _sides(entry: SourceFile) -> tuple[int, ...] | None:
     """Give the two sides of a picture, sorted; None where it is damaged, which is told when it is read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -141,7 +141,7 @@ def _sides(entry: Entry) -> tuple[int, ...] | None:
             return None
 
 
-def plan(source: Source, options: PrepareOptions) -> Plan:
+def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     """Plan the data folder: two random crops an image, 276 labelled, 2468 unlabelled, 306 for val and 220 for the test.
 
     Of the owner's images for training and validation a tenth is for validation, and a tenth of the others is
@@ -164,7 +164,7 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
             "train_val/images", f"holds {len(both)} images; 3 are the fewest that can be split", "download again"
         )
 
-    def work(part: Part, name: str) -> CropWork:
+    def work(part: PartName, name: str) -> CropWork:
         pair = test[name] if part == "test" else both[name]
         return CropWork(name, part, pair, area=not options.paper, seed=options.seed)
 
@@ -175,7 +175,7 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
         *(work("test", name) for name in test),
     )
 
-    def count(part: Part, paper: int) -> Count:
+    def count(part: PartName, paper: int) -> Count:
         num_images = sum(work.part == part for work in works)
         num_crops = num_images * CROPS_PER_IMAGE
         why = f"{num_images} images × {CROPS_PER_IMAGE} crops: the paper's table contradicts its procedure"
@@ -188,7 +188,7 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
         task="multiclass",
         classes=CLASSES,
         works=works,
-        sources=tuple(Place(work.part, work.name) for work in works),
+        sources=tuple(Destination(work.part, work.name) for work in works),
         profile="suim",
         settings={
             "size": list(SIZE),
@@ -221,6 +221,6 @@ def plan(source: Source, options: PrepareOptions) -> Plan:
     )
 
 
-def _direct(files: dict[str, Entry]) -> dict[str, Entry]:
+def _direct(files: dict[str, SourceFile]) -> dict[str, SourceFile]:
     """Leave out what lies in folders below: the owner's TEST/masks holds one for each class, with the same names."""
     return {name: entry for name, entry in files.items() if "/" not in name}

@@ -20,7 +20,7 @@ from incmask.base.progress import Progress, Report, ignore
 from incmask.base.store import MANIFEST, Store, hash_file
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.writers import path_inside, write_label
-from incmask.exchange.prepare.plan import Example, Place, Plan, Work
+from incmask.exchange.prepare.plan import Destination, Example, Plan, Work
 
 MAX_BYTES, WORKER_BYTES = 1 << 30, 320 << 20
 """Memory that all may take together, and a worker: some for its libraries, and 290 MiB for a photo of 30 million pixels
@@ -93,7 +93,7 @@ def check_places(plan: Plan, root: Path) -> None:
     Raises:
         IncmaskError: a name leads out, or two are the same, perhaps but for capitals, which some disks do not tell.
     """
-    known: dict[tuple[str, str], Place] = {}
+    known: dict[tuple[str, str], Destination] = {}
     for place in (place for work in plan.works for place in work.places):
         path_inside(root / place.part / "images", place.name)
         other = known.setdefault((place.part, unicodedata.normalize("NFC", place.name).casefold()), place)
@@ -210,7 +210,7 @@ def _in_chunks(works: Iterable[Work]) -> Iterator[tuple[Work, ...]]:
 def _is_done(plan: Plan, work: Work, verified: Verified) -> bool:
     """A mask is entered before its image; that it was not even begun says that the image has none."""
 
-    def masks(place: Place) -> Iterator[str]:
+    def masks(place: Destination) -> Iterator[str]:
         if plan.task != "multilabel":
             yield f"{place.part}/masks/{place.name}.png"
             return

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.images.decode import read_bytes
-from incmask.exchange.sources.entry import Entry
+from incmask.exchange.sources.entry import SourceFile
 
 UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".opdownload")
 """Endings of files that a browser is still downloading, or gave up."""
@@ -27,7 +27,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveMember:
     """A file in an archive.
 
     Attributes:
@@ -37,7 +37,7 @@ class Member:
     """
 
     names: tuple[str, ...]
-    entry: Entry
+    entry: SourceFile
     size_bytes: int
 
 
@@ -46,7 +46,7 @@ def is_archive(path: Path) -> bool:
     return path.suffix.casefold() in (".zip", *UNFINISHED) and path.is_file()
 
 
-def list_members(path: Path) -> Iterator[Member]:
+def list_members(path: Path) -> Iterator[ArchiveMember]:
     """List the files of an archive, without links.
 
     Raises:
@@ -74,7 +74,9 @@ def list_members(path: Path) -> Iterator[Member]:
             continue
         if info.flag_bits & 1:
             raise fail(path, "is encrypted", "unpack it with its password")
-        yield Member(tuple(name for name in names if name not in ("", ".")), Entry(path, info.filename), info.file_size)
+        yield ArchiveMember(
+            tuple(name for name in names if name not in ("", ".")), SourceFile(path, info.filename), info.file_size
+        )
 
 
 def _what_instead(path: Path) -> str:
@@ -87,7 +89,7 @@ def _what_instead(path: Path) -> str:
     return "is no zip archive"
 
 
-def read_entry(entry: Entry) -> bytes:
+def read_entry(entry: SourceFile) -> bytes:
     """Read a file of the source whole.
 
     Raises:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Entry:
+class SourceFile:
     """A file of the source.
 
     Attributes:
@@ -17,6 +17,6 @@ class Entry:
     member: str | None = None
 
 
-def entry_path(entry: Entry) -> Path:
+def entry_path(entry: SourceFile) -> Path:
     """Give the path by which messages name an entry; that of a member goes on inside its archive."""
     return entry.path / entry.member if entry.member else entry.path

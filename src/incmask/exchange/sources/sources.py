@@ -12,7 +12,7 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.store import MANIFEST, RUN
 from incmask.exchange.sources.archives import UNFINISHED, is_archive, list_members
 from incmask.exchange.sources.archives import read_entry as read_entry
-from incmask.exchange.sources.entry import Entry
+from incmask.exchange.sources.entry import SourceFile
 
 _SILENT = ("__macosx", "thumbs.db", "desktop.ini")
 
@@ -43,7 +43,7 @@ class _File:
     """A file, and the folders in which it is looked for: those above it, an archive's name, those in the archive."""
 
     parts: tuple[str, ...]
-    entry: Entry
+    entry: SourceFile
     size_bytes: int
 
 
@@ -56,8 +56,8 @@ class _Listing:
     refused: dict[Path, Problem] = field(default_factory=dict)
 
 
-class Source:
-    """The files below a folder, or of one archive; use ``Source.open``.
+class SourceTree:
+    """The files below a folder, or of one archive; use ``SourceTree.open``.
 
     Attributes:
         root: the folder or archive.
@@ -72,7 +72,7 @@ class Source:
         _list(root, self._found)
 
     @staticmethod
-    def open(root: Path) -> "Source":
+    def open(root: Path) -> "SourceTree":
         """List the files of a data set as it was downloaded; archives are listed, not unpacked.
 
         Args:
@@ -85,7 +85,7 @@ class Source:
         root = root.absolute()
         if not root.exists():
             raise fail(root, "is not there", "give the folder into which the data set was downloaded")
-        source = Source(root.resolve())
+        source = SourceTree(root.resolve())
         if not root.is_dir():
             if source._found.refused:
                 raise IncmaskError(tuple(source._found.refused.values()))
@@ -103,7 +103,7 @@ class Source:
         """The folders that were asked for and found, sorted."""
         return tuple(self._used[names] for names in sorted(self._used))
 
-    def folder(self, *names: str) -> dict[str, Entry] | None:
+    def folder(self, *names: str) -> dict[str, SourceFile] | None:
         """Find a folder by the end of its path, at any depth, and give the files below it.
 
         Where several match, the one with the most files is taken, unpacked rather than zipped. Archives that were
@@ -124,7 +124,7 @@ class Source:
         self._used[names] = _used("/".join(names) or ".", files)
         return entries
 
-    def require(self, *names: str, page: str, archive: str) -> dict[str, Entry]:
+    def require(self, *names: str, page: str, archive: str) -> dict[str, SourceFile]:
         """Find a folder as ``folder`` does, which must be there.
 
         Args:
@@ -214,7 +214,7 @@ def _list(root: Path, into: _Listing) -> None:
             if is_archive(path):
                 _list_archive(path, into)
             else:
-                into.files.append(_File(path.parts, Entry(path), path.stat().st_size))
+                into.files.append(_File(path.parts, SourceFile(path), path.stat().st_size))
 
 
 def _list_archive(path: Path, into: _Listing) -> None:

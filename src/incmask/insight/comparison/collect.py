@@ -13,8 +13,8 @@ from incmask.experiment.run import Outcome
 from incmask.experiment.scores import ScoreRow, image_scores_from_csv
 from incmask.experiment.setup import Setup
 from incmask.experiment.student import Student
-from incmask.insight.comparison.plan import Cell
-from incmask.insight.report.comparison_page.rows import ImageRow, ModelRow, RunRow, Variant
+from incmask.insight.comparison.plan import PlannedRun
+from incmask.insight.report.comparison_page.rows import ImageScoreRow, ModelRow, RunRow, Variant
 from incmask.insight.report.comparison_page.tables import ENSEMBLE
 from incmask.nets.costs import count_parameters, flops_an_image
 from incmask.nets.spec import Spec
@@ -35,10 +35,10 @@ class Collected:
 
     models: tuple[ModelRow, ...]
     run: RunRow
-    images: tuple[ImageRow, ...]
+    images: tuple[ImageScoreRow, ...]
 
 
-def collect(cell: Cell, outcome: Outcome) -> Collected:
+def collect(cell: PlannedRun, outcome: Outcome) -> Collected:
     """Read a finished run.
 
     The models that a recipe starts from are another recipe's and stand in its rows alone; their cost stands here, too.
@@ -106,13 +106,13 @@ def _model_rows(
     ]
 
 
-def _image_rows(variant: Variant, own: Sequence[tuple[int, Stage]], root: Path) -> list[ImageRow]:
+def _image_rows(variant: Variant, own: Sequence[tuple[int, Stage]], root: Path) -> list[ImageScoreRow]:
     path = root / IMAGE_SCORES
     if not path.exists():
         return []
     found = image_scores_from_csv(path.read_text(encoding="utf-8"))
     return [
-        ImageRow(**asdict(variant), generation=generation, name=name, score=score)
+        ImageScoreRow(**asdict(variant), generation=generation, name=name, score=score)
         for generation, stage in own
         for name, score in zip(found.names, found.scores[f"{stage.name}/{stage.students[0].number}"], strict=True)
     ]

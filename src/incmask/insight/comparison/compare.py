@@ -19,18 +19,18 @@ from incmask.experiment.run import Outcome, build_stacks, environment, num_worke
 from incmask.experiment.setup import folds_of, stage_name
 from incmask.experiment.workload import planned_work
 from incmask.insight.comparison.collect import Collected, collect
-from incmask.insight.comparison.plan import ALL, Cell, plan, recipes_of
+from incmask.insight.comparison.plan import ALL, PlannedRun, plan, recipes_of
 from incmask.insight.comparison.pseudo import PseudoFacts, PseudoJob, compare_with_truth
 from incmask.insight.report.comparison_page import rows
-from incmask.insight.report.comparison_page.rows import FrequencyRow, ImageRow, ModelRow, PseudoRow, RunRow
+from incmask.insight.report.comparison_page.rows import FrequencyRow, ImageScoreRow, ModelRow, PseudoRow, RunRow
 from incmask.method.recipes import RECIPES
 
 
 @dataclass(frozen=True)
-class Finished:
+class ComparedRun:
     """A run of a comparison that is done."""
 
-    cell: Cell
+    cell: PlannedRun
     outcome: Outcome
 
 
@@ -51,10 +51,10 @@ class Comparison:
 
     root: Path
     data_name: str
-    runs: tuple[Finished, ...]
+    runs: tuple[ComparedRun, ...]
     models: tuple[ModelRow, ...]
     totals: tuple[RunRow, ...]
-    images: tuple[ImageRow, ...]
+    images: tuple[ImageScoreRow, ...]
     pseudo: tuple[PseudoRow, ...]
     frequencies: tuple[FrequencyRow, ...]
     chosen: Resolved
@@ -133,7 +133,7 @@ def compare(
                 stacks_from=out,
                 deliver=False,
             )
-            finished.append(Finished(cell, outcome))
+            finished.append(ComparedRun(cell, outcome))
             collected.append(collect(cell, outcome))
             if has_truth:
                 facts += _against_truth(finished[-1], stacks["unlabelled"], pool)
@@ -187,7 +187,7 @@ def _num_full(chosen: Resolved) -> int:
     return len(folds[0].training) + len(names(dataset.unlabelled))
 
 
-def _work(cell: Cell, stacks: Mapping[str, Stack]) -> float:
+def _work(cell: PlannedRun, stacks: Mapping[str, Stack]) -> float:
     chosen = cell.chosen
     return planned_work(
         chosen.recipe,
@@ -198,7 +198,7 @@ def _work(cell: Cell, stacks: Mapping[str, Stack]) -> float:
     )
 
 
-def _title(cell: Cell, *, number: int, of: int) -> str:
+def _title(cell: PlannedRun, *, number: int, of: int) -> str:
     variant = cell.variant
     setting = f" ({variant.setting})" if variant.setting else ""
     budget = " at equal steps" if variant.budget == rows.EQUAL else ""
@@ -206,7 +206,7 @@ def _title(cell: Cell, *, number: int, of: int) -> str:
     return f"run {number} of {of}: {variant.recipe}{setting}{budget}, repeat {variant.repeat}: {title}"
 
 
-def _against_truth(run: Finished, unlabelled: Stack, pool: LocalPool) -> list[PseudoFacts]:
+def _against_truth(run: ComparedRun, unlabelled: Stack, pool: LocalPool) -> list[PseudoFacts]:
     chosen = run.cell.chosen
     if chosen.recipe.labeller is None:
         return []

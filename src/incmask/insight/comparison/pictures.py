@@ -8,19 +8,19 @@ from incmask.experiment.paths import EVALNETS as EVALNETS
 from incmask.experiment.paths import INDEX, PSEUDO, RATINGS
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.setup import stage_name
-from incmask.insight.comparison.compare import Comparison, Finished
+from incmask.insight.comparison.compare import ComparedRun, Comparison
 from incmask.insight.report.comparison_page import figures
 from incmask.insight.report.comparison_page.page import Group
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN
 from incmask.insight.report.comparison_page.sheets import (
+    PictureSheet,
     PseudoSource,
-    Sheet,
     choose_images,
     masks_against_votes,
     over_generations,
     truth_against_pseudo,
 )
-from incmask.insight.report.picture import Picture
+from incmask.insight.report.picture import Drawing
 
 _SHEET_IMAGES = 4
 _BEST_WITH_PSEUDO_LABELS = ("im++", "aim++", "im+", "aim+", "im", "me")
@@ -91,12 +91,12 @@ def figure_groups(comparison: Comparison) -> list[Group]:
     ]
 
 
-def picture_sheets(comparison: Comparison) -> list[Sheet]:
+def picture_sheets(comparison: Comparison) -> list[PictureSheet]:
     """Draw what students of the first repeat saw (figures 7, 11 and 12)."""
-    first: dict[str, Finished] = {}
+    first: dict[str, ComparedRun] = {}
     for run in comparison.runs:
         first.setdefault(run.cell.variant.recipe, run)
-    sheets: list[Sheet | None] = []
+    sheets: list[PictureSheet | None] = []
     if "im" in first:
         rows = _spread(first["im"])
         if "me" in first:
@@ -113,13 +113,13 @@ def picture_sheets(comparison: Comparison) -> list[Sheet]:
     return [sheet for sheet in sheets if sheet]
 
 
-def _spread(run: Finished) -> tuple[int, ...]:
+def _spread(run: ComparedRun) -> tuple[int, ...]:
     """A few images over all sizes of masks in the first generation."""
     known = read_pseudo_labels(run.outcome.root / stage_name(1) / PSEUDO / INDEX)
     return choose_images(known.inconsistent_fraction, num=_SHEET_IMAGES)
 
 
-def _source(comparison: Comparison, run: Finished) -> PseudoSource:
+def _source(comparison: Comparison, run: ComparedRun) -> PseudoSource:
     dataset = run.cell.chosen.dataset
     stack = comparison.root / "stacks" / "unlabelled"
     truth = stack / "labels.npy"
@@ -136,7 +136,7 @@ def _source(comparison: Comparison, run: Finished) -> PseudoSource:
     )
 
 
-def _ratings(runs: Sequence[Finished]) -> list[Picture | None]:
+def _ratings(runs: Sequence[ComparedRun]) -> list[Drawing | None]:
     pictures = []
     for run in runs:
         variant, judges = run.cell.variant, run.outcome.trained.judges
@@ -164,6 +164,6 @@ def _read_ratings(path: Path) -> list[tuple[float, float]]:
         return [(float(row["predicted"]), float(row["true"])) for row in csv.DictReader(handle)]
 
 
-def _distinct(pictures: Sequence[Picture]) -> list[Picture]:
+def _distinct(pictures: Sequence[Drawing]) -> list[Drawing]:
     """Each name once: names become ids."""
     return list({picture.name: picture for picture in pictures}.values())

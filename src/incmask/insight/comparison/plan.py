@@ -19,7 +19,7 @@ _OF_BUDGET = ("steps_per_epoch", "batch_size")
 
 
 @dataclass(frozen=True)
-class Cell:
+class PlannedRun:
     """One run of a comparison.
 
     Attributes:
@@ -66,7 +66,7 @@ def plan(
     num_repeats: int,
     grid: Mapping[str, Sequence[object]],
     equal_steps: int | None,
-) -> list[Cell]:
+) -> list[PlannedRun]:
     """List the runs, each after those that it takes base models from.
 
     Args:
@@ -90,7 +90,7 @@ def plan(
     budgets: list[tuple[str, dict[str, object]]] = [(OWN, {})]
     if equal_steps:
         budgets.append((EQUAL, {"steps_per_epoch": equal_steps}))
-    cells: dict[tuple[str, int, str], Cell] = {}
+    cells: dict[tuple[str, int, str], PlannedRun] = {}
     for (budget, steps), repeat in itertools.product(budgets, range(1, num_repeats + 1)):
         for name in recipes:
             recipe = RECIPES[name]
@@ -102,7 +102,7 @@ def plan(
                 settings = resolve_again(chosen.settings, changes, where="--set")
                 check_recipe(settings, chosen.dataset, recipe, name=name)
                 setting = _name(swept)
-                cells[name, repeat, f"{budget} {setting}"] = Cell(
+                cells[name, repeat, f"{budget} {setting}"] = PlannedRun(
                     variant=Variant(name, setting, budget, repeat),
                     chosen=replace(chosen, recipe=recipe, settings=settings, names={**chosen.names, "recipe": name}),
                     folder=_folder(budget, repeat, name, setting),

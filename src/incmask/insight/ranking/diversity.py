@@ -170,14 +170,14 @@ def _squares(first: Floats, second: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Nearest:
+class NearestReference:
     """The nearest reference of each of N points: which, and how far it is; (N,)."""
 
     index: NDArray[np.int64]
     distance: NDArray[np.float64]
 
 
-def nearest_of(points: Floats, references: Floats, *, leave_self_out: bool = False) -> Nearest:
+def nearest_of(points: Floats, references: Floats, *, leave_self_out: bool = False) -> NearestReference:
     """Find the nearest reference of each point.
 
     Args:
@@ -185,7 +185,7 @@ def nearest_of(points: Floats, references: Floats, *, leave_self_out: bool = Fal
         references: (M, D), M >= 1.
         leave_self_out: both are the same things, and none is its own nearest; of a single one the distance is inf.
     """
-    nearest = Nearest(np.zeros(len(points), np.int64), np.full(len(points), np.inf))
+    nearest = NearestReference(np.zeros(len(points), np.int64), np.full(len(points), np.inf))
     # One by one: a table of all distances may not fit into memory.
     for index, reference in enumerate(references):
         to_it = distances(points, reference)

@@ -14,7 +14,7 @@ from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.tiles import Window, cut, scale_label
-from incmask.experiment.record import Judging, StackImage, Votes, read_votes
+from incmask.experiment.record import RatingNetworks, StackImage, Votes, read_votes
 from incmask.insight.ranking.features import RegionMeans, bottleneck, row_chunks
 from incmask.method.channels import num_outputs
 from incmask.method.quality import quality
@@ -44,7 +44,7 @@ class MeasureJob:
     crop_px: int | None
     member: Path
     run: Path | None
-    judging: Judging | None
+    judging: RatingNetworks | None
     task: Task
     classes: tuple[ClassInfo, ...]
     settings: Settings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from incmask.insight.ranking.rank import Ranking
 from incmask.insight.ranking.simulate import ENTROPY, RANDOM, RANKED, START, Simulation
 from incmask.insight.report.comparison_page.style import cycle_style
-from incmask.insight.report.picture import Picture, new_figure, to_picture
+from incmask.insight.report.picture import Drawing, new_figure, to_picture
 from incmask.insight.report.statistics import Summary, summarise
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def simulation_as_dict(simulation: Simulation) -> dict[str, Any]:
     }
 
 
-def simulation_picture(simulation: Simulation) -> Picture:
+def simulation_picture(simulation: Simulation) -> Drawing:
     """Draw the scores of all seeds by order, with their means.
 
     Raises:

@@ -17,7 +17,7 @@ from incmask.experiment.record import FinishedRun, StackImage, open_run
 from incmask.insight.ranking.diversity import LABELLED, greedy_order, nearest_of
 from incmask.insight.ranking.features import standardise
 from incmask.insight.ranking.measure import Measured, MeasureJob, join_measured, measure
-from incmask.insight.ranking.reasons import Facts, reason
+from incmask.insight.ranking.reasons import ImageFacts, reason
 from incmask.insight.ranking.regions import check_crop, spread
 from incmask.insight.ranking.scores import disputed_share, expected_error, smoothed_share, worth
 from incmask.nets.forward import CHUNK
@@ -241,7 +241,7 @@ def _order(
     rows = []
     for place, index in enumerate(chosen.order.tolist()):
         like = int(chosen.nearest[place])
-        facts = Facts(
+        facts = ImageFacts(
             disputed_px=int(disputed.disputed_px[index]) if votes else None,
             object_px=int(disputed.object_px[index]),
             disputed_by_class=tuple(disputed.by_class[index].tolist()),

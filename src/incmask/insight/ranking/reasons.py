@@ -10,7 +10,7 @@ ALIKE = 0.2
 
 
 @dataclass(frozen=True)
-class Facts:
+class ImageFacts:
     """What is known of an image or crop.
 
     Attributes:
@@ -36,7 +36,7 @@ class Facts:
     num_alike: int = 0
 
 
-def reason(facts: Facts, *, task: Task, class_names: Sequence[str]) -> str:
+def reason(facts: ImageFacts, *, task: Task, class_names: Sequence[str]) -> str:
     """Say it in a line, such as "42 % of the predicted lesion is disputed; unlike anything labelled"."""
     parts = []
     if facts.disputed_px is not None:
@@ -63,7 +63,7 @@ def percent(share: float) -> str:
     return f"{100 if share >= 1 else min(99, round(100 * share))} %"
 
 
-def _of_dispute(facts: Facts, disputed_px: int, *, task: Task, class_names: Sequence[str]) -> str:
+def _of_dispute(facts: ImageFacts, disputed_px: int, *, task: Task, class_names: Sequence[str]) -> str:
     if facts.object_px == 0:
         return "nothing is found, and the models agree"
     if disputed_px == 0:

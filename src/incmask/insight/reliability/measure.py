@@ -15,14 +15,14 @@ from incmask.experiment.record import FinishedRun, open_run
 from incmask.insight.reliability.counting import ALL, HeldOutJob, by_image, join, scopes, tally
 from incmask.insight.reliability.rows import (
     ErrorRow,
-    ImageRow,
+    ImageReliability,
     Reliability,
     error_rows,
     errors_csv,
     image_rows,
     images_csv,
 )
-from incmask.insight.report.picture import Picture
+from incmask.insight.report.picture import Drawing
 from incmask.insight.report.plots_reliability import ErrorCurve, SplitPanel, reliability_picture
 from incmask.insight.report.statistics import correlation
 from incmask.nets.forward import CHUNK
@@ -42,7 +42,7 @@ def measure_reliability(run: FinishedRun, pool: LocalPool, report: Report = igno
         report: called with numbers of images.
     """
     errors: list[ErrorRow] = []
-    images: list[ImageRow] = []
+    images: list[ImageReliability] = []
     class_names = [each.name for each in run.about.classes]
     held_out = _held_out(run)
     for part in held_out:
@@ -96,7 +96,7 @@ def write_reliability(root: Path, *, num_workers: int = 0, progress: Progress | 
     return found
 
 
-def draw(found: Reliability, *, task: Task) -> Picture | None:
+def draw(found: Reliability, *, task: Task) -> Drawing | None:
     """Draw error against disagreement by pixel, and the true score against the disputed share by image.
 
     Raises:

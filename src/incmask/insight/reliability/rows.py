@@ -45,7 +45,7 @@ class ErrorRow:
 
 
 @dataclass(frozen=True)
-class ImageRow:
+class ImageReliability:
     """An image's disagreement and what its mask is worth.
 
     Attributes:
@@ -74,7 +74,7 @@ class Reliability:
     """
 
     errors: tuple[ErrorRow, ...]
-    images: tuple[ImageRow, ...]
+    images: tuple[ImageReliability, ...]
     notes: tuple[str, ...] = ()
 
     def correlations(self) -> dict[str, dict[str, Correlation]]:
@@ -154,7 +154,7 @@ def error_rows(split: str, names: Sequence[str], total: NDArray[np.int64], wrong
     return rows
 
 
-def image_rows(split: str, names: Sequence[str], found: Tally, *, task: Task, empty: float) -> list[ImageRow]:
+def image_rows(split: str, names: Sequence[str], found: Tally, *, task: Task, empty: float) -> list[ImageReliability]:
     """Give a row an image.
 
     Args:
@@ -168,7 +168,7 @@ def image_rows(split: str, names: Sequence[str], found: Tally, *, task: Task, em
     pixels, disputed = found.total[:, 0].sum(1), found.total[:, 0, 1:].sum(1)
     fractions, shares = disputed / np.maximum(pixels, 1), disputed / np.maximum(found.object_px, 1)
     return [
-        ImageRow(split, name, float(score), float(fraction), float(share))
+        ImageReliability(split, name, float(score), float(fraction), float(share))
         for name, score, fraction, share in zip(names, scores, fractions, shares, strict=True)
     ]
 
@@ -180,9 +180,9 @@ def errors_csv(rows: Sequence[ErrorRow]) -> str:
     return csv_text(header, [[_cell(getattr(row, name)) for name in names] for row in rows])
 
 
-def images_csv(rows: Sequence[ImageRow]) -> str:
+def images_csv(rows: Sequence[ImageReliability]) -> str:
     """Write ``image_reliability.csv``."""
-    names = [each.name for each in fields(ImageRow)]
+    names = [each.name for each in fields(ImageReliability)]
     return csv_text(names, [[_cell(getattr(row, name)) for name in names] for row in rows])
 
 
@@ -205,11 +205,11 @@ def read_errors(path: Path) -> list[ErrorRow]:
         ]
 
 
-def read_images(path: Path) -> list[ImageRow]:
+def read_images(path: Path) -> list[ImageReliability]:
     """Read ``image_reliability.csv``."""
     with open(path, newline="", encoding="utf-8") as handle:
         return [
-            ImageRow(
+            ImageReliability(
                 split=line["split"],
                 name=line["name"],
                 score=float(line["score"]),

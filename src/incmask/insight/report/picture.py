@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Drawing:
     """A figure.
 
     Attributes:
@@ -55,7 +55,7 @@ _INK = "#010203"
 """Stands for the colour of the text around a figure, until it is written."""
 
 
-def to_picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str, themed: bool = False) -> Picture:
+def to_picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str, themed: bool = False) -> Drawing:
     """Draw a figure and write it as SVG, the same for the same data whatever a user's matplotlib settings are.
 
     Args:
@@ -93,4 +93,4 @@ def to_picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str,
     svg = svg.replace("<svg ", f'<svg role="img" aria-label={quoteattr(alt)} ', 1)
     svg = svg.replace(_INK, "currentColor")
     svg = svg.replace('<g id="', f'<g id="{name}-')  # nothing refers to groups; pages want ids once
-    return Picture(name, title, alt, svg)
+    return Drawing(name, title, alt, svg)

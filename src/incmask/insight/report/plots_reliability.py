@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from incmask.insight.report.comparison_page.style import Style, cycle_style
-from incmask.insight.report.picture import Picture, new_figure, to_picture
+from incmask.insight.report.picture import Drawing, new_figure, to_picture
 from incmask.insight.report.statistics import Correlation
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class SplitPanel:
     correlation: Correlation
 
 
-def reliability_picture(panels: Sequence[SplitPanel], *, score_name: str) -> Picture:
+def reliability_picture(panels: Sequence[SplitPanel], *, score_name: str) -> Drawing:
     """Draw a line of two panels for each split, one or more: by pixel and by image.
 
     Args:

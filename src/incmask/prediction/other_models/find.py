@@ -17,7 +17,7 @@ _LIST_AT_MOST = 5
 
 
 @dataclass(frozen=True)
-class Member:
+class MemberPredictions:
     """The predictions of one model.
 
     Attributes:
@@ -30,7 +30,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundMembers:
     """What belongs together.
 
     Attributes:
@@ -41,12 +41,12 @@ class Found:
     """
 
     names: tuple[str, ...]
-    members: tuple[Member, ...]
+    members: tuple[MemberPredictions, ...]
     images: Mapping[str, Path] | None = None
     notes: tuple[str, ...] = ()
 
 
-def find_predictions(folders: Sequence[Path], *, out: Path, images: Path | None, task: Task | None) -> Found:
+def find_predictions(folders: Sequence[Path], *, out: Path, images: Path | None, task: Task | None) -> FoundMembers:
     """Match the files of all folders by their names.
 
     Args:
@@ -70,7 +70,7 @@ def find_predictions(folders: Sequence[Path], *, out: Path, images: Path | None,
         _raise([problem for folder, each in zip(folders, files, strict=True) for problem in _bare(folder, each)])
     else:
         files = [{"": listing} for listing in listings]
-    members = tuple(Member(folder, each) for folder, each in zip(folders, files, strict=True))
+    members = tuple(MemberPredictions(folder, each) for folder, each in zip(folders, files, strict=True))
     names = tuple(sorted({name for each in files for below in each.values() for name in below}))
     problems = [*_missing_classes(members), *_missing_predictions(members, names)]
     notes = _absent_notes(members)
@@ -81,7 +81,7 @@ def find_predictions(folders: Sequence[Path], *, out: Path, images: Path | None,
         elif num_more := len(pictures) - len(names):
             notes.append(f"{images}: {num_more} images without predictions are left alone")
     _raise(problems)
-    return Found(names, members, pictures, tuple(notes))
+    return FoundMembers(names, members, pictures, tuple(notes))
 
 
 def _check_folders(folders: Sequence[Path], *, out: Path, images: Path | None) -> None:
@@ -155,7 +155,7 @@ def _bare(folder: Path, files: Mapping[str, Mapping[str, Path]]) -> list[Problem
     return [Problem(str(folder), what, "arrange them as <class>/<name>.png, or take them out")] if bare else []
 
 
-def _missing_classes(members: Sequence[Member]) -> list[Problem]:
+def _missing_classes(members: Sequence[MemberPredictions]) -> list[Problem]:
     everything = {name for member in members for name in member.files}
     return [
         Problem(
@@ -168,7 +168,7 @@ def _missing_classes(members: Sequence[Member]) -> list[Problem]:
     ]
 
 
-def _missing_predictions(members: Sequence[Member], names: Sequence[str]) -> list[Problem]:
+def _missing_predictions(members: Sequence[MemberPredictions], names: Sequence[str]) -> list[Problem]:
     problems: list[Problem] = []
     for member in members:
         have = {name for below in member.files.values() for name in below}
@@ -179,7 +179,7 @@ def _missing_predictions(members: Sequence[Member], names: Sequence[str]) -> lis
     return problems
 
 
-def _absent_notes(members: Sequence[Member]) -> list[str]:
+def _absent_notes(members: Sequence[MemberPredictions]) -> list[str]:
     """Models may leave out the file of a class that they did not find."""
     notes: list[str] = []
     for member in members:

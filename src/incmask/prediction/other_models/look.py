@@ -11,7 +11,7 @@ from incmask.base.progress import Progress
 from incmask.base.threads import side_by_side
 from incmask.data.images.masks import MaskFacts
 from incmask.data.images.readers import ImageFacts, image_facts
-from incmask.prediction.other_models.find import Found
+from incmask.prediction.other_models.find import FoundMembers
 from incmask.prediction.other_models.read import prediction_facts
 
 _MAX_THREADS = 8
@@ -42,7 +42,7 @@ def in_threads(function: Callable[[Given], Result], items: Sequence[Given], prog
     return results
 
 
-def look_through(found: Found, *, threshold: float | None, progress: Progress) -> Looked:
+def look_through(found: FoundMembers, *, threshold: float | None, progress: Progress) -> Looked:
     """Count the values of all labels, and compare the sizes of all files of an image.
 
     Raises:

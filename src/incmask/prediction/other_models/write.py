@@ -21,8 +21,8 @@ from incmask.method.agreement import agreement, disagreement
 from incmask.method.blocking import block_image, block_label
 from incmask.method.morphology import check_side
 from incmask.prediction.files import MaskShares, shares_csv
-from incmask.prediction.layers import LayersWriter, Pictures, RowsOfLayers
-from incmask.prediction.other_models.find import Found, find_predictions
+from incmask.prediction.layers import ExtraOutputs, LayersWriter, RowsOfLayers
+from incmask.prediction.other_models.find import FoundMembers, find_predictions
 from incmask.prediction.other_models.look import in_threads, look_through
 from incmask.prediction.other_models.meaning import Meaning, find_meaning
 from incmask.prediction.other_models.read import read_ids
@@ -114,7 +114,7 @@ def write_masks(
 @dataclass(frozen=True)
 class _Work:
     out: Path
-    found: Found
+    found: FoundMembers
     meaning: Meaning
     classes: tuple[ClassInfo, ...]
     options: MaskOptions
@@ -130,7 +130,7 @@ class _Work:
         label = block_label(label + (task == "multiclass"), inconsistent, task=task)
         nothing = np.zeros(0, np.uint8)
         rows = RowsOfLayers(nothing, label, inconsistent, disagreement(votes, task=task), nothing)
-        with LayersWriter(self.out, name, size, task=task, classes=self.classes, pictures=Pictures()) as writer:
+        with LayersWriter(self.out, name, size, task=task, classes=self.classes, pictures=ExtraOutputs()) as writer:
             writer.add(rows)
             layers = writer.finish()
         if self.found.images is not None:
@@ -193,7 +193,7 @@ def _check_record(out: Path, record: Mapping[str, Any]) -> None:
 
 
 def _record(
-    found: Found,
+    found: FoundMembers,
     meaning: Meaning,
     *,
     images: Path | None,

@@ -12,12 +12,12 @@ from torch import Tensor
 from incmask.base.config import Settings
 from incmask.base.device import free_bytes, resolve_device
 from incmask.method.mixture import PLAIN, TrainingSet
-from incmask.training.batches import Batch, Batches, Order, Place
+from incmask.training.batches import Batch, Batches, BatchOrder, DrawnExample
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.augment import BatchChange, Change, batch_change, draw_change, upload
 from incmask.training.on_gpu.pairs import bytes_of_pairs, pairs_on
 from incmask.training.on_gpu.stacks import (
-    Examples,
+    DeviceExamples,
     bytes_held,
     bytes_to_finish,
     bytes_to_upload,
@@ -27,7 +27,7 @@ from incmask.training.on_gpu.stacks import (
     rows_in_stacks,
     stacks_on,
 )
-from incmask.training.rating import Judging, JudgingLessons
+from incmask.training.rating import JudgingLessons, RatingObjective
 from incmask.training.rating_batches import PairBatch, PairBatches
 from incmask.training.segmentation import Segmentation, SegmentationLessons
 
@@ -41,7 +41,7 @@ _STEPS_AN_UPLOAD = 32
 
 _NO_CHANGE = Change()
 
-_FIRST_PLACE = Place(0, 0)
+_FIRST_PLACE = DrawnExample(0, 0)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class JudgingOnDevice:
         objective: what is learnt.
     """
 
-    objective: Judging
+    objective: RatingObjective
 
     def open(self, settings: Settings, *, seed: int) -> JudgingLessons:
         """Bring the pairs to the device of the settings, unless they are there."""
@@ -93,7 +93,7 @@ def on_device(job: FitJob) -> FitJob:
     """The same training, with its images on the device where that is known how to do."""
     if isinstance(job.objective, Segmentation):
         return replace(job, objective=OnDevice(job.objective))
-    return replace(job, objective=JudgingOnDevice(job.objective)) if isinstance(job.objective, Judging) else job
+    return replace(job, objective=JudgingOnDevice(job.objective)) if isinstance(job.objective, RatingObjective) else job
 
 
 class _BatchesFor(Batches):
@@ -105,7 +105,7 @@ class _BatchesFor(Batches):
         device: where.
     """
 
-    def __init__(self, training_set: TrainingSet, *, order: Order, redraw: bool, seed: int, device: torch.device):
+    def __init__(self, training_set: TrainingSet, *, order: BatchOrder, redraw: bool, seed: int, device: torch.device):
         super().__init__(
             training_set,
             batch_size=order.batch_size,
@@ -124,10 +124,10 @@ class DeviceBatches(_BatchesFor):
     the same, and there is room, all are finished before the first step; else each batch is augmented by itself.
     """
 
-    def __init__(self, training_set: TrainingSet, *, order: Order, redraw: bool, seed: int, device: torch.device):
+    def __init__(self, training_set: TrainingSet, *, order: BatchOrder, redraw: bool, seed: int, device: torch.device):
         super().__init__(training_set, order=order, redraw=redraw, seed=seed, device=device)
         self._size: tuple[int, int] = self._images[0].shape[1], self._images[0].shape[2]
-        self._examples: Examples | None = None
+        self._examples: DeviceExamples | None = None
         if _are_fixed(training_set, redraw=redraw):
             rows, self._places = distinct_rows(training_set)
             if _has_room(bytes_to_finish(training_set, rows, device), device):
@@ -156,7 +156,7 @@ class DeviceBatches(_BatchesFor):
         changes = [self._change(row, place) for row, place in zip(self._set.rows[examples], places, strict=True)]
         return batch_change(changes, self._places[examples], self._size)
 
-    def _change(self, row: np.ndarray, place: Place = _FIRST_PLACE) -> Change:
+    def _change(self, row: np.ndarray, place: DrawnExample = _FIRST_PLACE) -> Change:
         if row["strength"] == PLAIN:
             return _NO_CHANGE
         return draw_change(self._set.strengths[row["strength"]], self._size, self._generator(row, place))
@@ -165,7 +165,7 @@ class DeviceBatches(_BatchesFor):
 class PrefetchedBatches(_BatchesFor):
     """Draws batches on the CPU, each a step ahead in a thread of its own, and copies them to the device meanwhile."""
 
-    def __init__(self, training_set: TrainingSet, *, order: Order, redraw: bool, seed: int, device: torch.device):
+    def __init__(self, training_set: TrainingSet, *, order: BatchOrder, redraw: bool, seed: int, device: torch.device):
         super().__init__(training_set, order=order, redraw=redraw, seed=seed, device=device)
         self._ahead: _Ahead[Batch] = _Ahead()
 
@@ -205,7 +205,7 @@ class PrefetchedPairs:
 class _RowsOfSteps:
     """Which rows on a device make the batches of an order, brought there for many steps at once."""
 
-    def __init__(self, order: Order, places: np.ndarray, device: torch.device):
+    def __init__(self, order: BatchOrder, places: np.ndarray, device: torch.device):
         self._order, self._places, self._device = order, places, device
         self._uploaded: tuple[int, Tensor] | None = None
 

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from incmask.training.batches import Place
+from incmask.training.batches import DrawnExample
 from incmask.training.rating_batches import PairBatch, PairBatches
 
 _PAIRS_AT_ONCE = 16
@@ -53,13 +53,13 @@ def bytes_of_pairs(batches: PairBatches, device: torch.device) -> int:
     """Bytes that ``pairs_on`` takes."""
     if _key(batches, device) in pairs_held:
         return 0
-    return len(batches) * sum(tensor.nbytes for tensor in batches.of([Place(0, 0)]).tensors)
+    return len(batches) * sum(tensor.nbytes for tensor in batches.of([DrawnExample(0, 0)]).tensors)
 
 
 def _parts(batches: PairBatches) -> Iterable[tuple[int, PairBatch]]:
     for first in range(0, len(batches), _PAIRS_AT_ONCE):
         examples = range(first, min(first + _PAIRS_AT_ONCE, len(batches)))
-        yield first, batches.of([Place(0, example) for example in examples])
+        yield first, batches.of([DrawnExample(0, example) for example in examples])
 
 
 def _key(batches: PairBatches, device: torch.device) -> Hashable:

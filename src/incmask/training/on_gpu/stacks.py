@@ -11,7 +11,7 @@ from torch import Tensor
 
 from incmask.base.config import IGNORED, Task
 from incmask.base.npy_rows import Rows
-from incmask.method.mixture import PLAIN, ROW, Source, TrainingSet
+from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks
 from incmask.method.recipes import Blocking
 from incmask.nets.forward import as_floats
 from incmask.training.batches import Batch
@@ -32,7 +32,7 @@ class Stacks:
         has_ignored: whether some pixels have no label.
     """
 
-    def __init__(self, sources: Sequence[Source], device: torch.device):
+    def __init__(self, sources: Sequence[TrainingStacks], device: torch.device):
         self.images = _load([Rows(source.images) for source in sources], device)
         self.labels = _load([Rows(source.labels) for source in sources], device)
         self.inconsistent: Tensor | None = None
@@ -59,7 +59,7 @@ class Stacks:
 
 
 @dataclass(frozen=True)
-class Examples:
+class DeviceExamples:
     """Examples to which all has been done, as bytes on a device.
 
     Attributes:
@@ -81,10 +81,10 @@ class Examples:
         """Image, target and, where there is one, weight."""
         return [self.image, self.target, *([] if self.weight is None else [self.weight])]
 
-    def rows(self, index: Tensor) -> "Examples":
+    def rows(self, index: Tensor) -> "DeviceExamples":
         """Some of them, by number."""
         image, target, *weights = (tensor.index_select(0, index) for tensor in self.tensors)
-        return Examples(image, target, weights[0] if weights else None, self.task)
+        return DeviceExamples(image, target, weights[0] if weights else None, self.task)
 
     def batch(self) -> Batch:
         """All of them."""
@@ -96,11 +96,11 @@ class Examples:
 
 
 _stacks: WeakValueDictionary[Hashable, Stacks] = WeakValueDictionary()
-_examples: WeakValueDictionary[Hashable, Examples] = WeakValueDictionary()
+_examples: WeakValueDictionary[Hashable, DeviceExamples] = WeakValueDictionary()
 """Those in use: students of a generation share theirs, and what no student needs any more makes room."""
 
 
-def stacks_on(sources: tuple[Source, ...], device: torch.device) -> Stacks:
+def stacks_on(sources: tuple[TrainingStacks, ...], device: torch.device) -> Stacks:
     """Bring stacks to a device, unless they are there."""
     key = _key(sources, device)
     stacks = _stacks.get(key)
@@ -111,7 +111,7 @@ def stacks_on(sources: tuple[Source, ...], device: torch.device) -> Stacks:
 
 def examples_on(
     training_set: TrainingSet, rows: np.ndarray, device: torch.device, *, change_of: Callable[[np.ndarray], Change]
-) -> Examples:
+) -> DeviceExamples:
     """Finish examples on a device, unless they are there.
 
     Args:
@@ -145,7 +145,7 @@ def distinct_rows(training_set: TrainingSet) -> tuple[np.ndarray, np.ndarray]:
     return every, rows_in_stacks(training_set.sources, rows)
 
 
-def rows_in_stacks(sources: Sequence[Source], rows: np.ndarray) -> np.ndarray:
+def rows_in_stacks(sources: Sequence[TrainingStacks], rows: np.ndarray) -> np.ndarray:
     """Find where rows of a training set are in its ``Stacks``."""
     firsts = np.array([0, *accumulate(_lengths(sources))])
     return firsts[rows["source"]] + rows["index"]
@@ -170,7 +170,7 @@ def bytes_to_finish(training_set: TrainingSet, rows: np.ndarray, device: torch.d
 
 def bytes_held(device: torch.device) -> int:
     """Bytes of all stacks and examples on a device."""
-    everything: list[Stacks | Examples | Pairs] = [*_stacks.values(), *_examples.values(), *pairs_held.values()]
+    everything: list[Stacks | DeviceExamples | Pairs] = [*_stacks.values(), *_examples.values(), *pairs_held.values()]
     tensors = [tensor for each in everything for tensor in each.tensors]
     # Some examples and stacks are the same.
     return sum({each.data_ptr(): each.nbytes for each in tensors if each.device.type == device.type}.values())
@@ -184,7 +184,7 @@ def finish(
     task: Task,
     blocking: Blocking | None,
     has_ignored: bool,
-) -> Examples:
+) -> DeviceExamples:
     """Do on the device what ``make_batch`` does to arrays, with new tensors only where something changes.
 
     Args:
@@ -210,7 +210,7 @@ def finish(
         counts = counts if blocking.in_loss or counts is None else counts & ~mask
     if task == "multilabel":
         labels, counts = _channels_first(labels), None if counts is None else _channels_first(counts)
-    return Examples(images, labels, counts, task)
+    return DeviceExamples(images, labels, counts, task)
 
 
 def _channels_first(tensor: Tensor) -> Tensor:
@@ -219,10 +219,10 @@ def _channels_first(tensor: Tensor) -> Tensor:
 
 def _finished(
     training_set: TrainingSet, rows: np.ndarray, stacks: Stacks, change_of: Callable[[np.ndarray], Change]
-) -> Examples:
+) -> DeviceExamples:
     task, blocking = training_set.task, training_set.blocking
 
-    def block(images: Tensor, labels: Tensor, masks: Tensor | None) -> Examples:
+    def block(images: Tensor, labels: Tensor, masks: Tensor | None) -> DeviceExamples:
         return finish(images, labels, masks, task=task, blocking=blocking, has_ignored=stacks.has_ignored)
 
     if stacks.inconsistent is None and _are_plain(rows):
@@ -238,7 +238,7 @@ def _finished(
         for whole, part in zip(wholes, parts, strict=True):
             whole[first : first + len(here)] = part
     image, target, *weights = wholes
-    return Examples(image, target, weights[0] if weights else None, task)
+    return DeviceExamples(image, target, weights[0] if weights else None, task)
 
 
 def _load(parts: Sequence[Rows | np.ndarray], device: torch.device) -> Tensor:
@@ -254,7 +254,7 @@ def _load(parts: Sequence[Rows | np.ndarray], device: torch.device) -> Tensor:
     return stack
 
 
-def _lengths(sources: Sequence[Source]) -> list[int]:
+def _lengths(sources: Sequence[TrainingStacks]) -> list[int]:
     return [len(Rows(source.images)) for source in sources]
 
 
@@ -271,7 +271,7 @@ def _are_plain(rows: np.ndarray) -> bool:
     return bool((rows["strength"] == PLAIN).all())
 
 
-def _key(sources: Sequence[Source], device: torch.device) -> Hashable:
+def _key(sources: Sequence[TrainingStacks], device: torch.device) -> Hashable:
     paths = [path for source in sources for path in (source.images, source.labels, source.inconsistent)]
     return tuple(path and (path, path.stat().st_mtime_ns) for path in paths), device
 

@@ -9,17 +9,17 @@ from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, DataOptions, default_colour, folder_names
 from incmask.data.folder.recognise import recognise_folders
 from incmask.data.images.masks import MaskFacts, grey_values
-from incmask.exchange.formats.common import Files, Found, Label, Picture, look_at, read_raster
+from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, look_at, read_raster
 from incmask.exchange.formats.masks.pairs import Look, check_size, look_at_mask
 from incmask.exchange.formats.naming import Named, sort_files
 from incmask.exchange.formats.shapes import is_thick
-from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.entry import SourceFile, entry_path
 
 _HALF = 128
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerMask:
     """A mask of one class.
 
     Attributes:
@@ -28,7 +28,7 @@ class Layer:
         ignore: value of pixels without a label.
     """
 
-    mask: Entry | None
+    mask: SourceFile | None
     threshold: int = 1
     ignore: int | None = None
 
@@ -54,7 +54,7 @@ class LayersLabel:
         is_multilabel: classes may overlap; else later ones lie over earlier ones.
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerMask, ...]
     is_multilabel: bool
 
     def make(self, height: int, width: int) -> np.ndarray:
@@ -79,7 +79,7 @@ class _LookAtClasses:
     overlaps: bool
 
 
-def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Found:
+def read_class_folders(files: Files, data: DataOptions, *, where: object) -> FoundImages:
     """Read images with a folder of masks for each class; multilabel where they overlap, else multiclass.
 
     Overlaps that nowhere hold 3×3 pixels are strokes along a shared edge, and do not count.
@@ -113,7 +113,7 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
             return None
         masks = [item.masks.get(str(info.value)) for info in infos]
         layers = (
-            Layer(
+            LayerMask(
                 mask, _HALF if mask and entry_path(mask) in blurred else 1, ignore if isinstance(ignore, int) else None
             )
             for mask in masks
@@ -129,8 +129,8 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
         names = folder_names([info.name for info in infos])
         classes = tuple(replace(info, value=name) for info, name in zip(infos, names, strict=True))
     notes = [f"classes overlap, such as in {overlapping}, so each has a mask of its own"] if overlapping else []
-    pictures = tuple(Picture(item.name, item.path, item.image, label(item)) for item in found.items)
-    return Found(task, classes, pictures, ignore is not None, notes=tuple(notes))
+    pictures = tuple(SourceImage(item.name, item.path, item.image, label(item)) for item in found.items)
+    return FoundImages(task, classes, pictures, ignore is not None, notes=tuple(notes))
 
 
 def _look_at_classes(item: Named) -> _LookAtClasses:
@@ -142,7 +142,7 @@ def _look_at_classes(item: Named) -> _LookAtClasses:
     (size,) = sizes
     seen, twice = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     for folder, mask in item.masks.items():
-        layer = Layer(mask, _HALF if looks[folder].is_blurred else 1).read(*size)
+        layer = LayerMask(mask, _HALF if looks[folder].is_blurred else 1).read(*size)
         twice |= seen & layer
         seen |= layer
     return _LookAtClasses(looks, is_thick(twice))

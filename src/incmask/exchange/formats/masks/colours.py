@@ -79,14 +79,14 @@ def _nearest(colour: int, others: Collection[int], within: float) -> int | None:
 
 
 @dataclass(frozen=True)
-class Nearest:
+class NearestColour:
     """For each of several colours, the nearest that was drawn, packed, and how far it is."""
 
     colours: np.ndarray
     distances: np.ndarray
 
 
-def nearest_colours(packed: np.ndarray, colours: Sequence[int]) -> Nearest:
+def nearest_colours(packed: np.ndarray, colours: Sequence[int]) -> NearestColour:
     """Give for each of the packed colours (n,) the nearest of ``colours``; of two as near, the first."""
     targets = np.array([unpack_colour(colour) for colour in colours], np.float64)
     nearest = np.empty(len(packed), np.uint32)
@@ -97,7 +97,7 @@ def nearest_colours(packed: np.ndarray, colours: Sequence[int]) -> Nearest:
         ways = np.linalg.norm(rgb[:, None] - targets, axis=2)
         nearest[start : start + len(part)] = np.array(colours, np.uint32)[ways.argmin(axis=1)]
         distances[start : start + len(part)] = ways.min(axis=1)
-    return Nearest(nearest, distances)
+    return NearestColour(nearest, distances)
 
 
 def snap(packed: np.ndarray, colours: Sequence[int], *, where: object) -> np.ndarray:

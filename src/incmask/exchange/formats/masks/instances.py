@@ -9,10 +9,10 @@ from scipy.spatial import KDTree
 
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, DataOptions
-from incmask.exchange.formats.common import Files, Found, Picture, read_raster
+from incmask.exchange.formats.common import Files, FoundImages, SourceImage, read_raster
 from incmask.exchange.formats.masks.pairs import check_size
 from incmask.exchange.formats.naming import Sorted, sort_files
-from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.entry import SourceFile, entry_path
 
 FOREGROUND = (ClassInfo("foreground", (255, 255, 255), 255),)
 LAYERS = tuple(
@@ -32,7 +32,7 @@ class InstanceLabel:
         is_multilabel: body, border and centre; else the foreground alone.
     """
 
-    mask: Entry
+    mask: SourceFile
     is_multilabel: bool
 
     def make(self, height: int, width: int) -> np.ndarray:
@@ -90,7 +90,7 @@ def _centres(numbers: np.ndarray) -> np.ndarray:
     return discs
 
 
-def read_instances(files: Files, data: DataOptions, *, where: object, is_multilabel: bool) -> Found:
+def read_instances(files: Files, data: DataOptions, *, where: object, is_multilabel: bool) -> FoundImages:
     """Read images with one mask each that holds a number for each object, 0 for background.
 
     Raises:
@@ -103,10 +103,12 @@ def read_instances(files: Files, data: DataOptions, *, where: object, is_multila
     return instances_of(found, is_multilabel=is_multilabel)
 
 
-def instances_of(found: Sorted, *, is_multilabel: bool) -> Found:
+def instances_of(found: Sorted, *, is_multilabel: bool) -> FoundImages:
     """Do what ``read_instances`` does, once files are sorted."""
     pictures = tuple(
-        Picture(item.name, item.path, item.image, InstanceLabel(item.masks[""], is_multilabel) if item.masks else None)
+        SourceImage(
+            item.name, item.path, item.image, InstanceLabel(item.masks[""], is_multilabel) if item.masks else None
+        )
         for item in found.items
     )
-    return Found("multilabel" if is_multilabel else "binary", LAYERS if is_multilabel else FOREGROUND, pictures)
+    return FoundImages("multilabel" if is_multilabel else "binary", LAYERS if is_multilabel else FOREGROUND, pictures)

@@ -14,10 +14,10 @@ from incmask.data.folder.classes import key_of
 from incmask.data.folder.recognise import kind_of, noise_problem, outside_problem, recognise, view
 from incmask.data.images.decode import Raster
 from incmask.data.images.masks import MAX_COLOURS, MaskFacts, grey_values, pack_colours, unpack_colour
-from incmask.exchange.formats.common import Files, Found, Label, Picture, look_at, read_raster
+from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, look_at, read_raster
 from incmask.exchange.formats.masks.colours import dominant_colours, flat_colours, nearest_colours, snap
 from incmask.exchange.formats.naming import Named, Sorted, sort_files
-from incmask.exchange.sources.entry import Entry, entry_path
+from incmask.exchange.sources.entry import SourceFile, entry_path
 
 _MANY_VALUES = 8
 
@@ -49,7 +49,7 @@ class MaskLabel:
         is_blurred: colours become the nearest of ``keys``.
     """
 
-    mask: Entry
+    mask: SourceFile
     kind: MaskKind
     keys: tuple[int, ...]
     ids: tuple[int, ...]
@@ -87,7 +87,7 @@ def check_size(path: Path, raster: Raster, size: tuple[int, int]) -> None:
         raise fail(path, what, "export the mask in the size of its image")
 
 
-def look_at_mask(mask: Entry) -> Look:
+def look_at_mask(mask: SourceFile) -> Look:
     """Read a mask and count what occurs in it.
 
     Raises:
@@ -128,7 +128,7 @@ def _rgb(raster: Raster) -> np.ndarray:
     return colours if colours.ndim == 3 else np.repeat(colours[..., None], 3, axis=2)
 
 
-def read_pairs(files: Files, data: DataOptions, *, where: object) -> Found:
+def read_pairs(files: Files, data: DataOptions, *, where: object) -> FoundImages:
     """Read images with one mask each: grey values, palette indices, 0 and 255, or colours.
 
     Colours that compression or scaling blurred become the nearest of those that fill areas.
@@ -142,7 +142,7 @@ def read_pairs(files: Files, data: DataOptions, *, where: object) -> Found:
     return pairs_of(found, look_at([item.masks[""] for item in found.items if item.masks], look_at_mask), data, where)
 
 
-def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: object) -> Found:
+def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: object) -> FoundImages:
     """Do what ``read_pairs`` does, once files are sorted and masks were looked at; raises as that."""
     facts = [look.facts for look in looks]
     is_blurred = any(look.is_blurred for look in looks)
@@ -171,9 +171,9 @@ def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: obj
     def label(item: Named) -> Label | None:
         return MaskLabel(item.masks[""], kind, tuple(ids), tuple(ids.values()), is_blurred) if item.masks else None
 
-    pictures = tuple(Picture(item.name, item.path, item.image, label(item)) for item in found.items)
+    pictures = tuple(SourceImage(item.name, item.path, item.image, label(item)) for item in found.items)
     is_ignored = recognised.encoding.ignore is not None
-    return Found(recognised.task, classes, pictures, is_ignored, notes=(*notes, *recognised.notes))
+    return FoundImages(recognised.task, classes, pictures, is_ignored, notes=(*notes, *recognised.notes))
 
 
 def _centres(facts: Sequence[MaskFacts], data: DataOptions, where: object) -> tuple[int, ...]:

@@ -26,11 +26,11 @@ from incmask.insight.report.comparison_page.plots_scores import (
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ModelRow, RunRow, Variant
 from incmask.insight.report.comparison_page.style import Style, cycle_style, display_name, styles_of
 from incmask.insight.report.comparison_page.tables import LOWER_IS_BETTER, Reported, Series, reported, series
-from incmask.insight.report.picture import Picture, to_picture
+from incmask.insight.report.picture import Drawing, to_picture
 from incmask.insight.report.statistics import summarise
 
 __all__ = [
-    "Picture",
+    "Drawing",
     "class_frequencies",
     "mask_size_against_error",
     "mask_size_by_generation",
@@ -54,7 +54,7 @@ AnyVariant = TypeVar("AnyVariant", bound=Variant)
 
 def score_by_generation(
     rows: Sequence[ModelRow], *, budget: str = OWN, metric: str = "score", with_error: bool = False
-) -> Picture | None:
+) -> Drawing | None:
     """Draw every approach with pseudo-labels over generations, and the benchmarks as lines (figures 5, A.4 to A.7).
 
     The MCCE, whose values lie far apart, is drawn again between LDT and FDT and between ALDT and FDT (figure A.5).
@@ -96,7 +96,7 @@ def score_by_generation(
     )
 
 
-def sweep(rows: Sequence[ModelRow], *, recipe: str, budget: str = OWN, metric: str = "score") -> Picture | None:
+def sweep(rows: Sequence[ModelRow], *, recipe: str, budget: str = OWN, metric: str = "score") -> Drawing | None:
     """Draw the settings of one recipe over generations, the best one by validation bold (figures 6, A.8 to A.11).
 
     Args:
@@ -133,7 +133,7 @@ def sweep(rows: Sequence[ModelRow], *, recipe: str, budget: str = OWN, metric: s
     )
 
 
-def score_by_cost(rows: Sequence[ModelRow], runs: Sequence[RunRow], *, budget: str = OWN) -> Picture | None:
+def score_by_cost(rows: Sequence[ModelRow], runs: Sequence[RunRow], *, budget: str = OWN) -> Drawing | None:
     """Draw the score of each approach's best generation against a student's training FLOPs (figure 8, equation 1).
 
     Args:
@@ -170,7 +170,7 @@ def score_by_cost(rows: Sequence[ModelRow], runs: Sequence[RunRow], *, budget: s
     )
 
 
-def predicted_against_true(rows: Sequence[ModelRow], *, budget: str = OWN) -> Picture | None:
+def predicted_against_true(rows: Sequence[ModelRow], *, budget: str = OWN) -> Drawing | None:
     """Draw IM++, weighted by predicted quality, beside GT-IM++, weighted by the true one (figure 10, section 3.8).
 
     Args:

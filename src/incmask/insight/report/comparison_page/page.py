@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from incmask.insight.report.comparison_page.sheets import Sheet
+from incmask.insight.report.comparison_page.sheets import PictureSheet
 from incmask.insight.report.comparison_page.tables import Table
-from incmask.insight.report.picture import Picture
+from incmask.insight.report.picture import Drawing
 from incmask.insight.report.statistics import PairRow
 from incmask.insight.report.template import templates
 from incmask.nets.costs import paper_costs
@@ -43,7 +43,7 @@ class Group:
 
     title: str
     text: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Drawing, ...]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class PageContent:
     pairs: tuple[Table, ...]
     figure_groups: tuple[Group, ...]
     costs: Table | None
-    sheets: tuple[Sheet, ...]
+    sheets: tuple[PictureSheet, ...]
     how_to_repeat: tuple[Fact, ...] = ()
 
 
@@ -86,7 +86,7 @@ def compare_page(content: PageContent) -> str:
     template = templates().get_template("compare.html.j2")
     content = replace(content, figure_groups=tuple(group for group in content.figure_groups if group.pictures))
     room = MAX_PAGE_BYTES - len(_render(template, replace(content, sheets=()), num_left_out=len(content.sheets)))
-    kept: list[Sheet] = []
+    kept: list[PictureSheet] = []
     for sheet in content.sheets:
         room -= _most_bytes(sheet)
         if room < 0:
@@ -158,7 +158,7 @@ def _render(template: "Template", content: PageContent, *, num_left_out: int) ->
     return template.render(content=content, num_left_out=num_left_out).encode()
 
 
-def _most_bytes(sheet: Sheet) -> int:
+def _most_bytes(sheet: PictureSheet) -> int:
     """Limit what a sheet adds to the page from above: an escaped character has at most 6 bytes."""
     texts = 2 * len(sheet.title) + 2 * len(sheet.alt) + len(sheet.name)
     return 4 * math.ceil(len(sheet.png) / 3) + 6 * texts + _MARKUP_BYTES

@@ -13,7 +13,7 @@ from incmask.insight.report.comparison_page.plots_scores import Curve, draw_gene
 from incmask.insight.report.comparison_page.rows import MASK_CLASS, OWN, FrequencyRow, PseudoRow, Variant
 from incmask.insight.report.comparison_page.style import approach_label, cycle_style, styles_of
 from incmask.insight.report.comparison_page.tables import Approach
-from incmask.insight.report.picture import Picture, new_figure, to_picture
+from incmask.insight.report.picture import Drawing, new_figure, to_picture
 from incmask.insight.report.statistics import Correlation, correlation, summarise
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class _FrequencyPanel:
         return np.nansum(np.abs(self.differences), axis=0)
 
 
-def class_frequencies(rows: Sequence[FrequencyRow]) -> Picture | None:
+def class_frequencies(rows: Sequence[FrequencyRow]) -> Drawing | None:
     """Draw how much more often each class is in pseudo-labels than in truth, a panel an approach (figure 9).
 
     Means over repeats in percentage points; below, the share of masked pixels; in each title, the absolute sum over
@@ -136,7 +136,7 @@ def _draw_cells(axes: "Axes", values: Floats, *, top: float, colours: str, low: 
             axes.text(column + 0.5, top + row + 0.5, text, ha="center", va="center", color=colour, fontsize=7)
 
 
-def mask_size_by_generation(rows: Sequence[PseudoRow]) -> Picture | None:
+def mask_size_by_generation(rows: Sequence[PseudoRow]) -> Drawing | None:
     """Draw the mean share of masked pixels in pseudo-labels over generations (paper section 3.11).
 
     All pseudo-labels count, admitted or not: the mean over images, then over repeats.
@@ -175,7 +175,7 @@ def mask_size_by_generation(rows: Sequence[PseudoRow]) -> Picture | None:
 
 def mask_size_against_error(
     rows: Sequence[PseudoRow], *, recipe: str, setting: str = "", budget: str = OWN
-) -> Picture | None:
+) -> Drawing | None:
     """Draw the masked share of each pseudo-label against its error and its IoU (paper section 3.11).
 
     Args:
@@ -249,7 +249,7 @@ def _draw_mask_sizes(rows: Sequence[PseudoRow], titles: Mapping[str, str]) -> "F
 
 def quality_scatter(
     predicted: Sequence[float], true: Sequence[float], *, mae: float, pearson: float, spearman: float, title: str
-) -> Picture | None:
+) -> Drawing | None:
     """Draw the IoU that an EvalNet predicts against the true one, with the diagonal (paper section 2.4.5).
 
     Args:

@@ -92,7 +92,7 @@ class RunRow(Variant):
 
 
 @dataclass(frozen=True)
-class ImageRow(Variant):
+class ImageScoreRow(Variant):
     """The main score of a test image by the chosen student of a generation."""
 
     generation: int
@@ -142,7 +142,7 @@ class FrequencyRow(Variant):
     true_fraction: float
 
 
-Row = TypeVar("Row", ModelRow, RunRow, ImageRow, PseudoRow, FrequencyRow)
+Row = TypeVar("Row", ModelRow, RunRow, ImageScoreRow, PseudoRow, FrequencyRow)
 
 
 def to_csv(rows: Sequence[Row]) -> str:

@@ -34,7 +34,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Sheet:
+class PictureSheet:
     """Pictures in a grid.
 
     Attributes:
@@ -88,7 +88,7 @@ def choose_images(inconsistent_fractions: ArrayLike, *, num: int) -> tuple[int, 
     return tuple(int(order[(2 * place + 1) * order.size // (2 * num)]) for place in range(num))
 
 
-def over_generations(source: PseudoSource, *, row: int) -> Sheet | None:
+def over_generations(source: PseudoSource, *, row: int) -> PictureSheet | None:
     """Draw one image's input, mask and pseudo-label in each generation, and its truth (paper figure 12).
 
     Args:
@@ -110,7 +110,7 @@ def over_generations(source: PseudoSource, *, row: int) -> Sheet | None:
         inputs.append(_Cell(_image(source, row), "image"))
         labels.append(_Cell(_truth(source, row), "truth"))
     name, sizes = read_stack(source.images.parent).names[row], ", ".join(f"{each.fraction:.1%}" for each in pseudo)
-    return Sheet(
+    return PictureSheet(
         name=f"over-generations-{_slug(source.title)}-{row}",
         title=f"{source.title} over generations: {name}",
         alt=f"{'Input, mask' if source.blocked else 'Input'} and pseudo-label of {name} in each generation of "
@@ -119,7 +119,7 @@ def over_generations(source: PseudoSource, *, row: int) -> Sheet | None:
     )
 
 
-def masks_against_votes(masks: PseudoSource, votes: PseudoSource, *, rows: Sequence[int]) -> Sheet | None:
+def masks_against_votes(masks: PseudoSource, votes: PseudoSource, *, rows: Sequence[int]) -> PictureSheet | None:
     """Draw what students of generation 1 get with and without inconsistency masks (paper figure 11).
 
     Args:
@@ -143,7 +143,7 @@ def masks_against_votes(masks: PseudoSource, votes: PseudoSource, *, rows: Seque
         line = [_Cell(im.image, names[row]), _Cell(im.label), _Cell(im.mask, f"{im.fraction:.1%}")]
         line += [_Cell(me.image), _Cell(me.label)]
         grid.append([*line, _Cell(_truth(masks, row))] if masks.labels else line)
-    return Sheet(
+    return PictureSheet(
         name=f"masks-against-votes-{_slug(ours)}-{_slug(theirs)}",
         title=f"{ours} against {theirs} in generation 1",
         alt=f"Input, pseudo-label and mask of {ours} beside input and pseudo-label of {theirs} in generation 1"
@@ -152,7 +152,7 @@ def masks_against_votes(masks: PseudoSource, votes: PseudoSource, *, rows: Seque
     )
 
 
-def truth_against_pseudo(source: PseudoSource, *, rows: Sequence[int]) -> Sheet | None:
+def truth_against_pseudo(source: PseudoSource, *, rows: Sequence[int]) -> PictureSheet | None:
     """Draw the last generation's pseudo-labels beside the truth, with their IoU (paper figure 7).
 
     The IoU is that of the blocked label with the whole truth, of the foreground or, for several classes, the mIoU.
@@ -176,7 +176,7 @@ def truth_against_pseudo(source: PseudoSource, *, rows: Sequence[int]) -> Sheet 
         grid.append([image, _Cell(_to_rgb(truth, source)), _Cell(pseudo.label, value)])
         said.append(f"{names[row]}, {value}")
     last = len(source.generations)
-    return Sheet(
+    return PictureSheet(
         name=f"truth-against-pseudo-{_slug(source.title)}",
         title=f"The truth against pseudo-labels of {source.title} in generation {last}",
         alt=f"Image, truth and pseudo-label of {source.title} in generation {last}: {'; '.join(said)}.",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from incmask.insight.report.comparison_page.rows import ImageRow, ModelRow, RunRow
+from incmask.insight.report.comparison_page.rows import ImageScoreRow, ModelRow, RunRow
 from incmask.insight.report.comparison_page.tables import (
     Approach,
     Reported,
@@ -43,7 +43,7 @@ class Verdict(Approach):
 def verdicts(
     models: Sequence[ModelRow],
     runs: Sequence[RunRow],
-    images: Sequence[ImageRow],
+    images: Sequence[ImageScoreRow],
     *,
     num_resamples: int | None = None,
     seed: int = 0,
@@ -80,7 +80,7 @@ def verdicts(
 def pairs_by_budget(
     models: Sequence[ModelRow],
     runs: Sequence[RunRow],
-    images: Sequence[ImageRow],
+    images: Sequence[ImageScoreRow],
     *,
     num_resamples: int | None = None,
     seed: int = 0,
@@ -119,7 +119,7 @@ def verdict_table(found: Sequence[Verdict]) -> Table:
     )
 
 
-def _image_scores(runs: Sequence[RunRow], images: Sequence[ImageRow]) -> dict[Approach, dict[str, float]]:
+def _image_scores(runs: Sequence[RunRow], images: Sequence[ImageScoreRow]) -> dict[Approach, dict[str, float]]:
     """Each image's mean over repeats, of the generation that each run reports."""
     best = {(approach_of(run), run.repeat): run.best_generation for run in runs}
     scores: dict[Approach, dict[str, list[float]]] = {}

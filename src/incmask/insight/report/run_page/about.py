@@ -5,13 +5,13 @@ from pathlib import Path
 
 from incmask.base.errors import fail
 from incmask.experiment.record import RunRecord
-from incmask.insight.report.run_page.blocks import Block, Command, Fact, Facts, Section, Text, plain_cell, table
+from incmask.insight.report.run_page.blocks import Block, Command, Fact, FactList, PageSection, Text, plain_cell, table
 
 ROUNDS, USAGE = "rounds.json", "usage.json"
 _MAX_ROUNDS = 100
 
 
-def about_section(record: RunRecord, *, command: str) -> Section:
+def about_section(record: RunRecord, *, command: str) -> PageSection:
     """Write what was run, and how to run it again.
 
     Args:
@@ -19,15 +19,15 @@ def about_section(record: RunRecord, *, command: str) -> Section:
         command: that writes this page.
     """
     blocks: list[Block] = [
-        Facts(tuple(_facts(record))),
-        Facts(
+        FactList(tuple(_facts(record))),
+        FactList(
             tuple(
                 Fact(name, "none" if value is None else str(value))
                 for name, value in record.settings.model_dump(mode="json", exclude={"size", "num_workers"}).items()
             ),
             "All settings",
         ),
-        Facts(
+        FactList(
             tuple(Fact(name, str(value)) for name, value in record.environment.get("packages", {}).items()), "Versions"
         ),
         Command("This page is written anew by", command),
@@ -36,10 +36,10 @@ def about_section(record: RunRecord, *, command: str) -> Section:
             "note",
         ),
     ]
-    return Section("about", "What was run?", tuple(blocks))
+    return PageSection("about", "What was run?", tuple(blocks))
 
 
-def rounds_section(record: RunRecord) -> Section:
+def rounds_section(record: RunRecord) -> PageSection:
     """Write the rounds of labelling so far, where they are recorded.
 
     Raises:
@@ -49,10 +49,10 @@ def rounds_section(record: RunRecord) -> Section:
     rounds = _read_rounds(path)
     names = list(dict.fromkeys(name for each in rounds for name, value in each.items() if _is_plain(value)))
     if not names:
-        return Section("rounds", "What did each round of labelling bring?", ())
+        return PageSection("rounds", "What did each round of labelling bring?", ())
     rows = [[plain_cell(each.get(name)) for name in names] for each in rounds[:_MAX_ROUNDS]]
     shown = table("rounds-table", "Rounds", [name.replace("_", " ") for name in names], rows)
-    return Section("rounds", "What did each round of labelling bring?", (shown,))
+    return PageSection("rounds", "What did each round of labelling bring?", (shown,))
 
 
 def _facts(record: RunRecord) -> list[Fact]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from incmask.insight.report.picture import Picture
+from incmask.insight.report.picture import Drawing
 from incmask.insight.report.run_page.thumbnails import Link, Thumbnail
 
 
@@ -35,7 +35,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Facts:
+class FactList:
     """Names and values; with a ``title`` they are folded under it."""
 
     kind: ClassVar[str] = "facts"
@@ -44,7 +44,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """What stands in a table.
 
     Attributes:
@@ -77,7 +77,7 @@ class SortTable:
     name: str
     title: str
     header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     num_rows: int
     rest: Link | None = None
     note: str = ""
@@ -109,14 +109,14 @@ class Figures:
     """Drawings side by side, where there is room; a single one is as wide as the page, on white."""
 
     kind: ClassVar[str] = "figures"
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Drawing, ...]
 
 
-Block = Text | Command | Facts | SortTable | Gallery | Figures
+Block = Text | Command | FactList | SortTable | Gallery | Figures
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A part of the page; without blocks it is left out.
 
     Attributes:
@@ -142,7 +142,7 @@ class RunPage:
 
     title: str
     summary: tuple[str, ...]
-    sections: tuple[Section, ...]
+    sections: tuple[PageSection, ...]
 
 
 def limited(page: RunPage, *, num_rows: int, num_thumbnails: int) -> RunPage:
@@ -162,10 +162,10 @@ def limited(page: RunPage, *, num_rows: int, num_thumbnails: int) -> RunPage:
 
 
 def table(
-    name: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str | Cell]], *, note: str = ""
+    name: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str | TableCell]], *, note: str = ""
 ) -> SortTable:
     """Make a table of texts; numbers among them sort as numbers."""
-    cells = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
+    cells = tuple(tuple(cell if isinstance(cell, TableCell) else TableCell(cell) for cell in row) for row in rows)
     return SortTable(name, title, tuple(header), cells, len(cells), note=note)
 
 
@@ -184,17 +184,17 @@ def signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "−")
 
 
-def number(value: float, text: str = "") -> Cell:
+def number(value: float, text: str = "") -> TableCell:
     """Write a score, or a number as ``text`` says; a dash where it is nan."""
     missing = value != value
-    return Cell("–" if missing else text or decimal(value), None if missing else value)
+    return TableCell("–" if missing else text or decimal(value), None if missing else value)
 
 
-def plain_cell(value: object) -> Cell:
+def plain_cell(value: object) -> TableCell:
     """Write what another file holds: a number short, and nothing as a dash."""
     text = "–" if value is None or value == "" else str(value)
     try:
         found = float(text)
     except ValueError:
-        return Cell(text)
+        return TableCell(text)
     return number(found, f"{found:.4g}" if "." in text else text)

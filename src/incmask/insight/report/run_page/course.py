@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from incmask.experiment.record import ENSEMBLE, RunRecord
-from incmask.insight.report.run_page.blocks import Block, Cell, Figures, Section, Text, number, percent, table
+from incmask.insight.report.run_page.blocks import Block, Figures, PageSection, TableCell, Text, number, percent, table
 from incmask.insight.report.run_page.plots import course_pictures
 from incmask.insight.report.run_page.training import (
     GenerationFacts,
@@ -13,7 +13,7 @@ from incmask.insight.report.run_page.training import (
 )
 
 
-def course_section(record: RunRecord) -> Section:
+def course_section(record: RunRecord) -> PageSection:
     """Write how training went, with a warning where the teachers collapse.
 
     Raises:
@@ -38,7 +38,7 @@ def course_section(record: RunRecord) -> Section:
     blocks.append(Figures(tuple(pictures)))
     if generations:
         blocks.append(_pseudo_table(record, generations, labelled))
-    return Section("course", "How did training go?", (*blocks, _stage_table(record), _model_table(record)))
+    return PageSection("course", "How did training go?", (*blocks, _stage_table(record), _model_table(record)))
 
 
 def _labelled_fractions(record: RunRecord) -> tuple[float, ...]:
@@ -50,7 +50,7 @@ def _labelled_fractions(record: RunRecord) -> tuple[float, ...]:
 
 
 def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], labelled: Sequence[float]) -> Block:
-    rows: list[tuple[str | Cell, ...]] = [
+    rows: list[tuple[str | TableCell, ...]] = [
         (
             str(facts.generation),
             number(facts.num_used, f"{facts.num_used:,} of {facts.num_images:,}"),
@@ -60,7 +60,7 @@ def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], lab
         for facts in generations
     ]
     if labelled:
-        rows.insert(0, ("your labels", Cell("–"), Cell("–"), *(_share(share) for share in labelled)))
+        rows.insert(0, ("your labels", TableCell("–"), TableCell("–"), *(_share(share) for share in labelled)))
     return table(
         "pseudo-labels",
         "The pseudo-labels of each generation",
@@ -110,8 +110,8 @@ def _model_table(record: RunRecord) -> Block:
             test = record.score_of(stage.name, str(student.number), "test")
             rows.append(
                 (
-                    Cell(f"{stage.name}/{student.number}"),
-                    Cell("member" if place < stage.num_members else ""),
+                    TableCell(f"{stage.name}/{student.number}"),
+                    TableCell("member" if place < stage.num_members else ""),
                     number(student.score),
                     number(test.score if test else float("nan")),
                     number(student.epoch, str(student.epoch)),
@@ -131,5 +131,5 @@ def _model_table(record: RunRecord) -> Block:
     )
 
 
-def _share(share: float) -> Cell:
+def _share(share: float) -> TableCell:
     return number(share, percent(share, digits=2))

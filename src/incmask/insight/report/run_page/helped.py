@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from incmask.experiment.paths import IMAGE_SCORES
 from incmask.experiment.record import ENSEMBLE, RunRecord, StageRecord
 from incmask.experiment.scores import ImageScores, image_scores_from_csv
-from incmask.insight.report.run_page.blocks import Block, Section, Text, number, signed, table
+from incmask.insight.report.run_page.blocks import Block, PageSection, Text, number, signed, table
 from incmask.insight.report.run_page.scoring import by_image, difference_of, held_out, validation_scores
-from incmask.insight.report.run_page.verdict import Comparison, answer, fairness, handed_over, headline
+from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
 from incmask.insight.report.statistics import Difference
 
 _HEADING = "Did the unlabelled images help?"
@@ -18,7 +18,7 @@ _HEADING = "Did the unlabelled images help?"
 class Helped:
     """The section, and its gist in a few words."""
 
-    section: Section
+    section: PageSection
     gist: str
 
 
@@ -36,13 +36,13 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
         recipe = record.names["recipe"]
         gist = f"Whether unlabelled images help was not asked: the approach {recipe} trains on true masks alone."
         text = f"{gist} `incmask run DATA --recipe im+` asks."
-        return Helped(Section("helped", _HEADING, (Text(text, "answer"),)), gist)
+        return Helped(PageSection("helped", _HEADING, (Text(text, "answer"),)), gist)
     best = max(record.stages[1:], key=record.stage_score)
     if not with_images:
         return _without_images(record, best)
     held = held_out(record)
     without, with_them = (validation_scores(record, stage, held) for stage in (record.base, best))
-    found = Comparison(
+    found = WithAndWithout(
         base=record.base,
         best=best,
         base_score=_mean(without),
@@ -64,7 +64,7 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
         *(Text(line, "note") for line in fairness(found)),
         _difference_table(record, best, rows),
     ]
-    return Helped(Section("helped", _HEADING, tuple(blocks)), f"{headline(found)} {handed_over(found)}")
+    return Helped(PageSection("helped", _HEADING, tuple(blocks)), f"{headline(found)} {handed_over(found)}")
 
 
 def _chosen_by(record: RunRecord, best: StageRecord, shown: tuple[float, float]) -> tuple[float, float] | None:
@@ -119,7 +119,7 @@ def _without_images(record: RunRecord, best: StageRecord) -> Helped:
         f"{best_score:.3f} with them ({best.title}). Whether that is more than chance cannot be told, since the "
         "folder stacks/ is gone."
     )
-    return Helped(Section("helped", _HEADING, (Text(text, "answer"),)), gist)
+    return Helped(PageSection("helped", _HEADING, (Text(text, "answer"),)), gist)
 
 
 def _mean(scores: Mapping[str, float]) -> float:

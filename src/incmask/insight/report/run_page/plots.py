@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from incmask.experiment.record import HistoryRow, StageRecord
 from incmask.insight.report.comparison_page.style import cycle_style
-from incmask.insight.report.picture import Picture, new_figure, to_picture
+from incmask.insight.report.picture import Drawing, new_figure, to_picture
 from incmask.insight.report.run_page.training import GenerationFacts
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def course_pictures(
     score_name: str,
     class_names: Sequence[str],
     labelled_fractions: Sequence[float],
-) -> list[Picture]:
+) -> list[Drawing]:
     """Draw every student's score and loss over its steps, and the pseudo-labels' shares over generations.
 
     Args:
@@ -90,7 +90,7 @@ def course_pictures(
     return pictures
 
 
-def _picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str) -> Picture:
+def _picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str) -> Drawing:
     return to_picture(draw, name=name, title=title, alt=alt, themed=True)
 
 

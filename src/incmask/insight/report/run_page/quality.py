@@ -9,11 +9,11 @@ import torch
 from incmask.base.npy_rows import Rows
 from incmask.experiment.record import ENSEMBLE, RunRecord
 from incmask.experiment.student import Student
-from incmask.insight.report.run_page.blocks import Block, Gallery, Section, Text, decimal, number, table
+from incmask.insight.report.run_page.blocks import Block, Gallery, PageSection, Text, decimal, number, table
 from incmask.insight.report.run_page.scoring import (
     HeldOut,
     Kind,
-    Part,
+    ScoredPart,
     ScoreLine,
     count_pixels,
     device_of,
@@ -48,7 +48,7 @@ _CAVEATS: dict[Kind | str, str] = {
 
 
 @dataclass(frozen=True)
-class Judged:
+class RatedPart:
     """Labelled images, and the models that are judged by them.
 
     Attributes:
@@ -59,7 +59,7 @@ class Judged:
     """
 
     kind: Kind | str
-    parts: tuple[Part, ...]
+    parts: tuple[ScoredPart, ...]
     members: tuple[tuple[Student, ...], ...]
     counts: Counts
 
@@ -73,13 +73,13 @@ class Judged:
 class _Row:
     """A row of a stack, its score, and the models that predict it."""
 
-    part: Part
+    part: ScoredPart
     members: tuple[Student, ...]
     row: int
     score: float
 
 
-def judge(record: RunRecord) -> Judged:
+def judge(record: RunRecord) -> RatedPart:
     """Score the handed-over models on test images or, for want of them, on those that chose.
 
     Raises:
@@ -93,7 +93,7 @@ def judge(record: RunRecord) -> Judged:
     return _judge(record, held.kind, held.parts, members)
 
 
-def quality_section(record: RunRecord, judged: Judged) -> Section:
+def quality_section(record: RunRecord, judged: RatedPart) -> PageSection:
     """Write what the models reach, in scores and in pictures."""
     lines = score_lines(record, judged.counts, judged.names)
     blocks: list[Block] = [Text(quality_sentence(judged, lines), "answer")]
@@ -108,10 +108,10 @@ def quality_section(record: RunRecord, judged: Judged) -> Section:
         if chosen:
             thumbnails = tuple(_thumbnail(record, row) for row in chosen)
             blocks.append(Gallery(name, title, "outlines", thumbnails, note))
-    return Section("quality", "How good is the model?", tuple(blocks))
+    return PageSection("quality", "How good is the model?", tuple(blocks))
 
 
-def quality_without_images(record: RunRecord) -> Section:
+def quality_without_images(record: RunRecord) -> PageSection:
     """Write what ``scores.csv`` alone tells, where the images at the networks' size are gone."""
     stage, split = record.chosen, "test" if record.part("test") else "val"
     scored = record.score_of(stage, ENSEMBLE, split)
@@ -125,10 +125,10 @@ def quality_without_images(record: RunRecord) -> Section:
             "note",
         )
     )
-    return Section("quality", "How good is the model?", tuple(blocks))
+    return PageSection("quality", "How good is the model?", tuple(blocks))
 
 
-def quality_sentence(judged: Judged, lines: Sequence[ScoreLine]) -> str:
+def quality_sentence(judged: RatedPart, lines: Sequence[ScoreLine]) -> str:
     """Say in a sentence how good the models are."""
     main = lines[0]
     interval = "" if np.isnan(main.low) else f", 95 % interval {decimal(main.low)} to {decimal(main.high)}"
@@ -167,13 +167,13 @@ def _members_of_fold(record: RunRecord, held: HeldOut, fold: int) -> tuple[Stude
 
 
 def _judge(
-    record: RunRecord, kind: Kind | str, parts: tuple[Part, ...], members: tuple[tuple[Student, ...], ...]
-) -> Judged:
+    record: RunRecord, kind: Kind | str, parts: tuple[ScoredPart, ...], members: tuple[tuple[Student, ...], ...]
+) -> RatedPart:
     counts = [count_pixels(record, each, part.images) for part, each in zip(parts, members, strict=True)]
-    return Judged(kind, parts, members, Counts.join(counts))
+    return RatedPart(kind, parts, members, Counts.join(counts))
 
 
-def _rows(record: RunRecord, judged: Judged) -> list[_Row]:
+def _rows(record: RunRecord, judged: RatedPart) -> list[_Row]:
     scores = iter(main_scores(judged.counts, task=record.task, empty=record.settings.empty_iou).tolist())
     return [
         _Row(part, members, row, next(scores))

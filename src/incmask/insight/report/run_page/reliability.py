@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from incmask.experiment.record import RunRecord, read_table
-from incmask.insight.report.picture import Picture
+from incmask.insight.report.picture import Drawing
 from incmask.insight.report.plots_reliability import ErrorCurve, SplitPanel, reliability_picture
-from incmask.insight.report.run_page.blocks import Block, Figures, Section, SortTable, Text, plain_cell
+from incmask.insight.report.run_page.blocks import Block, Figures, PageSection, SortTable, Text, plain_cell
 from incmask.insight.report.run_page.thumbnails import Link
 from incmask.insight.report.statistics import correlation
 
@@ -20,7 +20,7 @@ _ALL = "(all)"
 Line = dict[str, str]
 
 
-def reliability_section(record: RunRecord) -> Section:
+def reliability_section(record: RunRecord) -> PageSection:
     """Write how often pixels are wrong given their disagreement, where that was measured.
 
     Raises:
@@ -29,7 +29,7 @@ def reliability_section(record: RunRecord) -> Section:
     heading = "Does disagreement tell where it is wrong?"
     errors = read_table(record.root / ERRORS)
     if not errors:
-        return Section("reliability", heading, ())
+        return PageSection("reliability", heading, ())
     blocks: list[Block] = []
     if sentence := _sentence(record.root / SUMMARY):
         blocks.append(Text(sentence, "answer"))
@@ -46,7 +46,7 @@ def reliability_section(record: RunRecord) -> Section:
             rest=Link(ERRORS, ERRORS),
         )
     )
-    return Section("reliability", heading, tuple(blocks))
+    return PageSection("reliability", heading, tuple(blocks))
 
 
 def _sentence(path: Path) -> str:
@@ -57,7 +57,7 @@ def _sentence(path: Path) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _picture(errors: Sequence[Line], images: Sequence[Line], *, score_name: str) -> Picture | None:
+def _picture(errors: Sequence[Line], images: Sequence[Line], *, score_name: str) -> Drawing | None:
     """Draw what the tables hold; nothing where they have other columns."""
     panels = []
     try:

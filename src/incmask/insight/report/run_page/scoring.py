@@ -24,7 +24,7 @@ _SEED = 0
 
 
 @dataclass(frozen=True)
-class Part:
+class ScoredPart:
     """Labelled images to score on.
 
     Attributes:
@@ -47,7 +47,7 @@ class HeldOut:
     """
 
     kind: Kind
-    parts: tuple[Part, ...]
+    parts: tuple[ScoredPart, ...]
 
     @property
     def num_images(self) -> int:
@@ -86,7 +86,7 @@ def held_out(record: RunRecord) -> HeldOut:
     stack = read_stack(record.root / "stacks" / "labelled")
     folds = folds_of(stack.names, has_val=False, settings=record.settings)
     parts = tuple(
-        Part(Validation(stack.images, stack.labels, rows), tuple(stack.names[row] for row in rows))
+        ScoredPart(Validation(stack.images, stack.labels, rows), tuple(stack.names[row] for row in rows))
         for rows in (fold.validation or () for fold in folds)
     )
     if len(set(stack.names)) == 1:
@@ -94,10 +94,10 @@ def held_out(record: RunRecord) -> HeldOut:
     return HeldOut("folds" if len(folds) > 1 else "split", parts)
 
 
-def whole_part(record: RunRecord, part: str) -> Part:
+def whole_part(record: RunRecord, part: str) -> ScoredPart:
     """All images of "val" or "test"."""
     stack = read_stack(record.root / "stacks" / part)
-    return Part(Validation(stack.images, stack.labels), stack.names)
+    return ScoredPart(Validation(stack.images, stack.labels), stack.names)
 
 
 def validation_scores(record: RunRecord, stage: StageRecord, held: HeldOut) -> dict[str, float]:

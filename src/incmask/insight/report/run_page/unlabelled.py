@@ -11,11 +11,11 @@ from incmask.data.images.writers import path_inside
 from incmask.experiment.record import RunRecord, ShareRow, read_table
 from incmask.insight.report.run_page.blocks import (
     Block,
-    Cell,
     Command,
     Gallery,
-    Section,
+    PageSection,
     SortTable,
+    TableCell,
     Text,
     number,
     percent,
@@ -43,7 +43,7 @@ _MOST_CLASSES = 4
 _CROP = ("x", "y", "width", "height")
 
 
-class Unlabelled:
+class UnlabelledPictures:
     """The unlabelled images of a run as pictures, as far as they are still there.
 
     Args:
@@ -118,10 +118,10 @@ class Unlabelled:
             return b""
 
 
-def unsure_section(record: RunRecord, images: Unlabelled) -> Section:
+def unsure_section(record: RunRecord, images: UnlabelledPictures) -> PageSection:
     """Show the unlabelled images, the most disputed first."""
     if not record.shares:
-        return Section("unsure", "Where is it unsure?", ())
+        return PageSection("unsure", "Where is it unsure?", ())
     mean = sum(row.inconsistent_fraction for row in record.shares) / len(record.shares)
     blocks: list[Block] = [
         Text(
@@ -150,19 +150,19 @@ def unsure_section(record: RunRecord, images: Unlabelled) -> Section:
             sorted_by=(1, "descending"),
         )
     )
-    return Section("unsure", "Where is it unsure?", tuple(blocks))
+    return PageSection("unsure", "Where is it unsure?", tuple(blocks))
 
 
-def next_section(record: RunRecord, images: Unlabelled) -> Section:
+def next_section(record: RunRecord, images: UnlabelledPictures) -> PageSection:
     """Show which images to label next: as ``incmask rank`` says or, without it, the most disputed ones."""
     heading = "What to label next?"
     ranking = read_table(record.root / RANKING)
     if ranking:
-        return Section("next", heading, tuple(_ranked(record, images, ranking)))
+        return PageSection("next", heading, tuple(_ranked(record, images, ranking)))
     if not record.shares:
-        return Section("next", heading, ())
+        return PageSection("next", heading, ())
     chosen = record.shares[:_NUM_NAMED]
-    return Section(
+    return PageSection(
         "next",
         heading,
         (
@@ -180,7 +180,7 @@ def next_section(record: RunRecord, images: Unlabelled) -> Section:
     )
 
 
-def _ranked(record: RunRecord, images: Unlabelled, ranking: Sequence[dict[str, str]]) -> list[Block]:
+def _ranked(record: RunRecord, images: UnlabelledPictures, ranking: Sequence[dict[str, str]]) -> list[Block]:
     path = record.root / RANKING
     if not {"rank", "name", "score", "reason"} <= ranking[0].keys():
         raise fail(path, "has no columns rank, name, score and reason", "run `incmask rank` again")
@@ -189,10 +189,14 @@ def _ranked(record: RunRecord, images: Unlabelled, ranking: Sequence[dict[str, s
         rows, shown = [], []
         for place, line in enumerate(ranking[:MAX_ROWS]):
             where = tuple(int(float(line[key])) for key in _CROP) if of_crops and line["x"] else None
-            cells = [number(int(line["rank"]), line["rank"]), Cell(line["name"])]
+            cells = [number(int(line["rank"]), line["rank"]), TableCell(line["name"])]
             if of_crops:
-                cells.append(Cell("{2}×{3} at x {0}, y {1}".format(*where) if where else "–"))
-            cells += [number(float(line["score"])), Cell(line["reason"]), Cell("", links=images.links(line["name"]))]
+                cells.append(TableCell("{2}×{3} at x {0}, y {1}".format(*where) if where else "–"))
+            cells += [
+                number(float(line["score"])),
+                TableCell(line["reason"]),
+                TableCell("", links=images.links(line["name"])),
+            ]
             rows.append(tuple(cells))
             if place < _NUM_NEXT:
                 shown.append((line["name"], f"{line['rank']}. {line['reason']}", where))
@@ -214,7 +218,7 @@ def _ranked(record: RunRecord, images: Unlabelled, ranking: Sequence[dict[str, s
 
 
 def _gallery(
-    images: Unlabelled,
+    images: UnlabelledPictures,
     name: str,
     title: str,
     shown: Sequence[tuple[str, str, tuple[int, int, int, int] | None]],
@@ -225,12 +229,12 @@ def _gallery(
     return [Gallery(name, title, _LAYER, thumbnails, "Orange: pixels on which the models disagree.")]
 
 
-def _share_cells(row: ShareRow, images: Unlabelled) -> tuple[Cell, ...]:
+def _share_cells(row: ShareRow, images: UnlabelledPictures) -> tuple[TableCell, ...]:
     shares = (row.inconsistent_fraction, *row.class_fractions)
     return (
-        Cell(row.name),
+        TableCell(row.name),
         *(number(share, percent(share)) for share in shares),
-        Cell("", links=images.links(row.name)),
+        TableCell("", links=images.links(row.name)),
     )
 
 

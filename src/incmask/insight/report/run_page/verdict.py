@@ -20,7 +20,7 @@ _LEAST_IMAGES = 6
 
 
 @dataclass(frozen=True)
-class Comparison:
+class WithAndWithout:
     """Models without and with the unlabelled images, on the images that chose.
 
     Attributes:
@@ -48,7 +48,7 @@ class Comparison:
     delivered: bool = True
 
 
-def headline(found: Comparison) -> str:
+def headline(found: WithAndWithout) -> str:
     """Answer in a few words."""
     if found.kind == "same":
         return "Whether the unlabelled images helped cannot be told."
@@ -59,7 +59,7 @@ def headline(found: Comparison) -> str:
     return "It is not shown that the unlabelled images helped."
 
 
-def answer(found: Comparison) -> str:
+def answer(found: WithAndWithout) -> str:
     """Answer in a sentence, with the numbers."""
     where = _WHERE[found.kind].format(num=found.num_images)
     start = (
@@ -83,11 +83,11 @@ def answer(found: Comparison) -> str:
     return f"{start}; the difference of {signed(change.mean)} ({interval}) may be chance."
 
 
-def _is_enough(found: Comparison) -> bool:
+def _is_enough(found: WithAndWithout) -> bool:
     return found.num_images >= _LEAST_IMAGES
 
 
-def handed_over(found: Comparison) -> str:
+def handed_over(found: WithAndWithout) -> str:
     """Say which models were handed over, and by which scores."""
     if found.chosen == found.base.name:
         models = "the models trained on the labelled images alone"
@@ -101,7 +101,7 @@ def handed_over(found: Comparison) -> str:
     return f"{does} {models}: what counts is the mean over {each}s, {best:.3f} with them and {base:.3f} without."
 
 
-def fairness(found: Comparison) -> list[str]:
+def fairness(found: WithAndWithout) -> list[str]:
     """Say what else differs between the two sides, and what the interval does not know."""
     base, best = found.base, found.best
     told = []

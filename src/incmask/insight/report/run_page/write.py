@@ -9,7 +9,7 @@ from pathlib import Path
 from incmask.base.store import reopen
 from incmask.experiment.record import RunRecord, read_run
 from incmask.insight.report.run_page.about import about_section, rounds_section
-from incmask.insight.report.run_page.blocks import RunPage, Section, Text, limited
+from incmask.insight.report.run_page.blocks import PageSection, RunPage, Text, limited
 from incmask.insight.report.run_page.course import course_section
 from incmask.insight.report.run_page.helped import helped
 from incmask.insight.report.run_page.quality import judge, quality_section, quality_without_images
@@ -18,7 +18,7 @@ from incmask.insight.report.run_page.scoring import has_stacks
 from incmask.insight.report.run_page.unlabelled import (
     MAX_ROWS,
     MAX_THUMBNAILS,
-    Unlabelled,
+    UnlabelledPictures,
     next_section,
     unsure_section,
 )
@@ -60,7 +60,7 @@ def run_page(record: RunRecord) -> RunPage:
     with_images = has_stacks(record)
     quality = quality_section(record, judge(record)) if with_images else quality_without_images(record)
     answered = helped(record, with_images=with_images)
-    images = Unlabelled(record)
+    images = UnlabelledPictures(record)
     sections = (
         quality,
         answered.section,
@@ -78,7 +78,7 @@ def run_page(record: RunRecord) -> RunPage:
     )
 
 
-def _summary(sections: Sequence[Section], gist: str) -> Iterator[str]:
+def _summary(sections: Sequence[PageSection], gist: str) -> Iterator[str]:
     texts = [block for section in sections for block in section.blocks if isinstance(block, Text)]
     quality = next((block.text for block in sections[0].blocks if isinstance(block, Text)), "")
     yield from (quality, gist)
