@@ -10,7 +10,7 @@ from incmask.data.dataset import ClassInfo, Dataset, LabelStatistics, MaskEncodi
 from incmask.data.split import Fold
 from incmask.data.stack import Stack
 from incmask.experiment.setup import Setup
-from incmask.method.channels import num_outputs
+from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
@@ -83,7 +83,7 @@ def some_job(
     val = save_source(folder / "data", others, truth(others, task), name="val")
     return FitJob(
         folder=folder / "student",
-        network=NetworkSpec(1, num_outputs(task, NUM_CLASSES[task]), settings.width),
+        network=NetworkSpec(1, labels_of(task).num_outputs(NUM_CLASSES[task]), settings.width),
         objective=Segmentation(
             TrainingSet((source,), (), rows_of(num), task), Validation(val.images, val.labels), NUM_CLASSES[task]
         ),

@@ -7,7 +7,7 @@ import torch
 
 from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo
-from incmask.method.channels import num_outputs
+from incmask.method.labels import labels_of
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.prediction.ensemble import About, save_ensemble
 from small import NUM_CLASSES
@@ -30,7 +30,7 @@ def make_model(
 ) -> Path:
     """Write an untrained model whose members disagree here and there."""
     num_classes = NUM_CLASSES[task]
-    spec = NetworkSpec(channels, num_outputs(task, num_classes), 0.125)
+    spec = NetworkSpec(channels, labels_of(task).num_outputs(num_classes), 0.125)
     paths = [folder / f"{seed}.safetensors" for seed in range(num_members)]
     for seed, path in enumerate(paths):
         network = spec.build(seed=seed)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from incmask.data.images.tiles import scale_image
-from incmask.exchange.models.pipeline import describe, disagreement, pad, pipeline_of, scale
-from incmask.method.agreement import disagreement as disagreement_of_votes
-from incmask.method.channels import hard_votes
+from incmask.exchange.models.pipeline import describe, pad, pipeline_of, scale
+from incmask.method.agreement import disagreement
+from incmask.method.labels import labels_of
 from incmask.prediction.ensemble import Ensemble
 from small import TASKS, blocks
 
@@ -51,14 +51,16 @@ def test_disagreement_is_that_of_predictions(task, data):
     channels = {"binary": 1, "multilabel": 3, "multiclass": 4}[task]
     shape = (data.draw(st.integers(1, 5)), 2, channels, 2, 3)
     members = data.draw(arrays(np.float32, shape, elements=st.floats(0, 1, width=32)))
-    found = disagreement(torch.from_numpy(members), task).numpy()
-    expected = [disagreement_of_votes(hard_votes(members[:, each], task), task=task) for each in range(2)]
+    found = disagreement(labels_of(task).votes(torch.from_numpy(members)), task=task).numpy()
+    expected = [disagreement(labels_of(task).votes(members[:, each]), task=task) for each in range(2)]
     assert found == pytest.approx(np.stack(expected))
 
 
 def test_one_of_three_members_off_the_majority():
     votes = torch.tensor([[0.9, 0.9, 0.1], [0.9, 0.2, 0.1], [0.9, 0.9, 0.1]]).reshape(3, 1, 1, 1, 3)
-    assert disagreement(votes, "binary").flatten().tolist() == pytest.approx([0, 1 / 3, 0])
+    assert disagreement(labels_of("binary").votes(votes), task="binary").flatten().tolist() == pytest.approx(
+        [0, 1 / 3, 0]
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)

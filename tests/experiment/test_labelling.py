@@ -10,7 +10,7 @@ import incmask.experiment.labelling as module
 from incmask.experiment.labelling import LabelJob, Views, label_range
 from incmask.method.agreement import combine
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
-from incmask.method.channels import num_outputs
+from incmask.method.labels import labels_of
 from incmask.method.recipes import Vote
 from incmask.nets.spec import NetworkSpec, load_model, save_model
 from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings
@@ -21,7 +21,7 @@ HARD, SOFT = Vote(), Vote(soft=True)
 def random_members(task, *, num=3, seed=0):
     """Probabilities that mostly agree, (n, 2, C, 6, 5)."""
     generator = np.random.default_rng(seed)
-    channels = num_outputs(task, NUM_CLASSES[task])
+    channels = labels_of(task).num_outputs(NUM_CLASSES[task])
     logits = generator.normal(0, 2, (2, channels, 6, 5)) + generator.normal(0, 1, (num, 2, channels, 6, 5))
     exponentials = np.exp(logits)
     values = exponentials / exponentials.sum(2, keepdims=True) if task == "multiclass" else 1 / (1 + np.exp(-logits))
@@ -141,7 +141,7 @@ def test_multiclass_freed_pixels_take_a_real_class():
 def label_job(folder, task, *, num=7, admit="all", **ranges):
     """Two members and stacks to fill."""
     folder.mkdir(parents=True, exist_ok=True)
-    spec = NetworkSpec(1, num_outputs(task, NUM_CLASSES[task]), 0.125)
+    spec = NetworkSpec(1, labels_of(task).num_outputs(NUM_CLASSES[task]), 0.125)
     paths = [folder / f"member-{seed}.safetensors" for seed in (1, 2)]
     for seed, path in enumerate(paths):
         save_model(path, spec.build(seed=seed).state_dict(), spec)
@@ -218,7 +218,7 @@ class Pixelwise(nn.Module):
 def views_job(folder, task, strength, monkeypatch, *, num=3, side=(32, 32), vote=HARD):
     """A job of views of the first member, on images without symmetry."""
     monkeypatch.setattr(module, "load_model", Pixelwise)
-    monkeypatch.setattr(Pixelwise, "channels", num_outputs(task, NUM_CLASSES[task]))
+    monkeypatch.setattr(Pixelwise, "channels", labels_of(task).num_outputs(NUM_CLASSES[task]))
     job = label_job(folder, task)
     images = np.random.default_rng(5).integers(0, 256, (7, *side, 1), dtype=np.uint8)
     for path, values in ((job.images, images), (job.label, np.load(job.label)), (job.inconsistent, None)):

@@ -12,7 +12,7 @@ from incmask.experiment.scores import (
     to_csv,
 )
 from incmask.method.cells import CellChannels
-from incmask.method.channels import num_outputs
+from incmask.method.labels import labels_of
 from incmask.method.metrics import scores
 from incmask.nets.spec import NetworkSpec, load_model, save_model
 from incmask.training.validation import Validation, evaluate
@@ -23,7 +23,7 @@ NAMES = {"binary": ("cell",), "multilabel": ("alive", "position"), "multiclass":
 
 @pytest.mark.parametrize("task", TASKS)
 def test_models_are_scored_together(tmp_path, task):
-    spec = NetworkSpec(1, num_outputs(task, NUM_CLASSES[task]), 0.125)
+    spec = NetworkSpec(1, labels_of(task).num_outputs(NUM_CLASSES[task]), 0.125)
     paths = tuple(tmp_path / f"{seed}.safetensors" for seed in (1, 2))
     for seed, path in enumerate(paths):
         save_model(path, spec.build(seed=seed).state_dict(), spec)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from incmask.base.errors import IncmaskError
-from incmask.method.agreement import continuous_inconsistency, hard_labels, inconsistency, soft_vote
+from incmask.method.agreement import continuous_inconsistency, hard_labels, inconsistency
 
 settings.register_profile("vote", max_examples=40, deadline=None)
 SIDES = st.sampled_from([0, 1, 3, 5, 7])
@@ -275,20 +275,11 @@ def test_votes_equal_the_loop_and_torch_equals_numpy(task, channels, data):
         votes = np.array([[int(value > 0.5) for value in row] for row in flat]).reshape(image.shape)
         return votes[0] if task == "binary" else votes
 
-    hard, soft = hard_labels(values, task=task), soft_vote(values, task=task)
-    assert hard.dtype == soft.dtype == np.uint8
+    hard = hard_labels(values, task=task)
+    assert hard.dtype == np.uint8
     np.testing.assert_array_equal(hard, np.stack([vote(image) for image in values]))
-    np.testing.assert_array_equal(soft, vote((values[0] + values[1] + values[2]) / np.float32(3)))
-    np.testing.assert_array_equal(soft, soft_vote(list(values), task=task))
     tensor = torch.from_numpy(values)
     np.testing.assert_array_equal(hard, hard_labels(tensor, task=task).numpy())
-    np.testing.assert_array_equal(soft, soft_vote(tensor, task=task).numpy())
-
-
-def test_soft_vote_lets_a_sure_member_overrule():
-    values = np.array([[[0.9]], [[0.4]], [[0.4]]], dtype=np.float32)
-    assert hard_labels(values, task="binary").tolist() == [[1], [0], [0]]
-    assert soft_vote(values, task="binary").tolist() == [1]
 
 
 def test_half_precision_and_many_classes():
@@ -301,7 +292,7 @@ def test_half_precision_and_many_classes():
 
 def test_a_gradient_does_not_disturb_the_vote():
     values = torch.full((2, 1, 3), 0.7, requires_grad=True)
-    assert soft_vote(values, task="binary").tolist() == [1, 1, 1]
+    assert hard_labels(values, task="binary").tolist() == [[1, 1, 1]] * 2
 
 
 @pytest.mark.parametrize(
@@ -320,8 +311,6 @@ def test_a_gradient_does_not_disturb_the_vote():
 def test_votes_refuse(values, task, message):
     with pytest.raises(IncmaskError, match=message):
         hard_labels(values, task=task)
-    with pytest.raises(IncmaskError, match=message):
-        soft_vote(values, task=task)
 
 
 def test_hard_labels_refuse_lists():

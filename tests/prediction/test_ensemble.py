@@ -13,7 +13,7 @@ from incmask.base.errors import IncmaskError
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.big_images import ArrayRows
 from incmask.method.agreement import combine, disagreement
-from incmask.method.channels import hard_votes, num_outputs, probabilities, to_label
+from incmask.method.labels import labels_of
 from incmask.method.recipes import Vote
 from incmask.nets.forward import forward
 from incmask.nets.spec import NetworkSpec, save_model
@@ -91,7 +91,9 @@ def test_tiles_leave_no_seams_for_several_classes():
 @pytest.mark.parametrize("fit", ["resize", "tile"])
 @pytest.mark.parametrize("size", [(150, 97), (32, 400), (300, 20), (10, 12)])
 def test_rows_come_to_the_same_as_the_whole(task, fit, size):
-    networks = [NetworkSpec(3, num_outputs(task, NUM_CLASSES[task]), 0.125).build(seed=seed) for seed in (1, 2, 3)]
+    networks = [
+        NetworkSpec(3, labels_of(task).num_outputs(NUM_CLASSES[task]), 0.125).build(seed=seed) for seed in (1, 2, 3)
+    ]
     ensemble = Ensemble(networks, about(task, fit=fit, channels=3), device="cpu")
     image = blocks(1, side=304, channels=3)[0][: size[0], : size[1]]
     (whole,) = ensemble.predict([image])
@@ -126,7 +128,7 @@ def test_batches_side_by_side_come_to_the_same(monkeypatch):
 @pytest.mark.parametrize("task", TASKS)
 def test_images_of_any_size_come_back_at_their_own(task):
     num_classes = NUM_CLASSES[task]
-    networks = [NetworkSpec(1, num_outputs(task, num_classes), 0.125).build(seed=seed) for seed in (1, 2)]
+    networks = [NetworkSpec(1, labels_of(task).num_outputs(num_classes), 0.125).build(seed=seed) for seed in (1, 2)]
     sizes = [(32, 32), (20, 50), (64, 64), (3, 90), (33, 1)] * 7
     for fit in ("resize", "tile"):
         ensemble = Ensemble(networks, about(task, fit=fit), device="cpu")
@@ -143,15 +145,17 @@ def test_images_of_any_size_come_back_at_their_own(task):
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("fit", ["resize", "tile"])
 def test_an_image_of_the_network_s_size_is_predicted_as_it_is(task, fit):
-    spec = NetworkSpec(1, num_outputs(task, NUM_CLASSES[task]), 0.125)
+    spec = NetworkSpec(1, labels_of(task).num_outputs(NUM_CLASSES[task]), 0.125)
     networks = [spec.build(seed=seed).eval() for seed in range(4)]
     image = noise(32, 32)
     (prediction,) = Ensemble(networks, about(task, fit=fit), device="cpu").predict([image])
-    each = torch.stack([probabilities(logits, task) for logits in forward(networks, image[None], precision="float32")])
+    each = torch.stack(
+        [labels_of(task).probabilities(logits) for logits in forward(networks, image[None], precision="float32")]
+    )
     mean = each.mean(0).numpy()
     expected = mean[0, 1:] if task == "multiclass" else mean[0]
     np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
-    assert np.mean(prediction.label != to_label(mean, task)[0]) < 0.01
+    assert np.mean(prediction.label != labels_of(task).decode(mean)[0]) < 0.01
     votes = each.argmax(2) if task == "multiclass" else (each > 0.5)
     disputed = (votes != votes[0]).any(0).numpy()[0]
     disputed = disputed.any(0) if task != "multiclass" else disputed | (votes == 0).all(0).numpy()[0]
@@ -196,13 +200,13 @@ def test_disagreement_is_the_share_off_the_majority_by_hand():
 @given_settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), num=st.integers(2, 5), task=st.sampled_from(TASKS))
 def test_disagreement_is_above_0_exactly_where_pixels_are_inconsistent(seed, num, task):
-    outputs = num_outputs(task, NUM_CLASSES[task])
+    outputs = labels_of(task).num_outputs(NUM_CLASSES[task])
     probability = np.random.default_rng(seed).random((num, outputs, 5, 6), np.float32)
-    share = disagreement(hard_votes(probability, task), task=task)
+    share = disagreement(labels_of(task).votes(probability), task=task)
     expected = combine(probability[:, None], task=task, vote=Vote()).inconsistent[0]
     assert np.array_equal(share > 0, expected)
     assert share.max() <= (1 if task == "multiclass" else 0.5)
-    assert np.array_equal(share, disagreement(hard_votes(probability[::-1], task), task=task))
+    assert np.array_equal(share, disagreement(labels_of(task).votes(probability[::-1]), task=task))
 
 
 def test_no_images_give_no_predictions():

@@ -3,7 +3,8 @@ import pytest
 
 from incmask.base.errors import IncmaskError
 from incmask.data.dataset import ClassInfo
-from incmask.prediction.layers import ExtraOutputs, LayersWriter, RowsOfLayers, object_classes, to_bytes
+from incmask.method.labels import labels_of
+from incmask.prediction.layers import ExtraOutputs, LayersWriter, RowsOfLayers, to_bytes
 
 CELL = ClassInfo("cell", (255, 255, 255), 255)
 
@@ -45,9 +46,9 @@ def test_names_stay_inside(tmp_path, name):
 
 
 def test_the_ground_of_exclusive_classes_has_no_objects():
-    assert list(object_classes("binary", 1)) == [0]
-    assert list(object_classes("multilabel", 2)) == [0, 1]
-    assert list(object_classes("multiclass", 3)) == [1, 2]
+    assert list(labels_of("binary").object_classes(1)) == [0]
+    assert list(labels_of("multilabel").object_classes(2)) == [0, 1]
+    assert list(labels_of("multiclass").object_classes(3)) == [1, 2]
 
 
 def test_shares_become_bytes():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incmask.method.augment import Strength, augment_pair
-from incmask.method.channels import num_outputs
+from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, TrainingSet
 from incmask.method.recipes import Blocking
 from incmask.nets.forward import image_tensor
@@ -222,4 +222,4 @@ def test_images_lie_channels_last_and_are_not_scaled():
 
 
 def test_outputs_of_the_tasks():
-    assert [num_outputs(task, 3) for task in ("binary", "multilabel", "multiclass")] == [1, 3, 4]
+    assert [labels_of(task).num_outputs(3) for task in ("binary", "multilabel", "multiclass")] == [1, 3, 4]

@@ -7,11 +7,12 @@ import torch
 
 from incmask.method.agreement import agreement
 from incmask.method.augment import Strength
+from incmask.method.labels import labels_of
 from incmask.method.quality import network_targets, targets
 from incmask.nets.forward import predict_probabilities
 from incmask.nets.spec import NetworkSpec, load_model, save_model
 from incmask.training.rating_pairs import PairJob, PairSet, make_pairs
-from small import NUM_CLASSES, TASKS, blocks, num_outputs, save_source, some_settings, truth
+from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings, truth
 
 ROWS = (0, 2, 3, 5)
 NUM_MEMBERS = 5
@@ -20,7 +21,7 @@ NUM_MEMBERS = 5
 def pair_job(folder, task, *, num_passes=6, blocked=True, seed=3):
     """Five members, six images of which four are used, one of them with pixels without label."""
     folder.mkdir(parents=True, exist_ok=True)
-    spec = NetworkSpec(1, num_outputs(task, NUM_CLASSES[task]), 0.125)
+    spec = NetworkSpec(1, labels_of(task).num_outputs(NUM_CLASSES[task]), 0.125)
     members = [folder / f"{number}.safetensors" for number in range(NUM_MEMBERS)]
     # Relatives, so that they agree on part of the pixels.
     weights, generator = spec.build(seed=0).state_dict(), torch.Generator().manual_seed(1)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from incmask.method.augment import Geometry, Strength, undo
-from incmask.method.channels import num_outputs
+from incmask.method.labels import labels_of
 from incmask.method.losses import loss_of, selects_by_loss
 from incmask.method.mixture import TrainingSet
 from incmask.nets.spec import save_model
@@ -81,7 +81,7 @@ def test_without_unlabelled_images_there_is_one_part(tmp_path):
 def test_the_loss_is_the_mean_squared_difference_of_two_predictions(tmp_path, task):
     """Value by value, with the sums of the standard library."""
     taught = lessons(tmp_path, task=task, batch_size=2)
-    channels = num_outputs(task, NUM_CLASSES[task])
+    channels = labels_of(task).num_outputs(NUM_CLASSES[task])
     network = Pixelwise(channels)
     loss = taught.loss(network, phase=1, step=0)
     first, second = (view.numpy() for view in network.shown)

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from incmask.base.config import IGNORED
 from incmask.method.cells import CellChannels
-from incmask.method.channels import probabilities, to_label
+from incmask.method.labels import labels_of
 from incmask.nets.forward import chunk_images, forward
 from incmask.nets.spec import NetworkSpec
 from incmask.training.validation import Validation, evaluate, main_score
@@ -20,20 +20,22 @@ def networks(num, out_channels):
 def test_probabilities_of_the_tasks():
     logits = torch.tensor([0.0, 1.0, -2.0]).reshape(1, 3, 1, 1)
     one = [1 / (1 + np.exp(-value)) for value in (0.0, 1.0, -2.0)]
-    assert probabilities(logits, "multilabel").flatten().tolist() == pytest.approx(one)
+    assert labels_of("multilabel").probabilities(logits).flatten().tolist() == pytest.approx(one)
     exponentials = np.exp([0.0, 1.0, -2.0])
-    assert probabilities(logits, "multiclass").flatten().tolist() == pytest.approx(exponentials / exponentials.sum())
+    assert labels_of("multiclass").probabilities(logits).flatten().tolist() == pytest.approx(
+        exponentials / exponentials.sum()
+    )
 
 
 def test_labels_of_the_tasks():
     binary = np.array([0.2, 0.5, 0.500001, 1.0]).reshape(1, 1, 2, 2)
-    assert to_label(binary, "binary").tolist() == [[[0, 0], [1, 1]]]
+    assert labels_of("binary").decode(binary).tolist() == [[[0, 0], [1, 1]]]
     multilabel = np.array([[0.9, 0.1], [0.6, 0.7]]).reshape(1, 2, 1, 2)
-    assert to_label(multilabel, "multilabel").tolist() == [[[[1, 1], [0, 1]]]]
+    assert labels_of("multilabel").decode(multilabel).tolist() == [[[[1, 1], [0, 1]]]]
     # The masked class, channel 0, is never an answer, however likely.
     multiclass = np.array([[0.8, 0.1], [0.05, 0.3], [0.15, 0.3], [0, 0.3]]).reshape(1, 4, 1, 2)
-    assert to_label(multiclass, "multiclass").tolist() == [[[1, 0]]]
-    assert {to_label(multiclass, task).dtype for task in TASKS} == {np.dtype(np.uint8)}
+    assert labels_of("multiclass").decode(multiclass).tolist() == [[[1, 0]]]
+    assert {labels_of(task).decode(multiclass).dtype for task in TASKS} == {np.dtype(np.uint8)}
 
 
 def test_forward_gives_each_network_s_logits():

@@ -20,9 +20,9 @@ from incmask.experiment.setup import Setup, seed_for, stage_name
 from incmask.experiment.student import Student
 from incmask.experiment.students import fit_jobs, train
 from incmask.method.blocking import foreground_fraction
-from incmask.method.channels import num_outputs
 from incmask.method.copies import Band, band_of, num_copies
 from incmask.method.growth import width_of
+from incmask.method.labels import labels_of
 from incmask.method.mixture import TrainingPart, TrainingStacks
 from incmask.method.recipes import BestCandidate, Vote
 from incmask.nets.forward import CHUNK
@@ -134,7 +134,7 @@ def _vote(run: Generations, teachers: Sequence[Student], generation: int, labels
             first=first,
             last=last,
             task=dataset.task,
-            num_outputs=num_outputs(dataset.task, len(dataset.classes)),
+            num_outputs=labels_of(dataset.task).num_outputs(len(dataset.classes)),
             vote=vote,
             settings=settings,
             views=views,

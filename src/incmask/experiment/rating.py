@@ -9,7 +9,7 @@ from incmask.base.config import Settings, Task
 from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
-from incmask.method.channels import to_label
+from incmask.method.labels import labels_of
 from incmask.method.quality import mask_channels, quality, true_quality
 from incmask.nets.forward import chunk_images, predict_probabilities
 from incmask.nets.spec import load_model
@@ -121,7 +121,7 @@ def choose_range(job: CandidateJob, report: Report = ignore) -> RatedRange:
         chosen = labels[rows]
         for teacher in teachers:
             (member,) = predict_probabilities([teacher], images[rows], task=job.task, precision=job.settings.precision)
-            label = to_label(member, job.task)
+            label = labels_of(job.task).decode(member)
             outputs = judge(
                 judges,
                 images[rows],

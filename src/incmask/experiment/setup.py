@@ -13,8 +13,8 @@ from incmask.base.store import hash_file
 from incmask.data.dataset import Dataset
 from incmask.data.split import Fold, make_folds
 from incmask.data.stack import Stack
-from incmask.method.channels import num_outputs
 from incmask.method.growth import width_of
+from incmask.method.labels import labels_of
 from incmask.method.profiles import Profile
 from incmask.method.recipes import Recipe
 from incmask.nets.spec import NetworkSpec
@@ -81,7 +81,7 @@ class Setup:
         """The networks of ``generation``; ``momentum`` of the batch norm, where it is not the settings'."""
         return NetworkSpec(
             in_channels=self.dataset.channels,
-            out_channels=num_outputs(self.dataset.task, len(self.dataset.classes)),
+            out_channels=labels_of(self.dataset.task).num_outputs(len(self.dataset.classes)),
             width=width_of(self.recipe, self.settings, generation),
             batch_norm_momentum=self.settings.batch_norm_momentum if momentum is None else momentum,
         )

@@ -15,9 +15,9 @@ from array_api_compat import array_namespace, device
 
 from incmask.base.config import Task
 from incmask.base.errors import fail
-from incmask.method.channels import hard_votes, to_label
 from incmask.method.exact import Array, mean_of_image, mean_of_members, square_root
-from incmask.method.morphology import check_side, dilate, erode, nearest_ids
+from incmask.method.labels import Labels, labels_of
+from incmask.method.morphology import check_side, dilate, erode
 from incmask.method.recipes import Vote
 
 Statistic = Literal["standard_deviation", "standard_error"]
@@ -74,31 +74,20 @@ def inconsistency(
             negative.
     """
     where = "inconsistency(labels)"
-    check_task(task, where)
+    kind = labels_of(task, where)
     check_side(erode_px, "erode_px")
     check_side(dilate_px, "dilate_px")
-    labels = _stacked(labels, where, least=2)
-    xp, dtype = array_namespace(labels), labels.dtype
-    labels = _checked_labels(labels, task, where)
-    axes = _spatial_axes(labels.ndim - (2 if task == "multilabel" else 1), spatial_ndim, where)
+    votes = _stacked(labels, where, least=2)
+    xp = array_namespace(votes)
+    dtype = votes.dtype if kind.is_exclusive else xp.uint8
+    votes = _checked_labels(votes, kind, where)
+    axes = _spatial_axes(votes.ndim - (2 if kind.is_layered else 1), spatial_ndim, where)
 
-    if task == "multiclass":
-        disputed = reduce(operator.or_, (member != labels[0, ...] for member in labels[1:, ...]))
-        label = xp.where(disputed, xp.zeros_like(labels[0, ...]), labels[0, ...])
-        inconsistent = disputed
-    else:
-        everyone, anyone = reduce(operator.and_, labels), reduce(operator.or_, labels)
-        disputed = everyone != anyone  # per channel: 0 < S < n in algorithm 1's terms
-        label, dtype = everyone, xp.uint8
-        inconsistent = xp.any(disputed, axis=0) if task == "multilabel" else disputed
-
+    label, differs = kind.compare(votes)
+    inconsistent = xp.any(differs, axis=0) if kind.is_layered else differs
     if erode_px > 1:
         kept = erode(inconsistent, side_px=erode_px, axes=axes)
-        freed = inconsistent & ~kept
-        if task == "multiclass":
-            label = xp.where(freed, nearest_ids(label, inconsistent, side_px=erode_px, axes=axes), label)
-        else:
-            label = xp.where(freed & disputed, dilate(label, side_px=erode_px, axes=axes), label)
+        label = kind.fill(label, inconsistent & ~kept, differs, side_px=erode_px, axes=axes)
         inconsistent = kept
     if dilate_px > 1:
         inconsistent = dilate(inconsistent, side_px=dilate_px, axes=axes)
@@ -159,36 +148,14 @@ def hard_labels(probabilities: Array, *, task: Task) -> Array:
     Raises:
         IncmaskError: no probabilities, or a number of channels that the task does not have.
     """
-    where = "hard_labels(probabilities)"
-    return _voted(_checked_probabilities(probabilities, task, where), task)
-
-
-def soft_vote(probabilities: Array | Sequence[Array], *, task: Task) -> Array:
-    """Average the members' probabilities, then vote: the ensembles ME and IE (paper, section 2.4.6).
-
-    Args:
-        probabilities: n >= 1 members (n, C, *spatial) in 0..1, or a sequence of n arrays. Binary: C = 1.
-        task: how to read the channels.
-
-    Returns:
-        As ``hard_labels`` without the members' axis.
-
-    Raises:
-        IncmaskError: no probabilities, or a number of channels that the task does not have.
-    """
-    where = "soft_vote(probabilities)"
-    probabilities = _checked_probabilities(_stacked(probabilities, where, least=1), task, where)
-    return _voted(mean_of_members(probabilities)[None, ...], task)[0, ...]
-
-
-def check_task(task: str, where: str) -> None:
-    """Refuse a task that is none of ``Task``.
-
-    Raises:
-        IncmaskError: the task is unknown.
-    """
-    if task not in get_args(Task):
-        raise fail(where, f"unknown task {task!r}", f"choose one of {', '.join(get_args(Task))}")
+    kind = labels_of(task, "hard_labels(probabilities)")
+    probabilities = _checked_probabilities(probabilities, kind, "hard_labels(probabilities)")
+    xp = array_namespace(probabilities)
+    if kind.is_exclusive:
+        ids = xp.uint8 if probabilities.shape[1] <= 256 else xp.int32
+        return xp.astype(xp.argmax(probabilities, axis=1), ids)
+    votes = xp.astype(probabilities > 0.5, xp.uint8)
+    return votes if kind.is_layered else votes[:, 0, ...]
 
 
 def _stacked(members: Array | Sequence[Array], where: str, *, least: int) -> Array:
@@ -212,14 +179,13 @@ def _stacked(members: Array | Sequence[Array], where: str, *, least: int) -> Arr
     return stack
 
 
-def _checked_labels(labels: Array, task: Task, where: str) -> Array:
+def _checked_labels(labels: Array, kind: Labels, where: str) -> Array:
     """Give the labels in a dtype to compute with."""
     xp = array_namespace(labels)
-    kinds = "integral" if task == "multiclass" else ("bool", "integral")
-    if not xp.isdtype(labels.dtype, kinds):
-        expected = "integer ids" if task == "multiclass" else "integers 0/1 or bool"
+    if not xp.isdtype(labels.dtype, "integral" if kind.is_exclusive else ("bool", "integral")):
+        expected = "integer ids" if kind.is_exclusive else "integers 0/1 or bool"
         raise fail(where, f"labels are {labels.dtype}, expected {expected}", "vote first, with hard_labels(...)")
-    if task == "multilabel" and labels.ndim < 3:
+    if kind.is_layered and labels.ndim < 3:
         raise fail(where, f"{labels.ndim} axes, expected (members, channels, *spatial)", "add the axis that lacks")
     if xp.isdtype(labels.dtype, "bool") or 0 in labels.shape:
         return labels
@@ -227,8 +193,8 @@ def _checked_labels(labels: Array, task: Task, where: str) -> Array:
         labels = xp.astype(labels, xp.int64)  # torch can do next to nothing with the wide unsigned integers
     if labels.dtype != xp.uint8 and (least := int(xp.min(labels))) < 0:
         raise fail(where, f"labels hold {least}, expected 0 or more", "give unlabelled pixels an id of their own")
-    if task != "multiclass" and (most := int(xp.max(labels))) > 1:
-        raise fail(where, f"{task} labels hold {most}, expected 0 and 1 only", "convert them, e.g. labels > 0")
+    if not kind.is_exclusive and (most := int(xp.max(labels))) > 1:
+        raise fail(where, f"{kind.task} labels hold {most}, expected 0 and 1 only", "convert them, e.g. labels > 0")
     return labels
 
 
@@ -249,8 +215,7 @@ def _floating(values: Array, where: str) -> Array:
     return values if values.dtype == xp.float64 else xp.astype(values, xp.float32)
 
 
-def _checked_probabilities(probabilities: Array, task: Task, where: str) -> Array:
-    check_task(task, where)
+def _checked_probabilities(probabilities: Array, kind: Labels, where: str) -> Array:
     try:
         xp = array_namespace(probabilities)
     except TypeError as error:
@@ -260,9 +225,9 @@ def _checked_probabilities(probabilities: Array, task: Task, where: str) -> Arra
     if not xp.isdtype(probabilities.dtype, "real floating"):
         raise fail(where, f"values are {probabilities.dtype}, expected floating probabilities", "do not round them")
     channels = probabilities.shape[1]
-    if (task == "binary") != (channels == 1) and task != "multilabel":
-        expected = "1" if task == "binary" else "2 or more"
-        raise fail(where, f"{channels} channels on axis 1, {task} has {expected}", "check the task and the axes")
+    if not kind.is_layered and kind.is_exclusive == (channels == 1):
+        expected = "2 or more" if kind.is_exclusive else "1"
+        raise fail(where, f"{channels} channels on axis 1, {kind.task} has {expected}", "check the task and the axes")
     # Asked this way round since a NaN fails every comparison, and must not pass.
     if 0 not in probabilities.shape and not (
         (xp.min(probabilities) >= -_PROBABILITY_SLACK) & (xp.max(probabilities) <= 1 + _PROBABILITY_SLACK)
@@ -271,43 +236,23 @@ def _checked_probabilities(probabilities: Array, task: Task, where: str) -> Arra
     return _floating(probabilities, where)
 
 
-def _voted(probabilities: Array, task: Task) -> Array:
-    xp = array_namespace(probabilities)
-    if task == "multiclass":
-        ids = xp.uint8 if probabilities.shape[1] <= 256 else xp.int32
-        return xp.astype(xp.argmax(probabilities, axis=1), ids)
-    votes = xp.astype(probabilities > 0.5, xp.uint8)
-    return votes[:, 0, ...] if task == "binary" else votes
-
-
-def disagreement(votes: np.ndarray, *, task: Task) -> np.ndarray:
+def disagreement(votes: Array, *, task: Task) -> Array:
     """Give the share of members that are off the majority at each pixel.
 
     It is above 0 exactly where ``Prediction.inconsistent`` is True. A vote for the masked class is for no class and
-    therefore always off. Classes that may overlap are looked at one by one, and the most disputed one counts: a mean
-    over classes would tell less the more of them there are.
+    therefore always off. Classes that may overlap are looked at one by one, and the most disputed one counts.
 
     Args:
-        votes: uint8, (n, H, W) or (n, H, W, K), as ``hard_votes`` gives them.
+        votes: uint8, (n, ..., H, W) or (n, ..., H, W, K), as ``Labels.votes`` gives them.
         task: how to read them.
 
     Returns:
-        float32, (H, W), 0 to 1 (binary and multilabel: to 0.5); 0 for a single member.
+        float32, (..., H, W), 0 to 1 (binary and multilabel: to 0.5); 0 for a single member.
     """
-    num_members = len(votes)
-    if num_members == 1:
-        return np.zeros(votes.shape[1:3], np.float32)
-    # Small numbers: this is done for every pixel of every image.
-    if task == "multiclass":
-        supporters = np.zeros(votes.shape[1:], np.uint16)
-        for class_id in range(1, int(votes.max(initial=0)) + 1):
-            np.maximum(supporters, (votes == class_id).sum(0, dtype=np.uint16), out=supporters)
-        off = num_members - supporters
-    else:
-        foreground = votes.sum(0, dtype=np.uint16)
-        off = np.minimum(foreground, num_members - foreground)
-        off = off.max(-1) if task == "multilabel" else off
-    return (np.arange(num_members + 1, dtype=np.float32) / np.float32(num_members))[off]
+    xp, kind, num_members = array_namespace(votes), labels_of(task), votes.shape[0]
+    # A single member agrees with itself, whatever it says.
+    off = kind.off_majority(votes) if num_members > 1 else xp.zeros_like(kind.foreground(votes[0, ...]))
+    return xp.astype(off, xp.float32) / num_members
 
 
 def combine(members: np.ndarray, *, task: Task, vote: Vote, erode_px: int = 0, dilate_px: int = 0) -> Inconsistency:
@@ -324,36 +269,30 @@ def combine(members: np.ndarray, *, task: Task, vote: Vote, erode_px: int = 0, d
         label uint8 (N, H, W) or (N, H, W, K), the likeliest class also where disputed, except that a
         disputed binary pixel is background (algorithm 1); inconsistent bool (N, H, W).
     """
-    mean = members.mean(0)
+    kind, mean = labels_of(task), members.mean(0)
     if len(members) == 1:
-        return Inconsistency(to_label(mean, task), np.zeros((len(mean), *mean.shape[2:]), bool))
-    if task == "binary":
-        return agreement(hard_votes(members, task), task=task, erode_px=erode_px, dilate_px=dilate_px)
-    likeliest = to_label(mean, task)
-    agreed = agreement(hard_votes(members, task), task=task, erode_px=erode_px, dilate_px=dilate_px)
-    disputed = agreed.inconsistent[..., None] if task == "multilabel" else agreed.inconsistent
-    label = likeliest if vote.soft else np.where(disputed, likeliest, agreed.label).astype(np.uint8)
+        return Inconsistency(kind.decode(mean), np.zeros((len(mean), *mean.shape[2:]), bool))
+    agreed = agreement(kind.votes(members), task=task, erode_px=erode_px, dilate_px=dilate_px)
+    if kind.always_unanimous:
+        return agreed
+    likeliest: np.ndarray = kind.decode(mean)
+    inconsistent: np.ndarray = kind.over_layers(agreed.inconsistent)
+    label = likeliest if vote.soft else np.where(inconsistent, likeliest, agreed.label).astype(np.uint8)
     return Inconsistency(label, agreed.inconsistent)
 
 
 def agreement(votes: np.ndarray, *, task: Task, erode_px: int = 0, dilate_px: int = 0) -> Inconsistency:
-    """Compare hard votes (n, N, H, W) or (n, N, H, W, K), as ``hard_votes`` gives them, n >= 2.
+    """Compare votes (n, N, H, W) or (n, N, H, W, K), as ``Labels.votes`` gives them, n >= 2.
 
     Returns:
         label uint8 (N, H, W) or (N, H, W, K), real ids, 0 where disputed; inconsistent bool (N, H, W), True also
-        where all take a multiclass pixel for masked.
+        where all take a pixel for masked.
     """
-    if task == "multilabel":
-        votes = np.moveaxis(votes, -1, 1)
-    if task == "multiclass":
-        nothing = (votes == 0).all(0)
-        if nothing.any():
-            # Make the first one dissent.
-            votes = votes.copy()
-            votes[0][nothing] = 1
-    record = inconsistency(votes, task=task, erode_px=erode_px, dilate_px=dilate_px, spatial_ndim=2)
-    if task == "multilabel":
-        return Inconsistency(np.moveaxis(record.label, 0, -1), record.inconsistent)
-    if task == "multiclass":
-        return Inconsistency(np.maximum(record.label, 1) - 1, record.inconsistent)
-    return record
+    kind = labels_of(task)
+    if kind.is_exclusive:
+        # Where all take a pixel for masked, the first one is made to dissent.
+        votes = np.concatenate([votes[:1] + (votes == 0).all(0, keepdims=True), votes[1:]])
+    layers_second = np.moveaxis(votes, -1, 1) if kind.is_layered else votes
+    record = inconsistency(layers_second, task=task, erode_px=erode_px, dilate_px=dilate_px, spatial_ndim=2)
+    label = np.moveaxis(record.label, 0, -1) if kind.is_layered else record.label
+    return Inconsistency(kind.without_masked(label), record.inconsistent)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from incmask.base.config import Task
 from incmask.base.errors import fail
-from incmask.method.agreement import check_task
+from incmask.method.labels import labels_of
 
 AdmissionRule = Literal["label_exceeds_mask", "confident_empty_too", "all"]
 """label_exceeds_mask: the paper's; confident_empty_too: images agreed to be empty as well; all: every pair."""
@@ -46,9 +46,9 @@ def block_label(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task) 
         IncmaskError: the mask is not bool or does not fit the label.
     """
     where = "block_label(label)"
-    check_task(task, where)
-    _check_mask(label.shape[:-1] if task == "multilabel" else label.shape, inconsistent, where)
-    return _zeroed(label, inconsistent[..., None] if task == "multilabel" else inconsistent)
+    labels = labels_of(task, where)
+    _check_mask(labels.pixels(label.shape), inconsistent, where)
+    return _zeroed(label, labels.over_layers(inconsistent))
 
 
 def admitted(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task, rule: AdmissionRule) -> NDArray[np.bool_]:
@@ -71,11 +71,11 @@ def admitted(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task, rul
         IncmaskError: an unknown rule, a mask that is not bool or does not fit, or a binary label that is not 0/1.
     """
     where = "admitted(label)"
-    check_task(task, where)
+    labels = labels_of(task, where)
     if rule not in get_args(AdmissionRule):
         raise fail(where, f"unknown rule {rule!r}", f"choose one of {', '.join(get_args(AdmissionRule))}")
-    _check_mask(label.shape[:-1] if task == "multilabel" else label.shape, inconsistent, where)
-    if task != "binary" or rule == "all":
+    _check_mask(labels.pixels(label.shape), inconsistent, where)
+    if not labels.is_one_class or rule == "all":
         return np.ones(inconsistent.shape[:-2], dtype=bool)
     if label.max(initial=0) > 1:
         raise fail(where, f"binary labels hold {label.max()}, expected 0 and 1 only", "convert them, e.g. labels > 0")
@@ -102,5 +102,5 @@ def _zeroed(values: NDArray, mask: NDArray[np.bool_]) -> NDArray:
 
 def foreground_fraction(label: np.ndarray, inconsistent: np.ndarray | None, *, task: Task) -> np.ndarray:
     """Share of each image's pixels with a class other than background, disputed ones left out: (N,), 0 to 1."""
-    foreground = label.any(-1) if task == "multilabel" else label > 0
+    foreground = labels_of(task).foreground(label)
     return (foreground if inconsistent is None else foreground & ~inconsistent).mean((1, 2))

@@ -4,16 +4,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from incmask.base.config import Settings
+from incmask.base.config import Settings, Task
 from incmask.base.errors import fail
+from incmask.method.labels import Labels, labels_of
 
-TASKS = ("binary", "multilabel", "multiclass")
 LOSSES = ("mse", "cross_entropy", "cross_entropy_dice")
 
 _DICE_SMOOTHING = 1.0
 
 
-def segmentation_loss(logits: Tensor, target: Tensor, *, task: str, kind: str, weight: Tensor | None = None) -> Tensor:
+def segmentation_loss(logits: Tensor, target: Tensor, *, task: Task, kind: str, weight: Tensor | None = None) -> Tensor:
     """Compare logits with a target; the mean over pixels, each counting as much as its weight.
 
     Args:
@@ -35,17 +35,17 @@ def segmentation_loss(logits: Tensor, target: Tensor, *, task: str, kind: str, w
         IncmaskError: an unknown task or kind.
         ValueError: shapes other than these.
     """
-    for name, given, known in (("task", task, TASKS), ("loss", kind, LOSSES)):
-        if given not in known:
-            raise fail(name, f"{given!r} is unknown", f"choose one of {', '.join(known)}")
-    _check_shapes(logits, target, task=task, weight=weight)
+    labels = labels_of(task)
+    if kind not in LOSSES:
+        raise fail("loss", f"{kind!r} is unknown", f"choose one of {', '.join(LOSSES)}")
+    _check_shapes(logits, target, labels=labels, weight=weight)
     logits = logits.float()
-    if task == "binary":
+    if labels.is_one_class:
         target = target[:, None]
     weight = _expand(weight, target)
     # Ignored pixels may hold any value, an index that is no class among them.
     target = torch.where(weight > 0, target, torch.zeros((), dtype=target.dtype, device=target.device))
-    if task == "multiclass":
+    if labels.is_exclusive:
         return _multiclass(logits, target.long(), weight, kind)
     return _independent(logits, target.float(), weight, kind)
 
@@ -88,13 +88,14 @@ def _expand(weight: Tensor | None, target: Tensor) -> Tensor:
     return (weight[:, None] if weight.ndim < target.ndim else weight).expand(target.shape)
 
 
-def _check_shapes(logits: Tensor, target: Tensor, *, task: str, weight: Tensor | None) -> None:
-    if logits.ndim != 4 or (task == "binary" and logits.shape[1] != 1):
-        expected = "(N, 1, H, W)" if task == "binary" else "(N, C, H, W)"
+def _check_shapes(logits: Tensor, target: Tensor, *, labels: Labels, weight: Tensor | None) -> None:
+    task = labels.task
+    if logits.ndim != 4 or (labels.is_one_class and logits.shape[1] != 1):
+        expected = "(N, 1, H, W)" if labels.is_one_class else "(N, C, H, W)"
         raise ValueError(f"segmentation_loss: logits of a {task} task must be {expected}, got {tuple(logits.shape)}")
     num, _, height, width = logits.shape
     pixels = (num, height, width)
-    expected_target = logits.shape if task == "multilabel" else pixels
+    expected_target = logits.shape if labels.is_layered else pixels
     if target.shape != expected_target:
         raise ValueError(
             f"segmentation_loss: target of a {task} task must be {tuple(expected_target)}, got {tuple(target.shape)}"
@@ -103,13 +104,11 @@ def _check_shapes(logits: Tensor, target: Tensor, *, task: str, weight: Tensor |
         raise ValueError(f"segmentation_loss: weight must be {pixels}, got {tuple(weight.shape)}")
 
 
-def selects_by_loss(settings: Settings, task: str) -> bool:
+def selects_by_loss(settings: Settings, task: Task) -> bool:
     """Whether validation chooses by loss; ``auto`` is the paper's choice: by loss for multilabel, else by score."""
-    return settings.select_by == "loss" or (settings.select_by == "auto" and task == "multilabel")
+    return settings.select_by == "loss" or (settings.select_by == "auto" and labels_of(task).paper_selects_by_loss)
 
 
-def loss_of(settings: Settings, task: str) -> str:
+def loss_of(settings: Settings, task: Task) -> str:
     """The loss that is meant by the settings; ``auto`` is the paper's (section 2.6.2)."""
-    if settings.loss != "auto":
-        return settings.loss
-    return "cross_entropy" if task == "multiclass" else "mse"
+    return labels_of(task).paper_loss if settings.loss == "auto" else settings.loss

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from incmask.base.config import IGNORED, Task
 from incmask.base.errors import fail
-from incmask.method.agreement import check_task
+from incmask.method.labels import labels_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -63,24 +63,24 @@ def count(prediction: NDArray, truth: NDArray, *, task: Task, num_classes: int) 
         IncmaskError: shapes that do not fit, labels that are no integers, or another value in ``truth``.
     """
     where = "count(prediction, truth)"
-    check_task(task, where)
-    if not 1 <= num_classes <= IGNORED or (task == "binary" and num_classes != 1):
+    labels = labels_of(task, where)
+    if not 1 <= num_classes <= IGNORED or (labels.is_one_class and num_classes != 1):
         raise fail(where, f"num_classes is {num_classes} for {task}", "give 1 for binary, else 1 to 255")
-    if prediction.shape != truth.shape or truth.ndim < (3 if task == "multilabel" else 2):
+    if prediction.shape != truth.shape or truth.ndim < (3 if labels.is_layered else 2):
         raise fail(where, f"shapes {prediction.shape} and {truth.shape}", "give two stacks of labels of one shape")
-    if task == "multilabel" and truth.shape[-1] != num_classes:
+    if labels.is_layered and truth.shape[-1] != num_classes:
         raise fail(where, f"{truth.shape[-1]} channels, expected {num_classes}", "put the channels last")
     if prediction.dtype.kind not in "bui" or truth.dtype.kind not in "bui":
         raise fail(where, f"labels are {prediction.dtype} and {truth.dtype}, expected integers", "vote first")
 
     # Every channel holds values 0..states-1; a binary label is a multilabel one of one channel.
-    channels = num_classes if task == "multilabel" else 1
-    states = num_classes if task == "multiclass" else 2
+    channels = num_classes if labels.is_layered else 1
+    states = num_classes if labels.is_exclusive else 2
     joint = np.empty((len(truth), channels, states + 1, states + 1), dtype=np.int64)
     for index, channel in np.ndindex(len(truth), channels):  # piece by piece stays in the processor's cache
-        part = (index, ..., channel) if task == "multilabel" else (index,)
+        part = (index, ..., channel) if labels.is_layered else (index,)
         joint[index, channel] = _joint_histogram(prediction[part], truth[part], states=states)
-    if task == "multiclass":
+    if labels.is_exclusive:
         intersection = joint[:, 0].diagonal(axis1=-2, axis2=-1)[:, :-1].copy()
         predicted, actual = joint[:, 0, :-1, :-1].sum(axis=-2), joint[:, 0, :-1].sum(axis=-1)
     else:
@@ -110,7 +110,7 @@ def miou(counts: Counts, *, empty: float = 1.0) -> Floats:
 
 def main_scores(counts: Counts, *, task: Task, empty: float = 1.0) -> Floats:
     """Give each image's main score (N,), 0 to 1: the IoU of the foreground (binary), else ``miou``."""
-    return iou(counts, empty=empty)[:, 0] if task == "binary" else miou(counts, empty=empty)
+    return iou(counts, empty=empty)[:, 0] if labels_of(task).is_one_class else miou(counts, empty=empty)
 
 
 def dice(counts: Counts) -> Floats:
@@ -161,7 +161,7 @@ def scores(
         IncmaskError: no image, a number of names that differs from the classes, or an unknown ``position_class``.
     """
     where = "scores(counts)"
-    check_task(task, where)
+    labels = labels_of(task, where)
     num_images, num_classes = counts.actual.shape
     if num_images == 0:
         raise fail(where, "no images were counted", "score one or more images")
@@ -169,7 +169,7 @@ def scores(
         raise fail(where, f"{len(class_names)} class names for {num_classes} classes", "name every class once")
     accuracy = float(pixel_accuracy(counts, empty=empty).mean())
     by_class = iou(counts, empty=empty)
-    if task == "binary":
+    if labels.is_one_class:
         return {
             "iou": float(by_class.mean()),
             "dice": float(dice(counts).mean()),
@@ -179,7 +179,7 @@ def scores(
         }
 
     table = {"miou": float(miou(counts, empty=empty).mean())}
-    if task == "multilabel" and position_class is not None:
+    if labels.is_layered and position_class is not None:
         if position_class not in class_names:
             raise fail(where, f"no class is named {position_class!r}", f"choose one of {', '.join(class_names)}")
         others = [index for index, name in enumerate(class_names) if name != position_class]

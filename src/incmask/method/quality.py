@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from incmask.base.config import IGNORED, Task
 from incmask.base.errors import fail
-from incmask.method.agreement import check_task
 from incmask.method.blocking import block_label
+from incmask.method.labels import labels_of
 from incmask.method.metrics import count, iou
 
 Label = NDArray[np.uint8]
@@ -54,14 +54,14 @@ def targets(label: Label, truth: Label, inconsistent: Mask | None, *, task: Task
         IncmaskError: shapes or types that do not fit, or another value in ``truth``.
     """
     prediction = _blocked(label, inconsistent, task=task, num_classes=num_classes)
-    if task == "multiclass":
+    if labels_of(task).is_exclusive:
         prediction = prediction - 1  # 0, the masked class, becomes a value beyond every class
     counts = count(prediction, truth, task=task, num_classes=num_classes)
     image_px = truth.shape[1] * truth.shape[2]
     if inconsistent is None:
         detected = 100 * counts.actual > image_px
     else:
-        outside = np.where(inconsistent[..., None] if task == "multilabel" else inconsistent, IGNORED, truth)
+        outside = np.where(labels_of(task).over_layers(inconsistent), IGNORED, truth)
         kept = count(prediction, outside, task=task, num_classes=num_classes).actual
         detected = (counts.actual > 0) & ((10 * kept >= 3 * counts.actual) | (10 * kept >= image_px))
     return Targets(iou(counts, empty=1.0).astype(np.float32), detected)
@@ -69,14 +69,12 @@ def targets(label: Label, truth: Label, inconsistent: Mask | None, *, task: Task
 
 def num_outputs(task: Task, num_classes: int) -> int:
     """Count an EvalNet's outputs: the IoU for binary, else an IoU and a detection for each class (section 2.7)."""
-    check_task(task, "num_outputs(task)")
-    return 1 if task == "binary" else 2 * num_classes
+    return 1 if labels_of(task, "num_outputs(task)").is_one_class else 2 * num_classes
 
 
 def network_targets(targets: Targets, task: Task) -> Floats:
     """Give what the outputs shall be, float32 (N, num_outputs): all classes' IoU, then, unless binary, detections."""
-    check_task(task, "network_targets(targets)")
-    if task == "binary":
+    if labels_of(task, "network_targets(targets)").is_one_class:
         return targets.iou
     return np.concatenate([targets.iou, targets.detected.astype(np.float32)], axis=1)
 
@@ -97,13 +95,13 @@ def quality(outputs: NDArray[np.floating], task: Task) -> NDArray[np.float64]:
         IncmaskError: a number of outputs that is not the task's, or outputs that are not finite.
     """
     where = "quality(outputs)"
-    check_task(task, where)
-    if outputs.ndim != 2 or (outputs.shape[1] != 1 if task == "binary" else outputs.shape[1] % 2 != 0):
-        expected = "(N, 1)" if task == "binary" else "(N, 2 K)"
+    is_one_class = labels_of(task, where).is_one_class
+    if outputs.ndim != 2 or (outputs.shape[1] != 1 if is_one_class else outputs.shape[1] % 2 != 0):
+        expected = "(N, 1)" if is_one_class else "(N, 2 K)"
         raise fail(where, f"shape {outputs.shape}, expected {expected}", f"check that the EvalNet is for {task}")
     if not np.isfinite(outputs).all():  # a class whose detection is not a number would go missing unnoticed
         raise fail(where, "outputs are not all finite", "check the training of the EvalNets for losses that are none")
-    if task == "binary":
+    if is_one_class:
         return outputs[:, 0].astype(np.float64)
     rated, detection = np.split(outputs.astype(np.float64), 2, axis=1)
     detected = detection >= _DETECTED
@@ -119,8 +117,7 @@ def true_quality(
 
 def mask_channels(task: Task, num_classes: int) -> int:
     """Count the channels of an EvalNet's input B: 1, one a class, or for multiclass one more for the masked class."""
-    check_task(task, "mask_channels(task)")
-    return {"binary": 1, "multilabel": num_classes, "multiclass": num_classes + 1}[task]
+    return labels_of(task, "mask_channels(task)").num_outputs(num_classes)
 
 
 def mask_planes(label: Label, inconsistent: Mask | None, *, task: Task, num_classes: int) -> Floats:
@@ -140,23 +137,22 @@ def mask_planes(label: Label, inconsistent: Mask | None, *, task: Task, num_clas
         IncmaskError: shapes or types that do not fit.
     """
     blocked = _blocked(label, inconsistent, task=task, num_classes=num_classes)
-    if task == "binary":
-        planes = (blocked == 1)[:, None]
-    elif task == "multilabel":
-        planes = np.moveaxis(blocked == 1, -1, 1)
-    else:
+    labels = labels_of(task)
+    if labels.is_exclusive:
         classes = np.stack([blocked == class_id for class_id in range(1, num_classes + 1)], axis=1)
         planes = np.concatenate([~classes.any(axis=1, keepdims=True), classes], axis=1)
+    else:
+        planes = np.stack([labels.class_pixels(blocked, number) for number in range(num_classes)], axis=1)
     return np.ascontiguousarray(planes, dtype=np.float32)
 
 
 def _blocked(label: Label, inconsistent: Mask | None, *, task: Task, num_classes: int) -> Label:
     """Blank the blocked pixels; multiclass ids become one higher, since 0 is the masked class then."""
     where = "an EvalNet's label"
-    check_task(task, where)
-    if label.ndim != (4 if task == "multilabel" else 3):
+    labels = labels_of(task, where)
+    if label.ndim != (4 if labels.is_layered else 3):
         raise fail(where, f"shape {label.shape}", "give (N, H, W), for multilabel with the K channels last")
-    if task == "multilabel" and label.shape[-1] != num_classes:
+    if labels.is_layered and label.shape[-1] != num_classes:
         raise fail(where, f"{label.shape[-1]} channels, expected {num_classes}", "put the channels last")
-    shifted = label + 1 if task == "multiclass" else label
+    shifted = labels.with_masked(label)
     return shifted if inconsistent is None else block_label(shifted, inconsistent, task=task)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from incmask.base.config import Task
 from incmask.base.device import autocast
-from incmask.method.channels import probabilities
+from incmask.method.labels import labels_of
 
 
 def image_tensor(images: np.ndarray, device: torch.device | None = None) -> Tensor:
@@ -64,4 +64,4 @@ def predict_probabilities(
 ) -> np.ndarray:
     """Probabilities of every network: float32, (n, N, C, H, W); else as ``forward``."""
     logits = forward(networks, images, precision=precision)
-    return np.stack([probabilities(each, task).cpu().numpy() for each in logits])
+    return np.stack([labels_of(task).probabilities(each).cpu().numpy() for each in logits])

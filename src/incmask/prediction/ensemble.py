@@ -32,7 +32,7 @@ from incmask.data.images.tiles import (
     windows,
 )
 from incmask.method.agreement import disagreement
-from incmask.method.channels import hard_votes, num_outputs, probabilities, to_label
+from incmask.method.labels import labels_of
 from incmask.nets.forward import chunk_images, forward
 from incmask.nets.spec import load_model
 
@@ -234,7 +234,9 @@ class Ensemble:
 
     def _outputs(self, tiles: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Members' probabilities of each tile: float32, (n, C, h, w)."""
-        num = chunk_images(num_outputs(self.about.task, len(self.about.classes)), (len(tiles), *self.about.size))
+        num = chunk_images(
+            labels_of(self.about.task).num_outputs(len(self.about.classes)), (len(tiles), *self.about.size)
+        )
         chunks = [tiles[first : first + num] for first in range(0, len(tiles), num)]
         for chunk in side_by_side(self._predict_chunk, chunks, num_threads=self._num_threads):
             yield from chunk
@@ -242,13 +244,13 @@ class Ensemble:
     def _predict_chunk(self, tiles: Sequence[np.ndarray]) -> np.ndarray:
         logits = forward(self.networks, np.stack(tiles), precision=self.about.precision)
         with torch.inference_mode():
-            return torch.stack([probabilities(each, self.about.task) for each in logits], 1).cpu().numpy()
+            return torch.stack([labels_of(self.about.task).probabilities(each) for each in logits], 1).cpu().numpy()
 
     def _prediction(self, members: np.ndarray) -> Prediction:
         task, mean = self.about.task, members.mean(0)
-        label = to_label(mean[None], task)[0]
-        probability = mean[1:] if task == "multiclass" else mean
-        share = disagreement(hard_votes(members, task), task=task)
+        label = labels_of(task).decode(mean[None])[0]
+        probability = labels_of(task).of_classes(mean)
+        share = disagreement(labels_of(task).votes(members), task=task)
         return Prediction(label, share > 0, probability, share)
 
 

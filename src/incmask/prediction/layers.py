@@ -10,6 +10,7 @@ import numpy as np
 from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.writers import path_inside
+from incmask.method.labels import labels_of
 from incmask.prediction.objects import ObjectFinder
 from incmask.prediction.overlays import draw_overlay
 from incmask.prediction.pictures import PictureWriter
@@ -96,9 +97,9 @@ class LayersWriter:
         pictures: ExtraOutputs,
     ):
         self._out, self._name, self._size = out, name, size
-        self._task, self._classes, self._pictures = task, classes, pictures
+        self._labels, self._classes, self._pictures = labels_of(task), classes, pictures
         self._writers: dict[str, PictureWriter] = {}
-        self._finders = {number: ObjectFinder() for number in object_classes(task, len(classes))}
+        self._finders = {number: ObjectFinder() for number in labels_of(task).object_classes(len(classes))}
         self._class_pixels = np.zeros(len(classes), np.int64)
         self._num_inconsistent, self._disagreement = 0, 0.0
         self._last_label: np.ndarray | None = None
@@ -109,18 +110,18 @@ class LayersWriter:
         self._disagreement += float(rows.disagreement.sum(dtype=np.float64))
         self._put(INCONSISTENT, rows.inconsistent * np.uint8(255))
         self._put(DISAGREEMENT, to_bytes(rows.disagreement))
-        if self._task == "multiclass":
+        if self._labels.is_exclusive:
             self._put(MASKS, rows.label)
             self._class_pixels += np.bincount(rows.label.ravel(), minlength=len(self._classes))
         for number, info in enumerate(self._classes):
             if self._pictures.probabilities:
                 self._put(self._folder(PROBABILITIES, info), to_bytes(rows.probability[number]))
-            if self._task != "multiclass":
-                plane = rows.label[..., number] if self._task == "multilabel" else rows.label
+            if not self._labels.is_exclusive:
+                plane = self._labels.class_pixels(rows.label, number)
                 self._put(self._folder(MASKS, info), plane * np.uint8(255))
                 self._class_pixels[number] += int(plane.sum(dtype=np.int64))
             if number in self._finders:
-                parts = self._finders[number].add(self._mask(rows.label, number))
+                parts = self._finders[number].add(self._labels.class_pixels(rows.label, number))
                 if self._pictures.instances:
                     self._put(self._folder(INSTANCES, info), parts)
         if self._pictures.overlays:
@@ -128,7 +129,7 @@ class LayersWriter:
                 rows.image,
                 rows.label,
                 rows.inconsistent,
-                task=self._task,
+                task=self._labels.task,
                 classes=self._classes,
                 above=self._last_label,
             )
@@ -160,7 +161,7 @@ class LayersWriter:
 
     def _put(self, folder: str, rows: np.ndarray) -> None:
         if folder not in self._writers:
-            ids = folder == MASKS and self._task == "multiclass"
+            ids = folder == MASKS and self._labels.is_exclusive
             colours = [info.colour for info in self._classes] if ids else None
             path = path_inside(self._out, f"{folder}/{self._name}", "")
             self._writers[folder] = PictureWriter(path, self._size, colours=colours)
@@ -168,19 +169,9 @@ class LayersWriter:
 
     def _folder(self, kind: str, info: ClassInfo) -> str:
         """One folder for a binary task, else one a class, named as the folders of masks are."""
-        if self._task == "binary":
+        if self._labels.is_one_class:
             return kind
-        return f"{kind}/{info.value if self._task == 'multilabel' and isinstance(info.value, str) else info.name}"
-
-    def _mask(self, label: np.ndarray, number: int) -> np.ndarray:
-        if self._task == "multiclass":
-            return label == number
-        return (label[..., number] if self._task == "multilabel" else label) == 1
-
-
-def object_classes(task: Task, num_classes: int) -> range:
-    """Classes in which objects are counted: all, but of exclusive ones not class 0, the ground."""
-    return range(1 if task == "multiclass" else 0, num_classes)
+        return f"{kind}/{info.value if self._labels.is_layered and isinstance(info.value, str) else info.name}"
 
 
 def to_bytes(share: np.ndarray) -> np.ndarray:

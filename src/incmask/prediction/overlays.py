@@ -6,6 +6,7 @@ import numpy as np
 
 from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo, Colour
+from incmask.method.labels import labels_of
 
 DISPUTED_COLOUR: Colour = (255, 0, 255)
 OUTLINE_COLOUR: Colour = (255, 220, 0)
@@ -40,14 +41,15 @@ def draw_overlay(
         image = image.mean(2, keepdims=True).astype(np.uint8)
     drawn = np.repeat(image, 3 // image.shape[2], axis=2)
     drawn[inconsistent] = drawn[inconsistent] // 2 + np.array(DISPUTED_COLOUR, np.uint8) // 2
-    if task == "multilabel":
+    labels = labels_of(task)
+    if labels.is_layered:
         for index, info in enumerate(classes):
             row = None if above is None else above[..., index]
             drawn[outlines(label[..., index], row)] = _visible(info.colour)
         return drawn
     colours = [_visible(info.colour) for info in classes]
     # On either side of an outline may be the background, which has no colour to see.
-    table = np.array([*([(0, 0, 0)] if task == "binary" else []), *colours], np.uint8)
+    table = np.array([*([(0, 0, 0)] if labels.is_one_class else []), *colours], np.uint8)
     neighbours = np.stack([label, _shifted(label, above, axis=0), _shifted(label, None, axis=1)]).max(0)
     edge = outlines(label, above)
     drawn[edge] = table[neighbours[edge]]

@@ -13,6 +13,7 @@ from incmask.base.config import IGNORED, Task
 from incmask.base.npy_rows import Rows
 from incmask.method.augment import augment_pair
 from incmask.method.blocking import block_image, block_label
+from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, TrainingSet
 from incmask.method.recipes import Blocking
 from incmask.nets.forward import image_tensor
@@ -153,26 +154,14 @@ def make_batch(
     """
     if blocking and blocking.image:
         images = block_image(images, inconsistent)
-    known = labels != IGNORED
-    counts = known if blocking is None or blocking.in_loss else known & ~_like(inconsistent, labels)
-    labels = np.where(known, labels, 0)
-    if task == "multiclass":
-        # Id 0 is the masked class: the real ids move up by one (paper section 2.4.6).
-        target = labels.astype(np.int64) + 1
-        if blocking and blocking.label:
-            target[inconsistent] = 0
-    else:
-        blocked = block_label(labels, inconsistent, task=task) if blocking and blocking.label else labels
-        target = np.moveaxis(blocked, -1, 1) if task == "multilabel" else blocked
-        target = target.astype(np.float32)
-    if task == "multilabel":
-        counts = np.moveaxis(counts, -1, 1)
+    kind, known = labels_of(task), labels != IGNORED
+    counts = known if blocking is None or blocking.in_loss else known & ~kind.over_layers(inconsistent)
+    target = kind.with_masked(np.where(known, labels, 0))
+    if blocking and blocking.label:
+        target = block_label(target, inconsistent, task=task)
+    target = target.astype(np.int64 if kind.is_exclusive else np.float32)
     return Batch(
         image=image_tensor(images),
-        target=torch.from_numpy(np.ascontiguousarray(target)),
-        weight=None if counts.all() else torch.from_numpy(np.ascontiguousarray(counts)),
+        target=torch.from_numpy(np.ascontiguousarray(kind.channels_first(target))),
+        weight=None if counts.all() else torch.from_numpy(np.ascontiguousarray(kind.channels_first(counts))),
     )
-
-
-def _like(inconsistent: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return inconsistent[..., None] if labels.ndim > inconsistent.ndim else inconsistent

@@ -13,7 +13,7 @@ from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
 from incmask.method.agreement import Inconsistency, agreement
 from incmask.method.augment import Strength
-from incmask.method.channels import hard_votes, to_label
+from incmask.method.labels import labels_of
 from incmask.method.quality import mask_channels, network_targets, targets
 from incmask.nets.forward import chunk_images, predict_probabilities
 from incmask.nets.spec import load_model
@@ -142,10 +142,10 @@ def _make(
     )
     if job.inconsistent is None:
         for member in members:
-            yield _Made(to_label(member, job.task), None)
+            yield _Made(labels_of(job.task).decode(member), None)
         yield _Made(np.where(truth == IGNORED, 0, truth), None)
         return
-    votes = np.stack([hard_votes(member, job.task) for member in members])
+    votes = np.stack([labels_of(job.task).votes(member) for member in members])
     for number in range(job.num_passes):
         made = [
             _vote(votes[:, [place]], job.task, np.random.default_rng([job.settings.seed, number, row]))

@@ -12,7 +12,7 @@ from incmask.base.device import autocast
 from incmask.base.errors import fail
 from incmask.base.npy_rows import Rows
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
-from incmask.method.channels import probabilities
+from incmask.method.labels import labels_of
 from incmask.method.losses import loss_of, segmentation_loss, selects_by_loss
 from incmask.method.mixture import TrainingSet
 from incmask.nets.forward import image_tensor
@@ -130,7 +130,7 @@ class SegmentationLessons:
     def _loss_of_views(self, network: nn.Module, step: int) -> Tensor:
         assert self._views is not None
         first, second = (
-            probabilities(self._forward(network, image_tensor(view)), self._objective.training.task)
+            labels_of(self._objective.training.task).probabilities(self._forward(network, image_tensor(view)))
             for view in self._views.draw(step)
         )
         # Through both: neither view is the teacher of the other.

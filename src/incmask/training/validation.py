@@ -11,7 +11,7 @@ from torch import nn
 from incmask.base.config import Settings, Task
 from incmask.base.npy_rows import Rows
 from incmask.method.cells import CellChannels, mean_cell_count_error
-from incmask.method.channels import num_outputs, probabilities, to_label
+from incmask.method.labels import labels_of
 from incmask.method.losses import segmentation_loss
 from incmask.method.metrics import Counts, count, main_scores
 from incmask.nets.forward import chunk_images, forward
@@ -84,7 +84,7 @@ def evaluate(
         cells: count the cells in these channels, too, which takes milliseconds an image; None: do not.
     """
     counts, losses, cell_count_errors, num_images = [], 0.0, 0.0, 0
-    for images, labels in validation.chunks(num_outputs(task, num_classes)):
+    for images, labels in validation.chunks(labels_of(task).num_outputs(num_classes)):
         logits = forward(networks, images, precision=settings.precision)
         blank = np.zeros(labels.shape[:3], bool)
         batch = make_batch(images[:, :1, :1], labels, blank, task=task, blocking=None)
@@ -93,8 +93,8 @@ def evaluate(
         chunk_loss = segmentation_loss(logits.mean(0), target, task=task, kind=loss, weight=weight)
         losses += float(chunk_loss) * len(images)
         num_images += len(images)
-        mean = torch.stack([probabilities(each, task) for each in logits]).mean(0)
-        predicted = to_label(mean.cpu().numpy(), task)
+        mean = torch.stack([labels_of(task).probabilities(each) for each in logits]).mean(0)
+        predicted = labels_of(task).decode(mean.cpu().numpy())
         counts.append(count(predicted, labels, task=task, num_classes=num_classes))
         if cells is not None:
             cell_count_errors += len(images) * mean_cell_count_error(

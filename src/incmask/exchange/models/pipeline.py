@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from incmask.base.config import Task
-from incmask.method.channels import probabilities
+from incmask.method.agreement import disagreement
+from incmask.method.labels import labels_of
 from incmask.nets.unet import LEVELS
 from incmask.prediction.ensemble import About, Ensemble
 
@@ -49,11 +50,11 @@ class Pipeline(nn.Module):
         height, width = image.shape[1], image.shape[2]
         planes = image.permute(0, 3, 1, 2).float()
         planes = scale(planes, self.size) if self.fit == "resize" else pad(planes, 2**LEVELS)
-        members = torch.stack([probabilities(member(planes), self.task) for member in self.members])
+        members = torch.stack([labels_of(self.task).probabilities(member(planes)) for member in self.members])
         members = torch.stack([self._to_image(each, (height, width)) for each in members.unbind()])
-        mean = members.mean(0)
-        label = _label(mean, self.task)
-        return label, disagreement(members, self.task), mean[:, 1:] if self.task == "multiclass" else mean
+        labels, mean = labels_of(self.task), members.mean(0)
+        share = disagreement(labels.votes(members), task=self.task)
+        return labels.decode(mean), share, labels.of_classes(mean, axis=1)
 
     def _to_image(self, probability: Tensor, size: tuple[int, int]) -> Tensor:
         if self.fit == "tile":
@@ -84,26 +85,6 @@ def describe(about: About) -> dict[str, str]:
         "size": json.dumps(about.size),
         "intensity": json.dumps(about.intensity),
     }
-
-
-def disagreement(members: Tensor, task: Task) -> Tensor:
-    """Share of the members that are off the majority, as ``incmask.ensemble.disagreement``: float32 (N, H, W).
-
-    Args:
-        members: probabilities, (n, N, C, H, W), as the networks give them.
-        task: what the channels mean.
-    """
-    num_members = members.shape[0]
-    if task == "multiclass":
-        votes = members.argmax(2)
-        # Each vote's supporters: there may be many more classes than members. The masked class is for no class.
-        supporters = torch.stack([(votes == vote).sum(0) * (vote > 0) for vote in votes.unbind()])
-        off = num_members - supporters.amax(0)
-    else:
-        foreground = (members > 0.5).sum(0)
-        off = torch.minimum(foreground, num_members - foreground).amax(1)
-    # A single member agrees with itself, whatever it says.
-    return off.float() / num_members if num_members > 1 else torch.zeros_like(members[0, :, 0])
 
 
 def scale(planes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -140,11 +121,3 @@ def _weights(old: int, new: int, shrinks: Tensor) -> Tensor:
     overlap = torch.minimum((here + 1) * step, there + 1) - torch.maximum(here * step, there)
     centre = ((here + 0.5) * step - 0.5).clamp(min=0, max=old - 1)
     return torch.where(shrinks, overlap.clamp(min=0) / step, (1 - (there - centre).abs()).clamp(min=0))
-
-
-def _label(mean: Tensor, task: Task) -> Tensor:
-    """As ``to_label``: multiclass channel 0, the masked class, is never an answer."""
-    if task == "multiclass":
-        return mean[:, 1:].argmax(1).to(torch.uint8)
-    label = (mean > 0.5).to(torch.uint8)
-    return label[:, 0] if task == "binary" else label.permute(0, 2, 3, 1)

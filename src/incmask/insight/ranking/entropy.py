@@ -13,7 +13,7 @@ from incmask.base.npy_rows import Rows
 from incmask.base.pool import LocalPool, run_ranges
 from incmask.base.progress import Report, ignore
 from incmask.experiment.record import FinishedRun
-from incmask.method.channels import num_outputs
+from incmask.method.labels import labels_of
 from incmask.nets.forward import CHUNK, chunk_images, predict_probabilities
 from incmask.nets.spec import load_model
 
@@ -97,7 +97,7 @@ def entropy_order(run: FinishedRun, *, among: Collection[str], pool: LocalPool) 
             first=first,
             last=min(first + _JOB_IMAGES, num_rows),
             task=run.about.task,
-            num_outputs=num_outputs(run.about.task, len(run.about.classes)),
+            num_outputs=labels_of(run.about.task).num_outputs(len(run.about.classes)),
             settings=run.settings,
         )
         for first in range(0, num_rows, _JOB_IMAGES)

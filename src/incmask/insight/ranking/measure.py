@@ -16,7 +16,7 @@ from incmask.data.dataset import ClassInfo
 from incmask.data.images.tiles import Window, cut, scale_label
 from incmask.experiment.record import RatingNetworks, StackImage, Votes, read_votes
 from incmask.insight.ranking.features import RegionMeans, bottleneck, row_chunks
-from incmask.method.channels import num_outputs
+from incmask.method.labels import labels_of
 from incmask.method.quality import quality
 from incmask.nets.spec import load_model
 from incmask.training.rating import judge
@@ -95,7 +95,9 @@ def measure(job: MeasureJob, report: Report = ignore) -> Measured:
     features = [RegionMeans(each) for each in regions]
     ratings = [RegionMeans(each) for each in regions]
     votes_of = lru_cache(maxsize=1)(lambda place: _votes(job, place))
-    for chunk in row_chunks(job.images, num_outputs=num_outputs(job.task, len(job.classes)), shape=stack.shape):
+    for chunk in row_chunks(
+        job.images, num_outputs=labels_of(job.task).num_outputs(len(job.classes)), shape=stack.shape
+    ):
         pictures = stack[np.array([each.row for each in chunk])]
         for each, grid in zip(chunk, bottleneck(member, pictures, precision=job.settings.precision), strict=True):
             features[each.image].add(each.window, grid)

@@ -12,7 +12,7 @@ from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
 from incmask.method.agreement import disagreement
-from incmask.method.channels import hard_votes, to_label
+from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts, count
 from incmask.nets.forward import chunk_images, predict_probabilities
 from incmask.nets.spec import load_model
@@ -76,8 +76,8 @@ def tally(job: HeldOutJob, report: Report = ignore) -> Tally:
     for start in range(0, len(job.rows), num):
         rows = np.array(job.rows[start : start + num])
         members = predict_probabilities(networks, images[rows], task=job.task, precision=job.settings.precision)
-        predicted, truth = to_label(members.mean(0), job.task), labels[rows]
-        votes = hard_votes(members, job.task)
+        predicted, truth = labels_of(job.task).decode(members.mean(0)), labels[rows]
+        votes = labels_of(job.task).votes(members)
         share = np.stack([disagreement(votes[:, index], task=job.task) for index in range(len(rows))])
         parts.append(
             count_errors(predicted, truth, share, task=job.task, num_classes=job.num_classes, num_members=len(networks))

@@ -8,6 +8,7 @@ from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.data.folder.layout import IMAGE_SUFFIXES
 from incmask.data.folder.pairing import name_of
+from incmask.method.labels import labels_of
 from incmask.prediction.layers import INCONSISTENT, MASKS
 
 ARRAY_SUFFIX = ".npy"
@@ -126,7 +127,7 @@ def _has_class_folders(
 ) -> bool:
     """Tell folders of classes from folders of images."""
     if task is not None:
-        return task == "multilabel"
+        return labels_of(task).is_layered
     names = {name for listing in listings for name in listing}
     tails = [tail for name in names if (tail := name.partition("/")[2])]
     if pictures is not None:

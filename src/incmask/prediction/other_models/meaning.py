@@ -10,6 +10,7 @@ from incmask.data.dataset import ClassInfo, ClassOption, Colour, DataOptions, Ma
 from incmask.data.folder.classes import SETTLE, list_values
 from incmask.data.folder.recognise import Recognised, kind_of, noise_problem, outside_problem, recognise, view
 from incmask.data.images.masks import MaskFacts, unpack_colour
+from incmask.method.labels import labels_of
 
 OPTION = "--classes"
 
@@ -88,7 +89,7 @@ def find_meaning(
     listed = [each[""] for each in facts]
     _raise(problem for each in listed for problem in _noise(each, kind_of(each, DataOptions()), classes))
     task = task or _deduced_task(listed, folders, classes)
-    if task == "multiclass":
+    if labels_of(task).is_exclusive:
         return _multiclass(listed, folders, classes)
     option = _only_class(classes)
     spellings = [_binary(each, option, where=folder) for each, folder in zip(listed, folders, strict=True)]

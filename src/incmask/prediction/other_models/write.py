@@ -19,6 +19,7 @@ from incmask.data.images.readers import read_image
 from incmask.data.images.writers import path_inside
 from incmask.method.agreement import agreement, disagreement
 from incmask.method.blocking import block_image, block_label
+from incmask.method.labels import labels_of
 from incmask.method.morphology import check_side
 from incmask.prediction.files import MaskShares, shares_csv
 from incmask.prediction.layers import ExtraOutputs, LayersWriter, RowsOfLayers
@@ -100,7 +101,7 @@ def write_masks(
     looked = look_through(found, threshold=options.threshold, progress=progress)
     given = [member.folder for member in found.members]
     meaning = find_meaning(looked.facts, given, task=options.task, classes=options.classes)
-    classes = (_MASKED, *meaning.classes) if meaning.task == "multiclass" else meaning.classes
+    classes = (_MASKED, *meaning.classes) if labels_of(meaning.task).is_exclusive else meaning.classes
     _open_out(out, _record(found, meaning, images=images, options=options, classes=classes))
     progress.doing(f"writing {len(found.names)} masks")
     work = _Work(out, found, meaning, classes, options, looked.sizes)
@@ -127,7 +128,7 @@ class _Work:
         erode_px, dilate_px = self.options.erode_px, self.options.dilate_px
         agreed = agreement(votes[:, None], task=task, erode_px=erode_px, dilate_px=dilate_px)
         label, inconsistent = agreed.label[0], agreed.inconsistent[0]
-        label = block_label(label + (task == "multiclass"), inconsistent, task=task)
+        label = block_label(labels_of(task).with_masked(label), inconsistent, task=task)
         nothing = np.zeros(0, np.uint8)
         rows = RowsOfLayers(nothing, label, inconsistent, disagreement(votes, task=task), nothing)
         with LayersWriter(self.out, name, size, task=task, classes=self.classes, pictures=ExtraOutputs()) as writer:
@@ -150,11 +151,12 @@ class _Work:
     def _votes(self, index: int, name: str) -> np.ndarray:
         """What a model says of an image: uint8 (H, W) or (H, W, K); exclusive ids from 1, as 0 is for none."""
         member, spellings = self.found.members[index], self.meaning.spellings[index]
-        if self.meaning.task == "multilabel":
+        labels = labels_of(self.meaning.task)
+        if labels.is_layered:
             folders = [info.name for info in self.classes]
             return np.stack([self._ids(member.files[each].get(name), spellings[each], name) for each in folders], -1)
         ids = self._ids(member.files[""][name], spellings[""], name)
-        return ids + np.uint8(1) if self.meaning.task == "multiclass" else ids
+        return labels.with_masked(ids)
 
     def _ids(self, path: Path | None, spelling: Recognised, name: str) -> np.ndarray:
         if path is None:
@@ -216,10 +218,11 @@ def _record(
 
 def _class_record(meaning: Meaning, number: int, name: str) -> dict[str, Any]:
     """A class: what stands for it in the masks that are written, and in the predictions of each model."""
-    if meaning.task == "multiclass":
+    labels = labels_of(meaning.task)
+    if labels.is_exclusive:
         values = [info.value for info in meaning.classes]
         return {"name": name, "id": number, "value": values[number - 1] if number else None}
-    folder = name if meaning.task == "multilabel" else ""
+    folder = name if labels.is_layered else ""
     return {"name": name, "id": 1, "values": [each[folder].classes[0].value for each in meaning.spellings]}
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from incmask.base.config import IGNORED, Task
 from incmask.base.npy_rows import Rows
+from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks
 from incmask.method.recipes import Blocking
 from incmask.nets.forward import as_floats
@@ -90,7 +91,7 @@ class DeviceExamples:
         """All of them."""
         return Batch(
             image=as_floats(self.image),
-            target=self.target.long() if self.task == "multiclass" else self.target.float(),
+            target=self.target.long() if labels_of(self.task).is_exclusive else self.target.float(),
             weight=self.weight,
         )
 
@@ -200,15 +201,14 @@ def finish(
         counts = labels != IGNORED
     if has_ignored and counts is not None:
         labels = labels.masked_fill(~counts, 0)
-    if task == "multiclass":
-        # Id 0 is the masked class: the real ids move up by one (paper section 2.4.6).
-        labels = labels + 1
+    kind = labels_of(task)
+    labels = kind.with_masked(labels)
     if inconsistent is not None:
-        mask = inconsistent[..., None] if task == "multilabel" else inconsistent
+        mask = kind.over_layers(inconsistent)
         images = images.masked_fill(inconsistent[..., None], 0) if blocking.image else images
         labels = labels.masked_fill(mask, 0) if blocking.label else labels
         counts = counts if blocking.in_loss or counts is None else counts & ~mask
-    if task == "multilabel":
+    if kind.is_layered:
         labels, counts = _channels_first(labels), None if counts is None else _channels_first(counts)
     return DeviceExamples(images, labels, counts, task)
 

@@ -22,7 +22,7 @@ from incmask.insight.report.run_page.scoring import (
     whole_part,
 )
 from incmask.insight.report.run_page.thumbnails import StackPictures, Thumbnail, outlines_of, to_jpeg
-from incmask.method.channels import probabilities, to_label
+from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts, main_scores
 from incmask.nets.forward import chunk_images, forward
 from incmask.nets.spec import load_model
@@ -154,8 +154,8 @@ def predict_labels(record: RunRecord, members: Sequence[Student], images: np.nda
     for first in range(0, len(images), num):
         with torch.inference_mode():
             logits = forward(networks, images[first : first + num], precision=record.settings.precision)
-            mean = torch.stack([probabilities(each, record.task) for each in logits]).mean(0).cpu().numpy()
-        labels.append(to_label(mean, record.task))
+            mean = torch.stack([labels_of(record.task).probabilities(each) for each in logits]).mean(0).cpu().numpy()
+        labels.append(labels_of(record.task).decode(mean))
     return np.concatenate(labels)
 
 

@@ -1,0 +1,253 @@
+"""What the labels of a task are: channels, votes, decoding, ids and layers; a new task is one class here.
+
+Every rule takes NumPy arrays and torch tensors alike, unless it names one of them. Class 0 of what networks learn for
+exclusive classes is the masked class, "no label here" (paper section 2.4.6): the real ids are one higher there, and
+this module alone knows that.
+"""
+
+import operator
+from functools import reduce
+from typing import ClassVar, get_args
+
+from array_api_compat import array_namespace
+from torch import Tensor
+
+from incmask.base.config import Task
+from incmask.base.errors import fail
+from incmask.method.exact import Array
+from incmask.method.morphology import dilate, nearest_ids
+
+
+class Labels:
+    """The labels of one task; what is here holds for 0/1 labels of one class.
+
+    Attributes:
+        task: its name in settings and files.
+        is_layered: classes may overlap: labels are (..., H, W, K) of 0/1, a layer a class.
+        is_exclusive: labels are ids (..., H, W) of classes, 0 the ground.
+        is_one_class: there is one class beside the ground.
+        score_name: of the main score.
+        always_unanimous: a pixel has the class only where all members say so, soft votes or not (section 2.2).
+        paper_loss: with which the paper trains (section 2.6.2).
+        paper_selects_by_loss: whether the paper keeps the epoch of the least validation loss; else of the best score.
+    """
+
+    task: ClassVar[Task]
+    is_layered: ClassVar[bool] = False
+    is_exclusive: ClassVar[bool] = False
+    is_one_class: ClassVar[bool] = False
+    always_unanimous: ClassVar[bool] = False
+    score_name: ClassVar[str] = "mIoU"
+    paper_loss: ClassVar[str] = "mse"
+    paper_selects_by_loss: ClassVar[bool] = False
+
+    # Shapes
+
+    def num_outputs(self, num_classes: int) -> int:
+        """Count a network's logits a pixel."""
+        return num_classes
+
+    def shape(self, pixels: tuple[int, ...], num_classes: int) -> tuple[int, ...]:
+        """Give the shape of a label of ``pixels``, such as (H, W)."""
+        return (*pixels, num_classes) if self.is_layered else pixels
+
+    def pixels(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Give the pixels of a label's shape: without its layers."""
+        return shape[:-1] if self.is_layered else shape
+
+    def over_layers(self, mask: Array) -> Array:
+        """Give a mask of pixels (..., H, W) the axes that it needs to be laid over a label."""
+        return mask[..., None] if self.is_layered else mask
+
+    def channels_first(self, label: Array) -> Array:
+        """Bring the layers of a batch (N, H, W, K) to axis 1, as networks have them."""
+        return array_namespace(label).moveaxis(label, -1, 1) if self.is_layered else label
+
+    # From networks to labels
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Turn logits (N, C, H, W) into probabilities of the same shape: by sigmoid, for exclusive classes softmax."""
+        return logits.sigmoid()
+
+    def votes(self, probability: Array) -> Array:
+        """Give what each member says of each pixel: uint8, (..., H, W), or (..., H, W, K) of layers.
+
+        Args:
+            probability: floating, (..., C, H, W) as the networks give them. Exclusive classes: the likeliest channel,
+                0 being the masked class; else > 0.5.
+        """
+        return self._cut(probability)[..., 0, :, :]
+
+    def decode(self, probability: Array) -> Array:
+        """Give the likeliest real classes: uint8, (..., H, W), or (..., H, W, K) of layers; 0 the ground.
+
+        Args:
+            probability: floating, (..., C, H, W) as the networks give them; the masked class is never an answer.
+        """
+        return self.votes(probability)
+
+    def of_classes(self, probability: Array, *, axis: int = 0) -> Array:
+        """Leave out the masked class: (C, ...) to (K, ...), or along another ``axis``, 0 or 1."""
+        return probability
+
+    def with_masked(self, label: Array) -> Array:
+        """Give the ids that networks learn, in which 0 can stand for masked: those of exclusive classes, one higher."""
+        return label
+
+    def without_masked(self, label: Array) -> Array:
+        """Undo ``with_masked``; what is masked becomes 0."""
+        return label
+
+    # What a label says
+
+    def foreground(self, label: Array) -> Array:
+        """Tell where there is a class other than the ground: bool, (..., H, W)."""
+        return label > 0
+
+    def class_pixels(self, label: Array, number: int) -> Array:
+        """Tell where a label has the class of this number, from 0: bool, (..., H, W)."""
+        return label == 1
+
+    def object_classes(self, num_classes: int) -> range:
+        """Number the classes in which objects are told apart: all but the ground."""
+        return range(num_classes)
+
+    # Agreement of members (paper section 2.4.6)
+
+    def compare(self, votes: Array) -> tuple[Array, Array]:
+        """Give the agreed label, 0 elsewhere, and where members differ: both without the members' axis 0.
+
+        Args:
+            votes: integers or bool, (n, *spatial), or (n, K, *spatial) of layers. Algorithm 1: 0 < sum < n is
+                inconsistent; algorithm 2 for ids.
+        """
+        everyone, anyone = reduce(operator.and_, votes), reduce(operator.or_, votes)
+        return everyone, everyone != anyone
+
+    def fill(self, label: Array, freed: Array, differs: Array, *, side_px: int, axes: range) -> Array:
+        """Give pixels that an erosion freed the label of agreed ones within its square (figure 3)."""
+        near = dilate(label, side_px=side_px, axes=axes)
+        return array_namespace(label).where(freed & differs, near, label)
+
+    def off_majority(self, votes: Array) -> Array:
+        """Count the members that are off the majority, integers (...,); votes as ``votes`` gives them, n on axis 0."""
+        xp, num_members = array_namespace(votes), votes.shape[0]
+        # Small numbers: this is done for every pixel of every image.
+        foreground = xp.sum(votes, axis=0, dtype=xp.int32)
+        return xp.minimum(foreground, num_members - foreground)
+
+    def _cut(self, probability: Array) -> Array:
+        xp = array_namespace(probability)
+        return xp.astype(probability > 0.5, xp.uint8)
+
+
+class Binary(Labels):
+    """One class and its ground: 0/1, (..., H, W); one sigmoid channel."""
+
+    task = "binary"
+    is_one_class = True
+    always_unanimous = True
+    score_name = "IoU"
+
+
+class Multilabel(Labels):
+    """Classes that may overlap, as HeLa's: 0/1, (..., H, W, K); a sigmoid channel each."""
+
+    task = "multilabel"
+    is_layered = True
+    paper_selects_by_loss = True
+
+    def votes(self, probability: Array) -> Array:
+        """See ``Labels.votes``."""
+        return array_namespace(probability).moveaxis(self._cut(probability), -3, -1)
+
+    def foreground(self, label: Array) -> Array:
+        """See ``Labels.foreground``."""
+        return array_namespace(label).any(label > 0, axis=-1)
+
+    def class_pixels(self, label: Array, number: int) -> Array:
+        """See ``Labels.class_pixels``."""
+        return label[..., number] == 1
+
+    def off_majority(self, votes: Array) -> Array:
+        """Look at classes one by one; the most disputed one counts, since a mean tells less the more there are."""
+        return array_namespace(votes).max(super().off_majority(votes), axis=-1)
+
+
+class Multiclass(Labels):
+    """Exclusive classes: ids 0 to K-1, (..., H, W); a softmax channel each, after that of the masked class."""
+
+    task = "multiclass"
+    is_exclusive = True
+    paper_loss = "cross_entropy"
+
+    def num_outputs(self, num_classes: int) -> int:
+        """See ``Labels.num_outputs``: one more, for the masked class."""
+        return num_classes + 1
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """See ``Labels.probabilities``."""
+        return logits.softmax(1)
+
+    def votes(self, probability: Array) -> Array:
+        """See ``Labels.votes``."""
+        xp = array_namespace(probability)
+        return xp.astype(xp.argmax(probability, axis=-3), xp.uint8)
+
+    def decode(self, probability: Array) -> Array:
+        """See ``Labels.decode``."""
+        return self.votes(probability[..., 1:, :, :])
+
+    def of_classes(self, probability: Array, *, axis: int = 0) -> Array:
+        """See ``Labels.of_classes``."""
+        return probability[1:] if axis == 0 else probability[:, 1:]
+
+    def with_masked(self, label: Array) -> Array:
+        """See ``Labels.with_masked``."""
+        return label + 1
+
+    def without_masked(self, label: Array) -> Array:
+        """See ``Labels.without_masked``."""
+        xp = array_namespace(label)
+        return xp.maximum(label, xp.ones_like(label)) - 1
+
+    def class_pixels(self, label: Array, number: int) -> Array:
+        """See ``Labels.class_pixels``."""
+        return label == number
+
+    def object_classes(self, num_classes: int) -> range:
+        """See ``Labels.object_classes``."""
+        return range(1, num_classes)
+
+    def compare(self, votes: Array) -> tuple[Array, Array]:
+        """See ``Labels.compare``."""
+        first = votes[0, ...]
+        differs = reduce(operator.or_, (member != first for member in votes[1:, ...]))
+        xp = array_namespace(votes)
+        return xp.where(differs, xp.zeros_like(first), first), differs
+
+    def fill(self, label: Array, freed: Array, differs: Array, *, side_px: int, axes: range) -> Array:
+        """Take the nearest class in chessboard distance, of equally near ones the lower id."""
+        near = nearest_ids(label, differs, side_px=side_px, axes=axes)
+        return array_namespace(label).where(freed, near, label)
+
+    def off_majority(self, votes: Array) -> Array:
+        """Count the members that are off the most named class; a vote for the masked class is for none."""
+        xp, num_members = array_namespace(votes), votes.shape[0]
+        # By members and not by classes, of which there may be many more.
+        supporters = [xp.sum(votes == vote, axis=0, dtype=xp.int32) * (vote > 0) for vote in votes]
+        return num_members - reduce(xp.maximum, supporters)
+
+
+_LABELS: dict[Task, Labels] = {"binary": Binary(), "multilabel": Multilabel(), "multiclass": Multiclass()}
+
+
+def labels_of(task: Task, where: str = "task") -> Labels:
+    """Give the labels of a task by its name.
+
+    Raises:
+        IncmaskError: the task is unknown.
+    """
+    if task not in _LABELS:
+        raise fail(where, f"unknown task {task!r}", f"choose one of {', '.join(get_args(Task))}")
+    return _LABELS[task]
