@@ -149,6 +149,10 @@ class Binary(Labels):
     always_unanimous = True
     score_name = "IoU"
 
+    def num_outputs(self, num_classes: int) -> int:
+        """See ``Labels.num_outputs``: one, whatever else is counted as a class."""
+        return 1
+
 
 class Multilabel(Labels):
     """Classes that may overlap, as HeLa's: 0/1, (..., H, W, K); a sigmoid channel each."""
