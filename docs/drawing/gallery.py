@@ -18,8 +18,8 @@ from incmask.experiment.outcome_text import ensemble_score
 from incmask.experiment.record import read_run
 from incmask.insight.ranking.rank import RankedRow, rank_run
 from incmask.insight.reliability.measure import write_reliability
+from incmask.insight.report.page import Figures
 from incmask.insight.report.picture import Drawing, new_figure
-from incmask.insight.report.run_page.blocks import Figures
 from incmask.insight.report.run_page.course import course_section
 from incmask.insight.report.run_page.reliability import reliability_section
 from incmask.prediction.overlays import draw_overlay

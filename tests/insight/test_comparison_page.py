@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from incmask.base.errors import IncmaskError
+from incmask.insight.report import render as rendering
 from incmask.insight.report.comparison_page import page
-from incmask.insight.report.comparison_page.page import Fact, Group, PageContent, compare_page, costs_table, pairs_table
+from incmask.insight.report.comparison_page.page import comparison_page, costs_table, pairs_table
 from incmask.insight.report.comparison_page.plots_pseudo import class_frequencies
 from incmask.insight.report.comparison_page.rows import OWN, FrequencyRow
-from incmask.insight.report.comparison_page.sheets import PictureSheet
-from incmask.insight.report.comparison_page.tables import Table
-from incmask.insight.report.picture import Drawing, to_picture
+from incmask.insight.report.page import Fact, Figures, Table
+from incmask.insight.report.picture import Drawing, PictureSheet, to_picture
+from incmask.insight.report.render import render
 from incmask.insight.report.statistics import Difference, PairRow
 from incmask.nets.costs import CostRow
 
@@ -70,24 +71,24 @@ def sheet(name, *, num_bytes=0):
     return PictureSheet(name, f"Sheet {name}", f"What {name} shows.", buffer.getvalue() + bytes(num_bytes))
 
 
-def content(**changes):
-    values = PageContent(
-        title="Comparison of cells",
-        facts=(Fact("data", "cells, 20 labelled"), Fact("date", "2 May 2026")),
-        warnings=("LDT reaches FDT: there is no room to see anything.",),
-        sentences=("im beats strong-ldt.",),
-        tables=(table("Who beats the baselines?"), table("The best of all repeats")),
-        pairs=(table("Differences between all pairs"),),
-        figure_groups=(Group("Scores", "By generation.", (picture("a"),)), Group("Sweeps", "", (picture("b"),))),
-        costs=table("Costs"),
-        sheets=(sheet("s-1"), sheet("s-2")),
-        how_to_repeat=(Fact("command", "incmask compare cells --repeats 3"),),
-    )
-    return dataclasses.replace(values, **changes)
+def rendered(**changes):
+    values = {
+        "title": "Comparison of cells",
+        "facts": (Fact("data", "cells, 20 labelled"), Fact("date", "2 May 2026")),
+        "warnings": ("LDT reaches FDT: there is no room to see anything.",),
+        "sentences": ("im beats strong-ldt.",),
+        "tables": (table("Who beats the baselines?"), table("The best of all repeats")),
+        "pairs": (table("Differences between all pairs"),),
+        "figures": (Figures((picture("a"),), "Scores", "By generation."), Figures((picture("b"),), "Sweeps")),
+        "costs": table("Costs"),
+        "sheets": (sheet("s-1"), sheet("s-2")),
+        "how_to_repeat": (Fact("command", "incmask compare cells --repeats 3"),),
+    }
+    return render(comparison_page(**values | changes)).decode()
 
 
 def test_everything_stands_on_the_page_in_order():
-    parsed = Page(compare_page(content()))
+    parsed = Page(rendered())
     order = [
         "Comparison of cells",
         "What was compared",
@@ -114,7 +115,7 @@ def test_everything_stands_on_the_page_in_order():
 
 
 def test_it_is_one_whole_html_page():
-    text = compare_page(content())
+    text = rendered()
     assert text.startswith("<!DOCTYPE html>\n")
     parsed = Page(text)
     assert parsed.all("html") == [{"lang": "en"}]
@@ -124,7 +125,7 @@ def test_it_is_one_whole_html_page():
 
 
 def test_nothing_is_loaded():
-    text = compare_page(content(sentences=("see https://example.org",)))
+    text = rendered(sentences=("see https://example.org",))
     parsed = Page(text)
     for _, attributes in parsed.elements:
         for name in ("src", "href", "xlink:href", "srcset", "data", "action", "poster"):
@@ -137,7 +138,7 @@ def test_nothing_is_loaded():
 
 
 def test_ids_are_unique_and_links_and_labels_lead_somewhere():
-    parsed = Page(compare_page(content()))
+    parsed = Page(rendered())
     ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
     assert len(set(ids)) == len(ids) >= 15
     links = [link["href"].removeprefix("#") for link in parsed.all("a")]
@@ -147,7 +148,7 @@ def test_ids_are_unique_and_links_and_labels_lead_somewhere():
 
 
 def test_pictures_have_alternative_texts_and_tables_captions():
-    parsed = Page(compare_page(content()))
+    parsed = Page(rendered())
     assert [image["alt"] for image in parsed.all("img")] == ["What s-1 shows.", "What s-2 shows."]
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in parsed.all("svg"))
     assert len(parsed.all("caption")) == len(parsed.all("table")) == 4
@@ -155,7 +156,7 @@ def test_pictures_have_alternative_texts_and_tables_captions():
 
 
 def test_what_scrolls_can_be_reached_by_keyboard():
-    parsed = Page(compare_page(content()))
+    parsed = Page(rendered())
     boxes = [one for one in parsed.all("div") if one.get("class") in ("wide", "face")]
     assert len(boxes) == 8
     assert all(box["tabindex"] == "0" and box["role"] for box in boxes)
@@ -177,20 +178,19 @@ def test_texts_cannot_inject_anything():
         for name in (EVIL, "inconsistency mask")
     ]
     pictures = (class_frequencies(frequencies), dataclasses.replace(picture("a"), title=EVIL))
+    evil = (Fact(EVIL, EVIL),)
     parsed = Page(
-        compare_page(
-            PageContent(
-                title=EVIL,
-                facts=(Fact(EVIL, EVIL),),
-                warnings=(EVIL,),
-                sentences=(EVIL,),
-                tables=(evil_table,),
-                pairs=(evil_table,),
-                figure_groups=(Group(EVIL, EVIL, pictures),),
-                costs=evil_table,
-                sheets=(dataclasses.replace(sheet("s"), title=EVIL, alt=EVIL),),
-                how_to_repeat=(Fact(EVIL, EVIL),),
-            )
+        rendered(
+            title=EVIL,
+            facts=evil,
+            warnings=(EVIL,),
+            sentences=(EVIL,),
+            tables=(evil_table,),
+            pairs=(evil_table,),
+            figures=(Figures(pictures, EVIL, EVIL),),
+            costs=evil_table,
+            sheets=(dataclasses.replace(sheet("s"), title=EVIL, alt=EVIL),),
+            how_to_repeat=evil,
         )
     )
     assert parsed.all("script") == []
@@ -205,56 +205,45 @@ def test_real_figures_keep_ids_unique():
         return figure
 
     drawn = tuple(to_picture(draw, name=name, title=name, alt=name) for name in ("im", "im+", "im++"))
-    parsed = Page(compare_page(content(figure_groups=(Group("Scores", "", drawn),))))
+    parsed = Page(rendered(figures=(Figures(drawn, "Scores"),)))
     ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
     assert sum(id.startswith("im-plus-plus-") for id in ids) > 5
     assert len(set(ids)) == len(ids)
 
 
 def test_what_is_empty_is_left_out_with_its_heading():
-    groups = (Group("Scores", "By generation.", ()), Group("Sweeps", "", (picture("b"),)))
-    parsed = Page(compare_page(content(figure_groups=groups)))
+    groups = (Figures((), "Scores", "By generation."), Figures((picture("b"),), "Sweeps"))
+    parsed = Page(rendered(figures=groups))
     assert "By generation." not in parsed.text
     assert "Sweeps Figure b" in parsed.text
-    nothing = PageContent(
-        title="Nothing",
-        facts=(),
-        warnings=(),
-        sentences=(),
-        tables=(),
-        pairs=(),
-        figure_groups=groups[:1],
-        costs=None,
-        sheets=(),
-    )
-    parsed = Page(compare_page(nothing))
+    parsed = Page(render(comparison_page(title="Nothing", figures=groups[:1])).decode())
     assert parsed.all("section") == parsed.all("h2") == parsed.all("figure") == parsed.all("table") == []
-    assert Page(compare_page(content(tables=(table(note=""),), pairs=()))).text.count("A note.") == 1  # of the costs
+    assert Page(rendered(tables=(table(note=""),), pairs=())).text.count("A note.") == 1  # of the costs
 
 
 def test_sheets_beyond_the_size_of_the_page_are_left_out_with_a_note(monkeypatch):
-    plain = len(compare_page(content(sheets=())).encode())
-    monkeypatch.setattr(page, "MAX_PAGE_BYTES", plain + 120_000)
-    text = compare_page(content(sheets=tuple(sheet(f"s-{number}", num_bytes=30_000) for number in range(5))))
+    plain = len(rendered(sheets=()).encode())
+    monkeypatch.setattr(rendering, "MAX_PAGE_BYTES", plain + 120_000)
+    text = rendered(sheets=tuple(sheet(f"s-{number}", num_bytes=30_000) for number in range(5)))
     assert len(text.encode()) <= plain + 120_000
     parsed = Page(text)
     assert [image["alt"] for image in parsed.all("img")] == ["What s-0 shows.", "What s-1 shows."]
     assert "Left out, to keep this page small: 3 more." in parsed.text
-    assert "Left out" not in compare_page(content())
+    assert "Left out" not in rendered()
 
 
 def test_the_limit_counts_escaped_texts(monkeypatch):
-    plain = len(compare_page(content(sheets=())).encode())
-    monkeypatch.setattr(page, "MAX_PAGE_BYTES", plain + 40_000)
+    plain = len(rendered(sheets=()).encode())
+    monkeypatch.setattr(rendering, "MAX_PAGE_BYTES", plain + 40_000)
     long = dataclasses.replace(sheet("s"), title="&" * 2_000, alt="&" * 2_000)
-    text = compare_page(content(sheets=(long, long)))
+    text = rendered(sheets=(long, long))
     assert len(text.encode()) <= plain + 40_000
 
 
 def test_without_jinja2_a_user_hears_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(IncmaskError, match=r"^the report: jinja2 is not installed; pip install 'incmask\[report\]'$"):
-        compare_page(content())
+        rendered()
 
 
 def test_pairs_table_tells_differences_and_both_answers():

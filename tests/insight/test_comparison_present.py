@@ -127,7 +127,7 @@ def test_the_page_with_figures_and_sheets(comparison, findings, tmp_path, monkey
 
 
 def test_facts_are_those_of_the_comparison(comparison):
-    told = dict(facts(comparison))
+    told = {fact.name: fact.value for fact in facts(comparison)}
     assert told["data"] == "data: 4 labelled, 5 unlabelled, 3 val, 3 test"
     assert told["approaches"] == ", ".join(APPROACHES)
     assert told["repeats"] == "2, with seeds from 1"

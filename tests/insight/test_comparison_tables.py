@@ -7,13 +7,13 @@ from scipy import stats
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ModelRow, RunRow
 from incmask.insight.report.comparison_page.tables import (
     Approach,
-    Table,
     approach_name,
     best_table,
     mean_table,
     reported,
     series,
 )
+from incmask.insight.report.page import Table
 from incmask.method.recipes import RECIPES
 
 

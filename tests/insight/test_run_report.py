@@ -17,8 +17,9 @@ from incmask.base.errors import IncmaskError
 from incmask.base.files import csv_text
 from incmask.commands.reporting import report
 from incmask.experiment.record import RunRecord, ShareRow, read_run
-from incmask.insight.report.run_page import write
-from incmask.insight.report.run_page.write import MAX_PAGE_BYTES, PAGE, render, run_page, write_report
+from incmask.insight.report import render as rendering
+from incmask.insight.report.render import MAX_PAGE_BYTES, render
+from incmask.insight.report.run_page.write import PAGE, run_page, write_report
 
 HEADINGS = [
     "How good is the model?",
@@ -218,7 +219,7 @@ def test_five_thousand_images_stay_below_the_limit(root):
 def test_a_page_that_would_be_too_large_is_cut_short(root, monkeypatch):
     record = read_run(made.with_validation(root))
     shares = tuple(ShareRow(f"image {index} " + 500 * "<", index / 5000, (0.25,)) for index in range(5000, 0, -1))
-    monkeypatch.setattr(write, "MAX_PAGE_BYTES", 1_500_000)
+    monkeypatch.setattr(rendering, "MAX_PAGE_BYTES", 1_500_000)
     page = render(run_page(replace(record, shares=shares)))
     assert len(page) <= 1_500_000
     assert "Shown are 300 of 5,000 lines" in Page(page.decode()).text

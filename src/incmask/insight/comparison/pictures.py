@@ -10,24 +10,23 @@ from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.setup import stage_name
 from incmask.insight.comparison.compare import ComparedRun, Comparison
 from incmask.insight.report.comparison_page import figures
-from incmask.insight.report.comparison_page.page import Group
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN
 from incmask.insight.report.comparison_page.sheets import (
-    PictureSheet,
     PseudoSource,
     choose_images,
     masks_against_votes,
     over_generations,
     truth_against_pseudo,
 )
-from incmask.insight.report.picture import Drawing
+from incmask.insight.report.page import Figures
+from incmask.insight.report.picture import Drawing, PictureSheet
 
 _SHEET_IMAGES = 4
 _BEST_WITH_PSEUDO_LABELS = ("im++", "aim++", "im+", "aim+", "im", "me")
 """Whose pseudo-labels are shown beside the truth: the first that was run."""
 
 
-def figure_groups(comparison: Comparison) -> list[Group]:
+def figure_groups(comparison: Comparison) -> list[Figures]:
     """Draw all figures that there is something to draw of."""
     models, totals = comparison.models, comparison.totals
     budgets = [budget for budget in (OWN, EQUAL) if any(row.budget == budget for row in models)]
@@ -85,7 +84,7 @@ def figure_groups(comparison: Comparison) -> list[Group]:
         ("EvalNets", "Predicted against true quality of the validation pairs.", _ratings(comparison.runs)),
     )
     return [
-        Group(title, text, tuple(_distinct([picture for picture in pictures if picture])))
+        Figures(tuple(_distinct([picture for picture in pictures if picture])), title, text)
         for title, text, pictures in groups
         if any(pictures)
     ]

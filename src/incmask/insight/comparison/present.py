@@ -11,7 +11,6 @@ from incmask.data.rounds import ENVIRONMENT
 from incmask.insight.comparison.compare import Comparison
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN
 from incmask.insight.report.comparison_page.tables import (
-    Table,
     approach_name,
     best_table,
     mean_table,
@@ -26,6 +25,7 @@ from incmask.insight.report.comparison_page.verdicts import (
     verdict_table,
     verdicts,
 )
+from incmask.insight.report.page import Fact, Table
 from incmask.insight.report.statistics import PairRow, summarise
 from incmask.method.recipes import RECIPES
 
@@ -103,7 +103,8 @@ def write_page(comparison: Comparison, findings: Findings, *, command: str | Non
         IncmaskError: the packages for reports are not installed.
     """
     from incmask.insight.comparison.pictures import figure_groups, picture_sheets
-    from incmask.insight.report.comparison_page.page import Fact, PageContent, compare_page, costs_table, pairs_table
+    from incmask.insight.report.comparison_page.page import comparison_page, costs_table, pairs_table
+    from incmask.insight.report.render import render
 
     root = comparison.root
     groups, sheets = figure_groups(comparison), picture_sheets(comparison)
@@ -118,49 +119,51 @@ def write_page(comparison: Comparison, findings: Findings, *, command: str | Non
         for budget, each in findings.pairs.items()
         if each
     ]
-    content = PageContent(
+    page = comparison_page(
         title=f"Approaches compared on {comparison.data_name}",
-        facts=tuple(Fact(name, value) for name, value in facts(comparison)),
+        facts=facts(comparison),
         warnings=findings.warnings,
         sentences=findings.sentences,
         tables=findings.tables,
-        pairs=tuple(pairs),
-        figure_groups=tuple(groups),
+        pairs=pairs,
+        figures=groups,
         costs=costs_table(),
-        sheets=tuple(sheets),
-        how_to_repeat=tuple(Fact(name, value) for name, value in _how_to_repeat(comparison, command)),
+        sheets=sheets,
+        how_to_repeat=_how_to_repeat(comparison, command),
     )
-    write_text(root / PAGE, compare_page(content))
+    write_text(root / PAGE, render(page).decode())
     return root / PAGE
 
 
-def facts(comparison: Comparison) -> list[tuple[str, str]]:
+def facts(comparison: Comparison) -> list[Fact]:
     """What was compared, as names and values."""
     chosen, dataset = comparison.chosen, comparison.chosen.dataset
     settings = chosen.settings
     repeats = max(run.cell.variant.repeat for run in comparison.runs)
     counts = ", ".join(f"{len(items)} {part}" for part, items in dataset.parts() if items)
     return [
-        ("data", f"{comparison.data_name}: {counts}"),
-        ("task", f"{dataset.task}: {', '.join(each.name for each in dataset.classes)}"),
-        ("networks", f"{chosen.size[0]}×{chosen.size[1]}×{dataset.channels}, width {settings.width:g}"),
-        ("approaches", ", ".join(dict.fromkeys(run.cell.variant.recipe for run in comparison.runs))),
-        ("repeats", f"{repeats}, with seeds from {settings.seed}"),
-        (
+        Fact("data", f"{comparison.data_name}: {counts}"),
+        Fact("task", f"{dataset.task}: {', '.join(each.name for each in dataset.classes)}"),
+        Fact("networks", f"{chosen.size[0]}×{chosen.size[1]}×{dataset.channels}, width {settings.width:g}"),
+        Fact("approaches", ", ".join(dict.fromkeys(run.cell.variant.recipe for run in comparison.runs))),
+        Fact("repeats", f"{repeats}, with seeds from {settings.seed}"),
+        Fact(
             "models",
             f"{settings.num_base} base models, {settings.num_students} students a generation, "
             f"{settings.num_generations} generations, {settings.num_members} members",
         ),
-        ("training", f"preset {chosen.names['preset']}, {settings.epochs} epochs, batches of {settings.batch_size}"),
-        ("steps", " ".join(comparison.notes)),
+        Fact(
+            "training", f"preset {chosen.names['preset']}, {settings.epochs} epochs, batches of {settings.batch_size}"
+        ),
+        Fact("steps", " ".join(comparison.notes)),
     ]
 
 
-def _how_to_repeat(comparison: Comparison, command: str | None) -> list[tuple[str, str]]:
+def _how_to_repeat(comparison: Comparison, command: str | None) -> list[Fact]:
     environment = json.loads((comparison.root / ENVIRONMENT).read_text(encoding="utf-8"))
     packages = " ".join(f"{name}=={version}" for name, version in environment["packages"].items())
-    rows = [("command", command)] if command else []
-    return [*rows, ("python", environment["python"]), ("machine", environment["platform"]), ("packages", packages)]
+    found = {"python": environment["python"], "machine": environment["platform"], "packages": packages}
+    return [Fact(name, value) for name, value in (({"command": command} if command else {}) | found).items()]
 
 
 def _sentences(found: Sequence[Verdict]) -> list[str]:

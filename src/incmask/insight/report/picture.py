@@ -32,6 +32,23 @@ class Drawing:
     svg: str
 
 
+@dataclass(frozen=True)
+class PictureSheet:
+    """Pictures in a grid.
+
+    Attributes:
+        name: fit for a file or an id.
+        title: its heading.
+        alt: what it shows, in a sentence.
+        png: the content of a PNG file, RGB.
+    """
+
+    name: str
+    title: str
+    alt: str
+    png: bytes
+
+
 def load_matplotlib() -> ModuleType:
     """Import matplotlib with its ``figure``, and nothing that keeps figures or needs a display.
 
@@ -51,6 +68,11 @@ def new_figure(*, width_in: float, height_in: float) -> "Figure":
     return figure
 
 
+def slug(text: str) -> str:
+    """Make a name that is fit for a file or an id; "im+" and "im++" stay apart."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower().replace("+", "-plus")).strip("-")
+
+
 _INK = "#010203"
 """Stands for the colour of the text around a figure, until it is written."""
 
@@ -67,7 +89,7 @@ def to_picture(draw: Callable[[], "Figure"], *, name: str, title: str, alt: str,
         IncmaskError: matplotlib is not installed.
     """
     matplotlib = load_matplotlib()
-    name = re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", "-plus")).strip("-")
+    name = slug(name)
     buffer = io.StringIO()
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()

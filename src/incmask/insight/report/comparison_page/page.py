@@ -1,99 +1,77 @@
-"""A comparison as one HTML page that needs no other file and no network."""
+"""The page of a comparison: what was compared, what came out, in tables, figures and pictures."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from incmask.insight.report.comparison_page.sheets import PictureSheet
-from incmask.insight.report.comparison_page.tables import Table
-from incmask.insight.report.picture import Drawing
+from incmask.insight.report.page import (
+    Block,
+    Fact,
+    FactList,
+    Figures,
+    Page,
+    PageSection,
+    Sentences,
+    Sheets,
+    Table,
+    Text,
+)
+from incmask.insight.report.picture import PictureSheet
 from incmask.insight.report.statistics import PairRow
-from incmask.insight.report.template import templates
 from incmask.nets.costs import paper_costs
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-MAX_PAGE_BYTES = 20 * 2**20
-"""Sheets that would make the page larger are left out."""
-
-_MARKUP_BYTES = 2_000
-"""More than a sheet takes besides its picture and texts."""
+_ABOUT_SHEETS = (
+    "Of the unlabelled images, as students got them. Masked pixels are black in an input, white in a mask and grey in "
+    "a pseudo-label; grey in a truth has no label. Classes have the colours of the data set, overlapping ones their "
+    "mean."
+)
 _NOTHING = "–"
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A name and what is to be said of it."""
+def comparison_page(
+    *,
+    title: str,
+    facts: Sequence[Fact] = (),
+    warnings: Sequence[str] = (),
+    sentences: Sequence[str] = (),
+    tables: Sequence[Table] = (),
+    pairs: Sequence[Table] = (),
+    figures: Sequence[Figures] = (),
+    costs: Table | None = None,
+    sheets: Sequence[PictureSheet] = (),
+    how_to_repeat: Sequence[Fact] = (),
+) -> Page:
+    """Put together the page; what is empty or None is left out, with its heading.
 
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """Figures that belong together.
-
-    Attributes:
-        title: its heading.
-        text: what to know before looking; may be empty.
-        pictures: without any, the group is left out.
-    """
-
-    title: str
-    text: str
-    pictures: tuple[Drawing, ...]
-
-
-@dataclass(frozen=True)
-class PageContent:
-    """All that stands on the page; what is empty or None is left out, with its heading.
-
-    Names of pictures and sheets are unique, since they become ids.
-
-    Attributes:
+    Args:
         title: of the page.
         facts: what was compared: data, settings, repeats, machine, date.
         warnings: what a reader must not miss, a sentence each.
         sentences: what came out, a sentence each.
         tables: the verdicts first.
         pairs: all pairs' significance, a table a budget; folded.
-        figure_groups: in the order of the page.
+        figures: in the order of the page.
         costs: as ``costs_table`` gives it.
-        sheets: the later ones are left out where the page would be larger than ``MAX_PAGE_BYTES``.
+        sheets: the later ones are left out where the page would be too large.
         how_to_repeat: commands and versions, shown as code.
     """
-
-    title: str
-    facts: tuple[Fact, ...]
-    warnings: tuple[str, ...]
-    sentences: tuple[str, ...]
-    tables: tuple[Table, ...]
-    pairs: tuple[Table, ...]
-    figure_groups: tuple[Group, ...]
-    costs: Table | None
-    sheets: tuple[PictureSheet, ...]
-    how_to_repeat: tuple[Fact, ...] = ()
-
-
-def compare_page(content: PageContent) -> str:
-    """Write the page.
-
-    Raises:
-        IncmaskError: jinja2 is not installed.
-    """
-    template = templates().get_template("compare.html.j2")
-    content = replace(content, figure_groups=tuple(group for group in content.figure_groups if group.pictures))
-    room = MAX_PAGE_BYTES - len(_render(template, replace(content, sheets=()), num_left_out=len(content.sheets)))
-    kept: list[PictureSheet] = []
-    for sheet in content.sheets:
-        room -= _most_bytes(sheet)
-        if room < 0:
-            break
-        kept.append(sheet)
-    page = _render(template, replace(content, sheets=tuple(kept)), num_left_out=len(content.sheets) - len(kept))
-    return page.decode()
+    compared: list[Block] = [Sentences(tuple(warnings), "warnings")] if warnings else []
+    compared += [FactList(tuple(facts))] if facts else []
+    named = [replace(table, name=f"table-{number}") for number, table in enumerate(tables, 1)]
+    folded = [replace(table, name=f"table-pairs-{number}", is_folded=True) for number, table in enumerate(pairs, 1)]
+    shown = [replace(group, is_wide=True) for group in figures if group.pictures]
+    sections = (
+        PageSection("compared", "What was compared", tuple(compared)),
+        PageSection("verdicts", "Does it beat the baselines?", (Sentences(tuple(sentences)),) if sentences else ()),
+        PageSection("tables", "Tables", tuple(named)),
+        PageSection("pairs", "Significance", tuple(folded)),
+        PageSection("figures", "Figures", tuple(shown)),
+        PageSection("costs", "Costs", (replace(costs, name="table-costs"),) if costs else ()),
+        PageSection("sheets", "Pictures", (Text(_ABOUT_SHEETS), Sheets(tuple(sheets))) if sheets else ()),
+        PageSection(
+            "repeat", "How to repeat", (FactList(tuple(how_to_repeat), as_code=True),) if how_to_repeat else ()
+        ),
+    )
+    return Page(title, sections, limits=tuple((None, num) for num in range(len(sheets), -1, -1)))
 
 
 def costs_table() -> Table:
@@ -152,13 +130,3 @@ def pairs_table(pairs: Sequence[PairRow], *, title: str = "Differences between a
 
 def _probability(value: float) -> str:
     return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"
-
-
-def _render(template: "Template", content: PageContent, *, num_left_out: int) -> bytes:
-    return template.render(content=content, num_left_out=num_left_out).encode()
-
-
-def _most_bytes(sheet: PictureSheet) -> int:
-    """Limit what a sheet adds to the page from above: an escaped character has at most 6 bytes."""
-    texts = 2 * len(sheet.title) + 2 * len(sheet.alt) + len(sheet.name)
-    return 4 * math.ceil(len(sheet.png) / 3) + 6 * texts + _MARKUP_BYTES

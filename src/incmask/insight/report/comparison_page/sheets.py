@@ -4,7 +4,6 @@ What is masked is black in an input, white in a mask and grey in a label; grey i
 """
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from incmask.base.npy_rows import Rows
 from incmask.data.dataset import Colour
 from incmask.data.stack import read_stack
 from incmask.experiment.paths import INCONSISTENT, LABEL
+from incmask.insight.report.picture import PictureSheet, slug
 from incmask.method.blocking import block_image
 from incmask.method.metrics import count, main_scores
 
@@ -31,23 +31,6 @@ _LARGEST_BYTES = 600_000
 _GUTTER_PX, _LINE_PX, _FONT_PX, _LEAST_WIDTH_PX = 8, 16, 12, 108
 
 Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class PictureSheet:
-    """Pictures in a grid.
-
-    Attributes:
-        name: fit for a file or an id.
-        title: its heading.
-        alt: what it shows, in a sentence.
-        png: the content of a PNG file, RGB.
-    """
-
-    name: str
-    title: str
-    alt: str
-    png: bytes
 
 
 @dataclass(frozen=True)
@@ -111,7 +94,7 @@ def over_generations(source: PseudoSource, *, row: int) -> PictureSheet | None:
         labels.append(_Cell(_truth(source, row), "truth"))
     name, sizes = read_stack(source.images.parent).names[row], ", ".join(f"{each.fraction:.1%}" for each in pseudo)
     return PictureSheet(
-        name=f"over-generations-{_slug(source.title)}-{row}",
+        name=f"over-generations-{slug(source.title)}-{row}",
         title=f"{source.title} over generations: {name}",
         alt=f"{'Input, mask' if source.blocked else 'Input'} and pseudo-label of {name} in each generation of "
         f"{source.title}{', and the truth' if source.labels else ''}{f'; masked: {sizes}' if source.blocked else ''}.",
@@ -144,7 +127,7 @@ def masks_against_votes(masks: PseudoSource, votes: PseudoSource, *, rows: Seque
         line += [_Cell(me.image), _Cell(me.label)]
         grid.append([*line, _Cell(_truth(masks, row))] if masks.labels else line)
     return PictureSheet(
-        name=f"masks-against-votes-{_slug(ours)}-{_slug(theirs)}",
+        name=f"masks-against-votes-{slug(ours)}-{slug(theirs)}",
         title=f"{ours} against {theirs} in generation 1",
         alt=f"Input, pseudo-label and mask of {ours} beside input and pseudo-label of {theirs} in generation 1"
         f"{', and the truth' if masks.labels else ''}, of {', '.join(names[row] for row in rows)}.",
@@ -177,7 +160,7 @@ def truth_against_pseudo(source: PseudoSource, *, rows: Sequence[int]) -> Pictur
         said.append(f"{names[row]}, {value}")
     last = len(source.generations)
     return PictureSheet(
-        name=f"truth-against-pseudo-{_slug(source.title)}",
+        name=f"truth-against-pseudo-{slug(source.title)}",
         title=f"The truth against pseudo-labels of {source.title} in generation {last}",
         alt=f"Image, truth and pseudo-label of {source.title} in generation {last}: {'; '.join(said)}.",
         png=_draw(["image", "truth", "pseudo-label"], grid),
@@ -295,7 +278,3 @@ def _scaled(picture: Pixels, side_px: int) -> Image.Image:
         return image.resize((width, height), Image.Resampling.BOX)
     factor = max(1, round(side_px / longest))
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-
-
-def _slug(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower().replace("+", "-plus")).strip("-")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ModelRow, RunRow, Variant
+from incmask.insight.report.page import Table
 from incmask.insight.report.statistics import Summary, summarise
 from incmask.method.recipes import RECIPES
 
@@ -20,29 +21,6 @@ _METRICS = {
     "dataset_miou": "data set's mIoU",
 }
 _NOTHING = "–"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Text in cells, for any output.
-
-    Attributes:
-        title: of the table.
-        header: a name a column.
-        rows: as many cells each.
-        note: what a reader must know; may be empty.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str
-
-    def to_markdown(self) -> str:
-        """Write title, table and note."""
-        lines = [self.header, ("---",) * len(self.header), *self.rows]
-        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        return "\n\n".join(part for part in (f"**{self.title}**", table, self.note) if part) + "\n"
 
 
 @dataclass(frozen=True)

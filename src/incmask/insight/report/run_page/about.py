@@ -5,7 +5,7 @@ from pathlib import Path
 
 from incmask.base.errors import fail
 from incmask.experiment.record import RunRecord
-from incmask.insight.report.run_page.blocks import Block, Command, Fact, FactList, PageSection, Text, plain_cell, table
+from incmask.insight.report.page import Block, Command, Fact, FactList, PageSection, Table, Text, plain_cell
 
 ROUNDS, USAGE = "rounds.json", "usage.json"
 _MAX_ROUNDS = 100
@@ -50,8 +50,8 @@ def rounds_section(record: RunRecord) -> PageSection:
     names = list(dict.fromkeys(name for each in rounds for name, value in each.items() if _is_plain(value)))
     if not names:
         return PageSection("rounds", "What did each round of labelling bring?", ())
-    rows = [[plain_cell(each.get(name)) for name in names] for each in rounds[:_MAX_ROUNDS]]
-    shown = table("rounds-table", "Rounds", [name.replace("_", " ") for name in names], rows)
+    rows = tuple(tuple(plain_cell(each.get(name)) for name in names) for each in rounds[:_MAX_ROUNDS])
+    shown = Table("Rounds", tuple(name.replace("_", " ") for name in names), rows, name="rounds-table")
     return PageSection("rounds", "What did each round of labelling bring?", (shown,))
 
 

@@ -1,9 +1,10 @@
 """How training went: curves, what the pseudo-labels were like, and every model with its scores."""
 
+import math
 from collections.abc import Sequence
 
-from incmask.experiment.record import ENSEMBLE, RunRecord
-from incmask.insight.report.run_page.blocks import Block, Figures, PageSection, TableCell, Text, number, percent, table
+from incmask.experiment.record import ENSEMBLE, RunRecord, StageRecord
+from incmask.insight.report.page import Block, Figures, PageSection, Table, TableCell, Text, number, percent, whole
 from incmask.insight.report.run_page.plots import course_pictures
 from incmask.insight.report.run_page.training import (
     GenerationFacts,
@@ -49,86 +50,78 @@ def _labelled_fractions(record: RunRecord) -> tuple[float, ...]:
     return class_fractions(path, masks=None, task=record.task, num_classes=len(record.class_names))
 
 
-def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], labelled: Sequence[float]) -> Block:
+def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], labelled: Sequence[float]) -> Table:
     rows: list[tuple[str | TableCell, ...]] = [
         (
             str(facts.generation),
             number(facts.num_used, f"{facts.num_used:,} of {facts.num_images:,}"),
-            _share(facts.inconsistent_fraction),
-            *(_share(share) for share in facts.class_fractions),
+            *(_share(share) for share in (facts.inconsistent_fraction, *facts.class_fractions)),
         )
         for facts in generations
     ]
     if labelled:
-        rows.insert(0, ("your labels", TableCell("–"), TableCell("–"), *(_share(share) for share in labelled)))
-    return table(
-        "pseudo-labels",
-        "The pseudo-labels of each generation",
-        ("generation", "used", "disputed", *record.class_names),
-        rows,
+        rows.insert(0, ("your labels", "–", "–", *(_share(share) for share in labelled)))
+    return Table(
+        title="The pseudo-labels of each generation",
+        header=("generation", "used", "disputed", *record.class_names),
+        rows=tuple(rows),
         note="Disputed: share of all pixels (the inconsistency mask); classes: share of the others.",
+        name="pseudo-labels",
     )
 
 
-def _stage_table(record: RunRecord) -> Block:
-    rows = []
-    for stage in record.stages:
-        test = record.score_of(stage.name, ENSEMBLE, "test")
-        steps = stage.num_steps
-        rows.append(
+def _stage_table(record: RunRecord) -> Table:
+    together = (
+        f"{record.settings.num_members} members together"
+        if record.folds == 1
+        else "all models, each on its own fold (validation), of the members (test)"
+    )
+    return Table(
+        title="Stages",
+        header=("stage", "validation", "test", "models", "steps a model", "images shown", "width", "seconds"),
+        rows=tuple(
             (
                 stage.title + (" (handed over)" if stage.name == record.delivered else ""),
                 number(record.stage_score(stage)),
-                number(test.score if test else float("nan")),
-                number(len(stage.students), str(len(stage.students))),
-                number(steps[-1], " or ".join(f"{each:,}" for each in steps)),
-                number(stage.students[0].num_images, f"{stage.students[0].num_images:,}"),
+                _test_score(record, stage, ENSEMBLE),
+                whole(len(stage.students)),
+                number(stage.num_steps[-1], " or ".join(f"{each:,}" for each in stage.num_steps)),
+                whole(stage.students[0].num_images),
                 number(stage.width, f"{stage.width:g}"),
-                number(stage.seconds, f"{stage.seconds:,.0f}"),
+                whole(stage.seconds),
             )
-        )
-    together = "the best of each fold" if record.folds > 1 else f"{record.settings.num_members} members together"
-    return table(
-        "stages",
-        "Stages",
-        ("stage", "validation", "test", "models", "steps a model", "images shown", "width", "seconds"),
-        rows,
-        note=f"{record.score_name} of "
-        + (
-            f"{together}"
-            if record.folds == 1
-            else "all models, each on its own fold (validation), of the members (test)"
-        )
-        + "; seconds of all trainings, one after the other.",
+            for stage in record.stages
+        ),
+        note=f"{record.score_name} of {together}; seconds of all trainings, one after the other.",
+        name="stages",
     )
 
 
-def _model_table(record: RunRecord) -> Block:
-    rows = []
-    for stage in record.stages:
-        for place, student in enumerate(stage.students):
-            test = record.score_of(stage.name, str(student.number), "test")
-            rows.append(
-                (
-                    TableCell(f"{stage.name}/{student.number}"),
-                    TableCell("member" if place < stage.num_members else ""),
-                    number(student.score),
-                    number(test.score if test else float("nan")),
-                    number(student.epoch, str(student.epoch)),
-                    number(student.num_steps, f"{student.num_steps:,}"),
-                    number(
-                        sum(row.seconds for row in stage.histories[place]),
-                        f"{sum(row.seconds for row in stage.histories[place]):,.0f}",
-                    ),
-                )
+def _model_table(record: RunRecord) -> Table:
+    return Table(
+        title="All models",
+        header=("model", "role", "validation", "test", "best epoch", "steps", "seconds"),
+        rows=tuple(
+            (
+                f"{stage.name}/{student.number}",
+                "member" if student in stage.members else "",
+                number(student.score),
+                _test_score(record, stage, str(student.number)),
+                whole(student.epoch),
+                whole(student.num_steps),
+                whole(sum(row.seconds for row in history)),
             )
-    return table(
-        "models",
-        "All models",
-        ("model", "role", "validation", "test", "best epoch", "steps", "seconds"),
-        rows,
+            for stage in record.stages
+            for student, history in zip(stage.students, stage.histories, strict=True)
+        ),
         note="Members are the best of their stage on validation; they predict together.",
+        name="models",
     )
+
+
+def _test_score(record: RunRecord, stage: StageRecord, model: str) -> TableCell:
+    row = record.score_of(stage.name, model, "test")
+    return number(row.score if row else math.nan)
 
 
 def _share(share: float) -> TableCell:

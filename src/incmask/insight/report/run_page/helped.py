@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from incmask.experiment.paths import IMAGE_SCORES
 from incmask.experiment.record import ENSEMBLE, RunRecord, StageRecord
 from incmask.experiment.scores import ImageScores, image_scores_from_csv
-from incmask.insight.report.run_page.blocks import Block, PageSection, Text, number, signed, table
+from incmask.insight.report.page import Block, PageSection, Table, Text, number, signed, whole
 from incmask.insight.report.run_page.scoring import by_image, difference_of, held_out, validation_scores
 from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
 from incmask.insight.report.statistics import Difference
@@ -89,24 +89,24 @@ def _on_test(record: RunRecord, best: StageRecord) -> list[tuple[str, float, flo
 def _difference_table(
     record: RunRecord, best: StageRecord, rows: list[tuple[str, float, float, Difference, int]]
 ) -> Block:
-    return table(
-        "difference",
+    return Table(
         f"{record.score_name} without and with the unlabelled images",
         ("images", "number", "without", f"with ({best.title})", "difference", "95 % interval"),
-        [
+        tuple(
             (
                 name,
-                number(num, f"{num:,}"),
+                whole(num),
                 number(without),
                 number(with_them),
                 number(change.mean, signed(change.mean)),
                 number(change.low, f"{signed(change.low)} to {signed(change.high)}"),
             )
             for name, without, with_them, change, num in rows
-        ],
+        ),
         note="Validation chose; test images, where there are any, chose nothing and are the fairer comparison."
         if len(rows) > 1
         else "",
+        name="difference",
     )
 
 

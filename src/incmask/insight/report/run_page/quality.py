@@ -9,7 +9,7 @@ import torch
 from incmask.base.npy_rows import Rows
 from incmask.experiment.record import ENSEMBLE, RunRecord
 from incmask.experiment.student import Student
-from incmask.insight.report.run_page.blocks import Block, Gallery, PageSection, Text, decimal, number, table
+from incmask.insight.report.page import Block, Gallery, PageSection, Table, Text, Thumbnail, decimal, number, whole
 from incmask.insight.report.run_page.scoring import (
     HeldOut,
     Kind,
@@ -21,7 +21,7 @@ from incmask.insight.report.run_page.scoring import (
     score_lines,
     whole_part,
 )
-from incmask.insight.report.run_page.thumbnails import StackPictures, Thumbnail, outlines_of, to_jpeg
+from incmask.insight.report.run_page.thumbnails import StackPictures, outlines_of, to_jpeg
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts, main_scores
 from incmask.nets.forward import chunk_images, forward
@@ -207,19 +207,19 @@ def _thumbnail(record: RunRecord, row: _Row) -> Thumbnail:
 
 
 def _score_table(record: RunRecord, lines: Sequence[ScoreLine], kind: Kind | str) -> Block:
-    rows = [
+    rows = tuple(
         (
             line.name,
             number(line.mean),
             number(line.low, f"{decimal(line.low)} to {decimal(line.high)}"),
-            number(line.num_images, f"{line.num_images:,}"),
+            whole(line.num_images),
         )
         for line in lines
-    ]
+    )
     title = "Scores on test images" if kind == "test" else "Scores on the images that chose"
     note = "Means over images, at the networks' size; the interval comes from drawing the images anew (bootstrap)."
     if lines[0].num_images < 10:
         note += " With so few images it is rough itself."
     if record.settings.fit == "tile":
         note += " Tiles of an image are averaged first, so that these differ a little from scores.csv."
-    return table("scores", title, ("score", "mean", "95 % interval", "images"), rows, note=note)
+    return Table(title, ("score", "mean", "95 % interval", "images"), rows, note, name="scores")

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from incmask.experiment.record import RunRecord, read_table
+from incmask.insight.report.page import Block, Figures, Link, PageSection, Table, Text, plain_cell
 from incmask.insight.report.picture import Drawing
 from incmask.insight.report.plots_reliability import ErrorCurve, SplitPanel, reliability_picture
-from incmask.insight.report.run_page.blocks import Block, Figures, PageSection, SortTable, Text, plain_cell
-from incmask.insight.report.run_page.thumbnails import Link
 from incmask.insight.report.statistics import correlation
 
 ERRORS, IMAGES, SUMMARY = "error_vs_disagreement.csv", "image_reliability.csv", "reliability.json"
@@ -37,12 +36,11 @@ def reliability_section(record: RunRecord) -> PageSection:
         blocks.append(Figures((picture,)))
     header = tuple(errors[0])
     blocks.append(
-        SortTable(
+        Table(
             name="reliability-table",
             title="Wrong pixels by disagreement, on images with true masks",
             header=tuple(name.replace("_", " ") for name in header),
             rows=tuple(tuple(plain_cell(line[name]) for name in header) for line in errors),
-            num_rows=len(errors),
             rest=Link(ERRORS, ERRORS),
         )
     )

@@ -16,6 +16,7 @@ from incmask.base.config import IGNORED, Task
 from incmask.base.npy_rows import Rows
 from incmask.data.images.readers import read_image
 from incmask.data.images.writers import path_inside
+from incmask.insight.report.page import Outline
 from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT
 
 SIDE_PX = 224
@@ -29,53 +30,6 @@ _MOST_POINTS = 6_000
 """Of all outlines of a picture together; beyond, they are drawn more coarsely."""
 
 Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Outline:
-    """Closed lines over a picture.
-
-    Attributes:
-        kind: "true", "predicted" or "crop".
-        path: as in the ``d`` of an SVG path, in pixels of the thumbnail.
-    """
-
-    kind: str
-    path: str
-
-
-@dataclass(frozen=True)
-class Link:
-    """A name and a path relative to the page, ready for an ``href``."""
-
-    text: str
-    href: str
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """A picture and what lies over it.
-
-    Attributes:
-        title: the image's name.
-        text: what is said of it.
-        alt: what the picture shows.
-        jpeg: content of the file; empty where the image is gone.
-        width, height: in pixels.
-        layer: content of a PNG that lies over it; may be empty.
-        outlines: over it.
-        links: to the files at full size.
-    """
-
-    title: str
-    text: str
-    alt: str
-    jpeg: bytes
-    width: int
-    height: int
-    layer: bytes = b""
-    outlines: tuple[Outline, ...] = ()
-    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)

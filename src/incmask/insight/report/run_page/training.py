@@ -11,7 +11,7 @@ from incmask.base.npy_rows import Rows
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL, PSEUDO
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.record import RunRecord
-from incmask.insight.report.run_page.blocks import percent
+from incmask.insight.report.page import percent
 
 _CHUNK = 32
 _VANISHED = 0.05

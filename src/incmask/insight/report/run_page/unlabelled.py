@@ -9,23 +9,23 @@ from urllib.parse import quote
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.images.writers import path_inside
 from incmask.experiment.record import RunRecord, ShareRow, read_table
-from incmask.insight.report.run_page.blocks import (
+from incmask.insight.report.page import (
     Block,
     Command,
     Gallery,
+    Link,
+    Outline,
     PageSection,
-    SortTable,
+    Table,
     TableCell,
     Text,
+    Thumbnail,
     number,
     percent,
 )
 from incmask.insight.report.run_page.thumbnails import (
     SIDE_PX,
-    Link,
-    Outline,
     StackPictures,
-    Thumbnail,
     crop_outline,
     disputed_layer,
     to_jpeg,
@@ -139,7 +139,7 @@ def unsure_section(record: RunRecord, images: UnlabelledPictures) -> PageSection
     )
     rows = tuple(_share_cells(row, images) for row in record.shares[:MAX_ROWS])
     blocks.append(
-        SortTable(
+        Table(
             name="shares",
             title="All unlabelled images",
             header=("image", "disputed", *record.class_names, "files"),
@@ -186,15 +186,16 @@ def _ranked(record: RunRecord, images: UnlabelledPictures, ranking: Sequence[dic
         raise fail(path, "has no columns rank, name, score and reason", "run `incmask rank` again")
     try:
         of_crops = set(_CROP) <= ranking[0].keys()
-        rows, shown = [], []
+        rows: list[tuple[str | TableCell, ...]] = []
+        shown = []
         for place, line in enumerate(ranking[:MAX_ROWS]):
             where = tuple(int(float(line[key])) for key in _CROP) if of_crops and line["x"] else None
-            cells = [number(int(line["rank"]), line["rank"]), TableCell(line["name"])]
+            cells: list[str | TableCell] = [number(int(line["rank"]), line["rank"]), line["name"]]
             if of_crops:
-                cells.append(TableCell("{2}×{3} at x {0}, y {1}".format(*where) if where else "–"))
+                cells.append("{2}×{3} at x {0}, y {1}".format(*where) if where else "–")
             cells += [
                 number(float(line["score"])),
-                TableCell(line["reason"]),
+                line["reason"],
                 TableCell("", links=images.links(line["name"])),
             ]
             rows.append(tuple(cells))
@@ -205,7 +206,7 @@ def _ranked(record: RunRecord, images: UnlabelledPictures, ranking: Sequence[dic
     return [
         Text(f"Label these first: {', '.join(dict.fromkeys(name for name, _, _ in shown[:_NUM_NAMED]))}.", "answer"),
         *_gallery(images, "label-next", "The first to label", shown),  # type: ignore[arg-type]
-        SortTable(
+        Table(
             name="ranking",
             title="In which order to label",
             header=("rank", "image", *(["part"] if of_crops else []), "score", "reason", "files"),
@@ -229,10 +230,10 @@ def _gallery(
     return [Gallery(name, title, _LAYER, thumbnails, "Orange: pixels on which the models disagree.")]
 
 
-def _share_cells(row: ShareRow, images: UnlabelledPictures) -> tuple[TableCell, ...]:
+def _share_cells(row: ShareRow, images: UnlabelledPictures) -> tuple[str | TableCell, ...]:
     shares = (row.inconsistent_fraction, *row.class_fractions)
     return (
-        TableCell(row.name),
+        row.name,
         *(number(share, percent(share)) for share in shares),
         TableCell("", links=images.links(row.name)),
     )

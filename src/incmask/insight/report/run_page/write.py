@@ -1,15 +1,14 @@
 """The report of a finished run: ``RUN/report.html``, one page that needs no other file and no network."""
 
-import base64
-import hashlib
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from incmask.base.store import reopen
 from incmask.experiment.record import RunRecord, read_run
+from incmask.insight.report.page import Page, PageSection, Text
+from incmask.insight.report.render import render
 from incmask.insight.report.run_page.about import about_section, rounds_section
-from incmask.insight.report.run_page.blocks import PageSection, RunPage, Text, limited
 from incmask.insight.report.run_page.course import course_section
 from incmask.insight.report.run_page.helped import helped
 from incmask.insight.report.run_page.quality import judge, quality_section, quality_without_images
@@ -22,14 +21,9 @@ from incmask.insight.report.run_page.unlabelled import (
     next_section,
     unsure_section,
 )
-from incmask.insight.report.template import templates
 
 PAGE = "report.html"
-MAX_PAGE_BYTES = 20 * 2**20
-"""Tables and galleries are cut short where the page would be larger."""
-
 _LIMITS = ((MAX_ROWS, MAX_THUMBNAILS), (300, 24), (100, 6), (20, 0))
-"""Lines of a table and pictures of a gallery, tried one after the other."""
 
 
 def write_report(root: Path) -> Path:
@@ -51,7 +45,7 @@ def write_report(root: Path) -> Path:
     return root / PAGE
 
 
-def run_page(record: RunRecord) -> RunPage:
+def run_page(record: RunRecord) -> Page:
     """Find out everything that the page says.
 
     Raises:
@@ -71,10 +65,12 @@ def run_page(record: RunRecord) -> RunPage:
         rounds_section(record),
         about_section(record, command=shlex.join(["incmask", "report", str(record.root)])),
     )
-    return RunPage(
+    return Page(
         title=f"Report of {record.root.resolve().name}",
         summary=tuple(_summary(sections, answered.gist)),
-        sections=tuple(section for section in sections if section.blocks),
+        sections=sections,
+        is_live=True,
+        limits=_LIMITS,
     )
 
 
@@ -84,22 +80,3 @@ def _summary(sections: Sequence[PageSection], gist: str) -> Iterator[str]:
     yield from (quality, gist)
     if num_warnings := sum(text.tone == "warning" for text in texts):
         yield f"Read the {num_warnings} warnings below." if num_warnings > 1 else "Read the warning below."
-
-
-def render(page: RunPage) -> bytes:
-    """Write the page as HTML of at most ``MAX_PAGE_BYTES``.
-
-    Raises:
-        IncmaskError: jinja2 is not installed.
-    """
-    environment = templates()
-    script = environment.get_template("run.js.j2").render()
-    # The browser runs this script and no other, whatever a name may hold.
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    template = environment.get_template("run.html.j2")
-    for num_rows, num_thumbnails in _LIMITS:
-        short = limited(page, num_rows=num_rows, num_thumbnails=num_thumbnails)
-        content = template.render(page=short, script=script, script_hash=digest).encode()
-        if len(content) <= MAX_PAGE_BYTES:
-            break
-    return content
