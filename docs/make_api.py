@@ -90,6 +90,13 @@ def _docstring(found: Any) -> Iterator[str]:
         if section.kind is griffe.DocstringSectionKind.returns:
             yield from ("**Returns**", "", *(f"- {_markdown(each.description)}" for each in section.value), "")
             continue
+        if section.kind is griffe.DocstringSectionKind.examples:
+            yield from (
+                "**Examples**",
+                "",
+                *(line for _, text in section.value for line in ("```pycon", text, "```", "")),
+            )
+            continue
         title = "Arguments" if section.kind is griffe.DocstringSectionKind.parameters else section.kind.value.title()
         yield from (f"**{title}**", "")
         for each in section.value:

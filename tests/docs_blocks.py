@@ -24,8 +24,8 @@ RUN = ("sh", "python", "toml")
 FRESH = "<!-- fresh folder -->"
 """Stands in a page where blocks begin anew, with data and run as they were before its first block."""
 
-SHOWN = ("", "text", "console", "py", "json", "csv", "bibtex")
-"""Blocks that are only shown: listings, output, signatures, and commands for a person's own machine."""
+SHOWN = ("", "text", "console", "py", "pycon", "json", "csv", "bibtex")
+"""Blocks that are only shown: listings, output, signatures, examples, and commands for a person's own machine."""
 
 
 @dataclass(frozen=True)

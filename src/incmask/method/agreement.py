@@ -72,6 +72,15 @@ def inconsistency(
     Raises:
         IncmaskError: fewer than two members, labels that are no hard labels of the task, or a side that is even or
             negative.
+
+    Examples:
+        >>> import numpy as np
+        >>> members = np.array([[0, 1, 1, 1, 0], [0, 0, 1, 1, 0], [0, 1, 1, 1, 0]])
+        >>> found = inconsistency(members, task="binary")
+        >>> found.label.tolist(), found.inconsistent.tolist()
+        ([0, 0, 1, 1, 0], [False, True, False, False, False])
+        >>> inconsistency(members, task="binary", dilate_px=3).inconsistent.tolist()
+        [True, True, True, False, False]
     """
     where = "inconsistency(labels)"
     kind = labels_of(task, where)
@@ -115,6 +124,12 @@ def continuous_inconsistency(
 
     Raises:
         IncmaskError: fewer than two members, complex numbers, or a threshold below 0.
+
+    Examples:
+        >>> import numpy as np
+        >>> found = continuous_inconsistency(np.array([[1.0, 4.0], [1.0, 6.0]]), threshold=0.5)
+        >>> found.label.tolist(), found.inconsistent.tolist()
+        ([1.0, 5.0], [False, True])
     """
     where = "continuous_inconsistency(predictions)"
     if not threshold >= 0:
@@ -147,6 +162,10 @@ def hard_labels(probabilities: Array, *, task: Task) -> Array:
 
     Raises:
         IncmaskError: no probabilities, or a number of channels that the task does not have.
+
+    Examples:
+        >>> hard_labels(np.array([[[0.2, 0.6], [0.8, 0.4]]]), task="multiclass").tolist()
+        [[1, 0]]
     """
     kind = labels_of(task, "hard_labels(probabilities)")
     probabilities = _checked_probabilities(probabilities, kind, "hard_labels(probabilities)")
@@ -248,6 +267,11 @@ def disagreement(votes: Array, *, task: Task) -> Array:
 
     Returns:
         float32, (..., H, W), 0 to 1 (binary and multilabel: to 0.5); 0 for a single member.
+
+    Examples:
+        >>> votes = np.array([[[0, 1, 1]], [[0, 1, 1]], [[0, 1, 0]], [[0, 1, 0]]], np.uint8)
+        >>> disagreement(votes, task="binary").tolist()
+        [[0.0, 0.0, 0.5]]
     """
     xp, kind, num_members = array_namespace(votes), labels_of(task), votes.shape[0]
     # A single member agrees with itself, whatever it says.
@@ -268,6 +292,12 @@ def combine(members: np.ndarray, *, task: Task, vote: Vote, erode_px: int = 0, d
     Returns:
         label uint8 (N, H, W) or (N, H, W, K), the likeliest class also where disputed, except that a
         disputed binary pixel is background (algorithm 1); inconsistent bool (N, H, W).
+
+    Examples:
+        >>> members = np.array([0.9, 0.6, 0.1, 0.9, 0.3, 0.2]).reshape(2, 1, 1, 1, 3)
+        >>> found = combine(members, task="binary", vote=Vote())
+        >>> found.label.tolist(), found.inconsistent.tolist()
+        ([[[1, 0, 0]]], [[[False, True, False]]])
     """
     kind, mean = labels_of(task), members.mean(0)
     if len(members) == 1:
@@ -287,6 +317,12 @@ def agreement(votes: np.ndarray, *, task: Task, erode_px: int = 0, dilate_px: in
     Returns:
         label uint8 (N, H, W) or (N, H, W, K), real ids, 0 where disputed; inconsistent bool (N, H, W), True also
         where all take a pixel for masked.
+
+    Examples:
+        >>> votes = np.array([[[[0, 1, 2]]], [[[0, 1, 1]]]], np.uint8)
+        >>> found = agreement(votes, task="multiclass")  # 0 is masked, so class 0 is 1 here
+        >>> found.label.tolist(), found.inconsistent.tolist()
+        ([[[0, 0, 0]]], [[[True, False, True]]])
     """
     kind = labels_of(task)
     if kind.is_exclusive:

@@ -25,6 +25,10 @@ def block_image(image: NDArray, inconsistent: NDArray[np.bool_]) -> NDArray:
 
     Raises:
         IncmaskError: the mask is not bool or does not fit the image.
+
+    Examples:
+        >>> block_image(np.array([[[7, 8], [9, 5]]]), np.array([[True, False]])).tolist()
+        [[[0, 0], [9, 5]]]
     """
     _check_mask(image.shape[:-1], inconsistent, "block_image(image)")
     return _zeroed(image, inconsistent[..., None])
@@ -44,6 +48,10 @@ def block_label(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task) 
 
     Raises:
         IncmaskError: the mask is not bool or does not fit the label.
+
+    Examples:
+        >>> block_label(np.array([[1, 1, 0]]), np.array([[True, False, False]]), task="binary").tolist()
+        [[0, 1, 0]]
     """
     where = "block_label(label)"
     labels = labels_of(task, where)
@@ -69,6 +77,12 @@ def admitted(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task, rul
 
     Raises:
         IncmaskError: an unknown rule, a mask that is not bool or does not fit, or a binary label that is not 0/1.
+
+    Examples:
+        >>> labels = np.array([[[0, 1, 1]], [[0, 0, 1]]])
+        >>> inconsistent = np.array([[[True, False, False]], [[True, False, False]]])
+        >>> admitted(labels, inconsistent, task="binary", rule="label_exceeds_mask").tolist()
+        [True, False]
     """
     where = "admitted(label)"
     labels = labels_of(task, where)
@@ -101,6 +115,12 @@ def _zeroed(values: NDArray, mask: NDArray[np.bool_]) -> NDArray:
 
 
 def foreground_fraction(label: np.ndarray, inconsistent: np.ndarray | None, *, task: Task) -> np.ndarray:
-    """Share of each image's pixels with a class other than background, disputed ones left out: (N,), 0 to 1."""
+    """Share of each image's pixels with a class other than background, disputed ones left out: (N,), 0 to 1.
+
+    Examples:
+        >>> inconsistent = np.array([[[True, False, False, False]]])
+        >>> foreground_fraction(np.array([[[1, 1, 0, 0]]]), inconsistent, task="binary").tolist()
+        [0.25]
+    """
     foreground = labels_of(task).foreground(label)
     return (foreground if inconsistent is None else foreground & ~inconsistent).mean((1, 2))

@@ -51,6 +51,10 @@ def cell_channels(class_names: Sequence[str], position_class: str | None) -> Cel
 
     Raises:
         IncmaskError: no class is named ``position_class``.
+
+    Examples:
+        >>> cell_channels(["alive", "dead", "position"], "position")
+        CellChannels(position=2, cell_classes=(0, 1))
     """
     if position_class is None:
         return None
@@ -75,6 +79,14 @@ def count_cells(label: NDArray, *, position: int, cell_classes: Sequence[int]) -
 
     Raises:
         IncmaskError: the label has other axes or lacks a channel named, or no cell type is given.
+
+    Examples:
+        >>> import numpy as np
+        >>> label = np.zeros((12, 12, 2), np.uint8)  # one type of cell, and where they are
+        >>> label[1:8, 1:8, 0] = label[2:6, 2:6, 1] = 1
+        >>> cells = count_cells(label, position=1, cell_classes=[0])
+        >>> cells.centres_yx.tolist(), cells.counts.tolist()
+        ([[3.5, 3.5]], [1])
     """
     if not cell_classes:
         raise fail("count_cells(label)", "no cell type is given", "name one channel or more in cell_classes")
@@ -107,6 +119,12 @@ def mean_cell_count_error(
 
     Raises:
         IncmaskError: no image, shapes that differ, or a channel that lacks.
+
+    Examples:
+        >>> truth = np.zeros((1, 12, 12, 2), np.uint8)
+        >>> truth[0, 1:8, 1:8, 0] = truth[0, 2:6, 2:6, 1] = 1
+        >>> mean_cell_count_error(np.zeros_like(truth), truth, position=1, cell_classes=[0])
+        1.0
     """
     if predictions.shape != truths.shape or len(truths) == 0:
         raise fail("mean_cell_count_error", f"shapes {predictions.shape} and {truths.shape}", "give two equal stacks")
@@ -130,6 +148,10 @@ def redraw_positions(centres_yx: Floats, shape: tuple[int, int]) -> NDArray[np.u
 
     Returns:
         uint8 0/1 (H, W).
+
+    Examples:
+        >>> redraw_positions(np.array([[20.0, 20.0], [20.0, 34.0]]), (40, 60)).sum(axis=0).max()  # radius 3
+        np.uint64(7)
     """
     mask = np.zeros(shape, dtype=np.uint8)
     radii = np.full(len(centres_yx), _MOST_RADIUS_PX)

@@ -46,6 +46,10 @@ def num_copies(quality: NDArray[np.floating], *, band: Band) -> NDArray[np.int64
 
     Raises:
         IncmaskError: a score is not a number.
+
+    Examples:
+        >>> num_copies(np.array([0.4, 0.65, 0.99]), band=Band(0.5, 1.0)).tolist()
+        [1, 2, 5]
     """
     scores = _checked(quality, "num_copies(quality)")
     edges = np.linspace(band.low, band.high, MOST_COPIES + 1)[1:-1]
@@ -63,6 +67,10 @@ def band_of(quality: NDArray[np.floating]) -> Band:
 
     Raises:
         IncmaskError: no score, one that is not a number, or quantiles outside 0..1.
+
+    Examples:
+        >>> band_of(np.array([0.0, 0.25, 0.5, 0.75, 1.0]))
+        Band(low=0.2, high=0.8)
     """
     where = "band_of(quality)"
     scores = _checked(quality, where)

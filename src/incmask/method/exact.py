@@ -11,13 +11,23 @@ Array = Any
 
 
 def mean_of_members(values: Array) -> Array:
-    """Average floating values over axis 0."""
+    """Average floating values over axis 0.
+
+    Examples:
+        >>> mean_of_members(np.array([[0.0, 1.0], [1.0, 1.0]])).tolist()
+        [0.5, 1.0]
+    """
     # Member by member: a library's own sum picks its own order, and the last bit could decide a vote.
     return reduce(operator.add, values) / values.shape[0]
 
 
 def mean_of_image(values: Array, ndim: int) -> Array:
-    """Average over the last ``ndim`` axes, kept as 1; folding by halves sums in the same order in every library."""
+    """Average over the last ``ndim`` axes, kept as 1; folding by halves sums in the same order in every library.
+
+    Examples:
+        >>> mean_of_image(np.array([[[1.0, 2.0], [3.0, 6.0]]]), 2).tolist()
+        [[[3.0]]]
+    """
     xp = array_namespace(values)
     kept = values.shape[: values.ndim - ndim]
     folded = xp.reshape(values, (*kept, -1))
@@ -34,6 +44,10 @@ def square_root(values: Array) -> Array:
 
     Torch's own root is one bit off on some processors. The rest that it leaves, values - root², is found without
     rounding by splitting the root into halves whose products fit (Dekker 1971); half of it per root mends the last bit.
+
+    Examples:
+        >>> square_root(np.array([0.0, 2.0, 9.0])).tolist()
+        [0.0, 1.4142135623730951, 3.0]
     """
     xp = array_namespace(values)
     root = xp.sqrt(values)

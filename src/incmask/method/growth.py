@@ -5,7 +5,13 @@ from incmask.method.recipes import BestCandidate, Recipe
 
 
 def width_of(recipe: Recipe, settings: Settings, generation: int) -> float:
-    """Width factor of a generation's networks; 0 is the base (paper section 2.6.1)."""
+    """Width factor of a generation's networks; 0 is the base (paper section 2.6.1).
+
+    Examples:
+        >>> from incmask.method.recipes import RECIPES
+        >>> [width_of(RECIPES["im+"], Settings(), generation) for generation in range(4)]
+        [0.5, 0.5, 0.75, 1.0]
+    """
     grows = recipe.width == "growing" and generation > 0
     return settings.width + settings.width_step * (generation - 1 if grows else 0)
 
@@ -18,6 +24,12 @@ def training_settings(recipe: Recipe, settings: Settings, *, num_pairs: int, num
         settings: of the run.
         num_pairs: images that it learns from.
         num_full: images that it would learn from if all had true masks.
+
+    Examples:
+        >>> from incmask.method.recipes import RECIPES
+        >>> paper = Settings(steps_per_epoch=0)
+        >>> training_settings(RECIPES["cl"], paper, num_pairs=90, num_full=100).epochs // paper.epochs
+        2
     """
     one_pass = settings.steps_per_epoch == 0
     full_steps = max(1, num_full // settings.batch_size)
@@ -40,5 +52,11 @@ _HOW_TO_TRAIN = ("schedule", "warmup_fraction", "batch_norm_momentum", "average_
 
 
 def num_generations_of(recipe: Recipe, settings: Settings) -> int:
-    """Generations after the base models; without pseudo-labels there is nothing to repeat."""
+    """Generations after the base models; without pseudo-labels there is nothing to repeat.
+
+    Examples:
+        >>> from incmask.method.recipes import RECIPES
+        >>> [num_generations_of(RECIPES[name], Settings(num_generations=3)) for name in ("ldt", "cl", "im+")]
+        [0, 1, 3]
+    """
     return settings.num_generations if recipe.labeller else int(recipe.teachers is not None)

@@ -142,7 +142,13 @@ class Labels:
 
 
 class Binary(Labels):
-    """One class and its ground: 0/1, (..., H, W); one sigmoid channel."""
+    """One class and its ground: 0/1, (..., H, W); one sigmoid channel.
+
+    Examples:
+        >>> votes = Binary().votes(np.array([[[0.2, 0.7]], [[0.9, 0.6]]])[:, None])  # two members
+        >>> [found.tolist() for found in Binary().compare(votes)]
+        [[[0, 1]], [[True, False]]]
+    """
 
     task = "binary"
     is_one_class = True
@@ -155,7 +161,12 @@ class Binary(Labels):
 
 
 class Multilabel(Labels):
-    """Classes that may overlap, as HeLa's: 0/1, (..., H, W, K); a sigmoid channel each."""
+    """Classes that may overlap, as HeLa's: 0/1, (..., H, W, K); a sigmoid channel each.
+
+    Examples:
+        >>> Multilabel().decode(np.array([0.2, 0.7, 0.9, 0.6]).reshape(2, 1, 2)).tolist()  # two classes, two pixels
+        [[[0, 1], [1, 1]]]
+    """
 
     task = "multilabel"
     is_layered = True
@@ -179,7 +190,13 @@ class Multilabel(Labels):
 
 
 class Multiclass(Labels):
-    """Exclusive classes: ids 0 to K-1, (..., H, W); a softmax channel each, after that of the masked class."""
+    """Exclusive classes: ids 0 to K-1, (..., H, W); a softmax channel each, after that of the masked class.
+
+    Examples:
+        >>> probability = np.array([0.6, 0.1, 0.1, 0.2, 0.3, 0.7]).reshape(3, 1, 2)  # masked, 0, 1; two pixels
+        >>> Multiclass().votes(probability).tolist(), Multiclass().decode(probability).tolist()
+        ([[0, 2]], [[1, 1]])
+    """
 
     task = "multiclass"
     is_exclusive = True
@@ -251,6 +268,10 @@ def labels_of(task: Task, where: str = "task") -> Labels:
 
     Raises:
         IncmaskError: the task is unknown.
+
+    Examples:
+        >>> labels_of("multiclass").num_outputs(3), labels_of("binary").score_name
+        (4, 'IoU')
     """
     if task not in _LABELS:
         raise fail(where, f"unknown task {task!r}", f"choose one of {', '.join(get_args(Task))}")

@@ -34,6 +34,11 @@ def segmentation_loss(logits: Tensor, target: Tensor, *, task: Task, kind: str, 
     Raises:
         IncmaskError: an unknown task or kind.
         ValueError: shapes other than these.
+
+    Examples:
+        >>> logits, target = torch.zeros(1, 1, 2, 2), torch.ones(1, 2, 2, dtype=torch.uint8)
+        >>> segmentation_loss(logits, target, task="binary", kind="mse")
+        tensor(0.2500)
     """
     labels = labels_of(task)
     if kind not in LOSSES:
@@ -105,10 +110,20 @@ def _check_shapes(logits: Tensor, target: Tensor, *, labels: Labels, weight: Ten
 
 
 def selects_by_loss(settings: Settings, task: Task) -> bool:
-    """Whether validation chooses by loss; ``auto`` is the paper's choice: by loss for multilabel, else by score."""
+    """Whether validation chooses by loss; ``auto`` is the paper's choice: by loss for multilabel, else by score.
+
+    Examples:
+        >>> [selects_by_loss(Settings(select_by="auto"), task) for task in ("multilabel", "binary")]
+        [True, False]
+    """
     return settings.select_by == "loss" or (settings.select_by == "auto" and labels_of(task).paper_selects_by_loss)
 
 
 def loss_of(settings: Settings, task: Task) -> str:
-    """The loss that is meant by the settings; ``auto`` is the paper's (section 2.6.2)."""
+    """The loss that is meant by the settings; ``auto`` is the paper's (section 2.6.2).
+
+    Examples:
+        >>> [loss_of(Settings(loss="auto"), task) for task in ("multiclass", "binary")]
+        ['cross_entropy', 'mse']
+    """
     return labels_of(task).paper_loss if settings.loss == "auto" else settings.loss

@@ -34,7 +34,13 @@ class Counts:
 
     @staticmethod
     def join(parts: Sequence["Counts"]) -> "Counts":
-        """Chain counts of the same classes, one or more, so that an evaluation can go on in batches."""
+        """Chain counts of the same classes, one or more, so that an evaluation can go on in batches.
+
+        Examples:
+            >>> one = count(np.ones((1, 2, 2), bool), np.ones((1, 2, 2), bool), task="binary", num_classes=1)
+            >>> Counts.join([one, one]).intersection.tolist()
+            [[4], [4]]
+        """
         return Counts(
             intersection=np.concatenate([part.intersection for part in parts]),
             predicted=np.concatenate([part.predicted for part in parts]),
@@ -61,6 +67,11 @@ def count(prediction: NDArray, truth: NDArray, *, task: Task, num_classes: int) 
 
     Raises:
         IncmaskError: shapes that do not fit, labels that are no integers, or another value in ``truth``.
+
+    Examples:
+        >>> counts = count(np.array([[[1, 1, 0, 0]]]), np.array([[[1, 0, 0, 255]]]), task="binary", num_classes=1)
+        >>> counts.intersection.tolist(), counts.predicted.tolist(), counts.actual.tolist(), counts.valid.tolist()
+        ([[1]], [[2]], [[1]], [3])
     """
     where = "count(prediction, truth)"
     labels = labels_of(task, where)
@@ -96,7 +107,12 @@ def count(prediction: NDArray, truth: NDArray, *, task: Task, num_classes: int) 
 
 
 def iou(counts: Counts, *, empty: float = 1.0) -> Floats:
-    """Give intersection / union (N, K); ``empty`` where both are empty (the paper's published scores: 0)."""
+    """Give intersection / union (N, K); ``empty`` where both are empty (the paper's published scores: 0).
+
+    Examples:
+        >>> iou(count(np.array([[[1, 1, 0]]]), np.array([[[1, 0, 0]]]), task="binary", num_classes=1)).tolist()
+        [[0.5]]
+    """
     return np.where(counts.union == 0, empty, counts.intersection / np.maximum(counts.union, 1))
 
 
@@ -104,32 +120,63 @@ def miou(counts: Counts, *, empty: float = 1.0) -> Floats:
     """Average the IoU of an image's classes (N,): those present in its truth.
 
     Without any class in its truth an image scores 0 where something is predicted, else ``empty``.
+
+    Examples:
+        >>> miou(count(np.array([[[0, 1, 2]]]), np.array([[[0, 1, 1]]]), task="multiclass", num_classes=3)).tolist()
+        [0.75]
     """
     return _mean_over_present(iou(counts, empty=empty), counts, absent=np.where(counts.union.any(axis=1), 0.0, empty))
 
 
 def main_scores(counts: Counts, *, task: Task, empty: float = 1.0) -> Floats:
-    """Give each image's main score (N,), 0 to 1: the IoU of the foreground (binary), else ``miou``."""
+    """Give each image's main score (N,), 0 to 1: the IoU of the foreground (binary), else ``miou``.
+
+    Examples:
+        >>> counts = count(np.array([[[1, 1, 0]]]), np.array([[[1, 0, 0]]]), task="binary", num_classes=1)
+        >>> main_scores(counts, task="binary").tolist()
+        [0.5]
+    """
     return iou(counts, empty=empty)[:, 0] if labels_of(task).is_one_class else miou(counts, empty=empty)
 
 
 def dice(counts: Counts) -> Floats:
-    """Give Dice with smoothing 1 (N, K): (2·intersection + 1) / (predicted + actual + 1)."""
+    """Give Dice with smoothing 1 (N, K): (2·intersection + 1) / (predicted + actual + 1).
+
+    Examples:
+        >>> dice(count(np.array([[[1, 1, 0]]]), np.array([[[1, 0, 0]]]), task="binary", num_classes=1)).tolist()
+        [[0.75]]
+    """
     return (2 * counts.intersection + 1) / (counts.predicted + counts.actual + 1)
 
 
 def pixel_accuracy(counts: Counts, *, empty: float = 1.0) -> Floats:
-    """Give the share of correct pixels (N,); ``empty`` for an image ignored as a whole."""
+    """Give the share of correct pixels (N,); ``empty`` for an image ignored as a whole.
+
+    Examples:
+        >>> pixel_accuracy(count(np.array([[[0, 1]]]), np.array([[[0, 0]]]), task="multiclass", num_classes=2)).tolist()
+        [0.5]
+    """
     return np.where(counts.valid == 0, empty, counts.correct / np.maximum(counts.valid, 1))
 
 
 def dataset_iou(counts: Counts, *, empty: float = 1.0) -> Floats:
-    """Give the IoU of all images' pixels together (K,), as from one confusion matrix."""
+    """Give the IoU of all images' pixels together (K,), as from one confusion matrix.
+
+    Examples:
+        >>> counts = count(np.array([[[1, 1]], [[0, 0]]]), np.array([[[1, 0]], [[1, 1]]]), task="binary", num_classes=1)
+        >>> iou(counts).ravel().tolist(), dataset_iou(counts).tolist()
+        ([0.5, 0.0], [0.25])
+    """
     return iou(_together(counts), empty=empty)[0]
 
 
 def dataset_miou(counts: Counts, *, empty: float = 1.0) -> float:
-    """Average ``dataset_iou`` over the classes that are predicted or actual anywhere; ``empty`` if none is."""
+    """Average ``dataset_iou`` over the classes that are predicted or actual anywhere; ``empty`` if none is.
+
+    Examples:
+        >>> dataset_miou(count(np.array([[[0, 1]]]), np.array([[[0, 0]]]), task="multiclass", num_classes=9))
+        0.25
+    """
     together = _together(counts)
     found = together.union[0] > 0
     return float(iou(together)[0, found].mean()) if found.any() else empty
@@ -159,6 +206,11 @@ def scores(
 
     Raises:
         IncmaskError: no image, a number of names that differs from the classes, or an unknown ``position_class``.
+
+    Examples:
+        >>> counts = count(np.array([[[1, 1, 0]]]), np.array([[[1, 0, 0]]]), task="binary", num_classes=1)
+        >>> scores(counts, task="binary", class_names=["cell"])["iou"]
+        0.5
     """
     where = "scores(counts)"
     labels = labels_of(task, where)

@@ -99,6 +99,17 @@ def mix(
         profile: augmentation maxima.
         settings: ``augment``, ``labelled_share`` and ``seed``.
         task: what the labels mean.
+
+    Examples:
+        >>> from incmask.method.profiles import PROFILES
+        >>> from incmask.method.recipes import RECIPES
+        >>> labelled = TrainingPart(TrainingStacks(Path("a.npy"), Path("b.npy")), rows=range(2))
+        >>> pseudo = TrainingPart(TrainingStacks(Path("c.npy"), Path("d.npy")), rows=range(6), copies=[1] * 5 + [3])
+        >>> settings, profile = Settings(labelled_share=0.5), PROFILES["generic"]
+        >>> given = {"profile": profile, "settings": settings, "task": "binary"}
+        >>> made = mix(RECIPES["im+"], labelled=[labelled], pseudo=pseudo, generation=1, **given)
+        >>> np.bincount(made.rows["source"]).tolist()  # 2 labelled images, 4 times each; 8 pairs
+        [8, 8]
     """
     weakest, growing, strongest = range(3)
     strengths = (profile.strength(1), profile.strength(max(generation, 1)), profile.strongest)

@@ -17,6 +17,11 @@ def check_side(side_px: int, where: str) -> None:
 
     Raises:
         IncmaskError: the side is even, negative or no whole number.
+
+    Examples:
+        >>> check_side(4, "dilate_px")
+        Traceback (most recent call last):
+        incmask.base.errors.IncmaskError: dilate_px: kernel side is 4, expected 0 (leave out) or an ...
     """
     what = f"kernel side is {side_px!r}, expected 0 (leave out) or an odd number of pixels"
     if isinstance(side_px, bool) or not isinstance(side_px, int) or side_px < 0:
@@ -32,6 +37,10 @@ def dilate(mask: Array, *, side_px: int, axes: Sequence[int]) -> Array:
         mask: bool, or integers 0/1.
         side_px: of the square, odd.
         axes: negative, along which the square extends; the others are a batch.
+
+    Examples:
+        >>> dilate(np.array([0, 0, 1, 0, 0]), side_px=3, axes=[-1]).tolist()
+        [0, 1, 1, 1, 0]
     """
     return _window(mask, side_px=side_px, axes=axes, combine=operator.or_)
 
@@ -42,6 +51,10 @@ def erode(mask: Array, *, side_px: int, axes: Sequence[int]) -> Array:
     Args:
         mask: bool.
         side_px, axes: as for ``dilate``.
+
+    Examples:
+        >>> erode(np.array([True, True, True, False]), side_px=3, axes=[-1]).tolist()
+        [True, True, False, False]
     """
     return ~dilate(~mask, side_px=side_px, axes=axes)
 
@@ -56,6 +69,10 @@ def nearest_ids(label: Array, unknown: Array, *, side_px: int, axes: Sequence[in
         label: integer ids >= 0.
         unknown: bool, of the label's shape.
         side_px, axes: as for ``dilate``.
+
+    Examples:
+        >>> nearest_ids(np.array([3, 0, 0, 1]), np.array([False, True, True, False]), side_px=3, axes=[-1]).tolist()
+        [3, 3, 1, 1]
     """
     xp = array_namespace(label)
     wide = xp.int16 if label.dtype.itemsize == 1 else xp.int64  # has a number to spare for "no id yet"

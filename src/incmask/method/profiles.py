@@ -22,7 +22,12 @@ class Profile:
     quality_band: tuple[float, float] | None = None
 
     def strength(self, generation: int) -> Strength:
-        """Maxima for ``generation``, counted from 1."""
+        """Maxima for ``generation``, counted from 1.
+
+        Examples:
+            >>> [PROFILES["hela"].strength(generation).max_noise for generation in (1, 5, 9)]
+            [5, 25, 25]
+        """
         return self.strengths[min(generation, len(self.strengths)) - 1]
 
     @property

@@ -52,6 +52,12 @@ def targets(label: Label, truth: Label, inconsistent: Mask | None, *, task: Task
 
     Raises:
         IncmaskError: shapes or types that do not fit, or another value in ``truth``.
+
+    Examples:
+        >>> label, truth = np.array([[[1, 1, 1, 1]]], np.uint8), np.array([[[1, 1, 0, 0]]], np.uint8)
+        >>> found = targets(label, truth, None, task="binary", num_classes=1)
+        >>> found.iou.tolist(), found.detected.tolist()
+        ([[0.5]], [[True]])
     """
     prediction = _blocked(label, inconsistent, task=task, num_classes=num_classes)
     if labels_of(task).is_exclusive:
@@ -68,12 +74,22 @@ def targets(label: Label, truth: Label, inconsistent: Mask | None, *, task: Task
 
 
 def num_outputs(task: Task, num_classes: int) -> int:
-    """Count an EvalNet's outputs: the IoU for binary, else an IoU and a detection for each class (section 2.7)."""
+    """Count an EvalNet's outputs: the IoU for binary, else an IoU and a detection for each class (section 2.7).
+
+    Examples:
+        >>> num_outputs("binary", 1), num_outputs("multiclass", 3)
+        (1, 6)
+    """
     return 1 if labels_of(task, "num_outputs(task)").is_one_class else 2 * num_classes
 
 
 def network_targets(targets: Targets, task: Task) -> Floats:
-    """Give what the outputs shall be, float32 (N, num_outputs): all classes' IoU, then, unless binary, detections."""
+    """Give what the outputs shall be, float32 (N, num_outputs): all classes' IoU, then, unless binary, detections.
+
+    Examples:
+        >>> network_targets(Targets(np.float32([[0.5, 1]]), np.array([[True, False]])), "multiclass").tolist()
+        [[0.5, 1.0, 1.0, 0.0]]
+    """
     if labels_of(task, "network_targets(targets)").is_one_class:
         return targets.iou
     return np.concatenate([targets.iou, targets.detected.astype(np.float32)], axis=1)
@@ -93,6 +109,10 @@ def quality(outputs: NDArray[np.floating], task: Task) -> NDArray[np.float64]:
 
     Raises:
         IncmaskError: a number of outputs that is not the task's, or outputs that are not finite.
+
+    Examples:
+        >>> quality(np.array([[0.5, 0.75, 0.25, 0.9, 0.8, 0.1]]), "multiclass").tolist()  # the third class is not there
+        [0.625]
     """
     where = "quality(outputs)"
     is_one_class = labels_of(task, where).is_one_class
@@ -111,12 +131,25 @@ def quality(outputs: NDArray[np.floating], task: Task) -> NDArray[np.float64]:
 def true_quality(
     label: Label, truth: Label, inconsistent: Mask | None, *, task: Task, num_classes: int
 ) -> NDArray[np.float64]:
-    """Give the score that a perfect EvalNet would give (GT-IM++, paper section 3.8); as ``targets``, returns (N,)."""
+    """Give the score that a perfect EvalNet would give (GT-IM++, paper section 3.8); as ``targets``, returns (N,).
+
+    Examples:
+        >>> label, truth = np.array([[[1, 1, 0, 0]]], np.uint8), np.array([[[1, 0, 0, 0]]], np.uint8)
+        >>> true_quality(label, truth, None, task="binary", num_classes=1).tolist()
+        [0.5]
+        >>> true_quality(label, truth, label != truth, task="binary", num_classes=1).tolist()  # the error is blocked
+        [1.0]
+    """
     return quality(network_targets(targets(label, truth, inconsistent, task=task, num_classes=num_classes), task), task)
 
 
 def mask_channels(task: Task, num_classes: int) -> int:
-    """Count the channels of an EvalNet's input B: 1, one a class, or for multiclass one more for the masked class."""
+    """Count the channels of an EvalNet's input B: 1, one a class, or for multiclass one more for the masked class.
+
+    Examples:
+        >>> mask_channels("binary", 1), mask_channels("multiclass", 3)
+        (1, 4)
+    """
     return labels_of(task, "mask_channels(task)").num_outputs(num_classes)
 
 
@@ -135,6 +168,11 @@ def mask_planes(label: Label, inconsistent: Mask | None, *, task: Task, num_clas
 
     Raises:
         IncmaskError: shapes or types that do not fit.
+
+    Examples:
+        >>> label, inconsistent = np.array([[[0, 1]]], np.uint8), np.array([[[True, False]]])
+        >>> mask_planes(label, inconsistent, task="multiclass", num_classes=2).tolist()
+        [[[[1.0, 0.0]], [[0.0, 0.0]], [[0.0, 1.0]]]]
     """
     blocked = _blocked(label, inconsistent, task=task, num_classes=num_classes)
     labels = labels_of(task)
