@@ -4,7 +4,8 @@ import stat
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.files import csv_text, whole_file, write_bytes, write_text
+from incmask.base.files import whole_file, write_bytes, write_text
+from incmask.base.tables import csv_text
 
 
 def test_writes_content_and_makes_folders(tmp_path):

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from incmask.base.files import csv_text
 from incmask.base.store import Store
+from incmask.base.tables import csv_text
 from incmask.data.dataset import ClassInfo, Scheme
 from incmask.data.images.writers import write_grey, write_label
 from incmask.data.rounds import ENVIRONMENT, path_from

@@ -14,7 +14,7 @@ from test_comparison_page import Page
 from typer.testing import CliRunner
 
 from incmask.base.errors import IncmaskError
-from incmask.base.files import csv_text
+from incmask.base.tables import csv_text
 from incmask.commands.reporting import report
 from incmask.experiment.record import RunRecord, ShareRow, read_run
 from incmask.insight.report import render as rendering

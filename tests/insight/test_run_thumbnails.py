@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from incmask.base.errors import IncmaskError
-from incmask.base.files import csv_text
+from incmask.base.tables import csv_text
 from incmask.data.images.writers import write_grey
 from incmask.insight.report.run_page.thumbnails import (
     SIDE_PX,

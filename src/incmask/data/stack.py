@@ -1,8 +1,6 @@
 """A part of a data set at the network's size, as stacks of equal arrays."""
 
-import csv
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +9,10 @@ from typing import Literal
 import numpy as np
 
 from incmask.base.config import IGNORED
-from incmask.base.files import csv_text, whole_file, write_text
+from incmask.base.files import whole_file, write_text
 from incmask.base.npy_rows import new_rows
+from incmask.base.tables import read_rows, rows_text
+from incmask.base.threads import side_by_side
 from incmask.data.dataset import Dataset, Item
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.data.images.tiles import Window, cut, scale_image, scale_label, windows
@@ -20,6 +20,22 @@ from incmask.data.images.tiles import Window, cut, scale_image, scale_label, win
 LARGEST_SIDE_PX = 512
 """Derived sizes stop here; larger networks' inputs have to be asked for."""
 LARGEST_TILE_PX = 256
+
+
+@dataclass(frozen=True)
+class StackRow:
+    """What a row of a stack shows: a line of its ``index.csv``.
+
+    Attributes:
+        name: of the image.
+        top, left, height, width: the tile's place in it, in pixels; it may reach beyond. Or the whole image.
+    """
+
+    name: str
+    top: int
+    left: int
+    height: int
+    width: int
 
 
 @dataclass(frozen=True)
@@ -125,19 +141,13 @@ def build_stack(
                 if labels is not None and label is not None:
                     labels[row] = scale_label(label, size) if window is None else cut(label, window, fill=IGNORED)
 
-        with ThreadPoolExecutor(num_threads) as pool:
-            list(pool.map(fill, items))
-    write_text(stack.index, _index(places))
-    return stack
-
-
-def _index(places: Sequence[tuple[Item, Window | None]]) -> str:
+        list(side_by_side(fill, items, num_threads=num_threads))
     wholes = [(item.name, window or Window(0, 0, item.height, item.width)) for item, window in places]
-    rows = [(name, where.top, where.left, where.height, where.width) for name, where in wholes]
-    return csv_text(("name", "top", "left", "height", "width"), rows)
+    rows = [StackRow(name, where.top, where.left, where.height, where.width) for name, where in wholes]
+    write_text(stack.index, rows_text(rows, StackRow))
+    return stack
 
 
 def read_stack(folder: Path) -> Stack:
     """Open what ``build_stack`` wrote."""
-    with open(folder / "index.csv", newline="", encoding="utf-8") as handle:
-        return Stack(folder, tuple(row["name"] for row in csv.DictReader(handle)))
+    return Stack(folder, tuple(row.name for row in read_rows(folder / "index.csv", StackRow)))

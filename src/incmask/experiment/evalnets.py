@@ -11,11 +11,12 @@ from scipy import stats
 
 from incmask.base.config import Settings
 from incmask.base.device import resolve_device
-from incmask.base.files import csv_text, whole_file
+from incmask.base.files import whole_file
 from incmask.base.npy_rows import new_rows
 from incmask.base.pool import LocalPool, run_ranges
 from incmask.base.progress import Report, ignore
 from incmask.base.store import Store
+from incmask.base.tables import csv_text
 from incmask.experiment.paths import EVALNETS, EVALNETS_REPORT, RATINGS
 from incmask.experiment.setup import Setup, seed_for
 from incmask.experiment.student import Student, rank

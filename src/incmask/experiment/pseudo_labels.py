@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.base.files import csv_text
+from incmask.base.tables import csv_text
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from incmask.base.config import Settings, Task
 from incmask.base.device import resolve_device
-from incmask.base.files import csv_text
 from incmask.base.progress import Report, ignore
+from incmask.base.tables import csv_text
 from incmask.method.cells import cell_channels
 from incmask.method.losses import loss_of
 from incmask.method.metrics import main_scores, scores

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from incmask.base.errors import IncmaskError, Problem
-from incmask.base.files import csv_text
 from incmask.base.progress import Report, ignore
+from incmask.base.tables import csv_text
 from incmask.base.threads import Behind
 from incmask.data.images.big_images import ArrayRows, NetworkRows, PixelRows, open_big_image
 from incmask.data.images.readers import read_network_image

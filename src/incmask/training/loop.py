@@ -12,8 +12,9 @@ from torch import Tensor
 
 from incmask.base.device import resolve_device
 from incmask.base.errors import fail
-from incmask.base.files import csv_text, write_text
+from incmask.base.files import write_text
 from incmask.base.progress import Report, ignore
+from incmask.base.tables import csv_text
 from incmask.nets.spec import load_tensors, save_model, save_tensors
 from incmask.training.jobs import FitJob
 from incmask.training.schedule import Schedule

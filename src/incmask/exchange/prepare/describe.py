@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from incmask.base.config import IGNORED
-from incmask.base.files import csv_text
+from incmask.base.tables import csv_text
 from incmask.data.dataset import ClassInfo
 from incmask.exchange.prepare.plan import Count, Plan
 

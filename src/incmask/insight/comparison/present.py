@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from incmask.base.files import csv_text, write_bytes, write_text
+from incmask.base.files import write_bytes, write_text
+from incmask.base.tables import csv_text
 from incmask.data.rounds import ENVIRONMENT
 from incmask.insight.comparison.compare import Comparison
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.errors import fail
-from incmask.base.files import csv_text, write_text
+from incmask.base.files import write_text
 from incmask.base.machine import num_cores
 from incmask.base.pool import LocalPool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
+from incmask.base.tables import csv_text
 from incmask.data.images.tiles import Window
 from incmask.experiment.record import FinishedRun, StackImage, open_run
 from incmask.insight.ranking.diversity import LABELLED, greedy_order, nearest_of

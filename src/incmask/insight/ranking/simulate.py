@@ -8,10 +8,10 @@ import numpy as np
 
 from incmask.base.config import resolve_again
 from incmask.base.errors import fail
-from incmask.base.files import csv_text
 from incmask.base.pool import LocalPool
 from incmask.base.progress import Joint, Progress, Silent
 from incmask.base.store import Store, read_records
+from incmask.base.tables import csv_text
 from incmask.data.dataset import Dataset
 from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.record import open_run

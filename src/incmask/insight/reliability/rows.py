@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from incmask.base.config import Task
-from incmask.base.files import csv_text
+from incmask.base.tables import csv_text
 from incmask.insight.reliability.counting import ALL, Tally
 from incmask.insight.report.statistics import CONFIDENCE, Correlation, correlation
 from incmask.method.metrics import main_scores

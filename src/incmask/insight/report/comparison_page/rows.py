@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from incmask.base.errors import fail
-from incmask.base.files import csv_text
+from incmask.base.tables import csv_text
 
 RESULTS, RUNS, IMAGES, PSEUDO, FREQUENCIES = (
     f"{name}.csv" for name in ("results", "runs", "image_scores", "pseudo_labels", "class_frequencies")

@@ -1,0 +1,118 @@
+"""Tables as CSV files: a row is a dataclass, whose fields are the columns, or a mapping of texts."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from incmask.base.errors import fail
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row")
+
+DETAILS = "details"
+"""Name of the field, a ``dict[str, float]``, that takes all columns that no other field has."""
+
+
+def read_rows(path: Path, kind: type[Row], *, mend: str = "restore it, or remove it") -> list[Row]:
+    """Read a CSV file in UTF-8, with a line for its header.
+
+    Args:
+        path: the file.
+        kind: as for ``parse_rows``.
+        mend: what to do about a file that cannot be read.
+
+    Raises:
+        IncmaskError: it is not there, is no table, lacks a column, or has a value of another type.
+    """
+    try:
+        return parse_rows(path.read_bytes().decode("utf-8-sig"), kind)
+    except (OSError, ValueError) as error:
+        raise fail(path, f"is no readable table ({error})", mend) from error
+
+
+def parse_rows(text: str, kind: type[Row]) -> list[Row]:
+    """Read what ``rows_text`` wrote, or any other table as CSV.
+
+    Args:
+        text: with a line for its header.
+        kind: ``dict[str, str]``; or a dataclass, whose fields may have the metadata ``column`` where that has another
+            name. Fields with a default may lack; blank cells are None where a field may be; other columns are left out,
+            unless there is a field ``details``, which takes those that are not blank.
+
+    Raises:
+        ValueError: it is no table, lacks a column, or has a value of another type; the message is one line.
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        lines: list[dict[Any, Any]] = list(reader)
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    if is_dataclass(kind):
+        columns = {each.name: _column(each) for each in fields(kind) if each.name != DETAILS}
+        needed = {columns[each.name] for each in fields(kind) if each.name in columns and each.default is MISSING}
+        if lines and (missing := needed - lines[0].keys()):
+            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
+        hints = get_type_hints(kind)
+        optional = {name for name in columns if NoneType in get_args(hints[name])}
+        for place, line in enumerate(lines):
+            values = {name: line.pop(column) for name, column in columns.items() if column in line}
+            values |= {name: None for name in optional & values.keys() if values[name] == ""}
+            lines[place] = values | {DETAILS: {name: text for name, text in line.items() if text}}
+    adapter = TypeAdapter(kind)
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        try:
+            rows.append(adapter.validate_python(line))
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            what = f"{wrong['msg'].lower()}, got {wrong['input']!r}"
+            raise ValueError(f"row {number}, {'.'.join(map(str, wrong['loc']))}: {what}") from error
+    return rows
+
+
+def rows_text(
+    rows: Iterable["DataclassInstance"], kind: "type[DataclassInstance]", *, digits: int | None = None
+) -> str:
+    """Write rows as CSV, with a line for the header.
+
+    Args:
+        rows: of ``kind``.
+        kind: a dataclass, as for ``parse_rows``.
+        digits: of numbers that are not whole, after the point; None: all that they have.
+    """
+    rows = list(rows)
+    plain = [each for each in fields(kind) if each.name != DETAILS]
+    details: list[dict[str, float]] = [getattr(row, DETAILS, {}) for row in rows]
+    names = list(dict.fromkeys(name for each in details for name in each))
+
+    def cell(value: object) -> object:
+        return f"{value:.{digits}f}" if digits is not None and isinstance(value, float) else value
+
+    return csv_text(
+        (*map(_column, plain), *names),
+        (
+            [cell(value) for value in (*(getattr(row, field.name) for field in plain), *map(each.get, names))]
+            for row, each in zip(rows, details, strict=True)
+        ),
+    )
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table as CSV, with a line for its header."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _column(field: Field[Any]) -> str:
+    return str(field.metadata.get("column", field.name))
