@@ -13,7 +13,7 @@ from incmask.data.folder.scan import scan
 from incmask.data.images.readers import read_image, read_label
 from incmask.data.images.writers import path_inside, write_label
 from incmask.exchange.prepare.plan import Plan
-from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.archives import SourceFile
 
 
 def encoded(values: np.ndarray, kind: str = "PNG") -> bytes:

@@ -25,7 +25,7 @@ from incmask.data.dataset import ClassInfo, Scheme
 from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, png
 from incmask.exchange.formats.sheets import IMAGES, Known, LabelSheet
 from incmask.exchange.names import TARGETS, UNSURE
-from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.archives import SourceFile
 from incmask.experiment.record import PseudoLabel
 
 MODULES = {

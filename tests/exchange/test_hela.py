@@ -15,7 +15,7 @@ from incmask.exchange.prepare.hela import Frame, FrameFiles, FrameWork, arrange,
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Destination
 from incmask.exchange.prepare.write import encode_image
-from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES
 

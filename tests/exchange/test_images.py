@@ -25,7 +25,7 @@ from incmask.exchange.prepare.images import (
     resize_label,
 )
 from incmask.exchange.prepare.plan import Destination
-from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.archives import SourceFile
 
 
 def saved(path: Path, values: np.ndarray) -> SourceFile:

@@ -7,8 +7,7 @@ import pytest
 
 from incmask.base.errors import IncmaskError
 from incmask.exchange.sources import archives
-from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 
 PAGE = "https://example.org/set"
@@ -55,7 +54,7 @@ def test_capitals_do_not_matter_and_names_stay_as_spelt(tmp_path):
     put(tmp_path, "GTFINE/Train/Aachen/A.PNG")
     found = require(tmp_path, "gtFine", "train")
     assert list(found) == ["Aachen/A.PNG"]
-    assert read_entry(found["Aachen/A.PNG"]) == b"GTFINE/Train/Aachen/A.PNG"
+    assert found["Aachen/A.PNG"].read() == b"GTFINE/Train/Aachen/A.PNG"
 
 
 def test_only_whole_names_count_and_files_are_no_folders(tmp_path):
@@ -68,7 +67,7 @@ def test_archives_are_listed_and_read_without_unpacking(tmp_path):
     source = SourceTree.open(tmp_path)
     assert source.archives == (path,)
     assert source.folder("gtfine", "TRAIN") == {"a/x.png": SourceFile(path, "gtFine/train/a/x.png")}
-    assert read_entry(SourceFile(path, "gtFine/train/a/x.png")) == b"gtFine/train/a/x.png"
+    assert SourceFile(path, "gtFine/train/a/x.png").read() == b"gtFine/train/a/x.png"
     assert [*tmp_path.iterdir()] == [path]
 
 
@@ -223,7 +222,7 @@ def test_links_in_an_archive_are_not_followed(tmp_path):
 def test_separators_of_windows_are_separators(tmp_path):
     path = packed(tmp_path / "m.zip", "set\\m\\a.png")
     assert require(tmp_path, "set", "m") == {"a.png": SourceFile(path, "set\\m\\a.png")}
-    assert read_entry(SourceFile(path, "set\\m\\a.png")) == b"set\\m\\a.png"
+    assert SourceFile(path, "set\\m\\a.png").read() == b"set\\m\\a.png"
 
 
 def test_an_encrypted_archive_is_refused(tmp_path):
@@ -242,10 +241,10 @@ def test_a_damaged_member_is_told_with_its_archive(tmp_path):
         archive.writestr("m/b.png", b"another")
     path.write_bytes(path.read_bytes().replace(b"picture", b"pixture"))
     found = require(tmp_path, "m")
-    told = message(read_entry, found["a.png"])
+    told = message(found["a.png"].read)
     assert told.startswith(f"{path}/m/a.png: is damaged (")
     assert told.endswith("; download it again: m.zip")
-    assert read_entry(found["b.png"]) == b"another"
+    assert found["b.png"].read() == b"another"
 
 
 @pytest.mark.parametrize("name", ["m/a.png", "m/gone.png"])
@@ -253,24 +252,24 @@ def test_an_archive_that_goes_away_is_told(tmp_path, name):
     path = packed(tmp_path / "m.zip", "m/a.png")
     if name == "m/a.png":
         path.unlink()
-    assert str(path) in message(read_entry, SourceFile(path, name))
+    assert str(path) in message(SourceFile(path, name).read)
 
 
 def test_members_of_no_bytes_and_files_of_none_are_told(tmp_path):
     path = packed(tmp_path / "m.zip", "a.png", content=b"")
     (tmp_path / "b.png").write_bytes(b"")
-    assert "is empty (0 bytes)" in message(read_entry, SourceFile(path, "a.png"))
-    assert "is empty (0 bytes)" in message(read_entry, SourceFile(tmp_path / "b.png"))
+    assert "is empty (0 bytes)" in message(SourceFile(path, "a.png").read)
+    assert "is empty (0 bytes)" in message(SourceFile(tmp_path / "b.png").read)
 
 
 def test_members_that_would_fill_the_memory_are_refused_unread(tmp_path, monkeypatch):
     path = packed(tmp_path / "m.zip", "a.bmp", content=bytes(2_000_000))
-    assert len(read_entry(SourceFile(path, "a.bmp"))) == 2_000_000  # an empty mask, 1000 times smaller
+    assert len(SourceFile(path, "a.bmp").read()) == 2_000_000  # an empty mask, 1000 times smaller
     monkeypatch.setattr(archives, "_RATIO_FROM_BYTES", 1_500_000)
-    assert "which no picture has" in message(read_entry, SourceFile(path, "a.bmp"))
+    assert "which no picture has" in message(SourceFile(path, "a.bmp").read)
     monkeypatch.undo()
     monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 1_999_999)
-    assert "has 1 MiB unpacked" in message(read_entry, SourceFile(path, "a.bmp"))
+    assert "has 1 MiB unpacked" in message(SourceFile(path, "a.bmp").read)
 
 
 def test_a_member_that_is_longer_than_it_says_is_damaged(tmp_path):
@@ -282,7 +281,7 @@ def test_a_member_that_is_longer_than_it_says_is_damaged(tmp_path):
         struct.pack_into("<I", content, content.index(mark) + offset, 100)
     path = tmp_path / "m.zip"
     path.write_bytes(content)
-    assert "is damaged" in message(read_entry, SourceFile(path, "a.bmp"))
+    assert "is damaged" in message(SourceFile(path, "a.bmp").read)
 
 
 @pytest.mark.parametrize(("name", "what"), [("nowhere", "is not there"), ("a.txt", "is neither a folder nor a zip")])

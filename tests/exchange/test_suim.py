@@ -11,7 +11,7 @@ from incmask.exchange.prepare.images import SourcePair, resize_image
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count
 from incmask.exchange.prepare.suim import CLASSES, CropWork, fitted, label_of, num_other_sizes, plan
-from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES
 

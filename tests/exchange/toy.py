@@ -13,8 +13,7 @@ from incmask.data.dataset import ClassInfo
 from incmask.exchange.prepare import prepare, write
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan
-from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 
 SIDE = 16
@@ -41,7 +40,7 @@ class ToyWork:
         return tuple(Destination(PART_OF[self.name[0]], f"{self.name}_{crop}") for crop in range(2))
 
     def make(self) -> Iterator[Example]:
-        content = read_entry(self.entry)
+        content = self.entry.read()
         for crop, place in enumerate(self.places):
             yield Example(place, picture(content, crop, self.channels), label_of(content, self.task, self.ignored))
 

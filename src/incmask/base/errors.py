@@ -1,6 +1,7 @@
 """What goes wrong by a user's hand: what, where, what was expected, and how to mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -60,3 +61,12 @@ def raise_problems(problems: Sequence[Problem]) -> None:
         problems = [*problems[:_TOLD_AT_MOST], Problem("", f"{num_left} more like these", "mend these first")]
     if problems:
         raise IncmaskError(problems)
+
+
+@contextmanager
+def collected(problems: list[Problem]) -> Iterator[None]:
+    """Add what goes wrong inside to ``problems``, and go on behind it."""
+    try:
+        yield
+    except IncmaskError as error:
+        problems += error.problems

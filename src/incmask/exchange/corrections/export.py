@@ -22,27 +22,11 @@ from incmask.data.images.readers import image_of, to_network_range
 from incmask.data.images.writers import path_inside
 from incmask.data.rounds import data_folder
 from incmask.exchange.corrections.folders import pack, whole_folder
-from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, png
-from incmask.exchange.formats.sheets import IMAGES, LabelSheet, Write
+from incmask.exchange.formats.sheets import IMAGES, LabelSheet
+from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
 from incmask.exchange.names import UNSURE
 from incmask.experiment.record import RANKING, order_of, read_pseudo_label, scheme_of
 
-_WRITERS: dict[str, Write] = {
-    "coco": coco.write,
-    "cvat": cvat.write,
-    "label-studio": label_studio.write,
-    "labelme": labelme.write,
-    "napari": napari.write,
-    "png": png.write,
-}
-_HOW_TO = {
-    "coco": coco.HOW_TO,
-    "cvat": cvat.HOW_TO,
-    "label-studio": label_studio.HOW_TO,
-    "labelme": labelme.HOW_TO,
-    "napari": napari.HOW_TO,
-    "png": png.HOW_TO,
-}
 _SHOWN = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"BM": ".bmp"}
 """Beginnings of files that every tool shows, browsers included."""
 _ORIENTATION = 274
@@ -82,7 +66,7 @@ def export_labels(
     Raises:
         IncmaskError: the run or its images are not there, the target is unknown, or something is at ``out`` already.
     """
-    write = choose(_WRITERS, target, option="target")
+    form: LabelFormat = choose(LABEL_FORMATS, target, option="target")
     if top is not None and top < 1:
         raise fail("--top", f"is {top}; at least one image is expected", "give a number such as 20")
     progress = progress or Silent()
@@ -100,8 +84,8 @@ def export_labels(
     progress.expect(len(names))
 
     def fill(folder: Path) -> None:
-        write(_sheets(run, images, folder, scheme, progress=progress), folder, scheme)
-        write_text(folder / "README.txt", _HOW_TO[target] + _back(run, target))
+        form.write(_sheets(run, images, folder, scheme, progress=progress), folder, scheme)
+        write_text(folder / "README.txt", form.how_to + _back(run, target))
 
     if out.suffix.casefold() == ".zip":
         _fill_archive(out, fill)

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from incmask.base.config import CONFIG_NAME, IGNORED, choose, read_config, validated
-from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
+from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_bytes
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import Records, hash_file, read_records
@@ -21,22 +21,12 @@ from incmask.data.images.writers import path_inside
 from incmask.data.rounds import Round, current_round, data_folder, path_from, read_rounds, write_rounds
 from incmask.exchange.corrections.folders import whole_folder
 from incmask.exchange.corrections.spelling import Spelling, spelling_of, write_spelt
-from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, png
 from incmask.exchange.formats.common import Files, Label
-from incmask.exchange.formats.sheets import Known, Read
-from incmask.exchange.sources.archives import is_archive
-from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.formats.sheets import Known
+from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
+from incmask.exchange.sources.archives import SourceFile, is_archive
 from incmask.exchange.sources.sources import SourceTree
 from incmask.experiment.record import scheme_of
-
-_READERS: dict[str, Read] = {
-    "coco": coco.read,
-    "cvat": cvat.read,
-    "label-studio": label_studio.read,
-    "labelme": labelme.read,
-    "napari": napari.read,
-    "png": png.read,
-}
 
 Unsure = Literal["ignore", "skip", "refuse"]
 
@@ -102,7 +92,7 @@ def import_labels(
         IncmaskError: with everything that is wrong: names and classes that the run does not know, sizes, images that
             were changed since or are labelled already.
     """
-    read = choose(_READERS, target, option="--from")
+    form: LabelFormat = choose(LABEL_FORMATS, target, option="--from")
     choose(dict.fromkeys(get_args(Unsure)), unsure, option="--unsure")
     progress = progress or Silent()
     records = read_records(run)
@@ -111,7 +101,7 @@ def import_labels(
     progress.doing("reading the data folder")
     into = _target(root, scheme)
     progress.doing("reading the corrections")
-    corrected = read(_files(source), Known(scheme, records.data["parts"].get("unlabelled", {})))
+    corrected = form.read(_files(source), Known(scheme, records.data["parts"].get("unlabelled", {})))
     items = _items(corrected.labels, into, records)
     progress.expect(2 * len(items))
     accepted = _check(items, corrected.labels, unsure=unsure, progress=progress)
@@ -191,15 +181,12 @@ def _check(items: Sequence[Item], labels: Mapping[str, Label], *, unsure: Unsure
     shares: dict[str, float] = {}
     for item in items:
         progress.advance(1)
-        try:
+        with collected(problems):
             label = labels[item.name].make(item.height, item.width)
-        except IncmaskError as error:
-            problems += error.problems
-            continue
-        shares[item.name] = float((label == IGNORED).mean())
-        if unsure == "refuse" and shares[item.name]:
-            what = f"is unsure at {shares[item.name]:.1%} of its pixels"
-            problems.append(Problem(item.name, what, "settle and remove these regions, or use --unsure ignore"))
+            shares[item.name] = share = float((label == IGNORED).mean())
+            if unsure == "refuse" and share:
+                what = f"is unsure at {share:.1%} of its pixels"
+                problems.append(Problem(item.name, what, "settle and remove these regions, or use --unsure ignore"))
     raise_problems(problems)
     skipped = tuple(name for name, share in shares.items() if share and unsure == "skip")
     return _Accepted(tuple(item for item in items if item.name not in skipped), shares, skipped)

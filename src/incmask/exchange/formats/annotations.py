@@ -2,8 +2,9 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, de
 from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, images_of
 from incmask.exchange.formats.naming import is_mask, names_of
 from incmask.exchange.formats.shapes import IGNORED_CLASS, Area, Drawing, Shape, overlap_anywhere
-from incmask.exchange.formats.sheets import Known
+from incmask.exchange.formats.sheets import Corrected, Known
 from incmask.exchange.names import UNSURE
 
 
@@ -45,6 +46,23 @@ class Annotated:
     size: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True)
+class Annotations:
+    """What a tool's files tell.
+
+    Attributes:
+        images: all that they annotate, by what a finder calls them.
+        names: of the classes, in their order; empty: as they sort.
+        colours: of classes.
+        notes: what a person should be told.
+    """
+
+    images: Mapping[str, Annotated]
+    names: tuple[str, ...] = ()
+    colours: Mapping[str, Colour] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
 class Finder(Protocol):
     """Knows images by the names that annotations give them."""
 
@@ -56,10 +74,12 @@ class Finder(Protocol):
         """
 
 
-@dataclass
-class _Index:
-    by_name: dict[str, list[str]] = field(default_factory=dict)
-    by_stem: dict[str, list[str]] = field(default_factory=dict)
+Parse = Callable[[Files, Finder], Annotations]
+"""Read a tool's files.
+
+Raises:
+    IncmaskError: they break the format, or images are not there; all problems are told.
+"""
 
 
 class Images:
@@ -79,11 +99,12 @@ class Images:
     def __init__(self, files: Files):
         self.files = images_of(files)
         self.names = names_of(self.files)
-        self._index = _Index()
+        self._by_name: dict[str, list[str]] = {}
+        self._by_stem: dict[str, list[str]] = {}
         for path in self.files:
             name = _plain(PurePosixPath(path).name)
-            self._index.by_name.setdefault(name, []).append(path)
-            self._index.by_stem.setdefault(PurePosixPath(name).stem, []).append(path)
+            self._by_name.setdefault(name, []).append(path)
+            self._by_stem.setdefault(PurePosixPath(name).stem, []).append(path)
 
     def find(self, name: str, *, beside: str, where: object) -> str:
         """Find an image anywhere in the source.
@@ -101,18 +122,14 @@ class Images:
         """
         wanted = _plain(name.replace("\\", "/"))
         last = PurePosixPath(wanted).name
-        found = self._index.by_name.get(last) or self._index.by_stem.get(last, [])
+        found = self._by_name.get(last) or self._by_stem.get(last, [])
         if not found:
             raise fail(where, f"names the image {name}, which is not there", "put it anywhere into the folder")
 
         def nearness(path: str) -> tuple[bool, int]:
             tail = f"/{_plain(path)}".endswith(f"/{wanted.lstrip('./')}")
-            shared = 0
-            for one, other in zip(path.split("/")[:-1], beside.split("/")[:-1], strict=False):
-                if one != other:
-                    break
-                shared += 1
-            return tail, shared
+            above = zip(PurePosixPath(path).parent.parts, PurePosixPath(beside).parent.parts, strict=False)
+            return tail, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], above))
 
         best = max(map(nearness, found))
         nearest = [path for path in found if nearness(path) == best]
@@ -122,39 +139,60 @@ class Images:
         return nearest[0]
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """What a file of its own tells of an image; ``num_flat`` counts points and lines, which have no area."""
+
+    image: str
+    annotated: Annotated
+    num_flat: int
+    colours: Mapping[str, Colour] = field(default_factory=dict)
+
+
+def joined(sheets: Sequence[Sheet]) -> Annotations:
+    """Give what several files tell.
+
+    Raises:
+        IncmaskError: two annotate one image; all such problems are told.
+    """
+    found: dict[str, Annotated] = {}
+    problems: list[Problem] = []
+    for sheet in sheets:
+        if (other := found.get(sheet.image)) is not None:
+            what = f"annotates {sheet.image}, as {other.where} does"
+            problems.append(Problem(sheet.annotated.where, what, "keep one of the two"))
+        found[sheet.image] = sheet.annotated
+    raise_problems(problems)
+    num_flat = sum(sheet.num_flat for sheet in sheets)
+    notes = (f"{num_flat} points and lines are left out, as they have no area",) if num_flat else ()
+    colours = {name: colour for sheet in sheets for name, colour in sheet.colours.items()}
+    return Annotations(found, colours=colours, notes=notes)
+
+
 def _plain(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def found_of(
-    annotated: Mapping[str, Annotated],
-    images: Images,
-    *,
-    names: Sequence[str],
-    data: DataOptions,
-    where: object,
-    colours: Mapping[str, Colour] | None = None,
-    notes: Sequence[str] = (),
-) -> FoundImages:
+def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: object) -> FoundImages:
     """Turn annotations into labels: binary for one class, multilabel where classes overlap, else multiclass.
 
-    Images that ``annotated`` lacks have no label. Classes that ``data`` does not name, where it names any, and
-    classes without a shape are left out.
+    Images that are not annotated have no label. Classes that ``data`` does not name, where it names any, and classes
+    without a shape are left out.
 
     Args:
-        annotated: by the path of the image.
-        images: all.
-        names: of the classes, in their order.
+        parse: reads the annotations.
+        files: of the source.
         data: may tell task and classes.
         where: the source, for messages.
-        colours: of classes.
-        notes: what the reader has to tell.
 
     Raises:
-        IncmaskError: nothing is annotated, or the task does not fit.
+        IncmaskError: nothing is annotated, or the task does not fit; or as ``parse`` raises.
     """
-    notes = [*notes]
+    images = Images(files)
+    read = parse(files, images)
+    annotated, notes = read.images, [*read.notes]
     counts = Counter(area.name for item in annotated.values() for area in item.areas if area.name is not None)
+    names = read.names or sorted(counts)
     told = {option.name: option for option in data.classes if option.name.casefold() != "background"}
     chosen = [*told] if told else [name for name in names if counts[name]]
     left_out = [name for name in names if name not in chosen]
@@ -199,7 +237,7 @@ def found_of(
             f"{num_bare} images have no annotation and are taken as unlabelled; list those that show background "
             f"only in a split.csv (source,part) as labelled, val or test"
         )
-    colour_of = {**(colours or {})} | {name: option.colour for name, option in told.items() if option.colour}
+    colour_of = {**read.colours} | {name: option.colour for name, option in told.items() if option.colour}
     ignored = any(shape.class_index == IGNORED_CLASS for item in shapes.values() for shape in item)
     return FoundImages(
         task,
@@ -223,7 +261,7 @@ def _classes(names: Sequence[str], task: Task, colours: Mapping[str, Colour]) ->
     return (ClassInfo(background, default_colour(0), 0), *classes)
 
 
-def labels_of(images: Mapping[str, Annotated], known: Known) -> dict[str, Label]:
+def corrected(read: Annotations, known: Known) -> Corrected:
     """Give how the label of each image is made.
 
     Areas of the class ``UNSURE``, and those without a class, have no label.
@@ -236,7 +274,7 @@ def labels_of(images: Mapping[str, Annotated], known: Known) -> dict[str, Label]
     index_of |= {UNSURE: IGNORED_CLASS, None: IGNORED_CLASS}
     problems: list[Problem] = []
     labels: dict[str, Label] = {}
-    for name, item in images.items():
+    for name, item in read.images.items():
         strange = sorted({str(area.name) for area in item.areas if area.name not in index_of})
         if strange:
             what = f"{name} has areas of the class {', '.join(strange)}; the run knows {', '.join(names)} and {UNSURE}"
@@ -245,4 +283,4 @@ def labels_of(images: Mapping[str, Annotated], known: Known) -> dict[str, Label]
         shapes = tuple(Shape(index_of[area.name], area.area) for area in item.areas)
         labels[name] = Drawing(item.where, shapes, known.scheme.task, len(names), item.size)
     raise_problems(problems)
-    return labels
+    return Corrected(labels, read.notes)

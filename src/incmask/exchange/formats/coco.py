@@ -1,62 +1,54 @@
 """COCO JSON: polygons and run-length codes of categories, in one file or one for each folder."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated as Typed
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
-from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
+from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
-from incmask.data.dataset import DataOptions, Scheme
+from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
-from incmask.exchange.formats.annotations import Annotated, Finder, Images, NamedArea, found_of, labels_of
-from incmask.exchange.formats.common import Files, FoundImages, files_ending, read_json
+from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, NamedArea, corrected
+from incmask.exchange.formats.common import Files, Record, RecordT, files_ending, read_json
 from incmask.exchange.formats.shapes import Area, Box, Object, Polygon, Runs, objects_of, run_lengths
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
-from incmask.exchange.sources.entry import entry_path
 
 Count = Typed[int, Field(ge=0, le=MAX_PIXELS)]
 Side = Typed[int, Field(ge=1, le=MAX_PIXELS)]
 _LARGEST_RUN = 1 << 40
+AGAIN = "export the annotations again"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Image(_Record):
+class _Image(Record):
     id: int | str
     file_name: str
     height: Side
     width: Side
 
 
-class _Category(_Record):
+class _Category(Record):
     id: int | str
     name: Typed[str, Field(min_length=1)]
 
 
-class _Rle(_Record):
+class _Rle(Record):
     counts: list[Count] | str
     size: tuple[Side, Side]
 
 
-class _Annotation(_Record):
+class _Annotation(Record):
     id: int | str | None = None
     image_id: int | str
     category_id: int | str
     segmentation: list[list[FiniteFloat]] | _Rle | None = None
     iscrowd: Literal[0, 1] | bool = 0
-
-
-RecordT = TypeVar("RecordT", bound=_Record)
 
 
 def is_coco(content: Any) -> bool:
@@ -99,104 +91,58 @@ def decode_counts(text: str) -> np.ndarray:
     return np.array(lengths, np.int64)
 
 
-@dataclass
-class _Reading:
-    """What has been read of all files so far."""
+def parse(files: Files, images: Finder) -> Annotations:
+    """Read what COCO files tell of all images that they list; categories with the same name are one class.
 
-    names: dict[str, None] = field(default_factory=dict)
-    images: dict[str, Annotated] = field(default_factory=dict)
-    areas: dict[str, list[NamedArea]] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
-    problems: list[Problem] = field(default_factory=list)
-
-
-def read_coco(files: Files, data: DataOptions, *, where: object) -> FoundImages:
-    """Read images that COCO files annotate; categories of several files with the same name are one class.
-
-    A crowd is an area of its category like others. Images without an annotation are unlabelled.
+    A crowd is an area of its category like others.
 
     Raises:
         IncmaskError: a file breaks the format, or names images that are not there; all problems are told.
     """
-    images = Images(files)
-    read = annotations_of_coco(files, images)
-    annotated = {path: item for path, item in read.images.items() if item.areas}
-    notes = [f"{read.num_crowds} crowds are areas of their category like others"] if read.num_crowds else []
-    return found_of(annotated, images, names=read.names, data=data, where=where, notes=notes)
-
-
-@dataclass(frozen=True)
-class CocoAnnotations:
-    """What COCO files tell.
-
-    Attributes:
-        names: of the categories, in their order.
-        images: all images that the files list, by the path under which they were found.
-        num_crowds: annotations that are crowds.
-    """
-
-    names: tuple[str, ...]
-    images: dict[str, Annotated]
-    num_crowds: int
-
-
-def annotations_of_coco(files: Files, images: Finder) -> CocoAnnotations:
-    """Read what COCO files tell of images.
-
-    Raises:
-        IncmaskError: a file breaks the format, or names images that are not there; all problems are told.
-    """
-    reading = _Reading()
+    names: dict[str, None] = {}
+    annotated: dict[str, Annotated] = {}
+    problems: list[Problem] = []
+    num_crowds = 0
     for path, entry in files_ending(files, ".json").items():
-        content = read_json(entry)
-        if is_coco(content):
-            _read_file(content, path, images=images, reading=reading, where=str(entry_path(entry)))
-    raise_problems(reading.problems)
-    annotated = {
-        path: Annotated(item.where, tuple(reading.areas.get(path, ())), item.size)
-        for path, item in reading.images.items()
-    }
-    return CocoAnnotations(tuple(reading.names), annotated, reading.counts["crowds"])
+        content, where = read_json(entry), str(entry.where)
+        if not is_coco(content):
+            continue
+        categories = {each.id: each.name for each in _records(_Category, content, "categories", where, problems)}
+        names |= dict.fromkeys(categories.values())
+        listed: dict[int | str, _Image] = {}
+        found: dict[int | str, str] = {}
+        for image in _records(_Image, content, "images", where, problems):
+            at = f"{where}: image {image.id}"
+            if image.id in listed:
+                problems.append(Problem(at, "is there twice", AGAIN))
+            listed[image.id] = image
+            with collected(problems):
+                name = found[image.id] = images.find(image.file_name, beside=path, where=at)
+                if name in annotated:
+                    problems.append(Problem(at, f"stands for {name} a second time", "keep one of the two"))
+                annotated[name] = Annotated(at, (), (image.height, image.width))
+        for annotation in _records(_Annotation, content, "annotations", where, problems):
+            at = f"{where}: annotation {annotation.id}"
+            for key, known in (("image_id", listed), ("category_id", categories)):
+                if getattr(annotation, key) not in known:
+                    what = f"has the {key} {getattr(annotation, key)!r}, which the file does not list"
+                    problems.append(Problem(at, what, AGAIN))
+            if annotation.image_id not in found or annotation.category_id not in categories:
+                continue
+            with collected(problems):
+                category, name = categories[annotation.category_id], found[annotation.image_id]
+                areas = [NamedArea(category, area) for area in _areas(annotation, listed[annotation.image_id], at)]
+                annotated[name] = replace(annotated[name], areas=(*annotated[name].areas, *areas))
+                num_crowds += bool(annotation.iscrowd)
+    raise_problems(problems)
+    notes = (f"{num_crowds} crowds are areas of their category like others",) if num_crowds else ()
+    return Annotations(annotated, tuple(names), notes=notes)
 
 
-def _read_file(content: dict[str, Any], path: str, *, images: Finder, reading: _Reading, where: str) -> None:
-    problems = reading.problems
-    categories = {
-        item.id: item.name for item in _records(_Category, content.get("categories"), "category", where, problems)
-    }
-    reading.names.update(dict.fromkeys(categories.values()))
-    sizes: dict[int | str, _Image] = {}
-    paths: dict[int | str, str] = {}
-    for image in _records(_Image, content["images"], "image", where, problems):
-        name = f"{where}: image {image.id}"
-        if image.id in sizes:
-            problems.append(Problem(name, "is there twice", "export the annotations again"))
-        sizes[image.id] = image
-        try:
-            found = images.find(image.file_name, beside=path, where=name)
-        except IncmaskError as error:
-            problems += error.problems
-            continue
-        if found in reading.images:
-            problems.append(Problem(name, f"stands for {found} a second time", "keep one of the two"))
-        paths[image.id] = found
-        reading.images[found] = Annotated(name, (), (image.height, image.width))
-    for annotation in _records(_Annotation, content["annotations"], "annotation", where, problems):
-        name = f"{where}: annotation {annotation.id}"
-        for key, known in (("image_id", sizes), ("category_id", categories)):
-            if getattr(annotation, key) not in known:
-                what = f"has the {key} {getattr(annotation, key)!r}, which the file does not list"
-                problems.append(Problem(name, what, "export the annotations again"))
-        if annotation.image_id not in paths or annotation.category_id not in categories:
-            continue
-        try:
-            areas = _areas(annotation, sizes[annotation.image_id], name)
-        except IncmaskError as error:
-            problems += error.problems
-            continue
-        reading.counts["crowds"] += bool(annotation.iscrowd)
-        category = categories[annotation.category_id]
-        reading.areas.setdefault(paths[annotation.image_id], []).extend(NamedArea(category, area) for area in areas)
+def parse_shown(files: Files, images: Finder) -> Annotations:
+    """Read as ``parse`` does, but for images without an annotation: whether somebody looked at them is not told."""
+    read = parse(files, images)
+    return replace(read, images={name: each for name, each in read.images.items() if each.areas})
 
 
 def _areas(annotation: _Annotation, image: _Image, where: str) -> Sequence[Area]:
@@ -224,25 +170,29 @@ def _areas(annotation: _Annotation, image: _Image, where: str) -> Sequence[Area]
     try:
         lengths = decode_counts(given.counts) if isinstance(given.counts, str) else np.array(given.counts, np.int64)
     except ValueError as error:
-        raise fail(where, f"has broken run lengths ({error})", "export the annotations again") from error
+        raise fail(where, f"has broken run lengths ({error})", AGAIN) from error
     if height * width > MAX_PIXELS or lengths.sum() != height * width:
         what = f"has run lengths for {lengths.sum()} pixels where its image has {height * width}"
-        raise fail(where, what, "export the annotations again")
+        raise fail(where, what, AGAIN)
     return [Runs(lengths, height, width)]
 
 
-def _records(kind: type[RecordT], given: Any, name: str, where: str, problems: list[Problem]) -> list[RecordT]:
+def _records(
+    kind: type[RecordT], content: dict[str, Any], key: str, where: str, problems: list[Problem]
+) -> list[RecordT]:
     """Check the records of a list one by one, so that a broken one is named."""
     found: list[RecordT] = []
+    given = content.get(key)
     for index, record in enumerate(given if isinstance(given, list) else []):
         try:
             found.append(kind.model_validate(record))
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"][:2])
+            part = ".".join(map(str, first["loc"][:2]))
             number = record.get("id", f"at place {index}") if isinstance(record, dict) else f"at place {index}"
-            what = f"has a wrong {key} ({first['msg']})" if key else f"is no object ({first['msg']})"
-            problems.append(Problem(f"{where}: {name} {number}", what, "export the annotations again"))
+            at = f"{where}: {'category' if key == 'categories' else key[:-1]} {number}"
+            what = f"has a wrong {part}" if part else "is no object"
+            problems.append(Problem(at, f"{what} ({first['msg']})", AGAIN))
     return found
 
 
@@ -279,10 +229,10 @@ def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
 
 def read(files: Files, known: Known) -> Corrected:
     """Read COCO files; an image that they list without annotations shows background only."""
-    found = annotations_of_coco(files, known)
+    found = parse(files, known)
     if not found.images:
         raise fail("--from coco", "found no COCO file that lists images", "give the JSON file, or the archive with it")
-    return Corrected(labels_of(found.images, known))
+    return corrected(replace(found, notes=()), known)
 
 
 def _segmentation(each: Object, size: tuple[int, int]) -> dict[str, Any]:

@@ -2,20 +2,20 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, fail, raise_problems
+from incmask.base.threads import side_by_side
 from incmask.data.dataset import ClassInfo
 from incmask.data.folder.layout import IMAGE_SUFFIXES
 from incmask.data.images.decode import Raster, decode
-from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 
 Files = Mapping[str, SourceFile]
 """Files by their path below the source."""
@@ -74,9 +74,38 @@ class FoundImages:
     notes: tuple[str, ...] = ()
 
 
+class Record(BaseModel):
+    """An object of a JSON file that a tool wrote; what is not read of it may be anything."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+def as_record(kind: type[RecordT], given: Any, *, where: str, mend: str, above: str = "") -> RecordT:
+    """Check an object of a JSON file.
+
+    Args:
+        kind: what it has to be.
+        given: the object.
+        where: for the message.
+        mend: what a person can do.
+        above: before the name of a part that is wrong.
+
+    Raises:
+        IncmaskError: it is of another kind.
+    """
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise fail(where, f"has a wrong {above}{'.'.join(map(str, first['loc']))} ({first['msg']})", mend) from error
+
+
 def images_of(files: Files) -> dict[str, SourceFile]:
     """Give the files whose ending is that of an image."""
-    return {path: entry for path, entry in files.items() if path.lower().endswith(IMAGE_SUFFIXES)}
+    return files_ending(files, *IMAGE_SUFFIXES)
 
 
 def files_ending(files: Files, *endings: str) -> dict[str, SourceFile]:
@@ -85,8 +114,8 @@ def files_ending(files: Files, *endings: str) -> dict[str, SourceFile]:
 
 
 def read_raster(entry: SourceFile) -> Raster:
-    """Decode an image file; raises as ``decode`` and ``read_entry`` do."""
-    return decode(entry_path(entry), read_entry(entry))
+    """Decode an image file; raises as ``decode`` and ``SourceFile.read`` do."""
+    return decode(entry.where, entry.read())
 
 
 def read_json(entry: SourceFile) -> Any:
@@ -96,13 +125,13 @@ def read_json(entry: SourceFile) -> Any:
         IncmaskError: it is none, or damaged.
     """
     try:
-        return json.loads(read_entry(entry).decode("utf-8-sig"))
+        return json.loads(entry.read().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         line = str(error).splitlines()[0][:120]
-        raise fail(entry_path(entry), f"is no readable JSON file ({line})", "export it again") from error
+        raise fail(entry.where, f"is no readable JSON file ({line})", "export it again") from error
 
 
-def look_at(jobs: Iterable[Given], look: Callable[[Given], Seen]) -> list[Seen]:
+def look_at(jobs: Sequence[Given], look: Callable[[Given], Seen]) -> list[Seen]:
     """Do ``look`` for each job, several at a time; give the results in the order of the jobs.
 
     Raises:
@@ -115,7 +144,6 @@ def look_at(jobs: Iterable[Given], look: Callable[[Given], Seen]) -> list[Seen]:
         except IncmaskError as error:
             return error
 
-    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
-        results = list(pool.map(attempt, jobs))
+    results = list(side_by_side(attempt, jobs, num_threads=min(_MAX_THREADS, os.cpu_count() or 1)))
     raise_problems([problem for result in results if isinstance(result, IncmaskError) for problem in result.problems])
     return [result for result in results if not isinstance(result, IncmaskError)]

@@ -8,17 +8,14 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
+from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_bytes
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
-from incmask.exchange.formats.annotations import Annotated, NamedArea, labels_of
+from incmask.exchange.formats.annotations import Annotated, Annotations, NamedArea, corrected
 from incmask.exchange.formats.common import Files, files_ending
 from incmask.exchange.formats.shapes import Area, Object, Pixels, Polygon, objects_of, run_lengths
-from incmask.exchange.formats.sheets import UNSURE_COLOUR, Corrected, Known, LabelSheet
-from incmask.exchange.names import UNSURE
-from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import entry_path
+from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet, hex_colours
 
 ANNOTATIONS = "annotations.xml"
 AGAIN = "export the task again as CVAT for images 1.1"
@@ -32,8 +29,7 @@ Create a task in CVAT with the files of images/ and the labels of labels.json ("
 
 def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write one file for all images, and the labels for CVAT's constructor."""
-    colours = {each.name: each.colour for each in scheme.foreground} | {UNSURE: UNSURE_COLOUR}
-    told = {name: f"#{red:02x}{green:02x}{blue:02x}" for name, (red, green, blue) in colours.items()}
+    told = hex_colours(scheme)
     labels = [{"name": name, "color": colour, "type": "any", "attributes": []} for name, colour in told.items()]
     write_bytes(folder / "labels.json", json.dumps(labels, ensure_ascii=False, indent=1).encode())
     root = Element("annotations")
@@ -71,22 +67,20 @@ def read(files: Files, known: Known) -> Corrected:
     if not sheets:
         raise fail("--from cvat", "found no XML file", "give annotations.xml, or the archive that CVAT exported")
     for path, entry in sheets.items():
-        where = str(entry_path(entry))
-        for image in _images(read_entry(entry), where):
+        where = str(entry.where)
+        for image in _images(entry.read(), where):
             told = image.get("name", "")
             at = f"{where}: image {told}"
-            try:
+            with collected(problems):
                 name = known.find(told, beside=path, where=at)
                 if name in images:
                     raise fail(at, f"stands for {name} a second time", "keep one of the two")
                 size = (_number(image, "height", at), _number(image, "width", at))
                 images[name] = Annotated(at, tuple(_areas(image, size, at)), size)
-            except IncmaskError as error:
-                problems += error.problems
             num_flat += sum(shape.tag in _NO_AREA for shape in image)
     raise_problems(problems)
     notes = (f"{num_flat} points, lines and tags are left out, as they have no area",) if num_flat else ()
-    return Corrected(labels_of(images, known), notes)
+    return corrected(Annotations(images, notes=notes), known)
 
 
 def _shape(each: Object) -> tuple[str, dict[str, str]]:
@@ -124,11 +118,9 @@ def _areas(image: Element, size: tuple[int, int], where: str) -> list[NamedArea]
             continue
         name = shape.get("label", "")
         at = f"{where}: {shape.tag} {index} ({name})"
-        try:
+        with collected(problems):
             order = _number(shape, "z_order", at) if shape.get("z_order") else 0
             areas.append((order, NamedArea(name, _area(shape, size, at))))
-        except IncmaskError as error:
-            problems += error.problems
     raise_problems(problems)
     return [area for _, area in sorted(areas, key=lambda each: each[0])]
 

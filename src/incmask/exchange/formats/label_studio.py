@@ -9,27 +9,26 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated as Typed
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlparse
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat
 
-from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
+from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
-from incmask.exchange.formats.annotations import Annotated, NamedArea, labels_of
-from incmask.exchange.formats.common import Files, files_ending, read_json
-from incmask.exchange.formats.label_studio_brush import decode
+from incmask.exchange.formats.annotations import Annotated, Annotations, NamedArea, corrected
+from incmask.exchange.formats.common import Files, Record, as_record, files_ending, read_json
 from incmask.exchange.formats.shapes import Area, Pixels, Polygon, outlines_of
-from incmask.exchange.formats.sheets import IMAGES, UNSURE_COLOUR, Corrected, Known, LabelSheet
-from incmask.exchange.names import UNSURE
-from incmask.exchange.sources.entry import entry_path
+from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet, hex_colours
 
 TASKS, CONFIG = "tasks.json", "config.xml"
 AGAIN = "export the project again as JSON"
+_CHANNELS, _HALF = 4, 128
+"""Of a brush mask's pixels."""
 
 EMBEDDED_BYTES = 32 << 20
 """Images that are together no larger lie in the tasks themselves, so that no storage needs to be set up."""
@@ -46,18 +45,14 @@ Tasks that were not submitted are not taken back.
 """
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+class _Value(Record):
+    points: list[tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=list)
+    rle: list[Typed[int, Field(ge=0, le=255)]] = Field(default_factory=list)
+    polygonlabels: list[str] = Field(default_factory=list)
+    brushlabels: list[str] = Field(default_factory=list)
 
 
-class _Value(_Record):
-    points: list[tuple[FiniteFloat, FiniteFloat]] = []
-    rle: list[Typed[int, Field(ge=0, le=255)]] = []
-    polygonlabels: list[str] = []
-    brushlabels: list[str] = []
-
-
-class _Result(_Record):
+class _Result(Record):
     type: str
     original_width: Typed[int, Field(ge=1, le=MAX_PIXELS)]
     original_height: Typed[int, Field(ge=1, le=MAX_PIXELS)]
@@ -65,23 +60,20 @@ class _Result(_Record):
     value: _Value
 
 
-class _Annotation(_Record):
+class _Annotation(Record):
     result: list[dict[str, Any]]
     was_cancelled: bool = False
     updated_at: str = ""
 
 
-class _Data(_Record):
+class _Data(Record):
     image: str = ""
     name: str | None = None
 
 
-class _Task(_Record):
+class _Task(Record):
     data: _Data
-    annotations: list[_Annotation] = []
-
-
-Model = TypeVar("Model", bound=_Record)
+    annotations: list[_Annotation] = Field(default_factory=list)
 
 
 def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
@@ -102,14 +94,14 @@ def read(files: Files, known: Known) -> Corrected:
     images: dict[str, Annotated] = {}
     num_open = 0
     for path, entry in files_ending(files, ".json").items():
-        where = str(entry_path(entry))
+        where = str(entry.where)
         content = read_json(entry)
         if not isinstance(content, list):
             continue
         for index, task in enumerate(content, start=1):
             at = f"{where}: task {task.get('id', index) if isinstance(task, dict) else index}"
-            try:
-                read_task = _validated(_Task, task, at)
+            with collected(problems):
+                read_task = as_record(_Task, task, where=at, mend=AGAIN)
                 done = [each for each in read_task.annotations if not each.was_cancelled]
                 if not done:
                     num_open += 1
@@ -118,21 +110,17 @@ def read(files: Files, known: Known) -> Corrected:
                 if name in images:
                     raise fail(at, f"stands for {name} a second time", "keep one of the two")
                 images[name] = _annotated(max(done, key=lambda each: each.updated_at), at)
-            except IncmaskError as error:
-                problems += error.problems
     raise_problems(problems)
     if not images:
         what = f"holds {num_open} tasks, none of them annotated" if num_open else "found no tasks"
         raise fail("--from label-studio", what, f"submit the corrections, and {AGAIN}")
     notes = (f"{num_open} tasks were not submitted and are left out",) if num_open else ()
-    return Corrected(labels_of(images, known), notes)
+    return corrected(Annotations(images, notes=notes), known)
 
 
 def _config(scheme: Scheme) -> str:
-    colours = {each.name: each.colour for each in scheme.foreground} | {UNSURE: UNSURE_COLOUR}
     labels = "".join(
-        f'    <Label value={quoteattr(name)} background="#{red:02x}{green:02x}{blue:02x}"/>\n'
-        for name, (red, green, blue) in colours.items()
+        f'    <Label value={quoteattr(name)} background="{colour}"/>\n' for name, colour in hex_colours(scheme).items()
     )
     tools = "".join(
         f'  <{kind}Labels name="{kind.lower()}" toName="image">\n{labels}  </{kind}Labels>\n'
@@ -185,14 +173,12 @@ def _annotated(annotation: _Annotation, where: str) -> Annotated:
     sizes: dict[tuple[int, int], None] = {}
     for index, given in enumerate(annotation.result):
         at = f"{where}: region {given.get('id', index)}"
-        try:
-            result = _validated(_Result, given, at)
+        with collected(problems):
+            result = as_record(_Result, given, where=at, mend=AGAIN)
             size = (result.original_height, result.original_width)
             sizes[size] = None
             area = _area(result, size, at)
             areas += [NamedArea(name, area) for name in (result.value.polygonlabels or result.value.brushlabels)]
-        except IncmaskError as error:
-            problems += error.problems
     if len(sizes) > 1:
         problems.append(Problem(where, f"tells of several sizes of its image, {[*sizes]}", AGAIN))
     raise_problems(problems)
@@ -211,7 +197,7 @@ def _area(result: _Result, size: tuple[int, int], where: str) -> Area:
         if size[0] * size[1] > MAX_PIXELS:
             raise fail(where, "is of an image larger than any that is read", AGAIN)
         try:
-            return _cropped(decode(bytes(result.value.rle), size))
+            return _cropped(decode_brush(bytes(result.value.rle), size))
         except ValueError as error:
             raise fail(where, f"is a brush mask that cannot be read ({error})", AGAIN) from error
     raise fail(where, f"is of the type {result.type}; polygons and brush masks are read", "draw it with one of these")
@@ -226,10 +212,66 @@ def _cropped(mask: np.ndarray) -> Pixels:
     return Pixels(mask[top : rows[-1] + 1, left : columns[-1] + 1].copy(), top, left)
 
 
-def _validated(model: type[Model], given: Any, where: str) -> Model:
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise fail(where, f"has a wrong {key} ({first['msg']})", AGAIN) from error
+def decode_brush(code: bytes, size: tuple[int, int]) -> np.ndarray:
+    """Unpack a brush mask: runs of equal bytes, packed bit by bit.
+
+    It begins with the number of bytes (32 bits), the bits of a byte less 1 (5) and four sizes of counts less 1 (4
+    each). Then come runs: a bit that tells whether one value is repeated or values follow one by one, the number of
+    the size of the count (2 bits), the count less 1, and the value or values. A pixel is four bytes, red, green, blue
+    and alpha.
+
+    Args:
+        code: the numbers of Label Studio's ``rle``.
+        size: height and width of the image.
+
+    Returns:
+        bool, (H, W): where alpha is half or more.
+
+    Raises:
+        ValueError: the code is broken, or of another size.
+    """
+    bits = _Bits(code)
+    num = bits.take(32)
+    if num != size[0] * size[1] * _CHANNELS:
+        raise ValueError(f"it is of {num // _CHANNELS} pixels")
+    if bits.take(5) != 7:
+        raise ValueError("its values are no bytes")
+    count_bits = [bits.take(4) + 1 for _ in range(4)]
+    values: list[int] = []
+    lengths: list[int] = []
+    done = 0
+    while done < num:
+        is_run = bits.take(1)
+        count = bits.take(count_bits[bits.take(2)]) + 1
+        if is_run:
+            values.append(bits.take(8))
+            lengths.append(count)
+        else:
+            values += [bits.take(8) for _ in range(count)]
+            lengths += [1] * count
+        done += count
+    if done != num:
+        raise ValueError("its runs are longer than the image")
+    alpha = np.repeat(np.array(values, np.uint8), lengths).reshape(*size, _CHANNELS)[..., 3]
+    return alpha >= _HALF
+
+
+class _Bits:
+    """A row of bits, taken from the front."""
+
+    def __init__(self, content: bytes):
+        self._text = "".join(f"{byte:08b}" for byte in content)
+        self._at = 0
+
+    def take(self, num: int) -> int:
+        """Take a number of ``num`` bits.
+
+        Raises:
+            ValueError: there are no more.
+        """
+        end = self._at + num
+        if end > len(self._text):
+            raise ValueError("it ends too early")
+        value = int(self._text[self._at : end], 2)
+        self._at = end
+        return value

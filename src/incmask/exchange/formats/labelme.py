@@ -3,29 +3,28 @@
 import base64
 import binascii
 import json
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Annotated as Typed
 from typing import Any
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat
 
-from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
+from incmask.base.errors import IncmaskError, Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
-from incmask.data.dataset import DataOptions, Scheme
+from incmask.data.dataset import Scheme
 from incmask.data.images.decode import decode
 from incmask.data.images.masks import grey_values
 from incmask.data.images.writers import path_inside
-from incmask.exchange.formats.annotations import Annotated, Finder, Images, NamedArea, found_of, labels_of
-from incmask.exchange.formats.common import Files, FoundImages, files_ending, look_at, read_json
+from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, NamedArea, Sheet, corrected, joined
+from incmask.exchange.formats.common import Files, Record, as_record, files_ending, look_at, read_json
 from incmask.exchange.formats.shapes import Area, Object, Pixels, Polygon, disc, objects_of
 from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 
 _IGNORED = "__ignore__"
 _NO_AREA = ("point", "points", "line", "linestrip")
@@ -34,35 +33,18 @@ _NUM_POINTS = {"rectangle": (2, 4), "circle": (2,)}
 Point = tuple[FiniteFloat, FiniteFloat]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+class _Shape(Record):
     label: Typed[str, Field(min_length=1)]
     points: list[Point]
     shape_type: str = "polygon"
     mask: str | None = None
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+class _File(Record):
     imagePath: str | None = None
     imageHeight: int | None = None
     imageWidth: int | None = None
     shapes: list[_Shape]
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """A file of annotations."""
-
-    path: str
-    entry: SourceFile
-
-
-@dataclass(frozen=True)
-class _Read:
-    image: str
-    annotated: Annotated
-    num_flat: int
 
 
 def is_labelme(content: Any) -> bool:
@@ -70,92 +52,45 @@ def is_labelme(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
 
 
-def read_labelme(files: Files, data: DataOptions, *, where: object) -> FoundImages:
-    """Read images that labelme annotated; a file without shapes says that its image shows background only.
+def parse(files: Files, images: Finder) -> Annotations:
+    """Read what labelme's files tell; one without shapes says that its image shows background only.
 
     The label ``__ignore__`` marks what is not to be learnt from. Points and lines have no area and are left out.
 
     Raises:
         IncmaskError: a file breaks the format, or its image is not there; all problems are told.
     """
-    images = Images(files)
-    read = annotations_of_labelme(files, images)
-    notes = [f"{read.num_flat} points and lines are left out, as they have no area"] if read.num_flat else []
-    counts = Counter(area.name for item in read.images.values() for area in item.areas if area.name is not None)
-    return found_of(read.images, images, names=sorted(counts), data=data, where=where, notes=notes)
+    sheets = look_at([*files_ending(files, ".json").items()], lambda file: _read(*file, images))
+    return joined([sheet for sheet in sheets if sheet is not None])
 
 
-@dataclass(frozen=True)
-class LabelmeAnnotations:
-    """What labelme's files tell.
-
-    Attributes:
-        images: that have a file, by the path under which they were found.
-        num_flat: points and lines, which have no area.
-    """
-
-    images: dict[str, Annotated]
-    num_flat: int
-
-
-def annotations_of_labelme(files: Files, images: Finder) -> LabelmeAnnotations:
-    """Read what labelme's files tell of images.
-
-    Raises:
-        IncmaskError: a file breaks the format, or its image is not there; all problems are told.
-    """
-    sheets = [_Sheet(path, entry) for path, entry in files_ending(files, ".json").items()]
-    reads = [read for read in look_at(sheets, lambda sheet: _read(sheet, images)) if read is not None]
-    annotated: dict[str, Annotated] = {}
-    problems: list[Problem] = []
-    for read in reads:
-        if read.image in annotated:
-            what = f"annotates {read.image}, as {annotated[read.image].where} does"
-            problems.append(Problem(read.annotated.where, what, "keep one of the two"))
-        annotated[read.image] = read.annotated
-    raise_problems(problems)
-    return LabelmeAnnotations(annotated, sum(read.num_flat for read in reads))
-
-
-def _read(sheet: _Sheet, images: Finder) -> _Read | None:
-    where = str(entry_path(sheet.entry))
-    content = read_json(sheet.entry)
+def _read(path: str, entry: SourceFile, images: Finder) -> Sheet | None:
+    where = str(entry.where)
+    content = read_json(entry)
     if not is_labelme(content):
         return None
-    try:
-        file = _File.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise fail(where, f"has a wrong {key} ({first['msg']})", "save it with labelme again") from error
+    file = as_record(_File, content, where=where, mend="save it with labelme again")
     problems: list[Problem] = []
     areas: list[NamedArea] = []
-    num_flat = 0
-    for index, shape in enumerate(file.shapes):
-        if shape.shape_type in _NO_AREA:
-            num_flat += 1
-            continue
-        name = f"{where}: shape {index} ({shape.label})"
-        try:
-            areas.append(NamedArea(None if shape.label == _IGNORED else shape.label, _area(shape, name)))
-        except IncmaskError as error:
-            problems += error.problems
+    drawn = [(index, shape) for index, shape in enumerate(file.shapes) if shape.shape_type not in _NO_AREA]
+    for index, shape in drawn:
+        with collected(problems):
+            area = _area(shape, f"{where}: shape {index} ({shape.label})")
+            areas.append(NamedArea(None if shape.label == _IGNORED else shape.label, area))
     raise_problems(problems)
     size = None
     if file.imageHeight is not None and file.imageWidth is not None:
         size = file.imageHeight, file.imageWidth
-    return _Read(_image(file, sheet, images, where), Annotated(where, tuple(areas), size), num_flat)
+    image = _image(file, path, images, where)
+    return Sheet(image, Annotated(where, tuple(areas), size), len(file.shapes) - len(drawn))
 
 
-def _image(file: _File, sheet: _Sheet, images: Finder, where: str) -> str:
-    stem = PurePosixPath(sheet.path).stem
+def _image(file: _File, path: str, images: Finder, where: str) -> str:
     if file.imagePath:
         # Files are often renamed or moved after they were annotated, so the JSON's own name serves, too.
-        try:
-            return images.find(file.imagePath, beside=sheet.path, where=where)
-        except IncmaskError:
-            pass
-    return images.find(stem, beside=sheet.path, where=where)
+        with suppress(IncmaskError):
+            return images.find(file.imagePath, beside=path, where=where)
+    return images.find(PurePosixPath(path).stem, beside=path, where=where)
 
 
 def _area(shape: _Shape, where: str) -> Area:
@@ -225,11 +160,10 @@ def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
 def read(files: Files, known: Known) -> Corrected:
     """Read labelme's files."""
     # labelme names images relative to its files, whose own place tells the rest.
-    found = annotations_of_labelme(files, known)
+    found = parse(files, known)
     if not found.images:
         raise fail("--from labelme", "found no labelme file", "give the folder with the JSON files, or its archive")
-    notes = [f"{found.num_flat} points and lines are left out, as they have no area"] if found.num_flat else []
-    return Corrected(labels_of(found.images, known), tuple(notes))
+    return corrected(found, known)
 
 
 def _shape(name: str, each: Object) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.data.folder.pairing import name_of, pair, split_by_suffix, without_mask_suffix
-from incmask.exchange.formats.common import Files, images_of
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.formats.common import Files, Label, SourceImage, images_of
+from incmask.exchange.sources.archives import SourceFile
 
 _IMAGES = re.compile(r"(input|img|im|image|raw)s?", re.IGNORECASE)
 _MASKS = re.compile(r"(mask|label|annotation|ground ?truth|gt|segmentation|seg|target|instance)s?", re.IGNORECASE)
@@ -43,6 +43,12 @@ class Sorted:
 
     items: tuple[Named, ...]
     class_folders: tuple[str, ...]
+
+    def pictures(self, label: Callable[[Named], Label]) -> tuple[SourceImage, ...]:
+        """Give the images, those with masks with their labels."""
+        return tuple(
+            SourceImage(item.name, item.path, item.image, label(item) if item.masks else None) for item in self.items
+        )
 
 
 @dataclass(frozen=True)
@@ -98,10 +104,7 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
         class_folders=in_classes,
     )
     raise_problems(
-        [
-            Problem(str(entry_path(pictures[problem.where])), problem.what, problem.remedy)
-            for problem in pairing.problems
-        ]
+        [Problem(str(pictures[problem.where].where), problem.what, problem.remedy) for problem in pairing.problems]
     )
     items = tuple(
         Named(
@@ -129,7 +132,7 @@ def names_of(images: Files) -> dict[str, str]:
         other = found.setdefault(placed.name if placed.kind == "image" else name_of(PurePosixPath(path)), path)
         if other != path:
             what = f"has the same name as {other}, so one would overwrite the other"
-            problems.append(Problem(str(entry_path(entry)), what, "rename or remove one of the two"))
+            problems.append(Problem(str(entry.where), what, "rename or remove one of the two"))
     raise_problems(problems)
     return found
 

@@ -13,7 +13,7 @@ from incmask.data.images.decode import Raster
 from incmask.data.images.masks import pack_colour, pack_colours
 from incmask.exchange.formats.common import Files, Label, images_of, read_raster
 from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 
 MASKS, UNSURE_FOLDER = "masks", "unsure"
 
@@ -81,7 +81,7 @@ class RasterLabel:
         strange = np.unique(ids[(ids != IGNORED) & ((ids < 0) | (ids >= num))])
         if strange.size:
             what = f"holds {', '.join(map(str, strange[:5].tolist()))}, which is the id of no class (0 to {num - 1})"
-            raise fail(entry_path(entry), what, "paint with the ids, or the colours, of the classes")
+            raise fail(entry.where, what, "paint with the ids, or the colours, of the classes")
         return ids.astype(np.uint8)
 
 
@@ -107,7 +107,7 @@ def read_rasters(files: Files, known: Known, *, masks: str) -> Corrected:
             continue
         below = parts[parts.index(folder) + 1 :]
         in_class = ""
-        where = entry_path(entry)
+        where = entry.where
         try:
             if folder == masks and scheme.task == "multilabel":
                 in_class, below = below[0], below[1:]
@@ -156,7 +156,7 @@ def _binary(entry: SourceFile, size: tuple[int, int]) -> np.ndarray:
         what = (
             f"holds {present.size} values ({', '.join(map(str, present[:5].tolist()))}…) where 0 and one other belong"
         )
-        raise fail(entry_path(entry), what, "paint without soft edges, and save without loss")
+        raise fail(entry.where, what, "paint without soft edges, and save without loss")
     return (values != 0).astype(np.uint8)
 
 
@@ -173,4 +173,4 @@ def _plane(raster: Raster) -> np.ndarray:
 def _check_size(entry: SourceFile, values: np.ndarray, size: tuple[int, int]) -> None:
     if values.shape != size:
         what = f"has {values.shape[1]}×{values.shape[0]} pixels, but its image {size[1]}×{size[0]}"
-        raise fail(entry_path(entry), what, "save it at the size of its image")
+        raise fail(entry.where, what, "save it at the size of its image")

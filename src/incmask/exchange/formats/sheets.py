@@ -54,6 +54,12 @@ class LabelSheet:
         yield ClassPixels(UNSURE, self.unsure)
 
 
+def hex_colours(scheme: Scheme) -> dict[str, str]:
+    """Give the colour of each class that is drawn, and of the unsure pixels, such as #ff00ff."""
+    colours = {each.name: each.colour for each in scheme.foreground} | {UNSURE: UNSURE_COLOUR}
+    return {name: "#{:02x}{:02x}{:02x}".format(*colour) for name, colour in colours.items()}
+
+
 class Known:
     """What a run knows: its images and classes, to make sense of what a tool calls them.
 

@@ -6,27 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from incmask.base.config import CONFIG_NAME, validated
-from incmask.base.errors import IncmaskError, fail
+from incmask.base.errors import fail
 from incmask.data.dataset import POSITION_NAMES, DataOptions
-from incmask.data.images.decode import decode
 from incmask.data.images.readers import image_of, to_network_range
-from incmask.exchange.formats.coco import is_coco, read_coco
-from incmask.exchange.formats.common import Files, FoundImages, SourceImage, files_ending, look_at, read_json
-from incmask.exchange.formats.geojson import features_of, read_geojson
-from incmask.exchange.formats.labelme import is_labelme, read_labelme
-from incmask.exchange.formats.masks.class_folders import read_class_folders
-from incmask.exchange.formats.masks.instances import instances_of, read_instances
-from incmask.exchange.formats.masks.pairs import look_at_mask, pairs_of, read_pairs
-from incmask.exchange.formats.naming import sort_files
+from incmask.exchange.formats.common import Files, FoundImages, SourceImage, read_raster
+from incmask.exchange.formats.table import read_layout
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.parts import SPLIT_FILE, Division, draw, read_split, split_of_folders, without_part
 from incmask.exchange.prepare.plan import Count, Destination, Example, Plan
-from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
-
-LAYOUTS = ("pairs", "class-folders", "coco", "labelme", "geojson", "instances", "instances-binary")
-"""What ``PrepareOptions.layout`` may be; None: find out."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +43,8 @@ class FolderWork:
         Raises:
             IncmaskError: a file is damaged, or the label does not fit the image.
         """
-        path = entry_path(self.picture.image)
-        image = image_of(path, decode(path, read_entry(self.picture.image)))
+        path = self.picture.image.where
+        image = image_of(path, read_raster(self.picture.image))
         height, width, have = image.shape
         image = to_network_range(image, 1 if have == 1 else 3, intensity=self.intensity, where=path)
         label = self.picture.label
@@ -79,7 +68,7 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     files = source.folder() or {}
     where = source.root
     data = _data_options(files)
-    found = _read(files, options.layout, data, where)
+    found = read_layout(files, options.layout, data, where=where)
     found = replace(found, pictures=_without_common_folder(found.pictures))
     division = _divide(files, found, options)
     pictures = _placed_pictures(found, division)
@@ -110,64 +99,12 @@ def _data_options(files: Files) -> DataOptions:
     entry = _top_file(files, CONFIG_NAME)
     if entry is None:
         return DataOptions()
-    where = entry_path(entry)
+    where = entry.where
     try:
-        content = tomllib.loads(read_entry(entry).decode())
+        content = tomllib.loads(entry.read().decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise fail(where, f"is no readable TOML file ({error})", "mend the line or remove the file") from error
     return validated(DataOptions, content.get("data", {}), where=f"{where} [data]")
-
-
-def _read(files: Files, layout: str | None, data: DataOptions, where: object) -> FoundImages:
-    if layout is None:
-        layout = _annotation_layout(files)
-    match layout:
-        case "pairs":
-            return read_pairs(files, data, where=where)
-        case "class-folders":
-            return read_class_folders(files, data, where=where)
-        case "coco":
-            return read_coco(files, data, where=where)
-        case "labelme":
-            return read_labelme(files, data, where=where)
-        case "geojson":
-            return read_geojson(files, data, where=where)
-        case "instances" | "instances-binary":
-            return read_instances(files, data, where=where, is_multilabel=layout == "instances")
-        case None:
-            return _read_masks(files, data, where)
-    raise fail("--layout", f"{layout!r} is not known", f"use one of {', '.join(LAYOUTS)}")
-
-
-def _annotation_layout(files: Files) -> str | None:
-    """Give the layout of the first annotation file; None where there is none."""
-    if files_ending(files, ".geojson"):
-        return "geojson"
-    for entry in files_ending(files, ".json").values():
-        try:
-            content = read_json(entry)
-        except IncmaskError:  # not every JSON file that lies around is an annotation
-            continue
-        if is_coco(content):
-            return "coco"
-        if is_labelme(content):
-            return "labelme"
-        if features_of(content):
-            return "geojson"
-    return None
-
-
-def _read_masks(files: Files, data: DataOptions, where: object) -> FoundImages:
-    """Read images with masks in files, and tell by them whether they hold classes or numbers of objects."""
-    found = sort_files(files, mask_suffix=data.mask_suffix, where=where)
-    if found.class_folders:
-        return read_class_folders(files, data, where=where)
-    looks = look_at([item.masks[""] for item in found.items if item.masks], look_at_mask)
-    if any(look.numbers_objects for look in looks) and not data.classes:
-        note = "the masks hold a number for each object, so each becomes body, border and centre; choose the layout "
-        objects = instances_of(found, is_multilabel=True)
-        return replace(objects, notes=(f"{note}instances-binary for the foreground alone, pairs for classes",))
-    return pairs_of(found, looks, data, where)
 
 
 def _without_common_folder(pictures: tuple[SourceImage, ...]) -> tuple[SourceImage, ...]:

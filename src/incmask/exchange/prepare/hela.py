@@ -15,8 +15,7 @@ from incmask.exchange.prepare.crops import Crop, choose_sources, overlapping_cro
 from incmask.exchange.prepare.images import SourcePair, Wanted, by_stem, pair_up, pick, read_grey, require_all
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, PartName, Plan
-from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.cells import redraw_positions
 
@@ -117,7 +116,7 @@ class FrameWork:
         for mask, entry in zip(masks, entries, strict=True):
             if mask.shape != image.shape:
                 what = f"has {_size(*mask.shape)} pixels for a frame of {_size(*image.shape)}"
-                raise fail(entry_path(entry), what, "download frame and mask again from their owner")
+                raise fail(entry.where, what, "download frame and mask again from their owner")
         label = np.stack(masks, axis=2)
         for place, crop in zip(self.places, self.crops, strict=True):
             yield Example(place, crop.of(image)[..., None].copy(), crop.of(label).copy())
@@ -132,8 +131,8 @@ def read_foreground(entry: SourceFile) -> np.ndarray:
     Raises:
         IncmaskError: no image, broken, not of 8 bits, or with values from 1 to 10 alone.
     """
-    path = entry_path(entry)
-    values = decode(path, read_entry(entry)).to_colour()
+    path = entry.where
+    values = decode(path, entry.read()).to_colour()
     if values.dtype != np.uint8:
         raise fail(path, f"has {values.dtype} values where 8 bits are expected", "save it as an 8-bit PNG")
     brightness = values if values.ndim == 2 else values.max(axis=2)
@@ -189,7 +188,7 @@ def read_frames(source: SourceTree, folder: str) -> tuple[Frame, ...]:
         height, width = read_grey(image).shape
         if min(height, width) < SIDE_PX:
             what = f"has {_size(height, width)} pixels, fewer than a crop of {SIDE_PX}×{SIDE_PX}"
-            raise fail(entry_path(image), what, "use the frames as their owner distributes them")
+            raise fail(image.where, what, "use the frames as their owner distributes them")
         frames.append(Frame(name, height, width, files))
     return tuple(frames)
 

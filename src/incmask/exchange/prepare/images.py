@@ -15,8 +15,7 @@ from incmask.data.images.decode import decode
 from incmask.data.images.masks import grey_values
 from incmask.data.images.readers import image_of, to_network_range
 from incmask.exchange.prepare.plan import Destination, Example
-from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 
 REFUSED = 254
@@ -89,7 +88,7 @@ class PairWork:
         if (label == REFUSED).any():
             strange = ", ".join(map(str, np.unique(values[label == REFUSED])[:_TOLD_AT_MOST].tolist()))
             what = f"holds the values {strange}, which its owner's masks do not have"
-            raise fail(entry_path(self.pair.mask), what, "use the masks as their owner distributes them")
+            raise fail(self.pair.mask.where, what, "use the masks as their owner distributes them")
         yield Example(self.place, resize_image(image, self.size, area=self.area), resize_label(label, self.size))
 
 
@@ -136,8 +135,8 @@ def read_grey(entry: SourceFile) -> np.ndarray:
 
 
 def _read_image(entry: SourceFile, channels: int) -> np.ndarray:
-    path = entry_path(entry)
-    return to_network_range(image_of(path, decode(path, read_entry(entry))), channels, where=path)
+    path = entry.where
+    return to_network_range(image_of(path, decode(path, entry.read())), channels, where=path)
 
 
 def read_values(entry: SourceFile) -> np.ndarray:
@@ -149,8 +148,8 @@ def read_values(entry: SourceFile) -> np.ndarray:
     Raises:
         IncmaskError: no image, broken, too large, in colours, or with values beyond 0 to 255.
     """
-    path = entry_path(entry)
-    raster = decode(path, read_entry(entry))
+    path = entry.where
+    raster = decode(path, entry.read())
     values = grey_values(raster)
     if raster.values.ndim == 3 and (raster.values != values[..., None]).any():
         raise fail(path, "is in colours where a mask of grey values is expected", "download it again from its owner")
@@ -172,7 +171,7 @@ def check_same_size(pair: SourcePair, image: np.ndarray, mask: np.ndarray) -> No
     if image.shape[:2] != mask.shape[:2]:
         height, width = image.shape[:2]
         what = f"has {mask.shape[1]}×{mask.shape[0]} pixels for an image of {width}×{height}"
-        raise fail(entry_path(pair.mask), what, "download image and mask again from their owner")
+        raise fail(pair.mask.where, what, "download image and mask again from their owner")
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int], *, area: bool) -> np.ndarray:
@@ -246,8 +245,8 @@ def by_stem(files: Mapping[str, SourceFile], endings: Collection[str]) -> dict[s
             continue
         stem = name[: len(name) - len(ending)]
         if stem in found:
-            what = f"is there a second time as {entry_path(found[stem])}"
-            raise fail(entry_path(entry), what, "remove one of the two")
+            what = f"is there a second time as {found[stem].where}"
+            raise fail(entry.where, what, "remove one of the two")
         found[stem] = entry
     return found
 
@@ -273,7 +272,7 @@ def pair_up(images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], *
     again = "unpack or download the set again"
     if alone:
         told = list(alone.values())[:_TOLD_AT_MOST]
-        problems = [Problem(str(entry_path(entry)), f"has no {lacks}", again) for lacks, entry in told]
+        problems = [Problem(str(entry.where), f"has no {lacks}", again) for lacks, entry in told]
         if len(alone) > len(told):
             problems.append(Problem(where, f"{len(alone) - len(told)} more have no counterpart", again))
         raise IncmaskError(problems)

@@ -16,8 +16,7 @@ from incmask.data.folder.pairing import name_of
 from incmask.exchange.formats.common import SourceImage
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import PartName
-from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 
 SPLIT_FILE = "split.csv"
 
@@ -55,9 +54,9 @@ def read_split(entry: SourceFile, pictures: Sequence[SourceImage], *, bare_is_em
     Raises:
         IncmaskError: it lacks an image, lists one that is not there, or names other parts; all of them are told.
     """
-    where = entry_path(entry)
+    where = entry.where
     try:
-        rows = list(csv.DictReader(io.StringIO(read_entry(entry).decode("utf-8-sig"), newline="")))
+        rows = list(csv.DictReader(io.StringIO(entry.read().decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise fail(where, f"is no readable table ({error})", "save it as CSV in UTF-8") from error
     if not rows or not {"source", "part"} <= {*rows[0]}:

@@ -25,8 +25,7 @@ from incmask.exchange.prepare.images import (
 )
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, PartName, Plan
-from incmask.exchange.sources.archives import read_entry
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 
 SIZE = (256, 256)
@@ -121,7 +120,7 @@ def fitted(label: np.ndarray, image: np.ndarray, pair: SourcePair) -> np.ndarray
     stretched = label.shape[0] * width / (label.shape[1] * height)
     if not 1 / _MOST_STRETCHED <= stretched <= _MOST_STRETCHED:
         what = f"has {label.shape[1]}×{label.shape[0]} pixels for an image of {width}×{height}: other proportions"
-        raise fail(entry_path(pair.mask), what, "put the image's own mask there, or take both away")
+        raise fail(pair.mask.where, what, "put the image's own mask there, or take both away")
     return resize_label(label, (height, width))
 
 
@@ -136,7 +135,7 @@ def _sides(entry: SourceFile) -> tuple[int, ...] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return tuple(sorted(Image.open(io.BytesIO(read_entry(entry))).size))
+            return tuple(sorted(Image.open(io.BytesIO(entry.read())).size))
         except (IncmaskError, OSError, Image.DecompressionBombError):
             return None
 

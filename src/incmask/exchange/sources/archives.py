@@ -11,7 +11,6 @@ from pathlib import Path
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.images.decode import read_bytes
-from incmask.exchange.sources.entry import SourceFile
 
 UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".opdownload")
 """Endings of files that a browser is still downloading, or gave up."""
@@ -24,6 +23,56 @@ _MAX_RATIO, _RATIO_FROM_BYTES = 100, 256 << 20
 
 _AGAIN = "download it again"
 _DRIVE = re.compile(r"[A-Za-z]:")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of somebody's own data, by itself or inside an archive.
+
+    Attributes:
+        path: of the file, or of the archive that holds it.
+        member: its name inside the archive; None: a file of its own.
+    """
+
+    path: Path
+    member: str | None = None
+
+    @property
+    def where(self) -> Path:
+        """Give the path by which messages name it; that of a member goes on inside its archive."""
+        return self.path / self.member if self.member else self.path
+
+    def read(self) -> bytes:
+        """Read it whole.
+
+        Raises:
+            IncmaskError: it cannot be read, is empty, damaged, encrypted or beyond any image's size.
+        """
+        if self.member is None:
+            return read_bytes(self.path)
+        where = self.where
+        try:
+            status = self.path.stat()
+            archive = _opened(self.path, status.st_size, status.st_mtime_ns)
+            info = archive.getinfo(self.member)
+            size_bytes = info.file_size
+            ratio = size_bytes / max(1, info.compress_size)
+            if size_bytes > MAX_MEMBER_BYTES or (size_bytes > _RATIO_FROM_BYTES and ratio > _MAX_RATIO):
+                raise fail(
+                    where, f"has {size_bytes >> 20} MiB unpacked, which no picture has", "take it out of the archive"
+                )
+            content = archive.read(info)
+        except IncmaskError:
+            raise
+        except KeyError:
+            raise fail(where, "is no longer in the archive", "leave the archives alone until all is written") from None
+        except NotImplementedError as error:
+            raise fail(where, f"is packed in a way that is not read ({error})", "unpack the archive") from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+            raise fail(where, f"is damaged ({error})", f"{_AGAIN}: {self.path.name}") from error
+        if not content:
+            raise fail(where, "is empty (0 bytes)", f"{_AGAIN}: {self.path.name}")
+        return content
 
 
 @dataclass(frozen=True)
@@ -87,39 +136,6 @@ def _what_instead(path: Path) -> str:
     if start.startswith(b"pk"):
         return "is truncated: its download did not end"
     return "is no zip archive"
-
-
-def read_entry(entry: SourceFile) -> bytes:
-    """Read a file of the source whole.
-
-    Raises:
-        IncmaskError: it cannot be read, is empty, damaged, encrypted or beyond any image's size.
-    """
-    if entry.member is None:
-        return read_bytes(entry.path)
-    where = entry.path / entry.member
-    try:
-        status = entry.path.stat()
-        archive = _opened(entry.path, status.st_size, status.st_mtime_ns)
-        info = archive.getinfo(entry.member)
-        size_bytes = info.file_size
-        ratio = size_bytes / max(1, info.compress_size)
-        if size_bytes > MAX_MEMBER_BYTES or (size_bytes > _RATIO_FROM_BYTES and ratio > _MAX_RATIO):
-            raise fail(
-                where, f"has {size_bytes >> 20} MiB unpacked, which no picture has", "take it out of the archive"
-            )
-        content = archive.read(info)
-    except IncmaskError:
-        raise
-    except KeyError:
-        raise fail(where, "is no longer in the archive", "leave the archives alone until all is written") from None
-    except NotImplementedError as error:
-        raise fail(where, f"is packed in a way that is not read ({error})", "unpack the archive") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-        raise fail(where, f"is damaged ({error})", f"{_AGAIN}: {entry.path.name}") from error
-    if not content:
-        raise fail(where, "is empty (0 bytes)", f"{_AGAIN}: {entry.path.name}")
-    return content
 
 
 @lru_cache(maxsize=16)

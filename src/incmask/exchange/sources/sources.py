@@ -10,9 +10,7 @@ from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.store import MANIFEST, RUN
-from incmask.exchange.sources.archives import UNFINISHED, is_archive, list_members
-from incmask.exchange.sources.archives import read_entry as read_entry
-from incmask.exchange.sources.entry import SourceFile
+from incmask.exchange.sources.archives import UNFINISHED, SourceFile, is_archive, list_members
 
 _SILENT = ("__macosx", "thumbs.db", "desktop.ini")
 

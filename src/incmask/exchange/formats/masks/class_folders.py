@@ -9,11 +9,11 @@ from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, DataOptions, default_colour, folder_names
 from incmask.data.folder.recognise import recognise_folders
 from incmask.data.images.masks import MaskFacts, grey_values
-from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, look_at, read_raster
+from incmask.exchange.formats.common import Files, FoundImages, look_at, read_raster
 from incmask.exchange.formats.masks.pairs import Look, check_size, look_at_mask
 from incmask.exchange.formats.naming import Named, sort_files
 from incmask.exchange.formats.shapes import is_thick
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 
 _HALF = 128
 
@@ -37,7 +37,7 @@ class LayerMask:
         layer = np.zeros((height, width), np.uint8)
         if self.mask is not None:
             raster = read_raster(self.mask)
-            check_size(entry_path(self.mask), raster, (height, width))
+            check_size(self.mask.where, raster, (height, width))
             values = grey_values(raster)
             layer[values >= self.threshold] = 1
             if self.ignore is not None:
@@ -108,14 +108,10 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
         raise fail(where, f'task = "binary" but there are {len(infos)} classes', "remove the task from incmask.toml")
     blurred = {path for look in looks for seen in look.looks.values() if seen.is_blurred for path in [seen.facts.path]}
 
-    def label(item: Named) -> Label | None:
-        if not item.masks:
-            return None
+    def label(item: Named) -> LayersLabel:
         masks = [item.masks.get(str(info.value)) for info in infos]
         layers = (
-            LayerMask(
-                mask, _HALF if mask and entry_path(mask) in blurred else 1, ignore if isinstance(ignore, int) else None
-            )
+            LayerMask(mask, _HALF if mask and mask.where in blurred else 1, ignore if isinstance(ignore, int) else None)
             for mask in masks
         )
         return LayersLabel(tuple(layers), task == "multilabel")
@@ -129,8 +125,7 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
         names = folder_names([info.name for info in infos])
         classes = tuple(replace(info, value=name) for info, name in zip(infos, names, strict=True))
     notes = [f"classes overlap, such as in {overlapping}, so each has a mask of its own"] if overlapping else []
-    pictures = tuple(SourceImage(item.name, item.path, item.image, label(item)) for item in found.items)
-    return FoundImages(task, classes, pictures, ignore is not None, notes=tuple(notes))
+    return FoundImages(task, classes, found.pictures(label), ignore is not None, notes=tuple(notes))
 
 
 def _look_at_classes(item: Named) -> _LookAtClasses:

@@ -9,10 +9,10 @@ from scipy.spatial import KDTree
 
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, DataOptions
-from incmask.exchange.formats.common import Files, FoundImages, SourceImage, read_raster
+from incmask.exchange.formats.common import Files, FoundImages, read_raster
 from incmask.exchange.formats.masks.pairs import check_size
 from incmask.exchange.formats.naming import Sorted, sort_files
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.sources.archives import SourceFile
 
 FOREGROUND = (ClassInfo("foreground", (255, 255, 255), 255),)
 LAYERS = tuple(
@@ -41,7 +41,7 @@ class InstanceLabel:
         Raises:
             IncmaskError: the mask is damaged, of another size, or holds no whole numbers from 0 on.
         """
-        path = entry_path(self.mask)
+        path = self.mask.where
         raster = read_raster(self.mask)
         check_size(path, raster, (height, width))
         if raster.values.ndim == 3 and (raster.values != raster.values[..., :1]).any():
@@ -105,10 +105,5 @@ def read_instances(files: Files, data: DataOptions, *, where: object, is_multila
 
 def instances_of(found: Sorted, *, is_multilabel: bool) -> FoundImages:
     """Do what ``read_instances`` does, once files are sorted."""
-    pictures = tuple(
-        SourceImage(
-            item.name, item.path, item.image, InstanceLabel(item.masks[""], is_multilabel) if item.masks else None
-        )
-        for item in found.items
-    )
+    pictures = found.pictures(lambda item: InstanceLabel(item.masks[""], is_multilabel))
     return FoundImages("multilabel" if is_multilabel else "binary", LAYERS if is_multilabel else FOREGROUND, pictures)

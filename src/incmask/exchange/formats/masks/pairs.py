@@ -14,10 +14,10 @@ from incmask.data.folder.classes import key_of
 from incmask.data.folder.recognise import kind_of, noise_problem, outside_problem, recognise, view
 from incmask.data.images.decode import Raster
 from incmask.data.images.masks import MAX_COLOURS, MaskFacts, grey_values, pack_colours, unpack_colour
-from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, look_at, read_raster
+from incmask.exchange.formats.common import Files, FoundImages, look_at, read_raster
 from incmask.exchange.formats.masks.colours import dominant_colours, flat_colours, nearest_colours, snap
-from incmask.exchange.formats.naming import Named, Sorted, sort_files
-from incmask.exchange.sources.entry import SourceFile, entry_path
+from incmask.exchange.formats.naming import Sorted, sort_files
+from incmask.exchange.sources.archives import SourceFile
 
 _MANY_VALUES = 8
 
@@ -61,7 +61,7 @@ class MaskLabel:
         Raises:
             IncmaskError: the mask is damaged, of another size, or holds other values.
         """
-        path = entry_path(self.mask)
+        path = self.mask.where
         raster = read_raster(self.mask)
         check_size(path, raster, (height, width))
         values = pack_colours(_rgb(raster)) if self.kind == "colour" else grey_values(raster)
@@ -93,7 +93,7 @@ def look_at_mask(mask: SourceFile) -> Look:
     Raises:
         IncmaskError: it is damaged, or no mask.
     """
-    path = entry_path(mask)
+    path = mask.where
     raster = read_raster(mask)
     values = raster.values
     if values.ndim == 3 and values.shape[2] != 3:
@@ -168,10 +168,7 @@ def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: obj
     values = [255] if first_id else range(len(recognised.classes))
     classes = tuple(replace(info, value=value) for info, value in zip(recognised.classes, values, strict=True))
 
-    def label(item: Named) -> Label | None:
-        return MaskLabel(item.masks[""], kind, tuple(ids), tuple(ids.values()), is_blurred) if item.masks else None
-
-    pictures = tuple(SourceImage(item.name, item.path, item.image, label(item)) for item in found.items)
+    pictures = found.pictures(lambda item: MaskLabel(item.masks[""], kind, tuple(ids), tuple(ids.values()), is_blurred))
     is_ignored = recognised.encoding.ignore is not None
     return FoundImages(recognised.task, classes, pictures, is_ignored, notes=(*notes, *recognised.notes))
 

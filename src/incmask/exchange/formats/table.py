@@ -1,0 +1,114 @@
+"""The formats: which labelling tools are written for and read from, and which layouts make a data folder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+from incmask.base.errors import IncmaskError, fail
+from incmask.data.dataset import DataOptions
+from incmask.exchange.formats import coco, cvat, geojson, label_studio, labelme, napari, png
+from incmask.exchange.formats.annotations import read_annotated
+from incmask.exchange.formats.common import Files, FoundImages, files_ending, look_at, read_json
+from incmask.exchange.formats.masks.class_folders import read_class_folders
+from incmask.exchange.formats.masks.instances import instances_of, read_instances
+from incmask.exchange.formats.masks.pairs import look_at_mask, pairs_of, read_pairs
+from incmask.exchange.formats.naming import sort_files
+from incmask.exchange.formats.sheets import Read, Write
+
+
+@dataclass(frozen=True)
+class LabelFormat:
+    """What pseudo-labels are corrected in.
+
+    Attributes:
+        write: puts sheets into a folder.
+        read: reads what came back.
+        how_to: tells a person what to do with the folder.
+    """
+
+    write: Write
+    read: Read
+    how_to: str
+
+
+LABEL_FORMATS = {
+    "coco": LabelFormat(coco.write, coco.read, coco.HOW_TO),
+    "cvat": LabelFormat(cvat.write, cvat.read, cvat.HOW_TO),
+    "label-studio": LabelFormat(label_studio.write, label_studio.read, label_studio.HOW_TO),
+    "labelme": LabelFormat(labelme.write, labelme.read, labelme.HOW_TO),
+    "napari": LabelFormat(napari.write, napari.read, napari.HOW_TO),
+    "png": LabelFormat(png.write, png.read, png.HOW_TO),
+}
+"""By the names of ``TARGETS``."""
+
+
+class ReadFolder(Protocol):
+    """Reads a person's own images with their labels."""
+
+    def __call__(self, files: Files, data: DataOptions, *, where: object) -> FoundImages:
+        """Read the files of the source ``where``; ``data`` tells what they do not.
+
+        Raises:
+            IncmaskError: the files do not fit together.
+        """
+
+
+LAYOUTS: dict[str, ReadFolder] = {
+    "pairs": read_pairs,
+    "class-folders": read_class_folders,
+    "coco": partial(read_annotated, coco.parse_shown),
+    "labelme": partial(read_annotated, labelme.parse),
+    "geojson": partial(read_annotated, geojson.parse),
+    "instances": partial(read_instances, is_multilabel=True),
+    "instances-binary": partial(read_instances, is_multilabel=False),
+}
+"""What ``PrepareOptions.layout`` may be; None: find out."""
+
+_JSON: dict[str, Callable[[Any], object]] = {
+    "coco": coco.is_coco,
+    "labelme": labelme.is_labelme,
+    "geojson": geojson.features_of,
+}
+"""By the layout, what tells whether a JSON file's content is of it."""
+
+
+def read_layout(files: Files, layout: str | None, data: DataOptions, *, where: object) -> FoundImages:
+    """Read a person's own images with their labels.
+
+    Raises:
+        IncmaskError: the layout is unknown or not recognised, or the files do not fit together.
+    """
+    layout = layout or _annotation_layout(files)
+    if layout is None:
+        return _read_masks(files, data, where)
+    if layout not in LAYOUTS:
+        raise fail("--layout", f"{layout!r} is not known", f"use one of {', '.join(LAYOUTS)}")
+    return LAYOUTS[layout](files, data, where=where)
+
+
+def _annotation_layout(files: Files) -> str | None:
+    """Give the layout of the first annotation file; None where there is none."""
+    if files_ending(files, ".geojson"):
+        return "geojson"
+    for entry in files_ending(files, ".json").values():
+        try:
+            content = read_json(entry)
+        except IncmaskError:  # not every JSON file that lies around is an annotation
+            continue
+        if found := next((layout for layout, is_of_it in _JSON.items() if is_of_it(content)), None):
+            return found
+    return None
+
+
+def _read_masks(files: Files, data: DataOptions, where: object) -> FoundImages:
+    """Read images with masks in files, and tell by them whether they hold classes or numbers of objects."""
+    found = sort_files(files, mask_suffix=data.mask_suffix, where=where)
+    if found.class_folders:
+        return read_class_folders(files, data, where=where)
+    looks = look_at([item.masks[""] for item in found.items if item.masks], look_at_mask)
+    if any(look.numbers_objects for look in looks) and not data.classes:
+        note = "the masks hold a number for each object, so each becomes body, border and centre; choose the layout "
+        objects = instances_of(found, is_multilabel=True)
+        return replace(objects, notes=(f"{note}instances-binary for the foreground alone, pairs for classes",))
+    return pairs_of(found, looks, data, where)
