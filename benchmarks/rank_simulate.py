@@ -16,6 +16,7 @@ from pathlib import Path
 from incmask.base.files import write_text
 from incmask.base.terminal import Terminal
 from incmask.experiment.choices import Choices
+from incmask.experiment.executor import Executor
 from incmask.experiment.run import run
 from incmask.insight.ranking.present import FIGURE, simulation_picture, simulation_text
 from incmask.insight.ranking.simulate import simulate
@@ -46,12 +47,14 @@ def main() -> None:
     started = time.monotonic()
     with Terminal() as progress:
         first = options.out / "run"
-        run(options.data, first, choices=Choices(recipe=options.recipe, settings=SETTINGS), progress=progress)
-        reliability = write_reliability(first, progress=progress)
+        choices, executor = Choices(recipe=options.recipe, settings=SETTINGS), Executor()
+        run(options.data, first, choices=choices, executor=executor, progress=progress)
+        reliability = write_reliability(first, open_pool=executor.open_pool, progress=progress)
         simulation = simulate(
             first,
             options.data,
             options.out / "simulation",
+            executor=executor,
             pool="unlabelled",
             num_seeds=options.seeds,
             budget=options.budget,

@@ -163,7 +163,9 @@ def labelling(options: argparse.Namespace) -> dict[str, Any]:
     def ours(num_workers: int = 0) -> float:
         remove(options.out / "masks")
         started = time.perf_counter()
-        done = predict_folder(model, data, options.out / "masks", num_workers=num_workers, progress=Silent())
+        done = predict_folder(
+            model, data, options.out / "masks", open_pool=LocalPool, num_workers=num_workers, progress=Silent()
+        )
         return len(done.shares) / (time.perf_counter() - started)
 
     sides: dict[str, Callable[[], float]] = {"incmask": ours, "PyTorch loop": lambda: loop(options, "torch", "label")}

@@ -1,14 +1,17 @@
 import gc
 import re
+from functools import partial
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import incmask
-from incmask.api import run
+from incmask import api
 from incmask.data.from_arrays import ArrayData
-from runs import SETTINGS, draw, make_data
+from runs import HERE, SETTINGS, draw, make_data
+
+run = partial(api.run, executor=HERE)
 
 
 def drawn(num, *, seed):
@@ -30,7 +33,6 @@ def temporary(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.usefixtures("inline")
 def test_arrays_in_and_arrays_out_with_no_files_left(temporary):
     data = some_arrays()
     result = run(data, recipe="im", report=False, settings=SETTINGS)
@@ -48,7 +50,6 @@ def test_arrays_in_and_arrays_out_with_no_files_left(temporary):
     assert predictions[0].label.max() <= 2
 
 
-@pytest.mark.usefixtures("inline")
 def test_arrays_give_what_their_files_give_and_go_on_where_they_stopped(tmp_path, temporary):
     data = some_arrays()
     result = run(data, out=tmp_path / "run", recipe="ldt", report=False, settings=SETTINGS)
@@ -70,7 +71,7 @@ def test_nothing_is_left_of_arrays_that_cannot_be_run(temporary):
     assert list(temporary.glob("incmask-*")) == []
 
 
-@pytest.mark.usefixtures("inline", "temporary")
+@pytest.mark.usefixtures("temporary")
 def test_a_notebook_shows_scores_and_the_most_disputed_images():
     result = run(some_arrays(), recipe="im", report=False, settings=SETTINGS)
     shown = result._repr_html_()
@@ -87,7 +88,6 @@ def test_a_notebook_shows_scores_and_the_most_disputed_images():
     np.testing.assert_allclose(shares, 100 * np.array(sorted(fractions, reverse=True)[:4]), atol=0.051)
 
 
-@pytest.mark.usefixtures("inline")
 def test_a_notebook_shows_the_test_scores_and_does_without_pictures(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 4, "val": 2, "test": 2})
     result = run(data, recipe="ldt", report=False, settings=SETTINGS)
@@ -96,7 +96,7 @@ def test_a_notebook_shows_the_test_scores_and_does_without_pictures(tmp_path):
     assert "<figure" not in shown
 
 
-@pytest.mark.usefixtures("inline", "temporary")
+@pytest.mark.usefixtures("temporary")
 def test_progress_is_shown_on_request(capsys):
     run(some_arrays(), recipe="ldt", report=False, settings=SETTINGS)
     assert capsys.readouterr() == ("", "")

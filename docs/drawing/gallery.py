@@ -12,6 +12,7 @@ from drawing.canvas import GREY, ORANGE, drawing, grey, show, write_picture
 
 import incmask
 from incmask.base.config import Task
+from incmask.base.pool import LocalPool
 from incmask.data.dataset import ClassInfo
 from incmask.data.synthetic import make_fields, write_dataset
 from incmask.experiment.outcome_text import ensemble_score
@@ -157,7 +158,7 @@ def _coloured(label: np.ndarray, task: Task, classes: Sequence[ClassInfo]) -> np
 
 
 def _ranking(run: Path) -> Drawing:
-    rows = rank_run(run, crop_px=_CROP_PX, top=_NUM_CROPS).rows
+    rows = rank_run(run, open_pool=LocalPool, crop_px=_CROP_PX, top=_NUM_CROPS).rows
     fields = make_fields(NUM_LABELLED + NUM_UNLABELLED, seed=_SEED, size=SIZE)
     images = {f"field_{row:05d}": image for row, image in enumerate(fields.images)}
     return drawing(
@@ -182,7 +183,7 @@ def _draw_ranking(rows: Sequence[RankedRow], images: dict[str, np.ndarray]) -> "
 
 
 def _report_figures(run: Path) -> list[Drawing]:
-    write_reliability(run)
+    write_reliability(run, open_pool=LocalPool)
     record = read_run(run)
     sections = (course_section(record), reliability_section(record))
     found = [

@@ -24,6 +24,7 @@ from incmask.data.stack import read_stack
 from incmask.experiment import run as experiment
 from incmask.experiment.choices import Choices
 from incmask.experiment.deliver import Stage
+from incmask.experiment.executor import Executor
 from incmask.experiment.outcome_text import ensemble_score
 from incmask.experiment.run import Outcome
 from incmask.experiment.scores import ScoreRow
@@ -124,6 +125,7 @@ def run(
     fresh: bool = False,
     report: bool = True,
     progress: Progress | bool = False,
+    executor: Executor | None = None,
 ) -> Result:
     """Do the main job: the same as ``incmask run``.
 
@@ -140,6 +142,7 @@ def run(
         fresh: after corrected labels were imported: do not begin with the earlier round's models.
         report: also write ``report.html``, ``ranking.csv``, the model card, and what disagreement says about errors.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
+        executor: where the work is done; default: in processes of this machine.
 
     Raises:
         IncmaskError: the data, a choice or the folder is wrong; each problem says how to mend it.
@@ -147,11 +150,12 @@ def run(
     choices = Choices(
         recipe=recipe, preset=preset, effort=effort, profile=profile, settings=dict(settings) if settings else None
     )
+    where = executor or Executor()
     with _listening(progress) as listener:
 
         def run_data(data: Path, out: Path) -> Result:
-            outcome = experiment.run(data, out, choices=choices, progress=listener, warm=not fresh)
-            finished = finish(outcome, progress=listener) if report else FinishedFiles()
+            outcome = experiment.run(data, out, choices=choices, executor=where, progress=listener, warm=not fresh)
+            finished = finish(outcome, open_pool=where.open_pool, progress=listener) if report else FinishedFiles()
             return Result(outcome, load(outcome.root), finished)
 
         if isinstance(data, ArrayData):
@@ -198,6 +202,7 @@ def compare(
     settings: Mapping[str, object] | None = None,
     grid: Mapping[str, Sequence[object]] | None = None,
     progress: Progress | bool = False,
+    executor: Executor | None = None,
 ) -> Comparison:
     """Compare approaches on the same images: the same as ``incmask compare``, tables and page included.
 
@@ -213,6 +218,7 @@ def compare(
         settings: as for ``run``; the same for all approaches.
         grid: settings with several values, all of which are tried.
         progress: as for ``run``.
+        executor: as for ``run``.
 
     Returns:
         Its rows: ``models``, ``totals``, ``images``, ``pseudo`` and ``frequencies``.
@@ -226,6 +232,7 @@ def compare(
             Path(data),
             Path(out) if out else run_folder(Path(data), ending="compare"),
             choices=choices,
+            executor=executor or Executor(),
             recipes=recipes,
             num_repeats=num_repeats,
             grid=grid,

@@ -11,12 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
 import incmask
 from incmask.api import predict
 from incmask.base.config import EFFORTS, PRESETS, read_config, resolve_settings
-from runs import PARTS, SETTINGS, draw, make_data, save
+from runs import HERE, PARTS, SETTINGS, draw, make_data, save
 
 SET = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
 
@@ -24,18 +23,10 @@ SET = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A folder with ``data`` and the run of it, ``run``; tests leave it as it is."""
-    from conftest import InlinePool
-    from incmask.experiment import run as experiment
-    from incmask.experiment import stages
     from runs import run_tiny
 
     folder = tmp_path_factory.mktemp("cli")
-    # As in the workers; this comes before the fixture that sees to it.
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "LocalPool", InlinePool)
-        patch.setattr(stages, "seconds_per_step", lambda job, *, pool: 0.01)
-        run_tiny(make_data(folder / "data", "multilabel", truth=False), folder / "run", "ldt")
+    run_tiny(make_data(folder / "data", "multilabel", truth=False), folder / "run", "ldt")
     return folder
 
 
@@ -190,7 +181,6 @@ def test_check_tells_a_broken_file_of_options_beside_the_rest(call, tmp_path):
         (["settings", "--preset", "papr"], "did you mean 'paper'?"),
     ],
 )
-@pytest.mark.usefixtures("inline")
 def test_mistakes_end_with_1_and_a_line_each(call, finished, monkeypatch, words, told):
     monkeypatch.chdir(finished)
     code, out, err = call(*words)
@@ -204,7 +194,6 @@ def test_mistakes_end_with_1_and_a_line_each(call, finished, monkeypatch, words,
         assert err.splitlines()[-1].startswith("incmask: ")
 
 
-@pytest.mark.usefixtures("inline")
 def test_run_prints_a_table_or_json_and_progress_aside(call, tmp_path):
     data = make_data(tmp_path / "data", "binary")
     words = ["run", data, "--recipe", "fdt", "--no-report", *SET]
@@ -237,7 +226,7 @@ def quick_page(monkeypatch):
 COMPARED = ["--recipes", "fdt", "--repeats", "1", *SET]
 
 
-@pytest.mark.usefixtures("inline", "quick_page")
+@pytest.mark.usefixtures("quick_page")
 def test_compare_prints_a_table_or_json_and_leaves_a_page(call, tmp_path, monkeypatch):
     data = make_data(tmp_path / "my data", "binary")
     out = tmp_path / "my data-compare"  # where nothing else is named
@@ -277,7 +266,6 @@ def test_compare_prints_a_table_or_json_and_leaves_a_page(call, tmp_path, monkey
     assert "settings.epochs was 2 when the run began and is 3 now" in err
 
 
-@pytest.mark.usefixtures("inline")
 def test_compare_hands_on_all_options(call, tmp_path, monkeypatch):
     given = {}
 
@@ -302,7 +290,6 @@ def test_compare_hands_on_all_options(call, tmp_path, monkeypatch):
     assert (given["out"], given["grid"]) == (tmp_path / "data-compare", {})
 
 
-@pytest.mark.usefixtures("inline")
 def test_options_win_over_the_file_and_the_file_over_defaults(call, tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 2, "val": 1})
     settings = {**SETTINGS, "epochs": 1, "batch_size": 1, "fit": "resize"}
@@ -329,7 +316,6 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(call, finished, monkeypatch,
     assert err.splitlines()[-1] == "incmask: stopped; the same command goes on from here"
 
 
-@pytest.mark.usefixtures("inline")
 def test_predict_keeps_folders_and_names_and_goes_past_what_cannot_be_read(call, finished, tmp_path):
     images = tmp_path / "new images"
     sizes = {"plain": (32, 32), "sub folder/zwölf µm": (50, 33), "日本/β.v2": (17, 64)}
@@ -358,7 +344,6 @@ def test_predict_keeps_folders_and_names_and_goes_past_what_cannot_be_read(call,
     assert one_json(told) == {"images": 3, "unchanged": 3, "out": str(out), "problems": []}
 
 
-@pytest.mark.usefixtures("inline")
 def test_predict_takes_a_single_image_and_leaves_its_own_masks_out(call, finished, tmp_path):
     save(tmp_path / "a.png", draw(seed=1, size=(32, 32))[0])
     out = tmp_path / "out"
@@ -374,7 +359,6 @@ def test_predict_takes_a_single_image_and_leaves_its_own_masks_out(call, finishe
         assert one_json(told)["images"] == 1
 
 
-@pytest.mark.usefixtures("inline")
 def test_predict_refuses_two_images_with_one_name(call, finished, tmp_path):
     image = draw(seed=1, size=(32, 32))[0]
     save(tmp_path / "images" / "a.png", image)
@@ -385,7 +369,6 @@ def test_predict_refuses_two_images_with_one_name(call, finished, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.usefixtures("inline")
 def test_predict_into_a_file(call, finished, tmp_path):
     (tmp_path / "file").write_text("")
     code, _, err = call("predict", finished / "run", finished / "data" / "test" / "images", "-o", tmp_path / "file")
@@ -404,9 +387,11 @@ def test_the_list_of_settings_can_stand_in_the_file(call, tmp_path, preset, effo
     assert resolve_settings(preset="default", from_file=read_config(tmp_path).settings) == expected
 
 
-def test_python_gives_the_same_as_the_command(finished, inline):
+def test_python_gives_the_same_as_the_command(finished):
     choices = {name: value for name, value in SETTINGS.items() if name != "num_workers"}
-    result = incmask.run(finished / "data", out=finished / "run", recipe="ldt", report=False, settings=choices)
+    result = incmask.run(
+        finished / "data", out=finished / "run", recipe="ldt", report=False, settings=choices, executor=HERE
+    )
     assert result.folder == finished / "run"
     assert result.chosen.name == "base"
     assert {row.split for row in result.scores} == {"val", "test"}

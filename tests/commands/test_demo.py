@@ -4,6 +4,7 @@ import pytest
 
 from incmask.base.progress import Silent
 from incmask.commands import demo
+from runs import HERE
 
 
 class _Listener(Silent):
@@ -30,10 +31,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(demo, name, value)
 
 
-@pytest.mark.usefixtures("tiny", "inline")
+@pytest.mark.usefixtures("tiny")
 def test_demo_compares_four_approaches(tmp_path):
     listener = _Listener()
-    result = demo.run_demo(tmp_path / "demo", progress=listener)
+    result = demo.run_demo(tmp_path / "demo", executor=HERE, progress=listener)
 
     assert tuple(result.outcomes) == ("ldt", "me", "im+", "fdt")
     assert listener.done == pytest.approx(listener.expected), "the bar must end at its end"

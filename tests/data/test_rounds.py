@@ -23,7 +23,7 @@ from incmask.experiment.choices import Choices
 from incmask.experiment.run import run
 from incmask.experiment.warm_start import find_start, validation_images
 from incmask.nets.spec import NetworkSpec, load_model
-from runs import SETTINGS, Listener, make_data, results, run_tiny
+from runs import HERE, SETTINGS, Listener, make_data, results, run_tiny
 
 ROUND = Round(
     number=2, folder="labelled/round-2", names=("u",), run="../run", source="coco", date="2026-01-01T00:00:00+00:00"
@@ -118,7 +118,6 @@ def watched(monkeypatch):
     return jobs
 
 
-@pytest.mark.usefixtures("inline")
 def test_a_run_begins_with_the_models_of_the_round_before(tmp_path, watched):
     data = make_data(tmp_path / "data", "binary", truth=False)
     first = run_folder(data)
@@ -177,10 +176,9 @@ def test_a_run_begins_with_the_models_of_the_round_before(tmp_path, watched):
 
 
 def _run(data, out, listener):
-    return run(data, out, choices=Choices(recipe="im", settings=SETTINGS), progress=listener)
+    return run(data, out, choices=Choices(recipe="im", settings=SETTINGS), executor=HERE, progress=listener)
 
 
-@pytest.mark.usefixtures("inline")
 def test_a_run_begins_anew_where_it_must(tmp_path, watched):
     data = make_data(tmp_path / "data", "binary", truth=False)
     first = run_folder(data)
@@ -208,7 +206,6 @@ def test_a_run_begins_anew_where_it_must(tmp_path, watched):
     assert [each["number"] for each in record["rounds"]] == [2]
 
 
-@pytest.mark.usefixtures("inline")
 def test_cross_validated_models_begin_with_those_of_their_fold(tmp_path, watched):
     data = make_data(tmp_path / "data", "binary", {"labelled": 4, "unlabelled": 3}, truth=False)
     first = run_folder(data)
@@ -260,7 +257,6 @@ def test_no_model_begins_with_one_that_saw_what_validates_it(tmp_path, monkeypat
     assert find_start(tmp_path, theirs, recipes={"base": "aldt"}, specs={"base": spec}, num_models=5) is None
 
 
-@pytest.mark.usefixtures("inline")
 def test_weights_are_those_that_were_taken(tmp_path, watched):
     data = make_data(tmp_path / "data", "binary", truth=False)
     first = run_folder(data)

@@ -15,12 +15,12 @@ from PIL import Image
 
 import incmask
 from docs_blocks import PAGES, ROOT, RUN, SHOWN, Block, Line, check_command, check_config, read_blocks, read_lines
-from finished_runs import in_this_process
+from incmask import api
 from incmask.base.config import EFFORTS, read_config
 from incmask.data.synthetic import make_fields, write_dataset
 from incmask.exchange.models import model
 from incmask.prediction.ensemble import model_folder
-from runs import SETTINGS
+from runs import HERE, SETTINGS
 
 OF_TESTS = ("validation_share", "size", "precision", "device", "num_workers")
 TINY = {name: value for name, value in SETTINGS.items() if name not in OF_TESTS} | {"epochs": 1}
@@ -73,7 +73,7 @@ def finished(tmp_path_factory):
 
 
 def tiny_and_here(patch):
-    in_this_process(patch)
+    patch.setattr(api, "Executor", lambda: HERE)
     for effort in EFFORTS:
         patch.setitem(EFFORTS, effort, TINY)
 
@@ -139,7 +139,7 @@ def test_commands_are_understood(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_blocks_run(page, finished, exports, tmp_path, tmp_path_factory, monkeypatch, inline, call):
+def test_blocks_run(page, finished, exports, tmp_path, tmp_path_factory, monkeypatch, call):
     monkeypatch.syspath_prepend(ROOT)
     tiny_and_here(monkeypatch)
     export_once(monkeypatch, exports, tmp_path_factory)
@@ -228,7 +228,7 @@ def test_every_exception_occurs():
     assert used == set(NOT_RUN)
 
 
-def test_a_pipe_is_run(finished, tmp_path, monkeypatch, inline, call):
+def test_a_pipe_is_run(finished, tmp_path, monkeypatch, call):
     shutil.copytree(finished, tmp_path / "page")
     monkeypatch.chdir(tmp_path / "page")
     block = Block(

@@ -7,6 +7,7 @@ import sys
 import time
 import tomllib
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,15 @@ from toy import contents, toys
 
 from incmask.base.config import read_config, resolve_settings
 from incmask.base.errors import IncmaskError
+from incmask.base.pool import HerePool, LocalPool
 from incmask.base.store import Store, hash_file
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import scan
+from incmask.exchange.prepare import prepare as prepare_module
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.prepare import PREPARERS, prepare, prepared_as_dict, prepared_text
+from incmask.exchange.prepare.prepare import PREPARERS, prepared_as_dict, prepared_text
+
+prepare = partial(prepare_module.prepare, open_pool=HerePool)
 
 PAPER = PrepareOptions(paper=True)
 
@@ -169,7 +174,7 @@ elif where == "before":
     patch.setattr(store.Store, "record", killing(record, lambda *paths: None))
 else:
     patch.setattr(store.Store, "record", killing(record, torn_lines))
-prepare("toy", Path(sys.argv[1]), Path(sys.argv[2]))
+prepare("toy", Path(sys.argv[1]), Path(sys.argv[2]), open_pool=HerePool)
 """
 
 
@@ -305,15 +310,13 @@ next: incmask check '{tmp_path / "a b"}', then incmask run '{tmp_path / "a b"}'"
 
 
 def test_workers_write_the_same_as_this_process(tmp_path, monkeypatch):
-    from incmask.base.pool import LocalPool
     from incmask.exchange.prepare import write
 
     src = toys(tmp_path / "src", " ".join(f"l{index}" for index in range(20)))
     prepare("toy", src, tmp_path / "here")
-    monkeypatch.setattr(write, "LocalPool", LocalPool)
     monkeypatch.setattr(write, "num_cores", lambda: 1)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (Path(__file__).parent, Path(__file__).parents[1]))))
-    prepare("toy", src, tmp_path / "there")
+    prepare("toy", src, tmp_path / "there", open_pool=LocalPool)
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 

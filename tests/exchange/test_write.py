@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from toy import CLASSES, ToyWork, install, label_of, picture, toy_plan, toys
 
-from conftest import InlinePool
 from incmask.base.config import read_config
 from incmask.base.errors import IncmaskError
+from incmask.base.pool import HerePool
 from incmask.base.progress import Silent
 from incmask.base.store import Store
 from incmask.data.dataset import ClassInfo, DataOptions
@@ -30,9 +30,9 @@ def plan_of(root):
     return toy_plan(SourceTree.open(root), PrepareOptions())
 
 
-def written(plan, dst, progress=None):
+def written(plan, dst, progress=None, open_pool=HerePool):
     with Store(dst, run={}, data={}) as store:
-        return write_plan(plan, store, verified=verify(dst), progress=progress or Silent())
+        return write_plan(plan, store, verified=verify(dst), open_pool=open_pool, progress=progress or Silent())
 
 
 def message(call, *args):
@@ -215,13 +215,12 @@ def test_a_missing_mask_is_made_anew_with_its_image(tmp_path):
 def test_few_workers_fit_into_the_memory(tmp_path, monkeypatch):
     asked = []
 
-    class Pool(InlinePool):
+    class Pool(HerePool):
         def __init__(self, num_workers, *, networks, less_memory):
             asked.append((num_workers, networks))
             super().__init__(num_workers)
 
-    monkeypatch.setattr(write, "LocalPool", Pool)
     monkeypatch.setattr(write, "num_cores", lambda: 64)
     monkeypatch.setattr(write, "_CHUNK_IMAGES", 1)
-    written(plan_of(toys(tmp_path / "src")), tmp_path / "dst")
+    written(plan_of(toys(tmp_path / "src")), tmp_path / "dst", open_pool=Pool)
     assert asked == [(3, False)]

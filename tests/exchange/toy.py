@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from conftest import InlinePool
 from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo
-from incmask.exchange.prepare import prepare, write
+from incmask.exchange.prepare import prepare
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan
 from incmask.exchange.sources.archives import SourceFile
@@ -105,8 +104,7 @@ def toys(root: Path, names: str = "l1 l2 u1 v1 t1", *, task: Task = "binary", ig
 
 
 def install(patch) -> None:
-    """Let ``prepare`` know the toys, work in this process, and not wait for the disk."""
-    patch.setattr(write, "LocalPool", InlinePool)
+    """Let ``prepare`` know the toys, and not wait for the disk."""
     patch.setattr(os, "fsync", lambda handle: None)
     patch.setitem(prepare.PREPARERS, "toy", toy_plan)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import InlinePool
+from incmask.base.pool import HerePool
 from incmask.experiment import evalnets, stages, students
 from incmask.experiment import run as experiment
 from incmask.experiment.choices import Choices, resolve
@@ -22,10 +22,8 @@ from incmask.method.quality import true_quality
 from incmask.method.recipes import Blocking
 from incmask.nets.spec import load_model
 from incmask.training.jobs import FitJob
-from runs import SETTINGS, Listener, make_data
+from runs import HERE, SETTINGS, Listener, make_data
 from small import NUM_CLASSES, TASKS
-
-pytestmark = pytest.mark.usefixtures("inline")
 
 PARTS = {"labelled": 3, "unlabelled": 5, "val": 2, "test": 2}
 FEW = SETTINGS | {"epochs": 1, "steps_per_epoch": 1, "num_base": 2}
@@ -172,9 +170,16 @@ def make(
 ) -> tuple[experiment.Outcome, Listener]:
     """Train all models of a recipe and score them; no masks of whole images."""
     chosen = resolve(data, Choices(recipe=recipe, profile=profile, settings=FEW | values))
-    said, pool = Listener(), InlinePool(1)
+    said, pool = Listener(), HerePool(1)
     outcome = experiment.run_resolved(
-        chosen, out, data=chosen.describe_data(), pool=pool, progress=said, bases=bases, deliver=False
+        chosen,
+        out,
+        data=chosen.describe_data(),
+        pool=pool,
+        clock=HERE.seconds_per_step,
+        progress=said,
+        bases=bases,
+        deliver=False,
     )
     return outcome, said
 

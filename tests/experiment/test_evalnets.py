@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import mean_absolute_error
 
-from conftest import InlinePool
+from incmask.base.pool import HerePool
 from incmask.base.progress import ignore
 from incmask.base.store import Store
 from incmask.data.split import Fold
@@ -36,7 +36,7 @@ def trained(folder, *, recipe="im++", task="binary", folds=WITH_VAL, **settings)
     return this, judges, pool.jobs
 
 
-class Pool(InlinePool):
+class Pool(HerePool):
     """Remembers its jobs."""
 
     def __init__(self):

@@ -10,7 +10,7 @@ from torch import nn
 
 import incmask.experiment.labelling
 import incmask.experiment.rating as rating_module
-from conftest import InlinePool
+from incmask.base.pool import HerePool
 from incmask.base.progress import Silent
 from incmask.base.store import Store
 from incmask.experiment.evalnets import Judges
@@ -79,7 +79,7 @@ def play(tmp_path, monkeypatch):
             monkeypatch.setattr(rating_module, "judge", ratings.rate)
         store = Store(tmp_path / "run", run={}, data={})
         judges = Judges((Path("judges/1/model"),), (), None) if ratings else None
-        run = Generations(this, store, InlinePool(1), Silent(), judges, threshold)
+        run = Generations(this, store, HerePool(1), Silent(), judges, threshold)
 
         def play_one(generation, rows):
             teachers = Teachers(rows)

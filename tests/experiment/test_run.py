@@ -15,12 +15,11 @@ from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.experiment import run as experiment
-from incmask.experiment import stages, students
+from incmask.experiment import students
 from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.executor import Executor
 from incmask.experiment.run import num_workers_of
-from runs import FOLDERS, PARTS, SETTINGS, SIZES, Listener, draw, make_data, results, run_tiny, save, save_masks
-
-pytestmark = pytest.mark.usefixtures("inline")
+from runs import FOLDERS, HERE, PARTS, SETTINGS, SIZES, Listener, draw, make_data, results, run_tiny, save, save_masks
 
 OPTIONS = {
     "binary": {"task": "binary", "classes": [{"name": "foreground", "value": 255}]},
@@ -141,12 +140,11 @@ def check_masks(data, out, task):
         assert columns == [f"{plane.mean():.6f}" for plane in planes[task]]
 
 
-def test_workers_come_to_the_same_as_this_process(tmp_path, monkeypatch):
+def test_workers_come_to_the_same_as_this_process(tmp_path):
     data = make_data(tmp_path / "data", "multilabel", truth=False)
-    run_tiny(data, tmp_path / "inline", "im+")
-    monkeypatch.undo()
-    outcome, said = run_tiny(data, tmp_path / "workers", "im+", num_workers=2)
-    assert dict(results(tmp_path / "workers")) == dict(results(tmp_path / "inline"))
+    run_tiny(data, tmp_path / "here", "im+")
+    outcome, said = run_tiny(data, tmp_path / "workers", "im+", num_workers=2, executor=Executor())
+    assert dict(results(tmp_path / "workers")) == dict(results(tmp_path / "here"))
     assert said.says("2 base models, then 1 generations of 2 students: about ")
     assert said.done == pytest.approx(said.expected)
     assert len(outcome.scores) == 12
@@ -271,7 +269,7 @@ def test_killed_again_and_again_a_run_comes_to_the_same(recipe, task, stride, tm
         # Each time some events further, so that there is progress in the end.
         listener = Listener(kill_at=9 + stride * num_kills)
         try:
-            experiment.run(data, tmp_path / "killed", choices=choices, progress=listener)
+            experiment.run(data, tmp_path / "killed", choices=choices, executor=HERE, progress=listener)
             ended = True
         except KeyboardInterrupt:
             num_kills += 1
@@ -285,14 +283,7 @@ def test_killed_again_and_again_a_run_comes_to_the_same(recipe, task, stride, tm
 def finished(tmp_path_factory):
     """A run that has ended; tests leave it as it is."""
     folder = tmp_path_factory.mktemp("finished")
-    # As in the workers; this comes before the fixture that sees to it.
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        from conftest import InlinePool
-
-        patch.setattr(experiment, "LocalPool", InlinePool)
-        patch.setattr(stages, "seconds_per_step", lambda job, *, pool: 0.01)
-        run_tiny(make_data(folder / "data", "binary"), folder / "ldt", "ldt")
+    run_tiny(make_data(folder / "data", "binary"), folder / "ldt", "ldt")
     return folder
 
 

@@ -4,12 +4,6 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-import pytest
-import torch
-
-from conftest import InlinePool
-from incmask.experiment import run as experiment
-from incmask.experiment import stages
 from runs import make_data, run_tiny
 
 EVIL = "<script>alert(1)<!-- &\"'"
@@ -53,11 +47,5 @@ def copy_of(run: Path, folder: Path) -> Path:
 
 
 def _run(data: Path, *, recipe: str, **values: object) -> Path:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "LocalPool", InlinePool)
-        patch.setattr(stages, "seconds_per_step", lambda job, *, pool: 0.01)
-        run_tiny(data, data.with_name("run"), recipe, **values)
-    torch.set_num_threads(before)
+    run_tiny(data, data.with_name("run"), recipe, **values)
     return data.with_name("run")

@@ -154,7 +154,7 @@ def test_the_mean_of_a_constant_has_no_width():
     assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
 
 
-def test_a_real_run_has_a_card(tmp_path, inline):
+def test_a_real_run_has_a_card(tmp_path):
     outcome, _ = run_tiny(make_data(tmp_path / "data", "multilabel"), tmp_path / "run", num_generations=1)
     card = model_card(outcome.root)
     row = next(

@@ -29,9 +29,6 @@ GENERATIONS = {"ldt": [0], "aldt": [0], "fdt": [0], "cl": [1], "evalnet": [1, 2]
 REPEATS = (1, 2)
 
 
-pytestmark = pytest.mark.usefixtures("inline")
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     return finished(tmp_path_factory.getbasetemp())

@@ -10,7 +10,6 @@ from tiny import (
     NUM_UNLABELLED,
     RECIPES,
     finished,
-    in_this_process,
     lines_of,
     make,
     tables_without_time,
@@ -21,8 +20,6 @@ from incmask.experiment import students
 from incmask.insight.comparison import compare as module
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN
 from runs import make_data, results
-
-pytestmark = pytest.mark.usefixtures("inline")
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +123,7 @@ def test_a_folder_of_other_things_is_refused_and_left_as_it_is(made, place, told
 def whole(tmp_path_factory):
     """A folder with ``data`` and a finished comparison of ldt and im, ``out``."""
     root = tmp_path_factory.mktemp("whole")
-    with in_this_process():
-        return make(make_data(root / "data", "binary"), root / "out", ("im",))
+    return make(make_data(root / "data", "binary"), root / "out", ("im",))
 
 
 def test_killed_again_and_again_it_comes_to_the_same(whole, tmp_path):

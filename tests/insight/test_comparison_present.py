@@ -18,8 +18,6 @@ from incmask.insight.comparison.present import (
 )
 from incmask.insight.report.comparison_page.rows import OWN
 
-pytestmark = pytest.mark.usefixtures("inline")
-
 APPROACHES = ("ldt", "aldt", "fdt", "cl", "evalnet", "im", "im++")
 
 

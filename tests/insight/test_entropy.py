@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from conftest import InlinePool
-from finished_runs import finish, in_this_process
+from finished_runs import finish
+from incmask.base.pool import HerePool
 from incmask.experiment.record import open_run
 from incmask.insight.ranking.entropy import entropy, entropy_order
 from incmask.nets.forward import predict_probabilities
@@ -28,12 +28,11 @@ def test_certainty_has_none():
 
 
 def test_the_order_is_by_the_members_mean(tmp_path, monkeypatch):
-    in_this_process(monkeypatch)
     run = open_run(finish(tmp_path))
     networks = [load_model(path) for path in run.members]
     images = np.load(run.stack("unlabelled"))
     mean = predict_probabilities(networks, images, task="binary", precision="float32").mean(0)
     values = entropy(mean, "binary")
     names = [f"unlabelled {index}" for index in np.argsort(-values)]
-    assert entropy_order(run, among=names, pool=InlinePool(1)) == names
-    assert entropy_order(run, among=names[3:], pool=InlinePool(1)) == names[3:]
+    assert entropy_order(run, among=names, pool=HerePool(1)) == names
+    assert entropy_order(run, among=names[3:], pool=HerePool(1)) == names[3:]

@@ -11,15 +11,13 @@ from incmask.base.machine import peak_memory_bytes
 from incmask.experiment import run as experiment
 from incmask.experiment.record import read_table
 from incmask.insight import finish
-from runs import SETTINGS, make_data
+from runs import HERE, SETTINGS, make_data
 
 WRITTEN = (
     *("usage.json", "error_vs_disagreement.csv", "image_reliability.csv", "reliability.json"),
     *("ranking.csv", "model/README.md", "report.html"),
 )
 SET = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items() if name != "num_workers"]
-
-pytestmark = pytest.mark.usefixtures("inline")
 
 
 def test_a_run_ends_with_a_report_and_writes_it_once(call, tmp_path):
@@ -58,7 +56,7 @@ def test_what_cannot_be_written_is_told_and_the_rest_is_there(tmp_path, monkeypa
 
     monkeypatch.setattr(finish, "write_report", lacks)
     data = make_data(tmp_path / "data", "multiclass", {"labelled": 4, "val": 3})
-    result = incmask.run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS)
+    result = incmask.run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS, executor=HERE)
     assert result.finished.report is None
     assert result.finished.ranking is None, "nothing is unlabelled"
     (problem,) = result.finished.problems
@@ -70,7 +68,7 @@ def test_what_cannot_be_written_is_told_and_the_rest_is_there(tmp_path, monkeypa
 
 def test_usage_tells_seconds_and_memory_of_this_process(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 2, "val": 2})
-    result = incmask.run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS)
+    result = incmask.run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS, executor=HERE)
     usage = json.loads((tmp_path / "run" / "usage.json").read_text())
     assert usage["seconds"] == pytest.approx(result.outcome.seconds, abs=0.06)
     # PyTorch alone takes 100 MiB.

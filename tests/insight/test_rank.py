@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finished_runs import finish, in_this_process
+from finished_runs import finish
 from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError
+from incmask.base.pool import HerePool
 from incmask.data.images.readers import read_network_image
 from incmask.data.images.tiles import scale_label
 from incmask.experiment.record import open_run, read_votes
@@ -37,18 +38,13 @@ def rated(tmp_path_factory):
     return run
 
 
-@pytest.fixture(autouse=True)
-def _inline(monkeypatch):
-    in_this_process(monkeypatch)
-
-
 def foreground(label):
     return label.any(-1) if label.ndim == 3 else label > 0
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_unlabelled_image_has_a_row_with_what_the_models_dispute(runs, task):
-    found = rank_run(runs[task])
+    found = rank_run(runs[task], open_pool=HerePool)
     assert [row.rank for row in found.rows] == [1, 2, 3, 4, 5]
     assert sorted(row.name for row in found.rows) == [f"unlabelled {index}" for index in range(5)]
     ensemble = Ensemble.load(runs[task])
@@ -64,8 +60,8 @@ def test_every_unlabelled_image_has_a_row_with_what_the_models_dispute(runs, tas
 
 @pytest.mark.parametrize("task", TASKS)
 def test_crops_lie_in_their_images_and_add_up_to_them(runs, task):
-    whole = {row.name: row for row in rank_run(runs[task]).rows}
-    crops = rank_run(runs[task], crop_px=16).rows
+    whole = {row.name: row for row in rank_run(runs[task], open_pool=HerePool).rows}
+    crops = rank_run(runs[task], crop_px=16, open_pool=HerePool).rows
     run = open_run(runs[task])
     for image in run.images("unlabelled"):
         name, height, width = image.name, image.height, image.width
@@ -82,10 +78,10 @@ def test_crops_lie_in_their_images_and_add_up_to_them(runs, task):
 
 
 def test_the_order_is_the_same_each_time_and_scores_never_rise(runs):
-    first = rank_run(runs["binary"], crop_px=16)
-    assert to_csv(first.rows) == to_csv(rank_run(runs["binary"], crop_px=16).rows)
+    first = rank_run(runs["binary"], crop_px=16, open_pool=HerePool)
+    assert to_csv(first.rows) == to_csv(rank_run(runs["binary"], crop_px=16, open_pool=HerePool).rows)
     assert (np.diff([row.score for row in first.rows]) <= 1e-12).all()
-    assert rank_run(runs["binary"], crop_px=16, top=3).rows == first.rows[:3]
+    assert rank_run(runs["binary"], crop_px=16, top=3, open_pool=HerePool).rows == first.rows[:3]
 
 
 def test_the_first_twenty_are_no_near_duplicates(tmp_path):
@@ -98,7 +94,7 @@ def test_the_first_twenty_are_no_near_duplicates(tmp_path):
             changed = np.clip(image + noise.integers(-1, 2, image.shape), 0, 255).astype(np.uint8)
             save(data / "unlabelled" / f"{index}-{copy}.png", changed)
     run_tiny(data, tmp_path / "run", "ldt", epochs=4, steps_per_epoch=10)
-    rows = rank_run(tmp_path / "run").rows
+    rows = rank_run(tmp_path / "run", open_pool=HerePool).rows
     originals = [row.name.split("-")[0] for row in rows]
     assert len(set(originals[:20])) == 20
     late = [row for row in rows[24:] if row.novelty < 0.2]
@@ -112,7 +108,7 @@ def test_a_copy_of_a_labelled_image_comes_last(tmp_path):
     shutil.copy(data / "labelled/images/labelled 1.png", data / "unlabelled/images/copy.png")
     shutil.rmtree(data / "unlabelled/masks")
     run_tiny(data, tmp_path / "run", "ldt")
-    last = rank_run(tmp_path / "run").rows[-1]
+    last = rank_run(tmp_path / "run", open_pool=HerePool).rows[-1]
     # The same but for rounding: batches differ.
     assert (last.name, last.score, last.novelty) == ("copy", pytest.approx(0, abs=1e-3), pytest.approx(0, abs=1e-3))
     assert last.reason.endswith("much like the labelled labelled 1")
@@ -120,9 +116,9 @@ def test_a_copy_of_a_labelled_image_comes_last(tmp_path):
 
 def test_tiled_images_are_ranked_whole_and_in_crops(tmp_path):
     run = finish(tmp_path, "multiclass", fit="tile", size=[16, 16])
-    assert len(rank_run(run).rows) == 5
+    assert len(rank_run(run, open_pool=HerePool).rows) == 5
     # Crops across tiles, and images smaller than a crop.
-    rows = rank_run(run, crop_px=30).rows
+    rows = rank_run(run, crop_px=30, open_pool=HerePool).rows
     assert {(row.crop.width, row.crop.height) for row in rows} == {(30, 30), (28, 30), (30, 25)}
 
 
@@ -130,7 +126,7 @@ def test_ratings_of_the_evalnets_count(rated):
     run = open_run(rated)
     judges = [load_model(path) for path in run.judging.models]
     stack = np.load(run.stack("unlabelled"))
-    found = rank_run(rated)
+    found = rank_run(rated, open_pool=HerePool)
     for row in found.rows:
         (image,) = (image for image in run.images("unlabelled") if image.name == row.name)
         mask = np.asarray(Image.open(rated / "masks" / f"{row.name}.png"))
@@ -148,7 +144,7 @@ def test_ratings_of_the_evalnets_count(rated):
         assert row.expected_quality == pytest.approx(quality(outputs, "binary")[0], abs=1e-5)
         assert f"expected IoU {row.expected_quality:.2f}" in row.reason
     assert "expected_quality" in to_csv(found.rows).splitlines()[0]
-    assert all(row.expected_quality is not None for row in rank_run(rated, crop_px=16).rows)
+    assert all(row.expected_quality is not None for row in rank_run(rated, crop_px=16, open_pool=HerePool).rows)
 
 
 def test_ratings_that_know_nothing_are_left_out(rated, tmp_path):
@@ -156,7 +152,7 @@ def test_ratings_that_know_nothing_are_left_out(rated, tmp_path):
     shutil.copytree(rated, run)
     path = run / "evalnets" / "quality.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"mae": 0.3}))
-    found = rank_run(run)
+    found = rank_run(run, open_pool=HerePool)
     assert found.notes == ("the EvalNets know no more than the mean, so their ratings are left out",)
     assert found.rows[0].expected_quality is None
 
@@ -170,7 +166,7 @@ def test_the_best_judges_are_asked(rated):
 
 def test_a_single_model_ranks_by_what_each_image_stands_for(tmp_path):
     run = finish(tmp_path, num_base=1, width=0.25)
-    found = rank_run(run)
+    found = rank_run(run, open_pool=HerePool)
     assert found.notes == ("a single model disputes nothing: ranked by how many others each stands for",)
     assert found.rows[0].disputed_of_foreground is None
     assert found.rows[0].score > 0
@@ -180,11 +176,11 @@ def test_a_single_model_ranks_by_what_each_image_stands_for(tmp_path):
 def test_it_is_written_into_the_run_or_elsewhere(runs, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(runs["binary"], run)
-    ranking = write_ranking(run)
+    ranking = write_ranking(run, open_pool=HerePool)
     assert (run / RANKING).read_text() == to_csv(ranking.rows)
     assert RANKING in (run / "manifest.jsonl").read_text()
     before = (run / "manifest.jsonl").read_text()
-    write_ranking(run, out=tmp_path / "here.csv", crop_px=16, top=2)
+    write_ranking(run, out=tmp_path / "here.csv", crop_px=16, top=2, open_pool=HerePool)
     assert (run / "manifest.jsonl").read_text() == before
     with open(tmp_path / "here.csv", newline="") as handle:
         rows = list(csv.DictReader(handle))
@@ -210,17 +206,17 @@ def test_a_folder_that_lacks_something_is_told(runs, tmp_path, break_it, told):
     shutil.copytree(runs["binary"], run)
     break_it(run)
     with pytest.raises(IncmaskError, match=told):
-        rank_run(run)
+        rank_run(run, open_pool=HerePool)
 
 
 def test_a_run_without_unlabelled_images_has_nothing_to_rank(tmp_path):
     run = finish(tmp_path, parts=PARTS | {"unlabelled": 0})
     with pytest.raises(IncmaskError, match="has no unlabelled images to rank"):
-        rank_run(run)
+        rank_run(run, open_pool=HerePool)
 
 
 def test_wrong_numbers_are_told(runs):
     with pytest.raises(IncmaskError, match="--top: got 0"):
-        rank_run(runs["binary"], top=0)
+        rank_run(runs["binary"], top=0, open_pool=HerePool)
     with pytest.raises(IncmaskError, match="--crops: got 3"):
-        rank_run(runs["binary"], crop_px=3)
+        rank_run(runs["binary"], crop_px=3, open_pool=HerePool)

@@ -4,9 +4,9 @@ import shutil
 import numpy as np
 import pytest
 
-from conftest import InlinePool
-from finished_runs import finish, in_this_process
+from finished_runs import finish
 from incmask.base.errors import IncmaskError
+from incmask.base.pool import HerePool
 from incmask.experiment.record import open_run
 from incmask.insight.reliability import measure
 from incmask.insight.reliability.counting import ALL, BACKGROUND
@@ -25,13 +25,8 @@ def runs(tmp_path_factory):
     return {task: finish(tmp_path_factory.mktemp(task), task, num_base=3, num_members=3) for task in TASKS}
 
 
-@pytest.fixture(autouse=True)
-def _inline(monkeypatch):
-    in_this_process(monkeypatch)
-
-
 def measured(run):
-    return measure_reliability(open_run(run), InlinePool(1))
+    return measure_reliability(open_run(run), HerePool(1))
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
@@ -77,7 +72,7 @@ def test_every_predicted_class_has_rows_of_its_own(runs, task):
 def test_everything_is_written_and_entered(runs, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(runs["binary"], run)
-    found = write_reliability(run)
+    found = write_reliability(run, open_pool=HerePool)
     entered = (run / "manifest.jsonl").read_text()
     names = ("error_vs_disagreement.csv", "image_reliability.csv", "reliability.json", "error_vs_disagreement.svg")
     assert all((run / name).exists() and name in entered for name in names)
@@ -97,7 +92,7 @@ def test_without_matplotlib_the_tables_are_there(runs, tmp_path, monkeypatch):
         raise IncmaskError([])
 
     monkeypatch.setattr(measure, "reliability_picture", lacks)
-    write_reliability(run)
+    write_reliability(run, open_pool=HerePool)
     assert (run / "error_vs_disagreement.csv").exists()
     assert not (run / "error_vs_disagreement.svg").exists()
 
@@ -133,4 +128,4 @@ def test_where_no_two_models_have_left_the_same_images_unseen_that_is_said(tmp_p
 
 def test_a_folder_without_a_run_is_told(tmp_path):
     with pytest.raises(IncmaskError, match=r"run\.toml: cannot be read"):
-        write_reliability(tmp_path)
+        write_reliability(tmp_path, open_pool=HerePool)

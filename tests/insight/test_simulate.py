@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from finished_runs import finish, in_this_process
+from finished_runs import finish
 from incmask.base.errors import IncmaskError
+from incmask.base.pool import HerePool
 from incmask.base.store import read_records
+from incmask.insight.ranking import simulate as module
 from incmask.insight.ranking.present import simulation_picture, simulation_text, verdict
 from incmask.insight.ranking.rank import rank_run
-from incmask.insight.ranking.simulate import ORDERS, RANDOM, Simulation, SimulationRow, simulate
-from runs import Listener, results
+from incmask.insight.ranking.simulate import ORDERS, RANDOM, Simulation, SimulationRow
+from runs import HERE, Listener, results
 
 PARTS = {"labelled": 8, "unlabelled": 2, "val": 2, "test": 2}
+
+simulate = partial(module.simulate, executor=HERE)
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +27,9 @@ def finished(tmp_path_factory):
     return finish(tmp_path_factory.mktemp("simulate"), parts=PARTS, epochs=1, steps_per_epoch=1)
 
 
-@pytest.fixture(autouse=True)
-def _inline(monkeypatch):
-    in_this_process(monkeypatch)
-
-
 @pytest.fixture(scope="module")
 def simulated(finished):
-    with pytest.MonkeyPatch.context() as patch:
-        in_this_process(patch)
-        return simulate(finished, finished.parent / "data", finished.parent / "simulation", num_seeds=2)
+    return simulate(finished, finished.parent / "data", finished.parent / "simulation", num_seeds=2)
 
 
 @pytest.fixture
@@ -64,7 +61,7 @@ def test_each_order_buys_as_many_labels_and_trains_as_long(finished, simulated):
 def test_the_ranked_order_is_that_of_rank(simulated):
     start = simulated.root / "runs/seed-1/start"
     ranked = [each.name for each in simulated.bought if (each.seed, each.order) == (1, "ranked")]
-    names = [row.name for row in rank_run(start).rows if row.name.startswith("pool/")]
+    names = [row.name for row in rank_run(start, open_pool=HerePool).rows if row.name.startswith("pool/")]
     # Images that cannot be bought change what is new, but not what comes first among two.
     assert len(ranked) == 2
     assert ranked[0] in names

@@ -8,14 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import torch
 
-from conftest import InlinePool
-from incmask.experiment import stages, students
+from incmask.experiment import students
 from incmask.experiment.choices import Choices
-from incmask.insight.comparison import compare as module
 from incmask.insight.comparison.compare import Comparison, compare
-from runs import PARTS, SETTINGS, Listener, make_data
+from runs import HERE, PARTS, SETTINGS, Listener, make_data
 
 RECIPES = ("fdt", "cl", "evalnet", "im", "im++")
 """LDT and ALDT come by themselves."""
@@ -59,6 +56,7 @@ def make(
             data,
             out,
             choices=Choices(preset=preset, settings=SETTINGS | settings),
+            executor=HERE,
             recipes=recipes,
             num_repeats=num_repeats,
             grid=grid,
@@ -66,18 +64,6 @@ def make(
             progress=said,
         )
     return Made(data, out, found, said, tuple(folder.relative_to(out).as_posix() for folder in fitted))
-
-
-@contextmanager
-def in_this_process() -> Iterator[None]:
-    """Do what the fixture ``inline`` does, for fixtures that live longer."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "LocalPool", InlinePool)
-        patch.setattr(stages, "seconds_per_step", lambda job, *, pool: 0.01)
-        yield
-    torch.set_num_threads(before)
 
 
 @contextmanager
@@ -94,17 +80,16 @@ def recording_fits() -> Iterator[list[Path]]:
 def finished(root: Path) -> Made:
     """Two repeats of seven approaches on binary data below ``root``; made once, tests leave it as it is."""
     folder = root / "finished comparison"
-    with in_this_process():
-        data = make_data(folder / "data", "binary")
-        # Accepting every candidate, so that there is something to count.
-        made = make(
-            data,
-            folder / "out",
-            RECIPES,
-            num_repeats=2,
-            num_generations=NUM_GENERATIONS,
-            quality_threshold=0.0,
-        )
+    data = make_data(folder / "data", "binary")
+    # Accepting every candidate, so that there is something to count.
+    made = make(
+        data,
+        folder / "out",
+        RECIPES,
+        num_repeats=2,
+        num_generations=NUM_GENERATIONS,
+        quality_threshold=0.0,
+    )
     return made
 
 

@@ -3,21 +3,24 @@ import io
 import json
 import os
 import sys
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 
 from incmask.base.errors import IncmaskError
+from incmask.base.pool import HerePool
 from incmask.commands import cli
 from incmask.data.dataset import ClassInfo
 from incmask.nets.spec import NetworkSpec, save_model
+from incmask.prediction import folder as module
 from incmask.prediction.ensemble import About, save_ensemble
-from incmask.prediction.folder import predict_folder, watch_folder
 from incmask.prediction.layers import ExtraOutputs
 from runs import Listener, draw, save
 
-pytestmark = pytest.mark.usefixtures("inline")
+predict_folder = partial(module.predict_folder, open_pool=HerePool)
+watch_folder = partial(module.watch_folder, open_pool=HerePool)
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +273,8 @@ def test_the_command_hands_on_its_options(call, model, images, tmp_path):
 
 
 def test_the_command_watches_until_ctrl_c(call, model, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch_folder, "__kwdefaults__", watch_folder.__kwdefaults__ | {"wait": Clock(nothing)})
+    defaults = module.watch_folder.__kwdefaults__
+    monkeypatch.setattr(module.watch_folder, "__kwdefaults__", defaults | {"wait": Clock(nothing)})
     code, told, _ = call(model, images, "-o", tmp_path / "out", "--watch")
     assert code == 0
     assert told.startswith("3 images: ")

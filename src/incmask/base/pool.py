@@ -1,4 +1,4 @@
-"""Jobs in worker processes on this machine, one thread each."""
+"""Where jobs run: in worker processes on this machine, one thread each, or here and now."""
 
 import ctypes
 import logging
@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing.connection import wait as wait_for
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.progress import Report, ignore
@@ -41,7 +42,88 @@ _remedy = _LESS_MEMORY
 """In a worker: what to do where memory does not suffice."""
 
 
-class LocalPool:
+class Pool(ABC):
+    """Runs jobs, wherever that is; results do not depend on where, nor on how many run side by side.
+
+    Attributes:
+        num_workers: jobs that run side by side.
+    """
+
+    num_workers: int
+
+    @abstractmethod
+    def run(
+        self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
+    ) -> Iterator[tuple[Job, Result]]:
+        """Yield each job with its result as it ends; ``report`` gets the amounts that the jobs report.
+
+        Args:
+            function: of a module's top level; called as ``function(job, report)`` on one thread.
+            jobs: values that can be sent to another process.
+            report: called here with each amount.
+
+        Raises:
+            IncmaskError: from a job, or a worker was killed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the workers, without waiting for jobs that still run."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class OpenPool(Protocol):
+    """What opens a pool: handed in from outside, so that the work does not know where it is done."""
+
+    def __call__(self, num_workers: int, *, networks: bool = True, less_memory: str = ...) -> Pool:
+        """Give workers; the arguments are those of ``LocalPool``."""
+        ...
+
+
+class HerePool(Pool):
+    """Runs jobs one after the other in this process, on one thread as workers do: for tests and debuggers.
+
+    Args:
+        num_workers: what it passes for having.
+        networks: whether jobs run networks; without, torch is left alone.
+        less_memory: plays no part.
+    """
+
+    def __init__(self, num_workers: int = 1, *, networks: bool = True, less_memory: str = ""):
+        self.num_workers = num_workers
+        self._networks = networks
+
+    def run(
+        self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
+    ) -> Iterator[tuple[Job, Result]]:
+        """Do what ``Pool.run`` says."""
+        for job in jobs:
+            with _one_thread() if self._networks else nullcontext():
+                result = function(job, report)
+            yield job, result
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class LocalPool(Pool):
     """Runs jobs side by side in worker processes.
 
     Results do not depend on how many there are: each job runs on one thread, alone in its process.
@@ -79,16 +161,7 @@ class LocalPool:
     def run(
         self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
     ) -> Iterator[tuple[Job, Result]]:
-        """Yield each job with its result as it ends; ``report`` gets the amounts that the jobs report.
-
-        Args:
-            function: of a module's top level; called as ``function(job, report)`` in a worker.
-            jobs: values that can be sent to another process.
-            report: called here with each amount.
-
-        Raises:
-            IncmaskError: from a job, or a worker was killed.
-        """
+        """Do what ``Pool.run`` says."""
         pending: dict[Future[Result], Job] = {}
         try:
             pending |= {self._pool.submit(_call, function, job): job for job in jobs}
@@ -113,12 +186,6 @@ class LocalPool:
             process.join()
         self._queue.close()
 
-    def __enter__(self) -> "LocalPool":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     def _drain(self, report: Report) -> None:
         while not self._queue.empty():
             item = self._queue.get()
@@ -136,9 +203,7 @@ class Range(Protocol):
 RangeResult = TypeVar("RangeResult", bound=Range)
 
 
-def run_ranges(
-    pool: LocalPool, function: Callable[[Job, Report], RangeResult], jobs: Sequence[Job]
-) -> list[RangeResult]:
+def run_ranges(pool: Pool, function: Callable[[Job, Report], RangeResult], jobs: Sequence[Job]) -> list[RangeResult]:
     """Run jobs on ranges of rows and give what comes of them in the order of the rows."""
     return sorted((result for _, result in pool.run(function, jobs, ignore)), key=lambda result: result.first)
 

@@ -1,6 +1,7 @@
 """The command line. Heavy modules are imported by the commands that need them."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,6 +15,9 @@ from incmask.commands.ranking import rank
 from incmask.commands.reporting import report
 from incmask.commands.shell import StoppedError
 from incmask.commands.training import compare, demo, run, settings
+
+if TYPE_CHECKING:
+    from incmask.experiment.executor import Executor
 
 app = typer.Typer(
     help="Semi-supervised image segmentation: a few labelled images and many unlabelled ones in; a model, masks "
@@ -29,10 +33,14 @@ app.command("import")(import_labels)
 app.command()(settings)
 
 
-def main() -> None:
-    """Run the command line; a user's mistake ends with exit code 1 and a line a problem."""
+def main(executor: "Executor | None" = None) -> None:
+    """Run the command line; a user's mistake ends with exit code 1 and a line a problem.
+
+    Args:
+        executor: where the work is done; None: in processes of this machine.
+    """
     try:
-        app()
+        app(obj=executor)
     except IncmaskError as error:
         for problem in error.problems:
             typer.echo(f"incmask: {problem}", err=True)

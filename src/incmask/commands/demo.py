@@ -9,6 +9,7 @@ from incmask.base.progress import Joint, Progress
 from incmask.data.synthetic import write_dataset
 from incmask.experiment.choices import Choices
 from incmask.experiment.deliver import Stage
+from incmask.experiment.executor import Executor
 from incmask.experiment.outcome_text import ensemble_score
 from incmask.experiment.run import Outcome, run
 from incmask.experiment.workload import planned_work
@@ -61,7 +62,7 @@ class Demo:
         } | self.finished.as_dict()
 
 
-def run_demo(out: Path, *, progress: Progress) -> Demo:
+def run_demo(out: Path, *, executor: Executor, progress: Progress) -> Demo:
     """Make images in ``out/data`` and run the approaches into folders beside them; goes on where it was stopped.
 
     Raises:
@@ -106,11 +107,12 @@ def run_demo(out: Path, *, progress: Progress) -> Demo:
             data,
             out / name,
             choices=Choices(recipe=name, settings=SETTINGS),
+            executor=executor,
             progress=joint,
             bases={"ldt": out / "ldt"} if RECIPES[name].teachers else None,
         )
     progress.doing("writing the report")
-    return Demo(out, outcomes, finish(outcomes[SHOWN]))
+    return Demo(out, outcomes, finish(outcomes[SHOWN], open_pool=executor.open_pool))
 
 
 def to_table(demo: Demo) -> str:

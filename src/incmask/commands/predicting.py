@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from incmask.commands.arguments import DeviceOption, Json, Quiet
-from incmask.commands.shell import listener, print_result
+from incmask.commands.shell import executor, listener, print_result
 
 
 def predict(
@@ -47,7 +47,8 @@ def predict(
     pictures = ExtraOutputs(probabilities=probabilities, overlays=overlay, instances=instances)
     with listener(quiet or as_json) as progress:
         work = watch_folder if watch else predict_folder
-        done = work(model, given, out, pictures=pictures, device=device, progress=progress)
+        open_pool = executor().open_pool
+        done = work(model, given, out, open_pool=open_pool, pictures=pictures, device=device, progress=progress)
     for problem in done.problems:
         typer.echo(f"skipped: {problem}", err=True)
     num_images = len(done.shares) + done.num_unchanged

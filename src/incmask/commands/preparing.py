@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from incmask.commands.arguments import Data, Json, Quiet
-from incmask.commands.shell import listener, print_result
+from incmask.commands.shell import executor, listener, print_result
 
 
 def check(data: Data, as_json: Json = False) -> None:
@@ -80,5 +80,6 @@ def prepare(
         labelled_fraction=labelled_fraction,
     )
     with listener(quiet or as_json) as progress:
-        prepared = run_prepare(kind, source, target, options=options, progress=progress)
+        open_pool = executor().open_pool
+        prepared = run_prepare(kind, source, target, open_pool=open_pool, options=options, progress=progress)
     print_result(prepared_text(prepared), prepared_as_dict(prepared), as_json=as_json)

@@ -7,7 +7,7 @@ import typer
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.commands.arguments import Json, Quiet, SetOption
-from incmask.commands.shell import listener, print_result
+from incmask.commands.shell import executor, listener, print_result
 
 
 def rank(
@@ -58,7 +58,9 @@ def rank(
         if wrong := next((name for name, value in given.items() if value), None):
             raise fail(wrong, "is for --simulate alone", "leave it out, or add --simulate")
         with listener(quiet or as_json) as progress:
-            ranking = write_ranking(run, out=out, crop_px=crops, top=top, progress=progress)
+            ranking = write_ranking(
+                run, open_pool=executor().open_pool, out=out, crop_px=crops, top=top, progress=progress
+            )
         path = out or run / RANKING
         print_result(ranking_text(ranking, path), ranking_as_dict(ranking, path), as_json=as_json)
         return
@@ -76,6 +78,7 @@ def rank(
             run,
             data or data_folder(run),
             folder,
+            executor=executor(),
             pool=pool,
             num_seeds=seeds,
             num_start=start,

@@ -3,13 +3,23 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from incmask.experiment.executor import Executor
 
 
 class StoppedError(Exception):
     """Ctrl-C, in a form that the library of the command line lets through."""
+
+
+def executor() -> "Executor":
+    """Say where the work is done: as ``cli.main`` was told, or else in processes of this machine."""
+    from incmask.experiment.executor import Executor
+
+    return typer.main.get_current_context().find_object(Executor) or Executor()
 
 
 @contextmanager

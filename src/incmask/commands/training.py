@@ -21,7 +21,7 @@ from incmask.commands.arguments import (
     SetOption,
     SizeOption,
 )
-from incmask.commands.shell import listener, print_result
+from incmask.commands.shell import executor, listener, print_result
 from incmask.method.recipes import RECIPES
 
 
@@ -34,7 +34,7 @@ def demo(
     from incmask.commands.demo import run_demo, to_table
 
     with listener(quiet or as_json) as progress:
-        result = run_demo(out, progress=progress)
+        result = run_demo(out, executor=executor(), progress=progress)
     print_result(to_table(result), result.as_dict(), as_json=as_json)
 
 
@@ -70,8 +70,15 @@ def run(
     settings |= {"fit": fit} if fit else {}
     choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, settings=settings)
     with listener(quiet or as_json) as progress:
-        outcome = run_experiment(data, out or run_folder(data), choices=choices, progress=progress, warm=not fresh)
-        finished = finish(outcome, progress=progress) if report else FinishedFiles()
+        outcome = run_experiment(
+            data,
+            out or run_folder(data),
+            choices=choices,
+            executor=executor(),
+            progress=progress,
+            warm=not fresh,
+        )
+        finished = finish(outcome, open_pool=executor().open_pool, progress=progress) if report else FinishedFiles()
     text = "\n".join([outcome_table(outcome), *finished.lines()])
     print_result(text, outcome_as_dict(outcome) | finished.as_dict(), as_json=as_json)
 
@@ -130,6 +137,7 @@ def compare(
             data,
             folder,
             choices=choices,
+            executor=executor(),
             recipes=tuple(name.strip() for name in recipes.split(",") if name.strip()),
             num_repeats=repeats,
             grid=given.several,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError
-from incmask.base.pool import LocalPool
+from incmask.base.pool import Pool
 from incmask.base.progress import ignore
 from incmask.base.store import Store
 from incmask.experiment.paths import IMAGE_SCORES, MODEL, SCORES, TOGETHER
@@ -43,7 +43,7 @@ def make_stage(
     *,
     earlier: Sequence[Stage],
     store: Store,
-    pool: LocalPool,
+    pool: Pool,
 ) -> Stage:
     """Rank the students of a generation and score the best of them together.
 
@@ -73,7 +73,7 @@ def make_stage(
     return Stage(stage_name(generation), ranked, members, score)
 
 
-def evaluate_all(setup: Setup, stages: Sequence[Stage], store: Store, pool: LocalPool) -> list[ScoreRow]:
+def evaluate_all(setup: Setup, stages: Sequence[Stage], store: Store, pool: Pool) -> list[ScoreRow]:
     """Score every model, once everything is chosen: the only place that reads the test images."""
     path = store.root / SCORES
     if store.has(path):
@@ -116,7 +116,7 @@ def hand_over(setup: Setup, store: Store, chosen: Stage) -> Path:
     return folder
 
 
-def write_masks(setup: Setup, store: Store, pool: LocalPool, model: Path) -> None:
+def write_masks(setup: Setup, store: Store, pool: Pool, model: Path) -> None:
     table = store.root / MASK_SHARES
     items = setup.dataset.unlabelled
     if not items or store.has(table):

@@ -13,7 +13,7 @@ from incmask.base.config import Settings
 from incmask.base.device import resolve_device
 from incmask.base.files import whole_file
 from incmask.base.npy_rows import new_rows
-from incmask.base.pool import LocalPool, run_ranges
+from incmask.base.pool import Pool, run_ranges
 from incmask.base.progress import Report, ignore
 from incmask.base.store import Store
 from incmask.base.tables import csv_text
@@ -101,7 +101,7 @@ def evalnet_spec(setup: Setup) -> EvalNetSpec:
 
 
 def train_evalnets(
-    setup: Setup, models: Sequence[Student], *, store: Store, pool: LocalPool, report: Callable[[float], None]
+    setup: Setup, models: Sequence[Student], *, store: Store, pool: Pool, report: Callable[[float], None]
 ) -> Judges:
     """Train EvalNets on the masks of base models, and rank them by validation (section 2.4.5).
 
@@ -156,7 +156,7 @@ def _pairs(
     fold: int,
     *,
     store: Store,
-    pool: LocalPool,
+    pool: Pool,
     validation: bool = False,
 ) -> PairSet:
     """Make the pairs of one side of a fold, unless they are there."""
@@ -235,7 +235,7 @@ def _examine(
     folder: Path,
     *,
     store: Store,
-    pool: LocalPool,
+    pool: Pool,
 ) -> JudgesReport:
     """Rate the validation pairs by the judges together; with several folds each judge rates its own fold's."""
     path = folder / EVALNETS_REPORT

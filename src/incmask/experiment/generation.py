@@ -8,7 +8,7 @@ import numpy as np
 
 from incmask.base.files import whole_file
 from incmask.base.npy_rows import Rows, new_rows
-from incmask.base.pool import LocalPool, run_ranges
+from incmask.base.pool import Pool, run_ranges
 from incmask.base.progress import Progress
 from incmask.base.store import Store
 from incmask.experiment.evalnets import Judges
@@ -45,7 +45,7 @@ class Generations:
 
     setup: Setup
     store: Store
-    pool: LocalPool
+    pool: Pool
     progress: Progress
     judges: Judges | None = None
     threshold: float = 0.0

@@ -12,7 +12,7 @@ from typing import Any
 from incmask.base.device import resolve_device
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.machine import num_cores
-from incmask.base.pool import LocalPool
+from incmask.base.pool import Pool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import Records, Store, as_records, differences, read_records
 from incmask.data.rounds import ENVIRONMENT, ROUNDS, path_from
@@ -21,6 +21,7 @@ from incmask.data.stack import Stack, build_stack, read_stack
 from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.deliver import Stage, evaluate_all, hand_over, score_name, write_masks
 from incmask.experiment.evalnets import evalnet_spec
+from incmask.experiment.executor import Clock, Executor
 from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import Setup, folds_of
 from incmask.experiment.stages import Trained, train_all
@@ -70,6 +71,7 @@ def run(
     out: Path,
     *,
     choices: Choices,
+    executor: Executor,
     progress: Progress | None = None,
     bases: Mapping[str, Path] | None = None,
     warm: bool = True,
@@ -83,6 +85,7 @@ def run(
         data: folder with ``labelled/`` and ``unlabelled/``.
         out: run folder.
         choices: what to run.
+        executor: where the work is done.
         progress: a listener.
         bases: run folders of base recipes on the same data with the same settings, by recipe: their models are
             taken over instead of being trained once more.
@@ -103,8 +106,17 @@ def run(
         _check_source(source, chosen, record)
     if warm and chosen.rounds and not bases:
         chosen = with_start(chosen, out, record, progress)
-    with LocalPool(num_workers) as pool:
-        return run_resolved(chosen, out, data=record, pool=pool, progress=progress, bases=bases, deliver=True)
+    with executor.open_pool(num_workers) as pool:
+        return run_resolved(
+            chosen,
+            out,
+            data=record,
+            pool=pool,
+            clock=executor.seconds_per_step,
+            progress=progress,
+            bases=bases,
+            deliver=True,
+        )
 
 
 def run_resolved(
@@ -112,7 +124,8 @@ def run_resolved(
     out: Path,
     *,
     data: Mapping[str, Any],
-    pool: LocalPool,
+    pool: Pool,
+    clock: Clock,
     progress: Progress,
     bases: Mapping[str, Path] | None = None,
     stacks_from: Path | None = None,
@@ -125,6 +138,7 @@ def run_resolved(
         out: run folder.
         data: description of the data.
         pool: workers.
+        clock: tells how long a training step takes in them.
         progress: a listener.
         bases: as for ``run``.
         stacks_from: folder of a finished preparation of the same data; None: the bases' stacks are taken.
@@ -143,7 +157,7 @@ def run_resolved(
             sources=tuple(bases.values()) if stacks_from is None else (stacks_from,),
         )
         setup = _set_up(chosen, stacks, progress)
-        trained = train_all(setup, store, pool, progress, bases=bases, start=chosen.start)
+        trained = train_all(setup, store, pool, progress, clock=clock, bases=bases, start=chosen.start)
         stages = trained.stages
         best = max(stages, key=lambda stage: stage.score)
         progress.say(_verdict(stages, best))

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from incmask.base.pool import LocalPool
+from incmask.base.pool import Pool
 from incmask.base.progress import Progress
 from incmask.base.store import Store
 from incmask.experiment.deliver import Stage, make_stage, score_name
 from incmask.experiment.evalnets import Judges, evalnet_width, train_evalnets
+from incmask.experiment.executor import Clock
 from incmask.experiment.generation import Generations, run_generation
 from incmask.experiment.setup import BASE, Setup, Start
 from incmask.experiment.student import Student
@@ -17,7 +18,7 @@ from incmask.experiment.students import adopt, fit_jobs, train
 from incmask.experiment.workload import planned_work
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES, BestCandidate
-from incmask.training.capacity import seconds_per_step, train_cost
+from incmask.training.capacity import train_cost
 from incmask.training.jobs import FitJob
 from incmask.training.loop import MODEL as WEIGHTS
 
@@ -40,9 +41,10 @@ class Trained:
 def train_all(
     setup: Setup,
     store: Store,
-    pool: LocalPool,
+    pool: Pool,
     progress: Progress,
     *,
+    clock: Clock,
     bases: Mapping[str, Path],
     start: Start | None = None,
 ) -> Trained:
@@ -50,6 +52,7 @@ def train_all(
 
     Args:
         setup, store, pool, progress: of the run.
+        clock: tells how long a training step takes in the pool.
         bases: run folders whose base models are taken over, by recipe.
         start: models of an earlier round that base models begin with.
     """
@@ -75,7 +78,7 @@ def train_all(
         if name in bases:
             adopt(store, source=bases[name], jobs=jobs[name])
     if to_train and not store.has(jobs[to_train[-1]][-1].folder / WEIGHTS):
-        _say_how_long(setup, jobs[to_train[0]][0], pool, progress, work=work)
+        _say_how_long(setup, jobs[to_train[0]][0], pool, progress, clock=clock, work=work)
     progress.expect(work)
 
     models: dict[str, list[Student]] = {}
@@ -127,13 +130,13 @@ def _threshold(setup: Setup, models: Mapping[str, Sequence[Student]]) -> float:
     return max(model.score for model in models["aldt"])
 
 
-def _say_how_long(setup: Setup, job: FitJob, pool: LocalPool, progress: Progress, *, work: float) -> None:
+def _say_how_long(setup: Setup, job: FitJob, pool: Pool, progress: Progress, *, clock: Clock, work: float) -> None:
     settings = setup.settings
     num_generations = num_generations_of(setup.recipe, settings)
     # A validated image costs a third of a trained one.
     num_validated = len(setup.stacks["val"]) if "val" in setup.stacks else len(setup.folds[0].validation or ())
     num_trained = job.num_steps / settings.epochs * settings.batch_size
-    seconds = seconds_per_step(job, pool=pool) * work / train_cost(settings.width) / pool.num_workers
+    seconds = clock(job, pool) * work / train_cost(settings.width) / pool.num_workers
     progress.say(
         f"{settings.num_base} base models"
         + (f", then {num_generations} generations of {settings.num_students} students" if num_generations else "")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from incmask.base.device import resolve_device
-from incmask.base.pool import LocalPool
+from incmask.base.pool import Pool
 from incmask.base.store import Store
 from incmask.experiment.setup import BASE, Setup, seed_for
 from incmask.experiment.student import Student, read_student
@@ -74,7 +74,7 @@ def fit_jobs(
 
 
 def train(
-    jobs: Sequence[FitJob], *, num_folds: int, store: Store, pool: LocalPool, report: Callable[[float], None]
+    jobs: Sequence[FitJob], *, num_folds: int, store: Store, pool: Pool, report: Callable[[float], None]
 ) -> list[Student]:
     """Train the networks that are not trained yet and return all; number i is of fold i modulo ``num_folds``."""
     to_do = []
@@ -92,7 +92,7 @@ def train(
     return students
 
 
-def _trained(jobs: Sequence[FitJob], pool: LocalPool, report: Callable[[float], None]) -> Iterator[FitJob]:
+def _trained(jobs: Sequence[FitJob], pool: Pool, report: Callable[[float], None]) -> Iterator[FitJob]:
     """Train; yield each job when it is done."""
     if jobs and resolve_device(jobs[0].settings.device).type != "cpu":
         for group, _ in pool.run(fit_students, group_jobs(jobs), report):

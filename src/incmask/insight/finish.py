@@ -8,6 +8,7 @@ from typing import Any
 
 from incmask.base.errors import IncmaskError
 from incmask.base.machine import peak_memory_bytes
+from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import read_records, reopen
 from incmask.experiment.paths import MODEL
@@ -51,24 +52,35 @@ class FinishedFiles:
         }
 
 
-def finish(outcome: Outcome, *, progress: Progress | None = None) -> FinishedFiles:
+def finish(outcome: Outcome, *, open_pool: OpenPool, progress: Progress | None = None) -> FinishedFiles:
     """Write what people read of a run; what is there already stays as it is.
 
     A run is whole without: what cannot be made becomes a problem, and the rest is made all the same.
 
     Args:
         outcome: of the run.
+        open_pool: gives workers.
         progress: a listener.
     """
     progress = progress or Silent()
     root = outcome.root
     steps: list[tuple[Path, str, Callable[[], object]]] = [
         (root / USAGE, "", lambda: _write(root, Path(USAGE), _usage(outcome))),
-        (root / SUMMARY, "the reliability of its disagreement", lambda: write_reliability(root, progress=progress)),
+        (
+            root / SUMMARY,
+            "the reliability of its disagreement",
+            lambda: write_reliability(root, open_pool=open_pool, progress=progress),
+        ),
         (root / MODEL / CARD, "the model card", lambda: _write(root, Path(MODEL, CARD), model_card(root))),
     ]
     if read_records(root).data["parts"].get("unlabelled"):
-        steps.append((root / RANKING, "what to label next", lambda: write_ranking(root, progress=progress)))
+        steps.append(
+            (
+                root / RANKING,
+                "what to label next",
+                lambda: write_ranking(root, open_pool=open_pool, progress=progress),
+            )
+        )
     # It tells what the others found.
     steps.append((root / PAGE, "the report", lambda: write_report(root)))
     problems = []

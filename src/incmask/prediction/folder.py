@@ -14,7 +14,7 @@ from incmask.base.device import resolve_device
 from incmask.base.errors import Problem, fail
 from incmask.base.files import write_text
 from incmask.base.machine import num_cores
-from incmask.base.pool import LocalPool
+from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress
 from incmask.base.store import MANIFEST
 from incmask.nets.forward import CHUNK
@@ -63,6 +63,7 @@ def predict_folder(
     images: Path | Sequence[str | Path],
     out: Path,
     *,
+    open_pool: OpenPool,
     pictures: ExtraOutputs = NOTHING_MORE,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     num_workers: int = 0,
@@ -101,7 +102,7 @@ def predict_folder(
             alone = num_workers > 0 or resolve_device(device).type != "cpu"
             num_threads = 1 if alone else max(1, num_cores() // num_processes)
             work = _Work(model, out, pictures, device, ledger, about, num_threads)
-            with LocalPool(num_processes, less_memory=_LESS_MEMORY) as pool:
+            with open_pool(num_processes, less_memory=_LESS_MEMORY) as pool:
                 done = work.predict(new, stamps, pool=pool, progress=progress)
         write_tables(out, ledger, about)
     return Done(done.shares, len(files) - len(new), done.problems)
@@ -112,6 +113,7 @@ def watch_folder(
     images: Path | Sequence[str | Path],
     out: Path,
     *,
+    open_pool: OpenPool,
     pictures: ExtraOutputs = NOTHING_MORE,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     num_workers: int = 0,
@@ -125,7 +127,7 @@ def watch_folder(
     tried again when its file changes.
 
     Args:
-        model, images, out, pictures, device, num_workers, progress: as for ``predict_folder``.
+        model, images, out, open_pool, pictures, device, num_workers, progress: as for ``predict_folder``.
         seconds: between two looks.
         wait: what passes the time.
     """
@@ -136,7 +138,7 @@ def watch_folder(
     refused: dict[Path, tuple[Stamp | None, tuple[Problem, ...]]] = {}
     before: Mapping[ImageFile, Stamp | None] = {}
     num_workers = num_workers or num_cores()
-    with Ledger(out, _key(model, pictures)) as ledger, LocalPool(num_workers, less_memory=_LESS_MEMORY) as pool:
+    with Ledger(out, _key(model, pictures)) as ledger, open_pool(num_workers, less_memory=_LESS_MEMORY) as pool:
         work = _Work(model, out, pictures, device, ledger, about)
         progress.say("waiting for images; Ctrl-C ends it")
         while True:
@@ -184,7 +186,7 @@ class _Work:
         files: Sequence[ImageFile],
         stamps: Mapping[ImageFile, Stamp | None],
         *,
-        pool: LocalPool,
+        pool: Pool,
         progress: Progress,
     ) -> Done:
         """Predict files and enter each whose file has not changed meanwhile."""

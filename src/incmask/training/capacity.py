@@ -10,7 +10,7 @@ from incmask.base.device import free_bytes, resolve_device
 from incmask.base.errors import fail
 from incmask.base.machine import available_bytes
 from incmask.base.npy_rows import Rows
-from incmask.base.pool import LocalPool
+from incmask.base.pool import Pool
 from incmask.base.progress import Report, ignore
 from incmask.nets.spec import Spec
 from incmask.training.jobs import FitJob
@@ -126,7 +126,7 @@ def students_at_a_time(job: FitJob, device: torch.device) -> int:
     )
 
 
-def seconds_per_step(job: FitJob, *, pool: LocalPool) -> float:
+def seconds_per_step(job: FitJob, pool: Pool) -> float:
     """Time a few training steps of a student in all workers at once, since they compete for memory."""
     times = [seconds for _, seconds in pool.run(_time_steps, [job] * pool.num_workers, ignore)]
     return sum(times) / len(times)

@@ -11,6 +11,7 @@ from typing import Any
 from incmask.base.config import CONFIG_NAME, choose
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.machine import num_cores
+from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import DATA, LOCK, MANIFEST, RUN, Store, as_records, differences, hash_file, read_records
 from incmask.exchange.prepare.describe import SourceLine, config_text, count_line, part_counts, source_text, split_text
@@ -69,7 +70,13 @@ class Prepared:
 
 
 def prepare(
-    kind: str, src: Path, dst: Path, *, options: PrepareOptions | None = None, progress: Progress | None = None
+    kind: str,
+    src: Path,
+    dst: Path,
+    *,
+    open_pool: OpenPool,
+    options: PrepareOptions | None = None,
+    progress: Progress | None = None,
 ) -> Prepared:
     """Make a data folder of a data set as its owner distributes it.
 
@@ -80,6 +87,7 @@ def prepare(
         kind: a name of ``PREPARERS``.
         src: the download: archives or unpacked folders, as for ``SourceTree.open``.
         dst: the data folder; made where it is not there.
+        open_pool: gives workers.
         options: what a person may choose.
         progress: told of each image.
 
@@ -102,7 +110,7 @@ def prepare(
     with Store(dst, run=choices, data={"title": plan.title, "folders": listing}) as store:
         progress.doing("comparing what is there")
         verified = verify(dst)
-        written = write_plan(plan, store, verified=verified, progress=progress)
+        written = write_plan(plan, store, verified=verified, open_pool=open_pool, progress=progress)
         notes = [*plan.notes, *(f"{name} was changed by hand and stays so" for name in sorted(verified.edited))]
         _finish(plan, store, verified, source=source, choices=choices, progress=progress)
     return Prepared(

@@ -15,7 +15,7 @@ from incmask.base.config import CONFIG_NAME, Task
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import write_bytes
 from incmask.base.machine import num_cores
-from incmask.base.pool import LocalPool
+from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Report, ignore
 from incmask.base.store import MANIFEST, Store, hash_file
 from incmask.data.dataset import ClassInfo
@@ -122,7 +122,7 @@ def verify(root: Path) -> Verified:
     return Verified(by_state.get("whole", frozenset()), changed, by_state.get("missing", frozenset()))
 
 
-def write_plan(plan: Plan, store: Store, *, verified: Verified, progress: Progress) -> Written:
+def write_plan(plan: Plan, store: Store, *, verified: Verified, open_pool: OpenPool, progress: Progress) -> Written:
     """Write the images and masks of a plan that are not there yet, on all cores.
 
     Each image goes to ``<part>/images/<name>.png``, its label to ``<part>/masks`` as ``write_label`` spells it.
@@ -131,6 +131,7 @@ def write_plan(plan: Plan, store: Store, *, verified: Verified, progress: Progre
         plan: whose places were checked.
         store: the data folder.
         verified: what is there.
+        open_pool: gives workers.
         progress: told of each image.
 
     Raises:
@@ -147,7 +148,7 @@ def write_plan(plan: Plan, store: Store, *, verified: Verified, progress: Progre
     chunks = [_Chunk(works, store.root, plan.task, plan.classes, plan.ignored) for works in _in_chunks(todo)]
     problems: list[Problem] = []
     num_workers = max(1, min(num_cores(), len(chunks), MAX_BYTES // WORKER_BYTES))
-    with LocalPool(
+    with open_pool(
         num_workers, networks=False, less_memory="close other programs and give the same command again"
     ) as pool:
         _check_space(todo, store.root, pool)
@@ -223,7 +224,7 @@ def _is_done(plan: Plan, work: Work, verified: Verified) -> bool:
     )
 
 
-def _check_space(works: list[Work], root: Path, pool: LocalPool) -> None:
+def _check_space(works: list[Work], root: Path, pool: Pool) -> None:
     """Refuse what has no room, from a few images made for nothing but their size."""
     samples = [works[index] for index in sorted({0, len(works) // 2, len(works) - 1})]
     sizes = [size_bytes for _, size_bytes in pool.run(_sample_bytes, samples, ignore) if size_bytes]

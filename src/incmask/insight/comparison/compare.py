@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from incmask.base.errors import fail
-from incmask.base.pool import LocalPool
+from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent, ignore
 from incmask.base.store import Store
 from incmask.data.dataset import Item
@@ -14,6 +14,7 @@ from incmask.data.images.tiles import windows
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.stack import Stack
 from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.executor import Executor
 from incmask.experiment.paths import PSEUDO, SCORES
 from incmask.experiment.run import Outcome, build_stacks, environment, num_workers_of, run_resolved
 from incmask.experiment.setup import folds_of, stage_name
@@ -68,6 +69,7 @@ def compare(
     out: Path,
     *,
     choices: Choices,
+    executor: Executor,
     recipes: Sequence[str] = (ALL,),
     num_repeats: int = 3,
     grid: Mapping[str, Sequence[object]] | None = None,
@@ -85,6 +87,7 @@ def compare(
             ``unlabelled/masks``.
         out: the comparison's folder.
         choices: what all runs share; its recipe plays no part.
+        executor: where the work is done.
         recipes: names of approaches, or ``("all",)``; LDT and the base recipes that are needed come by themselves.
         num_repeats: how often everything is repeated with another seed.
         grid: settings with several values; every recipe is trained with all combinations of those that matter to it.
@@ -113,7 +116,7 @@ def compare(
     shared = chosen.describe_run()
     # What the recipes and repeats are may grow later.
     del shared["recipe"]
-    with Store(out, run={"comparison": True, **shared}, data=record) as store, LocalPool(num_workers) as pool:
+    with Store(out, run={"comparison": True, **shared}, data=record) as store, executor.open_pool(num_workers) as pool:
         store.write(out / ENVIRONMENT, environment())
         has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
@@ -128,6 +131,7 @@ def compare(
                 out / cell.folder,
                 data=record,
                 pool=pool,
+                clock=executor.seconds_per_step,
                 progress=joint,
                 bases={name: out / folder for name, folder in cell.bases.items()},
                 stacks_from=out,
@@ -206,7 +210,7 @@ def _title(cell: PlannedRun, *, number: int, of: int) -> str:
     return f"run {number} of {of}: {variant.recipe}{setting}{budget}, repeat {variant.repeat}: {title}"
 
 
-def _against_truth(run: ComparedRun, unlabelled: Stack, pool: LocalPool) -> list[PseudoFacts]:
+def _against_truth(run: ComparedRun, unlabelled: Stack, pool: Pool) -> list[PseudoFacts]:
     chosen = run.cell.chosen
     if chosen.recipe.labeller is None:
         return []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from incmask.base.config import Settings, Task
 from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
-from incmask.base.pool import LocalPool, run_ranges
+from incmask.base.pool import Pool, run_ranges
 from incmask.base.progress import Report, ignore
 from incmask.experiment.record import FinishedRun
 from incmask.method.labels import labels_of
@@ -80,7 +80,7 @@ def entropy(probability: np.ndarray, task: Task) -> NDArray[np.float64]:
     return surprise.sum(1).mean((1, 2))
 
 
-def entropy_order(run: FinishedRun, *, among: Collection[str], pool: LocalPool) -> list[str]:
+def entropy_order(run: FinishedRun, *, among: Collection[str], pool: Pool) -> list[str]:
     """Names of unlabelled images of a run, the highest mean entropy first.
 
     Args:

@@ -10,7 +10,7 @@ from incmask.base.errors import fail
 from incmask.data.dataset import Dataset, Item
 from incmask.data.split import VALIDATION_FRACTION
 
-Pool = Literal["labelled", "unlabelled"]
+HiddenPart = Literal["labelled", "unlabelled"]
 
 _POOL = "pool"
 """Folder in the names of images of the pool: they may be called the same as others of the part that they move to."""
@@ -71,7 +71,9 @@ def with_validation(dataset: Dataset, *, seed: int) -> Dataset:
     )
 
 
-def hide(dataset: Dataset, *, pool: Pool, num_start: int | None, budget: int | None, seed: Sequence[int]) -> Hidden:
+def hide(
+    dataset: Dataset, *, pool: HiddenPart, num_start: int | None, budget: int | None, seed: Sequence[int]
+) -> Hidden:
     """Decide which images start with labels and which wait.
 
     Args:

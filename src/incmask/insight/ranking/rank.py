@@ -9,7 +9,7 @@ import numpy as np
 from incmask.base.errors import fail
 from incmask.base.files import write_text
 from incmask.base.machine import num_cores
-from incmask.base.pool import LocalPool
+from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
 from incmask.base.tables import csv_text
@@ -81,13 +81,14 @@ class Ranking:
 def write_ranking(
     run: Path,
     *,
+    open_pool: OpenPool,
     out: Path | None = None,
     crop_px: int | None = None,
     top: int | None = None,
     progress: Progress | None = None,
 ) -> Ranking:
     """Do what ``rank_run`` does, and write it to ``out`` or else to ``ranking.csv`` in the run folder."""
-    ranking = rank_run(run, crop_px=crop_px, top=top, progress=progress)
+    ranking = rank_run(run, open_pool=open_pool, crop_px=crop_px, top=top, progress=progress)
     text = to_csv(ranking.rows)
     if out is None:
         with reopen(run) as store:
@@ -100,6 +101,7 @@ def write_ranking(
 def rank_run(
     run: Path,
     *,
+    open_pool: OpenPool,
     crop_px: int | None = None,
     top: int | None = None,
     num_workers: int = 0,
@@ -111,6 +113,7 @@ def rank_run(
 
     Args:
         run: its folder.
+        open_pool: gives workers.
         crop_px: side of the crops; None: whole images.
         top: so many rows; None: all.
         num_workers: processes; 0: one a core, as many as are worth starting.
@@ -124,7 +127,7 @@ def rank_run(
         raise fail("--top", f"got {top}, expected 1 or more", "use --top 20")
     finished = open_run(run)
     num_images = len(finished.images("unlabelled"))
-    with LocalPool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
+    with open_pool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
         return rank_finished(finished, crop_px=crop_px, top=top, pool=pool, progress=progress or Silent())
 
 
@@ -134,7 +137,7 @@ def rank_finished(
     crop_px: int | None = None,
     top: int | None = None,
     among: Collection[str] | None = None,
-    pool: LocalPool,
+    pool: Pool,
     progress: Progress,
 ) -> Ranking:
     """Do what ``rank_run`` does, with workers that are there already.
@@ -196,7 +199,7 @@ def _measure(
     part: str,
     crop_px: int | None,
     *,
-    pool: LocalPool,
+    pool: Pool,
     progress: Progress,
 ) -> Measured:
     jobs = []

@@ -8,17 +8,18 @@ import numpy as np
 
 from incmask.base.config import resolve_again
 from incmask.base.errors import fail
-from incmask.base.pool import LocalPool
+from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent
 from incmask.base.store import Store, read_records
 from incmask.base.tables import csv_text
 from incmask.data.dataset import Dataset
 from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.executor import Clock, Executor
 from incmask.experiment.record import open_run
 from incmask.experiment.run import Outcome, num_workers_of, run_resolved
 from incmask.experiment.workload import planned_work
 from incmask.insight.ranking.entropy import entropy_order
-from incmask.insight.ranking.hidden import Hidden, Pool, hide, with_validation
+from incmask.insight.ranking.hidden import Hidden, HiddenPart, hide, with_validation
 from incmask.insight.ranking.rank import rank_finished
 from incmask.insight.report.statistics import Summary, summarise
 
@@ -96,7 +97,8 @@ def simulate(
     data: Path,
     out: Path,
     *,
-    pool: Pool = "labelled",
+    executor: Executor,
+    pool: HiddenPart = "labelled",
     num_seeds: int = 5,
     num_start: int | None = None,
     budget: int | None = None,
@@ -114,6 +116,7 @@ def simulate(
         run: a run folder whose choices are taken.
         data: its data folder.
         out: folder of the simulation; gets a run folder for each training.
+        executor: where the work is done.
         pool, num_start, budget: as for ``hide``.
         num_seeds: how often all is repeated.
         recipe, settings: other choices than the run's, to be quicker.
@@ -143,7 +146,7 @@ def simulate(
     joint = Joint(progress)
     with (
         Store(out, run={**about, **chosen.describe_run()}, data=chosen.describe_data()) as store,
-        LocalPool(num_workers_of(chosen, joint)) as workers,
+        executor.open_pool(num_workers_of(chosen, joint)) as workers,
     ):
         progress.expect(sum(_work(chosen, plan) for plan in plans))
         rows: list[SimulationRow] = []
@@ -151,7 +154,9 @@ def simulate(
         for index, plan in enumerate(plans):
             changed = resolve_again(chosen.settings, {"seed": chosen.settings.seed + index}, where="setting seed")
             now = replace(chosen, settings=changed)
-            found = _one_seed(now, plan, out / RUNS / f"seed-{index + 1}", pool=workers, joint=joint)
+            found = _one_seed(
+                now, plan, out / RUNS / f"seed-{index + 1}", pool=workers, clock=executor.seconds_per_step, joint=joint
+            )
             rows += found.rows
             bought += found.bought
             told = ", ".join(f"{row.order} {row.validation:.3f}" for row in found.rows)
@@ -172,7 +177,7 @@ class _Found:
     bought: list[Bought]
 
 
-def _one_seed(chosen: Resolved, plan: Hidden, folder: Path, *, pool: LocalPool, joint: Joint) -> _Found:
+def _one_seed(chosen: Resolved, plan: Hidden, folder: Path, *, pool: Pool, clock: Clock, joint: Joint) -> _Found:
     """Train at the start, buy in each order, train again."""
 
     def train(order: str, names: Sequence[str]) -> SimulationRow:
@@ -183,6 +188,7 @@ def _one_seed(chosen: Resolved, plan: Hidden, folder: Path, *, pool: LocalPool, 
             folder / order,
             data=now.describe_data(),
             pool=pool,
+            clock=clock,
             progress=joint,
             # The models of the start give masks and order the rest.
             deliver=order == START,

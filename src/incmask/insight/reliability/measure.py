@@ -7,7 +7,7 @@ from pathlib import Path
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError
 from incmask.base.machine import num_cores
-from incmask.base.pool import LocalPool
+from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Report, Silent, ignore
 from incmask.base.store import Store
 from incmask.data.stack import Stack, read_stack
@@ -33,7 +33,7 @@ SUMMARY, FIGURE = "reliability.json", "error_vs_disagreement.svg"
 _JOB_IMAGES = 8 * CHUNK
 
 
-def measure_reliability(run: FinishedRun, pool: LocalPool, report: Report = ignore) -> Reliability:
+def measure_reliability(run: FinishedRun, pool: Pool, report: Report = ignore) -> Reliability:
     """Compare the disagreement of a run's models with their errors, on validation and test images.
 
     Args:
@@ -62,13 +62,16 @@ def measure_reliability(run: FinishedRun, pool: LocalPool, report: Report = igno
     return Reliability(tuple(errors), tuple(images), () if any(part.split == "val" for part in held_out) else (note,))
 
 
-def write_reliability(root: Path, *, num_workers: int = 0, progress: Progress | None = None) -> Reliability:
+def write_reliability(
+    root: Path, *, open_pool: OpenPool, num_workers: int = 0, progress: Progress | None = None
+) -> Reliability:
     """Write ``error_vs_disagreement.csv``, ``image_reliability.csv`` and ``reliability.json`` into a finished run.
 
     Where matplotlib is installed, ``error_vs_disagreement.svg`` too.
 
     Args:
         root: the run folder.
+        open_pool: gives workers.
         num_workers: processes; 0: one a core, as many as are worth starting.
         progress: a listener.
 
@@ -81,7 +84,7 @@ def write_reliability(root: Path, *, num_workers: int = 0, progress: Progress | 
         num_images = sum(len(rows) for part in _held_out(run) for _, rows in part.unseen_by)
         progress.expect(num_images)
         progress.doing("errors against disagreement")
-        with LocalPool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
+        with open_pool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
             found = measure_reliability(run, pool, progress.advance)
         store.write(root / ERRORS, errors_csv(found.errors))
         store.write(root / IMAGES, images_csv(found.images))
