@@ -142,6 +142,7 @@ import os, sys
 from pathlib import Path
 import pytest, toy
 from incmask.base import files, store
+from incmask.base.pool import HerePool
 from incmask.exchange.prepare import write
 from incmask.exchange.prepare.prepare import prepare
 
