@@ -11,6 +11,7 @@ from incmask.base.errors import fail
 from incmask.experiment.record import CardFacts, read_facts
 from incmask.experiment.scores import ScoreRow
 from incmask.insight.report.statistics import mean_with_interval
+from incmask.method.labels import labels_of
 from incmask.method.recipes import RECIPES
 
 CARD = "README.md"
@@ -31,7 +32,31 @@ _TASKS = {
     "multilabel": "classes that may overlap",
     "multiclass": "one class a pixel",
 }
-_SCORE_NAMES = {"binary": "IoU", "multilabel": "mIoU", "multiclass": "mIoU"}
+_VALIDATION = """## Validation on your own images
+
+Scores hold for images like those above. Before use on others, label 20 or more of them by hand, put them into `test/` \
+of a data folder and compare; look first at the images of greatest disagreement."""
+_LICENCE = """## Licence
+
+**Not stated.** Whoever passes this model on puts a licence here. The licences of the images that it was trained on \
+may set limits to it."""
+_USE = """## Use
+
+```sh
+incmask predict MODEL IMAGES -o OUT               # masks and disagreement for a folder of images
+incmask export MODEL --to onnx -o model.onnx      # for other programs; or torch, bioimageio
+```
+
+```python
+import incmask
+
+model = incmask.load("MODEL")
+for prediction in model.predict(images):  # uint8, (H, W, channels) each
+    prediction.label, prediction.disagreement, prediction.probability
+```
+
+An exported model takes `image`, uint8 (N, H, W, channels), and gives `label`, `disagreement` and `probability` \
+(N, classes, H, W)."""
 
 
 def model_card(folder: Path) -> str:
@@ -44,12 +69,11 @@ def model_card(folder: Path) -> str:
         IncmaskError: there is no model, or a record is damaged.
     """
     facts = read_facts(folder)
-    sections = (_purpose, _data, _training, _scores, _validation, _limits, _licence, _use)
     try:
-        texts = [section(facts) for section in sections]
+        sections = (_purpose(facts), _data(facts), _training(facts), _scores(facts), _VALIDATION, _limits(facts))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise fail(folder, f"has a damaged record ({error!r})", "restore it or run again") from error
-    return "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, texts)]) + "\n"
+    return "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, sections), _LICENCE, _USE]) + "\n"
 
 
 def _purpose(facts: CardFacts) -> str:
@@ -61,18 +85,13 @@ def _purpose(facts: CardFacts) -> str:
         else f"taken at their own resolution, in overlapping tiles of {width}×{height} pixels"
     )
     rows = [(_plain(each["name"]), _code(each["value"]), _code(each["colour"])) for each in about["classes"]]
-    return "\n".join(
-        [
-            "## What it is for",
-            "",
-            f"It segments images of {about['channels']} channel{'s' * (about['channels'] > 1)}: "
-            f"{_TASKS[about['task']]}. For each pixel it gives the label, the probability of each class, and the share "
-            "of its members that are off the majority, which tells where not to trust it.",
-            "",
-            f"Images of any size are {fit}. {_intensity(about)}",
-            "",
-            *_table(("class", "value or folder in the masks", "colour"), rows),
-        ]
+    return _section(
+        "What it is for",
+        f"It segments images of {about['channels']} channel{'s' * (about['channels'] > 1)}: {_TASKS[about['task']]}. "
+        "For each pixel it gives the label, the probability of each class, and the share of its members that are off "
+        "the majority, which tells where not to trust it.",
+        f"Images of any size are {fit}. {_intensity(about)}",
+        _table(("class", "value or folder in the masks", "colour"), rows),
     )
 
 
@@ -95,7 +114,7 @@ def _data(facts: CardFacts) -> str:
         for part, items in parts.items()
         if items
     ]
-    return "\n".join(["## Data", "", *_table(("part", "images", "pixels (width×height)", "use"), rows)])
+    return _section("Data", _table(("part", "images", "pixels (width×height)", "use"), rows))
 
 
 def _sizes(sizes: Sequence[Sequence[int]]) -> str:
@@ -119,11 +138,11 @@ def _training(facts: CardFacts) -> str:
     if facts.versions:
         used = (f"{name} {facts.versions[name]}" for name in _NAMED_VERSIONS if name in facts.versions)
         lines.append(f"made with {', '.join(used)}")
-    return "\n".join(["## Training", "", "; ".join(lines) + ". All settings are in `run.toml` of the run folder."])
+    return _section("Training", f"{'; '.join(lines)}. All settings are in `run.toml` of the run folder.")
 
 
 def _scores(facts: CardFacts) -> str:
-    score_name = _SCORE_NAMES[facts.about["task"]]
+    score_name = labels_of(facts.about["task"]).score_name
     chosen_on = facts.about.get("validation", {}).get(score_name)
     rows = []
     for stage in dict.fromkeys([*(row.stage for row in facts.scores), facts.stage]):
@@ -135,21 +154,17 @@ def _scores(facts: CardFacts) -> str:
             rows.append((name, _number(validation), _number(test), _interval(facts, stage)))
     if not rows:
         return ""
-    parts = [
-        "## Scores",
-        "",
+    row = _row(facts, facts.stage, "test") or _row(facts, facts.stage, "val")
+    details = row.details if row else {}
+    by_class = [(_plain(name[4:]), f"{value:.3f}") for name, value in details.items() if name.startswith("iou/")]
+    of_classes = ("IoU by class, over the images that hold it:", _table(("class", "IoU"), by_class))
+    return _section(
+        "Scores",
         f"{score_name} of the members together, mean over images, 1 being perfect. `base` has not seen the unlabelled "
         "images. The interval tells what another draw of test images may change; another training changes more.",
-        "",
-        *_table(("stage", "validation", "test", "95 % interval"), rows),
-    ]
-    details = next(
-        (row.details for split in ("test", "val") if (row := _row(facts, facts.stage, split)) is not None), {}
+        _table(("stage", "validation", "test", "95 % interval"), rows),
+        *(of_classes if by_class else ()),
     )
-    by_class = [(_plain(name[4:]), f"{value:.3f}") for name, value in details.items() if name.startswith("iou/")]
-    if by_class:
-        parts += ["", "IoU by class, over the images that hold it:", "", *_table(("class", "IoU"), by_class)]
-    return "\n".join(parts)
 
 
 def _row(facts: CardFacts, stage: str, split: str) -> ScoreRow | None:
@@ -174,17 +189,6 @@ def _interval(facts: CardFacts, stage: str) -> str:
     return f"{found.low:.3f} to {found.high:.3f}"
 
 
-def _validation(facts: CardFacts) -> str:
-    return "\n".join(
-        [
-            "## Validation on your own images",
-            "",
-            "Scores hold for images like those above. Before use on others, label 20 or more of them by hand, put them "
-            "into `test/` of a data folder and compare; look first at the images of greatest disagreement.",
-        ]
-    )
-
-
 def _limits(facts: CardFacts) -> str:
     lines = [
         "It knows images like those it was trained on. Other devices, stains, magnifications or light may make it "
@@ -206,51 +210,20 @@ def _limits(facts: CardFacts) -> str:
     if len(facts.about["members"]) == 1:
         lines.append("It has a single member, so that its disagreement is 0 everywhere.")
     lines.append("It is not a medical device, and was not examined as one.")
-    return "\n".join(["## Limits", "", *(f"- {line}" for line in lines)])
+    return _section("Limits", "\n".join(f"- {line}" for line in lines))
 
 
 def _count(num: int) -> str:
     return f"{num} image{'s' if num != 1 else ''}"
 
 
-def _licence(facts: CardFacts) -> str:
-    return "\n".join(
-        [
-            "## Licence",
-            "",
-            "**Not stated.** Whoever passes this model on puts a licence here. The licences of the images that it was "
-            "trained on may set limits to it.",
-        ]
-    )
+def _section(heading: str, *paragraphs: str) -> str:
+    return "\n\n".join((f"## {heading}", *paragraphs))
 
 
-def _use(facts: CardFacts) -> str:
-    return "\n".join(
-        [
-            "## Use",
-            "",
-            "```sh",
-            "incmask predict MODEL IMAGES -o OUT               # masks and disagreement for a folder of images",
-            "incmask export MODEL --to onnx -o model.onnx      # for other programs; or torch, bioimageio",
-            "```",
-            "",
-            "```python",
-            "import incmask",
-            "",
-            'model = incmask.load("MODEL")',
-            "for prediction in model.predict(images):  # uint8, (H, W, channels) each",
-            "    prediction.label, prediction.disagreement, prediction.probability",
-            "```",
-            "",
-            "An exported model takes `image`, uint8 (N, H, W, channels), and gives `label`, `disagreement` and "
-            "`probability` (N, classes, H, W).",
-        ]
-    )
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = (header, ["---"] * len(header), *rows)
-    return [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _plain(text: object) -> str:
