@@ -7,11 +7,12 @@ import pytest
 from finished_runs import finish
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
+from incmask.base.tables import read_rows
 from incmask.experiment.record import open_run
 from incmask.insight.reliability import measure
 from incmask.insight.reliability.counting import ALL, BACKGROUND
 from incmask.insight.reliability.measure import measure_reliability, write_reliability
-from incmask.insight.reliability.rows import read_errors, read_images
+from incmask.insight.reliability.rows import ErrorRow, ImageReliability
 from incmask.method.metrics import count, main_scores
 from incmask.prediction.ensemble import Ensemble
 from runs import PARTS
@@ -76,8 +77,8 @@ def test_everything_is_written_and_entered(runs, tmp_path):
     entered = (run / "manifest.jsonl").read_text()
     names = ("error_vs_disagreement.csv", "image_reliability.csv", "reliability.json", "error_vs_disagreement.svg")
     assert all((run / name).exists() and name in entered for name in names)
-    assert len(read_errors(run / names[0])) == len(found.errors)
-    assert len(read_images(run / names[1])) == 6
+    assert len(read_rows(run / names[0], ErrorRow)) == len(found.errors)
+    assert len(read_rows(run / names[1], ImageReliability)) == 6
     assert json.loads((run / names[2]).read_text())["sentence"] == found.sentence()
     svg = (run / names[3]).read_text()
     assert "validation: pixels" in svg

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from incmask.base.tables import read_rows
 from incmask.insight.reliability.counting import Tally
 from incmask.insight.reliability.rows import (
     ErrorRow,
@@ -11,8 +12,6 @@ from incmask.insight.reliability.rows import (
     errors_csv,
     image_rows,
     images_csv,
-    read_errors,
-    read_images,
 )
 from incmask.method.metrics import Counts
 
@@ -76,11 +75,11 @@ def errors(split="val", rates=(0.01, 0.4)):
 def test_tables_can_be_read_again(tmp_path):
     rows = [*errors(), ErrorRow("test", "a, b", 1 / 3, 7, 2, 2 / 7, np.nan, np.nan, 1)]
     (tmp_path / "errors.csv").write_text(errors_csv(rows))
-    for old, new in zip(rows, read_errors(tmp_path / "errors.csv"), strict=True):
+    for old, new in zip(rows, read_rows(tmp_path / "errors.csv", ErrorRow), strict=True):
         assert vars(new) == pytest.approx(vars(old), abs=1e-6, nan_ok=True)
     images = [ImageReliability("val", "sub/a", 0.5, 0.25, 2 / 3)]
     (tmp_path / "images.csv").write_text(images_csv(images))
-    assert vars(read_images(tmp_path / "images.csv")[0]) == pytest.approx(vars(images[0]), abs=1e-6)
+    assert vars(read_rows(tmp_path / "images.csv", ImageReliability)[0]) == pytest.approx(vars(images[0]), abs=1e-6)
     assert errors_csv(rows).splitlines()[0].startswith("split,class,disagreement,num_pixels,num_wrong,error_rate")
 
 

@@ -12,7 +12,7 @@ from incmask.base.progress import Progress, Report, Silent, ignore
 from incmask.base.store import Store
 from incmask.data.stack import Stack, read_stack
 from incmask.experiment.record import FinishedRun, open_run
-from incmask.insight.reliability.counting import ALL, HeldOutJob, by_image, join, scopes, tally
+from incmask.insight.reliability.counting import HeldOutJob, by_image, join, scopes, tally
 from incmask.insight.reliability.rows import (
     ErrorRow,
     ImageReliability,
@@ -23,8 +23,8 @@ from incmask.insight.reliability.rows import (
     images_csv,
 )
 from incmask.insight.report.picture import Drawing
-from incmask.insight.report.plots_reliability import ErrorCurve, SplitPanel, reliability_picture
-from incmask.insight.report.statistics import correlation
+from incmask.insight.report.plots_reliability import reliability_picture
+from incmask.method.labels import labels_of
 from incmask.nets.forward import CHUNK
 
 ERRORS, IMAGES = "error_vs_disagreement.csv", "image_reliability.csv"
@@ -105,28 +105,7 @@ def draw(found: Reliability, *, task: Task) -> Drawing | None:
     Raises:
         IncmaskError: matplotlib is not installed.
     """
-    panels = []
-    for split, told in (("val", "validation"), ("test", "test")):
-        errors = [row for row in found.errors if row.split == split]
-        images = [row for row in found.images if row.split == split]
-        curves = []
-        for name in dict.fromkeys(row.name for row in errors):
-            rows = [row for row in errors if row.name == name]
-            curves.append(
-                ErrorCurve(
-                    "all pixels" if name == ALL else f"predicted {name}",
-                    tuple(row.disagreement for row in rows),
-                    tuple(row.error_rate for row in rows),
-                    tuple(row.low for row in rows),
-                    tuple(row.high for row in rows),
-                    num_pixels=sum(row.num_pixels for row in rows),
-                    is_main=name == ALL,
-                )
-            )
-        if curves:
-            shares, scores = [row.disputed_of_foreground for row in images], [row.score for row in images]
-            panels.append(SplitPanel(told, tuple(curves), tuple(shares), tuple(scores), correlation(shares, scores)))
-    return reliability_picture(panels, score_name="IoU" if task == "binary" else "mIoU") if panels else None
+    return reliability_picture(found.errors, found.images, score_name=labels_of(task).score_name)
 
 
 @dataclass(frozen=True)

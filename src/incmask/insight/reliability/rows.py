@@ -1,16 +1,14 @@
 """The tables of errors against disagreement."""
 
-import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from incmask.base.config import Task
-from incmask.base.tables import csv_text
+from incmask.base.tables import rows_text
 from incmask.insight.reliability.counting import ALL, Tally
 from incmask.insight.report.statistics import CONFIDENCE, Correlation, correlation
 from incmask.method.metrics import main_scores
@@ -34,7 +32,7 @@ class ErrorRow:
     """
 
     split: str
-    name: str
+    name: str = field(metadata={"column": "class"})
     disagreement: float
     num_pixels: int
     num_wrong: int
@@ -175,50 +173,9 @@ def image_rows(split: str, names: Sequence[str], found: Tally, *, task: Task, em
 
 def errors_csv(rows: Sequence[ErrorRow]) -> str:
     """Write ``error_vs_disagreement.csv``."""
-    names = [each.name for each in fields(ErrorRow)]
-    header = ["class" if name == "name" else name for name in names]
-    return csv_text(header, [[_cell(getattr(row, name)) for name in names] for row in rows])
+    return rows_text(rows, ErrorRow, digits=6)
 
 
 def images_csv(rows: Sequence[ImageReliability]) -> str:
     """Write ``image_reliability.csv``."""
-    names = [each.name for each in fields(ImageReliability)]
-    return csv_text(names, [[_cell(getattr(row, name)) for name in names] for row in rows])
-
-
-def read_errors(path: Path) -> list[ErrorRow]:
-    """Read ``error_vs_disagreement.csv``."""
-    with open(path, newline="", encoding="utf-8") as handle:
-        return [
-            ErrorRow(
-                split=line["split"],
-                name=line["class"],
-                disagreement=float(line["disagreement"]),
-                num_pixels=int(line["num_pixels"]),
-                num_wrong=int(line["num_wrong"]),
-                error_rate=float(line["error_rate"]),
-                low=float(line["low"]),
-                high=float(line["high"]),
-                num_images=int(line["num_images"]),
-            )
-            for line in csv.DictReader(handle)
-        ]
-
-
-def read_images(path: Path) -> list[ImageReliability]:
-    """Read ``image_reliability.csv``."""
-    with open(path, newline="", encoding="utf-8") as handle:
-        return [
-            ImageReliability(
-                split=line["split"],
-                name=line["name"],
-                score=float(line["score"]),
-                inconsistent_fraction=float(line["inconsistent_fraction"]),
-                disputed_of_foreground=float(line["disputed_of_foreground"]),
-            )
-            for line in csv.DictReader(handle)
-        ]
-
-
-def _cell(value: object) -> object:
-    return f"{value:.6f}" if isinstance(value, float) else value
+    return rows_text(rows, ImageReliability, digits=6)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from incmask.insight.report.comparison_page.rows import EQUAL
 from incmask.insight.report.comparison_page.tables import Approach
@@ -14,6 +15,11 @@ class Style:
     colour: str
     marker: str
     line: str
+
+    @property
+    def look(self) -> dict[str, Any]:
+        """Give the arguments of matplotlib's functions that draw lines."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
 
 
 _ORANGE, _SKY, _GREEN, _BLUE, _VERMILION, _PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
