@@ -8,6 +8,7 @@ import torch
 from tiny import NUM_GENERATIONS, NUM_TEST, NUM_UNLABELLED, finished, lines_of
 from torch import nn
 
+from incmask.base.tables import read_rows
 from incmask.experiment.deliver import Stage
 from incmask.experiment.student import Student
 from incmask.insight.comparison.collect import collect, merit
@@ -18,7 +19,6 @@ from incmask.insight.report.comparison_page.rows import (
     ModelRow,
     PseudoRow,
     RunRow,
-    read_rows,
 )
 from incmask.nets.spec import load_model
 from incmask.training.loop import HISTORY

@@ -7,7 +7,6 @@ several settings, the best one by validation counts. Importing this needs no mat
 import math
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from incmask.insight.report.comparison_page.plots_pseudo import (
     class_frequencies,
@@ -23,7 +22,7 @@ from incmask.insight.report.comparison_page.plots_scores import (
     draw_costs,
     draw_generations,
 )
-from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ModelRow, RunRow, Variant
+from incmask.insight.report.comparison_page.rows import EQUAL, OWN, AnyVariant, ModelRow, RunRow
 from incmask.insight.report.comparison_page.style import Style, cycle_style, display_name, styles_of
 from incmask.insight.report.comparison_page.tables import LOWER_IS_BETTER, Reported, Series, reported, series
 from incmask.insight.report.picture import Drawing, to_picture
@@ -48,8 +47,6 @@ _SAME_STEPS = ("fdt", "strong-ldt")
 """These take as many steps under either budget, so that tables may hold them once."""
 _METRIC_NAMES = {"iou": "IoU", "miou": "mIoU", "miou_ad": "mIoU of alive and dead", "dice": "Dice", "mpa": "mPA"}
 _IN_STEPS = {OWN: "", EQUAL: " at equal steps"}
-
-AnyVariant = TypeVar("AnyVariant", bound=Variant)
 
 
 def score_by_generation(

@@ -56,20 +56,19 @@ def comparison_page(
     """
     compared: list[Block] = [Sentences(tuple(warnings), "warnings")] if warnings else []
     compared += [FactList(tuple(facts))] if facts else []
-    named = [replace(table, name=f"table-{number}") for number, table in enumerate(tables, 1)]
     folded = [replace(table, name=f"table-pairs-{number}", is_folded=True) for number, table in enumerate(pairs, 1)]
-    shown = [replace(group, is_wide=True) for group in figures if group.pictures]
+    repeat = [FactList(tuple(how_to_repeat), as_code=True)] if how_to_repeat else []
     sections = (
-        PageSection("compared", "What was compared", tuple(compared)),
-        PageSection("verdicts", "Does it beat the baselines?", (Sentences(tuple(sentences)),) if sentences else ()),
-        PageSection("tables", "Tables", tuple(named)),
-        PageSection("pairs", "Significance", tuple(folded)),
-        PageSection("figures", "Figures", tuple(shown)),
-        PageSection("costs", "Costs", (replace(costs, name="table-costs"),) if costs else ()),
-        PageSection("sheets", "Pictures", (Text(_ABOUT_SHEETS), Sheets(tuple(sheets))) if sheets else ()),
+        PageSection("compared", "What was compared", compared),
+        PageSection("verdicts", "Does it beat the baselines?", [Sentences(tuple(sentences))] if sentences else []),
         PageSection(
-            "repeat", "How to repeat", (FactList(tuple(how_to_repeat), as_code=True),) if how_to_repeat else ()
+            "tables", "Tables", [replace(table, name=f"table-{number}") for number, table in enumerate(tables, 1)]
         ),
+        PageSection("pairs", "Significance", folded),
+        PageSection("figures", "Figures", [replace(group, is_wide=True) for group in figures if group.pictures]),
+        PageSection("costs", "Costs", [replace(costs, name="table-costs")] if costs else []),
+        PageSection("sheets", "Pictures", [Text(_ABOUT_SHEETS), Sheets(tuple(sheets))] if sheets else []),
+        PageSection("repeat", "How to repeat", repeat),
     )
     return Page(title, sections, limits=tuple((None, num) for num in range(len(sheets), -1, -1)))
 

@@ -1,29 +1,26 @@
 """Figures of pseudo-labels against the truth (paper sections 3.6.4, 3.8 and 3.11)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from incmask.insight.report.comparison_page.plots_scores import Curve, draw_generations
-from incmask.insight.report.comparison_page.rows import MASK_CLASS, OWN, FrequencyRow, PseudoRow, Variant
-from incmask.insight.report.comparison_page.style import approach_label, cycle_style, styles_of
-from incmask.insight.report.comparison_page.tables import Approach
+from incmask.insight.report.comparison_page.rows import MASK_CLASS, OWN, FrequencyRow, PseudoRow
+from incmask.insight.report.comparison_page.style import Style, approach_label, cycle_style, styles_of
+from incmask.insight.report.comparison_page.tables import Approach, by_approach
 from incmask.insight.report.picture import Drawing, new_figure, to_picture
-from incmask.insight.report.statistics import Correlation, correlation, summarise
+from incmask.insight.report.statistics import correlation, summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-AnyVariant = TypeVar("AnyVariant", bound=Variant)
-
-"""Name of the masked pixels among the classes of a ``FrequencyRow``."""
 
 _MAX_PANELS_A_LINE = 4
 _MAX_VECTOR_POINTS = 2000
@@ -60,7 +57,7 @@ def class_frequencies(rows: Sequence[FrequencyRow]) -> Drawing | None:
     classes = list(dict.fromkeys(row.class_name for row in rows if row.class_name != MASK_CLASS))
     if not classes:
         return None
-    panels = [_frequency_panel(approach, found, classes) for approach, found in _by_approach(rows).items()]
+    panels = [_frequency_panel(approach, found, classes) for approach, found in by_approach(rows).items()]
     sums = "; ".join(f"{panel.label} {_first_to_last(panel.sums)}" for panel in panels)
     return to_picture(
         partial(_draw_frequencies, panels, classes),
@@ -69,13 +66,6 @@ def class_frequencies(rows: Sequence[FrequencyRow]) -> Drawing | None:
         alt=f"Heat maps of percentage points, pseudo-labels minus true masks, for {len(classes)} classes and each "
         f"generation, and the share of masked pixels; absolute sums, first to last generation: {sums}.",
     )
-
-
-def _by_approach(rows: Iterable[AnyVariant]) -> dict[Approach, list[AnyVariant]]:
-    found: dict[Approach, list[AnyVariant]] = {}
-    for row in rows:
-        found.setdefault(Approach(row.recipe, row.setting, row.budget), []).append(row)
-    return found
 
 
 def _frequency_panel(approach: Approach, rows: Sequence[FrequencyRow], classes: Sequence[str]) -> _FrequencyPanel:
@@ -149,7 +139,7 @@ def mask_size_by_generation(rows: Sequence[PseudoRow]) -> Drawing | None:
     """
     groups = {
         approach: found
-        for approach, found in _by_approach(rows).items()
+        for approach, found in by_approach(rows).items()
         if any(row.inconsistent_fraction > 0 for row in found)
     }
     if not groups:
@@ -187,64 +177,60 @@ def mask_size_against_error(
         IncmaskError: matplotlib is not installed.
     """
     approach = Approach(recipe, setting, budget)
-    found = _by_approach(rows).get(approach, [])
-    if not any(row.inconsistent_fraction > 0 for row in found):
+    found = by_approach(rows).get(approach, [])
+    sizes = [row.inconsistent_fraction for row in found]
+    if not any(size > 0 for size in sizes):
         return None
-    with_error = _correlation(found, [row.error_fraction for row in found])
-    with_iou = _correlation(found, [row.iou for row in found])
-    titles = {"error_fraction": _correlation_text(with_error), "iou": _correlation_text(with_iou)}
+    of_error = correlation(sizes, [row.error_fraction for row in found])
+    of_iou = correlation(sizes, [row.iou for row in found])
+    with_error, with_iou = (_coefficients(each.pearson, each.spearman) for each in (of_error, of_iou))
     name = approach_label(approach)
     return to_picture(
-        partial(_draw_mask_sizes, found, titles),
+        partial(_draw_mask_sizes, found, with_error=with_error, with_iou=with_iou),
         name=f"mask-size-against-error-{recipe}-{setting}-{budget}",
         title=f"Size of the inconsistency mask and quality of the pseudo-label, {name}",
         alt=f"Masked share of {len(found)} pseudo-labels of {name} against their share of wrong visible pixels "
-        f"({titles['error_fraction']}) and against their IoU ({titles['iou']}).",
+        f"({with_error}) and against their IoU ({with_iou}).",
     )
 
 
-def _correlation(rows: Sequence[PseudoRow], values: Sequence[float]) -> Correlation:
-    return correlation([row.inconsistent_fraction for row in rows], values)
-
-
-def _correlation_text(found: Correlation) -> str:
-    return _coefficients(pearson=found.pearson, spearman=found.spearman)
-
-
-def _coefficients(*, pearson: float, spearman: float) -> str:
+def _coefficients(pearson: float, spearman: float) -> str:
     parts = {"Pearson": pearson, "Spearman": spearman}
     return ", ".join(f"{name} {value:.2f}" if math.isfinite(value) else f"{name} –" for name, value in parts.items())
 
 
-def _draw_mask_sizes(rows: Sequence[PseudoRow], titles: Mapping[str, str]) -> "Figure":
+def _draw_mask_sizes(rows: Sequence[PseudoRow], *, with_error: str, with_iou: str) -> "Figure":
     figure = new_figure(width_in=9.5, height_in=4)
     left, right = figure.subplots(1, 2)
     for index, generation in enumerate(sorted({row.generation for row in rows})):
-        style = cycle_style(index)
         of_it = [row for row in rows if row.generation == generation]
         sizes = [100 * row.inconsistent_fraction for row in of_it]
-        for axes, values in ((left, [100 * row.error_fraction for row in of_it]), (right, [row.iou for row in of_it])):
-            axes.scatter(
-                sizes,
-                values,
-                s=12,
-                color=style.colour,
-                marker=style.marker,
-                alpha=0.5,
-                linewidth=0,
-                label=f"G{generation}",
-                rasterized=len(rows) > _MAX_VECTOR_POINTS,
-            )
-    for axes, y_label, key in (
-        (left, "wrong among visible pixels, %", "error_fraction"),
-        (right, "IoU of the pseudo-label", "iou"),
-    ):
-        axes.set_xlabel("masked pixels, %")
-        axes.set_ylabel(y_label)
-        axes.set_title(titles[key], fontsize=9)
+        look = partial(_scatter, style=cycle_style(index), num_points=len(rows), label=f"G{generation}")
+        look(left, sizes, [100 * row.error_fraction for row in of_it])
+        look(right, sizes, [row.iou for row in of_it])
+    left.set(xlabel="masked pixels, %", ylabel="wrong among visible pixels, %")
+    right.set(xlabel="masked pixels, %", ylabel="IoU of the pseudo-label")
+    for axes, title in ((left, with_error), (right, with_iou)):
+        axes.set_title(title, fontsize=9)
         axes.grid(alpha=0.3)
     figure.legend(*left.get_legend_handles_labels(), loc="outside right center", frameon=False)
     return figure
+
+
+def _scatter(
+    axes: "Axes", xs: ArrayLike, ys: ArrayLike, *, style: Style, num_points: int, label: str | None = None
+) -> None:
+    axes.scatter(
+        xs,
+        ys,
+        s=12,
+        color=style.colour,
+        marker=style.marker,
+        alpha=0.5,
+        linewidth=0,
+        label=label,
+        rasterized=num_points > _MAX_VECTOR_POINTS,
+    )
 
 
 def quality_scatter(
@@ -263,7 +249,7 @@ def quality_scatter(
     pairs = [(x, y) for x, y in zip(true, predicted, strict=True) if math.isfinite(x) and math.isfinite(y)]
     if not pairs:
         return None
-    agreement = f"mean absolute error {mae:.3f}, {_coefficients(pearson=pearson, spearman=spearman)}"
+    agreement = f"mean absolute error {mae:.3f}, {_coefficients(pearson, spearman)}"
     return to_picture(
         partial(_draw_quality, np.array(pairs), agreement),
         name=f"quality-{title}",
@@ -276,10 +262,7 @@ def _draw_quality(pairs: Floats, agreement: str) -> "Figure":
     figure = new_figure(width_in=4.6, height_in=4.8)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#767676", linestyle="--", linewidth=1)
-    rasterized = len(pairs) > _MAX_VECTOR_POINTS
-    axes.scatter(
-        pairs[:, 0], pairs[:, 1], s=12, color=cycle_style(0).colour, alpha=0.5, linewidth=0, rasterized=rasterized
-    )
+    _scatter(axes, pairs[:, 0], pairs[:, 1], style=cycle_style(0), num_points=len(pairs))
     axes.set(xlabel="true IoU", ylabel="predicted IoU", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set_title(agreement, fontsize=8)
     axes.grid(alpha=0.3)

@@ -1,15 +1,10 @@
 """The tables of a comparison as records, and their files: what every figure and statement is made from."""
 
-import csv
-import dataclasses
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from incmask.base.errors import fail
-from incmask.base.tables import csv_text
+from incmask.base.tables import rows_text
 
 RESULTS, RUNS, IMAGES, PSEUDO, FREQUENCIES = (
     f"{name}.csv" for name in ("results", "runs", "image_scores", "pseudo_labels", "class_frequencies")
@@ -37,6 +32,9 @@ class Variant:
     setting: str
     budget: str
     repeat: int
+
+
+AnyVariant = TypeVar("AnyVariant", bound=Variant)
 
 
 @dataclass(frozen=True)
@@ -142,61 +140,6 @@ class FrequencyRow(Variant):
     true_fraction: float
 
 
-Row = TypeVar("Row", ModelRow, RunRow, ImageScoreRow, PseudoRow, FrequencyRow)
-
-
-def to_csv(rows: Sequence[Row]) -> str:
-    """Write rows of one kind as a table; ``details`` becomes a column for each score."""
-    if not rows:
-        return ""
-    columns: list[str] = [field.name for field in dataclasses.fields(rows[0]) if field.name != "details"]
-    details: list[dict[str, float]] = [row.details if isinstance(row, ModelRow) else {} for row in rows]
-    scores: list[str] = list(dict.fromkeys(name for each in details for name in each))
-    lines = (
-        [_to_text(getattr(row, name)) for name in columns] + [_to_text(each.get(name)) for name in scores]
-        for row, each in zip(rows, details, strict=True)
-    )
-    return csv_text((*columns, *scores), lines)
-
-
-def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """Read what ``to_csv`` wrote.
-
-    Raises:
-        IncmaskError: no such file, or it holds something else.
-    """
-    try:
-        return from_csv(path.read_text(encoding="utf-8"), kind)
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise fail(path, f"is no table of a comparison ({error})", "run `incmask compare` again") from error
-
-
-def from_csv(text: str, kind: type[Row]) -> list[Row]:
-    """Read what ``to_csv`` wrote.
-
-    Raises:
-        KeyError, ValueError, TypeError: it holds something else.
-    """
-    types = {field.name: field.type for field in dataclasses.fields(kind)}
-    rows = []
-    for line in csv.DictReader(io.StringIO(text)):
-        values: dict[str, Any] = {
-            name: _from_text(line.pop(name), str(of)) for name, of in types.items() if name != "details"
-        }
-        if "details" in types:
-            values["details"] = {name: float(text) for name, text in line.items() if text}
-        rows.append(kind(**values))
-    return rows
-
-
-def _to_text(value: object) -> str:
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
-
-
-def _from_text(text: str, kind: str) -> object:
-    kind = kind.removeprefix("<class '").removesuffix("'>")
-    if kind == "bool":
-        return {"True": True, "False": False}[text]
-    if kind == "float | None":
-        return float(text) if text else None
-    return {"str": str, "int": int, "float": float}[kind](text)
+def to_csv(rows: Sequence[Variant]) -> str:
+    """Write rows of one kind as a table, for ``base.tables.read_rows``; none make an empty file."""
+    return rows_text(rows, type(rows[0])) if rows else ""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ModelRow, RunRow, Variant
+from incmask.insight.report.comparison_page.rows import EQUAL, OWN, AnyVariant, ModelRow, RunRow, Variant
 from incmask.insight.report.page import Table
 from incmask.insight.report.statistics import Summary, summarise
 from incmask.method.recipes import RECIPES
@@ -70,6 +70,14 @@ def approach_name(row: Variant | Approach) -> str:
 def approach_of(row: Variant) -> Approach:
     """Leave the repeat out."""
     return Approach(row.recipe, row.setting, row.budget)
+
+
+def by_approach(rows: Iterable[AnyVariant]) -> dict[Approach, list[AnyVariant]]:
+    """Gather rows whose recipe, setting and budget are the same."""
+    found: dict[Approach, list[AnyVariant]] = {}
+    for row in rows:
+        found.setdefault(approach_of(row), []).append(row)
+    return found
 
 
 def split_of(models: Iterable[ModelRow]) -> str:
