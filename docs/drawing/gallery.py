@@ -21,8 +21,8 @@ from incmask.insight.ranking.rank import RankedRow, rank_run
 from incmask.insight.reliability.measure import write_reliability
 from incmask.insight.report.page import Figures
 from incmask.insight.report.picture import Drawing, new_figure
-from incmask.insight.report.run_page.course import course_section
-from incmask.insight.report.run_page.reliability import reliability_section
+from incmask.insight.report.run_page.course import course_blocks
+from incmask.insight.report.run_page.reliability import reliability_blocks
 from incmask.prediction.overlays import draw_overlay
 
 if TYPE_CHECKING:
@@ -185,12 +185,6 @@ def _draw_ranking(rows: Sequence[RankedRow], images: dict[str, np.ndarray]) -> "
 def _report_figures(run: Path) -> list[Drawing]:
     write_reliability(run, open_pool=LocalPool)
     record = read_run(run)
-    sections = (course_section(record), reliability_section(record))
-    found = [
-        picture
-        for section in sections
-        for block in section.blocks
-        if isinstance(block, Figures)
-        for picture in block.pictures
-    ]
+    blocks = [*course_blocks(record), *reliability_blocks(record)]
+    found = [picture for block in blocks if isinstance(block, Figures) for picture in block.pictures]
     return [picture for picture in found if picture.name in _FIGURES]

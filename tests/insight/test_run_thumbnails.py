@@ -7,6 +7,7 @@ from PIL import Image
 
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_text
+from incmask.data.images.tiles import Window
 from incmask.data.images.writers import write_grey
 from incmask.insight.report.run_page.thumbnails import (
     SIDE_PX,
@@ -90,7 +91,7 @@ def test_noise_is_drawn_coarsely_and_stays_small():
 
 
 def test_a_crop_is_framed():
-    assert points_of(crop_outline(10, 20, 30, 40, scale=0.5).path) == [[(10, 5), (30, 5), (30, 20), (10, 20)]]
+    assert points_of(crop_outline(Window(10, 20, 30, 40), scale=0.5).path) == [[(10, 5), (30, 5), (30, 20), (10, 20)]]
 
 
 @pytest.mark.parametrize("folder", ["inconsistent", "disagreement"])

@@ -1,5 +1,6 @@
 """What a page is made of: headings, sentences, tables, galleries, figures; and how numbers stand in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -74,6 +75,9 @@ class TableCell:
     links: tuple[Link, ...] = ()
 
 
+TableRow = tuple[str | TableCell, ...]
+
+
 @dataclass(frozen=True)
 class Table:
     """A table, which the page of a run lets people sort by any column; the first names the row.
@@ -93,7 +97,7 @@ class Table:
     kind: ClassVar[str] = "table"
     title: str
     header: tuple[str, ...]
-    rows: tuple[tuple[str | TableCell, ...], ...]
+    rows: tuple[TableRow, ...]
     note: str = ""
     name: str = ""
     num_rows: int | None = None
@@ -209,7 +213,7 @@ class PageSection:
 
     name: str
     heading: str
-    blocks: tuple[Block, ...]
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)

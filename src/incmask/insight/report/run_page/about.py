@@ -5,20 +5,20 @@ from pathlib import Path
 
 from incmask.base.errors import fail
 from incmask.experiment.record import RunRecord
-from incmask.insight.report.page import Block, Command, Fact, FactList, PageSection, Table, Text, plain_cell
+from incmask.insight.report.page import Block, Command, Fact, FactList, Table, Text, plain_cell
 
 ROUNDS, USAGE = "rounds.json", "usage.json"
 _MAX_ROUNDS = 100
 
 
-def about_section(record: RunRecord, *, command: str) -> PageSection:
+def about_blocks(record: RunRecord, *, command: str) -> list[Block]:
     """Write what was run, and how to run it again.
 
     Args:
         record: of the run.
         command: that writes this page.
     """
-    blocks: list[Block] = [
+    return [
         FactList(tuple(_facts(record))),
         FactList(
             tuple(
@@ -36,10 +36,9 @@ def about_section(record: RunRecord, *, command: str) -> PageSection:
             "note",
         ),
     ]
-    return PageSection("about", "What was run?", tuple(blocks))
 
 
-def rounds_section(record: RunRecord) -> PageSection:
+def rounds_blocks(record: RunRecord) -> list[Block]:
     """Write the rounds of labelling so far, where they are recorded.
 
     Raises:
@@ -49,10 +48,9 @@ def rounds_section(record: RunRecord) -> PageSection:
     rounds = _read_rounds(path)
     names = list(dict.fromkeys(name for each in rounds for name, value in each.items() if _is_plain(value)))
     if not names:
-        return PageSection("rounds", "What did each round of labelling bring?", ())
+        return []
     rows = tuple(tuple(plain_cell(each.get(name)) for name in names) for each in rounds[:_MAX_ROUNDS])
-    shown = Table("Rounds", tuple(name.replace("_", " ") for name in names), rows, name="rounds-table")
-    return PageSection("rounds", "What did each round of labelling bring?", (shown,))
+    return [Table("Rounds", tuple(name.replace("_", " ") for name in names), rows, name="rounds-table")]
 
 
 def _facts(record: RunRecord) -> list[Fact]:

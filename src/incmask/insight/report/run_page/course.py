@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from incmask.experiment.record import ENSEMBLE, RunRecord, StageRecord
-from incmask.insight.report.page import Block, Figures, PageSection, Table, TableCell, Text, number, percent, whole
+from incmask.insight.report.page import Block, Figures, Table, TableCell, TableRow, Text, number, percent, whole
 from incmask.insight.report.run_page.plots import course_pictures
 from incmask.insight.report.run_page.training import (
     GenerationFacts,
@@ -14,7 +14,7 @@ from incmask.insight.report.run_page.training import (
 )
 
 
-def course_section(record: RunRecord) -> PageSection:
+def course_blocks(record: RunRecord) -> list[Block]:
     """Write how training went, with a warning where the teachers collapse.
 
     Raises:
@@ -39,7 +39,7 @@ def course_section(record: RunRecord) -> PageSection:
     blocks.append(Figures(tuple(pictures)))
     if generations:
         blocks.append(_pseudo_table(record, generations, labelled))
-    return PageSection("course", "How did training go?", (*blocks, _stage_table(record), _model_table(record)))
+    return [*blocks, _stage_table(record), _model_table(record)]
 
 
 def _labelled_fractions(record: RunRecord) -> tuple[float, ...]:
@@ -51,7 +51,7 @@ def _labelled_fractions(record: RunRecord) -> tuple[float, ...]:
 
 
 def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], labelled: Sequence[float]) -> Table:
-    rows: list[tuple[str | TableCell, ...]] = [
+    rows: list[TableRow] = [
         (
             str(facts.generation),
             number(facts.num_used, f"{facts.num_used:,} of {facts.num_images:,}"),

@@ -5,20 +5,18 @@ from dataclasses import dataclass
 
 from incmask.experiment.paths import IMAGE_SCORES
 from incmask.experiment.record import ENSEMBLE, RunRecord, StageRecord
-from incmask.experiment.scores import ImageScores, image_scores_from_csv
-from incmask.insight.report.page import Block, PageSection, Table, Text, number, signed, whole
+from incmask.experiment.scores import image_scores_from_csv
+from incmask.insight.report.page import Block, Table, TableRow, Text, number, signed, whole
 from incmask.insight.report.run_page.scoring import by_image, difference_of, held_out, validation_scores
 from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
 from incmask.insight.report.statistics import Difference
 
-_HEADING = "Did the unlabelled images help?"
-
 
 @dataclass(frozen=True)
 class Helped:
-    """The section, and its gist in a few words."""
+    """What the section says, and its gist in a few words."""
 
-    section: PageSection
+    blocks: tuple[Block, ...]
     gist: str
 
 
@@ -36,7 +34,7 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
         recipe = record.names["recipe"]
         gist = f"Whether unlabelled images help was not asked: the approach {recipe} trains on true masks alone."
         text = f"{gist} `incmask run DATA --recipe im+` asks."
-        return Helped(PageSection("helped", _HEADING, (Text(text, "answer"),)), gist)
+        return Helped((Text(text, "answer"),), gist)
     best = max(record.stages[1:], key=record.stage_score)
     if not with_images:
         return _without_images(record, best)
@@ -56,15 +54,13 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
         delivered=record.delivered is not None,
     )
     name = "validation" if held.kind in ("val", "split") else "labelled images"
-    rows = [(name, found.base_score, found.best_score, found.difference, found.num_images)]
-    rows += _on_test(record, best)
     blocks: list[Block] = [
         Text(answer(found), "answer"),
         Text(handed_over(found)),
         *(Text(line, "note") for line in fairness(found)),
-        _difference_table(record, best, rows),
+        _difference_table(record, best, _difference_row(name, without, with_them, found.difference)),
     ]
-    return Helped(PageSection("helped", _HEADING, tuple(blocks)), f"{headline(found)} {handed_over(found)}")
+    return Helped(tuple(blocks), f"{headline(found)} {handed_over(found)}")
 
 
 def _chosen_by(record: RunRecord, best: StageRecord, shown: tuple[float, float]) -> tuple[float, float] | None:
@@ -74,39 +70,35 @@ def _chosen_by(record: RunRecord, best: StageRecord, shown: tuple[float, float])
     return None if same else scores
 
 
-def _on_test(record: RunRecord, best: StageRecord) -> list[tuple[str, float, float, Difference, int]]:
-    """The same on test images, which chose nothing."""
+def _difference_table(record: RunRecord, best: StageRecord, on_validation: TableRow) -> Table:
+    rows, note = [on_validation], ""
     path = record.root / IMAGE_SCORES
-    if not path.exists():
-        return []
-    scores: ImageScores = image_scores_from_csv(path.read_text(encoding="utf-8"))
-    without, with_them = (
-        by_image(scores.names, scores.scores[f"{stage.name}/{ENSEMBLE}"]) for stage in (record.base, best)
-    )
-    return [("test", _mean(without), _mean(with_them), difference_of(with_them, without), len(without))]
-
-
-def _difference_table(
-    record: RunRecord, best: StageRecord, rows: list[tuple[str, float, float, Difference, int]]
-) -> Block:
+    if path.exists():
+        stored = image_scores_from_csv(path.read_text(encoding="utf-8"))
+        without, with_them = (
+            by_image(stored.names, stored.scores[f"{stage.name}/{ENSEMBLE}"]) for stage in (record.base, best)
+        )
+        rows.append(_difference_row("test", without, with_them, difference_of(with_them, without)))
+        note = "Validation chose; test images, where there are any, chose nothing and are the fairer comparison."
     return Table(
-        f"{record.score_name} without and with the unlabelled images",
-        ("images", "number", "without", f"with ({best.title})", "difference", "95 % interval"),
-        tuple(
-            (
-                name,
-                whole(num),
-                number(without),
-                number(with_them),
-                number(change.mean, signed(change.mean)),
-                number(change.low, f"{signed(change.low)} to {signed(change.high)}"),
-            )
-            for name, without, with_them, change, num in rows
-        ),
-        note="Validation chose; test images, where there are any, chose nothing and are the fairer comparison."
-        if len(rows) > 1
-        else "",
+        title=f"{record.score_name} without and with the unlabelled images",
+        header=("images", "number", "without", f"with ({best.title})", "difference", "95 % interval"),
+        rows=tuple(rows),
+        note=note,
         name="difference",
+    )
+
+
+def _difference_row(
+    name: str, without: Mapping[str, float], with_them: Mapping[str, float], change: Difference
+) -> TableRow:
+    return (
+        name,
+        whole(len(without)),
+        number(_mean(without)),
+        number(_mean(with_them)),
+        number(change.mean, signed(change.mean)),
+        number(change.low, f"{signed(change.low)} to {signed(change.high)}"),
     )
 
 
@@ -119,7 +111,7 @@ def _without_images(record: RunRecord, best: StageRecord) -> Helped:
         f"{best_score:.3f} with them ({best.title}). Whether that is more than chance cannot be told, since the "
         "folder stacks/ is gone."
     )
-    return Helped(PageSection("helped", _HEADING, (Text(text, "answer"),)), gist)
+    return Helped((Text(text, "answer"),), gist)
 
 
 def _mean(scores: Mapping[str, float]) -> float:

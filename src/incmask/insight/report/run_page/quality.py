@@ -4,43 +4,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from incmask.base.npy_rows import Rows
 from incmask.experiment.record import ENSEMBLE, RunRecord
 from incmask.experiment.student import Student
-from incmask.insight.report.page import Block, Gallery, PageSection, Table, Text, Thumbnail, decimal, number, whole
+from incmask.insight.report.page import Block, Gallery, Table, Text, Thumbnail, decimal, number, whole
 from incmask.insight.report.run_page.scoring import (
     HeldOut,
     Kind,
     ScoredPart,
     ScoreLine,
     count_pixels,
-    device_of,
     held_out,
+    load_members,
     score_lines,
     whole_part,
 )
 from incmask.insight.report.run_page.thumbnails import StackPictures, outlines_of, to_jpeg
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts, main_scores
-from incmask.nets.forward import chunk_images, forward
-from incmask.nets.spec import load_model
+from incmask.nets.forward import predict_probabilities
 
 _NUM_SHOWN = 6
-_ON: dict[Kind | str, str] = {
+_ON: dict[Kind, str] = {
     "test": "On the {num} test images, which no choice has seen,",
     "val": "On the {num} validation images,",
     "split": "On the {num} labelled images that were set aside for validation,",
     "folds": "On your {num} labelled images, each by the best model that was trained without it,",
     "same": "On the single labelled image, which was trained on,",
 }
-_CAVEATS: dict[Kind | str, str] = {
+_CHOSE = (
+    "These images chose epochs, models and generation, which flatters a little; with images and masks in test/ the "
+    "next run gives an honest score."
+)
+_CAVEATS: dict[Kind, str] = {
     "test": "",
-    "val": "These images chose epochs, models and generation, which flatters a little; with images and masks in "
-    "test/ the next run gives an honest score.",
-    "split": "These images chose epochs, models and generation, which flatters a little; with images and masks in "
-    "test/ the next run gives an honest score.",
+    "val": _CHOSE,
+    "split": _CHOSE,
     "folds": "These images chose epochs and models, which flatters a little; the models together may be better than "
     "each alone. With images and masks in test/ the next run gives an honest score.",
     "same": "This says nothing about other images: label some more.",
@@ -48,25 +48,16 @@ _CAVEATS: dict[Kind | str, str] = {
 
 
 @dataclass(frozen=True)
-class RatedPart:
+class RatedPart(HeldOut):
     """Labelled images, and the models that are judged by them.
 
     Attributes:
-        kind: where the images come from: "test" or a ``Kind`` of validation.
-        parts: of the images, one or one a fold.
         members: models of each part, which predict together.
         counts: of all parts' rows, one after the other.
     """
 
-    kind: Kind | str
-    parts: tuple[ScoredPart, ...]
     members: tuple[tuple[Student, ...], ...]
     counts: Counts
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The image of each row."""
-        return tuple(name for part in self.parts for name in part.names)
 
 
 @dataclass(frozen=True)
@@ -86,14 +77,17 @@ def judge(record: RunRecord) -> RatedPart:
         IncmaskError: a model is missing or damaged.
     """
     stage = record.handed_over
-    if record.part("test"):
-        return _judge(record, "test", (whole_part(record, "test"),), (stage.members,))
-    held = held_out(record)
-    members = tuple(_members_of_fold(record, held, fold) for fold in range(len(held.parts)))
-    return _judge(record, held.kind, held.parts, members)
+    held = whole_part(record, "test") if record.part("test") else held_out(record)
+    members: tuple[tuple[Student, ...], ...] = (stage.members,)
+    if held.kind == "folds":
+        # Of each fold the best model, since students are in that order.
+        best = {student.fold: student for student in reversed(stage.students)}
+        members = tuple((best[fold],) for fold in range(len(held.parts)))
+    counts = [count_pixels(record, each, part.images) for part, each in zip(held.parts, members, strict=True)]
+    return RatedPart(held.kind, held.parts, members, Counts.join(counts))
 
 
-def quality_section(record: RunRecord, judged: RatedPart) -> PageSection:
+def quality_blocks(record: RunRecord, judged: RatedPart) -> list[Block]:
     """Write what the models reach, in scores and in pictures."""
     lines = score_lines(record, judged.counts, judged.names)
     blocks: list[Block] = [Text(quality_sentence(judged, lines), "answer")]
@@ -108,10 +102,10 @@ def quality_section(record: RunRecord, judged: RatedPart) -> PageSection:
         if chosen:
             thumbnails = tuple(_thumbnail(record, row) for row in chosen)
             blocks.append(Gallery(name, title, "outlines", thumbnails, note))
-    return PageSection("quality", "How good is the model?", tuple(blocks))
+    return blocks
 
 
-def quality_without_images(record: RunRecord) -> PageSection:
+def quality_without_images(record: RunRecord) -> list[Block]:
     """Write what ``scores.csv`` alone tells, where the images at the networks' size are gone."""
     stage, split = record.chosen, "test" if record.part("test") else "val"
     scored = record.score_of(stage, ENSEMBLE, split)
@@ -125,7 +119,7 @@ def quality_without_images(record: RunRecord) -> PageSection:
             "note",
         )
     )
-    return PageSection("quality", "How good is the model?", tuple(blocks))
+    return blocks
 
 
 def quality_sentence(judged: RatedPart, lines: Sequence[ScoreLine]) -> str:
@@ -142,35 +136,14 @@ def predict_labels(record: RunRecord, members: Sequence[Student], images: np.nda
     Args:
         record: of the run.
         members: models.
-        images: uint8, (N, H, W, C) at the networks' size.
+        images: uint8, (N, H, W, C) at the networks' size; few.
 
     Returns:
         uint8, (N, H, W) or (N, H, W, K).
     """
-    device = device_of(record)
-    networks = [load_model(member.model).to(device) for member in members]
-    num = chunk_images(len(record.class_names) + 1, images.shape)
-    labels = []
-    for first in range(0, len(images), num):
-        with torch.inference_mode():
-            logits = forward(networks, images[first : first + num], precision=record.settings.precision)
-            mean = torch.stack([labels_of(record.task).probabilities(each) for each in logits]).mean(0).cpu().numpy()
-        labels.append(labels_of(record.task).decode(mean))
-    return np.concatenate(labels)
-
-
-def _members_of_fold(record: RunRecord, held: HeldOut, fold: int) -> tuple[Student, ...]:
-    stage = record.handed_over
-    if held.kind != "folds":
-        return stage.members
-    return (next(student for student in stage.students if student.fold == fold),)
-
-
-def _judge(
-    record: RunRecord, kind: Kind | str, parts: tuple[ScoredPart, ...], members: tuple[tuple[Student, ...], ...]
-) -> RatedPart:
-    counts = [count_pixels(record, each, part.images) for part, each in zip(parts, members, strict=True)]
-    return RatedPart(kind, parts, members, Counts.join(counts))
+    networks = load_members(record, members)
+    found = predict_probabilities(networks, images, task=record.task, precision=record.settings.precision)
+    return labels_of(record.task).decode(found.mean(0))
 
 
 def _rows(record: RunRecord, judged: RatedPart) -> list[_Row]:
@@ -206,7 +179,7 @@ def _thumbnail(record: RunRecord, row: _Row) -> Thumbnail:
     )
 
 
-def _score_table(record: RunRecord, lines: Sequence[ScoreLine], kind: Kind | str) -> Block:
+def _score_table(record: RunRecord, lines: Sequence[ScoreLine], kind: Kind) -> Block:
     rows = tuple(
         (
             line.name,

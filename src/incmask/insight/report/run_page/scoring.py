@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
+from torch import nn
 
 from incmask.base.device import resolve_device
 from incmask.data.stack import read_stack
@@ -13,12 +13,16 @@ from incmask.experiment.record import RunRecord, StageRecord
 from incmask.experiment.setup import folds_of
 from incmask.experiment.student import Student
 from incmask.insight.report.statistics import Difference, mean_with_interval, paired_bootstrap
+from incmask.method.labels import labels_of
 from incmask.method.losses import loss_of
 from incmask.method.metrics import Counts, dice, iou, main_scores, pixel_accuracy
 from incmask.nets.spec import load_model
 from incmask.training.validation import Validation, evaluate
 
-Kind = Literal["val", "split", "folds", "same"]
+Kind = Literal["test", "val", "split", "folds", "same"]
+"""Images that chose nothing ("test"), or those that chose epochs and models: a part of their own, some of the labelled
+images, set aside, each labelled image by the models that were trained without it, or the one that trained, too."""
+
 _SEED = 0
 """Of the resamples: the same page for the same run."""
 
@@ -38,11 +42,10 @@ class ScoredPart:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The images that chose epochs and models.
+    """Images to judge models by.
 
     Attributes:
-        kind: "val": a part of their own; "split": some of the labelled images, set aside; "folds": each labelled
-            image, by the models that were trained without it; "same": the image that trained, for want of others.
+        kind: what they are for.
         parts: one, or one a fold.
     """
 
@@ -50,9 +53,14 @@ class HeldOut:
     parts: tuple[ScoredPart, ...]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The image of each row of all parts, one after the other."""
+        return tuple(name for part in self.parts for name in part.names)
+
+    @property
     def num_images(self) -> int:
         """Different images."""
-        return len({name for part in self.parts for name in part.names})
+        return len(set(self.names))
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def has_stacks(record: RunRecord) -> bool:
 def held_out(record: RunRecord) -> HeldOut:
     """Tell which images chose, as the run did."""
     if record.part("val"):
-        return HeldOut("val", (whole_part(record, "val"),))
+        return whole_part(record, "val")
     stack = read_stack(record.root / "stacks" / "labelled")
     folds = folds_of(stack.names, has_val=False, settings=record.settings)
     parts = tuple(
@@ -94,10 +102,10 @@ def held_out(record: RunRecord) -> HeldOut:
     return HeldOut("folds" if len(folds) > 1 else "split", parts)
 
 
-def whole_part(record: RunRecord, part: str) -> ScoredPart:
-    """All images of "val" or "test"."""
+def whole_part(record: RunRecord, part: Literal["val", "test"]) -> HeldOut:
+    """All images of a part."""
     stack = read_stack(record.root / "stacks" / part)
-    return ScoredPart(Validation(stack.images, stack.labels), stack.names)
+    return HeldOut(part, (ScoredPart(Validation(stack.images, stack.labels), stack.names),))
 
 
 def validation_scores(record: RunRecord, stage: StageRecord, held: HeldOut) -> dict[str, float]:
@@ -126,29 +134,27 @@ def count_pixels(record: RunRecord, members: Sequence[Student], images: Validati
     Raises:
         IncmaskError: a model is missing or damaged.
     """
-    settings = record.settings
-    device = device_of(record)
-    reached = evaluate(
-        [load_model(member.model).to(device) for member in members],
+    return evaluate(
+        load_members(record, members),
         images,
         task=record.task,
         num_classes=len(record.class_names),
-        settings=settings,
-        loss=loss_of(settings, record.task),
-    )
-    return reached.counts
+        settings=record.settings,
+        loss=loss_of(record.settings, record.task),
+    ).counts
 
 
-def device_of(record: RunRecord) -> torch.device:
-    """Choose where the models are scored: this may be another machine than the run's."""
-    return resolve_device("cpu" if record.settings.device == "cpu" else "auto")
+def load_members(record: RunRecord, members: Sequence[Student]) -> list[nn.Module]:
+    """Load models to where they are scored: this may be another machine than the run's."""
+    device = resolve_device("cpu" if record.settings.device == "cpu" else "auto")
+    return [load_model(member.model).to(device) for member in members]
 
 
 def score_lines(record: RunRecord, counts: Counts, names: Sequence[str]) -> list[ScoreLine]:
     """Average every score over images, with its interval: the main one, Dice or the classes' IoU, pixels."""
     empty = record.settings.empty_iou
     lines = [_line(record.score_name, names, main_scores(counts, task=record.task, empty=empty))]
-    if record.task == "binary":
+    if labels_of(record.task).is_one_class:
         lines.append(_line("Dice", names, dice(counts)[:, 0]))
     else:
         by_class = iou(counts, empty=empty)

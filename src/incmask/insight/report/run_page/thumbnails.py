@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from incmask.base.config import IGNORED, Task
+from incmask.base.config import Task
 from incmask.base.npy_rows import Rows
 from incmask.data.images.readers import read_image
+from incmask.data.images.tiles import Window
 from incmask.data.images.writers import path_inside
 from incmask.insight.report.page import Outline
+from incmask.method.labels import labels_of
 from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT
 
 SIDE_PX = 224
@@ -145,7 +146,8 @@ def outlines_of(label: np.ndarray, *, kind: str, task: Task, num_classes: int, s
         size: height and width of the picture that the outline lies over.
     """
     scale = np.array([size[1] / label.shape[1], size[0] / label.shape[0]])
-    planes = list(_planes(label, task, num_classes))
+    known = labels_of(task)
+    planes = [known.class_pixels(label, number).astype(np.uint8) for number in known.object_classes(num_classes)]
     for coarser in (1, 2, 4, 8):
         contours = [
             cv2.approxPolyDP(contour, coarser * _SIMPLIFY_PX, closed=True)
@@ -159,18 +161,11 @@ def outlines_of(label: np.ndarray, *, kind: str, task: Task, num_classes: int, s
     return Outline(kind, "".join(_to_path(line) for line in lines))
 
 
-def crop_outline(top: int, left: int, height: int, width: int, *, scale: float) -> Outline:
+def crop_outline(crop: Window, *, scale: float) -> Outline:
     """Frame a part of an image."""
-    corners = np.array([(left, top), (left + width, top), (left + width, top + height), (left, top + height)])
+    right, bottom = crop.left + crop.width, crop.top + crop.height
+    corners = np.array([(crop.left, crop.top), (right, crop.top), (right, bottom), (crop.left, bottom)])
     return Outline("crop", _to_path(corners * scale))
-
-
-def _planes(label: np.ndarray, task: Task, num_classes: int) -> Iterator[Pixels]:
-    if task == "multilabel":
-        yield from (np.ascontiguousarray(label[..., index] == 1).view(np.uint8) for index in range(num_classes))
-    else:
-        ids: Sequence[int] = [1] if task == "binary" else [one for one in range(1, num_classes) if one != IGNORED]
-        yield from ((label == one).view(np.uint8) for one in ids)
 
 
 def _to_path(points: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL, PSEUDO
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.record import RunRecord
 from incmask.insight.report.page import percent
+from incmask.method.labels import labels_of
 
 _CHUNK = 32
 _VANISHED = 0.05
@@ -79,16 +80,9 @@ def class_fractions(labels: Path, *, masks: Path | None, task: Task, num_classes
     for first in range(0, len(stack), _CHUNK):
         rows = slice(first, first + _CHUNK)
         label = stack[rows]
-        if masked is not None:
-            label = label[~masked[rows]]
-        if task == "multilabel":
-            channels = label.reshape(-1, num_classes)
-            pixels += (channels == 1).sum(0)
-            totals += (channels != IGNORED).sum(0)
-        else:
-            counts = np.bincount(label.ravel(), minlength=IGNORED + 1)
-            pixels += counts[1:2] if task == "binary" else counts[:num_classes]
-            totals += counts[:IGNORED].sum()
+        label = label[np.ones(label.shape[:3], bool) if masked is None else ~masked[rows]]
+        pixels += [labels_of(task).class_pixels(label, number).sum() for number in range(num_classes)]
+        totals += (label != IGNORED).sum(0)
     return tuple((pixels / np.maximum(totals, 1)).tolist())
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 from incmask.base.errors import IncmaskError, fail
+from incmask.data.images.tiles import Window
 from incmask.data.images.writers import path_inside
-from incmask.experiment.record import RunRecord, ShareRow, read_table
+from incmask.experiment.record import RunRecord, read_table
 from incmask.insight.report.page import (
     Block,
     Command,
     Gallery,
     Link,
-    Outline,
-    PageSection,
     Table,
     TableCell,
+    TableRow,
     Text,
     Thumbnail,
     number,
@@ -30,6 +30,7 @@ from incmask.insight.report.run_page.thumbnails import (
     disputed_layer,
     to_jpeg,
 )
+from incmask.method.labels import labels_of
 from incmask.prediction.files import MASK_SHARES
 from incmask.prediction.layers import DISAGREEMENT, MASKS
 
@@ -40,7 +41,7 @@ MAX_ROWS, MAX_THUMBNAILS, _NUM_NEXT, _NUM_NAMED = 1_000, 48, 12, 5
 _LAYER = "disputed pixels"
 _MOST_CLASSES = 4
 """Links to the masks of an image."""
-_CROP = ("x", "y", "width", "height")
+_CROP = ("y", "x", "height", "width")
 
 
 class UnlabelledPictures:
@@ -63,13 +64,13 @@ class UnlabelledPictures:
         """Whether there are any images to show."""
         return self._pictures is not None
 
-    def thumbnail(self, name: str, text: str, *, crop: tuple[int, int, int, int] | None = None) -> Thumbnail:
+    def thumbnail(self, name: str, text: str, *, crop: Window | None = None) -> Thumbnail:
         """Draw an image with its disputed pixels.
 
         Args:
             name: of the image.
             text: what is said of it.
-            crop: x, y, width and height of the part that is meant; None: all of it.
+            crop: the part that is meant; None: all of it.
         """
         item = self._items.get(name)
         picture = None
@@ -77,10 +78,11 @@ class UnlabelledPictures:
             picture = self._pictures.image(name, tuple(item["size"]))
         if item is None or picture is None:
             return Thumbnail(name, text, f"{name}: the image is gone.", b"", 0, 0, links=self.links(name))
-        outlines: tuple[Outline, ...] = ()
-        if crop:
-            left, top, width, height = crop
-            outlines = (crop_outline(top, left, height, width, scale=SIDE_PX / max(item["size"])),)
+        try:
+            layer = disputed_layer(self._record.root, name, picture.shape[:2])
+        except IncmaskError:
+            # A file that was changed by hand costs its own picture alone.
+            layer = b""
         return Thumbnail(
             title=name,
             text=text,
@@ -88,129 +90,121 @@ class UnlabelledPictures:
             jpeg=to_jpeg(picture),
             width=picture.shape[1],
             height=picture.shape[0],
-            layer=self._layer(name, picture.shape[:2]),
-            outlines=outlines,
+            layer=layer,
+            outlines=(crop_outline(crop, scale=SIDE_PX / max(item["size"])),) if crop else (),
             links=self.links(name),
         )
 
     def links(self, name: str) -> tuple[Link, ...]:
         """Give the files of an image that there are, relative to the run folder."""
-        root = self._record.root
-        found = []
-        masks = [("mask", root / MASKS)]
-        if self._record.task == "multilabel":
-            folders = {each["name"]: each["value"] for each in self._record.data["classes"][:_MOST_CLASSES]}
-            masks = [
-                (each, root / MASKS / (value if isinstance(value, str) else each)) for each, value in folders.items()
-            ]
-        for text, folder in (*masks, ("disagreement", root / DISAGREEMENT)):
-            path = _inside(folder, name)
+        root, found = self._record.root, []
+        folders = [("mask", root / MASKS)]
+        if labels_of(self._record.task).is_layered:
+            classes = self._record.data["classes"][:_MOST_CLASSES]
+            values = {each["name"]: each["value"] for each in classes}
+            folders = [(each, root / MASKS / (of if isinstance(of, str) else each)) for each, of in values.items()]
+        for text, folder in (*folders, ("disagreement", root / DISAGREEMENT)):
+            try:
+                path = path_inside(folder, name)
+            except IncmaskError:
+                continue
             # A name from a table may be none that the disk allows.
-            if path is not None and os.path.isfile(path):
+            if os.path.isfile(path):
                 found.append(Link(text, quote(path.relative_to(root).as_posix())))
         return tuple(found)
 
-    def _layer(self, name: str, size: tuple[int, int]) -> bytes:
-        try:
-            return disputed_layer(self._record.root, name, size)
-        except IncmaskError:
-            # A file that was changed by hand costs its own picture alone.
-            return b""
 
-
-def unsure_section(record: RunRecord, images: UnlabelledPictures) -> PageSection:
+def unsure_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
     """Show the unlabelled images, the most disputed first."""
-    if not record.shares:
-        return PageSection("unsure", "Where is it unsure?", ())
-    mean = sum(row.inconsistent_fraction for row in record.shares) / len(record.shares)
-    blocks: list[Block] = [
+    shares = record.shares
+    if not shares:
+        return []
+    mean = sum(row.inconsistent_fraction for row in shares) / len(shares)
+    thumbnails = [
+        images.thumbnail(row.name, f"{percent(row.inconsistent_fraction)} disputed") for row in shares[:MAX_THUMBNAILS]
+    ]
+    return [
         Text(
-            f"The models disagree on {percent(mean)} of the pixels of the {len(record.shares):,} unlabelled images; "
-            f"most on {record.shares[0].name}, with {percent(record.shares[0].inconsistent_fraction)}. Do not trust "
+            f"The models disagree on {percent(mean)} of the pixels of the {len(shares):,} unlabelled images; "
+            f"most on {shares[0].name}, with {percent(shares[0].inconsistent_fraction)}. Do not trust "
             "the masks there.",
             "answer",
-        )
-    ]
-    blocks += _gallery(
-        images,
-        "most-disputed",
-        "Most disputed images",
-        [(row.name, f"{percent(row.inconsistent_fraction)} disputed", None) for row in record.shares[:MAX_THUMBNAILS]],
-    )
-    rows = tuple(_share_cells(row, images) for row in record.shares[:MAX_ROWS])
-    blocks.append(
+        ),
+        _gallery(images, "most-disputed", "Most disputed images", thumbnails),
         Table(
-            name="shares",
             title="All unlabelled images",
             header=("image", "disputed", *record.class_names, "files"),
-            rows=rows,
-            num_rows=len(record.shares),
-            rest=Link(MASK_SHARES, MASK_SHARES),
+            rows=tuple(
+                (
+                    row.name,
+                    *(number(share, percent(share)) for share in (row.inconsistent_fraction, *row.class_fractions)),
+                    TableCell("", links=images.links(row.name)),
+                )
+                for row in shares[:MAX_ROWS]
+            ),
             note="Shares of each image's pixels: those that the models dispute, and those of each class in the mask.",
+            name="shares",
+            num_rows=len(shares),
+            rest=Link(MASK_SHARES, MASK_SHARES),
             sorted_by=(1, "descending"),
-        )
-    )
-    return PageSection("unsure", "Where is it unsure?", tuple(blocks))
-
-
-def next_section(record: RunRecord, images: UnlabelledPictures) -> PageSection:
-    """Show which images to label next: as ``incmask rank`` says or, without it, the most disputed ones."""
-    heading = "What to label next?"
-    ranking = read_table(record.root / RANKING)
-    if ranking:
-        return PageSection("next", heading, tuple(_ranked(record, images, ranking)))
-    if not record.shares:
-        return PageSection("next", heading, ())
-    chosen = record.shares[:_NUM_NAMED]
-    return PageSection(
-        "next",
-        heading,
-        (
-            Text(
-                "By the disputed share alone, these come first: "
-                + ", ".join(row.name for row in chosen)
-                + ". Neighbours in this list may look alike.",
-                "answer",
-            ),
-            Command(
-                "A better order, with a reason for each image and no near-duplicates:",
-                shlex.join(["incmask", "rank", str(record.root)]),
-            ),
         ),
-    )
+    ]
 
 
-def _ranked(record: RunRecord, images: UnlabelledPictures, ranking: Sequence[dict[str, str]]) -> list[Block]:
-    path = record.root / RANKING
+def next_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
+    """Show which images to label next: as ``incmask rank`` says or, without it, the most disputed ones."""
+    if ranking := read_table(record.root / RANKING):
+        return _ranked(record.root / RANKING, images, ranking)
+    if not record.shares:
+        return []
+    names = ", ".join(row.name for row in record.shares[:_NUM_NAMED])
+    return [
+        Text(
+            f"By the disputed share alone, these come first: {names}. Neighbours in this list may look alike.", "answer"
+        ),
+        Command(
+            "A better order, with a reason for each image and no near-duplicates:",
+            shlex.join(["incmask", "rank", str(record.root)]),
+        ),
+    ]
+
+
+def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, str]]) -> list[Block]:
     if not {"rank", "name", "score", "reason"} <= ranking[0].keys():
         raise fail(path, "has no columns rank, name, score and reason", "run `incmask rank` again")
+    of_crops = set(_CROP) <= ranking[0].keys()
+    rows: list[TableRow] = []
+    crops: list[Window | None] = []
     try:
-        of_crops = set(_CROP) <= ranking[0].keys()
-        rows: list[tuple[str | TableCell, ...]] = []
-        shown = []
-        for place, line in enumerate(ranking[:MAX_ROWS]):
-            where = tuple(int(float(line[key])) for key in _CROP) if of_crops and line["x"] else None
-            cells: list[str | TableCell] = [number(int(line["rank"]), line["rank"]), line["name"]]
-            if of_crops:
-                cells.append("{2}×{3} at x {0}, y {1}".format(*where) if where else "–")
-            cells += [
-                number(float(line["score"])),
-                line["reason"],
-                TableCell("", links=images.links(line["name"])),
-            ]
-            rows.append(tuple(cells))
-            if place < _NUM_NEXT:
-                shown.append((line["name"], f"{line['rank']}. {line['reason']}", where))
+        for line in ranking[:MAX_ROWS]:
+            crop = Window(*(int(float(line[key])) for key in _CROP)) if of_crops and line["x"] else None
+            part = f"{crop.width}×{crop.height} at x {crop.left}, y {crop.top}" if crop else "–"
+            rows.append(
+                (
+                    number(int(line["rank"]), line["rank"]),
+                    line["name"],
+                    *([part] if of_crops else []),
+                    number(float(line["score"])),
+                    line["reason"],
+                    TableCell("", links=images.links(line["name"])),
+                )
+            )
+            crops.append(crop)
     except (ValueError, TypeError) as error:
         raise fail(path, f"is no readable ranking ({error})", "run `incmask rank` again") from error
+    thumbnails = [
+        images.thumbnail(line["name"], f"{line['rank']}. {line['reason']}", crop=crop)
+        for line, crop in zip(ranking[:_NUM_NEXT], crops, strict=False)
+    ]
+    names = dict.fromkeys(each.title for each in thumbnails[:_NUM_NAMED])
     return [
-        Text(f"Label these first: {', '.join(dict.fromkeys(name for name, _, _ in shown[:_NUM_NAMED]))}.", "answer"),
-        *_gallery(images, "label-next", "The first to label", shown),  # type: ignore[arg-type]
+        Text(f"Label these first: {', '.join(names)}.", "answer"),
+        _gallery(images, "label-next", "The first to label", thumbnails),
         Table(
-            name="ranking",
             title="In which order to label",
             header=("rank", "image", *(["part"] if of_crops else []), "score", "reason", "files"),
             rows=tuple(rows),
+            name="ranking",
             num_rows=len(ranking),
             rest=Link(RANKING, RANKING),
             sorted_by=(0, "ascending"),
@@ -218,29 +212,7 @@ def _ranked(record: RunRecord, images: UnlabelledPictures, ranking: Sequence[dic
     ]
 
 
-def _gallery(
-    images: UnlabelledPictures,
-    name: str,
-    title: str,
-    shown: Sequence[tuple[str, str, tuple[int, int, int, int] | None]],
-) -> list[Block]:
+def _gallery(images: UnlabelledPictures, name: str, title: str, thumbnails: Sequence[Thumbnail]) -> Block:
     if not images.has_pictures:
-        return [Text("The images at the networks' size (stacks/) are gone, so there are no pictures here.", "note")]
-    thumbnails = tuple(images.thumbnail(image, text, crop=crop) for image, text, crop in shown)
-    return [Gallery(name, title, _LAYER, thumbnails, "Orange: pixels on which the models disagree.")]
-
-
-def _share_cells(row: ShareRow, images: UnlabelledPictures) -> tuple[str | TableCell, ...]:
-    shares = (row.inconsistent_fraction, *row.class_fractions)
-    return (
-        row.name,
-        *(number(share, percent(share)) for share in shares),
-        TableCell("", links=images.links(row.name)),
-    )
-
-
-def _inside(folder: Path, name: str) -> Path | None:
-    try:
-        return path_inside(folder, name)
-    except IncmaskError:
-        return None
+        return Text("The images at the networks' size (stacks/) are gone, so there are no pictures here.", "note")
+    return Gallery(name, title, _LAYER, tuple(thumbnails), "Orange: pixels on which the models disagree.")

@@ -8,18 +8,18 @@ from incmask.base.store import reopen
 from incmask.experiment.record import RunRecord, read_run
 from incmask.insight.report.page import Page, PageSection, Text
 from incmask.insight.report.render import render
-from incmask.insight.report.run_page.about import about_section, rounds_section
-from incmask.insight.report.run_page.course import course_section
+from incmask.insight.report.run_page.about import about_blocks, rounds_blocks
+from incmask.insight.report.run_page.course import course_blocks
 from incmask.insight.report.run_page.helped import helped
-from incmask.insight.report.run_page.quality import judge, quality_section, quality_without_images
-from incmask.insight.report.run_page.reliability import reliability_section
+from incmask.insight.report.run_page.quality import judge, quality_blocks, quality_without_images
+from incmask.insight.report.run_page.reliability import reliability_blocks
 from incmask.insight.report.run_page.scoring import has_stacks
 from incmask.insight.report.run_page.unlabelled import (
     MAX_ROWS,
     MAX_THUMBNAILS,
     UnlabelledPictures,
-    next_section,
-    unsure_section,
+    next_blocks,
+    unsure_blocks,
 )
 
 PAGE = "report.html"
@@ -52,18 +52,19 @@ def run_page(record: RunRecord) -> Page:
         IncmaskError: a file is damaged, or matplotlib is not installed.
     """
     with_images = has_stacks(record)
-    quality = quality_section(record, judge(record)) if with_images else quality_without_images(record)
+    quality = quality_blocks(record, judge(record)) if with_images else quality_without_images(record)
     answered = helped(record, with_images=with_images)
     images = UnlabelledPictures(record)
+    command = shlex.join(["incmask", "report", str(record.root)])
     sections = (
-        quality,
-        answered.section,
-        unsure_section(record, images),
-        reliability_section(record),
-        next_section(record, images),
-        course_section(record),
-        rounds_section(record),
-        about_section(record, command=shlex.join(["incmask", "report", str(record.root)])),
+        PageSection("quality", "How good is the model?", quality),
+        PageSection("helped", "Did the unlabelled images help?", answered.blocks),
+        PageSection("unsure", "Where is it unsure?", unsure_blocks(record, images)),
+        PageSection("reliability", "Does disagreement tell where it is wrong?", reliability_blocks(record)),
+        PageSection("next", "What to label next?", next_blocks(record, images)),
+        PageSection("course", "How did training go?", course_blocks(record)),
+        PageSection("rounds", "What did each round of labelling bring?", rounds_blocks(record)),
+        PageSection("about", "What was run?", about_blocks(record, command=command)),
     )
     return Page(
         title=f"Report of {record.root.resolve().name}",
