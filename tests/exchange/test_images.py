@@ -13,17 +13,13 @@ from incmask.exchange.prepare.images import (
     REFUSED,
     PairWork,
     SourcePair,
-    Wanted,
-    by_stem,
-    pair_up,
-    pick,
     read_grey,
     read_rgb,
     read_values,
-    require_all,
     resize_image,
     resize_label,
 )
+from incmask.exchange.prepare.owners import by_stem, pair_up, pick, require_all
 from incmask.exchange.prepare.plan import Destination
 from incmask.exchange.sources.archives import SourceFile
 
@@ -220,17 +216,12 @@ class TestPairing:
                     return entries("x")
                 raise fail(archive, "is missing", page)
 
-        wanted = [
-            Wanted(("a",), "one.zip"),
-            Wanted(("b",), "one.zip"),
-            Wanted(("good",), ""),
-            Wanted(("c",), "two.zip"),
-        ]
+        wanted = {"a": "one.zip", "b": "one.zip", "good": "", "c": "two.zip"}
         with pytest.raises(IncmaskError) as error:
             require_all(Empty(), wanted, page="page")
         told = [str(problem) for problem in error.value.problems]
         assert told == ["one.zip: is missing; page", "two.zip: is missing; page"]
-        assert require_all(Empty(), wanted[2:3], page="page") == [entries("x")]
+        assert require_all(Empty(), {"good": ""}, page="page") == [entries("x")]
 
 
 class TestPairWork:

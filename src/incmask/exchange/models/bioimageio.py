@@ -5,7 +5,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -13,6 +13,7 @@ import numpy as np
 
 from incmask.data.images.tiles import scale_image
 from incmask.exchange.models.pipeline import INPUT, describe
+from incmask.method.labels import labels_of
 from incmask.prediction.ensemble import About
 
 FORMAT = "0.5.12"
@@ -87,7 +88,7 @@ def cover(image: np.ndarray, label: np.ndarray, about: About) -> bytes:
     """
     shown = image if image.shape[2] == 3 else image[..., :1].repeat(3, axis=2)
     colours = np.array([each.colour for each in about.classes], np.uint8)
-    if about.task == "multiclass":
+    if labels_of(about.task).is_exclusive:
         drawn = colours[label]
     else:
         drawn = np.zeros_like(shown)
@@ -115,21 +116,18 @@ def _description(
     same = [{"type": "space", "id": side, "size": {"tensor_id": INPUT, "axis_id": side}} for side in "yx"]
     channels = {"type": "channel", "channel_names": [f"channel{index}" for index in range(about.channels)]}
     of_classes = {"type": "channel", "channel_names": classes}
-    per_class = [of_classes] if about.task == "multilabel" else []
-    num_ids = len(about.classes) if about.task == "multiclass" else 2
+    labels = labels_of(about.task)
+    per_class = [of_classes] if labels.is_layered else []
+    num_ids = len(about.classes) if labels.is_exclusive else 2
     share = {"type": "float32", "range": [0.0, 1.0]}
-    meaning = "class of each pixel" if about.task == "multiclass" else "1 where a class is, else 0"
-    described: dict[str, Callable[[], dict[str, Any]]] = {
-        "label": lambda: tensor(
-            "label", meaning, [batch, *same, *per_class], {"type": "uint8", "values": list(range(num_ids))}
-        ),
-        "disagreement": lambda: tensor(
-            "disagreement", "share of the members that are off the majority", [batch, *same], share
-        ),
-        "probability": lambda: tensor(
-            "probability", "of each class, mean over the members", [batch, of_classes, *same], share
-        ),
+    meaning = "class of each pixel" if labels.is_exclusive else "1 where a class is, else 0"
+    # What it is, its axes and its values, by the names of ``OUTPUTS``.
+    described: dict[str, tuple[str, list[dict[str, Any]], dict[str, Any]]] = {
+        "label": (meaning, [batch, *same, *per_class], {"type": "uint8", "values": list(range(num_ids))}),
+        "disagreement": ("share of the members that are off the majority", [batch, *same], share),
+        "probability": ("of each class, mean over the members", [batch, of_classes, *same], share),
     }
+    intensities = "8-bit intensities; all else is done inside the model"
     return {
         "type": "model",
         "format_version": FORMAT,
@@ -142,15 +140,8 @@ def _description(
         "covers": [file("cover.png")],
         "attachments": [file("parity.json")],
         "tags": ["semantic-segmentation", "semi-supervised", "2d", "unet", "onnx", "incmask"],
-        "inputs": [
-            tensor(
-                INPUT,
-                "8-bit intensities; all else is done inside the model",
-                [batch, rows, columns, channels],
-                {"type": "uint8", "range": [0, 255]},
-            )
-        ],
-        "outputs": [described[output]() for output in outputs],
+        "inputs": [tensor(INPUT, intensities, [batch, rows, columns, channels], {"type": "uint8", "range": [0, 255]})],
+        "outputs": [tensor(output, *described[output]) for output in outputs],
         "weights": {"onnx": {**file("model.onnx"), "opset_version": opset}},
         "config": {"incmask": describe(about)},
     }

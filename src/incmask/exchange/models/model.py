@@ -56,11 +56,10 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Made:
-    """The content of a file, how it compares, and what a person should be told."""
+    """The content of a file, and the same as a function of images."""
 
     content: bytes
-    parity: Parity
-    note: str = ""
+    run: Callable[[np.ndarray], Arrays]
 
 
 def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> ExportedModel:
@@ -89,52 +88,50 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
     source = _Source(ensemble, pipeline_of(ensemble), examples, card.model_card(model), out)
     progress.doing(f"exporting for {target} and comparing with PyTorch")
     made = kind.make(source)
-    if made.note:
-        progress.say(made.note)
-    written = ExportedModel(out, out.with_suffix(".parity.json"), out.with_suffix(".card.md"), made.parity)
+    parity = check_parity(out, made.run, pipeline=source.pipeline, ensemble=ensemble, examples=examples)
+    content = made.content
+    if kind.is_packed:
+        example = _example(source, made.run)
+        content = _packed(source, made.content, example, parity)
+        if example.source == "run":
+            progress.say(f"{out} holds an image of the run as its example: publish it only if you may publish that")
+    written = ExportedModel(out, out.with_suffix(".parity.json"), out.with_suffix(".card.md"), parity)
     write_text(written.card, source.card)
-    write_text(written.parity_file, made.parity.to_json())
+    write_text(written.parity_file, parity.to_json())
     # Last, so that a model is never without them.
-    write_bytes(out, made.content)
+    write_bytes(out, content)
     return written
 
 
 def _make_onnx(source: _Source) -> _Made:
     about = source.ensemble.about
     content = onnx.onnx_bytes(program.trace(source.pipeline, channels=about.channels), description=describe(about))
-    return _Made(content, _compare(source, onnx.OnnxModel(content, where=source.where)))
+    return _Made(content, onnx.OnnxModel(content, where=source.where))
 
 
 def _make_program(source: _Source) -> _Made:
     about = source.ensemble.about
-    content = program.program_bytes(
-        program.trace(source.pipeline, channels=about.channels), description=describe(about)
-    )
-    return _Made(content, _compare(source, program.Program(content)))
+    traced = program.trace(source.pipeline, channels=about.channels)
+    content = program.program_bytes(traced, description=describe(about))
+    return _Made(content, program.Program(content))
 
 
-def _make_package(source: _Source) -> _Made:
-    about = source.ensemble.about
-    made = _make_onnx(source)
-    example = _example(source, onnx.OnnxModel(made.content, where=source.where))
+def _packed(source: _Source, weights: bytes, example: "_Example", parity: Parity) -> bytes:
     outputs = dict(zip(OUTPUTS, example.outputs, strict=True))
-    weights = made.content
     if not outputs["disagreement"].any():
         # The model zoo takes no output that is 0 everywhere, as that of a single member is.
         del outputs["disagreement"]
         weights = onnx.without_output(weights, "disagreement")
-    content = bioimageio.package(
-        about,
+    return bioimageio.package(
+        source.ensemble.about,
         name=source.where.stem,
         weights=weights,
         opset=onnx.OPSET,
         image=example.image,
         outputs=outputs,
         card=source.card,
-        parity=made.parity.to_json(),
+        parity=parity.to_json(),
     )
-    note = f"{source.where} holds an image of the run as its example: publish it only if you may publish that"
-    return replace(made, content=content, note=note if example.source == "run" else "")
 
 
 @dataclass(frozen=True)
@@ -169,28 +166,26 @@ def _example(source: _Source, run: Callable[[np.ndarray], Arrays]) -> _Example:
     return best
 
 
-def _compare(source: _Source, run: Callable[..., Arrays]) -> Parity:
-    return check_parity(source.where, run, pipeline=source.pipeline, ensemble=source.ensemble, examples=source.examples)
-
-
 @dataclass(frozen=True)
 class _Kind:
     """A form of a model.
 
     Attributes:
         suffix: of its file.
-        make: makes the file's content.
+        make: makes the model.
         needs_onnx: whether the packages for ONNX have to be installed.
+        is_packed: whether the model is put into a package with an example.
     """
 
     suffix: str
     make: Callable[[_Source], _Made]
     needs_onnx: bool = False
+    is_packed: bool = False
 
 
 _KINDS = {
     "onnx": _Kind(".onnx", _make_onnx, needs_onnx=True),
     "torch": _Kind(".pt2", _make_program),
-    "bioimageio": _Kind(".zip", _make_package, needs_onnx=True),
+    "bioimageio": _Kind(".zip", _make_onnx, needs_onnx=True, is_packed=True),
 }
 """By the names of ``MODEL_TARGETS``."""

@@ -1,6 +1,7 @@
 """The pipeline as an ONNX file."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,9 @@ def check_installed() -> None:
     Raises:
         IncmaskError: a package lacks.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnx_ir  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise fail("the export", f"{error.name} is not installed", "pip install 'incmask[export]'") from error
+    for name in ("onnx", "onnx_ir", "onnxruntime", "onnxscript"):
+        if find_spec(name) is None:
+            raise fail("the export", f"{name} is not installed", "pip install 'incmask[export]'")
 
 
 def onnx_bytes(program: ExportedProgram, *, description: Mapping[str, str]) -> bytes:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -112,7 +113,7 @@ def check_parity(
     Raises:
         IncmaskError: it says something else.
     """
-    differences: list[tuple[float, float, float, float]] = []
+    differences = []
     for batch in examples.batches:
         theirs = run(batch)
         with torch.inference_mode():
@@ -122,13 +123,13 @@ def check_parity(
         predicted = np.stack([each.label for each in ensemble.predict(list(batch))])
         differences.append(
             (
-                float(np.abs(theirs[2] - ours[2]).max()),
-                float((theirs[0] != ours[0]).mean()),
-                float((np.abs(theirs[1] - ours[1]) > MAX_PROBABILITY_DIFFERENCE).mean()),
-                float((theirs[0] != predicted).mean()),
+                np.abs(theirs[2] - ours[2]).max(),
+                (theirs[0] != ours[0]).mean(),
+                (np.abs(theirs[1] - ours[1]) > MAX_PROBABILITY_DIFFERENCE).mean(),
+                (theirs[0] != predicted).mean(),
             )
         )
-    probability, label, disagreement, from_predict = (max(each) for each in zip(*differences, strict=True))
+    probability, label, disagreement, from_predict = np.max(differences, axis=0).tolist()
     # Asked this way round since a NaN fails every comparison, and must not pass.
     if not (
         probability <= MAX_PROBABILITY_DIFFERENCE
@@ -148,7 +149,7 @@ def check_parity(
         from_predict,
         examples.source,
         tuple(batch.shape for batch in examples.batches),
-        {name: version(name) for name in _PACKAGES if _is_installed(name)},
+        {name: version(name) for name in _PACKAGES if find_spec(name)},
     )
 
 
@@ -170,11 +171,3 @@ def _of_several_sizes(images: np.ndarray) -> tuple[np.ndarray, ...]:
     """The images as they are, one with an odd size less and one about twice as large."""
     first = images[:1]
     return images, first[:, :-7, :-5].copy(), first.repeat(2, 1).repeat(2, 2)[:, 3:, 1:].copy()
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        version(name)
-    except ImportError:
-        return False
-    return True

@@ -7,19 +7,10 @@ from typing import Literal
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, Colour
-from incmask.exchange.prepare.images import (
-    REFUSED,
-    PairWork,
-    SourcePair,
-    Wanted,
-    by_stem,
-    incomplete,
-    pair_up,
-    pick,
-    require_all,
-)
+from incmask.exchange.prepare import owners
+from incmask.exchange.prepare.images import REFUSED, resized_note, resized_pairs
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Origin, PartName, Plan
+from incmask.exchange.prepare.plan import Count, Origin, Plan
 from incmask.exchange.sources.sources import SourceTree
 
 LABELLED_FRACTION = 0.1
@@ -37,8 +28,12 @@ ORIGIN = Origin(
     ),
 )
 
-_IMAGES_ARCHIVE, _LABELS_ARCHIVE = "leftImg8bit_trainvaltest.zip", "gtFine_trainvaltest.zip"
-_DISTRIBUTED = {"train": 2975, "val": 500}
+_ARCHIVES = "leftImg8bit_trainvaltest.zip", "gtFine_trainvaltest.zip"
+_PARTS = (
+    owners.OwnersPart("train", 2975, "leftImg8bit/train", "gtFine/train", _ARCHIVES, where="train"),
+    owners.OwnersPart("val", 500, "leftImg8bit/val", "gtFine/val", _ARCHIVES, where="val"),
+)
+_ENDINGS = ("_leftImg8bit.png",), ("_gtFine_labelIds.png",)
 
 
 @dataclass(frozen=True)
@@ -142,32 +137,18 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     Raises:
         IncmaskError: a folder lacks, images or masks have no counterpart, or there are too few.
     """
-    wanted = [
-        Wanted((folder, part), archive)
-        for part in _DISTRIBUTED
-        for folder, archive in (("leftImg8bit", _IMAGES_ARCHIVE), ("gtFine", _LABELS_ARCHIVE))
-    ]
-    found = require_all(source, wanted, page=ORIGIN.page)
-    pairs = [
-        pair_up(by_stem(images, ("_leftImg8bit.png",)), by_stem(masks, ("_gtFine_labelIds.png",)), where=part)
-        for images, masks, part in zip(found[::2], found[1::2], _DISTRIBUTED, strict=True)
-    ]
-    training, held_out = pairs
-    labelled = pick(training, LABELLED_FRACTION, seed=options.seed, rounding="floor")
-    halves = pick(held_out, 0.5, seed=options.seed, rounding="floor")
-    if not labelled.chosen or not halves.chosen:
+    training, held_out = pairs = owners.find_pairs(source, _PARTS, _ENDINGS, page=ORIGIN.page)
+    labelled, unlabelled = owners.divide(training, LABELLED_FRACTION, seed=options.seed, rounding="floor")
+    val, test = owners.divide(held_out, 0.5, seed=options.seed, rounding="floor")
+    if not labelled or not val:
         what = f"{len(training)} images in train and {len(held_out)} in val; 10 and 2 are the fewest that can be split"
         raise fail("leftImg8bit", what, "unpack or download the set again")
     coded = coding(options.ids)
-
-    def work(part: PartName, name: str, pair: SourcePair) -> PairWork:
-        return PairWork(Destination(part, name), pair, size=SIZE, area=not options.paper, ids=coded.ids)
-
-    works = (
-        *(work("labelled", name, training[name]) for name in labelled.chosen),
-        *(work("unlabelled", name, training[name]) for name in labelled.rest),
-        *(work("val", name, held_out[name]) for name in halves.chosen),
-        *(work("test", name, held_out[name]) for name in halves.rest),
+    works = resized_pairs(
+        {"labelled": labelled, "unlabelled": unlabelled, "val": val, "test": test},
+        size=SIZE,
+        paper=options.paper,
+        ids=coded.ids,
     )
     other_classes = "" if options.ids == "all" else "the paper learns all 34 ids"
     return Plan(
@@ -177,28 +158,20 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         works=works,
         sources=tuple(work.place for work in works),
         profile="cityscapes",
-        settings={
-            "size": list(SIZE),
-            "width": 1.0,
-            "width_step": 0.25,
-            "erode_px": 0,
-            "dilate_px": 0,
-            "quality_band": [0.372, 0.453],
-            "evalnet_width": 2.0,
-        },
+        settings=owners.paper_settings(SIZE, quality_band=(0.372, 0.453)),
         counts=(
             Count("training images", len(training), 2975),
-            Count("labelled", len(labelled.chosen), 297),
-            Count("unlabelled", len(labelled.rest), 2678),
-            Count("val", len(halves.chosen), 250),
-            Count("test", len(halves.rest), 250),
+            Count("labelled", len(labelled), 297),
+            Count("unlabelled", len(unlabelled), 2678),
+            Count("val", len(val), 250),
+            Count("test", len(test), 250),
             Count("classes", len(coded.classes), 34, other_classes),
         ),
         origin=ORIGIN,
         ignored=options.ids == "train",
         notes=(
-            f"resized to 208×416: images {'bilinearly' if options.paper else 'by area'}, masks to the nearest pixel",
+            resized_note(SIZE, paper=options.paper),
             "val and test are halves of the owner's val, since the labels of the owner's test are not public",
-            *incomplete(_DISTRIBUTED, pairs),
+            *owners.incomplete(_PARTS, pairs),
         ),
     )

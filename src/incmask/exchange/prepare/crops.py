@@ -9,7 +9,7 @@ from math import floor
 import numpy as np
 
 from incmask.base.errors import fail
-from incmask.exchange.prepare.images import Picked
+from incmask.exchange.prepare.owners import Picked
 
 _LEAST_SIDE_PX, _MOST_SIDE_PX = 256, 512
 

@@ -1,41 +1,24 @@
 """A prepared data folder in words: its configuration, its split, and where it comes from."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 import tomli_w
 
 from incmask.base.config import IGNORED
+from incmask.base.machine import num_cores
+from incmask.base.store import hash_file
 from incmask.base.tables import csv_text
-from incmask.data.dataset import ClassInfo
-from incmask.exchange.prepare.plan import Count, Plan
-
-PARTS = ("labelled", "unlabelled", "val", "test")
-
-
-@dataclass(frozen=True)
-class SourceLine:
-    """Something that was read, by which the same download is known again.
-
-    Attributes:
-        name: of the archive or folder.
-        num_bytes: of the archive, or of the folder's files together.
-        sha256: of the archive, or of the names and sizes of the folder's files.
-        num_files: of the folder; None: an archive.
-    """
-
-    name: str
-    num_bytes: int
-    sha256: str
-    num_files: int | None = None
+from incmask.base.threads import side_by_side
+from incmask.exchange.prepare.plan import Count, PartName, Plan
+from incmask.exchange.sources.sources import SourceTree
 
 
 def part_counts(plan: Plan) -> dict[str, int]:
     """Count the images of each part."""
     places = [place for work in plan.works for place in work.places]
-    return {part: sum(place.part == part for place in places) for part in PARTS}
+    return {part: sum(place.part == part for place in places) for part in get_args(PartName)}
 
 
 def config_text(plan: Plan) -> str:
@@ -49,13 +32,11 @@ def config_text(plan: Plan) -> str:
     }
     if plan.position_class is not None:
         data["position_class"] = plan.position_class
-    data["classes"] = [_class_as_dict(info, 1 if is_one else info.value) for info in plan.classes]
+    data["classes"] = [
+        {"name": info.name, "value": 1 if is_one else info.value, "colour": list(info.colour)} for info in plan.classes
+    ]
     settings = {name: value for name, value in plan.settings.items() if value is not None}
     return tomli_w.dumps({"profile": plan.profile, "settings": settings, "data": data})
-
-
-def _class_as_dict(info: ClassInfo, value: object) -> dict[str, Any]:
-    return {"name": info.name, "value": value, "colour": list(info.colour)}
 
 
 def split_text(plan: Plan) -> str:
@@ -71,7 +52,7 @@ def count_line(count: Count) -> str:
     return f"{count.name}: {count.found}{'' if same else paper}{f' ({count.note})' if count.note else ''}"
 
 
-def source_text(plan: Plan, lines: Sequence[SourceLine], *, command: str, choices: Mapping[str, Any]) -> str:
+def source_text(plan: Plan, source: SourceTree, *, command: str, choices: Mapping[str, Any]) -> str:
     """Write ``SOURCE.md``: what this folder was made of and how, its counts, and what the data's owner asks for."""
     origin = plan.origin
     sections = [f"# {plan.title}", f"Made by `{command}`."]
@@ -99,12 +80,24 @@ def source_text(plan: Plan, lines: Sequence[SourceLine], *, command: str, choice
         "(path, tab, size in bytes, newline; sorted).",
         _table(
             ("file or folder", "files", "bytes", "SHA-256"),
-            [[f"`{e.name}`", e.num_files or "archive", e.num_bytes, f"`{e.sha256}`"] for e in lines],
+            [*_archives(source), *_folders(source)],
         ),
         "## Choices",
         _table(("choice", "value"), [[name, f"`{value}`"] for name, value in choices.items() if value is not None]),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _archives(source: SourceTree) -> Iterator[list[object]]:
+    paths = sorted({path for used in source.used for path in used.archives})
+    for path, digest in zip(paths, side_by_side(hash_file, paths, num_threads=num_cores()), strict=True):
+        yield [f"`{path.name}`", "archive", path.stat().st_size, f"`{digest}`"]
+
+
+def _folders(source: SourceTree) -> Iterator[list[object]]:
+    for used in source.used:
+        if not used.archives:
+            yield [f"`{used.folder}`", used.num_files or "archive", used.num_bytes, f"`{used.digest}`"]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -10,9 +10,10 @@ from scipy import ndimage
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.dataset import ClassInfo
-from incmask.data.images.decode import decode
+from incmask.exchange.formats.common import read_raster
+from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.crops import Crop, choose_sources, overlapping_crops
-from incmask.exchange.prepare.images import SourcePair, Wanted, by_stem, pair_up, pick, read_grey, require_all
+from incmask.exchange.prepare.images import SourcePair, read_grey
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, PartName, Plan
 from incmask.exchange.sources.archives import SourceFile
@@ -132,7 +133,7 @@ def read_foreground(entry: SourceFile) -> np.ndarray:
         IncmaskError: no image, broken, not of 8 bits, or with values from 1 to 10 alone.
     """
     path = entry.where
-    values = decode(path, entry.read()).to_colour()
+    values = read_raster(entry).to_colour()
     if values.dtype != np.uint8:
         raise fail(path, f"has {values.dtype} values where 8 bits are expected", "save it as an 8-bit PNG")
     brightness = values if values.ndim == 2 else values.max(axis=2)
@@ -179,8 +180,8 @@ def read_frames(source: SourceTree, folder: str) -> tuple[Frame, ...]:
     """
     are_points = source.folder(folder, "mod_position") is None
     channels = ("brightfield", "alive", "dead", "position" if are_points else "mod_position")
-    wanted = [Wanted((folder, channel), _ARCHIVE) for channel in channels]
-    images, *masks = (by_stem(files, _ENDINGS) for files in require_all(source, wanted, page=ORIGIN.page))
+    wanted = {f"{folder}/{channel}": _ARCHIVE for channel in channels}
+    images, *masks = (owners.by_stem(files, _ENDINGS) for files in owners.require_all(source, wanted, page=ORIGIN.page))
     alive, dead, position = map(_pair_up, [images] * 3, masks, [f"{folder}/{channel}" for channel in channels[1:]])
     frames = []
     for name, image in images.items():
@@ -195,7 +196,7 @@ def read_frames(source: SourceTree, folder: str) -> tuple[Frame, ...]:
 
 def _pair_up(images: dict[str, SourceFile], masks: dict[str, SourceFile], where: str) -> dict[str, SourcePair]:
     try:
-        return pair_up(images, masks, where=where)
+        return owners.pair_up(images, masks, where=where)
     except IncmaskError as error:
         # An image has three masks; which of them lacks must be told.
         raise IncmaskError(
@@ -220,7 +221,7 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
         labelled = {name for frame in training if frame.name in picked.chosen for name in frame.crops()}
     else:
         crops = [name for frame in training for name in frame.crops()]
-        picked = pick(crops, LABELLED_FRACTION, seed=options.seed, rounding="floor")
+        picked = owners.pick(crops, LABELLED_FRACTION, seed=options.seed, rounding="floor")
         labelled = {*picked.chosen}
 
     def work(frame: Frame, part: PartName | None) -> FrameWork:
@@ -240,15 +241,7 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
             *(Destination(part, frame.name) for folder, part in _PARTS.items() if part for frame in parts[folder]),
         ),
         profile="hela",
-        settings={
-            "size": [SIDE_PX, SIDE_PX],
-            "width": 1.0,
-            "width_step": 0.25,
-            "erode_px": 0,
-            "dilate_px": 0,
-            "quality_band": [0.59, 0.62],
-            "evalnet_width": 2.0,
-        },
+        settings=owners.paper_settings((SIDE_PX, SIDE_PX), quality_band=(0.59, 0.62)),
         counts=_counts(parts, num_labelled=len(labelled), by_frame=by_frame),
         origin=ORIGIN,
         position_class="position",

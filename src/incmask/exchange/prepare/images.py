@@ -1,22 +1,17 @@
-"""What the owners' data sets share: reading, pairing and resizing their files, and splitting their names."""
+"""Images and masks of the owners' data sets: read, and resized as a whole."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil, floor
-from pathlib import PurePosixPath
-from typing import Literal
 
 import cv2
 import numpy as np
 
-from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.data.images.decode import decode
+from incmask.base.errors import fail
 from incmask.data.images.masks import grey_values
 from incmask.data.images.readers import image_of, to_network_range
-from incmask.exchange.prepare.plan import Destination, Example
+from incmask.exchange.formats.common import read_raster
+from incmask.exchange.prepare.plan import Destination, Example, PartName
 from incmask.exchange.sources.archives import SourceFile
-from incmask.exchange.sources.sources import SourceTree
 
 REFUSED = 254
 """In ``PairWork.ids``: a value that no mask may hold. No data set has so many ids."""
@@ -25,32 +20,11 @@ _TOLD_AT_MOST = 10
 
 
 @dataclass(frozen=True)
-class Picked:
-    """Names in two sets, each sorted."""
-
-    chosen: tuple[str, ...]
-    rest: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class SourcePair:
     """An image and its mask."""
 
     image: SourceFile
     mask: SourceFile
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A folder of the source, and the archive that brings it.
-
-    Attributes:
-        names: the last names of its path.
-        archive: as its owner names it.
-    """
-
-    names: tuple[str, ...]
-    archive: str
 
 
 @dataclass(frozen=True)
@@ -92,22 +66,21 @@ class PairWork:
         yield Example(self.place, resize_image(image, self.size, area=self.area), resize_label(label, self.size))
 
 
-def require_all(source: SourceTree, wanted: Sequence[Wanted], *, page: str) -> list[dict[str, SourceFile]]:
-    """Give the files of every folder, as ``SourceTree.require`` does.
+def resized_pairs(
+    parts: Mapping[PartName, Mapping[str, SourcePair]], *, size: tuple[int, int], paper: bool, ids: bytes
+) -> tuple[PairWork, ...]:
+    """Give the work of all parts: each pair resized to ``size``, as in the paper or by area; ``ids`` as in the work."""
+    return tuple(
+        PairWork(Destination(part, name), pair, size, area=not paper, ids=ids)
+        for part, pairs in parts.items()
+        for name, pair in pairs.items()
+    )
 
-    Raises:
-        IncmaskError: folders are missing; all of them are told.
-    """
-    found: list[dict[str, SourceFile]] = []
-    problems: list[Problem] = []
-    for want in wanted:
-        try:
-            found.append(source.require(*want.names, page=page, archive=want.archive))
-        except IncmaskError as error:
-            problems += [problem for problem in error.problems if problem not in problems]
-    if problems:
-        raise IncmaskError(problems)
-    return found
+
+def resized_note(size: tuple[int, int], *, paper: bool) -> str:
+    """Say how ``resized_pairs`` resizes."""
+    how = "bilinearly" if paper else "by area"
+    return f"resized to {size[0]}×{size[1]}: images {how}, masks to the nearest pixel"
 
 
 def read_rgb(entry: SourceFile) -> np.ndarray:
@@ -135,8 +108,7 @@ def read_grey(entry: SourceFile) -> np.ndarray:
 
 
 def _read_image(entry: SourceFile, channels: int) -> np.ndarray:
-    path = entry.where
-    return to_network_range(image_of(path, decode(path, entry.read())), channels, where=path)
+    return to_network_range(image_of(entry.where, read_raster(entry)), channels, where=entry.where)
 
 
 def read_values(entry: SourceFile) -> np.ndarray:
@@ -149,7 +121,7 @@ def read_values(entry: SourceFile) -> np.ndarray:
         IncmaskError: no image, broken, too large, in colours, or with values beyond 0 to 255.
     """
     path = entry.where
-    raster = decode(path, entry.read())
+    raster = read_raster(entry)
     values = grey_values(raster)
     if raster.values.ndim == 3 and (raster.values != values[..., None]).any():
         raise fail(path, "is in colours where a mask of grey values is expected", "download it again from its owner")
@@ -213,76 +185,3 @@ def _resize(values: np.ndarray, size: tuple[int, int], how: int) -> np.ndarray:
     if values.shape[:2] == size:
         return values
     return cv2.resize(np.ascontiguousarray(values), size[::-1], interpolation=how)
-
-
-def pick(names: Iterable[str], fraction: float, *, seed: int, rounding: Literal["floor", "ceil"]) -> Picked:
-    """Choose ``fraction`` of ``names``, the same whatever their order.
-
-    Args:
-        names: all different.
-        fraction: from 0 to 1, taken as its decimal digits say: 0.1 of 30 is 3 however it is rounded.
-        seed: of the permutation of the sorted names, whose first ones are chosen.
-        rounding: "floor" or "ceil" of the number chosen.
-    """
-    ordered = sorted(names)
-    exact = Fraction(str(fraction)) * len(ordered)
-    num_chosen = floor(exact) if rounding == "floor" else ceil(exact)
-    shuffled = [ordered[index] for index in np.random.default_rng(seed).permutation(len(ordered))]
-    return Picked(tuple(sorted(shuffled[:num_chosen])), tuple(sorted(shuffled[num_chosen:])))
-
-
-def by_stem(files: Mapping[str, SourceFile], endings: Collection[str]) -> dict[str, SourceFile]:
-    """Give the files that end with one of ``endings``, in any capitals, by their name without folder and ending.
-
-    Raises:
-        IncmaskError: two have the same name.
-    """
-    found: dict[str, SourceFile] = {}
-    for relative, entry in files.items():
-        name = PurePosixPath(relative).name
-        ending = next((ending for ending in endings if name.lower().endswith(ending.lower())), None)
-        if ending is None:
-            continue
-        stem = name[: len(name) - len(ending)]
-        if stem in found:
-            what = f"is there a second time as {found[stem].where}"
-            raise fail(entry.where, what, "remove one of the two")
-        found[stem] = entry
-    return found
-
-
-def pair_up(images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], *, where: str) -> dict[str, SourcePair]:
-    """Pair images and masks by name, in any capitals; the names are the images'.
-
-    Args:
-        images: by name.
-        masks: by name.
-        where: what folder they belong to, for the message.
-
-    Raises:
-        IncmaskError: there are none, or an image or a mask lacks its other half.
-    """
-    folded = {name.casefold(): entry for name, entry in masks.items()}
-    pairs = {
-        name: SourcePair(entry, folded[name.casefold()]) for name, entry in images.items() if name.casefold() in folded
-    }
-    alone = {name: ("mask", entry) for name, entry in images.items() if name not in pairs}
-    known = {name.casefold() for name in images}
-    alone |= {name: ("image", entry) for name, entry in masks.items() if name.casefold() not in known}
-    again = "unpack or download the set again"
-    if alone:
-        told = list(alone.values())[:_TOLD_AT_MOST]
-        problems = [Problem(str(entry.where), f"has no {lacks}", again) for lacks, entry in told]
-        if len(alone) > len(told):
-            problems.append(Problem(where, f"{len(alone) - len(told)} more have no counterpart", again))
-        raise IncmaskError(problems)
-    if not pairs:
-        raise fail(where, "holds no images with masks", again)
-    return pairs
-
-
-def incomplete(distributed: Mapping[str, int], have: Sequence[Collection[object]]) -> Iterator[str]:
-    """Say of each part that has another number of images than its owner distributes, in the same order."""
-    for (part, whole), images in zip(distributed.items(), have, strict=True):
-        if len(images) != whole:
-            yield f"{part}: {len(images)} images, where the owner distributes {whole}: is the download complete?"

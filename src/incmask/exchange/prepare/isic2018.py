@@ -2,19 +2,10 @@
 
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo
-from incmask.exchange.prepare.images import (
-    REFUSED,
-    PairWork,
-    SourcePair,
-    Wanted,
-    by_stem,
-    incomplete,
-    pair_up,
-    pick,
-    require_all,
-)
+from incmask.exchange.prepare import owners
+from incmask.exchange.prepare.images import REFUSED, resized_note, resized_pairs
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Origin, PartName, Plan
+from incmask.exchange.prepare.plan import Count, Origin, Plan
 from incmask.exchange.sources.sources import SourceTree
 
 SIZE = (256, 256)
@@ -35,8 +26,14 @@ ORIGIN = Origin(
     ),
 )
 
-_IMAGES, _MASKS = "ISIC2018_Task1-2_{}_Input", "ISIC2018_Task1_{}_GroundTruth"
-_DISTRIBUTED = {"Training": 2594, "Validation": 100, "Test": 1000}
+
+def _part(name: str, num_images: int) -> owners.OwnersPart:
+    images, masks = f"ISIC2018_Task1-2_{name}_Input", f"ISIC2018_Task1_{name}_GroundTruth"
+    return owners.OwnersPart(name, num_images, images, masks, (f"{images}.zip", f"{masks}.zip"), where=images)
+
+
+_PARTS = (_part("Training", 2594), _part("Validation", 100), _part("Test", 1000))
+_ENDINGS = (".jpg", ".jpeg"), ("_segmentation.png",)
 
 # 0 is skin and 255 lesion. Greys, from a mask that somebody resized, go to the nearer; but masks of 0 and 1 would
 # all come out empty.
@@ -51,25 +48,16 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     Raises:
         IncmaskError: a folder lacks, images or masks have no counterpart, or there are too few.
     """
-    folders = [folder.format(part) for part in _DISTRIBUTED for folder in (_IMAGES, _MASKS)]
-    found = require_all(source, [Wanted((name,), f"{name}.zip") for name in folders], page=ORIGIN.page)
-    pairs = [
-        pair_up(by_stem(images, (".jpg", ".jpeg")), by_stem(masks, ("_segmentation.png",)), where=name)
-        for images, masks, name in zip(found[::2], found[1::2], folders[::2], strict=True)
-    ]
-    training, val, test = pairs
-    picked = pick(training, LABELLED_FRACTION, seed=options.seed, rounding="floor")
-    if not picked.chosen:
-        raise fail(folders[0], f"holds {len(training)} images; of fewer than 10 none is labelled", "download it again")
-
-    def work(part: PartName, name: str, pair: SourcePair) -> PairWork:
-        return PairWork(Destination(part, name), pair, size=SIZE, area=not options.paper, ids=_IDS)
-
-    works = (
-        *(work("labelled", name, training[name]) for name in picked.chosen),
-        *(work("unlabelled", name, training[name]) for name in picked.rest),
-        *(work("val", name, pair) for name, pair in val.items()),
-        *(work("test", name, pair) for name, pair in test.items()),
+    training, val, test = pairs = owners.find_pairs(source, _PARTS, _ENDINGS, page=ORIGIN.page)
+    labelled, unlabelled = owners.divide(training, LABELLED_FRACTION, seed=options.seed, rounding="floor")
+    if not labelled:
+        what = f"holds {len(training)} images; of fewer than 10 none is labelled"
+        raise fail(_PARTS[0].where, what, "download it again")
+    works = resized_pairs(
+        {"labelled": labelled, "unlabelled": unlabelled, "val": val, "test": test},
+        size=SIZE,
+        paper=options.paper,
+        ids=_IDS,
     )
     contradiction = "" if len(training) != 2594 else "2594 − 259 = 2335: the paper's table contradicts itself"
     return Plan(
@@ -79,25 +67,14 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         works=works,
         sources=tuple(work.place for work in works),
         profile="isic2018",
-        settings={
-            "size": list(SIZE),
-            "width": 0.5,
-            "width_step": 0.25,
-            "erode_px": 0,
-            "dilate_px": 0,
-            "quality_band": [0.72, 0.75],
-            "evalnet_width": 1.0,
-        },
+        settings=owners.paper_settings(SIZE, width=0.5, quality_band=(0.72, 0.75), evalnet_width=1.0),
         counts=(
             Count("training images", len(training), 2594),
-            Count("labelled", len(picked.chosen), 259),
-            Count("unlabelled", len(picked.rest), 2332, contradiction),
+            Count("labelled", len(labelled), 259),
+            Count("unlabelled", len(unlabelled), 2332, contradiction),
             Count("val", len(val), 100),
             Count("test", len(test), 1000),
         ),
         origin=ORIGIN,
-        notes=(
-            f"resized to 256×256: images {'bilinearly' if options.paper else 'by area'}, masks to the nearest pixel",
-            *incomplete(_DISTRIBUTED, pairs),
-        ),
+        notes=(resized_note(SIZE, paper=options.paper), *owners.incomplete(_PARTS, pairs)),
     )

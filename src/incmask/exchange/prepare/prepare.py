@@ -2,19 +2,18 @@
 
 import importlib
 import shlex
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from incmask.base.config import CONFIG_NAME, choose
 from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
-from incmask.base.store import DATA, LOCK, MANIFEST, RUN, Store, as_records, differences, hash_file, read_records
-from incmask.exchange.prepare.describe import SourceLine, config_text, count_line, part_counts, source_text, split_text
+from incmask.base.store import DATA, LOCK, MANIFEST, RUN, Store, as_records, differences, read_records
+from incmask.exchange.prepare.describe import config_text, count_line, part_counts, source_text, split_text
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Origin, Plan
 from incmask.exchange.prepare.write import Verified, check_places, verify, write_plan
@@ -25,21 +24,13 @@ SPLIT_NAME, SOURCE_NAME = "split.csv", "SOURCE.md"
 Planner = Callable[[SourceTree, PrepareOptions], Plan]
 
 
-def _planner(name: str) -> Planner:
-    """Give ``incmask.prepare.<name>.plan``, imported when it is called."""
-
-    def plan(source: SourceTree, options: PrepareOptions) -> Plan:
-        return importlib.import_module(f"incmask.exchange.prepare.{name}").plan(source, options)
-
-    return plan
+def _plan(name: str, source: SourceTree, options: PrepareOptions) -> Plan:
+    """Do what ``incmask.exchange.prepare.<name>.plan`` does, imported when it is asked for."""
+    return importlib.import_module(f"incmask.exchange.prepare.{name}").plan(source, options)
 
 
 PREPARERS: dict[str, Planner] = {
-    "isic2018": _planner("isic2018"),
-    "hela": _planner("hela"),
-    "suim": _planner("suim"),
-    "cityscapes": _planner("cityscapes"),
-    "folder": _planner("folder"),
+    name: partial(_plan, name) for name in ("isic2018", "hela", "suim", "cityscapes", "folder")
 }
 """What plans each kind of data set; "folder" is for people's own."""
 
@@ -110,7 +101,7 @@ def prepare(
     with Store(dst, run=choices, data={"title": plan.title, "folders": listing}) as store:
         progress.doing("comparing what is there")
         verified = verify(dst)
-        written = write_plan(plan, store, verified=verified, open_pool=open_pool, progress=progress)
+        num_made = write_plan(plan, store, verified=verified, open_pool=open_pool, progress=progress)
         notes = [*plan.notes, *(f"{name} was changed by hand and stays so" for name in sorted(verified.edited))]
         _finish(plan, store, verified, source=source, choices=choices, progress=progress)
     return Prepared(
@@ -118,7 +109,7 @@ def prepare(
         title=plan.title,
         root=dst,
         parts=part_counts(plan),
-        num_made=written.num_made,
+        num_made=num_made,
         counts=plan.counts,
         notes=tuple(notes),
         origin=plan.origin,
@@ -202,21 +193,7 @@ def _finish(
         return
     progress.doing("checksums of the source")
     command = f"incmask prepare {choices['prepare']} SRC DST{' --paper' if choices['options']['paper'] else ''}"
-    text = source_text(plan, list(_source_lines(source)), command=command, choices=_chosen(choices["options"]))
-    store.write(store.root / SOURCE_NAME, text)
-
-
-def _chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """The seed, and what a person chose otherwise than it is without a choice."""
-    defaults = {each.name: each.default for each in fields(PrepareOptions)}
-    return {name: value for name, value in options.items() if name == "seed" or value != defaults[name]}
-
-
-def _source_lines(source: SourceTree) -> Iterable[SourceLine]:
-    archives = sorted({path for used in source.used for path in used.archives})
-    with ThreadPoolExecutor(num_cores()) as threads:
-        for path, digest in zip(archives, threads.map(hash_file, archives), strict=True):
-            yield SourceLine(path.name, path.stat().st_size, digest)
-    for used in source.used:
-        if not used.archives:
-            yield SourceLine(used.folder, used.num_bytes, used.digest, used.num_files)
+    # The seed, and what a person chose otherwise than it is without a choice.
+    defaults = asdict(PrepareOptions())
+    chosen = {name: value for name, value in choices["options"].items() if name == "seed" or value != defaults[name]}
+    store.write(store.root / SOURCE_NAME, source_text(plan, source, command=command, choices=chosen))

@@ -10,19 +10,9 @@ from PIL import Image
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.dataset import ClassInfo
+from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.crops import random_crops
-from incmask.exchange.prepare.images import (
-    SourcePair,
-    Wanted,
-    by_stem,
-    incomplete,
-    pair_up,
-    pick,
-    read_rgb,
-    require_all,
-    resize_image,
-    resize_label,
-)
+from incmask.exchange.prepare.images import SourcePair, read_rgb, resize_image, resize_label
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, PartName, Plan
 from incmask.exchange.sources.archives import SourceFile
@@ -53,7 +43,11 @@ CLASSES = tuple(
 )
 """The bits of an id are red, green and blue."""
 
-_DISTRIBUTED = {"train_val": 1525, "TEST": 110}
+_PARTS = (
+    owners.OwnersPart("train_val", 1525, "train_val/images", "train_val/masks", ("train_val.zip",) * 2, "train_val"),
+    owners.OwnersPart("TEST", 110, "TEST/images", "TEST/masks", ("TEST.zip",) * 2, "TEST"),
+)
+_ENDINGS = (".jpg", ".jpeg"), (".bmp",)
 
 # Some of the owner's masks were drawn on a copy of the image with other proportions, such as 590×430 for 590×375.
 # Beyond this factor it is taken to be the mask of another image.
@@ -149,36 +143,30 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     Raises:
         IncmaskError: a folder lacks, images or masks have no counterpart, or there are too few.
     """
-    wanted = [Wanted((part, kind), f"{part}.zip") for part in _DISTRIBUTED for kind in ("images", "masks")]
-    found = [_direct(files) for files in require_all(source, wanted, page=ORIGIN.page)]
-    pairs = [
-        pair_up(by_stem(images, (".jpg", ".jpeg")), by_stem(masks, (".bmp",)), where=part)
-        for images, masks, part in zip(found[::2], found[1::2], _DISTRIBUTED, strict=True)
-    ]
-    both, test = pairs
-    val = pick(both, VAL_FRACTION, seed=options.seed, rounding="ceil")
-    training = pick(val.rest, LABELLED_FRACTION, seed=options.seed, rounding="ceil")
-    if not training.rest:
-        raise fail(
-            "train_val/images", f"holds {len(both)} images; 3 are the fewest that can be split", "download again"
-        )
-
-    def work(part: PartName, name: str) -> CropWork:
-        pair = test[name] if part == "test" else both[name]
-        return CropWork(name, part, pair, area=not options.paper, seed=options.seed)
-
-    works = (
-        *(work("labelled", name) for name in training.chosen),
-        *(work("unlabelled", name) for name in training.rest),
-        *(work("val", name) for name in val.chosen),
-        *(work("test", name) for name in test),
+    # The owner's TEST/masks holds a folder for each class below, with the same names.
+    both, test = pairs = owners.find_pairs(source, _PARTS, _ENDINGS, page=ORIGIN.page, below=False)
+    val, rest = owners.divide(both, VAL_FRACTION, seed=options.seed, rounding="ceil")
+    labelled, unlabelled = owners.divide(rest, LABELLED_FRACTION, seed=options.seed, rounding="ceil")
+    if not unlabelled:
+        what = f"holds {len(both)} images; 3 are the fewest that can be split"
+        raise fail("train_val/images", what, "download again")
+    parts: dict[PartName, dict[str, SourcePair]] = {
+        "labelled": labelled,
+        "unlabelled": unlabelled,
+        "val": val,
+        "test": test,
+    }
+    works = tuple(
+        CropWork(name, part, pair, area=not options.paper, seed=options.seed)
+        for part, of_part in parts.items()
+        for name, pair in of_part.items()
     )
 
     def count(part: PartName, paper: int) -> Count:
-        num_images = sum(work.part == part for work in works)
+        num_images = len(parts[part])
         num_crops = num_images * CROPS_PER_IMAGE
         why = f"{num_images} images × {CROPS_PER_IMAGE} crops: the paper's table contradicts its procedure"
-        is_whole = [len(have) for have in pairs] == [*_DISTRIBUTED.values()]
+        is_whole = not [*owners.incomplete(_PARTS, pairs)]
         return Count(part, num_crops, paper, why if is_whole and num_crops != paper else "")
 
     num_resized = num_other_sizes(pair for part in pairs for pair in part.values())
@@ -189,18 +177,10 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         works=works,
         sources=tuple(Destination(work.part, work.name) for work in works),
         profile="suim",
-        settings={
-            "size": list(SIZE),
-            "width": 1.0,
-            "width_step": 0.25,
-            "erode_px": 0,
-            "dilate_px": 0,
-            "quality_band": [0.43, 0.51],
-            "evalnet_width": 2.0,
-        },
+        settings=owners.paper_settings(SIZE, quality_band=(0.43, 0.51)),
         counts=(
             Count("images for training and validation", len(both), 1525),
-            Count("training crops", CROPS_PER_IMAGE * len(val.rest), 2744),
+            Count("training crops", CROPS_PER_IMAGE * len(rest), 2744),
             count("labelled", 276),
             count("unlabelled", 2468),
             count("val", 250),
@@ -215,11 +195,6 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
                 if num_resized
                 else []
             ),
-            *incomplete(_DISTRIBUTED, pairs),
+            *owners.incomplete(_PARTS, pairs),
         ),
     )
-
-
-def _direct(files: dict[str, SourceFile]) -> dict[str, SourceFile]:
-    """Leave out what lies in folders below: the owner's TEST/masks holds one for each class, with the same names."""
-    return {name: entry for name, entry in files.items() if "/" not in name}

@@ -3,28 +3,30 @@
 import json
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from incmask.base.config import CONFIG_NAME, Task
+from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import write_bytes
 from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Report, ignore
 from incmask.base.store import MANIFEST, Store, hash_file
-from incmask.data.dataset import ClassInfo
+from incmask.base.threads import side_by_side
 from incmask.data.images.writers import path_inside, write_label
-from incmask.exchange.prepare.plan import Destination, Example, Plan, Work
+from incmask.exchange.prepare.plan import Destination, Plan, Work
 
 MAX_BYTES, WORKER_BYTES = 1 << 30, 320 << 20
 """Memory that all may take together, and a worker: some for its libraries, and 290 MiB for a photo of 30 million pixels
 with its mask, as measured."""
+
+WriteMask = Callable[[Path, str, np.ndarray], Iterable[Path]]
 
 _CHUNK_IMAGES = 16
 _BLOCK_BYTES = 4096
@@ -44,39 +46,6 @@ class Verified:
     whole: frozenset[str]
     edited: frozenset[str]
     missing: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Written:
-    """What was done.
-
-    Attributes:
-        num_made: images that were written now.
-        num_there: images that were there already.
-    """
-
-    num_made: int
-    num_there: int
-
-
-@dataclass(frozen=True)
-class _Line:
-    """What the manifest says of a file."""
-
-    path: str
-    size_bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Some works, enough to be worth sending to a worker."""
-
-    works: tuple[Work, ...]
-    root: Path
-    task: Task
-    classes: tuple[ClassInfo, ...]
-    ignored: bool
 
 
 @dataclass(frozen=True)
@@ -110,19 +79,31 @@ def verify(root: Path) -> Verified:
     Raises:
         IncmaskError: some were changed.
     """
-    lines = _read_manifest(root)
-    with ThreadPoolExecutor(num_cores()) as threads:
-        states = dict(zip(lines, threads.map(lambda line: _state(root, line), lines.values()), strict=True))
-    by_state = {state: frozenset(path for path in states if states[path] == state) for state in set(states.values())}
-    changed = by_state.get("changed", frozenset())
-    if broken := sorted(changed - {CONFIG_NAME}):
+    try:
+        entries = [json.loads(line) for line in (root / MANIFEST).read_text(encoding="utf-8").splitlines()]
+        # A file that was made anew has a second line, which counts.
+        lines = {str(entry["path"]): (entry["bytes"], entry["sha256"]) for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise fail(root / MANIFEST, f"cannot be read ({error})", "restore it, or name another folder") from error
+
+    def state(path: str) -> str:
+        num_bytes, digest = lines[path]
+        if not (root / path).is_file():
+            return "missing"
+        is_whole = (root / path).stat().st_size == num_bytes and hash_file(root / path) == digest
+        return "whole" if is_whole else "changed"
+
+    found: dict[str, set[str]] = {"whole": set(), "changed": set(), "missing": set()}
+    for path, how in zip(lines, side_by_side(state, [*lines], num_threads=num_cores()), strict=True):
+        found[how].add(path)
+    if broken := sorted(found["changed"] - {CONFIG_NAME}):
         remedy = "delete it and give the same command again, which makes it anew"
         problems = [Problem(str(root / path), "was changed since it was written", remedy) for path in broken]
         raise IncmaskError(_some(problems, root))
-    return Verified(by_state.get("whole", frozenset()), changed, by_state.get("missing", frozenset()))
+    return Verified(*map(frozenset, found.values()))
 
 
-def write_plan(plan: Plan, store: Store, *, verified: Verified, open_pool: OpenPool, progress: Progress) -> Written:
+def write_plan(plan: Plan, store: Store, *, verified: Verified, open_pool: OpenPool, progress: Progress) -> int:
     """Write the images and masks of a plan that are not there yet, on all cores.
 
     Each image goes to ``<part>/images/<name>.png``, its label to ``<part>/masks`` as ``write_label`` spells it.
@@ -134,30 +115,35 @@ def write_plan(plan: Plan, store: Store, *, verified: Verified, open_pool: OpenP
         open_pool: gives workers.
         progress: told of each image.
 
+    Returns:
+        The number of images that were written now.
+
     Raises:
         IncmaskError: files of the source are damaged (the others are written first), or the disk has no room.
     """
     todo = [work for work in plan.works if not _is_done(plan, work, verified)]
     num_all, num_todo = _num_images(plan.works), _num_images(todo)
     if not todo:
-        return Written(0, num_all)
+        return 0
     if num_todo < num_all:
         progress.say(f"{num_all - num_todo} of {num_all} images are there already")
     progress.expect(num_todo)
     progress.doing("writing images")
-    chunks = [_Chunk(works, store.root, plan.task, plan.classes, plan.ignored) for works in _in_chunks(todo)]
+    chunks = [*_in_chunks(todo)]
+    write_mask = partial(write_label, task=plan.task, classes=plan.classes, ignored=plan.ignored)
+    write_chunk = partial(_write_chunk, root=store.root, write_mask=write_mask)
     problems: list[Problem] = []
     num_workers = max(1, min(num_cores(), len(chunks), MAX_BYTES // WORKER_BYTES))
     with open_pool(
         num_workers, networks=False, less_memory="close other programs and give the same command again"
     ) as pool:
         _check_space(todo, store.root, pool)
-        for _, done in pool.run(_write_chunk, chunks, progress.advance):
+        for _, done in pool.run(write_chunk, chunks, progress.advance):
             store.record(*done.paths)
             problems += done.problems
     if problems:
         raise IncmaskError(_some(problems, store.root))
-    return Written(num_todo, num_all - num_todo)
+    return num_todo
 
 
 def encode_image(image: np.ndarray) -> bytes:
@@ -167,23 +153,6 @@ def encode_image(image: np.ndarray) -> bytes:
     encoded, content = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
     assert encoded, "any picture of this kind can be"
     return content.tobytes()
-
-
-def _state(root: Path, line: _Line) -> str:
-    path = root / line.path
-    if not path.is_file():
-        return "missing"
-    is_whole = path.stat().st_size == line.size_bytes and hash_file(path) == line.sha256
-    return "whole" if is_whole else "changed"
-
-
-def _read_manifest(root: Path) -> dict[str, _Line]:
-    try:
-        entries = [json.loads(line) for line in (root / MANIFEST).read_text(encoding="utf-8").splitlines()]
-        # A file that was made anew has a second line, which counts.
-        return {entry["path"]: _Line(entry["path"], entry["bytes"], entry["sha256"]) for entry in entries}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise fail(root / MANIFEST, f"cannot be read ({error})", "restore it, or name another folder") from error
 
 
 def _some(problems: list[Problem], root: Path) -> list[Problem]:
@@ -211,15 +180,10 @@ def _in_chunks(works: Iterable[Work]) -> Iterator[tuple[Work, ...]]:
 def _is_done(plan: Plan, work: Work, verified: Verified) -> bool:
     """A mask is entered before its image; that it was not even begun says that the image has none."""
 
-    def masks(place: Destination) -> Iterator[str]:
-        if plan.task != "multilabel":
-            yield f"{place.part}/masks/{place.name}.png"
-            return
-        for info in plan.classes:
-            yield f"{place.part}/masks/{info.value}/{place.name}.png"
-
+    folders = [f"{info.value}/" for info in plan.classes] if plan.task == "multilabel" else [""]
     return all(
-        f"{place.part}/images/{place.name}.png" in verified.whole and not verified.missing & {*masks(place)}
+        f"{place.part}/images/{place.name}.png" in verified.whole
+        and not verified.missing & {f"{place.part}/masks/{folder}{place.name}.png" for folder in folders}
         for place in work.places
     )
 
@@ -251,10 +215,11 @@ def _sample_bytes(work: Work, report: Report) -> int:
     return len(encode_image(example.image)) + mask_bytes + num_files * _BLOCK_BYTES // 2
 
 
-def _write_chunk(chunk: _Chunk, report: Report) -> _Done:
+def _write_chunk(works: Sequence[Work], report: Report, *, root: Path, write_mask: WriteMask) -> _Done:
+    """Write some works, enough to be worth sending to a worker."""
     paths: list[Path] = []
     problems: list[Problem] = []
-    for work in chunk.works:
+    for work in works:
         expected = iter(work.places)
         examples = work.make()
         while True:
@@ -269,17 +234,10 @@ def _write_chunk(chunk: _Chunk, report: Report) -> _Done:
                 raise ValueError(f"{work} promised {place} and made {example and example.place}")
             if example is None:
                 break
-            paths += _write_example(example, chunk)
+            part, name = root / example.place.part, example.place.name
+            if example.label is not None:
+                paths += write_mask(part / "masks", name, example.label)
+            write_bytes(image := path_inside(part / "images", name), encode_image(example.image))
+            paths.append(image)
             report(1)
     return _Done(tuple(paths), tuple(problems))
-
-
-def _write_example(example: Example, chunk: _Chunk) -> Iterator[Path]:
-    part, name = chunk.root / example.place.part, example.place.name
-    if example.label is not None:
-        yield from write_label(
-            part / "masks", name, example.label, task=chunk.task, classes=chunk.classes, ignored=chunk.ignored
-        )
-    path = path_inside(part / "images", name)
-    write_bytes(path, encode_image(example.image))
-    yield path
