@@ -5,12 +5,17 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.store import MANIFEST, RUN
 from incmask.exchange.sources.archives import UNFINISHED, SourceFile, is_archive, list_members
+
+_Folder = tuple[bool, tuple[str, ...]]
+"""Whether it is in an archive, and its path."""
 
 _SILENT = ("__macosx", "thumbs.db", "desktop.ini")
 
@@ -148,7 +153,7 @@ class SourceTree:
     def _below(self, wanted: tuple[str, ...]) -> dict[str, _File] | None:
         if not wanted:
             return {"/".join(file.parts[self._depth :]): file for file in self._found.files} or None
-        return _best(_candidates(self._found.files, wanted, self._depth))
+        return _best(self._found.files, wanted, self._depth)
 
     def _beside(self, wanted: tuple[str, ...]) -> dict[str, _File] | None:
         """Look in the two folders above, where the root is a part of the data set; not at any depth in them."""
@@ -156,11 +161,14 @@ class SourceTree:
             return None
         for above in list(self.root.parents)[:2]:
             beside = _Listing()
-            for path in _children(above):
+            children: list[Path] = []
+            with suppress(OSError):
+                children = sorted(path for path in above.iterdir() if not _is_hidden(path.name))
+            for path in children:
                 is_near_archive = above == self.root.parent and is_archive(path)
                 if path != self.root and (is_near_archive or (path.is_dir() and _fold(path.name) == wanted[0])):
                     _list(path, beside)
-            if files := _best(_candidates(beside.files, wanted, len(above.parts) + 1)):
+            if files := _best(beside.files, wanted, len(above.parts) + 1):
                 used = {file.entry.path for file in files.values() if file.entry.member is not None}
                 self._found.archives += sorted(used - set(self._found.archives))
                 return files
@@ -182,13 +190,6 @@ def _stem(name: str) -> str:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _SILENT
-
-
-def _children(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
-    except OSError:
-        return []
 
 
 def _list(root: Path, into: _Listing) -> None:
@@ -231,47 +232,32 @@ def _list_archive(path: Path, into: _Listing) -> None:
     into.archives.append(path)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A folder of the name that is looked for, unpacked or in an archive."""
-
-    is_zipped: bool
-    prefix: tuple[str, ...]
-
-
-def _candidates(files: Iterable[_File], wanted: tuple[str, ...], depth: int) -> dict[_Place, dict[str, _File]]:
-    """Give the folders whose path ends with ``wanted``, ``depth`` folders deep or deeper, and their files."""
-    found: dict[_Place, dict[str, _File]] = {}
-    folded: dict[str, str] = {}
+def _folders_called(files: Iterable[_File], wanted: tuple[str, ...], depth: int) -> dict[_Folder, dict[str, _File]]:
+    """Give the files of each folder whose path ends with ``wanted``, ``depth`` folders deep or deeper."""
+    found: dict[_Folder, dict[str, _File]] = {}
+    fold = cache(_fold)
     for file in files:
         parts = file.parts
-        for name in parts:
-            if name not in folded:
-                folded[name] = _fold(name)
         for end in range(max(depth, len(wanted)), len(parts)):
-            if all(folded[a] == b for a, b in zip(parts[end - len(wanted) : end], wanted, strict=True)):
-                place = _Place(file.entry.member is not None, parts[:end])
-                found.setdefault(place, {}).setdefault("/".join(parts[end:]), file)
+            if tuple(map(fold, parts[end - len(wanted) : end])) == wanted:
+                folder = file.entry.member is not None, parts[:end]
+                found.setdefault(folder, {}).setdefault("/".join(parts[end:]), file)
     return found
 
 
-def _best(candidates: dict[_Place, dict[str, _File]]) -> dict[str, _File] | None:
-    if not candidates:
+def _best(files: Iterable[_File], wanted: tuple[str, ...], depth: int) -> dict[str, _File] | None:
+    found = _folders_called(files, wanted, depth)
+    if not found:
         return None
-
-    def worth(place: _Place) -> tuple[int, bool, int, tuple[str, ...]]:
-        return -len(candidates[place]), place.is_zipped, len(place.prefix), place.prefix
-
-    best = min(candidates, key=worth)
+    best = min(found, key=lambda folder: (-len(found[folder]), folder[0], len(folder[1]), folder[1]))
     # Unpacking often puts a folder into one of the same name, perhaps with a licence beside it.
+    is_zipped, path = best
     inner = [
-        place
-        for place in candidates
-        if place.is_zipped == best.is_zipped
-        and place.prefix[: len(best.prefix)] == best.prefix
-        and 2 * len(candidates[place]) > len(candidates[best])
+        folder
+        for folder in found
+        if folder[0] == is_zipped and folder[1][: len(path)] == path and 2 * len(found[folder]) > len(found[best])
     ]
-    return candidates[max(inner, key=lambda place: len(place.prefix))]
+    return found[max(inner, key=lambda folder: len(folder[1]))]
 
 
 def _used(folder: str, files: dict[str, _File]) -> Used:
