@@ -1,10 +1,23 @@
-"""What tests of whole runs share."""
+"""What all tests share."""
 
+import gc
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from incmask.commands import cli
+
+# A loaded machine may take any time for an example. For more of them: --hypothesis-profile=thorough.
+for name, num in (("quick", 20), ("thorough", 500)):
+    settings.register_profile(name, max_examples=num, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("quick")
+
+
+def pytest_collection_finish() -> None:
+    """Spare ``gc.collect``, which trainings call, what is imported by now: it would take half a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

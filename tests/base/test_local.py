@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jobs
@@ -83,6 +82,7 @@ def test_a_defect_of_the_program_stays_one(pool):
         list(pool.run(jobs.divide, [0], lambda amount: None))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_a_line_with_advice():
     with LocalPool(1) as pool:
         with pytest.raises(IncmaskError, match=r"was killed.*memory.*num_workers=1"):
@@ -122,28 +122,15 @@ def test_a_script_needs_no_guard(tmp_path):
     assert (done.stdout, done.stderr) == (f"top\n[(3, 9)]\n{path}\n", "")
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(tmp_path):
-    note = tmp_path / "workers"
-    path = script(
-        tmp_path,
-        f"with LocalPool(2) as pool:\n    list(pool.run(jobs.sleep_after_note, [{str(note)!r}] * 2, print))\n",
-    )
-    parent = subprocess.Popen([sys.executable, path])
-    try:
-        wait_until(lambda: note.exists() and len(note.read_text().split()) == 2, seconds=120)
-        workers = [int(word) for word in note.read_text().split()]
+    path = script(tmp_path, "with LocalPool(2) as pool:\n    list(pool.run(jobs.tell_and_wait, [0, 1], print))\n")
+    with subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE) as parent:
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
         assert all(map(is_running, workers))
-    finally:
         parent.send_signal(signal.SIGKILL)
-        parent.wait()
-    wait_until(lambda: not any(map(is_running, workers)), seconds=30)
-
-
-def wait_until(happens, *, seconds):
-    end = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+        # It ends with the last process that may write into it.
+        assert parent.stdout.read() == b""
 
 
 def test_workers_without_networks_do_not_load_torch():

@@ -1,5 +1,4 @@
 import threading
-import time
 
 import pytest
 
@@ -10,16 +9,19 @@ from incmask.base.threads import Behind, side_by_side
 @pytest.mark.parametrize("num_items", [0, 1, 2, 9])
 def test_results_come_in_order_and_few_are_held(num_threads, num_items):
     lock, now, most = threading.Lock(), 0, 0
+    done = [threading.Event() for _ in range(num_items)]
 
     def square(number):
         nonlocal now, most
         with lock:
             now += 1
             most = max(most, now)
-        # Later ones are done first.
-        time.sleep(0.002 * (num_items - number))
+        # Of each two the later is done first.
+        if num_threads > 1 and number % 2 == 0 and number + 1 < num_items:
+            assert done[number + 1].wait(60)
         with lock:
             now -= 1
+        done[number].set()
         return number**2
 
     assert list(side_by_side(square, range(num_items), num_threads=num_threads)) == [n**2 for n in range(num_items)]
@@ -30,9 +32,9 @@ def test_results_that_nobody_takes_hold_up_the_work():
     done = []
     results = side_by_side(done.append, range(50), num_threads=2)
     next(results)
-    time.sleep(0.05)
-    assert len(done) <= 4
+    # This waits for what was begun.
     results.close()
+    assert len(done) <= 4
 
 
 def test_the_caller_goes_on_while_something_is_done():
@@ -46,23 +48,18 @@ def test_the_caller_goes_on_while_something_is_done():
 
 
 def test_what_waits_is_limited():
-    waiting, most = 0, 0
-
-    def work():
-        nonlocal waiting
-        time.sleep(0.002)
-        waiting -= 40
-
+    done = []
     with Behind[None](100) as behind:
-        for _ in range(20):
-            behind.put(work, num_bytes=40)
-            waiting += 40
-            most = max(most, waiting)
+        for number in range(1, 21):
+            behind.put(lambda number=number: done.append(number), num_bytes=40)
+            # What is among the results is done; all else may be waiting.
+            assert 40 * (number - len(behind.results)) <= 100
+            assert len(done) >= len(behind.results)
         # More than all that may wait.
         behind.put(lambda: None, num_bytes=1000)
         assert len(behind.results) == 20
     assert len(behind.results) == 21
-    assert most <= 120
+    assert len(done) == 20
 
 
 @pytest.mark.parametrize("num_more", [0, 5])
@@ -84,9 +81,12 @@ def test_an_error_comes_up_at_a_later_call_or_the_end(num_more):
 
 
 def test_the_callers_own_error_is_the_one_that_comes_up():
+    failing = threading.Event()
+
     def work():
-        with Behind[None](100) as behind:
-            behind.put(lambda: time.sleep(0.01), num_bytes=1)
+        with Behind[bool](100) as behind:
+            behind.put(lambda: failing.wait(60), num_bytes=1)
+            failing.set()
             raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):

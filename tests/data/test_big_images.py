@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tifffile
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
@@ -187,7 +186,6 @@ def test_a_single_huge_compressed_piece_is_refused_before_memory_is_taken(tmp_pa
     assert read(path, 3, 7).shape == (4, 80, 1)
 
 
-@given_settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), have=st.sampled_from([1, 3, 5]), top=st.sampled_from([1, 30, 65535]))
 def test_16_bits_are_scaled_as_those_of_a_whole_image(seed, have, top):
     image = np.random.default_rng(seed).integers(0, top + 1, (600, 7, have)).astype(np.uint16)

@@ -4,7 +4,6 @@ import tomllib
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from incmask.base.config import IGNORED, read_config
@@ -80,7 +79,6 @@ def test_a_written_folder_is_read_as_the_arrays(tmp_path, task, ignored):
                 np.testing.assert_array_equal(read_label(item, dataset), masks[index])
 
 
-@given_settings(max_examples=40, deadline=None)
 @given(
     channels=st.sampled_from([None, 1, 2, 3, 4, 5, 7]),
     dtype=st.sampled_from(["uint8", "uint16", "float32", "float64", "int32", "bool"]),

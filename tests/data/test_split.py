@@ -1,6 +1,5 @@
 import pytest
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from incmask.data.split import Fold, describe_folds, make_folds
@@ -18,7 +17,6 @@ def test_with_a_val_part_all_labelled_images_train():
         assert describe_folds(folds, names) is None
 
 
-@given_settings(max_examples=60, deadline=None)
 @given(num_images=st.integers(2, 40), num_tiles=st.integers(1, 3), seed=st.integers(0, 1000))
 def test_without_one_images_are_held_out_whole(num_images, num_tiles, seed):
     names = rows_of_tiles(num_images, num_tiles)

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from incmask.data.images.tiles import (
@@ -31,7 +30,6 @@ def fewest(length, side, overlap_px):
     return num
 
 
-@given_settings(max_examples=150, deadline=None)
 @given(size=SIZES, tile=TILES, fraction=FRACTIONS)
 def test_windows_cover_the_image_from_within_with_the_fewest_tiles(size, tile, fraction):
     found = windows(size, tile, overlap_fraction=fraction)
@@ -59,7 +57,6 @@ def test_windows_by_hand():
     assert windows((3, 2), (4, 4)) == [Window(0, 0, 4, 4)]
 
 
-@given_settings(max_examples=60, deadline=None)
 @given(size=SIZES, tile=TILES, channels=st.sampled_from([None, 1, 3, 5]))
 def test_a_tile_is_the_image_and_beyond_it_its_mirror(size, tile, channels):
     shape = size if channels is None else (*size, channels)
@@ -76,7 +73,6 @@ def test_a_tile_is_the_image_and_beyond_it_its_mirror(size, tile, channels):
             assert np.array_equal(filled[row, column], image[y, x]) if inside else (filled[row, column] == 255).all()
 
 
-@given_settings(max_examples=40, deadline=None)
 @given(size=st.tuples(st.integers(1, 9), st.integers(1, 9)), factors=st.tuples(st.integers(1, 7), st.integers(1, 7)))
 def test_labels_scale_exactly_by_whole_factors(size, factors):
     """Up, each pixel becomes a block; down, each block becomes the pixel in its middle; so back is back."""
@@ -90,7 +86,6 @@ def test_labels_scale_exactly_by_whole_factors(size, factors):
     assert np.array_equal(scale_label(fine, size), middle)
 
 
-@given_settings(max_examples=40, deadline=None)
 @given(size=SIZES, target=SIZES)
 def test_scaled_labels_hold_no_value_of_their_own_making(size, target):
     label = np.random.default_rng(3).choice(np.array([0, 7, 255], np.uint8), (*size, 2))
@@ -129,7 +124,6 @@ def test_a_tile_s_weight_is_least_at_its_rim():
     assert blend_weight((1, 1)).tolist() == [[1]]
 
 
-@given_settings(max_examples=60, deadline=None)
 @given(size=SIZES, new=SIZES, rows=st.integers(1, 20), channels=st.sampled_from([1, 3]))
 def test_rows_shrink_as_the_whole_image_does(size, new, rows, channels):
     new = (min(new[0], size[0]), min(new[1], size[1]))
@@ -141,7 +135,6 @@ def test_rows_shrink_as_the_whole_image_does(size, new, rows, channels):
     np.testing.assert_allclose(np.sum(parts, 0), scale_image(image.astype(np.float32), new), atol=0.01)
 
 
-@given_settings(max_examples=60, deadline=None)
 @given(size=SIZES, new=SIZES, rows=st.integers(1, 20))
 def test_rows_enlarge_as_the_whole_does(size, new, rows):
     planes = np.random.default_rng(0).random((2, 3, *size), np.float32)

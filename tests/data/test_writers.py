@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -39,7 +39,6 @@ def cases(draw):
     return task, num_classes, ignored, label
 
 
-@settings(max_examples=60, deadline=None)
 @given(cases())
 def test_labels_come_back_as_they_were(case):
     task, num_classes, ignored, label = case

@@ -138,6 +138,7 @@ def test_commands_are_understood(page):
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_blocks_run(page, finished, exports, tmp_path, tmp_path_factory, monkeypatch, call):
     monkeypatch.syspath_prepend(ROOT)

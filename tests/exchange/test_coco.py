@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
@@ -71,7 +71,6 @@ def test_a_text_of_run_lengths_worked_by_hand() -> None:
     assert decode_counts("62Q1O").tolist() == [6, 2, 33, 1]
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(0, 100_000), max_size=12))
 def test_run_lengths_come_back_and_agree_with_a_slow_loop(lengths: list[int]) -> None:
     text = encode(lengths)

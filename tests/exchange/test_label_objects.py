@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from incmask.exchange.formats.shapes import Box, Polygon, objects_of, outlines_of, run_lengths
@@ -20,7 +20,6 @@ def rebuilt(mask: np.ndarray) -> np.ndarray:
     return drawn
 
 
-@settings(max_examples=300, deadline=None)
 @given(masks)
 def test_objects_hold_every_pixel_of_a_mask_once(mask: np.ndarray) -> None:
     np.testing.assert_array_equal(rebuilt(mask), mask)
@@ -34,7 +33,6 @@ def test_objects_hold_every_pixel_of_a_mask_once(mask: np.ndarray) -> None:
         assert (each.outline is None) == has_holes
 
 
-@settings(max_examples=300, deadline=None)
 @given(masks)
 def test_outlines_alone_hold_every_pixel_of_a_mask_once(mask: np.ndarray) -> None:
     image = Box(0, 0, *mask.shape)
@@ -78,7 +76,6 @@ def test_an_outline_has_few_corners_for_its_length() -> None:
     assert len(disc.outline) < 0.5 * 2 * np.pi * 60
 
 
-@settings(max_examples=200, deadline=None)
 @given(masks)
 def test_run_lengths_repeat_to_the_mask(mask: np.ndarray) -> None:
     lengths = run_lengths(mask)

@@ -4,7 +4,7 @@ import contextlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -26,7 +26,6 @@ def test_values_one_by_one_and_half_covered_pixels_are_read() -> None:
     assert decode_brush(code, (1, 2)).tolist() == [[True, False]]
 
 
-@settings(max_examples=100, deadline=None)
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=20)), st.sampled_from([8, 16, 256, 1 << 16]))
 def test_what_is_packed_comes_back(mask: np.ndarray, longest: int) -> None:
     np.testing.assert_array_equal(decode_brush(packed_mask(mask, longest), mask.shape), mask)
@@ -38,7 +37,6 @@ def test_long_runs_come_in_several() -> None:
     np.testing.assert_array_equal(decode_brush(packed_mask(mask, 1 << 16), mask.shape), mask)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=40), st.integers(1, 4))
 def test_broken_codes_are_refused(code: bytes, side: int) -> None:
     with contextlib.suppress(ValueError):

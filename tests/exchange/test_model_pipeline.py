@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from export_models import make_model
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -20,7 +20,6 @@ def planes(image):
     return torch.from_numpy(image).permute(2, 0, 1)[None].float()
 
 
-@settings(deadline=None, max_examples=60)
 @given(SIDES, SIDES, st.sampled_from([(32, 32), (16, 48), (5, 3)]), st.integers(0, 2**31))
 def test_scaling_is_within_one_grey_level_of_what_predict_does(height, width, size, seed):
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 2), dtype=np.uint8)
@@ -36,7 +35,6 @@ def test_shrinking_by_whole_numbers_is_exact(times):
 
 
 @given(SIDES, SIDES)
-@settings(deadline=None, max_examples=40)
 def test_padding_mirrors_as_numpy_does(height, width):
     image = np.random.default_rng(1).integers(0, 256, (height, width, 1), dtype=np.uint8)
     below, right = (max(32, -(-side // 16) * 16) - side for side in (height, width))
@@ -45,7 +43,6 @@ def test_padding_mirrors_as_numpy_does(height, width):
 
 
 @pytest.mark.parametrize("task", TASKS)
-@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_disagreement_is_that_of_predictions(task, data):
     channels = {"binary": 1, "multilabel": 3, "multiclass": 4}[task]

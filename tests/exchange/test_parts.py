@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
@@ -31,7 +31,6 @@ def test_without_groups_each_share_has_its_number() -> None:
     assert draw(pictures, PrepareOptions(val_fraction=0.1, test_fraction=0.2, seed=1)).parts != parts
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30),
     st.sampled_from([0.0, 0.1, 0.4]),

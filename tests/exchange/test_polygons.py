@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
@@ -72,7 +72,6 @@ def enclosed(rings: list[list[tuple[float, float]]], x: float, y: float) -> bool
     return inside
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(corners, min_size=1, max_size=3))
 def test_drawing_agrees_with_a_slow_loop(rings: list[list[tuple[float, float]]]) -> None:
     mask = polygon(*rings).draw(FIELD)
@@ -80,7 +79,6 @@ def test_drawing_agrees_with_a_slow_loop(rings: list[list[tuple[float, float]]])
     assert mask.tolist() == slow
 
 
-@settings(max_examples=50, deadline=None)
 @given(corners)
 def test_pixels_well_inside_and_outside_agree_with_opencv(corners: list[tuple[float, float]]) -> None:
     hull = cv2.convexHull(np.array(corners, np.float32))
@@ -94,7 +92,6 @@ def test_pixels_well_inside_and_outside_agree_with_opencv(corners: list[tuple[fl
                 assert mask[row, column] == (distance > 0)
 
 
-@settings(max_examples=80, deadline=None)
 @given(*[st.tuples(st.floats(0, 8), st.floats(0, 6))] * 2)
 def test_the_parts_of_a_cut_rectangle_share_no_pixel_and_leave_none(
     a: tuple[float, float], b: tuple[float, float]

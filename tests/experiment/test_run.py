@@ -140,6 +140,7 @@ def check_masks(data, out, task):
         assert columns == [f"{plane.mean():.6f}" for plane in planes[task]]
 
 
+@pytest.mark.slow
 def test_workers_come_to_the_same_as_this_process(tmp_path):
     data = make_data(tmp_path / "data", "multilabel", truth=False)
     run_tiny(data, tmp_path / "here", "im+")
@@ -257,6 +258,7 @@ def test_tiles_are_cut_and_stitched(tmp_path):
     check_masks(data, tmp_path / "run", "binary")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "task", "stride"), [("im+", "multilabel", 1), ("im++", "binary", 2), ("cl", "multiclass", 1)]
 )

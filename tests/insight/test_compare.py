@@ -126,6 +126,7 @@ def whole(tmp_path_factory):
     return make(make_data(root / "data", "binary"), root / "out", ("im",))
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_comes_to_the_same(whole, tmp_path):
     num_kills, fitted, again = 0, [], None
     while again is None:

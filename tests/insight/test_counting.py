@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incmask.insight.reliability.counting import by_image, count_errors, join, scopes
@@ -47,7 +47,6 @@ def slowly(predicted, truth, share, task, num_members):
     return total, wrong
 
 
-@settings(max_examples=60)
 @given(st.sampled_from(["binary", "multilabel", "multiclass"]), st.integers(2, 5), st.integers(0, 10_000))
 def test_counts_are_those_of_a_slow_loop(task, num_members, seed):
     generator = np.random.default_rng(seed)

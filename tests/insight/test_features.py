@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incmask.data.images.tiles import Window, windows
@@ -31,7 +31,6 @@ def test_no_hook_stays_behind():
     assert not network.get_submodule("bottleneck")._forward_hooks
 
 
-@settings(max_examples=40)
 @given(st.integers(8, 40), st.integers(8, 40), st.integers(5, 20))
 def test_means_are_those_of_the_pixels(height, width, crop_px):
     generator = np.random.default_rng(height * width)

@@ -76,6 +76,7 @@ def test_tables_hold_all(simulated):
         assert len(list(csv.DictReader(handle))) == 2 * 3 * 2
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_killed_and_takes_more_seeds(finished, simulated, tmp_path):
     options = (finished, finished.parent / "data", tmp_path / "simulation")
     with pytest.raises(KeyboardInterrupt):

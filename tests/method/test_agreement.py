@@ -4,14 +4,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from incmask.base.errors import IncmaskError
 from incmask.method.agreement import continuous_inconsistency, hard_labels, inconsistency
 
-settings.register_profile("vote", max_examples=40, deadline=None)
 SIDES = st.sampled_from([0, 1, 3, 5, 7])
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=7)
 
@@ -81,7 +80,6 @@ def slow_inconsistency(labels, task, erode_px, dilate_px):
 
 
 @pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])
-@settings(settings.get_profile("vote"))
 @given(data=st.data())
 def test_inconsistency_equals_the_pixel_loop_and_torch_equals_numpy(task, data):
     labels = data.draw(members(task))
@@ -263,7 +261,6 @@ def probabilities(channels):
 
 
 @pytest.mark.parametrize(("task", "channels"), [("binary", 1), ("multilabel", 3), ("multiclass", 4)])
-@settings(settings.get_profile("vote"))
 @given(data=st.data())
 def test_votes_equal_the_loop_and_torch_equals_numpy(task, channels, data):
     values = data.draw(probabilities(channels))
@@ -321,7 +318,6 @@ def test_hard_labels_refuse_lists():
 @pytest.mark.parametrize("statistic", ["standard_deviation", "standard_error"])
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@settings(settings.get_profile("vote"))
 @given(data=st.data())
 def test_continuous_equals_numpy_and_torch_bit_for_bit(statistic, relative, dtype, data):
     values = data.draw(

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -8,7 +8,6 @@ from incmask.base.errors import IncmaskError
 from incmask.method.blocking import admitted, block_image, block_label
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     data=st.data(),
     shape=hnp.array_shapes(min_dims=2, max_dims=4, max_side=5),

@@ -4,7 +4,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -27,7 +27,6 @@ def test_roots_are_the_nearest_numbers_in_every_library(dtype):
         assert ((below + middle) / 2) ** 2 <= Fraction(value) <= ((above + middle) / 2) ** 2
 
 
-@settings(max_examples=40, deadline=None)
 @given(values=hnp.arrays(np.float32, hnp.array_shapes(min_dims=3, max_dims=4), elements=st.floats(-9, 9, width=32)))
 def test_means_equal_numpy_s_and_torch_bit_for_bit(values):
     for ours, expected in (

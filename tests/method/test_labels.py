@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -55,7 +55,6 @@ def test_classes_of_pixels():
 
 
 @KINDS
-@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_torch_as_numpy(kind, data):
     shape = (data.draw(st.integers(2, 4)), 2, CHANNELS[kind], 3, 2)
@@ -69,7 +68,6 @@ def test_torch_as_numpy(kind, data):
 
 
 @KINDS
-@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_those_off_the_majority_against_a_loop(kind, data):
     members = data.draw(arrays(np.float32, (3, CHANNELS[kind], 2, 2), elements=st.floats(0, 1, width=32)))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, jaccard_score
 from torchmetrics.classification import MulticlassJaccardIndex, MultilabelF1Score
@@ -58,7 +58,6 @@ def slow_count(prediction, truth, task):
 
 
 @pytest.mark.parametrize("task", CLASSES)
-@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), dtype=st.sampled_from([np.uint8, np.int16, ">i4", np.uint64]))
 def test_count_equals_the_pixel_loop(task, seed, dtype):
     prediction, truth = stacks(task, seed=seed, dtype=dtype, side=6)

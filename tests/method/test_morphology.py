@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
@@ -12,7 +12,6 @@ from incmask.method.morphology import check_side, dilate, erode, nearest_ids
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=9))
 
 
-@settings(max_examples=40, deadline=None)
 @given(mask=MASKS, side_px=st.sampled_from([1, 3, 5, 7]))
 def test_masks_change_as_in_scipy_image_by_image(mask, side_px):
     square = np.ones((side_px, side_px))
@@ -26,7 +25,6 @@ def test_masks_change_as_in_scipy_image_by_image(mask, side_px):
         np.testing.assert_array_equal(in_torch.numpy(), changed)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     label=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)),
     seed=st.integers(0, 2**16),

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -197,7 +196,6 @@ def test_disagreement_is_the_share_off_the_majority_by_hand():
         assert (alone.shape, alone.dtype, alone.any()) == (votes.shape[1:3], np.float32, False)
 
 
-@given_settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), num=st.integers(2, 5), task=st.sampled_from(TASKS))
 def test_disagreement_is_above_0_exactly_where_pixels_are_inconsistent(seed, num, task):
     outputs = labels_of(task).num_outputs(NUM_CLASSES[task])

@@ -1,6 +1,5 @@
 import numpy as np
 from hypothesis import given
-from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -13,7 +12,6 @@ def found(mask, cuts):
     return finder.final_ids()[parts]
 
 
-@given_settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     size=st.tuples(st.integers(1, 30), st.integers(1, 30)),

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incmask.method.augment import Strength, augment_pair
@@ -38,7 +38,6 @@ def plain_batches(source, num_rows, *, batch_size, steps_per_epoch=0, seed=1):
     return Batches(training_set, batch_size=batch_size, steps_per_epoch=steps_per_epoch, redraw=False, seed=seed)
 
 
-@settings(max_examples=30, deadline=None)
 @given(num_rows=st.integers(1, 40), batch_size=st.integers(1, 14))
 def test_an_epoch_is_one_pass_without_its_remainder(numbered, num_rows, batch_size):
     batches = plain_batches(numbered, num_rows, batch_size=batch_size)
@@ -50,7 +49,6 @@ def test_an_epoch_is_one_pass_without_its_remainder(numbered, num_rows, batch_si
         assert set(drawn) <= set(range(num_rows))
 
 
-@settings(max_examples=30, deadline=None)
 @given(num_rows=st.integers(1, 40), batch_size=st.integers(1, 14), steps_per_epoch=st.integers(1, 5))
 def test_with_a_number_of_steps_passes_follow_each_other(numbered, num_rows, batch_size, steps_per_epoch):
     batches = plain_batches(numbered, num_rows, batch_size=batch_size, steps_per_epoch=steps_per_epoch)

@@ -32,7 +32,7 @@ def why_not():
     return "" if fast_in_bfloat16(torch.device("cuda")) else "this GPU does not compute in bfloat16"
 
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "nothing is missing")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not() or "nothing is missing")]
 
 
 def jobs_of(folder, precision, *, is_consistent=False, **settings):
