@@ -9,10 +9,10 @@ from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_text
 from incmask.data.images.tiles import Window
 from incmask.data.images.writers import write_grey
+from incmask.insight.report.picture import as_rgb
 from incmask.insight.report.run_page.thumbnails import (
     SIDE_PX,
     StackPictures,
-    as_rgb,
     crop_outline,
     disputed_layer,
     outlines_of,
@@ -51,7 +51,7 @@ def test_tiles_are_put_together_and_what_reaches_beyond_is_cut(tmp_path):
     assert set(np.unique(found[:, :border])) == {50}
     assert set(np.unique(found[:, border:])) == {250}
     assert pictures.image("b", (40, 100)) is None
-    assert pictures.tile(pictures.tiles[1]).shape == (SIDE_PX, SIDE_PX, 3)
+    assert pictures.tile(1).shape == (SIDE_PX, SIDE_PX, 3)
 
 
 @pytest.mark.parametrize(("channels", "shown"), [(1, [9, 9, 9]), (2, [9, 8, 0]), (3, [9, 8, 7]), (5, [9, 8, 7])])

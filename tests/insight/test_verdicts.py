@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ImageScoreRow, ModelRow, RunRow
-from incmask.insight.report.comparison_page.verdicts import verdict_table, verdicts
+from incmask.insight.report.comparison_page.verdicts import pairs_by_budget, verdict_table, verdicts
 from incmask.insight.report.statistics import paired_bootstrap
 
 BASE = np.random.default_rng(0).uniform(0.3, 0.7, 40)
@@ -32,7 +32,8 @@ class Comparison:
     images: list
 
     def verdicts(self):
-        found = verdicts(self.models, self.runs, self.images, num_resamples=999)
+        pairs = pairs_by_budget(self.models, self.runs, self.images, num_resamples=999)
+        found = verdicts(self.models, self.runs, pairs)
         return {(verdict.recipe, verdict.setting, verdict.budget, verdict.baseline): verdict for verdict in found}
 
 
@@ -127,7 +128,7 @@ def test_without_test_images_there_is_no_bootstrap_and_the_text_says_so():
 def test_a_baseline_that_lacks_is_said_to():
     verdict = compare({"ldt": 0, "im+": 0.1}).verdicts()["im+", "", OWN, "strong-ldt"]
     assert verdict.by_images == verdict.by_repeats == "strong-ldt is not in the comparison"
-    assert verdicts([], [], []) == []
+    assert verdicts([], [], pairs_by_budget([], [], [])) == []
 
 
 def test_budgets_are_compared_apart_but_the_strong_baseline_serves_both():
@@ -159,7 +160,8 @@ def test_images_that_one_approach_lacks_are_left_out_for_all():
 
 def test_one_line_an_approach():
     own = compare({"ldt": 0, "im+": 0.1})
-    table = verdict_table(verdicts(own.models, own.runs, own.images))
+    pairs = pairs_by_budget(own.models, own.runs, own.images)
+    table = verdict_table(verdicts(own.models, own.runs, pairs))
     assert [row[:2] for row in table.rows] == [("ldt", "own"), ("im+", "own")]
     assert {len(row) for row in table.rows} == {len(table.header)} == {6}
     assert table.rows[0][2:4] == ("–", "–")

@@ -55,12 +55,13 @@ class Findings:
 def find(comparison: Comparison) -> Findings:
     """Make the tables of a comparison and say what is in them."""
     models, totals, images = comparison.models, comparison.totals, comparison.images
-    found = verdicts(models, totals, images)
+    pairs = pairs_by_budget(models, totals, images)
+    found = verdicts(models, totals, pairs)
     tables = [verdict_table(found), mean_table(models, totals), best_table(models, totals)]
     judges = _judges_table(comparison)
     return Findings(
         tables=(*tables, *([judges] if judges else [])),
-        pairs=pairs_by_budget(models, totals, images),
+        pairs=pairs,
         sentences=tuple(_sentences(found)),
         warnings=tuple(_warnings(comparison, found)),
     )

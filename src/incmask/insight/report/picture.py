@@ -9,10 +9,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
+import numpy as np
+from numpy.typing import NDArray
+
 from incmask.base.errors import fail
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,13 @@ def new_figure(*, width_in: float, height_in: float) -> "Figure":
     """Give an empty figure that arranges its own contents."""
     figure: Figure = load_matplotlib().figure.Figure(figsize=(width_in, height_in), layout="constrained")
     return figure
+
+
+def as_rgb(image: Pixels) -> Pixels:
+    """Show (H, W, C) as (H, W, 3): one channel is grey, two are red and green, any after the third are not shown."""
+    if image.shape[-1] == 1:
+        return np.repeat(image, 3, axis=-1)
+    return np.pad(image[..., :3], ((0, 0), (0, 0), (0, max(0, 3 - image.shape[-1]))))
 
 
 def slug(text: str) -> str:

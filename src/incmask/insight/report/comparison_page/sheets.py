@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 from incmask.base.config import IGNORED, Task
@@ -18,8 +18,9 @@ from incmask.base.npy_rows import Rows
 from incmask.data.dataset import Colour
 from incmask.data.stack import read_stack
 from incmask.experiment.paths import INCONSISTENT, LABEL
-from incmask.insight.report.picture import PictureSheet, slug
+from incmask.insight.report.picture import PictureSheet, Pixels, as_rgb, slug
 from incmask.method.blocking import block_image
+from incmask.method.labels import labels_of
 from incmask.method.metrics import count, main_scores
 
 GREY: Colour = (128, 128, 128)
@@ -29,8 +30,6 @@ _CELL_SIDES_PX = (160, 120, 80)
 """About how long the longer side of a picture is; the shorter ones are for sheets that would be too large."""
 _LARGEST_BYTES = 600_000
 _GUTTER_PX, _LINE_PX, _FONT_PX, _LEAST_WIDTH_PX = 8, 16, 12, 108
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def truth_against_pseudo(source: PseudoSource, *, rows: Sequence[int]) -> Pictur
     for row in rows:
         pseudo, truth = _Pseudo.read(source, source.generations[-1], row), _row(source.labels, row)
         counts = count(pseudo.prediction[None], truth[None], task=source.task, num_classes=len(source.class_colours))
-        value = f"{'IoU' if source.task == 'binary' else 'mIoU'} {main_scores(counts, task=source.task)[0]:.2f}"
+        value = f"{labels_of(source.task).score_name} {main_scores(counts, task=source.task)[0]:.2f}"
         image = _Cell(_image(source, row), names[row])
         grid.append([image, _Cell(_to_rgb(truth, source)), _Cell(pseudo.label, value)])
         said.append(f"{names[row]}, {value}")
@@ -183,7 +182,7 @@ class _Pseudo:
         # A vote writes down where members disagree as well, but its students use every pixel.
         masked = _row(folder / INCONSISTENT, row).astype(bool) if source.blocked else np.zeros(label.shape[:2], bool)
         prediction, picture = label.copy(), _to_rgb(label, source)
-        prediction[masked] = IGNORED if source.task == "multiclass" else 0  # id 0 would be a guess
+        prediction[masked] = IGNORED if labels_of(source.task).is_exclusive else 0  # id 0 would be a guess
         picture[masked] = GREY
         mask = masked[..., None] * np.full(3, 255, np.uint8)
         return _Pseudo(block_image(_image(source, row), masked), mask, picture, prediction, float(masked.mean()))
@@ -206,11 +205,7 @@ def _row(path: Path, row: int) -> Pixels:
 
 
 def _image(source: PseudoSource, row: int) -> Pixels:
-    """Read an image as RGB: one channel is grey, two are red and green, any after the third are not shown."""
-    image = _row(source.images, row)
-    if image.shape[-1] == 1:
-        return image.repeat(3, -1)
-    return np.pad(image[..., :3], ((0, 0), (0, 0), (0, max(0, 3 - image.shape[-1]))))
+    return as_rgb(_row(source.images, row))
 
 
 def _truth(source: PseudoSource, row: int) -> Pixels:
@@ -220,13 +215,13 @@ def _truth(source: PseudoSource, row: int) -> Pixels:
 
 def _to_rgb(label: Pixels, source: PseudoSource) -> Pixels:
     """Draw a label (H, W) or (H, W, K) as (H, W, 3); overlapping classes show the mean of their colours."""
-    if source.task == "multilabel":
+    if labels_of(source.task).is_layered:
         present = label == 1
         mixed = present @ np.array(source.class_colours, dtype=np.float64)
         picture = (mixed / np.maximum(present.sum(-1, keepdims=True), 1)).round().astype(np.uint8)
         picture[(label == IGNORED).any(-1) & ~present.any(-1)] = GREY
         return picture
-    colours = (_BLACK, _WHITE) if source.task == "binary" else source.class_colours
+    colours = (_BLACK, _WHITE) if labels_of(source.task).is_one_class else source.class_colours
     palette = np.full((256, 3), GREY, np.uint8)
     palette[: len(colours)] = colours
     return palette[label]

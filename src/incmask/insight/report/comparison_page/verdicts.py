@@ -1,13 +1,12 @@
 """Which approaches beat the baselines: by their repeats, and by test images."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 from incmask.insight.report.comparison_page.rows import ImageScoreRow, ModelRow, RunRow
 from incmask.insight.report.comparison_page.tables import (
     Approach,
-    Reported,
     Table,
     approach_name,
     approach_of,
@@ -41,36 +40,26 @@ class Verdict(Approach):
 
 
 def verdicts(
-    models: Sequence[ModelRow],
-    runs: Sequence[RunRow],
-    images: Sequence[ImageScoreRow],
-    *,
-    num_resamples: int | None = None,
-    seed: int = 0,
+    models: Sequence[ModelRow], runs: Sequence[RunRow], pairs: Mapping[str, Sequence[PairRow]]
 ) -> list[Verdict]:
     """Say of each approach whether it beats ``BASELINE`` and ``STRONG_BASELINE`` within its budget.
 
-    Repeats are compared by the paper's rule (appendix A.5). Test images are compared by the image's mean score over
-    repeats, with a paired bootstrap and Holm over all pairs of the budget. The strong baseline takes the same steps
-    under either budget, so it serves both where it was run in one. A baseline of the same setting goes before one
-    without setting.
+    Repeats are compared by the paper's rule (appendix A.5), test images as ``pairs`` tell. The strong baseline takes
+    the same steps under either budget, so it serves both where it was run in one. A baseline of the same setting goes
+    before one without setting.
 
     Args:
         models: of the comparison.
         runs: of the comparison.
-        images: of the comparison; none without a test split.
-        num_resamples: of ``compare_pairs``.
-        seed: of ``compare_pairs``.
+        pairs: of the comparison, by budget, as ``pairs_by_budget`` gives them.
     """
-    values = reported(models, runs)
-    summaries = _summaries(values)
-    all_pairs = pairs_by_budget(models, runs, images, num_resamples=num_resamples, seed=seed)
+    summaries = _summaries(models, runs)
     found = []
-    for budget, pairs in all_pairs.items():
-        family = _family(values, budget)
+    for budget, of_budget in pairs.items():
+        family = _family(summaries, budget)
         for approach in (approach for approach in family if approach.budget == budget):
             found += [
-                _verdict(approach, name, _baseline(name, family, approach), summaries=summaries, pairs=pairs)
+                _verdict(approach, name, _baseline(name, family, approach), summaries=summaries, pairs=of_budget)
                 for name in (BASELINE, STRONG_BASELINE)
                 if name != approach.recipe
             ]
@@ -85,14 +74,33 @@ def pairs_by_budget(
     num_resamples: int | None = None,
     seed: int = 0,
 ) -> dict[str, list[PairRow]]:
-    """Compare all pairs of approaches within each budget over test images; arguments as for ``verdicts``."""
-    values = reported(models, runs)
-    summaries = {approach_name(approach): summary for approach, summary in _summaries(values).items()}
-    scores = _image_scores(runs, images)
-    return {
-        budget: _pairs(_family(values, budget), scores, summaries, num_resamples=num_resamples, seed=seed)
-        for budget in dict.fromkeys(approach.budget for approach in values)
-    }
+    """Compare all pairs of approaches within each budget over test images.
+
+    An image counts with its mean score over repeats; by a paired bootstrap, and Holm over all pairs of the budget.
+
+    Args:
+        models: of the comparison.
+        runs: of the comparison.
+        images: of the comparison; none without a test split.
+        num_resamples: of ``compare_pairs``.
+        seed: of ``compare_pairs``.
+    """
+    summaries, scores = _summaries(models, runs), _image_scores(runs, images)
+    found: dict[str, list[PairRow]] = {}
+    for budget in dict.fromkeys(approach.budget for approach in summaries):
+        held = [approach for approach in _family(summaries, budget) if approach in scores]
+        common = sorted(set.intersection(*(set(scores[approach]) for approach in held))) if held else []
+        found[budget] = (
+            compare_pairs(
+                {approach_name(each): [scores[each][image] for image in common] for each in held},
+                summaries={approach_name(each): summaries[each] for each in held},
+                num_resamples=num_resamples,
+                seed=seed,
+            )
+            if common
+            else []
+        )
+    return found
 
 
 def verdict_table(found: Sequence[Verdict]) -> Table:
@@ -130,8 +138,9 @@ def _image_scores(runs: Sequence[RunRow], images: Sequence[ImageScoreRow]) -> di
     return {approach: {name: fmean(of) for name, of in by_name.items()} for approach, by_name in scores.items()}
 
 
-def _summaries(values: Mapping[Approach, Sequence[Reported]]) -> dict[Approach, Summary]:
-    return {approach: summarise([value.student.score for value in found]) for approach, found in values.items()}
+def _summaries(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> dict[Approach, Summary]:
+    found = reported(models, runs)
+    return {approach: summarise([value.student.score for value in values]) for approach, values in found.items()}
 
 
 def _family(values: Iterable[Approach], budget: str) -> list[Approach]:
@@ -141,23 +150,6 @@ def _family(values: Iterable[Approach], budget: str) -> list[Approach]:
     if all(approach.recipe != STRONG_BASELINE for approach in family):
         family += [approach for approach in approaches if approach.recipe == STRONG_BASELINE]
     return family
-
-
-def _pairs(
-    family: Sequence[Approach],
-    scores: Mapping[Approach, Mapping[str, float]],
-    summaries: Mapping[str, Summary],
-    *,
-    num_resamples: int | None,
-    seed: int,
-) -> list[PairRow]:
-    held = {approach_name(approach): scores[approach] for approach in family if approach in scores}
-    common = sorted(set.intersection(*(set(by_name) for by_name in held.values()))) if held else []
-    if not common:
-        return []
-    columns = {name: [by_name[image] for image in common] for name, by_name in held.items()}
-    known = {name: summaries[name] for name in columns}
-    return compare_pairs(columns, summaries=known, num_resamples=num_resamples, seed=seed)
 
 
 def _baseline(name: str, family: Sequence[Approach], approach: Approach) -> Approach | None:
@@ -176,39 +168,32 @@ def _verdict(
     summaries: Mapping[Approach, Summary],
     pairs: Sequence[PairRow],
 ) -> Verdict:
-    verdict = Verdict(
+    by_images = by_repeats = f"{name} is not in the comparison"
+    difference, significant, overlap = None, None, None
+    if baseline is not None:
+        ours, theirs = summaries[approach], summaries[baseline]
+        overlap = intervals_overlap(ours, theirs)
+        by_images, by_repeats = "no test images of both, hence no bootstrap", "a single repeat, hence no interval"
+        if overlap is not None:
+            told = "intervals overlap" if overlap else "intervals apart"
+            by_repeats = _answer(ours.mean - theirs.mean, told, not overlap)
+        names = (approach_name(approach), approach_name(baseline))
+        for pair in pairs:
+            if {pair.first, pair.second} == {*names}:
+                difference = pair.difference if pair.first == names[0] else -pair.difference
+                significant = pair.significant
+                by_images = _of_images(difference, significant)
+    return Verdict(
         recipe=approach.recipe,
         setting=approach.setting,
         budget=approach.budget,
         baseline=name,
-        difference=None,
-        significant=None,
-        intervals_overlap=None,
-        by_images=f"{name} is not in the comparison",
-        by_repeats=f"{name} is not in the comparison",
-    )
-    if baseline is None:
-        return verdict
-    ours, theirs = summaries[approach], summaries[baseline]
-    overlap = intervals_overlap(ours, theirs)
-    verdict = replace(
-        verdict,
+        difference=difference,
+        significant=significant,
         intervals_overlap=overlap,
-        by_images="no test images of both, hence no bootstrap",
-        by_repeats="a single repeat, hence no interval"
-        if overlap is None
-        else _answer(ours.mean - theirs.mean, "intervals overlap" if overlap else "intervals apart", not overlap),
+        by_images=by_images,
+        by_repeats=by_repeats,
     )
-    for pair in pairs:
-        if {pair.first, pair.second} == {approach_name(approach), approach_name(baseline)}:
-            difference = pair.difference if pair.first == approach_name(approach) else -pair.difference
-            verdict = replace(
-                verdict,
-                difference=difference,
-                significant=pair.significant,
-                by_images=_of_images(difference, pair.significant),
-            )
-    return verdict
 
 
 def _of_images(difference: Difference, significant: bool) -> str:

@@ -157,11 +157,10 @@ def _rows(record: RunRecord, judged: RatedPart) -> list[_Row]:
 
 def _thumbnail(record: RunRecord, row: _Row) -> Thumbnail:
     pictures = StackPictures(row.part.images.images.parent)
-    tile = pictures.tiles[row.row]
-    picture = pictures.tile(tile)
+    tile, picture = pictures.rows[row.row], pictures.tile(row.row)
     size = picture.shape[:2]
     true = Rows(row.part.images.labels)[row.row]
-    predicted = predict_labels(record, row.members, pictures.row(row.row)[None])[0]
+    predicted = predict_labels(record, row.members, pictures.images[row.row][None])[0]
     outlines = tuple(
         outlines_of(label, kind=kind, task=record.task, num_classes=len(record.class_names), size=size)
         for label, kind in ((true, "true"), (predicted, "predicted"))

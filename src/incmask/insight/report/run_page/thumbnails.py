@@ -1,22 +1,22 @@
 """Small pictures of a run's images, with outlines or disputed pixels as layers that can be switched off."""
 
-import csv
 import io
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from incmask.base.config import Task
 from incmask.base.npy_rows import Rows
+from incmask.base.tables import read_rows
 from incmask.data.images.readers import read_image
 from incmask.data.images.tiles import Window
 from incmask.data.images.writers import path_inside
+from incmask.data.stack import StackRow
 from incmask.insight.report.page import Outline
+from incmask.insight.report.picture import Pixels, as_rgb
 from incmask.method.labels import labels_of
 from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT
 
@@ -30,20 +30,6 @@ _SIMPLIFY_PX = 0.4
 _MOST_POINTS = 6_000
 """Of all outlines of a picture together; beyond, they are drawn more coarsely."""
 
-Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A row of a stack and where it lies in its image, in pixels of the image; whole images are one tile."""
-
-    row: int
-    name: str
-    top: int
-    left: int
-    height: int
-    width: int
-
 
 class StackPictures:
     """The images of a stack as thumbnails; of tiles, the image that they are cut from.
@@ -51,20 +37,20 @@ class StackPictures:
     Args:
         folder: of the stack.
 
+    Attributes:
+        images: uint8, (N, H, W, C), as the networks see them.
+        rows: what each of them shows.
+
     Raises:
-        OSError, ValueError: it is gone or damaged.
+        OSError, ValueError, IncmaskError: it is gone or damaged.
     """
 
     def __init__(self, folder: Path):
-        self._images = Rows(folder / "images.npy")
-        with open(folder / "index.csv", newline="", encoding="utf-8") as handle:
-            self.tiles = tuple(
-                Tile(row, line["name"], *(int(line[key]) for key in ("top", "left", "height", "width")))
-                for row, line in enumerate(csv.DictReader(handle))
-            )
-        self._of_image: dict[str, list[Tile]] = {}
-        for tile in self.tiles:
-            self._of_image.setdefault(tile.name, []).append(tile)
+        self.images = Rows(folder / "images.npy")
+        self.rows = tuple(read_rows(folder / "index.csv", StackRow))
+        self._of_image: dict[str, list[int]] = {}
+        for number, row in enumerate(self.rows):
+            self._of_image.setdefault(row.name, []).append(number)
 
     def image(self, name: str, size: tuple[int, int]) -> Pixels | None:
         """Draw an image small; None where the stack does not hold it.
@@ -76,36 +62,26 @@ class StackPictures:
         Returns:
             (h, w, 3), the longer side ``SIDE_PX``.
         """
-        tiles = self._of_image.get(name)
-        if not tiles:
+        numbers = self._of_image.get(name)
+        if not numbers:
             return None
         scale = SIDE_PX / max(size)
         canvas = np.zeros((*_scaled(size, scale), 3), np.uint8)
-        for tile in tiles:
-            top, left = round(tile.top * scale), round(tile.left * scale)
-            bottom, right = round((tile.top + tile.height) * scale), round((tile.left + tile.width) * scale)
-            picture = _resize(as_rgb(self._images[tile.row]), (max(1, bottom - top), max(1, right - left)))
+        for number in numbers:
+            row = self.rows[number]
+            top, left = round(row.top * scale), round(row.left * scale)
+            bottom, right = round((row.top + row.height) * scale), round((row.left + row.width) * scale)
+            picture = _resize(as_rgb(self.images[number]), (max(1, bottom - top), max(1, right - left)))
             part = canvas[top:bottom, left:right]
             # A tile may reach beyond a small image.
             part[...] = picture[: part.shape[0], : part.shape[1]]
         return canvas
 
-    def tile(self, tile: Tile) -> Pixels:
-        """Draw one tile, or whole image, in its own proportions: (h, w, 3), the longer side ``SIDE_PX``."""
-        return _resize(
-            as_rgb(self._images[tile.row]), _scaled((tile.height, tile.width), SIDE_PX / max(tile.height, tile.width))
-        )
-
-    def row(self, row: int) -> Pixels:
-        """Give a row as the networks see it: (H, W, C)."""
-        return self._images[row]
-
-
-def as_rgb(image: np.ndarray) -> Pixels:
-    """Show (H, W, C) as (H, W, 3): one channel is grey, two are red and green, any after the third are not shown."""
-    if image.shape[-1] == 1:
-        return np.repeat(image, 3, axis=-1)
-    return np.pad(image[..., :3], ((0, 0), (0, 0), (0, max(0, 3 - image.shape[-1]))))
+    def tile(self, number: int) -> Pixels:
+        """Draw a row, a tile or whole image, in its own proportions: (h, w, 3), the longer side ``SIDE_PX``."""
+        row = self.rows[number]
+        size = _scaled((row.height, row.width), SIDE_PX / max(row.height, row.width))
+        return _resize(as_rgb(self.images[number]), size)
 
 
 def to_jpeg(picture: Pixels) -> bytes:

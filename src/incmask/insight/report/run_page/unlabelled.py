@@ -56,7 +56,7 @@ class UnlabelledPictures:
         self._items = record.part("unlabelled")
         try:
             self._pictures: StackPictures | None = StackPictures(record.root / "stacks" / "unlabelled")
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, IncmaskError):
             self._pictures = None
 
     @property
