@@ -167,22 +167,25 @@ def test_small_and_large_amounts_stay_readable():
 
 
 def test_series_follow_the_chosen_student_over_generations():
-    ldt, im = series(MODELS)
-    assert (ldt.recipe, ldt.generations, ldt.summaries[0].mean) == ("ldt", (0,), 0.6)
-    assert (im.recipe, im.setting, im.budget, im.generations) == ("im", "", OWN, (1, 2, 3))
-    assert [summary.mean for summary in im.summaries] == pytest.approx(
+    found = series(MODELS)
+    assert list(found) == [Approach("ldt", "", OWN), Approach("im", "", OWN)]
+    ldt, im = found.values()
+    assert {generation: summary.mean for generation, summary in ldt.items()} == {0: 0.6}
+    assert list(im) == [1, 2, 3]
+    assert [summary.mean for summary in im.values()] == pytest.approx(
         [0.9, (0.72 + 0.9 + 0.74) / 3, (0.9 + 0.7 + 0.9) / 3]
     )
-    assert [summary.num for summary in im.summaries] == [3, 3, 3]
-    assert im.summaries[1].standard_error == pytest.approx(stats.sem([0.72, 0.9, 0.74]))
+    assert [summary.num for summary in im.values()] == [3, 3, 3]
+    assert im[2].standard_error == pytest.approx(stats.sem([0.72, 0.9, 0.74]))
 
 
 def test_series_of_another_score_take_the_lowest_error_as_best_and_leave_out_who_lacks_it():
     models = [model(repeat=1, score=0.5), model(repeat=2, score=0.8), model("me", details={})]
-    (found,) = series(models, metric="mcce")
-    assert found.recipe == "im"
-    assert found.summaries[0].best == pytest.approx(2.0)
-    assert series(models, metric="dice")[0].summaries[0].best == pytest.approx(0.9)
+    im = Approach("im", "", OWN)
+    found = series(models, metric="mcce")
+    assert list(found) == [im]
+    assert found[im][1].best == pytest.approx(2.0)
+    assert series(models, metric="dice")[im][1].best == pytest.approx(0.9)
 
 
 def test_a_table_in_markdown():

@@ -5,7 +5,7 @@ several settings, the best one by validation counts. Importing this needs no mat
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from incmask.insight.report.comparison_page.plots_pseudo import (
@@ -24,9 +24,9 @@ from incmask.insight.report.comparison_page.plots_scores import (
 )
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, AnyVariant, ModelRow, RunRow
 from incmask.insight.report.comparison_page.style import Style, cycle_style, display_name, styles_of
-from incmask.insight.report.comparison_page.tables import LOWER_IS_BETTER, Reported, Series, reported, series
+from incmask.insight.report.comparison_page.tables import LOWER_IS_BETTER, Approach, Reported, reported, series
 from incmask.insight.report.picture import Drawing, to_picture
-from incmask.insight.report.statistics import summarise
+from incmask.insight.report.statistics import Summary, summarise
 
 __all__ = [
     "Drawing",
@@ -67,12 +67,12 @@ def score_by_generation(
     """
     rows = _scored(rows, budget=budget, metric=metric)
     found = _of_best_settings(rows, metric)
-    curves = _curves([one for one in found if one.recipe not in BENCHMARKS])
+    curves = _curves({one: values for one, values in found.items() if one.recipe not in BENCHMARKS})
     if not curves:
         return None
     bases = sorted((one for one in found if one.recipe in BENCHMARKS), key=lambda one: BENCHMARKS.index(one.recipe))
     lines = [
-        Curve(display_name(one.recipe), style, one.generations[:1], one.summaries[:1])
+        Curve(display_name(one.recipe), style, dict([*found[one].items()][:1]))
         for one, style in zip(bases, styles_of([one.recipe for one in bases]), strict=True)
     ]
     y_label, error = _metric_name(rows, metric), " with standard errors" if with_error else ""
@@ -114,11 +114,10 @@ def sweep(rows: Sequence[ModelRow], *, recipe: str, budget: str = OWN, metric: s
         Curve(
             one.setting or "default",
             cycle_style(index),
-            one.generations,
-            one.summaries,
+            summaries,
             weight="bold" if one.setting == best[recipe] else "faded",
         )
-        for index, one in enumerate(found)
+        for index, (one, summaries) in enumerate(found.items())
     ]
     name, y_label = display_name(recipe), _metric_name(rows, metric)
     return to_picture(
@@ -178,7 +177,8 @@ def predicted_against_true(rows: Sequence[ModelRow], *, budget: str = OWN) -> Dr
         IncmaskError: matplotlib is not installed.
     """
     rows = _scored(rows, budget=budget, metric="score")
-    curves = _curves([one for one in _of_best_settings(rows, "score") if one.recipe in ("im++", "gt-im++")])
+    found = _of_best_settings(rows, "score")
+    curves = _curves({one: values for one, values in found.items() if one.recipe in ("im++", "gt-im++")})
     if len(curves) < 2:
         return None
     y_label = _metric_name(rows, "score")
@@ -209,36 +209,34 @@ def _scored(rows: Iterable[ModelRow], *, budget: str, metric: str) -> list[Model
 
 def _best_settings(rows: Sequence[ModelRow], metric: str) -> dict[str, str]:
     """Choose a setting for each recipe: whose best generation has the best mean on validation, where that is known."""
-    settings: dict[str, list[Series]] = {}
+    best: dict[str, str] = {}
     for split in ("test", "val"):  # the later goes before the earlier
-        found = series([row for row in rows if row.split == split], metric=metric)
-        settings |= {one.recipe: [other for other in found if other.recipe == one.recipe] for one in found}
-    reached = partial(_reached, metric=metric)
-    return {recipe: max(candidates, key=reached).setting for recipe, candidates in settings.items()}
+        reached: dict[str, dict[str, float]] = {}
+        for one, summaries in series([row for row in rows if row.split == split], metric=metric).items():
+            reached.setdefault(one.recipe, {})[one.setting] = _reached(summaries, metric)
+        best |= {recipe: max(settings, key=settings.__getitem__) for recipe, settings in reached.items()}
+    return best
 
 
-def _reached(one: Series, *, metric: str) -> float:
+def _reached(summaries: Mapping[int, Summary], metric: str) -> float:
     """Give the mean of the best generation, negative where lower is better; base models count if there is no other."""
     sign = -1 if metric in LOWER_IS_BETTER else 1
-    means = {
-        generation: sign * summary.mean for generation, summary in zip(one.generations, one.summaries, strict=True)
-    }
+    means = {generation: sign * summary.mean for generation, summary in summaries.items()}
     return max([mean for generation, mean in means.items() if generation > 0] or means.values())
 
 
-def _of_best_settings(rows: Sequence[ModelRow], metric: str) -> list[Series]:
+def _of_best_settings(rows: Sequence[ModelRow], metric: str) -> dict[Approach, dict[int, Summary]]:
     best = _best_settings(rows, metric)
-    return [one for one in series(rows, metric=metric) if one.setting == best.get(one.recipe)]
+    return {one: values for one, values in series(rows, metric=metric).items() if one.setting == best.get(one.recipe)}
 
 
-def _curves(found: Sequence[Series]) -> list[Curve]:
+def _curves(found: Mapping[Approach, Mapping[int, Summary]]) -> list[Curve]:
     """Take what comes after the base models, in each approach's own look."""
-    starts = [sum(generation < 1 for generation in one.generations) for one in found]
-    return [
-        Curve(display_name(one.recipe), style, one.generations[start:], one.summaries[start:])
-        for one, style, start in zip(found, styles_of([one.recipe for one in found]), starts, strict=True)
-        if one.generations[start:]
+    curves = [
+        Curve(display_name(one.recipe), style, {number: value for number, value in values.items() if number > 0})
+        for (one, values), style in zip(found.items(), styles_of([one.recipe for one in found]), strict=True)
     ]
+    return [curve for curve in curves if curve.summaries]
 
 
 def _zooms(curves: Sequence[Curve], lines: Sequence[Curve]) -> list[Span]:
@@ -267,7 +265,7 @@ def _split_name(rows: Iterable[ModelRow]) -> str:
 
 
 def _mean_of(rows: Iterable[ModelRow], curves: Iterable[Curve], y_label: str) -> str:
-    count = max(summary.num for curve in curves for summary in curve.summaries)
+    count = max(summary.num for curve in curves for summary in curve.summaries.values())
     over = f" over {count} repeats" if count > 1 else ""
     return f"{'Mean ' if over else ''}{y_label} on {_split_name(rows)} images{over}"
 
@@ -278,10 +276,6 @@ def _listed(curves: Iterable[Curve]) -> str:
 
 def _best(curves: Iterable[Curve], metric: str) -> str:
     choose = min if metric in LOWER_IS_BETTER else max
-    points = [
-        (mean, curve.label, generation)
-        for curve in curves
-        for generation, mean in zip(curve.generations, curve.means, strict=True)
-    ]
+    points = [(value.mean, curve.label, number) for curve in curves for number, value in curve.summaries.items()]
     mean, label, generation = choose(points)
     return f"{label} with {mean:.3f} in generation {generation}"

@@ -150,10 +150,11 @@ def mask_size_by_generation(rows: Sequence[PseudoRow]) -> Drawing | None:
         for row in sorted(found, key=lambda row: row.generation):
             of_repeats = shares.setdefault(row.generation, {})
             of_repeats.setdefault(row.repeat, []).append(100 * row.inconsistent_fraction)
-        summaries = tuple(
-            summarise([summarise(images).mean for images in of_repeats.values()]) for of_repeats in shares.values()
-        )
-        curves.append(Curve(approach_label(approach), style, tuple(shares), summaries))
+        summaries = {
+            generation: summarise([summarise(images).mean for images in of_repeats.values()])
+            for generation, of_repeats in shares.items()
+        }
+        curves.append(Curve(approach_label(approach), style, summaries))
     changes = "; ".join(f"{curve.label} {_first_to_last(np.array(curve.means))} %" for curve in curves)
     return to_picture(
         partial(draw_generations, curves, [], y_label="masked pixels, %", with_error=True),

@@ -1,7 +1,7 @@
 """Drawings of scores: over generations, as bars and against costs; which scores, ``figures`` decides."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,21 +25,19 @@ class Curve:
     Attributes:
         label: in the legend.
         style: of the line.
-        generations: ascending.
-        summaries: one each.
+        summaries: by generation, ascending.
         weight: against the others.
     """
 
     label: str
     style: Style
-    generations: tuple[int, ...]
-    summaries: tuple[Summary, ...]
+    summaries: Mapping[int, Summary]
     weight: Weight = "normal"
 
     @property
     def means(self) -> list[float]:
         """Over repeats, one a generation."""
-        return [summary.mean for summary in self.summaries]
+        return [summary.mean for summary in self.summaries.values()]
 
 
 @dataclass(frozen=True)
@@ -93,16 +91,17 @@ def draw_generations(
 
 def _draw_panel(axes: "Axes", curves: Sequence[Curve], lines: Sequence[Curve], *, with_error: bool) -> None:
     for line in lines:
-        value, error = line.summaries[0].mean, line.summaries[0].standard_error
+        (summary,) = line.summaries.values()
+        value, error = summary.mean, summary.standard_error
         axes.axhline(value, label=line.label, color=line.style.colour, linestyle=line.style.line, zorder=1)
         if with_error and math.isfinite(error):
             axes.axhspan(value - error, value + error, color=line.style.colour, alpha=0.12, linewidth=0)
     for index, curve in enumerate(curves):
         shift = 0.04 * (index - (len(curves) - 1) / 2) if with_error else 0  # else bars hide each other
         axes.errorbar(
-            [generation + shift for generation in curve.generations],
+            [generation + shift for generation in curve.summaries],
             curve.means,
-            yerr=[summary.standard_error for summary in curve.summaries] if with_error else None,
+            yerr=[summary.standard_error for summary in curve.summaries.values()] if with_error else None,
             label=curve.label,
             **curve.style.look,
             linewidth=_WIDTHS_PT[curve.weight],
@@ -110,7 +109,7 @@ def _draw_panel(axes: "Axes", curves: Sequence[Curve], lines: Sequence[Curve], *
             zorder=3 if curve.weight == "bold" else 2,
             capsize=2,
         )
-    label_generations(axes, [generation for curve in curves for generation in curve.generations])
+    label_generations(axes, [generation for curve in curves for generation in curve.summaries])
 
 
 def label_generations(axes: "Axes", generations: Sequence[int]) -> None:
@@ -129,7 +128,7 @@ def draw_bars(curves: Sequence[Curve], *, y_label: str) -> "Figure":
     for index, curve in enumerate(curves):
         shift = width * (index - (len(curves) - 1) / 2)
         bars = axes.bar(
-            [generation + shift for generation in curve.generations],
+            [generation + shift for generation in curve.summaries],
             curve.means,
             width=width,
             label=curve.label,
@@ -138,7 +137,7 @@ def draw_bars(curves: Sequence[Curve], *, y_label: str) -> "Figure":
             edgecolor="white",
         )
         axes.bar_label(bars, labels=[f"{mean:.3f}" for mean in curve.means], padding=2, fontsize=7)
-    label_generations(axes, [generation for curve in curves for generation in curve.generations])
+    label_generations(axes, [generation for curve in curves for generation in curve.summaries])
     axes.set_axisbelow(True)
     axes.set_ylabel(y_label)
     axes.margins(y=0.12)

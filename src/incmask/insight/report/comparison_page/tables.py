@@ -33,19 +33,6 @@ class Approach:
 
 
 @dataclass(frozen=True)
-class Series(Approach):
-    """Scores of an approach by generation; a base recipe has one value.
-
-    Attributes:
-        generations: ascending; 0 for base models.
-        summaries: over repeats, of the best student on validation, one a generation.
-    """
-
-    generations: tuple[int, ...]
-    summaries: tuple[Summary, ...]
-
-
-@dataclass(frozen=True)
 class Reported:
     """What one run came to: its generation that is best on validation.
 
@@ -160,11 +147,11 @@ def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
     )
 
 
-def series(rows: Sequence[ModelRow], *, metric: str = "score") -> list[Series]:
-    """Give the scores by generation of each approach, on test where there is one.
+def series(rows: Sequence[ModelRow], *, metric: str = "score") -> dict[Approach, dict[int, Summary]]:
+    """Give the scores over repeats by generation, 0 for base models, of each approach, on test where there is one.
 
     Args:
-        rows: models; the chosen ones count.
+        rows: models; the best students on validation count.
         metric: "score" or a name in ``details``; models without it are left out.
     """
     split = split_of(rows)
@@ -173,19 +160,14 @@ def series(rows: Sequence[ModelRow], *, metric: str = "score") -> list[Series]:
         value = row.score if metric == "score" else row.details.get(metric)
         if row.chosen and row.student != ENSEMBLE and row.split == split and value is not None:
             values.setdefault(approach_of(row), {}).setdefault(row.generation, []).append(value)
-    return [
-        Series(
-            recipe=approach.recipe,
-            setting=approach.setting,
-            budget=approach.budget,
-            generations=tuple(sorted(by_generation)),
-            summaries=tuple(
-                summarise(by_generation[generation], higher_is_better=metric not in LOWER_IS_BETTER)
-                for generation in sorted(by_generation)
-            ),
-        )
-        for approach, by_generation in sorted(values.items(), key=lambda item: _order(item[0]))
-    ]
+    better = metric not in LOWER_IS_BETTER
+    return {
+        approach: {
+            generation: summarise(of_repeats, higher_is_better=better)
+            for generation, of_repeats in sorted(values[approach].items())
+        }
+        for approach in sorted(values, key=_order)
+    }
 
 
 def _order(approach: Approach) -> tuple[int, int, str, str]:
