@@ -1,8 +1,9 @@
 """The tables of a comparison in the manner of the paper's A.1 and A.2, and its series by generation."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, AnyVariant, ModelRow, RunRow, Variant
@@ -47,6 +48,9 @@ class Reported:
     student: ModelRow
     all_students: float
     together: float
+
+
+_Column = Callable[[Sequence[Reported]], str]
 
 
 def approach_name(row: Variant | Approach) -> str:
@@ -95,55 +99,58 @@ def reported(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> dict[Approac
 
 def best_table(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
     """Make the table of the best of all repeats, as the paper's A.1 and A.2; each column for itself."""
-    metrics = _metrics(models)
-    lines = []
-    for approach, values in reported(models, runs).items():
-        top = max(values, key=lambda value: value.student.score)
-        cells = [str(top.run.best_generation), _score(top.student.score)]
-        lines.append((*_names(approach, values), *cells, *(_best(values, metric) for metric in metrics)))
-    return Table(
-        title="The best of all repeats",
-        header=("approach", "budget", "repeats", "generation", _main(models), *(_METRICS[name] for name in metrics)),
-        rows=tuple(lines),
-        note=f"Student and generation are chosen on validation and {_scored(models)}. The best of several is higher "
-        "than what to expect of one; approaches are compared by their means." + _truth_note(runs),
+    columns: dict[str, _Column] = {
+        "generation": lambda values: str(max(values, key=lambda value: value.student.score).run.best_generation),
+        _main(models): lambda values: _score(max(value.student.score for value in values)),
+        **{_METRICS[name]: partial(_best, metric=name) for name in _metrics(models)},
+    }
+    note = (
+        f"Student and generation are chosen on validation and {_scored(models)}. The best of several is higher than "
+        "what to expect of one; approaches are compared by their means."
     )
+    return _table("The best of all repeats", columns, models, runs, note)
 
 
 def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
     """Make the table of means over repeats, with their errors and what the approaches cost."""
-    metrics = _metrics(models)
+    columns: dict[str, _Column] = {
+        "generation": lambda values: ", ".join(str(value.run.best_generation) for value in values),
+        _main(models): lambda values: _score(_scores(values).mean),
+        "standard error": lambda values: _score(_scores(values).standard_error),
+        "95 % interval": lambda values: _interval(_scores(values)),
+        **{_METRICS[name]: partial(_mean, metric=name) for name in _metrics(models)},
+        "all students": lambda values: _score(fmean(value.all_students for value in values)),
+        "members together": lambda values: _score(fmean(value.together for value in values)),
+    }
     costs: dict[str, Callable[[Reported], float]] = {
-        "all students": lambda value: value.all_students,
-        "members together": lambda value: value.together,
         "steps a model": lambda value: value.student.steps,
         "TFLOPs a student": lambda value: value.run.student_flops / 1e12,
         "TFLOPs in all": lambda value: value.run.total_flops / 1e12,
         "with EvalNets": lambda value: (value.run.total_flops + value.run.evalnet_flops) / 1e12,
         "seconds": lambda value: value.run.seconds,
     }
-    lines = []
-    for approach, values in reported(models, runs).items():
-        main = summarise([value.student.score for value in values])
-        cells = [
-            ", ".join(str(value.run.best_generation) for value in values),
-            _score(main.mean),
-            _score(main.standard_error),
-            _interval(main),
-            *(_mean(values, metric) for metric in metrics),
-        ]
-        for name, cost in costs.items():
-            write = _score if name in ("all students", "members together") else _amount
-            cells.append(write(fmean(cost(value) for value in values)))
-        lines.append((*_names(approach, values), *cells))
-    names = ("approach", "budget", "repeats", "generation", _main(models), "standard error", "95 % interval")
+    columns |= {name: partial(_amount, cost=cost) for name, cost in costs.items()}
+    note = (
+        f"Student and generation (one a repeat) are chosen on validation and {_scored(models)}; so are all students of "
+        "that generation, and its members voting together. FLOPs count forward passes alone (equation 1)."
+    )
+    return _table("The mean of all repeats", columns, models, runs, note)
+
+
+def _table(
+    title: str, columns: Mapping[str, _Column], models: Sequence[ModelRow], runs: Sequence[RunRow], note: str
+) -> Table:
+    """Make a line an approach of what its repeats came to."""
+    recipes = {run.recipe for run in runs}
+    knowing = [name for name, recipe in RECIPES.items() if recipe.needs_truth and name in recipes]
     return Table(
-        title="The mean of all repeats",
-        header=(*names, *(_METRICS[name] for name in metrics), *costs),
-        rows=tuple(lines),
-        note=f"Student and generation (one a repeat) are chosen on validation and {_scored(models)}; so are all "
-        "students of that generation, and its members voting together. FLOPs count forward passes alone "
-        "(equation 1)." + _truth_note(runs),
+        title=title,
+        header=("approach", "budget", "repeats", *columns),
+        rows=tuple(
+            (approach_name(approach), approach.budget, str(len(values)), *(write(values) for write in columns.values()))
+            for approach, values in reported(models, runs).items()
+        ),
+        note=note + (f" With the true masks of the unlabelled images: {', '.join(knowing)}." if knowing else ""),
     )
 
 
@@ -179,10 +186,6 @@ def _order(approach: Approach) -> tuple[int, int, str, str]:
     return budget, place, approach.recipe, approach.setting
 
 
-def _names(approach: Approach, values: Sequence[Reported]) -> tuple[str, str, str]:
-    return approach_name(approach), approach.budget, str(len(values))
-
-
 def _metrics(models: Sequence[ModelRow]) -> list[str]:
     """The alternative scores that any model has, in the order of the table."""
     held = {name for row in models for name in row.details}
@@ -201,10 +204,8 @@ def _scored(models: Sequence[ModelRow]) -> str:
     return "scored on validation again for want of test images, which flatters"
 
 
-def _truth_note(runs: Sequence[RunRow]) -> str:
-    recipes = {run.recipe for run in runs}
-    knowing = [name for name, recipe in RECIPES.items() if recipe.needs_truth and name in recipes]
-    return f" With the true masks of the unlabelled images: {', '.join(knowing)}." if knowing else ""
+def _scores(values: Sequence[Reported]) -> Summary:
+    return summarise([value.student.score for value in values])
 
 
 def _summary(values: Sequence[Reported], metric: str) -> Summary | None:
@@ -212,12 +213,12 @@ def _summary(values: Sequence[Reported], metric: str) -> Summary | None:
     return summarise(held, higher_is_better=metric not in LOWER_IS_BETTER) if held else None
 
 
-def _best(values: Sequence[Reported], metric: str) -> str:
+def _best(values: Sequence[Reported], *, metric: str) -> str:
     summary = _summary(values, metric)
     return _score(summary.best) if summary else _NOTHING
 
 
-def _mean(values: Sequence[Reported], metric: str) -> str:
+def _mean(values: Sequence[Reported], *, metric: str) -> str:
     summary = _summary(values, metric)
     if summary is None:
         return _NOTHING
@@ -232,5 +233,6 @@ def _score(value: float) -> str:
     return _NOTHING if math.isnan(value) else f"{value:.3f}"
 
 
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _amount(values: Sequence[Reported], *, cost: Callable[[Reported], float]) -> str:
+    mean = fmean(cost(value) for value in values)
+    return f"{mean:,.0f}" if mean >= 100 else f"{mean:.3g}"
