@@ -114,5 +114,15 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table as Markdown.
+
+    Args:
+        header: a name a column.
+        rows: as many cells each, of one line; "|" in them is escaped by the caller.
+    """
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows))
+
+
 def _column(field: Field[Any]) -> str:
     return str(field.metadata.get("column", field.name))

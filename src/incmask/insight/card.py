@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from incmask.base.errors import fail
+from incmask.base.tables import markdown_table
 from incmask.experiment.record import CardFacts, read_facts
 from incmask.experiment.scores import ScoreRow
 from incmask.insight.report.statistics import mean_with_interval
@@ -91,7 +92,7 @@ def _purpose(facts: CardFacts) -> str:
         "For each pixel it gives the label, the probability of each class, and the share of its members that are off "
         "the majority, which tells where not to trust it.",
         f"Images of any size are {fit}. {_intensity(about)}",
-        _table(("class", "value or folder in the masks", "colour"), rows),
+        markdown_table(("class", "value or folder in the masks", "colour"), rows),
     )
 
 
@@ -114,7 +115,7 @@ def _data(facts: CardFacts) -> str:
         for part, items in parts.items()
         if items
     ]
-    return _section("Data", _table(("part", "images", "pixels (width×height)", "use"), rows))
+    return _section("Data", markdown_table(("part", "images", "pixels (width×height)", "use"), rows))
 
 
 def _sizes(sizes: Sequence[Sequence[int]]) -> str:
@@ -157,12 +158,12 @@ def _scores(facts: CardFacts) -> str:
     row = _row(facts, facts.stage, "test") or _row(facts, facts.stage, "val")
     details = row.details if row else {}
     by_class = [(_plain(name[4:]), f"{value:.3f}") for name, value in details.items() if name.startswith("iou/")]
-    of_classes = ("IoU by class, over the images that hold it:", _table(("class", "IoU"), by_class))
+    of_classes = ("IoU by class, over the images that hold it:", markdown_table(("class", "IoU"), by_class))
     return _section(
         "Scores",
         f"{score_name} of the members together, mean over images, 1 being perfect. `base` has not seen the unlabelled "
         "images. The interval tells what another draw of test images may change; another training changes more.",
-        _table(("stage", "validation", "test", "95 % interval"), rows),
+        markdown_table(("stage", "validation", "test", "95 % interval"), rows),
         *(of_classes if by_class else ()),
     )
 
@@ -219,11 +220,6 @@ def _count(num: int) -> str:
 
 def _section(heading: str, *paragraphs: str) -> str:
     return "\n\n".join((f"## {heading}", *paragraphs))
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = (header, ["---"] * len(header), *rows)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _plain(text: object) -> str:

@@ -9,7 +9,7 @@ import tomli_w
 from incmask.base.config import IGNORED
 from incmask.base.machine import num_cores
 from incmask.base.store import hash_file
-from incmask.base.tables import csv_text
+from incmask.base.tables import csv_text, markdown_table
 from incmask.base.threads import side_by_side
 from incmask.exchange.prepare.plan import Count, PartName, Plan
 from incmask.exchange.sources.sources import SourceTree
@@ -101,8 +101,7 @@ def _folders(source: SourceTree) -> Iterator[list[object]]:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_flat(str(cell)).replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return markdown_table(header, [[_flat(str(cell)).replace("|", "\\|") for cell in line] for line in rows])
 
 
 def _flat(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from incmask.base.tables import markdown_table
 from incmask.insight.report.picture import Drawing, PictureSheet
 
 
@@ -107,10 +108,10 @@ class Table:
 
     def to_markdown(self) -> str:
         """Write title, table and note."""
-        rows = [[cell if isinstance(cell, str) else cell.text for cell in row] for row in self.rows]
-        lines = [self.header, ("---",) * len(self.header), *rows]
-        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        return "\n\n".join(part for part in (f"**{self.title}**", table, self.note) if part) + "\n"
+        texts = [[cell if isinstance(cell, str) else cell.text for cell in row] for row in (self.header, *self.rows)]
+        header, *rows = [[text.replace("|", "\\|") for text in line] for line in texts]
+        parts = (f"**{self.title}**", markdown_table(header, rows), self.note)
+        return "\n\n".join(part for part in parts if part) + "\n"
 
 
 @dataclass(frozen=True)
