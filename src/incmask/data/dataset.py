@@ -5,11 +5,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from incmask.base.config import Task
+
+PartName = Literal["labelled", "unlabelled", "val", "test"]
+PARTS: tuple[PartName, ...] = get_args(PartName)
 
 MaskKind = Literal["grey", "colour", "folders"]
 Byte = Annotated[int, Field(ge=0, le=255)]
@@ -130,7 +133,7 @@ class Dataset:
 
     def parts(self) -> Iterator[tuple[str, tuple[Item, ...]]]:
         """Give the name and the items of each part."""
-        for part in ("labelled", "unlabelled", "val", "test"):
+        for part in PARTS:
             yield part, getattr(self, part)
 
 

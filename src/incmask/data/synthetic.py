@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.base.config import Task
+from incmask.base.config import CONFIG_NAME, Task
 from incmask.base.errors import fail
 from incmask.base.files import write_text
 from incmask.data.dataset import ClassInfo, default_colour
-from incmask.data.folder.layout import OPTIONS_FILE
 from incmask.data.images.writers import write_grey, write_label
 from incmask.data.synthetic_field import Field, draw_field
 
@@ -91,7 +90,7 @@ def write_dataset(
         name = f"field_{index:05d}"
         write_grey(root / part / "images" / f"{name}.png", field.image)
         write_label(root / part / "masks", name, _label(field, task), task=task, classes=classes)
-    write_text(root / OPTIONS_FILE, _options(task, classes))
+    write_text(root / CONFIG_NAME, _options(task, classes))
 
 
 def _places(parts: dict[str, int]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from incmask.base.errors import fail
-from incmask.data.folder.layout import IMAGE_SUFFIXES
+from incmask.data.folder.names import IMAGE_SUFFIXES, is_image, walk
 
 
 def find_images(given: Sequence[str | Path], *, out: Path | None = None, may_be_empty: bool = False) -> dict[str, Path]:
@@ -33,7 +33,7 @@ def find_images(given: Sequence[str | Path], *, out: Path | None = None, may_be_
         if out is not None and folder.resolve() == out.resolve():
             raise fail(out, "holds the images themselves", "choose another folder with -o")
         prefix = f"{folder.resolve().name}/" if len(folders) > 1 else ""
-        inside = list(_walk(folder, out))
+        inside = [file for file in walk(folder, skip=[out] if out else []) if is_image(file)]
         if not inside and not may_be_empty:
             raise fail(folder, f"holds no images ({', '.join(IMAGE_SUFFIXES)})", "name the folder that holds them")
         for file in inside:
@@ -53,21 +53,12 @@ def _paths(given: Sequence[str | Path], may_be_empty: bool) -> Iterator[Path]:
             yield path
         elif glob.has_magic(str(each)):
             matches = sorted(map(Path, glob.glob(str(each), recursive=True)))
-            matches = [match for match in matches if match.is_file() and match.suffix.casefold() in IMAGE_SUFFIXES]
+            matches = [match for match in matches if match.is_file() and is_image(match)]
             if not matches and not may_be_empty:
                 raise fail(each, "matches no images", "check the pattern, and put it in quotes")
             yield from matches
         else:
             raise fail(each, "is not there", "check the path")
-
-
-def _walk(folder: Path, out: Path | None) -> Iterator[Path]:
-    for inside, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if out is None or (Path(inside) / name).resolve() != out.resolve())
-        for name in sorted(names):
-            file = Path(inside) / name
-            if file.suffix.casefold() in IMAGE_SUFFIXES and not name.startswith("."):
-                yield file
 
 
 def _enter(found: dict[str, Path], name: str, file: Path) -> None:

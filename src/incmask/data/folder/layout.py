@@ -1,32 +1,26 @@
 """A data folder's layout: where its parts, images and masks lie. Opens no image."""
 
-import os
-import unicodedata
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
-from incmask.data.dataset import DataOptions
-from incmask.data.folder.pairing import Files, ImageWithMasks, name_of, pair, split_by_suffix, without_mask_suffix
+from incmask.data.dataset import PARTS, DataOptions
+from incmask.data.folder.names import (
+    are_in_class_folders,
+    is_image,
+    kind_of_folder,
+    name_of,
+    part_of,
+    sorted_folders,
+    subfolders,
+    walk,
+    without_mask_suffix,
+)
+from incmask.data.folder.pairing import Files, ImageWithMasks, pair, split_by_suffix
 from incmask.data.rounds import Round
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-OPTIONS_FILE = "incmask.toml"
-
-_PARTS = {
-    "labelled": ("labelled", "labeled", "train", "training"),
-    "unlabelled": ("unlabelled", "unlabeled"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-_IMAGES = ("images", "image", "imgs", "img", "inputs", "input")
-_MASKS = (
-    *("masks", "mask", "labels", "label", "annotations", "annotation", "groundtruths", "groundtruth", "gt"),
-    *("segmentations", "segmentation", "targets", "target"),
-)
-_SILENT = ("thumbs.db", "desktop.ini", "__macosx", OPTIONS_FILE)
 _EXPECTED = (
     "expected are labelled/images, labelled/masks and unlabelled, or images beside masks, "
     "or images with masks named such as x_mask.png in one folder"
@@ -80,7 +74,7 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         rounds: of corrected masks that were added; their images are labelled, and unlabelled no more.
     """
     log = _Log()
-    empty: dict[str, tuple[ImageWithMasks, ...]] = dict.fromkeys(_PARTS, ())
+    empty: dict[str, tuple[ImageWithMasks, ...]] = dict.fromkeys(PARTS, ())
     if not root.is_dir():
         what = "is a file; a folder is expected" if root.exists() else "is not there"
         log.problem(root, what, f"give the folder with the data; {_EXPECTED}")
@@ -91,7 +85,7 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
     parts = {name: _find_part(folder, options, log=log, skip=added) for name, folder in folders.items()}
     if at_root:
         # Beside parts, other folders are no data: they may be the results of a run.
-        skip = _subfolders(root) if folders else added
+        skip = subfolders(root) if folders else added
         parts["labelled"] = _find_part(root, options, log=log, skip=skip)
     _note_other_folders(root, [*folders.values(), *added], at_root, log)
 
@@ -142,21 +136,9 @@ def part_folder(root: Path, part: str) -> Path:
     return _part_folders(root, _Log()).get(part, root)
 
 
-def _plain(name: str) -> str:
-    return name.casefold().replace("_", "").replace("-", "").replace(" ", "")
-
-
-def _is_silent(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _SILENT
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_silent(path.name))
-
-
-def _one_of(folder: Path, names: Collection[str], log: _Log) -> Path | None:
-    """Give the subfolder with one of ``names``."""
-    found = [path for path in _subfolders(folder) if _plain(path.name) in names]
+def _one_of(folder: Path, meaning: Callable[[str], str | None], wanted: str, log: _Log) -> Path | None:
+    """Give the subfolder whose name has the meaning that is wanted."""
+    found = [path for path in subfolders(folder) if meaning(path.name) == wanted]
     if len(found) > 1:
         log.problem(
             folder,
@@ -167,13 +149,13 @@ def _one_of(folder: Path, names: Collection[str], log: _Log) -> Path | None:
 
 
 def _part_folders(root: Path, log: _Log) -> dict[str, Path]:
-    found = {part: _one_of(root, names, log) for part, names in _PARTS.items()}
+    found = {part: _one_of(root, part_of, part, log) for part in PARTS}
     return {part: folder for part, folder in found.items() if folder is not None}
 
 
 def _find_part(folder: Path, options: DataOptions, *, log: _Log, skip: Collection[Path]) -> _Part:
-    image_folder = _one_of(folder, _IMAGES, log)
-    mask_folder = _one_of(folder, _MASKS, log)
+    image_folder = _one_of(folder, kind_of_folder, "image", log)
+    mask_folder = _one_of(folder, kind_of_folder, "mask", log)
     if image_folder is None:
         outside = {path for path in (mask_folder, *skip) if path is not None}
         images = _files(folder, log, skip=outside)
@@ -197,29 +179,18 @@ def _find_part(folder: Path, options: DataOptions, *, log: _Log, skip: Collectio
 
 
 def _files(folder: Path, log: _Log, *, skip: Collection[Path] = ()) -> Files:
-    """List the image files below ``folder``, following links but no circles."""
+    """List the image files below ``folder``, and note what else is there."""
     found: dict[PurePosixPath, Path] = {}
     others: Counter[str] = Counter()
-    visited: set[Path] = set()
 
     def refused(error: OSError) -> None:
         log.problem(error.filename, f"cannot be read ({error.strerror})", "give yourself the right to read it")
 
-    for where, folder_names, file_names in os.walk(folder, followlinks=True, onerror=refused):
-        here = Path(where)
-        folder_names[:] = sorted(name for name in folder_names if not _is_silent(name) and here / name not in skip)
-        if here.resolve() in visited:
-            folder_names.clear()
-            continue
-        visited.add(here.resolve())
-        for name in file_names:
-            path = here / name
-            if _is_silent(name):
-                continue
-            if path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
-                found[PurePosixPath(path.relative_to(folder).as_posix())] = path
-            else:
-                others[path.suffix.casefold() or name] += 1
+    for path in walk(folder, skip=skip, refused=refused):
+        if is_image(path) and path.is_file():
+            found[PurePosixPath(path.relative_to(folder).as_posix())] = path
+        else:
+            others[path.suffix.casefold() or path.name] += 1
     if others:
         endings = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))
         log.notes.append(f"{_short(folder)}: left alone, as they are no images that are read: {endings}")
@@ -231,13 +202,10 @@ def _short(folder: Path) -> str:
 
 
 def _note_other_folders(root: Path, known: Collection[Path], at_root: bool, log: _Log) -> None:
-    if at_root and not any(_plain(path.name) in (*_IMAGES, *_MASKS) for path in _subfolders(root)):
+    searched = {path for path in subfolders(root) if at_root and kind_of_folder(path.name)}
+    if at_root and not searched:
         return  # all folders below were searched for images
-    others = [
-        path.name
-        for path in _subfolders(root)
-        if path not in known and not (at_root and _plain(path.name) in (*_IMAGES, *_MASKS))
-    ]
+    others = [path.name for path in subfolders(root) if path not in {*known, *searched}]
     if others:
         log.notes.append(f"{root.name}: folders left alone: {', '.join(others)}")
 
@@ -247,23 +215,13 @@ def _class_folders(parts: dict[str, _Part], options: DataOptions) -> tuple[str, 
     if options.encoding in ("grey", "colour"):
         return None
     if options.encoding is None and not any(isinstance(option.value, str) for option in options.classes):
-        direct = inside = 0
-        for part in parts.values():
-            names = {name_of(below) for below in part.images}
-            for below in part.masks:
-                name = name_of(below)
-                tail = name.partition("/")[2]
-                direct += name in names or without_mask_suffix(name, options.mask_suffix) in names
-                inside += tail in names or (without_mask_suffix(tail, options.mask_suffix) or None) in names
-        if direct or not inside:
+        images = {f"{name}/{name_of(below)}" for name, part in parts.items() for below in part.images}
+        masks = [(name, name_of(below)) for name, part in parts.items() for below in part.masks]
+        named = [(f"{part}/{name}", f"{part}/{name.partition('/')[2]}") for part, name in masks]
+        if not are_in_class_folders(named, images, mask_suffix=options.mask_suffix):
             return None
-    folders = {
-        unicodedata.normalize("NFC", path.name)
-        for part in parts.values()
-        if part.mask_folder is not None
-        for path in _subfolders(part.mask_folder)
-    }
-    return tuple(sorted(folders, key=lambda name: (name.casefold(), name)))
+    mask_folders = [part.mask_folder for part in parts.values() if part.mask_folder is not None]
+    return sorted_folders(path.name for folder in mask_folders for path in subfolders(folder))
 
 
 def _find_missing(root: Path, parts: dict[str, _Part], found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:

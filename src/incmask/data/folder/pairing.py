@@ -1,21 +1,16 @@
 """Which mask belongs to which image, by their names alone."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
+from incmask.data.folder.names import name_of, without_mask_suffix
 
 Files = Mapping[PurePosixPath, Path]
 """Files by their path below the folder in which they were looked for."""
 
-_MASK_SUFFIX = re.compile(
-    r"[ _.-](?:gtfine[ _.-])?"
-    r"(?:labeltrainids|labelids|color|masks?|labels?|seg|segmentations?|gt|ground[ _-]?truth|annotations?|targets?)$",
-    re.IGNORECASE,
-)
 _IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat)$", re.IGNORECASE)
 
 
@@ -42,11 +37,6 @@ class Pairing:
     problems: tuple[Problem, ...]
 
 
-def name_of(below: PurePosixPath) -> str:
-    """Give the path without the ending, in the one Unicode form, since macOS writes another than the rest."""
-    return unicodedata.normalize("NFC", str(below.with_suffix("")))
-
-
 def split_by_suffix(files: Files, mask_suffix: str | None) -> tuple[Files, Files]:
     """Tell images and masks apart in a folder that holds both: (images, masks).
 
@@ -59,14 +49,6 @@ def split_by_suffix(files: Files, mask_suffix: str | None) -> tuple[Files, Files
     if not any(without_mask_suffix(name_of(below), mask_suffix) in names for below in masks):
         return files, {}
     return {below: path for below, path in files.items() if below not in masks}, masks
-
-
-def without_mask_suffix(name: str, mask_suffix: str | None) -> str:
-    """Give the name without the suffix of a mask; "" where it has none."""
-    if mask_suffix is None:
-        found = _MASK_SUFFIX.search(name)
-        return name[: found.start()] if found else ""
-    return name[: -len(mask_suffix)] if name.casefold().endswith(mask_suffix.casefold()) else ""
 
 
 def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders: bool) -> Pairing:

@@ -13,7 +13,7 @@ from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, fail, raise_problems
 from incmask.base.threads import side_by_side
 from incmask.data.dataset import ClassInfo
-from incmask.data.folder.layout import IMAGE_SUFFIXES
+from incmask.data.folder.names import IMAGE_SUFFIXES
 from incmask.data.images.decode import Raster, decode
 from incmask.exchange.sources.archives import SourceFile
 

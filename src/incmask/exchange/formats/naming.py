@@ -1,18 +1,14 @@
 """Which files of a folder are images and which their masks, by the names of folders and files."""
 
-import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem, fail, raise_problems
-from incmask.data.folder.pairing import name_of, pair, split_by_suffix, without_mask_suffix
+from incmask.data.folder.names import are_in_class_folders, kind_of_folder, name_of, nfc, sorted_folders
+from incmask.data.folder.pairing import pair, split_by_suffix
 from incmask.exchange.formats.common import Files, Label, SourceImage, images_of
 from incmask.exchange.sources.archives import SourceFile
-
-_IMAGES = re.compile(r"(input|img|im|image|raw)s?", re.IGNORECASE)
-_MASKS = re.compile(r"(mask|label|annotation|ground ?truth|gt|segmentation|seg|target|instance)s?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,9 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
             masks = [_place_as(path.as_posix(), "mask") for path in suffixed.values()]
             images = [_place_as(path.as_posix(), "image") for path in beside.values()]
     names = {file.name for file in images}
-    in_classes = _in_class_folders(masks, names, mask_suffix) or (not masks and bool(others))
+    named = [(file.name, name_of(_class_key(file).relative_to(file.after[0]))) for file in masks if len(file.after) > 1]
+    named += [(file.name, "") for file in masks if len(file.after) == 1]
+    in_classes = are_in_class_folders(named, names, mask_suffix=mask_suffix) or (not masks and bool(others))
     if in_classes and not masks:
         masks = _class_siblings(others, names)
     if not images or not masks:
@@ -111,12 +109,12 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
             found.name,
             found.image.as_posix(),
             pictures[found.image.as_posix()],
-            {_nfc(folder): pictures[path.as_posix()] for folder, path in found.masks.items()},
+            {nfc(folder): pictures[path.as_posix()] for folder, path in found.masks.items()},
         )
         for found in sorted(pairing.pairs, key=lambda found: found.name)
     )
     folders = {folder for item in items for folder in item.masks if in_classes}
-    return Sorted(items, tuple(sorted(folders, key=lambda name: (name.casefold(), name))))
+    return Sorted(items, sorted_folders(folders))
 
 
 def names_of(images: Files) -> dict[str, str]:
@@ -142,34 +140,16 @@ def is_mask(path: str) -> bool:
     return _place(path).kind == "mask"
 
 
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
 def _place(path: str) -> _Placed:
     *folders, file_name = path.split("/")
     for index in reversed(range(len(folders))):
-        plain = folders[index].replace("_", "").replace("-", "")
-        kind = "image" if _IMAGES.fullmatch(plain) else "mask" if _MASKS.fullmatch(plain) else ""
-        if kind:
+        if kind := kind_of_folder(folders[index], foreign=True):
             return _Placed(path, kind, tuple(folders[:index]), (*folders[index + 1 :], file_name))
     return _Placed(path, "", (), (*folders, file_name))
 
 
 def _place_as(path: str, kind: str) -> _Placed:
     return _Placed(path, kind, (), tuple(path.split("/")))
-
-
-def _in_class_folders(masks: list[_Placed], names: set[str], mask_suffix: str | None) -> bool:
-    """Tell whether masks match images by what is below their first folder, and none does as it is."""
-
-    def fits(name: str) -> bool:
-        return name in names or without_mask_suffix(name, mask_suffix) in names
-
-    if any(fits(file.name) for file in masks):
-        return False
-    deep = [file for file in masks if len(file.after) > 1]
-    return any(fits(name_of(PurePosixPath(*file.before, *file.after[1:]))) for file in deep)
 
 
 def _class_siblings(others: list[_Placed], names: set[str]) -> list[_Placed]:

@@ -7,25 +7,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import get_args
 
 import numpy as np
 
 from incmask.base.errors import Problem, fail, raise_problems
-from incmask.data.folder.pairing import name_of
+from incmask.data.dataset import PARTS, PartName
+from incmask.data.folder.names import name_of, part_of
 from incmask.exchange.formats.common import SourceImage
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import PartName
 from incmask.exchange.sources.archives import SourceFile
 
 SPLIT_FILE = "split.csv"
-
-_PARTS: dict[str, PartName] = {
-    **dict.fromkeys(("labelled", "labeled", "train", "training"), "labelled"),
-    **dict.fromkeys(("unlabelled", "unlabeled"), "unlabelled"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,7 @@ def read_split(entry: SourceFile, pictures: Sequence[SourceImage], *, bare_is_em
     names = {picture.path: picture.name for picture in pictures}
     names |= {name_of(PurePosixPath(picture.path)): picture.name for picture in pictures}
     names |= {picture.name: picture.name for picture in pictures}
-    known: dict[str, PartName] = {part: part for part in get_args(PartName)}
+    known: dict[str, PartName] = {part: part for part in PARTS}
     problems: list[Problem] = []
     parts: dict[str, PartName] = {}
     for number, row in enumerate(rows, start=2):
@@ -98,7 +90,7 @@ def split_of_folders(pictures: Sequence[SourceImage]) -> Division | None:
 
     Images without a label are left out of val and test.
     """
-    first = [_PARTS.get(picture.name.partition("/")[0].casefold()) for picture in pictures]
+    first = [part_of(picture.name.partition("/")[0]) for picture in pictures]
     if None in first or len({*first}) < 2:
         return None
     parts: dict[str, PartName] = {}
@@ -115,7 +107,7 @@ def split_of_folders(pictures: Sequence[SourceImage]) -> Division | None:
 def without_part(name: str) -> str:
     """Give a name without the folder that tells its part."""
     first, _, rest = name.partition("/")
-    return rest if rest and first.casefold() in _PARTS else name
+    return rest if rest and part_of(first) else name
 
 
 def _left_note(num_left: int) -> list[str]:
@@ -183,7 +175,7 @@ def draw(pictures: Sequence[SourceImage], options: PrepareOptions) -> Division:
     if options.labelled_fraction < 1:
         target = max(1, round(options.labelled_fraction * sum(sizes[group] for group in rest)))
         kept = _take(rest, sizes, target) or kept
-    part_of: dict[str, PartName] = {
+    group_parts: dict[str, PartName] = {
         **dict.fromkeys(rest, "unlabelled"),
         **dict.fromkeys(kept, "labelled"),
         **dict.fromkeys(val, "val"),
@@ -192,7 +184,7 @@ def draw(pictures: Sequence[SourceImage], options: PrepareOptions) -> Division:
     parts: dict[str, PartName] = {}
     num_left = 0
     for picture in pictures:
-        part = part_of.get(groups[picture.name], "unlabelled")
+        part = group_parts.get(groups[picture.name], "unlabelled")
         if picture.label is not None:
             parts[picture.name] = part
         elif part in ("val", "test"):

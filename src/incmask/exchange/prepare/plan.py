@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from incmask.base.config import Task
-from incmask.data.dataset import ClassInfo
-
-PartName = Literal["labelled", "unlabelled", "val", "test"]
+from incmask.data.dataset import ClassInfo, PartName
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.data.folder.layout import IMAGE_SUFFIXES
-from incmask.data.folder.pairing import name_of
+from incmask.data.folder.names import IMAGE_SUFFIXES, name_of, walk
 from incmask.method.labels import labels_of
 from incmask.prediction.layers import INCONSISTENT, MASKS
 
@@ -106,11 +105,10 @@ def _list(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
     """Files by name, those that are hidden left out."""
     found: dict[str, Path] = {}
     problems: list[Problem] = []
-    for path in sorted(folder.rglob("*")):
-        below = path.relative_to(folder)
-        if path.suffix.casefold() not in suffixes or any(part.startswith(".") for part in below.parts):
+    for path in sorted(walk(folder)):
+        if path.suffix.casefold() not in suffixes:
             continue
-        before = found.setdefault(name_of(PurePosixPath(below.as_posix())), path)
+        before = found.setdefault(name_of(PurePosixPath(path.relative_to(folder).as_posix())), path)
         if before is not path:
             problems.append(Problem(str(path), f"has the same name as {before.name}", "keep one of the two"))
     _raise(problems)

@@ -1,0 +1,130 @@
+"""What the names of files and folders tell: which are images, and what a folder holds. Opens no image."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from incmask.base.config import CONFIG_NAME
+from incmask.data.dataset import PartName
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+_PARTS: dict[str, PartName] = {
+    **dict.fromkeys(("labelled", "labeled", "train", "training"), "labelled"),
+    **dict.fromkeys(("unlabelled", "unlabeled"), "unlabelled"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_KINDS: dict[Literal["image", "mask"], tuple[str, str]] = {
+    "image": ("image|img|input", "im|raw"),
+    "mask": ("mask|label|annotation|groundtruth|gt|segmentation|target", "seg|instance"),
+}
+"""What folders are called in a data folder, and what else annotation tools call them; s may follow."""
+
+_SILENT = ("thumbs.db", "desktop.ini", "__macosx", CONFIG_NAME)
+
+_MASK_SUFFIX = re.compile(
+    r"[ _.-](?:gtfine[ _.-])?"
+    r"(?:labeltrainids|labelids|color|masks?|labels?|seg|segmentations?|gt|ground[ _-]?truth|annotations?|targets?)$",
+    re.IGNORECASE,
+)
+
+
+def part_of(folder: str) -> PartName | None:
+    """Give the part that a folder of this name holds, such as "Train" or "un-labeled"; None: no part."""
+    return _PARTS.get(_plain(folder))
+
+
+def kind_of_folder(name: str, *, foreign: bool = False) -> Literal["image", "mask"] | None:
+    """Tell whether a folder of this name holds images or masks; None: it does not tell.
+
+    Args:
+        name: of the folder.
+        foreign: it was written by some annotation tool, which have names that may be others' in a data folder.
+    """
+    for kind, (sure, else_) in _KINDS.items():
+        if re.fullmatch(f"({sure}|{else_})s?" if foreign else f"({sure})s?", _plain(name)):
+            return kind
+    return None
+
+
+def is_image(path: str | Path) -> bool:
+    """Tell by its ending whether a file is an image that is read."""
+    return str(path).casefold().endswith(IMAGE_SUFFIXES)
+
+
+def is_silent(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or one that systems leave: it is passed over without a word."""
+    return name.startswith(".") or name.casefold() in _SILENT
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Give the folders in a folder, sorted."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_silent(path.name))
+
+
+def walk(
+    folder: Path, *, skip: Collection[Path] = (), refused: Callable[[OSError], None] | None = None
+) -> Iterator[Path]:
+    """Give all files below a folder, sorted within each, following links but no circles.
+
+    Args:
+        folder: where to begin.
+        skip: folders below it that are left out.
+        refused: told of folders that cannot be read.
+    """
+    visited = {path.resolve() for path in skip}
+    for where, folder_names, file_names in os.walk(folder, followlinks=True, onerror=refused):
+        here = Path(where)
+        folder_names[:] = sorted(name for name in folder_names if not is_silent(name))
+        if here.resolve() in visited:
+            folder_names.clear()
+            continue
+        visited.add(here.resolve())
+        yield from (here / name for name in sorted(file_names) if not is_silent(name))
+
+
+def nfc(name: str) -> str:
+    """Give a name in the one Unicode form, since macOS writes another than the rest."""
+    return unicodedata.normalize("NFC", name)
+
+
+def name_of(below: PurePosixPath) -> str:
+    """Give the path without the ending, in the one Unicode form."""
+    return nfc(str(below.with_suffix("")))
+
+
+def without_mask_suffix(name: str, mask_suffix: str | None) -> str:
+    """Give the name without the suffix of a mask, by default any of the common ones; "" where it has none."""
+    if mask_suffix is None:
+        found = _MASK_SUFFIX.search(name)
+        return name[: found.start()] if found else ""
+    return name[: -len(mask_suffix)] if name.casefold().endswith(mask_suffix.casefold()) else ""
+
+
+def are_in_class_folders(masks: Iterable[tuple[str, str]], images: Collection[str], *, mask_suffix: str | None) -> bool:
+    """Tell whether masks match images by what is below their first folder, and none does as it is.
+
+    Args:
+        masks: the name of each, and its name below its first folder, "" where it is in none.
+        images: names of the images.
+        mask_suffix: as for ``without_mask_suffix``.
+    """
+
+    def fits(name: str) -> bool:
+        return name in images or (without_mask_suffix(name, mask_suffix) or None) in images
+
+    masks = list(masks)
+    return not any(fits(name) for name, _ in masks) and any(fits(below) for _, below in masks)
+
+
+def sorted_folders(names: Iterable[str]) -> tuple[str, ...]:
+    """Give the names of class folders in their order, which is that of the classes."""
+    return tuple(sorted({nfc(name) for name in names}, key=lambda name: (name.casefold(), name)))
+
+
+def _plain(name: str) -> str:
+    return re.sub("[-_ ]", "", name.casefold())
