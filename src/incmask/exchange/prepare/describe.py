@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import tomli_w
 
@@ -11,14 +11,15 @@ from incmask.base.machine import num_cores
 from incmask.base.store import hash_file
 from incmask.base.tables import csv_text, markdown_table
 from incmask.base.threads import side_by_side
-from incmask.exchange.prepare.plan import Count, PartName, Plan
+from incmask.data.dataset import PARTS
+from incmask.exchange.prepare.plan import Count, Plan
 from incmask.exchange.sources.sources import SourceTree
 
 
 def part_counts(plan: Plan) -> dict[str, int]:
     """Count the images of each part."""
     places = [place for work in plan.works for place in work.places]
-    return {part: sum(place.part == part for place in places) for part in get_args(PartName)}
+    return {part: sum(place.part == part for place in places) for part in PARTS}
 
 
 def config_text(plan: Plan) -> str:

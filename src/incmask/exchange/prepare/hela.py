@@ -9,13 +9,13 @@ import numpy as np
 from scipy import ndimage
 
 from incmask.base.errors import IncmaskError, fail
-from incmask.data.dataset import ClassInfo
+from incmask.data.dataset import ClassInfo, PartName
 from incmask.exchange.formats.common import read_raster
 from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.crops import Crop, choose_sources, overlapping_crops
 from incmask.exchange.prepare.images import SourcePair, read_grey
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, PartName, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.cells import redraw_positions

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 
 from incmask.base.errors import fail
+from incmask.data.dataset import PartName
 from incmask.data.images.masks import grey_values
 from incmask.data.images.readers import image_of, to_network_range
 from incmask.exchange.formats.common import read_raster
-from incmask.exchange.prepare.plan import Destination, Example, PartName
+from incmask.exchange.prepare.plan import Destination, Example
 from incmask.exchange.sources.archives import SourceFile
 
 REFUSED = 254

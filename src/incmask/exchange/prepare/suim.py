@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from incmask.base.errors import IncmaskError, fail
-from incmask.data.dataset import ClassInfo
+from incmask.data.dataset import ClassInfo, PartName
 from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.crops import random_crops
 from incmask.exchange.prepare.images import SourcePair, read_rgb, resize_image, resize_label
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, PartName, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 
