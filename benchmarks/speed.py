@@ -184,7 +184,7 @@ torch.set_num_threads(1)
 from incmask.base.pool import keep_freed_memory
 from incmask.nets.unet import UNet
 from incmask.prediction.folder import list_images
-from incmask.prediction.files import predict_files, share_jobs
+from incmask.prediction.files import PredictJob, predict_files
 keep_freed_memory()
 inside, call = [0.0], UNet.__call__
 def timed(self, *args):
@@ -196,9 +196,9 @@ def timed(self, *args):
 UNet.__call__ = timed
 model, out = pathlib.Path({str(model)!r}), pathlib.Path({str(options.out / "masks-share")!r})
 files = list_images(pathlib.Path({str(options.out / "data" / "unlabelled" / "images")!r}))
-[warm] = share_jobs(files[:32], model, out=out, device="cpu", num_jobs=1)
+warm = PredictJob(model, tuple(files[:32]), out, device="cpu")
 predict_files(warm)
-[job] = share_jobs(files[:256], model, out=out, device="cpu", num_jobs=1)
+job = PredictJob(model, tuple(files[:256]), out, device="cpu")
 inside[0], started = 0.0, time.perf_counter()
 predict_files(job)
 print(inside[0] / (time.perf_counter() - started))

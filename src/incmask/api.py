@@ -34,8 +34,8 @@ from incmask.insight.comparison.plan import ALL
 from incmask.insight.comparison.present import find, write_findings, write_page
 from incmask.insight.finish import FinishedFiles, finish
 from incmask.prediction.ensemble import Ensemble, Prediction
-from incmask.prediction.files import MASK_SHARES
 from incmask.prediction.overlays import draw_overlay
+from incmask.prediction.shares import MASK_SHARES
 
 _NUM_PICTURES = 4
 """Shown of a result."""

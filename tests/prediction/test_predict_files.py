@@ -11,9 +11,10 @@ from incmask.data.dataset import ClassInfo
 from incmask.method.cells import count_cells
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.prediction.ensemble import About, Ensemble, save_ensemble
-from incmask.prediction.files import CellCounts, ImageFile, MaskShares, predict_files, share_jobs, shares_csv, tables
+from incmask.prediction.files import ImageFile, PredictJob, predict_files
 from incmask.prediction.layers import ExtraOutputs
 from incmask.prediction.overlays import draw_overlay
+from incmask.prediction.shares import CellCounts, MaskShares, shares_csv, tables
 from small import blocks
 
 CLASSES = {
@@ -57,9 +58,8 @@ def test_masks_of_files_lie_beside_each_other_under_their_names(tmp_path, task):
     broken = tmp_path / "images" / "broken.png"
     broken.write_bytes(b"no picture")
     folder = model(tmp_path, task)
-    jobs = share_jobs(
-        [*files[:2], ImageFile("broken", broken), *files[2:]], folder, out=tmp_path / "out", device="cpu", num_jobs=2
-    )
+    given = (*files[:2], ImageFile("broken", broken), *files[2:])
+    jobs = PredictJob(folder, given, tmp_path / "out", device="cpu").share_out(2)
     assert [len(job.files) for job in jobs] == [3, 3]
     reports = []
     done = [predict_files(job, reports.append) for job in jobs]
@@ -110,7 +110,7 @@ def test_further_pictures_are_what_was_predicted(tmp_path, task):
     files = image_files(tmp_path / "images", 3)
     folder, out = model(tmp_path, task), tmp_path / "out"
     pictures = ExtraOutputs(probabilities=True, overlays=True, instances=True)
-    (job,) = share_jobs(files, folder, out=out, device="cpu", num_jobs=1, pictures=pictures)
+    job = PredictJob(folder, tuple(files), out, pictures, device="cpu")
     shares = predict_files(job).shares
     predictions = Ensemble.load(folder, device="cpu").predict([read(file.path)[..., None] for file in files])
     for file, share, prediction in zip(files, shares, predictions, strict=True):
@@ -160,7 +160,7 @@ def test_a_large_image_gives_the_same_pictures_by_rows(tmp_path, monkeypatch, ta
     done = {}
     for way, pixels in (("whole", 1 << 24), ("rows", 1000)):
         monkeypatch.setattr("incmask.prediction.files.ROWS_PIXELS", pixels)
-        (job,) = share_jobs(files, folder, out=tmp_path / way, device="cpu", num_jobs=1, pictures=pictures)
+        job = PredictJob(folder, tuple(files), tmp_path / way, pictures, device="cpu")
         done[way] = {share.name: share for share in predict_files(job).shares}
     assert done["whole"].keys() == done["rows"].keys() == {"tiled", "plain", "png"}
     for name, whole in done["whole"].items():
@@ -185,7 +185,7 @@ def test_a_large_image_with_a_page_a_channel_is_that_of_one_page(tmp_path, monke
     planes = np.moveaxis(image, 2, 0)
     tifffile.imwrite(paged, planes, photometric="minisblack", metadata={"axes": "CYX"}, tile=(32, 32))
     files = [ImageFile("contiguous", contiguous), ImageFile("paged", paged)]
-    (job,) = share_jobs(files, folder, out=tmp_path / "out", device="cpu", num_jobs=1)
+    job = PredictJob(folder, tuple(files), tmp_path / "out", device="cpu")
     done = predict_files(job)
     assert done.problems == ()
     for file in done.shares[0].files:
@@ -203,7 +203,7 @@ def test_a_large_image_that_breaks_half_way_leaves_nothing(tmp_path, monkeypatch
     content = path.read_bytes()
     path.write_bytes(content[:last] + bytes(20) + content[last + 20 :])
     folder = model(tmp_path, "binary", fit="tile")
-    (job,) = share_jobs([ImageFile("broken", path)], folder, out=tmp_path / "out", device="cpu", num_jobs=1)
+    job = PredictJob(folder, (ImageFile("broken", path),), tmp_path / "out", device="cpu")
     done = predict_files(job)
     assert done.shares == ()
     assert [problem.where for problem in done.problems] == [str(path)]
@@ -211,10 +211,10 @@ def test_a_large_image_that_breaks_half_way_leaves_nothing(tmp_path, monkeypatch
 
 
 def test_no_more_jobs_than_files():
-    files = [ImageFile(str(index), None) for index in range(3)]
-    jobs = share_jobs(files, "model", out=Path("out"), device="cpu", num_jobs=8)
+    files = tuple(ImageFile(str(index), None) for index in range(3))
+    jobs = PredictJob("model", files, Path("out")).share_out(8)
     assert [job.files for job in jobs] == [(file,) for file in files]
-    assert share_jobs([], "model", out=Path("out"), device="cpu", num_jobs=8) == []
+    assert PredictJob("model", (), Path("out")).share_out(8) == []
 
 
 def test_the_table_of_shares_is_sorted_by_name():
@@ -233,14 +233,14 @@ def test_the_table_of_shares_is_sorted_by_name():
 def test_a_class_of_positions_has_the_cells_counted(tmp_path):
     files = image_files(tmp_path / "images", 3)
     folder = model(tmp_path, "multilabel", position_class="dead")
-    (job,) = share_jobs(files, folder, out=tmp_path / "out", device="cpu", num_jobs=1)
+    job = PredictJob(folder, tuple(files), tmp_path / "out", device="cpu")
     shares = predict_files(job).shares
     for share, file in zip(shares, files, strict=True):
         masks = [read(tmp_path / "out" / "masks" / name / f"{file.name}.png") for name in ("alive", "dead")]
         found = count_cells(np.stack(masks, -1) // 255, position=1, cell_classes=[0])
         assert share.cells == CellCounts((int(found.counts[0]),), int((found.types < 0).sum()))
     assert sum(share.cells.of_types[0] + share.cells.unclear for share in shares) > 0
-    (job,) = share_jobs(files[:1], model(tmp_path / "plain", "multilabel"), out=tmp_path, device="cpu", num_jobs=1)
+    job = PredictJob(model(tmp_path / "plain", "multilabel"), tuple(files[:1]), tmp_path, device="cpu")
     assert predict_files(job).shares[0].cells is None
 
 

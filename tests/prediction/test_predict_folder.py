@@ -16,6 +16,7 @@ from incmask.data.dataset import ClassInfo
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.prediction import folder as module
 from incmask.prediction.ensemble import About, save_ensemble
+from incmask.prediction.files import PredictJob
 from incmask.prediction.layers import ExtraOutputs
 from runs import Listener, draw, save
 
@@ -79,14 +80,13 @@ def test_what_is_there_and_unchanged_is_not_predicted_again(model, images, tmp_p
 def test_a_few_images_are_predicted_on_all_cores(model, images, tmp_path, monkeypatch, cores, asked, threads):
     from incmask.prediction import folder as inference
 
-    given, share = [], inference.share_jobs
+    given, share_out = [], PredictJob.share_out
 
-    def shared(*arguments, **options):
-        jobs = share(*arguments, **options)
-        given.extend(job.num_threads for job in jobs)
-        return jobs
+    def shared(job, num_jobs):
+        given.append(job.num_threads)
+        return share_out(job, num_jobs)
 
-    monkeypatch.setattr(inference, "share_jobs", shared)
+    monkeypatch.setattr(PredictJob, "share_out", shared)
     monkeypatch.setattr(inference, "num_cores", lambda: cores)
     done = predict_folder(model, images, tmp_path / "out", device="cpu", num_workers=asked, progress=Listener())
     # Three images are worth a single process.
@@ -109,22 +109,14 @@ def test_other_options_and_another_model_predict_anew(model, images, tmp_path):
 
 
 def test_work_that_was_stopped_goes_on(model, images, tmp_path, monkeypatch):
-    from incmask.prediction import folder as inference
-
-    monkeypatch.setattr(inference, "share_jobs", one_file_a_job(inference.share_jobs))
+    share_out = PredictJob.share_out
+    monkeypatch.setattr(PredictJob, "share_out", lambda job, num_jobs: share_out(job, len(job.files)))
     with pytest.raises(KeyboardInterrupt):
         predict_folder(model, images, tmp_path / "out", device="cpu", progress=Listener(kill_at=5))
     done, names = predict(model, images, tmp_path / "out")
     assert done.num_unchanged == 2
     assert names == ["2"]
     assert len(rows(tmp_path / "out")) == 3
-
-
-def one_file_a_job(share):
-    def shared(files, *arguments, num_jobs, **options):
-        return share(files, *arguments, num_jobs=len(files), **options)
-
-    return shared
 
 
 def test_a_broken_image_is_told_each_time_and_the_others_are_written(model, images, tmp_path):

@@ -15,7 +15,8 @@ from incmask.experiment.setup import Setup, stage_name
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.method.losses import selects_by_loss
 from incmask.prediction.ensemble import About, save_ensemble
-from incmask.prediction.files import MASK_SHARES, ImageFile, predict_files, share_jobs, tables
+from incmask.prediction.files import ImageFile, PredictJob, predict_files
+from incmask.prediction.shares import MASK_SHARES, tables
 from incmask.training.validation import Validation
 
 
@@ -122,8 +123,8 @@ def write_masks(setup: Setup, store: Store, pool: Pool, model: Path) -> None:
     if not items or store.has(table):
         return
     files = [ImageFile(item.name, item.image) for item in items]
-    jobs = share_jobs(files, model, out=store.root, device=setup.settings.device, num_jobs=4 * pool.num_workers)
-    done = [predicted for _, predicted in pool.run(predict_files, jobs, ignore)]
+    job = PredictJob(model, tuple(files), store.root, device=setup.settings.device)
+    done = [predicted for _, predicted in pool.run(predict_files, job.share_out(4 * pool.num_workers), ignore)]
     if problems := [problem for each in done for problem in each.problems]:
         raise IncmaskError(problems)
     shares = [share for each in done for share in each.shares]

@@ -28,8 +28,8 @@ from incmask.experiment.student import Student, mean_over_folds, rank, read_stud
 from incmask.method.recipes import RECIPES, Recipe
 from incmask.nets.spec import load_tensors
 from incmask.prediction.ensemble import ABOUT, About, Ensemble
-from incmask.prediction.files import MASK_SHARES
 from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT, MASKS
+from incmask.prediction.shares import MASK_SHARES
 from incmask.training.loop import HISTORY
 from incmask.training.loop import SCORES as STUDENT_SCORES
 

@@ -1,8 +1,8 @@
 """Masks, disagreement and other pictures of many image files, written at each image's own size."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -11,18 +11,13 @@ import numpy as np
 
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.progress import Report, ignore
-from incmask.base.tables import csv_text
 from incmask.base.threads import Behind
 from incmask.data.images.big_images import ArrayRows, NetworkRows, PixelRows, open_big_image
 from incmask.data.images.readers import read_network_image
 from incmask.method.cells import CellChannels, cell_channels, count_cells
 from incmask.prediction.ensemble import About, Ensemble, Prediction
-from incmask.prediction.layers import DISAGREEMENT as DISAGREEMENT
-from incmask.prediction.layers import INCONSISTENT as INCONSISTENT
-from incmask.prediction.layers import MASKS as MASKS
-from incmask.prediction.layers import ExtraOutputs, LayersWriter, RowsOfLayers
-
-MASK_SHARES, CELL_COUNTS = "masks.csv", "counts.csv"
+from incmask.prediction.layers import ExtraOutputs, LayersWriter
+from incmask.prediction.shares import CellCounts, MaskShares
 
 NOTHING_MORE = ExtraOutputs()
 """Mask, disputed pixels and disagreement alone."""
@@ -63,56 +58,28 @@ class PredictJob:
     model: Path
     files: tuple[ImageFile, ...]
     out: Path
-    pictures: ExtraOutputs
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    pictures: ExtraOutputs = NOTHING_MORE
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     num_threads: int = 1
 
-
-@dataclass(frozen=True)
-class CellCounts:
-    """The cells of an image.
-
-    Attributes:
-        of_types: cells of each type, in the order of the classes without the one that marks positions.
-        unclear: cells of which no type prevails.
-    """
-
-    of_types: tuple[int, ...]
-    unclear: int
-
-
-@dataclass(frozen=True)
-class MaskShares:
-    """What was found in an image.
-
-    Attributes:
-        name: of the image.
-        height, width: in pixels.
-        inconsistent_fraction: share of disputed pixels, 0 to 1.
-        disagreement: mean share of members that are off the majority, 0 to 1.
-        class_pixels: pixels of each class, in the order of the classes.
-        num_objects: connected objects of each class, corners included; for exclusive classes without class 0.
-        cells: None where no class marks positions, and for images that are predicted some rows at a time.
-        files: what was written, below the output folder.
-    """
-
-    name: str
-    height: int
-    width: int
-    inconsistent_fraction: float
-    disagreement: float
-    class_pixels: tuple[int, ...]
-    num_objects: tuple[int, ...]
-    cells: CellCounts | None = None
-    files: tuple[str, ...] = ()
+    def share_out(self, num_jobs: int) -> "list[PredictJob]":
+        """Share the files out over at most so many jobs."""
+        return [replace(self, files=self.files[first::num_jobs]) for first in range(min(num_jobs, len(self.files)))]
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a job did: shares of the images that were written, problems of those that could not be read."""
+    """What came of images.
+
+    Attributes:
+        shares: what was found in each image that was predicted now.
+        problems: of images that could not be read.
+        num_unchanged: images that had been predicted before, with the same model and options.
+    """
 
     shares: tuple[MaskShares, ...]
     problems: tuple[Problem, ...]
+    num_unchanged: int = 0
 
 
 def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
@@ -157,78 +124,6 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
     return Predicted((*shares, *behind.results), tuple(problems))
 
 
-def share_jobs(
-    files: Sequence[ImageFile],
-    model: Path,
-    *,
-    out: Path,
-    device: Literal["auto", "cpu", "cuda", "mps"],
-    num_jobs: int,
-    pictures: ExtraOutputs = NOTHING_MORE,
-    num_threads: int = 1,
-) -> list[PredictJob]:
-    """Share files out over at most ``num_jobs`` jobs that write to folders in ``out``."""
-    return [
-        PredictJob(model, tuple(files[first::num_jobs]), out, pictures, device, num_threads)
-        for first in range(min(num_jobs, len(files)))
-    ]
-
-
-def tables(
-    shares: Sequence[MaskShares],
-    *,
-    class_names: Sequence[str],
-    position_class: str | None,
-    table_name: str = MASK_SHARES,
-) -> dict[str, str]:
-    """Give the tables of all images by file name, the one of shares last.
-
-    Args:
-        shares: of the images.
-        class_names: of the model's classes.
-        position_class: the one that marks the centres of cells; with it, cells are in ``counts.csv``.
-        table_name: of the table of shares.
-    """
-    masks = {table_name: shares_csv(shares, class_names)}
-    channels = cell_channels(class_names, position_class)
-    if channels is None:
-        return masks
-    return {CELL_COUNTS: counts_csv(shares, [class_names[index] for index in channels.cell_classes])} | masks
-
-
-def counts_csv(shares: Sequence[MaskShares], type_names: Sequence[str]) -> str:
-    """A line an image: how many cells there are of each type, and how many of no clear one."""
-    rows = (
-        (share.name, *share.cells.of_types, share.cells.unclear)
-        for share in sorted(shares, key=lambda share: share.name)
-        if share.cells is not None
-    )
-    return csv_text(("name", *(f"count/{name}" for name in type_names), "unclear"), rows)
-
-
-def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
-    """A line an image: disputed share, mean disagreement; share, area in pixels and objects of each class."""
-    rows = (
-        (
-            share.name,
-            share.height,
-            share.width,
-            f"{share.inconsistent_fraction:.6f}",
-            f"{share.disagreement:.6f}",
-            *(f"{pixels / (share.height * share.width):.6f}" for pixels in share.class_pixels),
-            *share.class_pixels,
-            *share.num_objects,
-        )
-        for share in sorted(shares, key=lambda share: share.name)
-    )
-    # Exclusive classes have one that is ground, without objects, and it comes first.
-    num_counted = len(shares[0].num_objects) if shares else len(class_names)
-    with_objects = class_names[len(class_names) - num_counted :]
-    columns = [("fraction", class_names), ("area_px", class_names), ("objects", with_objects)]
-    header = ("name", "height", "width", "inconsistent_fraction", "disagreement")
-    return csv_text((*header, *(f"{what}/{name}" for what, names in columns for name in names)), rows)
-
-
 def _open(path: Path, about: About) -> np.ndarray | PixelRows:
     """The image as the network sees it, whole or, where it is large, by rows."""
     big = open_big_image(path, at_least=ROWS_PIXELS)
@@ -267,24 +162,11 @@ def _write(
         job.out, file.name, size, task=about.task, classes=about.classes, pictures=job.pictures
     ) as writer:
         for image, prediction in parts:
-            label = prediction.label
-            writer.add(
-                RowsOfLayers(image, label, prediction.inconsistent, prediction.disagreement, prediction.probability)
-            )
+            writer.add(image, prediction)
             # Cells that lie across two parts could not be found.
-            if channels is not None and label.shape[:2] == size:
-                cells = _cell_counts(label, channels)
-        layers = writer.finish()
-    return MaskShares(
-        file.name,
-        *size,
-        layers.inconsistent_fraction,
-        layers.disagreement,
-        layers.class_pixels,
-        layers.num_objects,
-        cells,
-        layers.files,
-    )
+            if channels is not None and prediction.label.shape[:2] == size:
+                cells = _cell_counts(prediction.label, channels)
+        return replace(writer.finish(), cells=cells)
 
 
 def _cell_counts(label: np.ndarray, channels: CellChannels) -> CellCounts:

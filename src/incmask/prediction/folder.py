@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,10 +19,11 @@ from incmask.base.progress import Progress
 from incmask.base.store import MANIFEST
 from incmask.nets.forward import CHUNK
 from incmask.prediction.ensemble import ABOUT, About, Ensemble, model_folder
-from incmask.prediction.files import NOTHING_MORE, ImageFile, MaskShares, predict_files, share_jobs, tables
+from incmask.prediction.files import NOTHING_MORE, ImageFile, Predicted, PredictJob, predict_files
 from incmask.prediction.layers import ExtraOutputs
 from incmask.prediction.ledger import Ledger, Stamp, stamp_of
 from incmask.prediction.listing import find_images
+from incmask.prediction.shares import MaskShares, tables
 
 SUMMARY = "summary.csv"
 
@@ -37,24 +38,11 @@ _LESS_MEMORY = "close other programs, or name fewer images; what is done stays"
 _SHARES = pydantic.TypeAdapter(MaskShares)
 
 
-@dataclass(frozen=True)
-class Done:
-    """What came of images.
-
-    Attributes:
-        shares: what was found in each image that was predicted now.
-        num_unchanged: images that had been predicted before, with the same model and options.
-        problems: of images that could not be read.
-    """
-
-    shares: tuple[MaskShares, ...]
-    num_unchanged: int
-    problems: tuple[Problem, ...]
-
-
-def list_images(given: Path | Sequence[str | Path], *, out: Path | None = None) -> list[ImageFile]:
+def list_images(
+    given: Path | Sequence[str | Path], *, out: Path | None = None, may_be_empty: bool = False
+) -> list[ImageFile]:
     """Find images in folders, files and patterns: see ``find_images``."""
-    found = find_images([given] if isinstance(given, Path) else given, out=out)
+    found = find_images([given] if isinstance(given, Path) else given, out=out, may_be_empty=may_be_empty)
     return [ImageFile(name, path) for name, path in found.items()]
 
 
@@ -68,7 +56,7 @@ def predict_folder(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     num_workers: int = 0,
     progress: Progress,
-) -> Done:
+) -> Predicted:
     """Write masks, disputed pixels, disagreement and tables for images; what is there and unchanged stays.
 
     Args:
@@ -95,17 +83,17 @@ def predict_folder(
         new = [file for file, stamp in stamps.items() if stamp is None or not ledger.has(file.name, stamp)]
         progress.expect(len(new))
         progress.doing(f"predicting {len(new)} images")
-        done = Done((), 0, ())
+        done = Predicted((), ())
         if new:
             num_processes = _num_workers(num_workers, len(new))
             # A few large images leave cores to spare.
             alone = num_workers > 0 or resolve_device(device).type != "cpu"
             num_threads = 1 if alone else max(1, num_cores() // num_processes)
-            work = _Work(model, out, pictures, device, ledger, about, num_threads)
+            job = PredictJob(model, tuple(new), out, pictures, device, num_threads)
             with open_pool(num_processes, less_memory=_LESS_MEMORY) as pool:
-                done = work.predict(new, stamps, pool=pool, progress=progress)
+                done = _predict(job, stamps, ledger, pool=pool, progress=progress)
         write_tables(out, ledger, about)
-    return Done(done.shares, len(files) - len(new), done.problems)
+    return replace(done, num_unchanged=len(files) - len(new))
 
 
 def watch_folder(
@@ -120,7 +108,7 @@ def watch_folder(
     progress: Progress,
     seconds: float = 2.0,
     wait: Callable[[float], None] = time.sleep,
-) -> Done:
+) -> Predicted:
     """Predict images as they come, until Ctrl-C between two looks; else as ``predict_folder``.
 
     An image is taken up when two looks, ``seconds`` apart, find its file unchanged, and one that cannot be read is
@@ -132,17 +120,16 @@ def watch_folder(
         wait: what passes the time.
     """
     about = Ensemble.load(model, device="cpu").about
-    _there(images, out)
+    list_images(images, out=out, may_be_empty=True)
     _check_out(out)
     shares: list[MaskShares] = []
     refused: dict[Path, tuple[Stamp | None, tuple[Problem, ...]]] = {}
     before: Mapping[ImageFile, Stamp | None] = {}
     num_workers = num_workers or num_cores()
     with Ledger(out, _key(model, pictures)) as ledger, open_pool(num_workers, less_memory=_LESS_MEMORY) as pool:
-        work = _Work(model, out, pictures, device, ledger, about)
         progress.say("waiting for images; Ctrl-C ends it")
         while True:
-            stamps = {file: stamp_of(file.path) for file in _there(images, out)}
+            stamps = {file: stamp_of(file.path) for file in list_images(images, out=out, may_be_empty=True)}
             new = [
                 file
                 for file, stamp in stamps.items()
@@ -153,7 +140,8 @@ def watch_folder(
             ]
             if new:
                 progress.expect(len(new))
-                done = work.predict(new, stamps, pool=pool, progress=progress)
+                job = PredictJob(model, tuple(new), out, pictures, device)
+                done = _predict(job, stamps, ledger, pool=pool, progress=progress)
                 shares += done.shares
                 for file in new:
                     refused.pop(file.path, None)
@@ -168,50 +156,31 @@ def watch_folder(
                 wait(seconds)
             except KeyboardInterrupt:
                 break
-    return Done(tuple(shares), 0, tuple(problem for _, problems in refused.values() for problem in problems))
+    return Predicted(tuple(shares), tuple(problem for _, problems in refused.values() for problem in problems))
 
 
-@dataclass(frozen=True)
-class _Work:
-    model: Path
-    out: Path
-    pictures: ExtraOutputs
-    device: Literal["auto", "cpu", "cuda", "mps"]
-    ledger: Ledger
-    about: About
-    num_threads: int = 1
-
-    def predict(
-        self,
-        files: Sequence[ImageFile],
-        stamps: Mapping[ImageFile, Stamp | None],
-        *,
-        pool: Pool,
-        progress: Progress,
-    ) -> Done:
-        """Predict files and enter each whose file has not changed meanwhile."""
-        shares: list[MaskShares] = []
-        problems: list[Problem] = []
-        num_jobs = max(4 * pool.num_workers, -(-len(files) // _FILES_A_JOB))
-        jobs = share_jobs(
-            files,
-            self.model,
-            out=self.out,
-            device=self.device,
-            num_jobs=num_jobs,
-            pictures=self.pictures,
-            num_threads=self.num_threads,
-        )
-        by_name = {file.name: file for file in files}
-        for _, done in pool.run(predict_files, jobs, progress.advance):
-            problems += done.problems
-            for share in done.shares:
-                shares.append(share)
-                file = by_name[share.name]
-                stamp = stamps[file]
-                if stamp is not None and stamp_of(file.path) == stamp:
-                    self.ledger.record(share.name, stamp, files=share.files, facts=asdict(share))
-        return Done(tuple(shares), 0, tuple(problems))
+def _predict(
+    job: PredictJob,
+    stamps: Mapping[ImageFile, Stamp | None],
+    ledger: Ledger,
+    *,
+    pool: Pool,
+    progress: Progress,
+) -> Predicted:
+    """Predict the files of a job and enter each that has not changed meanwhile."""
+    shares: list[MaskShares] = []
+    problems: list[Problem] = []
+    num_jobs = max(4 * pool.num_workers, -(-len(job.files) // _FILES_A_JOB))
+    by_name = {file.name: file for file in job.files}
+    for _, done in pool.run(predict_files, job.share_out(num_jobs), progress.advance):
+        problems += done.problems
+        for share in done.shares:
+            shares.append(share)
+            file = by_name[share.name]
+            stamp = stamps[file]
+            if stamp is not None and stamp_of(file.path) == stamp:
+                ledger.record(share.name, stamp, files=share.files, facts=asdict(share))
+    return Predicted(tuple(shares), tuple(problems))
 
 
 def write_tables(out: Path, ledger: Ledger, about: About) -> None:
@@ -221,12 +190,6 @@ def write_tables(out: Path, ledger: Ledger, about: About) -> None:
     written = tables(shares, class_names=names, position_class=about.position_class, table_name=SUMMARY)
     for file, text in written.items():
         write_text(out / file, text)
-
-
-def _there(images: Path | Sequence[str | Path], out: Path) -> list[ImageFile]:
-    """Images so far; there may be none yet."""
-    given = [images] if isinstance(images, Path) else images
-    return [ImageFile(name, path) for name, path in find_images(given, out=out, may_be_empty=True).items()]
 
 
 def _check_out(out: Path) -> None:

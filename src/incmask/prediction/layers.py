@@ -11,9 +11,11 @@ from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.writers import path_inside
 from incmask.method.labels import labels_of
+from incmask.prediction.ensemble import Prediction
 from incmask.prediction.objects import ObjectFinder
 from incmask.prediction.overlays import draw_overlay
 from incmask.prediction.pictures import PictureWriter
+from incmask.prediction.shares import MaskShares
 
 MASKS, INCONSISTENT, DISAGREEMENT = "masks", "inconsistent", "disagreement"
 PROBABILITIES, OVERLAYS, INSTANCES = "probabilities", "overlays", "instances"
@@ -32,44 +34,6 @@ class ExtraOutputs:
     probabilities: bool = False
     overlays: bool = False
     instances: bool = False
-
-
-@dataclass(frozen=True)
-class RowsOfLayers:
-    """Some rows of an image and of what was predicted for them.
-
-    Attributes:
-        image: uint8, (rows, W, C).
-        label: uint8, (rows, W), or (rows, W, K) for multilabel.
-        inconsistent: bool, (rows, W).
-        disagreement: float32, (rows, W), 0 to 1.
-        probability: float32, (K, rows, W).
-    """
-
-    image: np.ndarray
-    label: np.ndarray
-    inconsistent: np.ndarray
-    disagreement: np.ndarray
-    probability: np.ndarray
-
-
-@dataclass(frozen=True)
-class Layers:
-    """What was written and counted.
-
-    Attributes:
-        inconsistent_fraction: share of disputed pixels, 0 to 1.
-        disagreement: its mean, 0 to 1.
-        class_pixels: pixels of each class.
-        num_objects: connected objects of each class; for exclusive classes without class 0.
-        files: what was written, below the output folder.
-    """
-
-    inconsistent_fraction: float
-    disagreement: float
-    class_pixels: tuple[int, ...]
-    num_objects: tuple[int, ...]
-    files: tuple[str, ...]
 
 
 class LayersWriter:
@@ -104,8 +68,8 @@ class LayersWriter:
         self._num_inconsistent, self._disagreement = 0, 0.0
         self._last_label: np.ndarray | None = None
 
-    def add(self, rows: RowsOfLayers) -> None:
-        """Take the rows that come next."""
+    def add(self, image: np.ndarray, rows: Prediction) -> None:
+        """Take the rows that come next: of the image, uint8 (rows, W, C), and of what was predicted for them."""
         self._num_inconsistent += int(rows.inconsistent.sum())
         self._disagreement += float(rows.disagreement.sum(dtype=np.float64))
         self._put(INCONSISTENT, rows.inconsistent * np.uint8(255))
@@ -126,7 +90,7 @@ class LayersWriter:
                     self._put(self._folder(INSTANCES, info), parts)
         if self._pictures.overlays:
             drawn = draw_overlay(
-                rows.image,
+                image,
                 rows.label,
                 rows.inconsistent,
                 task=self._labels.task,
@@ -136,13 +100,15 @@ class LayersWriter:
             self._put(OVERLAYS, drawn)
             self._last_label = rows.label[-1].copy()
 
-    def finish(self) -> Layers:
-        """Write the pictures, each whole or not at all."""
+    def finish(self) -> MaskShares:
+        """Write the pictures, each whole or not at all; tell what was counted."""
         ids = {number: finder.final_ids() for number, finder in self._finders.items()}
         tables = {self._folder(INSTANCES, self._classes[number]): table for number, table in ids.items()}
         paths = [writer.write(table=tables.get(folder)) for folder, writer in self._writers.items()]
         num_pixels = self._size[0] * self._size[1]
-        return Layers(
+        return MaskShares(
+            self._name,
+            *self._size,
             inconsistent_fraction=self._num_inconsistent / num_pixels,
             disagreement=self._disagreement / num_pixels,
             class_pixels=tuple(self._class_pixels.tolist()),

@@ -21,13 +21,14 @@ from incmask.method.agreement import agreement, disagreement
 from incmask.method.blocking import block_image, block_label
 from incmask.method.labels import labels_of
 from incmask.method.morphology import check_side
-from incmask.prediction.files import MaskShares, shares_csv
-from incmask.prediction.layers import ExtraOutputs, LayersWriter, RowsOfLayers
+from incmask.prediction.ensemble import Prediction
+from incmask.prediction.layers import ExtraOutputs, LayersWriter
 from incmask.prediction.other_models.find import FoundMembers, find_predictions
 from incmask.prediction.other_models.look import in_threads, look_through
 from incmask.prediction.other_models.meaning import Meaning, find_meaning
 from incmask.prediction.other_models.read import read_ids
 from incmask.prediction.pictures import PictureWriter
+from incmask.prediction.shares import MaskShares, shares_csv
 
 RECORD, SUMMARY, IMAGES = "mask.json", "summary.csv", "images"
 
@@ -130,23 +131,15 @@ class _Work:
         label, inconsistent = agreed.label[0], agreed.inconsistent[0]
         label = block_label(labels_of(task).with_masked(label), inconsistent, task=task)
         nothing = np.zeros(0, np.uint8)
-        rows = RowsOfLayers(nothing, label, inconsistent, disagreement(votes, task=task), nothing)
+        rows = Prediction(label, inconsistent, nothing, disagreement(votes, task=task))
         with LayersWriter(self.out, name, size, task=task, classes=self.classes, pictures=ExtraOutputs()) as writer:
-            writer.add(rows)
-            layers = writer.finish()
+            writer.add(nothing, rows)
+            shares = writer.finish()
         if self.found.images is not None:
             _write_image(
                 path_inside(self.out / IMAGES, name, ""), block_image(read_image(self.found.images[name]), inconsistent)
             )
-        return MaskShares(
-            name,
-            *size,
-            layers.inconsistent_fraction,
-            layers.disagreement,
-            layers.class_pixels,
-            layers.num_objects,
-            files=layers.files,
-        )
+        return shares
 
     def _votes(self, index: int, name: str) -> np.ndarray:
         """What a model says of an image: uint8 (H, W) or (H, W, K); exclusive ids from 1, as 0 is for none."""

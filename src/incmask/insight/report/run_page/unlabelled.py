@@ -31,8 +31,8 @@ from incmask.insight.report.run_page.thumbnails import (
     to_jpeg,
 )
 from incmask.method.labels import labels_of
-from incmask.prediction.files import MASK_SHARES
 from incmask.prediction.layers import DISAGREEMENT, MASKS
+from incmask.prediction.shares import MASK_SHARES
 
 RANKING = "ranking.csv"
 MAX_ROWS, MAX_THUMBNAILS, _NUM_NEXT, _NUM_NAMED = 1_000, 48, 12, 5
