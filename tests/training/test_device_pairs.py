@@ -13,10 +13,9 @@ from incmask.method.quality import mask_channels, num_outputs
 from incmask.nets.spec import EvalNetSpec
 from incmask.training.loop import fit
 from incmask.training.on_gpu import batches as module
-from incmask.training.on_gpu import pairs as device_pairs
-from incmask.training.on_gpu import stacks as device_stacks
-from incmask.training.on_gpu.batches import DevicePairs, PrefetchedPairs, on_device
-from incmask.training.on_gpu.pairs import bytes_of_pairs, pairs_on
+from incmask.training.on_gpu.batches import FixedBatches, PrefetchedBatches, on_device, pair_batches_on
+from incmask.training.on_gpu.held import bytes_held, held
+from incmask.training.on_gpu.pairs import Pairs, bytes_of_pairs, pairs_on
 from incmask.training.rating import RatingObjective
 from incmask.training.rating_batches import PairBatches
 from incmask.training.rating_pairs import PairSet
@@ -33,7 +32,7 @@ NUM = 18
 def nothing_held():
     """What earlier tests held in circles goes first."""
     gc.collect()
-    assert not device_pairs.pairs_held
+    assert not [each for each in held.values() if isinstance(each, Pairs)]
 
 
 def pair_set(folder, task="binary", *, strength=STRONG, blocked=True, seed=0):
@@ -74,7 +73,7 @@ def judge(folder, task="binary", *, strength=STRONG, **settings):
 @pytest.mark.parametrize("blocked", [False, True])
 def test_pairs_on_the_device_are_those_from_files(tmp_path, task, strength, blocked):
     batches = batches_of(pair_set(tmp_path, task, strength=strength, blocked=blocked), task)
-    device = DevicePairs(batches, CPU)
+    device = pair_batches_on(batches, CPU)
     # Steps whose rows are brought to the device at different times, forth and back.
     for step in (0, 1, 31, 32, 33, 2, 100):
         assert_same(device.draw(step), batches.draw(step))
@@ -83,7 +82,7 @@ def test_pairs_on_the_device_are_those_from_files(tmp_path, task, strength, bloc
 @pytest.mark.parametrize("redraw", [False, True])
 def test_pairs_made_ahead_are_the_same_in_any_order(tmp_path, redraw):
     batches = batches_of(pair_set(tmp_path), redraw=redraw)
-    ahead = PrefetchedPairs(batches_of(pair_set(tmp_path), redraw=redraw), CPU)
+    ahead = PrefetchedBatches(batches_of(pair_set(tmp_path), redraw=redraw), CPU)
     for step in (0, 1, 2, 2, 7, 8, 3):
         assert_same(ahead.draw(step), batches.draw(step))
 
@@ -91,10 +90,10 @@ def test_pairs_made_ahead_are_the_same_in_any_order(tmp_path, redraw):
 def test_pairs_that_are_drawn_anew_are_made_ahead(tmp_path):
     pairs = pair_set(tmp_path)
     for strength, redraw, kind in (
-        (STRONG, True, PrefetchedPairs),
-        (STRONG, False, DevicePairs),
-        (None, True, DevicePairs),
-        (None, False, DevicePairs),
+        (STRONG, True, PrefetchedBatches),
+        (STRONG, False, FixedBatches),
+        (None, True, FixedBatches),
+        (None, False, FixedBatches),
     ):
         job = judge(tmp_path / f"{kind.__name__} {redraw} {strength is None}", strength=strength, redraw=redraw)
         lessons = on_device(job).objective.open(job.settings, seed=3)
@@ -114,7 +113,7 @@ def test_pairs_are_made_ahead_where_they_have_no_room(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "free_bytes", lambda device, free=free: free)
         kinds.append(type(on_device(job).objective.open(job.settings, seed=1).batches))
         gc.collect()
-    assert kinds == [DevicePairs, DevicePairs, PrefetchedPairs]
+    assert kinds == [FixedBatches, FixedBatches, PrefetchedBatches]
 
 
 def test_evalnets_share_pairs_and_leave_no_trace_of_them(tmp_path):
@@ -123,8 +122,8 @@ def test_evalnets_share_pairs_and_leave_no_trace_of_them(tmp_path):
     needed = NUM * (32**2 * 4 + 4)
     assert bytes_of_pairs(batches[0], CPU) == needed
     before = module.bytes_held(CPU)
-    first, second = (DevicePairs(each, CPU) for each in batches)
-    assert first._pairs is second._pairs
+    first, second = (pair_batches_on(each, CPU) for each in batches)
+    assert first.examples is second.examples
     assert bytes_of_pairs(batches[1], CPU) == 0
     assert module.bytes_held(CPU) == before + needed
     for device, files in zip((first, second), batches, strict=True):
@@ -133,7 +132,7 @@ def test_evalnets_share_pairs_and_leave_no_trace_of_them(tmp_path):
     assert not torch.equal(first.draw(0).target, second.draw(0).target)
     del first, second, device
     gc.collect()
-    assert not device_pairs.pairs_held
+    assert not [each for each in held.values() if isinstance(each, Pairs)]
     assert module.bytes_held(CPU) == before
     assert bytes_of_pairs(batches[0], CPU) == needed
 
@@ -141,14 +140,14 @@ def test_evalnets_share_pairs_and_leave_no_trace_of_them(tmp_path):
 def test_other_pairs_are_others(tmp_path):
     """Also where files are the same, and where a file was written anew."""
     pairs = pair_set(tmp_path)
-    held = [pairs_on(batches_of(each), CPU) for each in (pairs, replace(pairs, strength=None))]
-    assert held[0] is pairs_on(batches_of(pairs, seed=8), CPU)
-    assert held[0] is not held[1]
-    assert not torch.equal(held[0].tensors[0], held[1].tensors[0])
+    first, second = [pairs_on(batches_of(each), CPU) for each in (pairs, replace(pairs, strength=None))]
+    assert first is pairs_on(batches_of(pairs, seed=8), CPU)
+    assert first is not second
+    assert not torch.equal(first.tensors[0], second.tensors[0])
     np.save(pairs.targets, 1 - np.load(pairs.targets))
     os.utime(pairs.targets, ns=(0, 0))
     anew = pairs_on(batches_of(pairs), CPU)
-    torch.testing.assert_close(anew.tensors[2], 1 - held[0].tensors[2])
+    torch.testing.assert_close(anew.tensors[2], 1 - first.tensors[2])
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -156,7 +155,7 @@ def test_other_pairs_are_others(tmp_path):
 def test_a_training_comes_to_the_same_losses(tmp_path, task, redraw):
     job = judge(tmp_path, task, redraw=redraw)
     plain, device = Trainer(job, CPU), Trainer(on_device(job), CPU)
-    assert isinstance(device.lessons.batches, PrefetchedPairs if redraw else DevicePairs)
+    assert isinstance(device.lessons.batches, PrefetchedBatches if redraw else FixedBatches)
     losses = [device.step(step) for step in range(4)]
     assert losses == [plain.step(step) for step in range(4)]
     assert len(set(losses)) == 4
@@ -172,6 +171,6 @@ def test_a_fit_from_the_device_writes_the_same_files(tmp_path):
 
 
 def test_what_pairs_hold_counts_for_images_too(tmp_path):
-    held = pairs_on(batches_of(pair_set(tmp_path)), CPU)
-    assert device_stacks.bytes_held(CPU) == sum(tensor.nbytes for tensor in held.tensors)
-    assert device_stacks.bytes_held(torch.device("meta")) == 0
+    pairs = pairs_on(batches_of(pair_set(tmp_path)), CPU)
+    assert bytes_held(CPU) == sum(tensor.nbytes for tensor in pairs.tensors)
+    assert bytes_held(torch.device("meta")) == 0

@@ -11,12 +11,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from incmask.method.augment import Strength
 from incmask.method.mixture import PLAIN, TrainingSet
 from incmask.method.recipes import Blocking
-from incmask.training.batches import Batches, make_batch
+from incmask.training.batches import Batches, finish, make_batch
 from incmask.training.loop import fit
 from incmask.training.on_gpu import batches as module
-from incmask.training.on_gpu import stacks as device_stacks
-from incmask.training.on_gpu.batches import DeviceBatches, OnDevice, PrefetchedBatches, on_device
-from incmask.training.on_gpu.stacks import finish
+from incmask.training.on_gpu.batches import (
+    DeviceBatches,
+    FixedBatches,
+    OnDevice,
+    PrefetchedBatches,
+    batches_on,
+    on_device,
+)
+from incmask.training.on_gpu.held import held
+from incmask.training.on_gpu.stacks import Stacks, stacks_on
 from incmask.training.trainer import Trainer
 from small import TASKS, blocks, rows_of, save_source, some_job, some_settings, truth
 
@@ -49,7 +56,7 @@ def training_set(folder, task, *, blocking=None, ignored=False, channels=1, heig
 
 def both(training, *, redraw=True, batch_size=5, seed=3):
     plain = Batches(training, batch_size=batch_size, steps_per_epoch=0, redraw=redraw, seed=seed)
-    return plain, DeviceBatches(training, order=plain.order, redraw=redraw, seed=seed, device=CPU)
+    return plain, batches_on(plain, CPU)
 
 
 def assert_same(ours, theirs):
@@ -103,7 +110,7 @@ def test_copies_of_images_that_are_not_square(tmp_path, task, redraw, blocking):
 def test_images_that_are_not_augmented(tmp_path, task, redraw, num_sources, ignored):
     training = training_set(tmp_path, task, blocking=Blocking(in_loss=False), ignored=ignored, channels=3)
     files, device = both(plain(with_copies(training), num_sources=num_sources), redraw=redraw)
-    assert device._examples is not None
+    assert isinstance(device, FixedBatches)
     # Steps whose rows are brought to the device at different times, forth and back.
     for step in (0, 31, 32, 33, 1, 100):
         assert_same(device.draw(step), files.draw(step))
@@ -166,7 +173,7 @@ def test_batches_are_made_ahead_where_images_have_no_room(tmp_path, monkeypatch)
 def test_batches_made_ahead_are_the_same_in_any_order(tmp_path):
     training = training_set(tmp_path, "multilabel", ignored=True)
     plain = Batches(training, batch_size=5, steps_per_epoch=0, redraw=True, seed=3)
-    ahead = PrefetchedBatches(training, order=plain.order, redraw=True, seed=3, device=CPU)
+    ahead = PrefetchedBatches(plain, CPU)
     for step in (0, 1, 2, 2, 7, 8, 3):
         assert_same(ahead.draw(step), plain.draw(step))
 
@@ -181,8 +188,8 @@ def test_students_share_images_and_leave_no_trace_of_them(tmp_path, redraw):
         assert first._stacks is second._stacks
         assert module.bytes_to_upload(training, CPU) == 0
     else:
-        assert first._examples is second._examples
-        assert not device_stacks._stacks
+        assert first.examples is second.examples
+        assert not any(isinstance(each, Stacks) for each in held.values())
     assert module.bytes_held(CPU) > 0
     del first, second
     gc.collect()
@@ -195,8 +202,8 @@ def test_images_as_they_are_lie_there_once(tmp_path):
     """Also where students learn from different ones of them."""
     training = plain(training_set(tmp_path, "binary"), num_sources=1)
     first, second = (both(replace(training, rows=training.rows[part]))[1] for part in (slice(3), slice(2, 4)))
-    assert first._examples is second._examples
-    assert first._examples.image.data_ptr() == device_stacks.stacks_on(training.sources, CPU).images.data_ptr()
+    assert first.examples is second.examples
+    assert first.examples.image.data_ptr() == stacks_on(training.sources, CPU).images.data_ptr()
     assert module.bytes_held(CPU) == 4 * 2 * 32**2
 
 
@@ -214,15 +221,12 @@ def test_bytes_that_are_counted_before_are_those_held_after(tmp_path):
     del augmented, fixed
 
 
-def test_without_room_to_finish_them_examples_are_the_same(tmp_path, monkeypatch):
+def test_without_room_to_finish_them_examples_are_the_same(tmp_path):
     """Noise too, which is of their seeds."""
     training = replace(training_set(tmp_path, "binary", blocking=Blocking()), strengths=(replace(EXACT, max_noise=9),))
     finished = both(training, redraw=False)[1]
-    monkeypatch.setattr(module, "free_bytes", lambda device: 0)
-    monkeypatch.setattr(device_stacks, "_examples", {})
-    drawn = both(training, redraw=False)[1]
-    assert finished._examples is not None
-    assert drawn._examples is None
+    drawn = DeviceBatches(both(training, redraw=False)[0], CPU)
+    assert isinstance(finished, FixedBatches)
     for step in range(6):
         assert_same(drawn.draw(step), finished.draw(step))
 
@@ -236,15 +240,13 @@ def test_what_others_hold_counts_and_what_is_there_is_used(tmp_path, monkeypatch
     total = int(needed / module._SHARE) + 1
     monkeypatch.setattr(module, "free_bytes", lambda device: total - module.bytes_held(device))
     first = OnDevice(objective).open(settings, seed=1)
-    assert first.batches._examples is not None
+    assert isinstance(first.batches, FixedBatches)
     # The stacks of the first are gone: other images have room in their stead, but not finished ones too.
     second = OnDevice(other).open(settings, seed=2)
     assert isinstance(second.batches, DeviceBatches)
-    assert second.batches._examples is None
     # Now the stacks of the first would have no room, but its examples are there.
     third = OnDevice(objective).open(settings, seed=3)
-    assert isinstance(third.batches, DeviceBatches)
-    assert third.batches._examples is first.batches._examples
+    assert third.batches.examples is first.batches.examples
     # Examples of the first and stacks of the second take all that images may.
     assert isinstance(OnDevice(last).open(settings, seed=4).batches, PrefetchedBatches)
     files = Batches(training, batch_size=2, steps_per_epoch=2, redraw=False, seed=3)

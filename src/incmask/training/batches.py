@@ -1,8 +1,9 @@
 """What a network is trained on: rows that point into stacks, and the batches drawn from them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -12,15 +13,43 @@ from torch import Tensor
 from incmask.base.config import IGNORED, Task
 from incmask.base.npy_rows import Rows
 from incmask.method.augment import augment_pair
-from incmask.method.blocking import block_image, block_label
 from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, TrainingSet
 from incmask.method.recipes import Blocking
-from incmask.nets.forward import image_tensor
+from incmask.nets.forward import as_floats
+
+
+class BatchTensors:
+    """A batch: a dataclass of tensors, of which some may be None."""
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All that are there."""
+        return [each for each in self._values() if each is not None]
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The same with each tensor changed."""
+        return type(self)(*(None if each is None else function(each) for each in self._values()))
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device."""
+        return self.map(lambda tensor: tensor.to(device))
+
+    def _values(self) -> list[Tensor | None]:
+        return [getattr(self, each.name) for each in fields(self)]  # type: ignore[arg-type]
+
+
+BatchKind = TypeVar("BatchKind", bound=BatchTensors, covariant=True)
+
+
+class Draws(Protocol[BatchKind]):
+    """Draws the batch of any step, counted from 0 over all epochs."""
+
+    def draw(self, step: int) -> BatchKind: ...
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(BatchTensors):
     """Tensors of one step.
 
     Attributes:
@@ -91,15 +120,23 @@ class Batches:
         batch_size, steps_per_epoch: as for ``BatchOrder``.
         redraw: augment each example anew each time; else the same way always, for every student.
         seed: of the order and, with ``redraw``, of the augmentation.
+
+    Attributes:
+        training_set: that given.
+        order: which examples make a batch.
+        are_fixed: whether each example is always the same.
+        size: height and width of the images.
     """
 
     def __init__(self, training_set: TrainingSet, *, batch_size: int, steps_per_epoch: int, redraw: bool, seed: int):
-        self._set = training_set
+        self.training_set = training_set
         self._images = [Rows(source.images) for source in training_set.sources]
         self._labels = [Rows(source.labels) for source in training_set.sources]
         self._inconsistent = [
             None if source.inconsistent is None else Rows(source.inconsistent) for source in training_set.sources
         ]
+        self.are_fixed = not redraw or bool((training_set.rows["strength"] == PLAIN).all())
+        self.size: tuple[int, int] = self._images[0].shape[1], self._images[0].shape[2]
         self._redraw = redraw
         self._seed = seed
         self.order = BatchOrder(
@@ -109,13 +146,11 @@ class Batches:
     def draw(self, step: int) -> Batch:
         """The batch of ``step``, counted from 0 over all epochs."""
         examples = [self._example(place) for place in self.order.draw(step)]
-        images, labels, masks = zip(*examples, strict=True)
-        return make_batch(
-            np.stack(images), np.stack(labels), np.stack(masks), task=self._set.task, blocking=self._set.blocking
-        )
+        images, labels, masks = map(np.stack, zip(*examples, strict=True))
+        return make_batch(images, labels, masks, task=self.training_set.task, blocking=self.training_set.blocking)
 
     def _example(self, place: DrawnExample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        row = self._set.rows[place.example]
+        row = self.training_set.rows[place.example]
         source, index = int(row["source"]), int(row["index"])
         image, label = self._images[source][index], self._labels[source][index]
         stack = self._inconsistent[source]
@@ -126,42 +161,98 @@ class Batches:
                 image,
                 label,
                 mask,
-                strength=self._set.strengths[row["strength"]],
-                generator=self._generator(row, place),
+                strength=self.training_set.strengths[row["strength"]],
+                generator=self.generator(row, place),
             )
             assert pair.label is not None
             assert pair.inconsistent is not None
             return pair.image, pair.label, pair.inconsistent
         return image, label, mask
 
-    def _generator(self, row: "np.void | np.ndarray", place: DrawnExample) -> np.random.Generator:
+    def generator(self, row: "np.void | np.ndarray", place: DrawnExample) -> np.random.Generator:
         """The source of an example's augmentation."""
         seeds = [int(row["seed"]), self._seed, place.number_of_pass] if self._redraw else [int(row["seed"])]
         return np.random.default_rng(seeds)
 
 
+@dataclass(frozen=True)
+class ByteExamples:
+    """Examples to which all has been done, as bytes, on any device.
+
+    Attributes:
+        image: uint8, (N, H, W, C).
+        target: uint8, as that of a ``Batch``.
+        weight: as that of a ``Batch``.
+        task: what the targets mean.
+        stacks: what the images belong to, which lives as long; None: they are these examples' own.
+    """
+
+    image: Tensor
+    target: Tensor
+    weight: Tensor | None
+    task: Task
+    stacks: object = None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Image, target and, where there is one, weight."""
+        return [self.image, self.target, *([] if self.weight is None else [self.weight])]
+
+    def take(self, index: Tensor) -> Batch:
+        """Some of them, by number."""
+        image, target, *weights = (tensor.index_select(0, index) for tensor in self.tensors)
+        return ByteExamples(image, target, weights[0] if weights else None, self.task).batch()
+
+    def batch(self) -> Batch:
+        """All of them."""
+        return Batch(
+            image=as_floats(self.image),
+            target=self.target.long() if labels_of(self.task).is_exclusive else self.target.float(),
+            weight=self.weight,
+        )
+
+
 def make_batch(
     images: np.ndarray, labels: np.ndarray, inconsistent: np.ndarray, *, task: Task, blocking: Blocking | None
 ) -> Batch:
-    """Block the inconsistent pixels and turn arrays into tensors.
+    """Block the inconsistent pixels and turn arrays into tensors: see ``finish``."""
+    tensors = (torch.from_numpy(np.require(each, requirements=["C", "W"])) for each in (images, labels, inconsistent))
+    has_ignored = bool((labels == IGNORED).any())
+    batch = finish(*tensors, task=task, blocking=blocking, has_ignored=has_ignored).batch()
+    return batch if batch.weight is None or not batch.weight.all() else replace(batch, weight=None)
+
+
+def finish(
+    images: Tensor,
+    labels: Tensor,
+    inconsistent: Tensor | None,
+    *,
+    task: Task,
+    blocking: Blocking | None,
+    has_ignored: bool,
+) -> ByteExamples:
+    """Block the inconsistent pixels, with new tensors only where something changes.
 
     Args:
         images: uint8, (N, H, W, C).
         labels: uint8, (N, H, W) or (N, H, W, K); 255: no label.
-        inconsistent: bool, (N, H, W).
+        inconsistent: bool, (N, H, W); None: nowhere.
         task: what the labels mean.
         blocking: what is done to inconsistent pixels; None: nothing.
+        has_ignored: whether labels may hold 255; to look would stop the device.
     """
-    if blocking and blocking.image:
-        images = block_image(images, inconsistent)
-    kind, known = labels_of(task), labels != IGNORED
-    counts = known if blocking is None or blocking.in_loss else known & ~kind.over_layers(inconsistent)
-    target = kind.with_masked(np.where(known, labels, 0))
-    if blocking and blocking.label:
-        target = block_label(target, inconsistent, task=task)
-    target = target.astype(np.int64 if kind.is_exclusive else np.float32)
-    return Batch(
-        image=image_tensor(images),
-        target=torch.from_numpy(np.ascontiguousarray(kind.channels_first(target))),
-        weight=None if counts.all() else torch.from_numpy(np.ascontiguousarray(kind.channels_first(counts))),
-    )
+    blocking, counts = blocking or Blocking(False, False), None
+    if has_ignored or not blocking.in_loss:
+        counts = labels != IGNORED
+    if has_ignored and counts is not None:
+        labels = labels.masked_fill(~counts, 0)
+    kind = labels_of(task)
+    labels = kind.with_masked(labels)
+    if inconsistent is not None:
+        mask = kind.over_layers(inconsistent)
+        images = images.masked_fill(inconsistent[..., None], 0) if blocking.image else images
+        labels = labels.masked_fill(mask, 0) if blocking.label else labels
+        counts = counts if blocking.in_loss or counts is None else counts & ~mask
+    target = kind.channels_first(labels).contiguous()
+    weight = None if counts is None else kind.channels_first(counts).contiguous()
+    return ByteExamples(images, target, weight, task)

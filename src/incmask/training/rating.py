@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from incmask.base.device import autocast
 from incmask.method.blocking import block_image
 from incmask.method.quality import mask_channels, mask_planes, quality
 from incmask.nets.forward import as_floats, chunk_images, image_tensor
+from incmask.training.batches import Draws
 from incmask.training.rating_batches import OpenPairs, PairBatch, PairBatches
 from incmask.training.rating_pairs import PairSet
 
@@ -45,12 +45,6 @@ class RatingScores:
     score: float
 
 
-class Draws(Protocol):
-    """Draws the batch of any step, counted from 0 over all epochs."""
-
-    def draw(self, step: int) -> PairBatch: ...
-
-
 class JudgingLessons:
     """Batches and losses of ``RatingObjective``.
 
@@ -63,7 +57,7 @@ class JudgingLessons:
     phases: tuple[int, ...]
     batch_sizes: tuple[int, ...]
     num_validation: int
-    batches: Draws
+    batches: Draws[PairBatch]
     by_loss: bool = False
 
     def __init__(self, objective: RatingObjective, settings: Settings, *, seed: int):
@@ -157,30 +151,8 @@ def judge(
         task, num_classes: what the labels mean.
         settings: precision.
     """
-    return np.mean(
-        [
-            _run(network, images, labels, inconsistent, task=task, num_classes=num_classes, settings=settings)
-            .cpu()
-            .numpy()
-            for network in networks
-        ],
-        axis=0,
-    )
-
-
-def _run(
-    network: nn.Module,
-    images: np.ndarray,
-    labels: np.ndarray,
-    inconsistent: np.ndarray | None,
-    *,
-    task: Task,
-    num_classes: int,
-    settings: Settings,
-) -> Tensor:
-    device = next(network.parameters()).device
+    device = next(networks[0].parameters()).device
     planes = torch.from_numpy(mask_planes(labels, inconsistent, task=task, num_classes=num_classes)).to(device)
-    if inconsistent is not None:
-        images = block_image(images, inconsistent)
+    blocked = image_tensor(images if inconsistent is None else block_image(images, inconsistent), device)
     with autocast(device, settings.precision):
-        return network(image_tensor(images, device), planes)
+        return np.mean([network(blocked, planes).cpu().numpy() for network in networks], axis=0)

@@ -12,12 +12,12 @@ from incmask.base.npy_rows import Rows
 from incmask.method.augment import augment_pair
 from incmask.method.blocking import block_image
 from incmask.method.quality import mask_planes
-from incmask.training.batches import BatchOrder, DrawnExample
+from incmask.training.batches import BatchOrder, BatchTensors, DrawnExample
 from incmask.training.rating_pairs import PairSet
 
 
 @dataclass(frozen=True)
-class PairBatch:
+class PairBatch(BatchTensors):
     """Tensors of one step.
 
     Attributes:
@@ -29,11 +29,6 @@ class PairBatch:
     image: Tensor
     planes: Tensor
     target: Tensor
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        """All of them."""
-        return [self.image, self.planes, self.target]
 
 
 class OpenPairs:

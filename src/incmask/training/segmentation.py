@@ -17,7 +17,7 @@ from incmask.method.losses import loss_of, segmentation_loss, selects_by_loss
 from incmask.method.mixture import TrainingSet
 from incmask.nets.forward import image_tensor
 from incmask.nets.unet import LEVELS
-from incmask.training.batches import Batches, BatchOrder
+from incmask.training.batches import Batch, Batches, BatchOrder, Draws
 from incmask.training.validation import Evaluation, Validation, evaluate
 
 
@@ -74,14 +74,15 @@ class SegmentationLessons:
                 objective.unlabelled, settings, steps_per_epoch=max(1, steps // 2) if steps else 0, seed=seed
             )
             steps = max(1, steps - steps // 2) if steps else 0
-        self.batches = Batches(
+        batches = Batches(
             objective.training,
             batch_size=settings.batch_size,
             steps_per_epoch=steps,
             redraw=settings.redraw,
             seed=seed,
         )
-        orders = [self.batches.order, *([self._views.order] if self._views else [])]
+        self.batches: Draws[Batch] = batches
+        orders = [batches.order, *([self._views.order] if self._views else [])]
         self.phases = tuple(order.steps_per_epoch for order in orders)
         # Of an unlabelled image, both views are images that the network is shown.
         self.batch_sizes = tuple(order.batch_size * (1 + phase) for phase, order in enumerate(orders))
@@ -117,15 +118,10 @@ class SegmentationLessons:
         return selects_by_loss(self._settings, self._objective.training.task)
 
     def _loss_of_labels(self, network: nn.Module, step: int) -> Tensor:
-        task, batch = self._objective.training.task, self.batches.draw(step)
-        logits = self._forward(network, batch.image)
-        return segmentation_loss(
-            logits,
-            batch.target.to(logits.device),
-            task=task,
-            kind=loss_of(self._settings, task),
-            weight=None if batch.weight is None else batch.weight.to(logits.device),
-        )
+        task, device = self._objective.training.task, next(network.parameters()).device
+        batch = self.batches.draw(step).to(device)
+        logits, kind = self._forward(network, batch.image), loss_of(self._settings, task)
+        return segmentation_loss(logits, batch.target, task=task, kind=kind, weight=batch.weight)
 
     def _loss_of_views(self, network: nn.Module, step: int) -> Tensor:
         assert self._views is not None

@@ -87,10 +87,8 @@ def evaluate(
     for images, labels in validation.chunks(labels_of(task).num_outputs(num_classes)):
         logits = forward(networks, images, precision=settings.precision)
         blank = np.zeros(labels.shape[:3], bool)
-        batch = make_batch(images[:, :1, :1], labels, blank, task=task, blocking=None)
-        target = batch.target.to(logits.device)
-        weight = None if batch.weight is None else batch.weight.to(logits.device)
-        chunk_loss = segmentation_loss(logits.mean(0), target, task=task, kind=loss, weight=weight)
+        batch = make_batch(images[:, :1, :1], labels, blank, task=task, blocking=None).to(logits.device)
+        chunk_loss = segmentation_loss(logits.mean(0), batch.target, task=task, kind=loss, weight=batch.weight)
         losses += float(chunk_loss) * len(images)
         num_images += len(images)
         mean = torch.stack([labels_of(task).probabilities(each) for each in logits]).mean(0)

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -11,19 +12,17 @@ from torch import Tensor
 
 from incmask.base.config import Settings
 from incmask.base.device import free_bytes, resolve_device
-from incmask.method.mixture import PLAIN, TrainingSet
-from incmask.training.batches import Batch, Batches, BatchOrder, DrawnExample
+from incmask.method.mixture import PLAIN
+from incmask.training.batches import Batch, Batches, BatchKind, BatchOrder, DrawnExample, Draws, finish
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.augment import BatchChange, Change, batch_change, draw_change, upload
+from incmask.training.on_gpu.held import bytes_held
 from incmask.training.on_gpu.pairs import bytes_of_pairs, pairs_on
 from incmask.training.on_gpu.stacks import (
-    DeviceExamples,
-    bytes_held,
     bytes_to_finish,
     bytes_to_upload,
     distinct_rows,
     examples_on,
-    finish,
     rows_in_stacks,
     stacks_on,
 )
@@ -46,176 +45,137 @@ _FIRST_PLACE = DrawnExample(0, 0)
 
 @dataclass(frozen=True)
 class OnDevice:
-    """To learn a segmentation from images on the device; where they have no room there, batches are made ahead.
+    """To learn from images on the device; where they have no room there, or change, batches are made ahead.
 
     Attributes:
         objective: what is learnt.
     """
 
-    objective: Segmentation
+    objective: Segmentation | RatingObjective
 
-    def open(self, settings: Settings, *, seed: int) -> SegmentationLessons:
+    def open(self, settings: Settings, *, seed: int) -> SegmentationLessons | JudgingLessons:
         """Bring the images to the device of the settings, unless they are there."""
-        lessons = self.objective.open(settings, seed=seed)
-        training, device = self.objective.training, resolve_device(settings.device)
-        num_bytes = bytes_to_upload(training, device)
-        if _are_fixed(training, redraw=settings.redraw):
-            # Examples that are finished need no stacks any more.
-            num_bytes = min(num_bytes, bytes_to_finish(training, distinct_rows(training)[0], device))
-        kind: type[DeviceBatches] | type[PrefetchedBatches] = DeviceBatches
-        if not _has_room(num_bytes, device):
-            kind = PrefetchedBatches
-        lessons.batches = kind(training, order=lessons.batches.order, redraw=settings.redraw, seed=seed, device=device)
-        return lessons
-
-
-@dataclass(frozen=True)
-class JudgingOnDevice:
-    """To learn to rate pairs that lie on the device; where they have no room, or change, batches are made ahead.
-
-    Attributes:
-        objective: what is learnt.
-    """
-
-    objective: RatingObjective
-
-    def open(self, settings: Settings, *, seed: int) -> JudgingLessons:
-        """Bring the pairs to the device of the settings, unless they are there."""
-        lessons = self.objective.open(settings, seed=seed)
-        batches, device = lessons.batches, resolve_device(settings.device)
-        assert isinstance(batches, PairBatches)
-        is_fixed = batches.are_fixed and _has_room(bytes_of_pairs(batches, device), device)
-        lessons.batches = DevicePairs(batches, device) if is_fixed else PrefetchedPairs(batches, device)
+        lessons, device = self.objective.open(settings, seed=seed), resolve_device(settings.device)
+        if isinstance(lessons, SegmentationLessons):
+            assert isinstance(lessons.batches, Batches)
+            lessons.batches = batches_on(lessons.batches, device)
+        else:
+            assert isinstance(lessons.batches, PairBatches)
+            lessons.batches = pair_batches_on(lessons.batches, device)
         return lessons
 
 
 def on_device(job: FitJob) -> FitJob:
     """The same training, with its images on the device where that is known how to do."""
-    if isinstance(job.objective, Segmentation):
-        return replace(job, objective=OnDevice(job.objective))
-    return replace(job, objective=JudgingOnDevice(job.objective)) if isinstance(job.objective, RatingObjective) else job
+    objective = job.objective
+    return replace(job, objective=OnDevice(objective)) if isinstance(objective, Segmentation | RatingObjective) else job
 
 
-class _BatchesFor(Batches):
-    """Batches for a device.
+def batches_on(batches: Batches, device: torch.device) -> Draws[Batch]:
+    """Draw batches from images on a device; they are the same but for noise, which the device draws.
+
+    Where each example is always the same, and there is room, all are finished before the first step; else each batch
+    is augmented by itself, and where there is no room for that either, made ahead.
+    """
+    training_set = batches.training_set
+    if batches.are_fixed:
+        rows, places = distinct_rows(training_set)
+        # Examples that are finished need no stacks any more.
+        if _has_room(bytes_to_finish(training_set, rows, device), device):
+            examples = examples_on(training_set, rows, device, change_of=partial(_change, batches))
+            return FixedBatches(examples, batches.order, places, device)
+    if _has_room(bytes_to_upload(training_set, device), device):
+        return DeviceBatches(batches, device)
+    return PrefetchedBatches(batches, device)
+
+
+def pair_batches_on(batches: PairBatches, device: torch.device) -> Draws[PairBatch]:
+    """Draw batches from pairs on a device where they are always the same and have room; else make them ahead."""
+    if batches.are_fixed and _has_room(bytes_of_pairs(batches, device), device):
+        return FixedBatches(pairs_on(batches, device), batches.order, np.arange(len(batches)), device)
+    return PrefetchedBatches(batches, device)
+
+
+class DeviceBatches:
+    """Draws the batch of any step from images on a device, which augments them.
 
     Args:
-        training_set, redraw, seed: as for ``Batches``.
-        order: which examples make a batch.
+        batches: that these are to be but for noise, which the device draws.
         device: where.
     """
 
-    def __init__(self, training_set: TrainingSet, *, order: BatchOrder, redraw: bool, seed: int, device: torch.device):
-        super().__init__(
-            training_set,
-            batch_size=order.batch_size,
-            steps_per_epoch=order.steps_per_epoch,
-            redraw=redraw,
-            seed=seed,
-        )
-        self.order = order
-        self._device = device
-
-
-class DeviceBatches(_BatchesFor):
-    """Draws the batch of any step from images on the device.
-
-    Order and augmentation are those of ``Batches`` but for noise, which the device draws. Where each example is always
-    the same, and there is room, all are finished before the first step; else each batch is augmented by itself.
-    """
-
-    def __init__(self, training_set: TrainingSet, *, order: BatchOrder, redraw: bool, seed: int, device: torch.device):
-        super().__init__(training_set, order=order, redraw=redraw, seed=seed, device=device)
-        self._size: tuple[int, int] = self._images[0].shape[1], self._images[0].shape[2]
-        self._examples: DeviceExamples | None = None
-        if _are_fixed(training_set, redraw=redraw):
-            rows, self._places = distinct_rows(training_set)
-            if _has_room(bytes_to_finish(training_set, rows, device), device):
-                self._examples = examples_on(training_set, rows, device, change_of=self._change)
-                self._rows = _RowsOfSteps(order, self._places, device)
-                return
+    def __init__(self, batches: Batches, device: torch.device):
+        training_set = batches.training_set
+        self._batches, self._device = batches, device
         self._stacks = stacks_on(training_set.sources, device)
         self._places = rows_in_stacks(training_set.sources, training_set.rows)
         self._ahead: _Ahead[BatchChange] = _Ahead()
 
     def draw(self, step: int) -> Batch:
         """The batch of ``step``, counted from 0 over all epochs."""
-        if self._examples is not None:
-            return self._examples.rows(self._rows.of(step)).batch()
-        change = self._ahead.draw(self._draw_changes, step)
+        training_set, change = self._batches.training_set, self._ahead.draw(self._draw_changes, step)
         return finish(
             *self._stacks.take(change.to(self._device)),
-            task=self._set.task,
-            blocking=self._set.blocking,
+            task=training_set.task,
+            blocking=training_set.blocking,
             has_ignored=self._stacks.has_ignored,
         ).batch()
 
     def _draw_changes(self, step: int) -> BatchChange:
-        places = list(self.order.draw(step))
+        places = list(self._batches.order.draw(step))
         examples = [place.example for place in places]
-        changes = [self._change(row, place) for row, place in zip(self._set.rows[examples], places, strict=True)]
-        return batch_change(changes, self._places[examples], self._size)
-
-    def _change(self, row: np.ndarray, place: DrawnExample = _FIRST_PLACE) -> Change:
-        if row["strength"] == PLAIN:
-            return _NO_CHANGE
-        return draw_change(self._set.strengths[row["strength"]], self._size, self._generator(row, place))
+        rows = self._batches.training_set.rows[examples]
+        changes = [_change(self._batches, row, place) for row, place in zip(rows, places, strict=True)]
+        return batch_change(changes, self._places[examples], self._batches.size)
 
 
-class PrefetchedBatches(_BatchesFor):
+class PrefetchedBatches(Generic[BatchKind]):
     """Draws batches on the CPU, each a step ahead in a thread of its own, and copies them to the device meanwhile."""
 
-    def __init__(self, training_set: TrainingSet, *, order: BatchOrder, redraw: bool, seed: int, device: torch.device):
-        super().__init__(training_set, order=order, redraw=redraw, seed=seed, device=device)
-        self._ahead: _Ahead[Batch] = _Ahead()
-
-    def draw(self, step: int) -> Batch:
-        """The batch of ``step``, counted from 0 over all epochs."""
-        return _each(self._ahead.draw(self._draw, step), lambda tensor: upload(tensor, self._device))
-
-    def _draw(self, step: int) -> Batch:
-        batch = super().draw(step)
-        return _each(batch, Tensor.pin_memory) if self._device.type == "cuda" else batch
-
-
-class DevicePairs:
-    """Draws the batch of any step from pairs that were finished before the first."""
-
-    def __init__(self, batches: PairBatches, device: torch.device):
-        self._pairs = pairs_on(batches, device)
-        self._rows = _RowsOfSteps(batches.order, np.arange(len(batches)), device)
-
-    def draw(self, step: int) -> PairBatch:
-        """The batch of ``step``, counted from 0 over all epochs."""
-        return self._pairs.rows(self._rows.of(step))
-
-
-class PrefetchedPairs:
-    """Draws batches on the CPU, each a step ahead in a thread of its own."""
-
-    def __init__(self, batches: PairBatches, device: torch.device):
+    def __init__(self, batches: Draws[BatchKind], device: torch.device):
         self._batches, self._device = batches, device
-        self._ahead: _Ahead[PairBatch] = _Ahead()
+        self._ahead: _Ahead[BatchKind] = _Ahead()
 
-    def draw(self, step: int) -> PairBatch:
+    def draw(self, step: int) -> BatchKind:
         """The batch of ``step``, counted from 0 over all epochs."""
-        return PairBatch(*(upload(each, self._device) for each in self._ahead.draw(self._batches.draw, step).tensors))
+        return self._ahead.draw(self._draw, step).map(lambda tensor: upload(tensor, self._device))
+
+    def _draw(self, step: int) -> BatchKind:
+        batch = self._batches.draw(step)
+        return batch.map(Tensor.pin_memory) if self._device.type == "cuda" else batch
 
 
-class _RowsOfSteps:
-    """Which rows on a device make the batches of an order, brought there for many steps at once."""
+class Examples(Protocol[BatchKind]):
+    """What lies on a device finished."""
 
-    def __init__(self, order: BatchOrder, places: np.ndarray, device: torch.device):
+    def take(self, index: Tensor) -> BatchKind: ...
+
+
+class FixedBatches(Generic[BatchKind]):
+    """Draws the batch of any step from examples that were finished before the first.
+
+    Args:
+        examples: on a device.
+        order: which of them make a batch, which is brought there for many steps at once.
+        places: of each example of the order among those on the device.
+        device: where.
+
+    Attributes:
+        examples: those given.
+    """
+
+    def __init__(self, examples: Examples[BatchKind], order: BatchOrder, places: np.ndarray, device: torch.device):
+        self.examples = examples
         self._order, self._places, self._device = order, places, device
         self._uploaded: tuple[int, Tensor] | None = None
 
-    def of(self, step: int) -> Tensor:
-        """Rows of a step, int64, (N,)."""
+    def draw(self, step: int) -> BatchKind:
+        """The batch of ``step``, counted from 0 over all epochs."""
         number, place = divmod(step, _STEPS_AN_UPLOAD)
         if self._uploaded is None or self._uploaded[0] != number:
             steps = range(number * _STEPS_AN_UPLOAD, (number + 1) * _STEPS_AN_UPLOAD)
             self._uploaded = number, upload(torch.from_numpy(self._places[self._order.examples(steps)]), self._device)
-        return self._uploaded[1][place]
+        return self.examples.take(self._uploaded[1][place])
 
 
 class _Ahead(Generic[Drawn]):
@@ -237,14 +197,11 @@ class _Ahead(Generic[Drawn]):
         return drawn
 
 
-def _each(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
-    weight = None if batch.weight is None else function(batch.weight)
-    return Batch(function(batch.image), function(batch.target), weight)
-
-
-def _are_fixed(training_set: TrainingSet, *, redraw: bool) -> bool:
-    """Whether each example is always the same."""
-    return not redraw or bool((training_set.rows["strength"] == PLAIN).all())
+def _change(batches: Batches, row: np.ndarray, place: DrawnExample = _FIRST_PLACE) -> Change:
+    """What is done to an example."""
+    if row["strength"] == PLAIN:
+        return _NO_CHANGE
+    return draw_change(batches.training_set.strengths[row["strength"]], batches.size, batches.generator(row, place))
 
 
 def _has_room(num_bytes: int, device: torch.device) -> bool:
