@@ -42,7 +42,7 @@ from incmask.nets.spec import NetworkSpec, save_model
 from incmask.training.jobs import FitJob
 from incmask.training.loop import fit
 from incmask.training.segmentation import Segmentation
-from incmask.training.trainer import Trainer
+from incmask.training.trainer import GroupTrainer
 from incmask.training.validation import Validation
 
 SIDE, BATCH, WIDTH, NUM_STUDENTS = 256, 32, 0.5, 5
@@ -215,8 +215,8 @@ def step(options: argparse.Namespace) -> dict[str, Any]:
 
 def time_drawing(job: FitJob) -> float:
     """Share of the time of six steps that drawing their batches takes."""
-    trainer = Trainer(job, torch.device("cpu"))
-    batches: Any = trainer.lessons.batches  # type: ignore[attr-defined]
+    trainer = GroupTrainer([job], torch.device("cpu"))
+    batches: Any = trainer.lessons[0].batches  # type: ignore[attr-defined]
     draw, inside = batches.draw, [0.0]
 
     def timed(number: int) -> Any:

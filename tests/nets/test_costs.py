@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from incmask.nets.costs import PAPER_GFLOPS, count_parameters, flops_an_image, paper_costs, training_flops
+from incmask.nets.costs import PAPER_GFLOPS, count_parameters, flops_an_image, paper_costs
 from incmask.nets.spec import NetworkSpec
 
 # Table 3 of the paper: parameters in millions. GFLOPs: counted apart from this program.
@@ -82,8 +82,3 @@ def test_other_channels_and_sides_cost_otherwise():
     square = 2 * (multiply_adds(0.25, 32) + 32**2 * (4 - 3 * 4) + 32**2 * (3 * 4 - 4))
     assert flops_an_image(network, (1, 32, 32)) == square
     assert flops_an_image(network, (1, 32, 64)) == 2 * square
-
-
-def test_a_training_costs_operations_times_batch_times_steps():
-    # Width 1 at 8 steps an epoch, 50 epochs, batches of 32.
-    assert training_flops(2_491_416_576, batch_size=32, num_steps=8 * 50) == 2_491_416_576 * 32 * 400

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from alone import Trainer
 
 from incmask.method.augment import Strength
 from incmask.method.quality import mask_channels, num_outputs
@@ -19,7 +20,6 @@ from incmask.training.on_gpu.pairs import Pairs, bytes_of_pairs, pairs_on
 from incmask.training.rating import RatingObjective
 from incmask.training.rating_batches import PairBatches
 from incmask.training.rating_pairs import PairSet
-from incmask.training.trainer import Trainer
 from small import NUM_CLASSES, TASKS, blocks, save_source, some_job, some_settings, truth
 
 CPU = torch.device("cpu")

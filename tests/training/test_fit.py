@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from alone import Trainer
 from torch.nn import functional
 
 import incmask.training.segmentation as module
@@ -14,7 +15,6 @@ from incmask.method.metrics import Counts
 from incmask.nets.spec import load_model, load_tensors
 from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit
 from incmask.training.schedule import learning_rate, validated_parts
-from incmask.training.trainer import Trainer
 from incmask.training.validation import Evaluation
 from small import TASKS, Stopped, some_job, some_settings, stop_after
 

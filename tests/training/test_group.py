@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from alone import Trainer
 
 from incmask.base.errors import IncmaskError
 from incmask.method.augment import Strength
@@ -17,7 +18,7 @@ from incmask.training.rating import RatingObjective
 from incmask.training.rating_pairs import PairSet
 from incmask.training.schedule import Schedule
 from incmask.training.segmentation import ConsistencyImages
-from incmask.training.trainer import GroupTrainer, Trainer
+from incmask.training.trainer import GroupTrainer
 from small import NUM_CLASSES, TASKS, Stopped, blocks, rows_of, save_source, some_job, some_settings, stop_after, truth
 
 CPU = torch.device("cpu")

@@ -15,7 +15,7 @@ from incmask.training import capacity as module
 from incmask.training.capacity import fitting_students, students_at_a_time, training_bytes
 from incmask.training.gpu_group import fit_students, group_jobs
 from incmask.training.loop import MODEL, SCORES
-from incmask.training.on_gpu.batches import DeviceBatches
+from incmask.training.on_gpu.batches import FixedBatches
 from incmask.training.together import quick
 from incmask.training.trainer import GroupTrainer
 from small import rows_of, some_job, some_settings, some_setup
@@ -80,7 +80,7 @@ def test_images_lie_on_the_device(tmp_path, monkeypatch):
 
     monkeypatch.setattr(GroupTrainer, "__init__", noted)
     fit_students(jobs_of(tmp_path, 2), lambda amount: None)
-    assert seen == [DeviceBatches] * 2
+    assert seen == [FixedBatches] * 2
 
 
 def test_memory_of_a_device_counts_activations():

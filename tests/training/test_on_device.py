@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from alone import Trainer
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from incmask.method.augment import Strength
@@ -24,7 +25,6 @@ from incmask.training.on_gpu.batches import (
 )
 from incmask.training.on_gpu.held import held
 from incmask.training.on_gpu.stacks import Stacks, stacks_on
-from incmask.training.trainer import Trainer
 from small import TASKS, blocks, rows_of, save_source, some_job, some_settings, truth
 
 CPU = torch.device("cpu")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from alone import Trainer
 from torch import nn
 
 from incmask.method.augment import Geometry, Strength, undo
@@ -14,7 +15,6 @@ from incmask.method.mixture import TrainingSet
 from incmask.nets.spec import save_model
 from incmask.training.loop import HISTORY, SCORES, fit
 from incmask.training.segmentation import ConsistencyImages, Segmentation
-from incmask.training.trainer import Trainer
 from incmask.training.validation import Validation
 from small import NUM_CLASSES, TASKS, blocks, rows_of, save_source, some_job, some_settings, truth
 

@@ -62,17 +62,6 @@ def flops_an_image(network: nn.Module, *shapes: tuple[int, ...]) -> int:
     return counter.get_total_flops()
 
 
-def training_flops(flops_an_image: float, *, batch_size: int, num_steps: int) -> float:
-    """Give F·S·E of the paper's equation 1, in operations; like the paper it counts forward passes alone.
-
-    Args:
-        flops_an_image: of a forward pass; times ``batch_size`` it is the paper's F, operations a step.
-        batch_size: images a step.
-        num_steps: of the whole training, the paper's S (steps an epoch) times E (epochs).
-    """
-    return float(flops_an_image) * batch_size * num_steps
-
-
 def paper_costs() -> list[CostRow]:
     """Count table 3 anew, for one output and images of 256 by 256 pixels in 3 channels."""
     # Every layer of the U-Net costs the same a pixel, so a smaller image tells as much in a sixteenth of the time.

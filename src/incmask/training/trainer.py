@@ -196,27 +196,6 @@ class GroupTrainer:
                 count.copy_(value)
 
 
-class Trainer:
-    """A single training.
-
-    Args:
-        job: what to train.
-        device: where.
-
-    Attributes:
-        lessons: what is learnt.
-        averaged: the network that is scored and kept: a running mean of the trained one.
-    """
-
-    def __init__(self, job: FitJob, device: torch.device):
-        self._group = GroupTrainer([job], device)
-        (self.lessons,), (self.averaged,) = self._group.lessons, self._group.averaged
-
-    def step(self, step: int) -> float:
-        """Take ``step``, counted from 0; return its loss."""
-        return float(self._group.step(step))
-
-
 @torch.no_grad()
 def _copy(tensors: Sequence[Tensor], *, to: Sequence[Tensor]) -> None:
     # One by one takes longer to start than to do.
