@@ -1,14 +1,11 @@
 """The command that exports."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from incmask.base.errors import fail
-from incmask.base.progress import Progress
 from incmask.commands.arguments import Json, Quiet
 from incmask.commands.shell import listener, print_result
 from incmask.exchange.names import MODEL_TARGETS
@@ -35,59 +32,26 @@ def export(
     """Write the model for other programs, or the labels of the unlabelled images for a tool that corrects them."""
     from incmask.base.config import choose
 
-    write = choose(_WRITERS, target, option="--to")
+    is_model = choose(dict.fromkeys(MODEL_TARGETS, True) | dict.fromkeys(LABEL_TARGETS, False), target, option="--to")
+    if is_model and top is not None:
+        raise fail("--top", f"is for labels, and {target} exports the model", "leave it out")
     with listener(quiet or as_json) as progress:
-        written = write(_Request(run, out, target, top), progress)
-    print_result(written.text, {"target": target, "out": str(out), **written.values}, as_json=as_json)
+        if is_model:
+            from incmask.exchange.models.model import export_model
 
+            model = export_model(run, out, target=target, progress=progress)
+            parity = model.parity
+            lines = [
+                f"model          {model.path}",
+                f"model card     {model.card}",
+                f"parity         {model.parity_file}: probabilities within {parity.max_probability_difference:.1g} of "
+                f"PyTorch's, {parity.differing_label_fraction:.2%} of the labels differ",
+            ]
+            values: dict[str, Any] = {"card": str(model.card), "parity": str(model.parity_file)}
+        else:
+            from incmask.exchange.corrections.export import export_labels
 
-@dataclass(frozen=True)
-class _Request:
-    """What is to be exported, as the command line says it."""
-
-    run: Path
-    out: Path
-    target: str
-    top: int | None
-
-
-@dataclass(frozen=True)
-class _Written:
-    """What was written, for people and for machines."""
-
-    text: str
-    values: dict[str, Any]
-
-
-def _write_model(request: _Request, progress: Progress) -> _Written:
-    from incmask.exchange.models.model import export_model
-
-    if request.top is not None:
-        raise fail("--top", f"is for labels, and {request.target} exports the model", "leave it out")
-    written = export_model(request.run, request.out, target=request.target, progress=progress)
-    parity = written.parity
-    text = "\n".join(
-        [
-            f"model          {written.path}",
-            f"model card     {written.card}",
-            f"parity         {written.parity_file}: probabilities within {parity.max_probability_difference:.1g} of "
-            f"PyTorch's, {parity.differing_label_fraction:.2%} of the labels differ",
-        ]
-    )
-    return _Written(text, {"card": str(written.card), "parity": str(written.parity_file)})
-
-
-def _write_labels(request: _Request, progress: Progress) -> _Written:
-    from incmask.exchange.corrections.export import export_labels
-
-    written = export_labels(request.run, request.out, target=request.target, top=request.top, progress=progress)
-    text = "\n".join(
-        [f"{len(written.names)} images in {written.out}, in the order of {written.ranked_by}", *written.notes]
-    )
-    return _Written(text, {"images": written.names, "ranked_by": written.ranked_by, "notes": written.notes})
-
-
-_WRITERS: dict[str, Callable[[_Request, Progress], _Written]] = {
-    **dict.fromkeys(MODEL_TARGETS, _write_model),
-    **dict.fromkeys(LABEL_TARGETS, _write_labels),
-}
+            labels = export_labels(run, out, target=target, top=top, progress=progress)
+            lines = [f"{len(labels.names)} images in {labels.out}, in the order of {labels.ranked_by}", *labels.notes]
+            values = {"images": labels.names, "ranked_by": labels.ranked_by, "notes": labels.notes}
+    print_result("\n".join(lines), {"target": target, "out": str(out), **values}, as_json=as_json)

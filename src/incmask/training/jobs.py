@@ -30,17 +30,10 @@ class Lessons(Protocol):
         by_loss: whether the validation loss chooses the epoch, and not the score.
     """
 
-    @property
-    def phases(self) -> tuple[int, ...]: ...
-
-    @property
-    def batch_sizes(self) -> tuple[int, ...]: ...
-
-    @property
-    def num_validation(self) -> int: ...
-
-    @property
-    def by_loss(self) -> bool: ...
+    phases: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    num_validation: int
+    by_loss: bool
 
     def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor:
         """Loss of a step; may be called in a thread of its own."""

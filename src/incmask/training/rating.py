@@ -54,12 +54,6 @@ class JudgingLessons:
         by_loss: the paper ranks by the mean absolute error (section 2.7.1).
     """
 
-    phases: tuple[int, ...]
-    batch_sizes: tuple[int, ...]
-    num_validation: int
-    batches: Draws[PairBatch]
-    by_loss: bool = False
-
     def __init__(self, objective: RatingObjective, settings: Settings, *, seed: int):
         self._objective = objective
         self._settings = settings
@@ -70,9 +64,10 @@ class JudgingLessons:
             settings=settings,
             seed=seed,
         )
-        self.batches = batches
-        self.phases = (batches.order.steps_per_epoch,)
-        self.batch_sizes = (batches.order.batch_size,)
+        self.batches: Draws[PairBatch] = batches
+        self.phases: tuple[int, ...] = (batches.order.steps_per_epoch,)
+        self.batch_sizes: tuple[int, ...] = (batches.order.batch_size,)
+        self.by_loss = False
         self.num_validation = len(OpenPairs(objective.validation))
 
     def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor:

@@ -62,6 +62,8 @@ class SegmentationLessons:
     Attributes:
         phases: steps of each part of an epoch: with labels, and where there are unlabelled images without.
         batch_sizes: images a step of each part.
+        num_validation: images that a validation takes.
+        by_loss: whether the validation loss chooses the epoch, and not the score.
     """
 
     def __init__(self, objective: Segmentation, settings: Settings, *, seed: int):
@@ -83,9 +85,11 @@ class SegmentationLessons:
         )
         self.batches: Draws[Batch] = batches
         orders = [batches.order, *([self._views.order] if self._views else [])]
-        self.phases = tuple(order.steps_per_epoch for order in orders)
+        self.phases: tuple[int, ...] = tuple(order.steps_per_epoch for order in orders)
         # Of an unlabelled image, both views are images that the network is shown.
-        self.batch_sizes = tuple(order.batch_size * (1 + phase) for phase, order in enumerate(orders))
+        self.batch_sizes: tuple[int, ...] = tuple(order.batch_size * (1 + phase) for phase, order in enumerate(orders))
+        self.num_validation = len(objective.validation)
+        self.by_loss = selects_by_loss(settings, objective.training.task)
 
     def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor:
         """Loss of a step of a phase, counted from 0 over all epochs.
@@ -106,16 +110,6 @@ class SegmentationLessons:
             settings=self._settings,
             loss=loss_of(self._settings, task),
         )
-
-    @property
-    def num_validation(self) -> int:
-        """Images that a validation takes."""
-        return len(self._objective.validation)
-
-    @property
-    def by_loss(self) -> bool:
-        """Whether the validation loss chooses the epoch, and not the score."""
-        return selects_by_loss(self._settings, self._objective.training.task)
 
     def _loss_of_labels(self, network: nn.Module, step: int) -> Tensor:
         task, device = self._objective.training.task, next(network.parameters()).device

@@ -28,6 +28,11 @@ class MemberPredictions:
     folder: Path
     files: Mapping[str, Mapping[str, Path]]
 
+    @property
+    def names(self) -> set[str]:
+        """Of the images that have a file."""
+        return {name for below in self.files.values() for name in below}
+
 
 @dataclass(frozen=True)
 class FoundMembers:
@@ -71,7 +76,7 @@ def find_predictions(folders: Sequence[Path], *, out: Path, images: Path | None,
     else:
         files = [{"": listing} for listing in listings]
     members = tuple(MemberPredictions(folder, each) for folder, each in zip(folders, files, strict=True))
-    names = tuple(sorted({name for each in files for below in each.values() for name in below}))
+    names = tuple(sorted(set().union(*(member.names for member in members))))
     problems = [*_missing_classes(members), *_missing_predictions(members, names)]
     notes = _absent_notes(members)
     if images is not None and pictures is not None:
@@ -170,7 +175,7 @@ def _missing_classes(members: Sequence[MemberPredictions]) -> list[Problem]:
 def _missing_predictions(members: Sequence[MemberPredictions], names: Sequence[str]) -> list[Problem]:
     problems: list[Problem] = []
     for member in members:
-        have = {name for below in member.files.values() for name in below}
+        have = member.names
         if missing := [name for name in names if name not in have]:
             what = f"has no prediction for {len(missing)} of {len(names)} images ({_listed(missing)})"
             remedy = "add them, give them the names that they have in the other folders, or take them out there"
@@ -182,7 +187,7 @@ def _absent_notes(members: Sequence[MemberPredictions]) -> list[str]:
     """Models may leave out the file of a class that they did not find."""
     notes: list[str] = []
     for member in members:
-        have = {name for below in member.files.values() for name in below}
+        have = member.names
         num_absent = sum(len(have - below.keys()) for below in member.files.values())
         if num_absent:
             notes.append(f"{member.folder}: {num_absent} files of a class are not there and count as empty")
