@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import tifffile
 import tomli_w
 
 from incmask.base.config import CONFIG_NAME, IGNORED, Task
 from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.base.files import TEMPORARY_SUFFIX, whole_file, write_text
+from incmask.base.files import TEMPORARY_SUFFIX, write_text
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, default_colour
-from incmask.data.images.writers import write_label
+from incmask.data.images.writers import write_label, write_tiff
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,16 +124,7 @@ def _write_image(path: Path, image: np.ndarray) -> None:
         image = image.astype(np.float32)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
-    is_rgb = image.ndim == 3 and image.shape[2] == 3
-    with whole_file(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            image,
-            photometric="rgb" if is_rgb else "minisblack",
-            planarconfig="contig" if image.ndim == 3 else None,
-            compression="zlib",
-            metadata=None,
-        )
+    write_tiff(path, image)
 
 
 def _config(meaning: _Meaning) -> str:

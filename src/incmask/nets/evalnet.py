@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from incmask.nets.unet import Conv, keras_he_normal_, norm
+from incmask.nets.unet import Conv, draw_weights, norm
 
 LEAST_SIDE_PX = 16
 """Least height and width of an image."""
@@ -66,11 +66,7 @@ class EvalNet(nn.Module):
         self.mask_stream = _stream(mask_channels, filters[0], momentum)
         self.blocks = nn.Sequential(*(_block(a, b, momentum) for a, b in pairwise([2 * filters[0], *filters])))
         self.head = nn.Linear(filters[-1], num_outputs)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                keras_he_normal_(module.weight)
-                assert module.bias is not None
-                nn.init.zeros_(module.bias)
+        draw_weights(self)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         if image.ndim != 4 or min(image.shape[-2:]) < LEAST_SIDE_PX:

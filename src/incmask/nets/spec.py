@@ -40,12 +40,7 @@ class NetworkSpec:
 
     def build(self, *, seed: int = 0) -> nn.Module:
         """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = UNet(
-                self.in_channels, self.out_channels, self.width, batch_norm_momentum=self.batch_norm_momentum
-            )
-        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return _build(UNet, self, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -72,22 +67,20 @@ class EvalNetSpec:
 
     def build(self, *, seed: int = 0) -> nn.Module:
         """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = EvalNet(
-                self.image_channels,
-                self.mask_channels,
-                self.num_outputs,
-                self.width,
-                batch_norm_momentum=self.batch_norm_momentum,
-            )
-        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return _build(EvalNet, self, seed=seed)
 
 
 Spec = NetworkSpec | EvalNetSpec
 
 _KINDS: dict[str, type[Spec]] = {"network": NetworkSpec, "evalnet": EvalNetSpec}
 """By the word that stands before a description in a file."""
+
+
+def _build(kind: type[UNet] | type[EvalNet], spec: Spec, *, seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = kind(**dataclasses.asdict(spec))
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def save_model(path: Path, state: Mapping[str, Tensor], spec: Spec) -> None:

@@ -68,11 +68,7 @@ class UNet(nn.Module):
             for a, b in ((f3, f2), (f2, f1), (f1, f0), (f0, f0))
         )
         self.head = nn.Conv2d(f0, out_channels, 1)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                keras_he_normal_(module.weight)
-                assert module.bias is not None
-                nn.init.zeros_(module.bias)
+        draw_weights(self)
 
     def forward(self, image: Tensor) -> Tensor:
         divisor = 2**LEVELS
@@ -106,6 +102,15 @@ class Conv(nn.Conv2d):
 
 def norm(channels: int, momentum: float) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=momentum)
+
+
+def draw_weights(network: nn.Module) -> None:
+    """Draw all weights as Keras's ``HeNormal`` and set all biases to 0, as the paper's networks begin."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            keras_he_normal_(module.weight)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from incmask.base.config import Settings
@@ -38,14 +38,14 @@ class Schedule:
     @classmethod
     def of(cls, lessons: Lessons, settings: Settings) -> "Schedule":
         """The course that lessons take under the settings."""
-        num_images = settings.epochs * _num_images(lessons.phases, lessons.batch_sizes)
+        course = cls(lessons.phases, lessons.batch_sizes, settings.epochs, ())
         validated = validated_parts(
             settings.epochs * len(lessons.phases),
             share=settings.validation_share,
-            num_trained=num_images,
+            num_trained=course.num_images,
             num_validation=lessons.num_validation,
         )
-        return cls(lessons.phases, lessons.batch_sizes, settings.epochs, tuple(validated))
+        return replace(course, validated=tuple(validated))
 
     @property
     def num_steps(self) -> int:
@@ -55,7 +55,7 @@ class Schedule:
     @property
     def num_images(self) -> int:
         """That a network is shown in all steps."""
-        return self.epochs * _num_images(self.phases, self.batch_sizes)
+        return self.epochs * sum(steps * size for steps, size in zip(self.phases, self.batch_sizes, strict=True))
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -103,7 +103,3 @@ def learning_rate(step: int, num_steps: int, settings: Settings) -> float:
     # The steps that are timed may go beyond the last.
     done = (step - num_warmup) / (num_steps - num_warmup) if step < num_steps else 1.0
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _num_images(phases: tuple[int, ...], batch_sizes: tuple[int, ...]) -> int:
-    return sum(steps * size for steps, size in zip(phases, batch_sizes, strict=True))

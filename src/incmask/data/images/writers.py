@@ -7,11 +7,12 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
+import tifffile
 from PIL import Image
 
 from incmask.base.config import IGNORED, Task
 from incmask.base.errors import fail
-from incmask.base.files import write_bytes
+from incmask.base.files import whole_file, write_bytes
 from incmask.data.dataset import ClassInfo, Colour
 
 # On Windows a colon names a drive, and a backslash is a separator; elsewhere both are letters like others.
@@ -44,6 +45,19 @@ def write_grey(path: Path, values: np.ndarray) -> None:
 def write_indexed(path: Path, ids: np.ndarray, colours: Sequence[Colour]) -> None:
     """Write an (H, W) uint8 array of ids as an indexed PNG with their colours, whole or not at all."""
     write_bytes(path, _indexed_png(ids, colours, ignored=False))
+
+
+def write_tiff(path: Path, image: np.ndarray) -> None:
+    """Write (H, W) or (H, W, C), of three channels as RGB, as a TIFF of its own type, whole or not at all."""
+    with whole_file(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            image,
+            photometric="rgb" if image.ndim == 3 and image.shape[2] == 3 else "minisblack",
+            planarconfig="contig" if image.ndim == 3 else None,
+            compression="zlib",
+            metadata=None,
+        )
 
 
 def write_label(

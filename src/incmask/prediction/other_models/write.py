@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 
 from incmask.base.config import Task
 from incmask.base.errors import fail
-from incmask.base.files import cannot_write, whole_file, write_text
+from incmask.base.files import cannot_write, write_text
 from incmask.base.progress import Progress
 from incmask.data.dataset import ClassInfo, ClassOption
 from incmask.data.folder.recognise import Recognised
 from incmask.data.images.readers import read_image
-from incmask.data.images.writers import path_inside
+from incmask.data.images.writers import path_inside, write_tiff
 from incmask.method.agreement import agreement, disagreement
 from incmask.method.blocking import block_image, block_label
 from incmask.method.labels import labels_of
@@ -228,13 +227,5 @@ def _write_image(path: Path, image: np.ndarray) -> None:
         writer.add(plane)
         writer.write()
         return
-    with whole_file(tiff) as temporary:
-        tifffile.imwrite(
-            temporary,
-            plane,
-            photometric="rgb" if image.shape[2] == 3 else "minisblack",
-            planarconfig=None if plane.ndim == 2 else "contig",
-            compression="zlib",
-            metadata=None,
-        )
+    write_tiff(tiff, plane)
     png.unlink(missing_ok=True)
