@@ -12,7 +12,7 @@ from PIL import Image
 
 from exchange import expected, make_loop, make_run, pseudo_label, submit, write_ranking
 from incmask.base.errors import IncmaskError
-from incmask.commands.labelling import import_labels as import_command
+from incmask.commands.exchanging import import_labels as import_command
 from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_image, read_label
 from incmask.data.images.writers import write_indexed

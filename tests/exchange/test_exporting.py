@@ -7,7 +7,7 @@ from export_models import make_model
 from typer.testing import CliRunner
 
 from incmask.base.errors import IncmaskError
-from incmask.commands.exporting import export
+from incmask.commands.exchanging import export
 from incmask.exchange.corrections import export as labels_export
 from incmask.exchange.names import MODEL_TARGETS, TARGETS
 

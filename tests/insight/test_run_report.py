@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_text
-from incmask.commands.reporting import report
+from incmask.commands.looking import report
 from incmask.experiment.record import RunRecord, ShareRow, read_run
 from incmask.insight.report import render as rendering
 from incmask.insight.report.render import MAX_PAGE_BYTES, render

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from incmask.base.errors import IncmaskError
-from incmask.commands.exporting import export
-from incmask.commands.labelling import import_labels
-from incmask.commands.masking import mask
-from incmask.commands.predicting import predict
+from incmask.commands.exchanging import export, import_labels
+from incmask.commands.looking import rank, report
+from incmask.commands.predicting import mask, predict
 from incmask.commands.preparing import check, prepare
-from incmask.commands.ranking import rank
-from incmask.commands.reporting import report
 from incmask.commands.shell import StoppedError
 from incmask.commands.training import compare, demo, run, settings
 

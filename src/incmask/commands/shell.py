@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from incmask.base.errors import IncmaskError
 
 if TYPE_CHECKING:
     from incmask.experiment.executor import Executor
@@ -32,6 +35,17 @@ def listener(quiet: bool) -> Iterator[Any]:
             yield progress
     except KeyboardInterrupt:
         raise StoppedError from None
+
+
+@contextmanager
+def or_without(path: Path, what: str) -> Iterator[list[str]]:
+    """Go on without a file that cannot be written: the numbers are there all the same; an older file shows others."""
+    problems: list[str] = []
+    try:
+        yield problems
+    except IncmaskError as error:
+        path.unlink(missing_ok=True)
+        problems += [f"no {what}: {problem}" for problem in error.problems]
 
 
 def print_result(text: str, values: dict[str, Any], *, as_json: bool) -> None:

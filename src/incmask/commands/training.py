@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from incmask.base.errors import IncmaskError
 from incmask.commands.arguments import (
     Data,
     EffortOption,
@@ -21,7 +20,7 @@ from incmask.commands.arguments import (
     SetOption,
     SizeOption,
 )
-from incmask.commands.shell import executor, listener, print_result
+from incmask.commands.shell import executor, listener, or_without, print_result
 from incmask.method.recipes import RECIPES
 
 
@@ -147,13 +146,8 @@ def compare(
         progress.doing("tables and figures")
         findings = find(comparison)
         write_findings(comparison, findings)
-        problems: list[str] = []
-        try:
+        with or_without(folder / PAGE, "page") as problems:
             write_page(comparison, findings, command=shlex.join(["incmask", *sys.argv[1:]]))
-        except IncmaskError as error:
-            # The numbers are there all the same; an older page would show others.
-            (folder / PAGE).unlink(missing_ok=True)
-            problems = [f"no page: {problem}" for problem in error.problems]
     values = comparison_as_dict(comparison, findings) | {"problems": problems}
     print_result("\n".join([comparison_text(comparison, findings), *problems]), values, as_json=as_json)
 

@@ -34,12 +34,12 @@ def block(
 
 def pool(values: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Batch norm, and the largest of 2×2."""
-    return _Pool.apply(values, scale, shift)  # type: ignore[no-untyped-call]
+    return _Pool.apply(values, scale, shift, False)  # type: ignore[no-untyped-call]
 
 
 def pool_and_keep(values: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
     """Batch norm; that, and the largest of 2×2 of it."""
-    return _PoolAndKeep.apply(values, scale, shift)  # type: ignore[no-untyped-call]
+    return _Pool.apply(values, scale, shift, True)  # type: ignore[no-untyped-call]
 
 
 def rise(values: Tensor, scale: Tensor, shift: Tensor, skip: Tensor) -> Tensor:
@@ -140,30 +140,17 @@ class _Block(Function):
 
 class _Pool(Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, scale: Tensor, shift: Tensor) -> Any:
+    def forward(ctx: Any, values: Tensor, scale: Tensor, shift: Tensor, keep: bool) -> Any:
         ctx.save_for_backward(values, scale, shift)
-        return pool_forward(values, scale, shift, with_skip=False)[1]
+        skip, pooled = pool_forward(values, scale, shift, with_skip=keep)
+        return (skip, pooled) if keep else pooled
 
     @staticmethod
-    def backward(ctx: Any, gradients: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
         values, scale, shift = ctx.saved_tensors
-        by_values, (by_shift, by_scale) = pool_back(values, scale, shift, None, gradients.contiguous())
-        return by_values, by_scale, by_shift
-
-
-class _PoolAndKeep(Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, scale: Tensor, shift: Tensor) -> Any:
-        ctx.save_for_backward(values, scale, shift)
-        return pool_forward(values, scale, shift, with_skip=True)
-
-    @staticmethod
-    def backward(ctx: Any, skip_gradients: Tensor, gradients: Tensor) -> Any:
-        values, scale, shift = ctx.saved_tensors
-        by_values, (by_shift, by_scale) = pool_back(
-            values, scale, shift, skip_gradients.contiguous(), gradients.contiguous()
-        )
-        return by_values, by_scale, by_shift
+        *skip, pooled = (each.contiguous() for each in gradients)
+        by_values, (by_shift, by_scale) = pool_back(values, scale, shift, skip[0] if skip else None, pooled)
+        return by_values, by_scale, by_shift, None
 
 
 class _Rise(Function):

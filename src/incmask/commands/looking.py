@@ -1,13 +1,13 @@
-"""The command that says what to label next."""
+"""The commands that look at a run that has ended: what to label next, and its report."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from incmask.base.errors import IncmaskError, fail
+from incmask.base.errors import fail
 from incmask.commands.arguments import Json, Quiet, SetOption
-from incmask.commands.shell import executor, listener, print_result
+from incmask.commands.shell import executor, listener, or_without, print_result
 
 
 def rank(
@@ -87,12 +87,21 @@ def rank(
             settings=parse_assignments(assignments),
             progress=progress,
         )
-    problems: list[str] = []
-    try:
+    with or_without(folder / FIGURE, "figure") as problems:
         write_text(folder / FIGURE, simulation_picture(simulation).svg)
-    except IncmaskError as error:
-        # The numbers are there all the same; an older figure would show others.
-        (folder / FIGURE).unlink(missing_ok=True)
-        problems = [f"no figure: {problem}" for problem in error.problems]
     values = simulation_as_dict(simulation) | {"problems": problems}
     print_result("\n".join([simulation_text(simulation), *problems]), values, as_json=as_json)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run")],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write report.html into a run folder: scores, whether the unlabelled images helped, doubtful images."""
+    from incmask.insight.report.run_page.write import write_report
+
+    with listener(quiet or as_json) as progress:
+        progress.doing("writing the report")
+        page = write_report(run)
+    print_result(f"report         {page}", {"report": str(page)}, as_json=as_json)
