@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ _MAX_THREADS = 8
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
+Fact = TypeVar("Fact", MaskFacts, ImageFacts)
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,16 @@ def look_through(found: FoundMembers, *, threshold: float | None, progress: Prog
     first: dict[str, Path] = {}
     problems: list[Problem] = []
 
-    def attempt(path: Path, *, is_image: bool) -> MaskFacts | ImageFacts | IncmaskError:
-        try:
-            return image_facts(path) if is_image else prediction_facts(path, threshold=threshold)
-        except IncmaskError as error:
-            return error
+    def enter(files: Mapping[str, Path], read: Callable[[Path], Fact]) -> list[Fact]:
+        def attempt(path: Path) -> Fact | IncmaskError:
+            try:
+                return read(path)
+            except IncmaskError as error:
+                return error
 
-    def enter(files: Mapping[str, Path], *, is_image: bool = False) -> list[MaskFacts | ImageFacts]:
-        good: list[MaskFacts | ImageFacts] = []
-        read = in_threads(lambda path: attempt(path, is_image=is_image), list(files.values()), progress)
-        for (name, path), fact in zip(files.items(), read, strict=True):
+        good: list[Fact] = []
+        tried = in_threads(attempt, list(files.values()), progress)
+        for (name, path), fact in zip(files.items(), tried, strict=True):
             if isinstance(fact, IncmaskError):
                 problems.extend(fact.problems)
                 continue
@@ -73,15 +75,10 @@ def look_through(found: FoundMembers, *, threshold: float | None, progress: Prog
                 problems.append(Problem(str(path), what, "save all predictions in the size of the image"))
         return good
 
-    facts = [
-        {
-            folder: [fact for fact in enter(below) if isinstance(fact, MaskFacts)]
-            for folder, below in member.files.items()
-        }
-        for member in found.members
-    ]
+    of_labels = partial(prediction_facts, threshold=threshold)
+    facts = [{folder: enter(below, of_labels) for folder, below in member.files.items()} for member in found.members]
     if found.images is not None:
-        enter({name: found.images[name] for name in found.names}, is_image=True)
+        enter({name: found.images[name] for name in found.names}, image_facts)
     if problems:
         raise IncmaskError(problems)
     return Looked(tuple(facts), sizes)
