@@ -170,7 +170,7 @@ def test_nothing_is_left_of_a_folder_that_could_not_be_written(tmp_path, monkeyp
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("incmask.data.from_arrays.tifffile.imwrite", full)
+    monkeypatch.setattr("incmask.data.images.writers.tifffile.imwrite", full)
     with pytest.raises(IncmaskError, match="No space left"):
         write_data(ArrayData([IMAGE], [LABEL]), tmp_path / "data")
     assert list(tmp_path.iterdir()) == []
