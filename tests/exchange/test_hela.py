@@ -11,9 +11,9 @@ from incmask.data.folder.scan import scan
 from incmask.data.images.readers import read_image, read_label
 from incmask.data.images.writers import write_label
 from incmask.exchange.prepare.crops import Crop
-from incmask.exchange.prepare.hela import Frame, FrameFiles, FrameWork, arrange, plan, read_foreground, redraw_points
+from incmask.exchange.prepare.hela import Frame, arrange, plan, read_foreground, redraw_points
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination
+from incmask.exchange.prepare.plan import Count, Destination, Work
 from incmask.exchange.prepare.write import encode_image
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
@@ -56,9 +56,12 @@ def planned(root: Path, **options):
 
 
 def name_list(num_frames: dict[str, int] = NUM_DISTRIBUTED, *, height: int = 1040, width: int = 1388):
-    nowhere = FrameFiles(*[SourceFile(Path("nowhere"))] * 4, are_points=True)
+    nowhere = SourceFile(Path("nowhere"))
     return {
-        part: tuple(Frame(f"{part}_{index:02d}", height, width, nowhere) for index in range(number))
+        part: tuple(
+            Frame(f"{part}_{index:02d}", height, width, nowhere, (nowhere,) * 3, are_points=True)
+            for index in range(number)
+        )
         for part, number in num_frames.items()
     }
 
@@ -197,7 +200,7 @@ class TestPlan:
             planned(unpacked(tmp_path, content))
 
 
-def work(root: Path, content: dict[str, bytes]) -> FrameWork:
+def work(root: Path, content: dict[str, bytes]) -> Work:
     """Plan ``content`` and give the work of the frame for the test."""
     return planned(unpacked(root, content)).works[-1]
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,16 @@ from PIL import Image
 from incmask.base.errors import IncmaskError, fail
 from incmask.exchange.prepare.images import (
     REFUSED,
-    PairWork,
     SourcePair,
     read_grey,
     read_rgb,
     read_values,
     resize_image,
     resize_label,
+    resized_pairs,
 )
 from incmask.exchange.prepare.owners import by_stem, pair_up, pick, require_all
-from incmask.exchange.prepare.plan import Destination
+from incmask.exchange.prepare.plan import Destination, Work
 from incmask.exchange.sources.archives import SourceFile
 
 
@@ -224,11 +223,12 @@ class TestPairing:
         assert require_all(Empty(), {"good": ""}, page="page") == [entries("x")]
 
 
-class TestPairWork:
-    def work(self, root: Path, image: np.ndarray, mask: np.ndarray) -> PairWork:
+class TestResized:
+    def work(self, root: Path, image: np.ndarray, mask: np.ndarray, *, area: bool = True) -> Work:
         pair = SourcePair(saved(root / "image.png", image), saved(root / "mask.png", mask))
         ids = bytes([5, 255, *[REFUSED] * 253, 7])
-        return PairWork(Destination("val", "x"), pair, size=(1, 2), area=True, ids=ids)
+        (work,) = resized_pairs({"val": {"x": pair}}, size=(1, 2), paper=not area, ids=ids)
+        return work
 
     def test_makes_one_example_with_the_ids_of_the_values(self, tmp_path):
         image = np.zeros((2, 4, 3), np.uint8)
@@ -257,4 +257,5 @@ class TestPairWork:
         image[1:3] = 160
         work = self.work(tmp_path, image, np.zeros((4, 8), np.uint8))
         assert next(work.make()).image.max() == 80
-        assert next(replace(work, area=False).make()).image.min() == 160
+        work = self.work(tmp_path, image, np.zeros((4, 8), np.uint8), area=False)
+        assert next(work.make()).image.min() == 160

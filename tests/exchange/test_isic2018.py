@@ -141,7 +141,7 @@ class TestExamples:
     @pytest.mark.parametrize("paper", [True, False])
     def test_area_is_ours_and_bilinear_the_papers(self, paper):
         made = plan(NameList(files(pixels=False)), PrepareOptions(paper=paper))
-        assert {work.area for work in made.works} == {not paper}
+        assert {work.make.keywords["area"] for work in made.works} == {not paper}
         assert ("bilinearly" in made.notes[0]) is paper
 
     @pytest.mark.parametrize(

@@ -242,15 +242,11 @@ def test_made_up_images_are_used_where_the_run_is_gone(tmp_path):
 def test_nothing_is_written_where_the_model_says_something_else(tmp_path, monkeypatch):
     model = make_model(tmp_path, "binary")
 
-    class Other:
-        def __init__(self, content):
-            pass
+    def other(images):
+        label, share, probability = reference(model, images)
+        return 1 - label, share, probability
 
-        def __call__(self, images):
-            label, share, probability = reference(model, images)
-            return 1 - label, share, probability
-
-    monkeypatch.setattr(model_module.program, "Program", Other)
+    monkeypatch.setattr(model_module.program, "loaded", lambda content: other)
     out = tmp_path / "out" / "m.pt2"
     with pytest.raises(IncmaskError, match=r"something else than PyTorch.*100.00% of the labels"):
         export_model(model, out, target="torch", progress=Listener())

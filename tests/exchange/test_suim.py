@@ -9,8 +9,8 @@ from incmask.base.errors import IncmaskError
 from incmask.exchange.prepare.crops import random_crops
 from incmask.exchange.prepare.images import SourcePair, resize_image
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count
-from incmask.exchange.prepare.suim import CLASSES, CropWork, fitted, label_of, num_other_sizes, plan
+from incmask.exchange.prepare.plan import Count, Destination
+from incmask.exchange.prepare.suim import CLASSES, crops, fitted, label_of, num_other_sizes, plan
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES
@@ -181,10 +181,13 @@ def pair(root: Path, *, image: tuple[int, int], mask: tuple[int, int]) -> Source
     return SourcePair(SourceFile(root / "a.jpg"), SourceFile(root / "a.bmp"))
 
 
+PLACES = (Destination("val", "a-0"), Destination("val", "a-1"))
+
+
 class TestOtherSizes:
     def test_are_brought_to_the_image(self, tmp_path):
         both = pair(tmp_path, image=(375, 590), mask=(430, 590))
-        (example, _) = CropWork("a", "val", both, area=True, seed=1).make()
+        (example, _) = crops("a", PLACES, both, area=True, seed=1)
         label = fitted(np.arange(430).repeat(590).reshape(430, 590).astype(np.uint8), np.zeros((375, 590, 3)), both)
         assert label.shape == (375, 590)
         assert (label[0, 0], label[374, 0]) == (0, 429 % 256)
@@ -195,17 +198,17 @@ class TestOtherSizes:
     )
     def test_beyond_a_quarter_are_refused(self, tmp_path, mask, is_refused):
         both = pair(tmp_path, image=(100, 100), mask=mask)
-        work = CropWork("a", "val", both, area=True, seed=1)
+        made = crops("a", PLACES, both, area=True, seed=1)
         if is_refused:
             with pytest.raises(IncmaskError, match=rf"a\.bmp: has 100×{mask[0]} pixels for an image of 100×100"):
-                next(work.make())
+                next(made)
         else:
-            label = next(work.make()).label
+            label = next(made).label
             np.testing.assert_array_equal(label, np.repeat([6, 0], 128)[:, None].repeat(256, axis=1))
 
     def test_smaller_masks_of_the_same_proportions_are_taken(self, tmp_path):
         both = pair(tmp_path, image=(100, 120), mask=(50, 60))
-        label = next(CropWork("a", "val", both, area=True, seed=1).make()).label
+        label = next(crops("a", PLACES, both, area=True, seed=1)).label
         np.testing.assert_array_equal(label, np.repeat([6, 0], 128)[:, None].repeat(256, axis=1))
 
     def test_are_counted(self, tmp_path):
@@ -240,8 +243,8 @@ class TestExamples:
         unpacked(tmp_path, {"a.png": encoded(colours), "a.bmp": encoded(colours, "BMP")})
         # The image has the mask's colours here, without JPEG's losses.
         both = SourcePair(SourceFile(tmp_path / "a.png"), SourceFile(tmp_path / "a.bmp"))
-        work = CropWork("a", "labelled", both, area=True, seed=42)
-        for example, crop in zip(work.make(), random_crops("a", 480, 640, count=2, seed=42), strict=True):
+        made = crops("a", PLACES, both, area=True, seed=42)
+        for example, crop in zip(made, random_crops("a", 480, 640, count=2, seed=42), strict=True):
             assert crop.height < 480
             assert (example.image.shape, example.label.shape) == ((256, 256, 3), (256, 256))
             np.testing.assert_array_equal(example.image, resize_image(crop.of(colours), (256, 256), area=True))
@@ -252,7 +255,7 @@ class TestExamples:
     @pytest.mark.parametrize("paper", [True, False])
     def test_area_is_ours_and_bilinear_the_papers(self, paper):
         made = plan(names_only(NUM_IMAGES), PrepareOptions(paper=paper))
-        assert {work.area for work in made.works} == {not paper}
+        assert {work.make.keywords["area"] for work in made.works} == {not paper}
         assert ("bilinearly" in made.notes[0]) is paper
 
     def test_do_not_depend_on_the_order_of_work(self, tmp_path):

@@ -230,48 +230,32 @@ def decode_brush(code: bytes, size: tuple[int, int]) -> np.ndarray:
     Raises:
         ValueError: the code is broken, or of another size.
     """
-    bits = _Bits(code)
-    num = bits.take(32)
+    bits = "".join(f"{byte:08b}" for byte in code)
+    at = 0
+
+    def take(num_bits: int) -> int:
+        nonlocal at
+        if at + num_bits > len(bits):
+            raise ValueError("it ends too early")
+        at += num_bits
+        return int(bits[at - num_bits : at], 2)
+
+    num = take(32)
     if num != size[0] * size[1] * _CHANNELS:
         raise ValueError(f"it is of {num // _CHANNELS} pixels")
-    if bits.take(5) != 7:
+    if take(5) != 7:
         raise ValueError("its values are no bytes")
-    count_bits = [bits.take(4) + 1 for _ in range(4)]
+    count_bits = [take(4) + 1 for _ in range(4)]
     values: list[int] = []
     lengths: list[int] = []
     done = 0
     while done < num:
-        is_run = bits.take(1)
-        count = bits.take(count_bits[bits.take(2)]) + 1
-        if is_run:
-            values.append(bits.take(8))
-            lengths.append(count)
-        else:
-            values += [bits.take(8) for _ in range(count)]
-            lengths += [1] * count
+        is_run = take(1)
+        count = take(count_bits[take(2)]) + 1
+        values += [take(8) for _ in range(1 if is_run else count)]
+        lengths += [count] if is_run else [1] * count
         done += count
     if done != num:
         raise ValueError("its runs are longer than the image")
     alpha = np.repeat(np.array(values, np.uint8), lengths).reshape(*size, _CHANNELS)[..., 3]
     return alpha >= _HALF
-
-
-class _Bits:
-    """A row of bits, taken from the front."""
-
-    def __init__(self, content: bytes):
-        self._text = "".join(f"{byte:08b}" for byte in content)
-        self._at = 0
-
-    def take(self, num: int) -> int:
-        """Take a number of ``num`` bits.
-
-        Raises:
-            ValueError: there are no more.
-        """
-        end = self._at + num
-        if end > len(self._text):
-            raise ValueError("it ends too early")
-        value = int(self._text[self._at : end], 2)
-        self._at = end
-        return value

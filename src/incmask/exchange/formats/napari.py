@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from incmask.base.files import whole_file, write_text
+from incmask.base.files import whole_file
 from incmask.data.dataset import Scheme
-from incmask.data.images.writers import path_inside
 from incmask.exchange.formats.common import Files
-from incmask.exchange.formats.rasters import UNSURE_FOLDER, ids_text, layers_of, read_rasters
+from incmask.exchange.formats.rasters import UNSURE_FOLDER, read_rasters, write_rasters
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
 
 LABELS = "labels"
@@ -24,11 +23,7 @@ save each layer over its file. An image without a file in {LABELS}/ is not taken
 
 def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write label images of the ids, and of the unsure pixels."""
-    write_text(folder / "ids.txt", ids_text(scheme))
-    for sheet in sheets:
-        for in_class, values in layers_of(sheet, scheme).items():
-            _write(path_inside(folder / LABELS / in_class, sheet.name, ".tif"), values)
-        _write(path_inside(folder / UNSURE_FOLDER, sheet.name, ".tif"), sheet.unsure)
+    write_rasters(sheets, folder, scheme, masks=LABELS, ending=".tif", write=_write, write_unsure=_write)
 
 
 def read(files: Files, known: Known) -> Corrected:

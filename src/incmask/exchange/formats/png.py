@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
-from incmask.data.images.writers import path_inside, write_grey, write_indexed
+from incmask.data.images.writers import write_grey, write_indexed
 from incmask.exchange.formats.common import Files
-from incmask.exchange.formats.rasters import MASKS, UNSURE_FOLDER, ids_text, layers_of, read_rasters
+from incmask.exchange.formats.rasters import MASKS, UNSURE_FOLDER, read_rasters, write_rasters
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
 
 HOW_TO = f"""\
@@ -21,14 +20,18 @@ taken back.
 
 def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write the masks in the colours of the classes."""
-    write_text(folder / "ids.txt", ids_text(scheme))
     colours = [info.colour for info in scheme.classes]
     if scheme.task != "multiclass":
         colours = [(0, 0, 0), (255, 255, 255)]
-    for sheet in sheets:
-        for in_class, values in layers_of(sheet, scheme).items():
-            write_indexed(path_inside(folder / MASKS / in_class, sheet.name), values, colours)
-        write_grey(path_inside(folder / UNSURE_FOLDER, sheet.name), sheet.unsure.astype(np.uint8) * np.uint8(255))
+    write_rasters(
+        sheets,
+        folder,
+        scheme,
+        masks=MASKS,
+        ending=".png",
+        write=lambda path, ids: write_indexed(path, ids, colours),
+        write_unsure=lambda path, unsure: write_grey(path, unsure.astype(np.uint8) * np.uint8(255)),
+    )
 
 
 def read(files: Files, known: Known) -> Corrected:

@@ -106,14 +106,14 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
 def _make_onnx(source: _Source) -> _Made:
     about = source.ensemble.about
     content = onnx.onnx_bytes(program.trace(source.pipeline, channels=about.channels), description=describe(about))
-    return _Made(content, onnx.OnnxModel(content, where=source.where))
+    return _Made(content, onnx.loaded(content, where=source.where))
 
 
 def _make_program(source: _Source) -> _Made:
     about = source.ensemble.about
     traced = program.trace(source.pipeline, channels=about.channels)
     content = program.program_bytes(traced, description=describe(about))
-    return _Made(content, program.Program(content))
+    return _Made(content, program.loaded(content))
 
 
 def _packed(source: _Source, weights: bytes, example: "_Example", parity: Parity) -> bytes:

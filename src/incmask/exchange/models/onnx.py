@@ -1,6 +1,6 @@
 """The pipeline as an ONNX file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -69,8 +69,8 @@ def without_output(content: bytes, name: str) -> bytes:
     return model.SerializeToString()
 
 
-class OnnxModel:
-    """An ONNX model that runs, with onnxruntime on the CPU.
+def loaded(content: bytes, *, where: object) -> Callable[[np.ndarray], Arrays]:
+    """Give an ONNX model that runs, with onnxruntime on the CPU: as that of ``program.loaded``.
 
     Args:
         content: of the file.
@@ -79,21 +79,20 @@ class OnnxModel:
     Raises:
         IncmaskError: onnxruntime lacks, or does not take the model.
     """
+    check_installed()
+    import onnxruntime
 
-    def __init__(self, content: bytes, *, where: object):
-        check_installed()
-        import onnxruntime
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a class of its own for each of many causes
+        reason = str(error).partition("\n")[0]
+        raise fail(where, f"is not taken by onnxruntime ({reason})", "install a newer onnxruntime") from error
 
-        try:
-            self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has a class of its own for each of many causes
-            reason = str(error).partition("\n")[0]
-            raise fail(where, f"is not taken by onnxruntime ({reason})", "install a newer onnxruntime") from error
-
-    def __call__(self, images: np.ndarray) -> Arrays:
-        """Label, disagreement and probability of uint8 (N, H, W, C)."""
-        label, disagreement, probability = self._session.run(list(OUTPUTS), {INPUT: images})
+    def run(images: np.ndarray) -> Arrays:
+        label, disagreement, probability = session.run(list(OUTPUTS), {INPUT: images})
         return label, disagreement, probability
+
+    return run
 
 
 def _name_axes(graph: Any) -> None:

@@ -4,7 +4,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -46,24 +46,20 @@ def program_bytes(program: ExportedProgram, *, description: Mapping[str, str]) -
     return buffer.getvalue()
 
 
-class Program:
-    """A program that runs.
+def loaded(content: bytes) -> Callable[[np.ndarray], Arrays]:
+    """Give a program that runs: from uint8 (N, H, W, C) to label, disagreement and probability.
 
     Reading one may run code that it holds, so this is for what we have just made ourselves.
-
-    Args:
-        content: of the file.
     """
-
-    def __init__(self, content: bytes):
-        with silence():
-            self._module = torch.export.load(io.BytesIO(content)).module()
+    with silence():
+        module = torch.export.load(io.BytesIO(content)).module()
 
     @torch.inference_mode()
-    def __call__(self, images: np.ndarray) -> Arrays:
-        """Label, disagreement and probability of uint8 (N, H, W, C)."""
-        label, disagreement, probability = self._module(torch.from_numpy(np.ascontiguousarray(images)))
+    def run(images: np.ndarray) -> Arrays:
+        label, disagreement, probability = module(torch.from_numpy(np.ascontiguousarray(images)))
         return label.numpy(), disagreement.numpy(), probability.numpy()
+
+    return run
 
 
 @contextmanager

@@ -105,7 +105,7 @@ class Coding:
 
     Attributes:
         classes: with the ids that are written.
-        ids: as ``PairWork.ids``.
+        ids: as those of ``images.resized``.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -156,7 +156,7 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         task="multiclass",
         classes=coded.classes,
         works=works,
-        sources=tuple(work.place for work in works),
+        sources=tuple(place for work in works for place in work.places),
         profile="cityscapes",
         settings=owners.paper_settings(SIZE, quality_band=(0.372, 0.453)),
         counts=(

@@ -2,7 +2,8 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 
 from incmask.base.config import CONFIG_NAME, validated
@@ -13,42 +14,27 @@ from incmask.exchange.formats.common import Files, FoundImages, SourceImage, rea
 from incmask.exchange.formats.table import read_layout
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.parts import SPLIT_FILE, Division, draw, read_split, split_of_folders, without_part
-from incmask.exchange.prepare.plan import Count, Destination, Example, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Plan, Work
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 
 
-@dataclass(frozen=True)
-class FolderWork:
-    """One image with its label.
+def labelled(place: Destination, picture: SourceImage, intensity: tuple[float, float] | None) -> Iterator[Example]:
+    """Make one example of an image with its label; more than 8 bits are scaled as ``to_network_range`` does.
 
-    Attributes:
+    Args:
         place: where they go.
         picture: the image, and how its label is made.
         intensity: the intensities that become 0 and 255 where the image is not 8-bit.
+
+    Raises:
+        IncmaskError: a file is damaged, or the label does not fit the image.
     """
-
-    place: Destination
-    picture: SourceImage
-    intensity: tuple[float, float] | None = None
-
-    @property
-    def places(self) -> tuple[Destination, ...]:
-        """Give the one place."""
-        return (self.place,)
-
-    def make(self) -> Iterator[Example]:
-        """Make the one example; more than 8 bits are scaled as ``to_network_range`` does.
-
-        Raises:
-            IncmaskError: a file is damaged, or the label does not fit the image.
-        """
-        path = self.picture.image.where
-        image = image_of(path, read_raster(self.picture.image))
-        height, width, have = image.shape
-        image = to_network_range(image, 1 if have == 1 else 3, intensity=self.intensity, where=path)
-        label = self.picture.label
-        yield Example(self.place, image, None if label is None else label.make(height, width))
+    path = picture.image.where
+    image = image_of(path, read_raster(picture.image))
+    height, width, have = image.shape
+    image = to_network_range(image, 1 if have == 1 else 3, intensity=intensity, where=path)
+    yield Example(place, image, None if picture.label is None else picture.label.make(height, width))
 
 
 def plan(source: SourceTree, options: PrepareOptions) -> Plan:
@@ -74,7 +60,9 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     pictures = _placed_pictures(found, division)
     if not any(place.part == "labelled" for place in pictures):
         raise fail(where, "leaves no image with a label to learn from", "give more images masks or annotations")
-    works = tuple(FolderWork(place, picture, data.intensity) for place, picture in pictures.items())
+    works = tuple(
+        Work((place,), partial(labelled, place, picture, data.intensity)) for place, picture in pictures.items()
+    )
     num_found, num_labelled = len(found.pictures), sum(picture.label is not None for picture in found.pictures)
     return Plan(
         title=where.stem if where.is_file() else where.name,

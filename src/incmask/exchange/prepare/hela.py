@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from math import floor
 
 import numpy as np
@@ -13,9 +14,9 @@ from incmask.data.dataset import ClassInfo, PartName
 from incmask.exchange.formats.common import read_raster
 from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.crops import Crop, choose_sources, overlapping_crops
-from incmask.exchange.prepare.images import SourcePair, read_grey
+from incmask.exchange.prepare.images import read_grey
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, Work
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.cells import redraw_positions
@@ -50,25 +51,6 @@ _BACKGROUND_UP_TO = 10
 
 
 @dataclass(frozen=True)
-class FrameFiles:
-    """The files of a frame.
-
-    Attributes:
-        brightfield: the image.
-        alive: mask of the living cells.
-        dead: mask of the dead ones.
-        position: mask of all cells' places.
-        are_points: the places are points of any shape, not yet discs of the right size.
-    """
-
-    brightfield: SourceFile
-    alive: SourceFile
-    dead: SourceFile
-    position: SourceFile
-    are_points: bool
-
-
-@dataclass(frozen=True)
 class Frame:
     """An image as it came from the microscope.
 
@@ -76,13 +58,17 @@ class Frame:
         name: without ending.
         height: rows.
         width: columns.
-        files: of it.
+        brightfield: the image.
+        masks: of the living cells, of the dead ones, and of all cells' places.
+        are_points: the places are points of any shape, not yet discs of the right size.
     """
 
     name: str
     height: int
     width: int
-    files: FrameFiles
+    brightfield: SourceFile
+    masks: tuple[SourceFile, SourceFile, SourceFile]
+    are_points: bool
 
     def crops(self) -> dict[str, Crop]:
         """Give its crops by their names."""
@@ -90,37 +76,22 @@ class Frame:
         return {f"{self.name}-{index:03d}": crop for index, crop in enumerate(crops)}
 
 
-@dataclass(frozen=True)
-class FrameWork:
-    """A frame, which is read once and cut.
+def cut(frame: Frame, places: tuple[Destination, ...]) -> Iterator[Example]:
+    """Make an example of each crop of a frame, which is read once.
 
-    Attributes:
-        places: where its crops go.
-        crops: of it, as many.
-        files: of it.
+    Raises:
+        IncmaskError: a file is damaged, their sizes differ, or a mask holds nothing bright enough to be one.
     """
-
-    places: tuple[Destination, ...]
-    crops: tuple[Crop, ...]
-    files: FrameFiles
-
-    def make(self) -> Iterator[Example]:
-        """Make an example of each crop.
-
-        Raises:
-            IncmaskError: a file is damaged, their sizes differ, or a mask holds nothing bright enough to be one.
-        """
-        image = read_grey(self.files.brightfield)
-        entries = self.files.alive, self.files.dead, self.files.position
-        masks = [read_foreground(entry) for entry in entries]
-        masks[-1] = redraw_points(masks[-1]) if self.files.are_points else masks[-1]
-        for mask, entry in zip(masks, entries, strict=True):
-            if mask.shape != image.shape:
-                what = f"has {_size(*mask.shape)} pixels for a frame of {_size(*image.shape)}"
-                raise fail(entry.where, what, "download frame and mask again from their owner")
-        label = np.stack(masks, axis=2)
-        for place, crop in zip(self.places, self.crops, strict=True):
-            yield Example(place, crop.of(image)[..., None].copy(), crop.of(label).copy())
+    image = read_grey(frame.brightfield)
+    masks = [read_foreground(entry) for entry in frame.masks]
+    masks[-1] = redraw_points(masks[-1]) if frame.are_points else masks[-1]
+    for mask, entry in zip(masks, frame.masks, strict=True):
+        if mask.shape != image.shape:
+            what = f"has {_size(*mask.shape)} pixels for a frame of {_size(*image.shape)}"
+            raise fail(entry.where, what, "download frame and mask again from their owner")
+    label = np.stack(masks, axis=2)
+    for place, crop in zip(places, frame.crops().values(), strict=True):
+        yield Example(place, crop.of(image)[..., None].copy(), crop.of(label).copy())
 
 
 def read_foreground(entry: SourceFile) -> np.ndarray:
@@ -182,26 +153,23 @@ def read_frames(source: SourceTree, folder: str) -> tuple[Frame, ...]:
     channels = ("brightfield", "alive", "dead", "position" if are_points else "mod_position")
     wanted = {f"{folder}/{channel}": _ARCHIVE for channel in channels}
     images, *masks = (owners.by_stem(files, _ENDINGS) for files in owners.require_all(source, wanted, page=ORIGIN.page))
-    alive, dead, position = map(_pair_up, [images] * 3, masks, [f"{folder}/{channel}" for channel in channels[1:]])
+    paired = []
+    for mask, channel in zip(masks, channels[1:], strict=True):
+        where = f"{folder}/{channel}"
+        try:
+            paired.append(owners.pair_up(images, mask, where=where))
+        except IncmaskError as error:
+            # An image has three masks; which of them lacks must be told.
+            raise IncmaskError([replace(each, what=f"{each.what} in {where}") for each in error.problems]) from None
     frames = []
     for name, image in images.items():
-        files = FrameFiles(image, alive[name].mask, dead[name].mask, position[name].mask, are_points)
         height, width = read_grey(image).shape
         if min(height, width) < SIDE_PX:
             what = f"has {_size(height, width)} pixels, fewer than a crop of {SIDE_PX}×{SIDE_PX}"
             raise fail(image.where, what, "use the frames as their owner distributes them")
-        frames.append(Frame(name, height, width, files))
+        alive, dead, position = (pairs[name].mask for pairs in paired)
+        frames.append(Frame(name, height, width, image, (alive, dead, position), are_points))
     return tuple(frames)
-
-
-def _pair_up(images: dict[str, SourceFile], masks: dict[str, SourceFile], where: str) -> dict[str, SourcePair]:
-    try:
-        return owners.pair_up(images, masks, where=where)
-    except IncmaskError as error:
-        # An image has three masks; which of them lacks must be told.
-        raise IncmaskError(
-            [replace(problem, what=f"{problem.what} in {where}") for problem in error.problems]
-        ) from None
 
 
 def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Plan:
@@ -224,17 +192,17 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
         picked = owners.pick(crops, LABELLED_FRACTION, seed=options.seed, rounding="floor")
         labelled = {*picked.chosen}
 
-    def work(frame: Frame, part: PartName | None) -> FrameWork:
-        crops = frame.crops()
-        places = [Destination(part or ("labelled" if name in labelled else "unlabelled"), name) for name in crops]
-        return FrameWork(tuple(places), tuple(crops.values()), frame.files)
+    def work(frame: Frame, part: PartName | None) -> Work:
+        places = tuple(
+            Destination(part or ("labelled" if name in labelled else "unlabelled"), name) for name in frame.crops()
+        )
+        return Work(places, partial(cut, frame, places))
 
-    works = tuple(work(frame, part) for folder, part in _PARTS.items() for frame in parts[folder])
     return Plan(
         title="HeLa",
         task="multilabel",
         classes=CLASSES,
-        works=works,
+        works=tuple(work(frame, part) for folder, part in _PARTS.items() for frame in parts[folder]),
         sources=(
             *(Destination("labelled", name) for name in picked.chosen),
             *(Destination("unlabelled", name) for name in picked.rest),
@@ -245,7 +213,7 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
         counts=_counts(parts, num_labelled=len(labelled), by_frame=by_frame),
         origin=ORIGIN,
         position_class="position",
-        notes=tuple(_notes(parts, works, by_frame=by_frame)),
+        notes=tuple(_notes(parts, by_frame=by_frame)),
     )
 
 
@@ -270,9 +238,9 @@ def _counts(parts: Mapping[str, Sequence[Frame]], *, num_labelled: int, by_frame
     )
 
 
-def _notes(parts: Mapping[str, Sequence[Frame]], works: Sequence[FrameWork], *, by_frame: bool) -> Iterator[str]:
-    num_crops = sum(len(work.crops) for work in works)
-    num_different = sum(len({*work.crops}) for work in works)
+def _notes(parts: Mapping[str, Sequence[Frame]], *, by_frame: bool) -> Iterator[str]:
+    crops = [frame.crops().values() for frames in parts.values() for frame in frames]
+    num_crops, num_different = sum(map(len, crops)), sum(len({*each}) for each in crops)
     if num_different < num_crops:
         yield (
             f"{num_crops} crops, of which {num_different} differ: the paper's procedure moves the last of each row "
@@ -283,7 +251,7 @@ def _notes(parts: Mapping[str, Sequence[Frame]], works: Sequence[FrameWork], *, 
     for folder, whole in _DISTRIBUTED.items():
         frames = parts[folder]
         if frames:
-            drawn = "discs drawn around its points" if frames[0].files.are_points else "taken from mod_position"
+            drawn = "discs drawn around its points" if frames[0].are_points else "taken from mod_position"
             yield f"{folder}: positions are {drawn}"
         if len(frames) != whole:
             yield f"{folder}: {len(frames)} frames; the paper's counts tell of {whole}: is the download complete?"

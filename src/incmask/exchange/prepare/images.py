@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -11,11 +12,11 @@ from incmask.data.dataset import PartName
 from incmask.data.images.masks import grey_values
 from incmask.data.images.readers import image_of, to_network_range
 from incmask.exchange.formats.common import read_raster
-from incmask.exchange.prepare.plan import Destination, Example
+from incmask.exchange.prepare.plan import Destination, Example, Work
 from incmask.exchange.sources.archives import SourceFile
 
 REFUSED = 254
-"""In ``PairWork.ids``: a value that no mask may hold. No data set has so many ids."""
+"""In the ids of ``resized``: a value that no mask may hold. No data set has so many ids."""
 
 _TOLD_AT_MOST = 10
 
@@ -28,54 +29,41 @@ class SourcePair:
     mask: SourceFile
 
 
-@dataclass(frozen=True)
-class PairWork:
-    """One image and its mask, each resized as a whole.
+def resized(
+    place: Destination, pair: SourcePair, *, size: tuple[int, int], area: bool, ids: bytes
+) -> Iterator[Example]:
+    """Make one example of an image and its mask, each resized as a whole.
 
-    Attributes:
+    Args:
         place: where they go.
         pair: their files.
         size: height and width.
         area: as in ``resize_image``.
         ids: for each of the 256 values of the mask, its id, 255 for no label, or ``REFUSED``.
+
+    Raises:
+        IncmaskError: a file is damaged, their sizes differ, or the mask holds a value that is refused.
     """
-
-    place: Destination
-    pair: SourcePair
-    size: tuple[int, int]
-    area: bool
-    ids: bytes
-
-    @property
-    def places(self) -> tuple[Destination, ...]:
-        """Give the one place."""
-        return (self.place,)
-
-    def make(self) -> Iterator[Example]:
-        """Make the one example.
-
-        Raises:
-            IncmaskError: a file is damaged, their sizes differ, or the mask holds a value that is refused.
-        """
-        image, values = read_rgb(self.pair.image), read_values(self.pair.mask)
-        check_same_size(self.pair, image, values)
-        label = np.frombuffer(self.ids, np.uint8)[values]
-        if (label == REFUSED).any():
-            strange = ", ".join(map(str, np.unique(values[label == REFUSED])[:_TOLD_AT_MOST].tolist()))
-            what = f"holds the values {strange}, which its owner's masks do not have"
-            raise fail(self.pair.mask.where, what, "use the masks as their owner distributes them")
-        yield Example(self.place, resize_image(image, self.size, area=self.area), resize_label(label, self.size))
+    image, values = read_rgb(pair.image), read_values(pair.mask)
+    if image.shape[:2] != values.shape:
+        (height, width), (rows, columns) = image.shape[:2], values.shape
+        what = f"has {columns}×{rows} pixels for an image of {width}×{height}"
+        raise fail(pair.mask.where, what, "download image and mask again from their owner")
+    label = np.frombuffer(ids, np.uint8)[values]
+    if (label == REFUSED).any():
+        strange = ", ".join(map(str, np.unique(values[label == REFUSED])[:_TOLD_AT_MOST].tolist()))
+        what = f"holds the values {strange}, which its owner's masks do not have"
+        raise fail(pair.mask.where, what, "use the masks as their owner distributes them")
+    yield Example(place, resize_image(image, size, area=area), resize_label(label, size))
 
 
 def resized_pairs(
     parts: Mapping[PartName, Mapping[str, SourcePair]], *, size: tuple[int, int], paper: bool, ids: bytes
-) -> tuple[PairWork, ...]:
-    """Give the work of all parts: each pair resized to ``size``, as in the paper or by area; ``ids`` as in the work."""
-    return tuple(
-        PairWork(Destination(part, name), pair, size, area=not paper, ids=ids)
-        for part, pairs in parts.items()
-        for name, pair in pairs.items()
-    )
+) -> tuple[Work, ...]:
+    """Give the work of all parts, as ``resized`` does it: by area, or in the paper's way."""
+    make = partial(resized, size=size, area=not paper, ids=ids)
+    pairs = {Destination(part, name): pair for part, of_part in parts.items() for name, pair in of_part.items()}
+    return tuple(Work((place,), partial(make, place, pair)) for place, pair in pairs.items())
 
 
 def resized_note(size: tuple[int, int], *, paper: bool) -> str:
@@ -133,18 +121,6 @@ def read_values(entry: SourceFile) -> np.ndarray:
         what = f"has values from {values.min()} to {values.max()} where 0 to 255 are expected"
         raise fail(path, what, "download it again from its owner")
     return narrow
-
-
-def check_same_size(pair: SourcePair, image: np.ndarray, mask: np.ndarray) -> None:
-    """Check that the arrays of a pair have the same (H, W).
-
-    Raises:
-        IncmaskError: they have not.
-    """
-    if image.shape[:2] != mask.shape[:2]:
-        height, width = image.shape[:2]
-        what = f"has {mask.shape[1]}×{mask.shape[0]} pixels for an image of {width}×{height}"
-        raise fail(pair.mask.where, what, "download image and mask again from their owner")
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int], *, area: bool) -> np.ndarray:

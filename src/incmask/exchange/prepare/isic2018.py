@@ -65,7 +65,7 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         task="binary",
         classes=(ClassInfo("lesion", (255, 255, 255), 255),),
         works=works,
-        sources=tuple(work.place for work in works),
+        sources=tuple(place for work in works for place in work.places),
         profile="isic2018",
         settings=owners.paper_settings(SIZE, width=0.5, quality_band=(0.72, 0.75), evalnet_width=1.0),
         counts=(

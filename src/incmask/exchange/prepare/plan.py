@@ -1,8 +1,7 @@
 """What is to be made of a downloaded data set, before anything is written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -33,19 +32,18 @@ class Example:
     label: np.ndarray | None
 
 
-class Work(Protocol):
-    """A piece of work as a value that any process can do; small, since there may be thousands."""
+@dataclass(frozen=True)
+class Work:
+    """A piece of work as a value that any process can do; small, since there may be thousands.
 
-    @property
-    def places(self) -> tuple[Destination, ...]:
-        """What ``make`` gives, in this order."""
+    Attributes:
+        places: what ``make`` gives, in this order.
+        make: reads the source and makes the examples: a function of a module's top level with what it is to read. It
+            raises ``IncmaskError`` where a file is damaged.
+    """
 
-    def make(self) -> Iterator[Example]:
-        """Read the source and make the examples.
-
-        Raises:
-            IncmaskError: a file is damaged.
-        """
+    places: tuple[Destination, ...]
+    make: Callable[[], Iterator[Example]]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -14,7 +14,7 @@ from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.crops import random_crops
 from incmask.exchange.prepare.images import SourcePair, read_rgb, resize_image, resize_label
 from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, Work
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 
@@ -54,41 +54,24 @@ _ENDINGS = (".jpg", ".jpeg"), (".bmp",)
 _MOST_STRETCHED = 1.25
 
 
-@dataclass(frozen=True)
-class CropWork:
-    """An image and its mask, from which random crops are taken.
+def crops(name: str, places: tuple[Destination, ...], pair: SourcePair, *, area: bool, seed: int) -> Iterator[Example]:
+    """Make random crops of an image and its mask.
 
-    Attributes:
+    Args:
         name: of the image, from which its crops follow.
-        part: where they go.
+        places: where they go.
         pair: the files.
         area: as in ``resize_image``.
         seed: of the crops.
+
+    Raises:
+        IncmaskError: a file is damaged, or the mask has other proportions than the image.
     """
-
-    name: str
-    part: PartName
-    pair: SourcePair
-    area: bool
-    seed: int
-
-    @property
-    def places(self) -> tuple[Destination, ...]:
-        """Give the places of the crops."""
-        return tuple(Destination(self.part, f"{self.name}-{index}") for index in range(CROPS_PER_IMAGE))
-
-    def make(self) -> Iterator[Example]:
-        """Make the crops.
-
-        Raises:
-            IncmaskError: a file is damaged, or the mask has other proportions than the image.
-        """
-        image = read_rgb(self.pair.image)
-        label = fitted(label_of(read_rgb(self.pair.mask)), image, self.pair)
-        crops = random_crops(self.name, *image.shape[:2], count=CROPS_PER_IMAGE, seed=self.seed)
-        for place, crop in zip(self.places, crops, strict=True):
-            resized = resize_image(crop.of(image), SIZE, area=self.area)
-            yield Example(place, resized, resize_label(crop.of(label), SIZE))
+    image = read_rgb(pair.image)
+    label = fitted(label_of(read_rgb(pair.mask)), image, pair)
+    drawn = random_crops(name, *image.shape[:2], count=len(places), seed=seed)
+    for place, crop in zip(places, drawn, strict=True):
+        yield Example(place, resize_image(crop.of(image), SIZE, area=area), resize_label(crop.of(label), SIZE))
 
 
 def label_of(colours: np.ndarray) -> np.ndarray:
@@ -156,11 +139,12 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         "val": val,
         "test": test,
     }
-    works = tuple(
-        CropWork(name, part, pair, area=not options.paper, seed=options.seed)
-        for part, of_part in parts.items()
-        for name, pair in of_part.items()
-    )
+    works: list[Work] = []
+    for part, of_part in parts.items():
+        for name, pair in of_part.items():
+            places = tuple(Destination(part, f"{name}-{index}") for index in range(CROPS_PER_IMAGE))
+            make = partial(crops, name, places, pair, area=not options.paper, seed=options.seed)
+            works.append(Work(places, make))
 
     def count(part: PartName, paper: int) -> Count:
         num_images = len(parts[part])
@@ -174,8 +158,8 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         title="SUIM",
         task="multiclass",
         classes=CLASSES,
-        works=works,
-        sources=tuple(Destination(work.part, work.name) for work in works),
+        works=tuple(works),
+        sources=tuple(Destination(part, name) for part, of_part in parts.items() for name in of_part),
         profile="suim",
         settings=owners.paper_settings(SIZE, quality_band=(0.43, 0.51)),
         counts=(

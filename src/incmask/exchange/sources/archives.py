@@ -76,16 +76,16 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class ArchiveMember:
-    """A file in an archive.
+class ListedFile:
+    """A file of the source.
 
     Attributes:
-        names: of the folders above it in the archive, and its own.
+        parts: names of the folders in which it is looked for, those in an archive included, and its own.
         entry: to read it.
         size_bytes: unpacked.
     """
 
-    names: tuple[str, ...]
+    parts: tuple[str, ...]
     entry: SourceFile
     size_bytes: int
 
@@ -95,8 +95,8 @@ def is_archive(path: Path) -> bool:
     return path.suffix.casefold() in (".zip", *UNFINISHED) and path.is_file()
 
 
-def list_members(path: Path) -> Iterator[ArchiveMember]:
-    """List the files of an archive, without links.
+def list_members(path: Path) -> Iterator[ListedFile]:
+    """List the files of an archive by their path in it, without links.
 
     Raises:
         IncmaskError: it is not whole, is encrypted, or has members that lead out of it.
@@ -123,9 +123,8 @@ def list_members(path: Path) -> Iterator[ArchiveMember]:
             continue
         if info.flag_bits & 1:
             raise fail(path, "is encrypted", "unpack it with its password")
-        yield ArchiveMember(
-            tuple(name for name in names if name not in ("", ".")), SourceFile(path, info.filename), info.file_size
-        )
+        parts = tuple(name for name in names if name not in ("", "."))
+        yield ListedFile(parts, SourceFile(path, info.filename), info.file_size)
 
 
 def _what_instead(path: Path) -> str:

@@ -6,13 +6,13 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.store import MANIFEST, RUN
-from incmask.exchange.sources.archives import UNFINISHED, SourceFile, is_archive, list_members
+from incmask.exchange.sources.archives import UNFINISHED, ListedFile, SourceFile, is_archive, list_members
 
 _Folder = tuple[bool, tuple[str, ...]]
 """Whether it is in an archive, and its path."""
@@ -41,20 +41,11 @@ class Used:
     unpacked: tuple[Path, ...]
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file, and the folders in which it is looked for: those above it, an archive's name, those in the archive."""
-
-    parts: tuple[str, ...]
-    entry: SourceFile
-    size_bytes: int
-
-
 @dataclass
 class _Listing:
     """What lies in a place."""
 
-    files: list[_File] = field(default_factory=list)
+    files: list[ListedFile] = field(default_factory=list)
     archives: list[Path] = field(default_factory=list)
     refused: dict[Path, Problem] = field(default_factory=dict)
 
@@ -150,12 +141,12 @@ class SourceTree:
         )
         raise IncmaskError(own or [lacks, *self._found.refused.values()])
 
-    def _below(self, wanted: tuple[str, ...]) -> dict[str, _File] | None:
+    def _below(self, wanted: tuple[str, ...]) -> dict[str, ListedFile] | None:
         if not wanted:
             return {"/".join(file.parts[self._depth :]): file for file in self._found.files} or None
         return _best(self._found.files, wanted, self._depth)
 
-    def _beside(self, wanted: tuple[str, ...]) -> dict[str, _File] | None:
+    def _beside(self, wanted: tuple[str, ...]) -> dict[str, ListedFile] | None:
         """Look in the two folders above, where the root is a part of the data set; not at any depth in them."""
         if not wanted:
             return None
@@ -213,7 +204,7 @@ def _list(root: Path, into: _Listing) -> None:
             if is_archive(path):
                 _list_archive(path, into)
             else:
-                into.files.append(_File(path.parts, SourceFile(path), path.stat().st_size))
+                into.files.append(ListedFile(path.parts, SourceFile(path), path.stat().st_size))
 
 
 def _list_archive(path: Path, into: _Listing) -> None:
@@ -221,9 +212,9 @@ def _list_archive(path: Path, into: _Listing) -> None:
     above = (*path.parent.parts, re.sub(r"(-\d+)?-\d{3}$", "", path.stem))
     try:
         files = [
-            _File((*above, *member.names), member.entry, member.size_bytes)
+            replace(member, parts=(*above, *member.parts))
             for member in list_members(path)
-            if not any(map(_is_hidden, member.names))
+            if not any(map(_is_hidden, member.parts))
         ]
     except IncmaskError as error:
         into.refused[path] = error.problems[0]
@@ -232,9 +223,11 @@ def _list_archive(path: Path, into: _Listing) -> None:
     into.archives.append(path)
 
 
-def _folders_called(files: Iterable[_File], wanted: tuple[str, ...], depth: int) -> dict[_Folder, dict[str, _File]]:
+def _folders_called(
+    files: Iterable[ListedFile], wanted: tuple[str, ...], depth: int
+) -> dict[_Folder, dict[str, ListedFile]]:
     """Give the files of each folder whose path ends with ``wanted``, ``depth`` folders deep or deeper."""
-    found: dict[_Folder, dict[str, _File]] = {}
+    found: dict[_Folder, dict[str, ListedFile]] = {}
     fold = cache(_fold)
     for file in files:
         parts = file.parts
@@ -245,7 +238,7 @@ def _folders_called(files: Iterable[_File], wanted: tuple[str, ...], depth: int)
     return found
 
 
-def _best(files: Iterable[_File], wanted: tuple[str, ...], depth: int) -> dict[str, _File] | None:
+def _best(files: Iterable[ListedFile], wanted: tuple[str, ...], depth: int) -> dict[str, ListedFile] | None:
     found = _folders_called(files, wanted, depth)
     if not found:
         return None
@@ -260,7 +253,7 @@ def _best(files: Iterable[_File], wanted: tuple[str, ...], depth: int) -> dict[s
     return found[max(inner, key=lambda folder: len(folder[1]))]
 
 
-def _used(folder: str, files: dict[str, _File]) -> Used:
+def _used(folder: str, files: dict[str, ListedFile]) -> Used:
     listing = "".join(f"{below}\t{files[below].size_bytes}\n" for below in sorted(files))
     entries = [file.entry for file in files.values()]
     return Used(
