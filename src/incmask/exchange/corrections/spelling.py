@@ -10,7 +10,7 @@ import numpy as np
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes
-from incmask.data.dataset import ClassInfo, Colour, Dataset
+from incmask.data.dataset import Colour, Dataset
 from incmask.data.images.masks import mask_facts
 from incmask.data.images.writers import path_inside, write_indexed
 
@@ -66,41 +66,30 @@ def write_spelt(folder: Path, name: str, label: np.ndarray, spelling: Spelling) 
     """
     dataset, ignore = spelling.dataset, spelling.ignore
     if dataset.encoding.kind == "folders":
-        channels = label[..., None] if label.ndim == 2 else label
+        foreground = next(value for value in _FREE if value != ignore)
+        channels = _spelt(label[..., None] if label.ndim == 2 else label, [0, foreground], ignore)
         for index, info in enumerate(dataset.classes):
-            foreground = next(value for value in _FREE if value != ignore)
-            below = path_inside(folder, str(info.value), "")
-            _write(path_inside(below, name), _table([0, foreground], ignore, np.uint8)[channels[..., index]])
+            _write(path_inside(path_inside(folder, str(info.value), ""), name), channels[..., index])
         return
-    values = _values(dataset.classes, is_binary=dataset.task == "binary")
-    if dataset.encoding.kind == "colour":
-        _write(path_inside(folder, name), _table(values, ignore, np.uint8)[label])
-        return
-    highest = max(value for value in (*values, ignore) if isinstance(value, int))
-    spelt = _table(values, ignore, np.uint8 if highest < 256 else np.uint16)[label]
-    if spelling.palette is not None and highest < 256:
-        colours = [*spelling.palette, *[(0, 0, 0)] * (highest + 1 - len(spelling.palette))]
-        write_indexed(path_inside(folder, name), spelt, colours)
+    values: list[int | Colour] = [info.value for info in dataset.classes if not isinstance(info.value, str)]
+    if dataset.task == "binary":
+        values.insert(0, (0, 0, 0) if isinstance(values[0], tuple) else 0)
+    spelt, path = _spelt(label, values, ignore), path_inside(folder, name)
+    if spelling.palette is not None and spelt.dtype == np.uint8:
+        highest = max(value for value in (*values, ignore) if isinstance(value, int))
+        write_indexed(path, spelt, [*spelling.palette, *[(0, 0, 0)] * (highest + 1 - len(spelling.palette))])
     else:
-        _write(path_inside(folder, name), spelt)
+        _write(path, spelt)
 
 
-def _values(classes: Sequence[ClassInfo], *, is_binary: bool) -> list[int | Colour]:
-    """Give what stands for each id."""
-    values: list[int | Colour] = [info.value for info in classes if not isinstance(info.value, str)]
-    if not is_binary:
-        return values
-    return [(0, 0, 0) if isinstance(values[0], tuple) else 0, *values]
-
-
-def _table(values: Sequence[int | Colour], ignore: int | Colour | None, kind: type) -> np.ndarray:
-    """Give what stands for each of the 256 values of a label."""
-    first: np.ndarray = np.array(values, kind)
-    table: np.ndarray = np.zeros((256, *first.shape[1:]), kind)
+def _spelt(label: np.ndarray, values: Sequence[int | Colour], ignore: int | Colour | None) -> np.ndarray:
+    """Put what stands for it in place of each id: uint8, or uint16 where it has to be."""
+    first = np.array(values)
+    table = np.zeros((256, *first.shape[1:]), np.int64)
     table[: len(first)] = first
     if ignore is not None:
         table[IGNORED] = ignore
-    return table
+    return table.astype(np.uint8 if table.max() < 256 else np.uint16)[label]
 
 
 def _write(path: Path, values: np.ndarray) -> None:

@@ -8,10 +8,9 @@ from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from incmask.base.config import Task
 from incmask.base.errors import Problem, fail, raise_problems
-from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, default_colour, folder_names
-from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, images_of
+from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, default_colour
+from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, classes_of, images_of
 from incmask.exchange.formats.naming import is_mask, names_of
 from incmask.exchange.formats.shapes import IGNORED_CLASS, Area, Drawing, Shape, overlap_anywhere
 from incmask.exchange.formats.sheets import Corrected, Known
@@ -238,27 +237,19 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
             f"only in a split.csv (source,part) as labelled, val or test"
         )
     colour_of = {**read.colours} | {name: option.colour for name, option in told.items() if option.colour}
+    classes = [
+        ClassInfo(name, colour_of.get(name) or ((255, 255, 255) if task == "binary" else default_colour(index)), name)
+        for index, name in enumerate(chosen, start=1)
+    ]
     ignored = any(shape.class_index == IGNORED_CLASS for item in shapes.values() for shape in item)
     return FoundImages(
         task,
-        _classes(chosen, task, colour_of),
+        classes_of(task, classes),
         pictures,
         ignored,
         bare=Drawing(str(where), (), task, len(chosen)),
         notes=tuple(notes),
     )
-
-
-def _classes(names: Sequence[str], task: Task, colours: Mapping[str, Colour]) -> tuple[ClassInfo, ...]:
-    if task == "binary":
-        return (ClassInfo(names[0], colours.get(names[0]) or (255, 255, 255), 255),)
-    infos = [(name, colours.get(name) or default_colour(index)) for index, name in enumerate(names, start=1)]
-    if task == "multilabel":
-        folders = folder_names(names)
-        return tuple(ClassInfo(name, colour, folder) for (name, colour), folder in zip(infos, folders, strict=True))
-    background = next((name for name in ("background", "rest", "no class") if name not in names), "")
-    classes = (ClassInfo(name, colour, class_id) for class_id, (name, colour) in enumerate(infos, start=1))
-    return (ClassInfo(background, default_colour(0), 0), *classes)
 
 
 def corrected(read: Annotations, known: Known) -> Corrected:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, fail, raise_problems
 from incmask.base.threads import side_by_side
-from incmask.data.dataset import ClassInfo
+from incmask.data.dataset import ClassInfo, default_colour, folder_names
 from incmask.data.folder.names import IMAGE_SUFFIXES
 from incmask.data.images.decode import Raster, decode
 from incmask.exchange.sources.archives import SourceFile
@@ -101,6 +101,18 @@ def as_record(kind: type[RecordT], given: Any, *, where: str, mend: str, above: 
     except ValidationError as error:
         first = error.errors()[0]
         raise fail(where, f"has a wrong {above}{'.'.join(map(str, first['loc']))} ({first['msg']})", mend) from error
+
+
+def classes_of(task: Task, named: Sequence[ClassInfo]) -> tuple[ClassInfo, ...]:
+    """Give classes what stands for them in the masks that are written, and multiclass ones a background."""
+    if task == "binary":
+        return (replace(named[0], value=255),)
+    names = [info.name for info in named]
+    if task == "multilabel":
+        return tuple(replace(info, value=folder) for info, folder in zip(named, folder_names(names), strict=True))
+    background = next((name for name in ("background", "rest", "no class") if name not in names), "")
+    numbered = (replace(info, value=class_id) for class_id, info in enumerate(named, start=1))
+    return (ClassInfo(background, default_colour(0), 0), *numbered)
 
 
 def images_of(files: Files) -> dict[str, SourceFile]:

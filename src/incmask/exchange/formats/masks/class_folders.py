@@ -6,10 +6,10 @@ import numpy as np
 
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
-from incmask.data.dataset import ClassInfo, DataOptions, default_colour, folder_names
+from incmask.data.dataset import DataOptions
 from incmask.data.folder.recognise import recognise_folders
 from incmask.data.images.masks import MaskFacts, grey_values
-from incmask.exchange.formats.common import Files, FoundImages, look_at, read_raster
+from incmask.exchange.formats.common import Files, FoundImages, classes_of, look_at, read_raster
 from incmask.exchange.formats.masks.pairs import Look, check_size, look_at_mask
 from incmask.exchange.formats.naming import Named, sort_files
 from incmask.exchange.formats.shapes import is_thick
@@ -74,8 +74,10 @@ class LayersLabel:
 
 
 @dataclass(frozen=True)
-class _LookAtClasses:
-    looks: dict[str, Look]
+class _Looks:
+    """The looks at the masks of an image by their class, and whether classes overlap."""
+
+    by_class: dict[str, Look]
     overlaps: bool
 
 
@@ -95,10 +97,11 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
     folders = found.class_folders
     facts: dict[str, list[MaskFacts]] = {folder: [] for folder in folders}
     for look in looks:
-        for folder, seen in look.looks.items():
+        for folder, seen in look.by_class.items():
             facts[folder].append(seen.facts)
     recognised = recognise_folders(facts, folders, options=data.model_copy(update={"task": None}), where=where)
     ignore = recognised.encoding.ignore
+    assert not isinstance(ignore, tuple), "refused before"
     overlapping = next((item.name for item, look in zip(labelled, looks, strict=True) if look.overlaps), None)
     task = data.task or ("binary" if len(folders) == 1 else "multilabel" if overlapping else "multiclass")
     infos = list(recognised.classes)
@@ -106,29 +109,22 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
         infos = [info for info in infos if str(info.value).casefold() != "background"]
     if task == "binary" and len(infos) > 1:
         raise fail(where, f'task = "binary" but there are {len(infos)} classes', "remove the task from incmask.toml")
-    blurred = {path for look in looks for seen in look.looks.values() if seen.is_blurred for path in [seen.facts.path]}
+    blurred = {
+        path for look in looks for seen in look.by_class.values() if seen.is_blurred for path in [seen.facts.path]
+    }
 
     def label(item: Named) -> LayersLabel:
         masks = [item.masks.get(str(info.value)) for info in infos]
-        layers = (
-            LayerMask(mask, _HALF if mask and mask.where in blurred else 1, ignore if isinstance(ignore, int) else None)
-            for mask in masks
-        )
+        layers = (LayerMask(mask, _HALF if mask and mask.where in blurred else 1, ignore) for mask in masks)
         return LayersLabel(tuple(layers), task == "multilabel")
 
     if task == "binary":
-        classes: tuple[ClassInfo, ...] = (ClassInfo(infos[0].name, (255, 255, 255), 255),)
-    elif task == "multiclass":
-        named = (replace(info, value=class_id) for class_id, info in enumerate(infos, start=1))
-        classes = (ClassInfo("background", default_colour(0), 0), *named)
-    else:
-        names = folder_names([info.name for info in infos])
-        classes = tuple(replace(info, value=name) for info, name in zip(infos, names, strict=True))
+        infos = [replace(infos[0], colour=(255, 255, 255))]
     notes = [f"classes overlap, such as in {overlapping}, so each has a mask of its own"] if overlapping else []
-    return FoundImages(task, classes, found.pictures(label), ignore is not None, notes=tuple(notes))
+    return FoundImages(task, classes_of(task, infos), found.pictures(label), ignore is not None, notes=tuple(notes))
 
 
-def _look_at_classes(item: Named) -> _LookAtClasses:
+def _look_at_classes(item: Named) -> _Looks:
     looks = {folder: look_at_mask(mask) for folder, mask in item.masks.items()}
     sizes = {(look.facts.height, look.facts.width) for look in looks.values()}
     if len(sizes) > 1:
@@ -140,4 +136,4 @@ def _look_at_classes(item: Named) -> _LookAtClasses:
         layer = LayerMask(mask, _HALF if looks[folder].is_blurred else 1).read(*size)
         twice |= seen & layer
         seen |= layer
-    return _LookAtClasses(looks, is_thick(twice))
+    return _Looks(looks, is_thick(twice))
