@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
 from incmask.exchange.formats.shapes import (
-    IGNORED_CLASS,
     Box,
     Drawing,
+    NamedArea,
     Pixels,
     Polygon,
     Runs,
-    Shape,
     disc,
     overlap_anywhere,
 )
@@ -117,43 +116,43 @@ def test_runs_go_down_the_columns() -> None:
     assert rows(runs.draw(Box(1, 1, 2, 3))) == ["#."]
 
 
-def shape(class_index: int, *box: float) -> Shape:
-    return Shape(class_index, polygon(rectangle(*box)))
+def shape(name: str | None, *box: float) -> NamedArea:
+    return NamedArea(name, polygon(rectangle(*box)))
 
 
 def test_later_shapes_lie_over_earlier_ones_and_ignored_ones_over_all() -> None:
-    shapes = (shape(IGNORED_CLASS, 3, 0, 4, 1), shape(0, 0, 0, 3, 1), shape(1, 2, 0, 5, 1))
-    assert Drawing("a.json", shapes, "multiclass", 2).make(1, 6).tolist() == [[1, 1, 2, 255, 2, 0]]
+    shapes = (shape(None, 3, 0, 4, 1), shape("a", 0, 0, 3, 1), shape("b", 2, 0, 5, 1))
+    assert Drawing("a.json", shapes, "multiclass", ("a", "b")).make(1, 6).tolist() == [[1, 1, 2, 255, 2, 0]]
 
 
 def test_layers_of_a_multilabel_drawing_may_overlap() -> None:
-    shapes = (shape(0, 0, 0, 3, 1), shape(1, 2, 0, 4, 1), shape(IGNORED_CLASS, 4, 0, 5, 1))
-    label = Drawing("a.json", shapes, "multilabel", 2).make(1, 5)
+    shapes = (shape("a", 0, 0, 3, 1), shape("b", 2, 0, 4, 1), shape(None, 4, 0, 5, 1))
+    label = Drawing("a.json", shapes, "multilabel", ("a", "b")).make(1, 5)
     assert label[0].tolist() == [[1, 0], [1, 0], [1, 1], [0, 1], [255, 255]]
 
 
 def test_an_image_of_another_size_and_a_shape_outside_are_told() -> None:
     with pytest.raises(IncmaskError, match=r"a.json: tells of an image of 8×6 pixels where it has 4×3"):
-        Drawing("a.json", (), "binary", 1, (6, 8)).make(3, 4)
+        Drawing("a.json", (), "binary", ("a",), (6, 8)).make(3, 4)
     with pytest.raises(IncmaskError, match=r"a.json: has a shape .* outside its image of 8×6"):
-        Drawing("a.json", (shape(0, 20, 0, 24, 4),), "binary", 1).make(6, 8)
+        Drawing("a.json", (shape("a", 20, 0, 24, 4),), "binary", ("a",)).make(6, 8)
 
 
 def test_a_shape_smaller_than_a_pixel_is_nothing() -> None:
-    assert not Drawing("a.json", (shape(0, 1.6, 1.6, 1.9, 1.9),), "binary", 1).make(6, 8).any()
+    assert not Drawing("a.json", (shape("a", 1.6, 1.6, 1.9, 1.9),), "binary", ("a",)).make(6, 8).any()
 
 
 @pytest.mark.parametrize(
     ("shapes", "expected"),
     [
-        ([shape(0, 0, 0, 4, 4), shape(1, 1, 1, 4, 4)], 0),  # 3×3 pixels in common
-        ([shape(0, 0, 0, 4, 4), shape(1, 2, 0, 5, 4)], None),  # a stroke of 2
-        ([shape(0, 0, 0, 4, 4), shape(0, 1, 1, 4, 4)], None),  # one class
-        ([shape(0, 0, 0, 4, 4), shape(IGNORED_CLASS, 0, 0, 4, 4)], None),
-        ([shape(0, 0, 0, 4, 4), shape(1, -9, -9, -5, -5)], None),
+        ([shape("a", 0, 0, 4, 4), shape("b", 1, 1, 4, 4)], 0),  # 3×3 pixels in common
+        ([shape("a", 0, 0, 4, 4), shape("b", 2, 0, 5, 4)], None),  # a stroke of 2
+        ([shape("a", 0, 0, 4, 4), shape("a", 1, 1, 4, 4)], None),  # one class
+        ([shape("a", 0, 0, 4, 4), shape(None, 0, 0, 4, 4)], None),
+        ([shape("a", 0, 0, 4, 4), shape("b", -9, -9, -5, -5)], None),
     ],
 )
-def test_classes_overlap_where_they_share_more_than_a_stroke(shapes: list[Shape], expected: int | None) -> None:
+def test_classes_overlap_where_they_share_more_than_a_stroke(shapes: list[NamedArea], expected: int | None) -> None:
     assert overlap_anywhere([shapes]) == expected
 
 

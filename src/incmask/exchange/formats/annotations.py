@@ -12,22 +12,9 @@ from incmask.base.errors import Problem, fail, raise_problems
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, default_colour
 from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, classes_of, images_of
 from incmask.exchange.formats.naming import is_mask, names_of
-from incmask.exchange.formats.shapes import IGNORED_CLASS, Area, Drawing, Shape, overlap_anywhere
+from incmask.exchange.formats.shapes import Drawing, NamedArea, overlap_anywhere
 from incmask.exchange.formats.sheets import Corrected, Known
 from incmask.exchange.names import UNSURE
-
-
-@dataclass(frozen=True)
-class NamedArea:
-    """An area that was annotated.
-
-    Attributes:
-        name: of its class; None: no label there.
-        area: its pixels.
-    """
-
-    name: str | None
-    area: Area
 
 
 @dataclass(frozen=True)
@@ -202,26 +189,21 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
         raise fail(where, "holds no annotated areas of any class", "annotate images, or check the names of the classes")
     if len(chosen) >= MAX_CLASSES:
         raise fail(where, f"holds {len(chosen)} classes; at most {MAX_CLASSES - 1} are possible", "join some")
-    index_of = {name: index for index, name in enumerate(chosen)}
-    shapes = {
-        path: tuple(
-            Shape(IGNORED_CLASS if area.name is None else index_of[area.name], area.area)
-            for area in item.areas
-            if area.name is None or area.name in index_of
-        )
+    areas = {
+        path: tuple(area for area in item.areas if area.name is None or area.name in chosen)
         for path, item in annotated.items()
     }
     task = data.task
     if task is None:
-        overlapping = overlap_anywhere([*shapes.values()]) if len(chosen) > 1 else None
+        overlapping = overlap_anywhere([*areas.values()]) if len(chosen) > 1 else None
         task = "binary" if len(chosen) == 1 else "multiclass" if overlapping is None else "multilabel"
         if overlapping is not None:
-            example = [*shapes][overlapping]
+            example = [*areas][overlapping]
             notes.append(f"classes overlap, such as in {example}, so each has a mask of its own")
     if task == "binary" and len(chosen) > 1:
         raise fail(where, f'task = "binary" but there are the classes {", ".join(chosen)}', "name one of them")
     labels: dict[str, Label] = {
-        path: Drawing(item.where, shapes[path], task, len(chosen), item.size) for path, item in annotated.items()
+        path: Drawing(item.where, areas[path], task, tuple(chosen), item.size) for path, item in annotated.items()
     }
     pictures = tuple(
         SourceImage(name, path, images.files[path], labels.get(path)) for name, path in sorted(images.names.items())
@@ -241,13 +223,13 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
         ClassInfo(name, colour_of.get(name) or ((255, 255, 255) if task == "binary" else default_colour(index)), name)
         for index, name in enumerate(chosen, start=1)
     ]
-    ignored = any(shape.class_index == IGNORED_CLASS for item in shapes.values() for shape in item)
+    ignored = any(area.name is None for of_image in areas.values() for area in of_image)
     return FoundImages(
         task,
         classes_of(task, classes),
         pictures,
         ignored,
-        bare=Drawing(str(where), (), task, len(chosen)),
+        bare=Drawing(str(where), (), task, tuple(chosen)),
         notes=tuple(notes),
     )
 
@@ -260,18 +242,15 @@ def corrected(read: Annotations, known: Known) -> Corrected:
     Raises:
         IncmaskError: areas of unknown classes.
     """
-    names = [each.name for each in known.scheme.foreground]
-    index_of: dict[str | None, int] = {name: index for index, name in enumerate(names)}
-    index_of |= {UNSURE: IGNORED_CLASS, None: IGNORED_CLASS}
+    names = tuple(each.name for each in known.scheme.foreground)
     problems: list[Problem] = []
     labels: dict[str, Label] = {}
     for name, item in read.images.items():
-        strange = sorted({str(area.name) for area in item.areas if area.name not in index_of})
+        strange = sorted({area.name for area in item.areas if area.name is not None} - {*names, UNSURE})
         if strange:
             what = f"{name} has areas of the class {', '.join(strange)}; the run knows {', '.join(names)} and {UNSURE}"
             problems.append(Problem(item.where, what, "give them one of these classes, or remove them"))
-            continue
-        shapes = tuple(Shape(index_of[area.name], area.area) for area in item.areas)
-        labels[name] = Drawing(item.where, shapes, known.scheme.task, len(names), item.size)
+        areas = tuple(NamedArea(None, area.area) if area.name == UNSURE else area for area in item.areas)
+        labels[name] = Drawing(item.where, areas, known.scheme.task, names, item.size)
     raise_problems(problems)
     return Corrected(labels, read.notes)

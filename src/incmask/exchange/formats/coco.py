@@ -14,9 +14,9 @@ from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
-from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, NamedArea, corrected
+from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, corrected
 from incmask.exchange.formats.common import Files, Record, RecordT, files_ending, read_json
-from incmask.exchange.formats.shapes import Area, Box, Object, Polygon, Runs, objects_of, run_lengths
+from incmask.exchange.formats.shapes import Area, Box, NamedArea, Object, Polygon, Runs, objects_of, run_lengths
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
 
@@ -157,11 +157,9 @@ def _areas(annotation: _Annotation, image: _Image, where: str) -> Sequence[Area]
                 what = f"has a polygon of {len(corners)} numbers; x and y of three or more corners are expected"
                 raise fail(where, what, "draw it again, or remove the annotation")
         polygons = [Polygon((np.array(corners, np.float64).reshape(-1, 2),)) for corners in given]
-        for polygon in polygons:
-            box = polygon.box
-            if box.top >= image.height or box.left >= image.width or box.bottom < 0 or box.right < 0:
-                what = f"lies outside its image of {image.width}×{image.height} pixels"
-                raise fail(where, what, "export the annotations at the size of the images")
+        if any(polygon.box.is_beyond(Box(0, 0, image.height, image.width)) for polygon in polygons):
+            what = f"lies outside its image of {image.width}×{image.height} pixels"
+            raise fail(where, what, "export the annotations at the size of the images")
         return polygons
     height, width = given.size
     if (height, width) != (image.height, image.width):

@@ -10,9 +10,9 @@ from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.data.dataset import Colour
-from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, NamedArea, Sheet, joined
+from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, Sheet, joined
 from incmask.exchange.formats.common import Files, Record, as_record, files_ending, look_at, read_json
-from incmask.exchange.formats.shapes import Polygon
+from incmask.exchange.formats.shapes import NamedArea, Polygon
 from incmask.exchange.sources.archives import SourceFile
 
 AGAIN = "export the annotations as GeoJSON again"

@@ -1,6 +1,6 @@
 """Which files of a folder are images and which their masks, by the names of folders and files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -57,8 +57,17 @@ class _Placed:
     after: tuple[str, ...]
 
     @property
+    def below(self) -> PurePosixPath:
+        return PurePosixPath(*self.before, *self.after)
+
+    @property
     def name(self) -> str:
-        return name_of(PurePosixPath(*self.before, *self.after))
+        return name_of(self.below)
+
+    @property
+    def name_in_class(self) -> str:
+        """The same, where the first folder of ``after`` is a class; "" where there is none."""
+        return name_of(PurePosixPath(*self.before, *self.after[1:])) if len(self.after) > 1 else ""
 
 
 def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorted:
@@ -83,21 +92,19 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
             masks = [_place_as(path.as_posix(), "mask") for path in suffixed.values()]
             images = [_place_as(path.as_posix(), "image") for path in beside.values()]
     names = {file.name for file in images}
-    named = [(file.name, name_of(_class_key(file).relative_to(file.after[0]))) for file in masks if len(file.after) > 1]
-    named += [(file.name, "") for file in masks if len(file.after) == 1]
+    named = [(file.name, file.name_in_class) for file in masks]
     in_classes = are_in_class_folders(named, names, mask_suffix=mask_suffix) or (not masks and bool(others))
     if in_classes and not masks:
-        masks = _class_siblings(others, names)
+        # Files that have an image's name but for one folder more, which is the class.
+        deeper = [next((mask for mask in _deeper(file) if mask.name_in_class in names), None) for file in others]
+        masks = [mask for mask in deeper if mask is not None]
     if not images or not masks:
         what = "holds no images" if not images else f"holds {len(images)} images but no masks for them"
-        remedy = (
-            "arrange images/x.png and masks/x.png, or images/x.png and masks/<class>/x.png, or x.png and x_mask.png"
-        )
-        raise fail(where, what, remedy)
-    keys = {_class_key(file) if in_classes else PurePosixPath(*file.before, *file.after): file for file in masks}
+        one, classes = "images/x.png and masks/x.png", "images/x.png and masks/<class>/x.png"
+        raise fail(where, what, f"arrange {one}, or {classes}, or x.png and x_mask.png")
     pairing = pair(
-        {PurePosixPath(*file.before, *file.after): Path(file.path) for file in images},
-        {key: Path(file.path) for key, file in keys.items()},
+        {file.below: Path(file.path) for file in images},
+        {_in_class(file) if in_classes else file.below: Path(file.path) for file in masks},
         mask_suffix=mask_suffix,
         class_folders=in_classes,
     )
@@ -152,19 +159,13 @@ def _place_as(path: str, kind: str) -> _Placed:
     return _Placed(path, kind, (), tuple(path.split("/")))
 
 
-def _class_siblings(others: list[_Placed], names: set[str]) -> list[_Placed]:
-    """Give the files that have an image's name but for one folder more, which is the class."""
-    found = []
-    for file in others:
-        for index in range(len(file.after) - 1):
-            before, after = file.after[:index], file.after[index:]
-            if name_of(PurePosixPath(*before, *after[1:])) in names:
-                found.append(_Placed(file.path, "mask", before, after))
-                break
-    return found
+def _deeper(file: _Placed) -> Iterator[_Placed]:
+    """Take each folder in turn for that of a class."""
+    for index in range(len(file.after) - 1):
+        yield _Placed(file.path, "mask", file.after[:index], file.after[index:])
 
 
-def _class_key(file: _Placed) -> PurePosixPath:
-    if len(file.after) < 2:
-        return PurePosixPath(file.after[0])
-    return PurePosixPath(file.after[0], *file.before, *file.after[1:])
+def _in_class(file: _Placed) -> PurePosixPath:
+    """Give the path of a mask with the folder of its class, if any, in front."""
+    first, *below = file.after
+    return PurePosixPath(first, *file.before, *below) if below else PurePosixPath(first)

@@ -12,9 +12,6 @@ from incmask.base.config import IGNORED, Task
 from incmask.base.errors import fail
 from incmask.data.images.decode import MAX_PIXELS
 
-IGNORED_CLASS = -1
-"""``Shape.class_index`` of what is no label."""
-
 _MAX_CORNERS = 4096
 _THICK = np.ones((3, 3), np.uint8)
 
@@ -37,6 +34,12 @@ class Box:
     def is_empty(self) -> bool:
         """Tell whether it holds no pixel."""
         return self.bottom <= self.top or self.right <= self.left
+
+    def is_beyond(self, image: "Box") -> bool:
+        """Tell whether it lies outside an image, and does not so much as touch it."""
+        return (
+            self.top >= image.bottom or self.left >= image.right or self.bottom < image.top or self.right < image.left
+        )
 
     def seen_from(self, other: "Box") -> tuple[slice, slice]:
         """Give the rows and columns that it takes in an array of the pixels of ``other``, in which it lies."""
@@ -169,15 +172,15 @@ class Pixels:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """An annotated area.
+class NamedArea:
+    """An area that was annotated.
 
     Attributes:
-        class_index: from 0 for the first class that is no background; ``IGNORED_CLASS``.
+        name: of its class; None: no label there.
         area: its pixels.
     """
 
-    class_index: int
+    name: str | None
     area: Area
 
 
@@ -187,16 +190,16 @@ class Drawing:
 
     Attributes:
         where: the file that holds them, for messages.
-        shapes: later ones lie over earlier ones; ignored ones over all.
+        areas: later ones lie over earlier ones; those without a label over all.
         task: what the label means.
-        num_classes: without background.
+        names: of the classes, without background.
         size: height and width of the image as the file tells; None: it does not.
     """
 
     where: str
-    shapes: tuple[Shape, ...]
+    areas: tuple[NamedArea, ...]
     task: Task
-    num_classes: int
+    names: tuple[str, ...]
     size: tuple[int, int] | None = None
 
     def make(self, height: int, width: int) -> np.ndarray:
@@ -214,26 +217,22 @@ class Drawing:
             raise fail(self.where, what, "use the image that was annotated, at the size at which it was")
         image = Box(0, 0, height, width)
         is_layered = self.task == "multilabel"
-        label = np.zeros((height, width, self.num_classes) if is_layered else (height, width), np.uint8)
-        for shape in sorted(self.shapes, key=lambda shape: shape.class_index == IGNORED_CLASS):
-            box = shape.area.box.within(image)
+        label = np.zeros((height, width, len(self.names)) if is_layered else (height, width), np.uint8)
+        for each in sorted(self.areas, key=lambda each: each.name is None):
+            box = each.area.box.within(image)
             if box.is_empty:
-                if _is_beyond(shape.area.box, image):
-                    what = f"has a shape in {shape.area.box}, outside its image of {width}×{height} pixels"
+                if each.area.box.is_beyond(image):
+                    what = f"has a shape in {each.area.box}, outside its image of {width}×{height} pixels"
                     raise fail(self.where, what, "use the image that was annotated, at the size at which it was")
                 continue
-            part = label[box.top : box.bottom, box.left : box.right]
-            if shape.class_index == IGNORED_CLASS:
-                part[shape.area.draw(box)] = IGNORED
+            part = label[box.seen_from(image)]
+            if each.name is None:
+                part[each.area.draw(box)] = IGNORED
             elif is_layered:
-                part[shape.area.draw(box), shape.class_index] = 1
+                part[each.area.draw(box), self.names.index(each.name)] = 1
             else:
-                part[shape.area.draw(box)] = shape.class_index + 1
+                part[each.area.draw(box)] = self.names.index(each.name) + 1
         return label
-
-
-def _is_beyond(box: Box, image: Box) -> bool:
-    return box.top >= image.bottom or box.left >= image.right or box.bottom < 0 or box.right < 0
 
 
 def disc(x: float, y: float, radius: float) -> Polygon:
@@ -250,30 +249,30 @@ def disc(x: float, y: float, radius: float) -> Polygon:
     return Polygon((np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1),))
 
 
-def overlap_anywhere(drawings: Sequence[Sequence[Shape]]) -> int | None:
-    """Give the first image in which shapes of different classes overlap; None where none do.
+def overlap_anywhere(images: Sequence[Sequence[NamedArea]]) -> int | None:
+    """Give the first image in which areas of different classes overlap; None where none do.
 
     Overlaps that nowhere hold 3×3 pixels are strokes along a shared edge, and do not count.
     """
-    return next((index for index, shapes in enumerate(drawings) if _overlap(shapes)), None)
+    return next((index for index, areas in enumerate(images) if _overlap(areas)), None)
 
 
-def _overlap(shapes: Sequence[Shape]) -> bool:
-    classes = {shape.class_index for shape in shapes} - {IGNORED_CLASS}
-    if len(classes) < 2:
+def _overlap(areas: Sequence[NamedArea]) -> bool:
+    names = dict.fromkeys(each.name for each in areas if each.name is not None)
+    if len(names) < 2:
         return False
-    boxes = [shape.area.box for shape in shapes]
+    boxes = [each.area.box for each in areas]
     limits = Box(0, 0, max(box.bottom for box in boxes), max(box.right for box in boxes))
     if limits.is_empty or limits.size[0] * limits.size[1] > MAX_PIXELS:
         return False  # beyond any image; told when it is drawn
     painted = np.zeros(limits.size, np.uint8)
     twice = np.zeros(limits.size, np.uint8)
-    for class_index in sorted(classes):
+    for name in names:
         layer = np.zeros(limits.size, np.uint8)
-        for shape, box in zip(shapes, boxes, strict=True):
+        for each, box in zip(areas, boxes, strict=True):
             inside = box.within(limits)
-            if shape.class_index == class_index and not inside.is_empty:
-                layer[inside.top : inside.bottom, inside.left : inside.right] |= shape.area.draw(inside)
+            if each.name == name and not inside.is_empty:
+                layer[inside.seen_from(limits)] |= each.area.draw(inside)
         twice |= painted & layer
         painted |= layer
     return is_thick(twice)

@@ -1,16 +1,16 @@
 """Which part each image goes to: as a person tells, as folders tell, or drawn by groups that stay together."""
 
-import csv
-import io
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from incmask.base.errors import Problem, fail, raise_problems
+from incmask.base.tables import parse_rows
 from incmask.data.dataset import PARTS, PartName
 from incmask.data.folder.names import name_of, part_of
 from incmask.exchange.formats.common import SourceImage
@@ -48,8 +48,8 @@ def read_split(entry: SourceFile, pictures: Sequence[SourceImage], *, bare_is_em
     """
     where = entry.where
     try:
-        rows = list(csv.DictReader(io.StringIO(entry.read().decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows: list[dict[Any, Any]] = parse_rows(entry.read().decode("utf-8-sig"), dict)
+    except ValueError as error:
         raise fail(where, f"is no readable table ({error})", "save it as CSV in UTF-8") from error
     if not rows or not {"source", "part"} <= {*rows[0]}:
         raise fail(where, "has no columns source and part", "write a line source,part and below it one for each image")
@@ -91,17 +91,11 @@ def split_of_folders(pictures: Sequence[SourceImage]) -> Division | None:
     Images without a label are left out of val and test.
     """
     first = [part_of(picture.name.partition("/")[0]) for picture in pictures]
-    if None in first or len({*first}) < 2:
+    told = [part for part in first if part is not None]
+    if len(told) < len(first) or len({*told}) < 2:
         return None
-    parts: dict[str, PartName] = {}
-    num_left = 0
-    for picture, part in zip(pictures, first, strict=True):
-        assert part is not None, "checked above"
-        if picture.label is None and part in ("val", "test"):
-            num_left += 1
-        else:
-            parts[picture.name] = part if picture.label is not None else "unlabelled"
-    return Division(parts, ("parts as the folders tell", *_left_note(num_left)))
+    division = _divided(pictures, told)
+    return Division(division.parts, ("parts as the folders tell", *division.notes))
 
 
 def without_part(name: str) -> str:
@@ -110,8 +104,17 @@ def without_part(name: str) -> str:
     return rest if rest and part_of(first) else name
 
 
-def _left_note(num_left: int) -> list[str]:
-    return [f"{num_left} images without a label are left out, as they belong to val or test"] if num_left else []
+def _divided(pictures: Sequence[SourceImage], told: Sequence[PartName]) -> Division:
+    """Give each image the part that is told; those without a label are unlabelled, or left out of val and test."""
+    parts: dict[str, PartName] = {}
+    for picture, part in zip(pictures, told, strict=True):
+        if picture.label is not None:
+            parts[picture.name] = part
+        elif part not in ("val", "test"):
+            parts[picture.name] = "unlabelled"
+    num_left = len(pictures) - len(parts)
+    note = f"{num_left} images without a label are left out, as they belong to val or test"
+    return Division(parts, (note,) if num_left else ())
 
 
 def groups_of(pictures: Sequence[SourceImage], pattern: str | None) -> dict[str, str]:
@@ -151,15 +154,7 @@ def draw(pictures: Sequence[SourceImage], options: PrepareOptions) -> Division:
     Raises:
         IncmaskError: shares that leave nothing, no image with a label, or a pattern that fits not all names.
     """
-    shares = {"val_fraction": options.val_fraction, "test_fraction": options.test_fraction}
-    for name, share in shares.items():
-        if not 0 <= share < 1:
-            raise fail(name, f"is {share:g}; 0 to below 1 is expected", "choose a share such as 0.1")
-    if sum(shares.values()) >= 1:
-        raise fail("val_fraction", "and test_fraction leave nothing to learn from", "choose shares such as 0.1")
-    if not 0 < options.labelled_fraction <= 1:
-        what = f"is {options.labelled_fraction:g}; above 0 to 1 is expected"
-        raise fail("labelled_fraction", what, "choose a share such as 0.1")
+    _check_shares(options)
     groups = groups_of(pictures, options.group)
     sizes: dict[str, int] = defaultdict(int)
     for picture in pictures:
@@ -181,23 +176,25 @@ def draw(pictures: Sequence[SourceImage], options: PrepareOptions) -> Division:
         **dict.fromkeys(val, "val"),
         **dict.fromkeys(test, "test"),
     }
-    parts: dict[str, PartName] = {}
-    num_left = 0
-    for picture in pictures:
-        part = group_parts.get(groups[picture.name], "unlabelled")
-        if picture.label is not None:
-            parts[picture.name] = part
-        elif part in ("val", "test"):
-            num_left += 1
-        else:
-            parts[picture.name] = "unlabelled"
-    notes = _left_note(num_left)
+    division = _divided(pictures, [group_parts.get(groups[picture.name], "unlabelled") for picture in pictures])
+    notes = [*division.notes]
     if options.group is not None:
         notes.append(f"{len(sizes)} groups stay together: {len(test)} in test, {len(val)} in val")
     for name, share, taken in (("test", options.test_fraction, test), ("val", options.val_fraction, val)):
         if share and not taken:
             notes.append(f"no images are set aside for {name}: there are too few to spare")
-    return Division(parts, tuple(notes))
+    return Division(division.parts, tuple(notes))
+
+
+def _check_shares(options: PrepareOptions) -> None:
+    example = "choose a share such as 0.1"
+    for name in ("val_fraction", "test_fraction"):
+        if not 0 <= (share := getattr(options, name)) < 1:
+            raise fail(name, f"is {share:g}; 0 to below 1 is expected", example)
+    if options.val_fraction + options.test_fraction >= 1:
+        raise fail("val_fraction", "and test_fraction leave nothing to learn from", "choose shares such as 0.1")
+    if not 0 < options.labelled_fraction <= 1:
+        raise fail("labelled_fraction", f"is {options.labelled_fraction:g}; above 0 to 1 is expected", example)
 
 
 def _take(order: Sequence[str], sizes: Mapping[str, int], target: int) -> set[str]:
