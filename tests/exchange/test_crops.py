@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
-from incmask.exchange.prepare.crops import Crop, choose_sources, overlapping_crops, random_crops
+from incmask.data.images.tiles import Window, cut
+from incmask.exchange.prepare.crops import choose_sources, overlapping_crops, random_crops
 
 
 def test_a_crop_is_a_part_of_an_image():
     image = np.arange(24).reshape(4, 6)
-    np.testing.assert_array_equal(Crop(1, 2, 2, 3).of(image), [[8, 9, 10], [14, 15, 16]])
-    assert Crop(1, 2, 2, 3).of(np.zeros((4, 6, 3))).shape == (2, 3, 3)
+    np.testing.assert_array_equal(cut(image, Window(1, 2, 2, 3)), [[8, 9, 10], [14, 15, 16]])
+    assert cut(np.zeros((4, 6, 3)), Window(1, 2, 2, 3)).shape == (2, 3, 3)
 
 
 class TestOverlappingCrops:
@@ -41,7 +42,7 @@ class TestOverlappingCrops:
 
     def test_a_step_of_a_whole_crop_tiles(self):
         assert overlapping_crops(4, 6, side_px=2, step=1.0) == tuple(
-            Crop(top, left, 2, 2) for top in (0, 2) for left in (0, 2, 4)
+            Window(top, left, 2, 2) for top in (0, 2) for left in (0, 2, 4)
         )
 
     @given(
@@ -99,16 +100,16 @@ class TestRandomCrops:
             assert crop.top + crop.height <= height
             assert crop.left + crop.width <= width
             is_square = crop.height == crop.width and 256 <= crop.height < min(512, max(height, width))
-            assert is_square or crop == Crop(0, 0, height, width)
+            assert is_square or crop == Window(0, 0, height, width)
 
     def test_images_without_a_larger_side_are_taken_whole(self):
-        assert random_crops("a", 256, 256, count=2, seed=42) == (Crop(0, 0, 256, 256),) * 2
-        assert random_crops("a", 100, 200, count=1, seed=42) == (Crop(0, 0, 100, 200),)
+        assert random_crops("a", 256, 256, count=2, seed=42) == (Window(0, 0, 256, 256),) * 2
+        assert random_crops("a", 100, 200, count=1, seed=42) == (Window(0, 0, 100, 200),)
 
     def test_a_side_beyond_the_shorter_one_gives_the_whole(self):
         # Sides from 256 to 511 are equally likely; those beyond 383 do not fit: 128 of 256.
         crops = [random_crops(f"i{index}", 383, 700, count=1, seed=0)[0] for index in range(800)]
-        num_whole = crops.count(Crop(0, 0, 383, 700))
+        num_whole = crops.count(Window(0, 0, 383, 700))
         assert 340 < num_whole < 460
 
     def test_sides_and_places_reach_all_values(self):
@@ -132,6 +133,6 @@ class TestRandomCrops:
     def test_stay_what_they_were(self):
         # A folder that was prepared with an earlier version must be the same.
         assert random_crops("d_r_1_", 480, 640, count=2, seed=42) == (
-            Crop(7, 98, 441, 441),
-            Crop(32, 294, 342, 342),
+            Window(7, 98, 441, 441),
+            Window(32, 294, 342, 342),
         )

@@ -9,8 +9,8 @@ from incmask.base.errors import IncmaskError
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import scan
 from incmask.data.images.readers import read_image, read_label
+from incmask.data.images.tiles import Window, cut
 from incmask.data.images.writers import write_label
-from incmask.exchange.prepare.crops import Crop
 from incmask.exchange.prepare.hela import Frame, arrange, plan, read_foreground, redraw_points
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Destination, Work
@@ -23,7 +23,7 @@ NUM_FRAMES = {"train_full": 3, "val": 1, "test": 1}
 NUM_DISTRIBUTED = {"train_full": 17, "val": 3, "test": 3}
 HEIGHT, WIDTH = 256, 300
 # 256 / 102.4 is 2.5, thus 2 rows, at 0 both; 300 / 102.4 is 2.93, thus 3 columns, at 0, 44 (moved from 100) and 44.
-CROPS = (Crop(0, 0, 256, 256), Crop(0, 44, 256, 256), Crop(0, 44, 256, 256)) * 2
+CROPS = (Window(0, 0, 256, 256), Window(0, 44, 256, 256), Window(0, 44, 256, 256)) * 2
 
 
 def masks() -> dict[str, np.ndarray]:
@@ -213,15 +213,15 @@ class TestExamples:
         for example, place, crop in zip(made.make(), made.places, CROPS, strict=True):
             assert example.place == place
             assert example.image.shape == (256, 256, 1)
-            np.testing.assert_array_equal(example.image[..., 0], crop.of(frame("test_00")))
-            np.testing.assert_array_equal(example.label, crop.of(expected))
+            np.testing.assert_array_equal(example.image[..., 0], cut(frame("test_00"), crop))
+            np.testing.assert_array_equal(example.label, cut(expected, crop))
 
     def test_discs_of_the_owner_are_taken_as_they_are(self, tmp_path):
         content = files(position="mod_position")
         made = planned(unpacked(tmp_path, content))
         assert "test: positions are taken from mod_position" in made.notes
         example = next(made.works[-1].make())
-        np.testing.assert_array_equal(example.label[..., 2], CROPS[0].of(masks()["position"]) // 255)
+        np.testing.assert_array_equal(example.label[..., 2], cut(masks()["position"], CROPS[0]) // 255)
 
     def test_discs_of_the_owner_are_preferred(self, tmp_path):
         content = files() | files(position="mod_position")

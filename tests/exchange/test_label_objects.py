@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from incmask.exchange.formats.shapes import Box, Polygon, objects_of, outlines_of, run_lengths
+from incmask.exchange.formats.objects import objects_of, outlines_of, run_lengths
+from incmask.exchange.formats.shapes import Box, Polygon
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
 

@@ -6,6 +6,7 @@ from owners import NameList, encoded, names_of, unpacked, written_and_scanned, z
 
 from incmask.base.config import resolve_settings
 from incmask.base.errors import IncmaskError
+from incmask.data.images.tiles import cut
 from incmask.exchange.prepare.crops import random_crops
 from incmask.exchange.prepare.images import SourcePair, resize_image
 from incmask.exchange.prepare.options import PrepareOptions
@@ -247,7 +248,7 @@ class TestExamples:
         for example, crop in zip(made, random_crops("a", 480, 640, count=2, seed=42), strict=True):
             assert crop.height < 480
             assert (example.image.shape, example.label.shape) == ((256, 256, 3), (256, 256))
-            np.testing.assert_array_equal(example.image, resize_image(crop.of(colours), (256, 256), area=True))
+            np.testing.assert_array_equal(example.image, resize_image(cut(colours, crop), (256, 256), area=True))
             unmixed = ((example.image == 0) | (example.image == 255)).all(axis=2)
             assert unmixed.mean() > 0.7
             np.testing.assert_array_equal(example.label[unmixed], label_of(example.image)[unmixed])

@@ -1,9 +1,8 @@
 """Pseudo-labels of a run for a labelling tool: images, masks and the regions that are unsure."""
 
 import io
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from PIL import JpegImagePlugin
 
 from incmask.base.config import choose
 from incmask.base.errors import Problem, fail, raise_problems
-from incmask.base.files import whole_file, write_bytes, write_text
+from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import Records, read_records
 from incmask.data.dataset import Scheme
@@ -21,7 +20,7 @@ from incmask.data.images.decode import decode, read_bytes
 from incmask.data.images.readers import image_of, to_network_range
 from incmask.data.images.writers import path_inside
 from incmask.data.rounds import data_folder
-from incmask.exchange.corrections.folders import pack, whole_folder
+from incmask.exchange.corrections.folders import whole_archive, whole_folder
 from incmask.exchange.formats.sheets import IMAGES, LabelSheet
 from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
 from incmask.exchange.names import UNSURE
@@ -83,25 +82,10 @@ def export_labels(
     progress.doing("writing pseudo-labels")
     progress.expect(len(names))
 
-    def fill(folder: Path) -> None:
+    with (whole_archive if out.suffix.casefold() == ".zip" else whole_folder)(out) as folder:
         form.write(_sheets(run, images, folder, scheme, progress=progress), folder, scheme)
         write_text(folder / "README.txt", form.how_to + _back(run, target))
-
-    if out.suffix.casefold() == ".zip":
-        _fill_archive(out, fill)
-    else:
-        with whole_folder(out) as folder:
-            fill(folder)
     return Exported(out, target, names, order.source, tuple(notes))
-
-
-def _fill_archive(out: Path, fill: Callable[[Path], None]) -> None:
-    if out.exists():
-        raise fail(out, "is there already", "remove it, or choose another name")
-    # Beside the archive, as the disk of temporary files may be small.
-    with whole_file(out) as temporary, tempfile.TemporaryDirectory(dir=out.parent, prefix=".export") as folder:
-        fill(Path(folder))
-        pack(Path(folder), temporary)
 
 
 def _images(run: Path, records: Records, names: Sequence[str]) -> dict[str, Path]:

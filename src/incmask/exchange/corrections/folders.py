@@ -1,7 +1,8 @@
-"""Folders written whole or not at all: under a hidden name beside the target, then renamed."""
+"""Folders and archives written whole or not at all: under a hidden name beside the target, then renamed."""
 
 import os
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,9 +35,19 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def pack(folder: Path, path: Path) -> None:
-    """Write the files of a folder to a zip archive, whole or not at all."""
-    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(each for each in folder.rglob("*") if each.is_file()):
-            kind = zipfile.ZIP_STORED if file.suffix.casefold() in _STORED else zipfile.ZIP_DEFLATED
-            archive.write(file, file.relative_to(folder).as_posix(), compress_type=kind)
+@contextmanager
+def whole_archive(path: Path) -> Iterator[Path]:
+    """Give a folder to write to; on success its files become the zip archive ``path``.
+
+    Raises:
+        IncmaskError: something is at ``path`` already, or it cannot be written.
+    """
+    if path.exists():
+        raise fail(path, "is there already", "remove it, or choose another name")
+    # Beside the archive, as the disk of temporary files may be small.
+    with whole_file(path) as temporary, tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as name:
+        yield Path(name)
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(each for each in Path(name).rglob("*") if each.is_file()):
+                kind = zipfile.ZIP_STORED if file.suffix.casefold() in _STORED else zipfile.ZIP_DEFLATED
+                archive.write(file, file.relative_to(name).as_posix(), compress_type=kind)

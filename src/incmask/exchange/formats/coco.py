@@ -16,7 +16,8 @@ from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
 from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, corrected
 from incmask.exchange.formats.common import Files, Record, RecordT, files_ending, read_json
-from incmask.exchange.formats.shapes import Area, Box, NamedArea, Object, Polygon, Runs, objects_of, run_lengths
+from incmask.exchange.formats.objects import Object, objects_of, run_lengths
+from incmask.exchange.formats.shapes import Area, Box, NamedArea, Polygon, Runs
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
 

@@ -14,7 +14,8 @@ from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
 from incmask.exchange.formats.annotations import Annotated, Annotations, corrected
 from incmask.exchange.formats.common import Files, files_ending
-from incmask.exchange.formats.shapes import Area, NamedArea, Object, Pixels, Polygon, objects_of, run_lengths
+from incmask.exchange.formats.objects import Object, objects_of, run_lengths
+from incmask.exchange.formats.shapes import Area, NamedArea, Pixels, Polygon
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet, hex_colours
 
 ANNOTATIONS = "annotations.xml"

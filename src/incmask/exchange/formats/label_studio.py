@@ -22,7 +22,8 @@ from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
 from incmask.exchange.formats.annotations import Annotated, Annotations, corrected
 from incmask.exchange.formats.common import Files, Record, as_record, files_ending, read_json
-from incmask.exchange.formats.shapes import Area, NamedArea, Pixels, Polygon, outlines_of
+from incmask.exchange.formats.objects import outlines_of
+from incmask.exchange.formats.shapes import Area, NamedArea, Pixels, Polygon
 from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet, hex_colours
 
 TASKS, CONFIG = "tasks.json", "config.xml"

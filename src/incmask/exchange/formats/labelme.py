@@ -21,7 +21,8 @@ from incmask.data.images.masks import grey_values
 from incmask.data.images.writers import path_inside
 from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, Sheet, corrected, joined
 from incmask.exchange.formats.common import Files, Record, as_record, files_ending, look_at, read_json
-from incmask.exchange.formats.shapes import Area, NamedArea, Object, Pixels, Polygon, disc, objects_of
+from incmask.exchange.formats.objects import Object, objects_of
+from incmask.exchange.formats.shapes import Area, NamedArea, Pixels, Polygon, disc
 from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
 from incmask.exchange.sources.archives import SourceFile

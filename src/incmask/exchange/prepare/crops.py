@@ -1,7 +1,6 @@
 """Where crops lie in an image, and which images give the labelled ones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from math import floor
@@ -9,33 +8,13 @@ from math import floor
 import numpy as np
 
 from incmask.base.errors import fail
-from incmask.exchange.prepare.owners import Picked
+from incmask.data.images.tiles import Window
+from incmask.exchange.prepare.owners import Picked, shuffled
 
 _LEAST_SIDE_PX, _MOST_SIDE_PX = 256, 512
 
 
-@dataclass(frozen=True)
-class Crop:
-    """A rectangle of pixels.
-
-    Attributes:
-        top: first row.
-        left: first column.
-        height: rows, 1 or more.
-        width: columns, 1 or more.
-    """
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    def of(self, image: np.ndarray) -> np.ndarray:
-        """Give this part of ``image``, (H, W) or (H, W, C), as a view."""
-        return image[self.top : self.top + self.height, self.left : self.left + self.width]
-
-
-def overlapping_crops(height: int, width: int, *, side_px: int, step: float) -> tuple[Crop, ...]:
+def overlapping_crops(height: int, width: int, *, side_px: int, step: float) -> tuple[Window, ...]:
     """Lay square crops over an image, row by row (method: data sets, HeLa).
 
     Along an axis of n pixels there are round(n / (side·step)) crops, which begin at ⌊i·n/count⌋, moved back where they
@@ -52,7 +31,7 @@ def overlapping_crops(height: int, width: int, *, side_px: int, step: float) -> 
     """
     tops = _starts(height, side_px, step)
     lefts = _starts(width, side_px, step)
-    return tuple(Crop(top, left, side_px, side_px) for top, left in product(tops, lefts))
+    return tuple(Window(top, left, side_px, side_px) for top, left in product(tops, lefts))
 
 
 def _starts(length_px: int, side_px: int, step: float) -> list[int]:
@@ -74,15 +53,14 @@ def choose_sources(num_crops: Mapping[str, int], fraction: float, *, seed: int) 
     Returns:
         One image or more, and one or more that are left.
     """
-    names = sorted(num_crops)
-    order = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
+    order = shuffled(num_crops, seed=seed)
     wanted = floor(Fraction(str(fraction)) * sum(num_crops.values()))
     totals = np.cumsum([num_crops[name] for name in order])[:-1]
     num_chosen = int(np.abs(totals - wanted).argmin()) + 1
     return Picked(tuple(sorted(order[:num_chosen])), tuple(sorted(order[num_chosen:])))
 
 
-def random_crops(name: str, height: int, width: int, *, count: int, seed: int) -> tuple[Crop, ...]:
+def random_crops(name: str, height: int, width: int, *, count: int, seed: int) -> tuple[Window, ...]:
     """Draw square crops of an image (method: data sets, SUIM), always the same for a name, a size and a seed.
 
     The side is uniform in [256, min(512, longest side)). Where the image is not as high and wide as that, or has no
@@ -99,12 +77,12 @@ def random_crops(name: str, height: int, width: int, *, count: int, seed: int) -
     return tuple(_random_crop(random, height, width) for _ in range(count))
 
 
-def _random_crop(random: np.random.Generator, height: int, width: int) -> Crop:
+def _random_crop(random: np.random.Generator, height: int, width: int) -> Window:
     limit_px = min(_MOST_SIDE_PX, max(height, width))
     if limit_px <= _LEAST_SIDE_PX:
-        return Crop(0, 0, height, width)
+        return Window(0, 0, height, width)
     side_px = int(random.integers(_LEAST_SIDE_PX, limit_px))
     if side_px > min(height, width):
-        return Crop(0, 0, height, width)
+        return Window(0, 0, height, width)
     top, left = (int(random.integers(0, length - side_px, endpoint=True)) for length in (height, width))
-    return Crop(top, left, side_px, side_px)
+    return Window(top, left, side_px, side_px)

@@ -11,9 +11,10 @@ from scipy import ndimage
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.dataset import ClassInfo, PartName
+from incmask.data.images.tiles import Window, cut
 from incmask.exchange.formats.common import read_raster
 from incmask.exchange.prepare import owners
-from incmask.exchange.prepare.crops import Crop, choose_sources, overlapping_crops
+from incmask.exchange.prepare.crops import choose_sources, overlapping_crops
 from incmask.exchange.prepare.images import read_grey
 from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, Work
@@ -70,13 +71,13 @@ class Frame:
     masks: tuple[SourceFile, SourceFile, SourceFile]
     are_points: bool
 
-    def crops(self) -> dict[str, Crop]:
+    def crops(self) -> dict[str, Window]:
         """Give its crops by their names."""
         crops = overlapping_crops(self.height, self.width, side_px=SIDE_PX, step=STEP)
         return {f"{self.name}-{index:03d}": crop for index, crop in enumerate(crops)}
 
 
-def cut(frame: Frame, places: tuple[Destination, ...]) -> Iterator[Example]:
+def examples_of(frame: Frame, places: tuple[Destination, ...]) -> Iterator[Example]:
     """Make an example of each crop of a frame, which is read once.
 
     Raises:
@@ -91,7 +92,7 @@ def cut(frame: Frame, places: tuple[Destination, ...]) -> Iterator[Example]:
             raise fail(entry.where, what, "download frame and mask again from their owner")
     label = np.stack(masks, axis=2)
     for place, crop in zip(places, frame.crops().values(), strict=True):
-        yield Example(place, crop.of(image)[..., None].copy(), crop.of(label).copy())
+        yield Example(place, cut(image, crop)[..., None].copy(), cut(label, crop).copy())
 
 
 def read_foreground(entry: SourceFile) -> np.ndarray:
@@ -196,7 +197,7 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
         places = tuple(
             Destination(part or ("labelled" if name in labelled else "unlabelled"), name) for name in frame.crops()
         )
-        return Work(places, partial(cut, frame, places))
+        return Work(places, partial(examples_of, frame, places))
 
     return Plan(
         title="HeLa",

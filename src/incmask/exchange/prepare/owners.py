@@ -105,11 +105,16 @@ def pick(names: Iterable[str], fraction: float, *, seed: int, rounding: Literal[
         seed: of the permutation of the sorted names, whose first ones are chosen.
         rounding: "floor" or "ceil" of the number chosen.
     """
-    ordered = sorted(names)
-    exact = Fraction(str(fraction)) * len(ordered)
+    order = shuffled(names, seed=seed)
+    exact = Fraction(str(fraction)) * len(order)
     num_chosen = floor(exact) if rounding == "floor" else ceil(exact)
-    shuffled = [ordered[index] for index in np.random.default_rng(seed).permutation(len(ordered))]
-    return Picked(tuple(sorted(shuffled[:num_chosen])), tuple(sorted(shuffled[num_chosen:])))
+    return Picked(tuple(sorted(order[:num_chosen])), tuple(sorted(order[num_chosen:])))
+
+
+def shuffled(names: Iterable[str], *, seed: int) -> list[str]:
+    """Give names in a random order, the same whatever theirs is."""
+    ordered = sorted(names)
+    return [ordered[index] for index in np.random.default_rng(seed).permutation(len(ordered))]
 
 
 def divide(

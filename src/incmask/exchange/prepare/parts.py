@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.tables import parse_rows
 from incmask.data.dataset import PARTS, PartName
 from incmask.data.folder.names import name_of, part_of
 from incmask.exchange.formats.common import SourceImage
 from incmask.exchange.prepare.options import PrepareOptions
+from incmask.exchange.prepare.owners import shuffled
 from incmask.exchange.sources.archives import SourceFile
 
 SPLIT_FILE = "split.csv"
@@ -159,8 +158,7 @@ def draw(pictures: Sequence[SourceImage], options: PrepareOptions) -> Division:
     sizes: dict[str, int] = defaultdict(int)
     for picture in pictures:
         sizes[groups[picture.name]] += picture.label is not None
-    ordered = sorted(group for group, size in sizes.items() if size)
-    order = [ordered[index] for index in np.random.default_rng(options.seed).permutation(len(ordered))]
+    order = shuffled((group for group, size in sizes.items() if size), seed=options.seed)
     total = sum(sizes.values())
     test = _take(order, sizes, round(options.test_fraction * total))
     rest = [group for group in order if group not in test]

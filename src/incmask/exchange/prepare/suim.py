@@ -10,6 +10,7 @@ from PIL import Image
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.dataset import ClassInfo, PartName
+from incmask.data.images.tiles import cut
 from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.crops import random_crops
 from incmask.exchange.prepare.images import SourcePair, read_rgb, resize_image, resize_label
@@ -71,7 +72,7 @@ def crops(name: str, places: tuple[Destination, ...], pair: SourcePair, *, area:
     label = fitted(label_of(read_rgb(pair.mask)), image, pair)
     drawn = random_crops(name, *image.shape[:2], count=len(places), seed=seed)
     for place, crop in zip(places, drawn, strict=True):
-        yield Example(place, resize_image(crop.of(image), SIZE, area=area), resize_label(crop.of(label), SIZE))
+        yield Example(place, resize_image(cut(image, crop), SIZE, area=area), resize_label(cut(label, crop), SIZE))
 
 
 def label_of(colours: np.ndarray) -> np.ndarray:
