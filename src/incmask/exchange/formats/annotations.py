@@ -13,7 +13,7 @@ from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, de
 from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, classes_of, images_of
 from incmask.exchange.formats.naming import is_mask, names_of
 from incmask.exchange.formats.shapes import Drawing, NamedArea, overlap_anywhere
-from incmask.exchange.formats.sheets import Corrected, Known
+from incmask.exchange.formats.sheets import Corrected, Known, closest
 from incmask.exchange.names import UNSURE
 
 
@@ -109,20 +109,21 @@ class Images:
         wanted = _plain(name.replace("\\", "/"))
         last = PurePosixPath(wanted).name
         found = self._by_name.get(last) or self._by_stem.get(last, [])
-        if not found:
-            raise fail(where, f"names the image {name}, which is not there", "put it anywhere into the folder")
 
         def nearness(path: str) -> tuple[bool, int]:
             tail = f"/{_plain(path)}".endswith(f"/{wanted.lstrip('./')}")
             above = zip(PurePosixPath(path).parent.parts, PurePosixPath(beside).parent.parts, strict=False)
             return tail, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], above))
 
-        best = max(map(nearness, found))
-        nearest = [path for path in found if nearness(path) == best]
-        if len(nearest) > 1:
-            what = f"names the image {name}, which may be any of {', '.join(nearest[:4])}"
-            raise fail(where, what, "rename the images so that each name occurs once")
-        return nearest[0]
+        return closest(
+            name,
+            found,
+            nearness,
+            where=where,
+            missing="which is not there",
+            mend="put it anywhere into the folder",
+            several="rename the images so that each name occurs once",
+        )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What is exchanged with a labelling tool: the classes, and each image with its mask and its unsure pixels."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,10 +70,10 @@ class Known:
 
     def __init__(self, scheme: Scheme, names: Iterable[str]):
         self.scheme = scheme
-        self._by_last: dict[str, list[tuple[str, ...]]] = {}
+        self._by_last: dict[str, list[str]] = {}
         for name in names:
             parts = _parts(name)
-            self._by_last.setdefault(parts[-1].casefold(), []).append(parts)
+            self._by_last.setdefault(parts[-1].casefold(), []).append("/".join(parts))
 
     def find(self, name: str, *, beside: str = "", where: object) -> str:
         """Find an image by a path that ends as its name does, with or without the ending of a file.
@@ -88,22 +88,52 @@ class Known:
         Raises:
             IncmaskError: the run has no such image, or several.
         """
-        parts = _parts(name)
-        above = _parts(beside)[:-1]
-        found = self._ending_as((*above, *parts)) if parts else []
-        if not found and parts:
-            found = self._ending_as((*above, *parts[:-1], _without_ending(parts[-1])))
-        if not found:
-            raise fail(where, f"names the image {name}, of which the run has no mask", "take it out, or name its run")
-        if len(found) > 1:
-            several = ", ".join("/".join(each) for each in found[:4])
-            raise fail(where, f"names the image {name}, which may be any of {several}", "export with folders' names")
-        return "/".join(found[0])
+        *parts, last = _parts(name) or ("",)
+        if last.casefold() not in self._by_last:
+            last = _without_ending(last)
+        path = (*_parts(beside)[:-1], *parts, last)
+        return closest(
+            name,
+            self._by_last.get(last.casefold(), []),
+            lambda each: _likeness(path, _parts(each)),
+            where=where,
+            missing="of which the run has no mask",
+            mend="take it out, or name its run",
+            several="export with folders' names",
+        )
 
-    def _ending_as(self, path: tuple[str, ...]) -> list[tuple[str, ...]]:
-        known = self._by_last.get(path[-1].casefold(), [])
-        likeness = [_likeness(path, each) for each in known]
-        return [each for each, like in zip(known, likeness, strict=True) if like == max(likeness)]
+
+def closest(
+    name: str,
+    found: Sequence[str],
+    nearness: Callable[[str], tuple[int, ...]],
+    *,
+    where: object,
+    missing: str,
+    mend: str,
+    several: str,
+) -> str:
+    """Give the image that is nearest to what was asked for.
+
+    Args:
+        name: that was asked for.
+        found: images that may be meant.
+        nearness: of each, more is nearer.
+        where: for messages.
+        missing: what is said where there is none.
+        mend: what to do then.
+        several: what to do where several are as near.
+
+    Raises:
+        IncmaskError: there is none, or several are as near.
+    """
+    if not found:
+        raise fail(where, f"names the image {name}, {missing}", mend)
+    best = max(map(nearness, found))
+    nearest = [each for each in found if nearness(each) == best]
+    if len(nearest) > 1:
+        raise fail(where, f"names the image {name}, which may be any of {', '.join(nearest[:4])}", several)
+    return nearest[0]
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """HeLa: cells in bright-field microscopy, alive or dead, each with its position (paper, section 2.5.1 and table 2)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from math import floor
@@ -9,7 +9,7 @@ from math import floor
 import numpy as np
 from scipy import ndimage
 
-from incmask.base.errors import IncmaskError, fail
+from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, PartName
 from incmask.data.images.tiles import Window, cut
 from incmask.exchange.formats.common import read_raster
@@ -154,14 +154,11 @@ def read_frames(source: SourceTree, folder: str) -> tuple[Frame, ...]:
     channels = ("brightfield", "alive", "dead", "position" if are_points else "mod_position")
     wanted = {f"{folder}/{channel}": _ARCHIVE for channel in channels}
     images, *masks = (owners.by_stem(files, _ENDINGS) for files in owners.require_all(source, wanted, page=ORIGIN.page))
-    paired = []
-    for mask, channel in zip(masks, channels[1:], strict=True):
-        where = f"{folder}/{channel}"
-        try:
-            paired.append(owners.pair_up(images, mask, where=where))
-        except IncmaskError as error:
-            # An image has three masks; which of them lacks must be told.
-            raise IncmaskError([replace(each, what=f"{each.what} in {where}") for each in error.problems]) from None
+    # An image has three masks; which of them lacks must be told.
+    paired = [
+        owners.pair_up(images, mask, where=f"{folder}/{channel}", suffix=f" in {folder}/{channel}")
+        for mask, channel in zip(masks, channels[1:], strict=True)
+    ]
     frames = []
     for name, image in images.items():
         height, width = read_grey(image).shape

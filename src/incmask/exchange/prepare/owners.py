@@ -145,13 +145,16 @@ def by_stem(files: Mapping[str, SourceFile], endings: Collection[str]) -> dict[s
     return found
 
 
-def pair_up(images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], *, where: str) -> dict[str, SourcePair]:
+def pair_up(
+    images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], *, where: str, suffix: str = ""
+) -> dict[str, SourcePair]:
     """Pair images and masks by name, in any capitals; the names are the images'.
 
     Args:
         images: by name.
         masks: by name.
         where: what folder they belong to, for the message.
+        suffix: of all messages.
 
     Raises:
         IncmaskError: there are none, or an image or a mask lacks its other half.
@@ -166,12 +169,12 @@ def pair_up(images: Mapping[str, SourceFile], masks: Mapping[str, SourceFile], *
     again = "unpack or download the set again"
     if alone:
         told = list(alone.values())[:_TOLD_AT_MOST]
-        problems = [Problem(str(entry.where), f"has no {lacks}", again) for lacks, entry in told]
+        problems = [Problem(str(entry.where), f"has no {lacks}{suffix}", again) for lacks, entry in told]
         if len(alone) > len(told):
-            problems.append(Problem(where, f"{len(alone) - len(told)} more have no counterpart", again))
+            problems.append(Problem(where, f"{len(alone) - len(told)} more have no counterpart{suffix}", again))
         raise IncmaskError(problems)
     if not pairs:
-        raise fail(where, "holds no images with masks", again)
+        raise fail(where, f"holds no images with masks{suffix}", again)
     return pairs
 
 
