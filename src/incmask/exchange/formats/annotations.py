@@ -109,21 +109,16 @@ class Images:
         wanted = _plain(name.replace("\\", "/"))
         last = PurePosixPath(wanted).name
         found = self._by_name.get(last) or self._by_stem.get(last, [])
+        if not found:
+            raise fail(where, f"names the image {name}, which is not there", "put it anywhere into the folder")
 
         def nearness(path: str) -> tuple[bool, int]:
             tail = f"/{_plain(path)}".endswith(f"/{wanted.lstrip('./')}")
             above = zip(PurePosixPath(path).parent.parts, PurePosixPath(beside).parent.parts, strict=False)
             return tail, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], above))
 
-        return closest(
-            name,
-            found,
-            nearness,
-            where=where,
-            missing="which is not there",
-            mend="put it anywhere into the folder",
-            several="rename the images so that each name occurs once",
-        )
+        mend = "rename the images so that each name occurs once"
+        return closest({path: nearness(path) for path in found}, name=name, where=where, mend=mend)
 
 
 @dataclass(frozen=True)

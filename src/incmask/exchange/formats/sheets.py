@@ -1,7 +1,7 @@
 """What is exchanged with a labelling tool: the classes, and each image with its mask and its unsure pixels."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,48 +91,23 @@ class Known:
         *parts, last = _parts(name) or ("",)
         if last.casefold() not in self._by_last:
             last = _without_ending(last)
+        found = self._by_last.get(last.casefold(), [])
+        if not found:
+            raise fail(where, f"names the image {name}, of which the run has no mask", "take it out, or name its run")
         path = (*_parts(beside)[:-1], *parts, last)
-        return closest(
-            name,
-            self._by_last.get(last.casefold(), []),
-            lambda each: _likeness(path, _parts(each)),
-            where=where,
-            missing="of which the run has no mask",
-            mend="take it out, or name its run",
-            several="export with folders' names",
-        )
+        likeness = {each: _likeness(path, _parts(each)) for each in found}
+        return closest(likeness, name=name, where=where, mend="export with folders' names")
 
 
-def closest(
-    name: str,
-    found: Sequence[str],
-    nearness: Callable[[str], tuple[int, ...]],
-    *,
-    where: object,
-    missing: str,
-    mend: str,
-    several: str,
-) -> str:
-    """Give the image that is nearest to what was asked for.
-
-    Args:
-        name: that was asked for.
-        found: images that may be meant.
-        nearness: of each, more is nearer.
-        where: for messages.
-        missing: what is said where there is none.
-        mend: what to do then.
-        several: what to do where several are as near.
+def closest(nearness: Mapping[str, tuple[int, ...]], *, name: str, where: object, mend: str) -> str:
+    """Give the image that is nearest to the ``name`` that a file gives, of all that may be meant.
 
     Raises:
-        IncmaskError: there is none, or several are as near.
+        IncmaskError: several are as near.
     """
-    if not found:
-        raise fail(where, f"names the image {name}, {missing}", mend)
-    best = max(map(nearness, found))
-    nearest = [each for each in found if nearness(each) == best]
+    nearest = [each for each, near in nearness.items() if near == max(nearness.values())]
     if len(nearest) > 1:
-        raise fail(where, f"names the image {name}, which may be any of {', '.join(nearest[:4])}", several)
+        raise fail(where, f"names the image {name}, which may be any of {', '.join(nearest[:4])}", mend)
     return nearest[0]
 
 
