@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from incmask.exchange.prepare.folder import plan
-from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Example, Plan
+from incmask.exchange.prepare.plan import Example, Plan, PrepareOptions
 from incmask.exchange.sources.sources import SourceTree
 
 

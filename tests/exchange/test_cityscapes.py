@@ -6,8 +6,7 @@ from incmask.base.config import resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.exchange.prepare.cityscapes import SIZE, STREET_CLASSES, coding, plan, scaled_size
 from incmask.exchange.prepare.images import REFUSED
-from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count
+from incmask.exchange.prepare.plan import Count, PrepareOptions
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES
 

@@ -12,8 +12,7 @@ from incmask.data.images.readers import read_image, read_label
 from incmask.data.images.tiles import Window, cut
 from incmask.data.images.writers import write_label
 from incmask.exchange.prepare.hela import Frame, arrange, plan, read_foreground, redraw_points
-from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Work
+from incmask.exchange.prepare.plan import Count, Destination, PrepareOptions, Work
 from incmask.exchange.prepare.write import encode_image
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree

@@ -5,8 +5,7 @@ from owners import NameList, encoded, names_of, unpacked, written_and_scanned, z
 from incmask.base.config import resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.exchange.prepare.isic2018 import plan
-from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count
+from incmask.exchange.prepare.plan import Count, PrepareOptions
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from incmask.base.errors import IncmaskError
 from incmask.exchange.formats.common import SourceImage
 from incmask.exchange.formats.masks.instances import InstanceLabel
-from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.parts import draw
+from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.sources.archives import SourceFile
 from own_data import parts_of, plan_of, write_image
 

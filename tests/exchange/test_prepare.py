@@ -20,7 +20,7 @@ from incmask.base.store import Store, hash_file
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import scan
 from incmask.exchange.prepare import prepare as prepare_module
-from incmask.exchange.prepare.options import PrepareOptions
+from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.prepare.prepare import PREPARERS, prepared_as_dict, prepared_text
 
 prepare = partial(prepare_module.prepare, open_pool=HerePool)

@@ -10,8 +10,7 @@ import numpy as np
 from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo
 from incmask.exchange.prepare import prepare
-from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, PrepareOptions
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 

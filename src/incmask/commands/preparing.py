@@ -64,7 +64,7 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Make a data folder of a data set as its owner distributes it, or of your own files in other formats."""
-    from incmask.exchange.prepare.options import PrepareOptions
+    from incmask.exchange.prepare.plan import PrepareOptions
     from incmask.exchange.prepare.prepare import prepare as run_prepare
     from incmask.exchange.prepare.prepare import prepared_as_dict, prepared_text
 

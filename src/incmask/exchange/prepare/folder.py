@@ -12,9 +12,8 @@ from incmask.data.dataset import POSITION_NAMES, DataOptions
 from incmask.data.images.readers import image_of, to_network_range
 from incmask.exchange.formats.common import Files, FoundImages, SourceImage, read_raster
 from incmask.exchange.formats.table import read_layout
-from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.parts import SPLIT_FILE, Division, draw, read_split, split_of_folders, without_part
-from incmask.exchange.prepare.plan import Count, Destination, Example, Plan, Work
+from incmask.exchange.prepare.parts import Division, draw, read_split, split_of_folders, without_part
+from incmask.exchange.prepare.plan import SPLIT_FILE, Count, Destination, Example, Plan, PrepareOptions, Work
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 

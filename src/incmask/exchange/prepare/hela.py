@@ -16,8 +16,7 @@ from incmask.exchange.formats.common import read_raster
 from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.crops import choose_sources, overlapping_crops
 from incmask.exchange.prepare.images import read_grey
-from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, Work
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, PrepareOptions, Work
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.cells import redraw_positions

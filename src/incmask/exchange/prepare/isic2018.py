@@ -4,8 +4,7 @@ from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo
 from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.images import REFUSED, resized_note, resized_pairs
-from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Origin, Plan
+from incmask.exchange.prepare.plan import Count, Origin, Plan, PrepareOptions
 from incmask.exchange.sources.sources import SourceTree
 
 SIZE = (256, 256)

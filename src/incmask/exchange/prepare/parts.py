@@ -12,11 +12,9 @@ from incmask.base.tables import parse_rows
 from incmask.data.dataset import PARTS, PartName
 from incmask.data.folder.names import name_of, part_of
 from incmask.exchange.formats.common import SourceImage
-from incmask.exchange.prepare.options import PrepareOptions
 from incmask.exchange.prepare.owners import shuffled
+from incmask.exchange.prepare.plan import SPLIT_FILE, PrepareOptions
 from incmask.exchange.sources.archives import SourceFile
-
-SPLIT_FILE = "split.csv"
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,44 @@
-"""What is to be made of a downloaded data set, before anything is written."""
+"""What a person may choose, and what is to be made of a downloaded data set, before anything is written."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo, PartName
+
+SPLIT_FILE = "split.csv"
+"""Tells the part of each image of a source; may lie beside a person's own, and is written beside what is prepared."""
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """The choices, for all kinds of data sets; a kind ignores those it does not know.
+
+    Attributes:
+        paper: do what the paper did, even where that is worse.
+        ids: of Cityscapes: "all" 34 ids, or the 19 that are usually "train"ed, the rest ignored.
+        group_split: of HeLa: crops of one frame stay together.
+        seed: of everything random.
+        layout: of a person's own folder: how images and masks lie in it; None: find out.
+        group: of a person's own folder: a regular expression whose first group, or else whole match, in an image's
+            name tells what must stay together (a patient, slide or movie); None: each image for itself.
+        val_fraction: of a person's own folder: share of the groups for validation, 0 to 1.
+        test_fraction: of a person's own folder: share of the groups for the test, 0 to 1.
+        labelled_fraction: of a person's own folder: share of the rest whose masks are learnt from, 0 to 1.
+    """
+
+    paper: bool = False
+    ids: Literal["all", "train"] = "all"
+    group_split: bool = True
+    seed: int = 42
+    layout: str | None = None
+    group: str | None = None
+    val_fraction: float = 0.1
+    test_fraction: float = 0.1
+    labelled_fraction: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from incmask.data.images.tiles import cut
 from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.crops import random_crops
 from incmask.exchange.prepare.images import SourcePair, read_rgb, resize_image, resize_label
-from incmask.exchange.prepare.options import PrepareOptions
-from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, Work
+from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, PrepareOptions, Work
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 
