@@ -7,15 +7,17 @@ this module alone knows that.
 
 import operator
 from functools import reduce
-from typing import ClassVar, get_args
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 from array_api_compat import array_namespace
-from torch import Tensor
 
 from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.method.exact import Array
 from incmask.method.morphology import dilate, nearest_ids
+
+if TYPE_CHECKING:  # data are prepared without torch
+    from torch import Tensor
 
 
 class Labels:
@@ -65,7 +67,7 @@ class Labels:
 
     # From networks to labels
 
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: "Tensor") -> "Tensor":
         """Turn logits (N, C, H, W) into probabilities of the same shape: by sigmoid, for exclusive classes softmax."""
         return logits.sigmoid()
 
@@ -206,7 +208,7 @@ class Multiclass(Labels):
         """See ``Labels.num_outputs``: one more, for the masked class."""
         return num_classes + 1
 
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: "Tensor") -> "Tensor":
         """See ``Labels.probabilities``."""
         return logits.softmax(1)
 

@@ -13,6 +13,7 @@ from incmask.base.files import write_bytes
 from incmask.data.dataset import Colour, Dataset
 from incmask.data.images.masks import mask_facts
 from incmask.data.images.writers import path_inside, write_indexed
+from incmask.method.labels import labels_of
 
 _FREE = (255, 128, 254, 127, 253)
 _FREE_COLOURS: tuple[Colour, ...] = ((128, 128, 128), (255, 0, 255), (1, 2, 3))
@@ -72,7 +73,7 @@ def write_spelt(folder: Path, name: str, label: np.ndarray, spelling: Spelling) 
             _write(path_inside(path_inside(folder, str(info.value), ""), name), channels[..., index])
         return
     values: list[int | Colour] = [info.value for info in dataset.classes if not isinstance(info.value, str)]
-    if dataset.task == "binary":
+    if labels_of(dataset.task).is_one_class:
         values.insert(0, (0, 0, 0) if isinstance(values[0], tuple) else 0)
     spelt, path = _spelt(label, values, ignore), path_inside(folder, name)
     if spelling.palette is not None and spelt.dtype == np.uint8:

@@ -15,6 +15,7 @@ from incmask.exchange.formats.naming import is_mask, names_of
 from incmask.exchange.formats.shapes import Drawing, NamedArea, overlap_anywhere
 from incmask.exchange.formats.sheets import Corrected, Known, closest
 from incmask.exchange.names import UNSURE
+from incmask.method.labels import labels_of
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,8 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
         if overlapping is not None:
             example = [*areas][overlapping]
             notes.append(f"classes overlap, such as in {example}, so each has a mask of its own")
-    if task == "binary" and len(chosen) > 1:
+    is_one = labels_of(task).is_one_class
+    if is_one and len(chosen) > 1:
         raise fail(where, f'task = "binary" but there are the classes {", ".join(chosen)}', "name one of them")
     labels: dict[str, Label] = {
         path: Drawing(item.where, areas[path], task, tuple(chosen), item.size) for path, item in annotated.items()
@@ -216,7 +218,7 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
         )
     colour_of = {**read.colours} | {name: option.colour for name, option in told.items() if option.colour}
     classes = [
-        ClassInfo(name, colour_of.get(name) or ((255, 255, 255) if task == "binary" else default_colour(index)), name)
+        ClassInfo(name, colour_of.get(name) or ((255, 255, 255) if is_one else default_colour(index)), name)
         for index, name in enumerate(chosen, start=1)
     ]
     ignored = any(area.name is None for of_image in areas.values() for area in of_image)

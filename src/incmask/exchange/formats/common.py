@@ -16,6 +16,7 @@ from incmask.data.dataset import ClassInfo, default_colour, folder_names
 from incmask.data.folder.names import IMAGE_SUFFIXES
 from incmask.data.images.decode import Raster, decode
 from incmask.exchange.sources.archives import SourceFile
+from incmask.method.labels import labels_of
 
 Files = Mapping[str, SourceFile]
 """Files by their path below the source."""
@@ -105,10 +106,11 @@ def as_record(kind: type[RecordT], given: Any, *, where: str, mend: str, above: 
 
 def classes_of(task: Task, named: Sequence[ClassInfo]) -> tuple[ClassInfo, ...]:
     """Give classes what stands for them in the masks that are written, and multiclass ones a background."""
-    if task == "binary":
+    labels = labels_of(task)
+    if labels.is_one_class:
         return (replace(named[0], value=255),)
     names = [info.name for info in named]
-    if task == "multilabel":
+    if labels.is_layered:
         return tuple(replace(info, value=folder) for info, folder in zip(named, folder_names(names), strict=True))
     background = next((name for name in ("background", "rest", "no class") if name not in names), "")
     numbered = (replace(info, value=class_id) for class_id, info in enumerate(named, start=1))

@@ -10,6 +10,7 @@ from incmask.data.images.writers import write_grey, write_indexed
 from incmask.exchange.formats.common import Files
 from incmask.exchange.formats.rasters import MASKS, UNSURE_FOLDER, read_rasters, write_rasters
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
+from incmask.method.labels import labels_of
 
 HOW_TO = f"""\
 {MASKS}/ holds a mask for each image of images/, {UNSURE_FOLDER}/ the pixels that are unsure in white. Correct both
@@ -20,9 +21,8 @@ taken back.
 
 def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     """Write the masks in the colours of the classes."""
-    colours = [info.colour for info in scheme.classes]
-    if scheme.task != "multiclass":
-        colours = [(0, 0, 0), (255, 255, 255)]
+    is_exclusive = labels_of(scheme.task).is_exclusive
+    colours = [info.colour for info in scheme.classes] if is_exclusive else [(0, 0, 0), (255, 255, 255)]
     write_rasters(
         sheets,
         folder,

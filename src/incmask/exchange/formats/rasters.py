@@ -15,6 +15,7 @@ from incmask.data.images.writers import path_inside
 from incmask.exchange.formats.common import Files, Label, images_of, read_raster
 from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet
 from incmask.exchange.sources.archives import SourceFile
+from incmask.method.labels import labels_of
 
 MASKS, UNSURE_FOLDER = "masks", "unsure"
 
@@ -45,11 +46,12 @@ class RasterLabel:
             IncmaskError: a file is damaged, of another size, or holds what is no class.
         """
         size = (height, width)
-        if self.scheme.task == "multilabel":
+        labels = labels_of(self.scheme.task)
+        if labels.is_layered:
             entries = [self.masks.get(folder) for folder in self.scheme.folders]
             label = np.stack([_binary(each, size) if each else np.zeros(size, np.uint8) for each in entries], axis=2)
         else:
-            label = (_binary if self.scheme.task == "binary" else self._ids)(self.masks[""], size)
+            label = (self._ids if labels.is_exclusive else _binary)(self.masks[""], size)
         if self.unsure is not None:
             label[_values(self.unsure, size) != 0] = IGNORED
         return label
@@ -80,6 +82,7 @@ def read_rasters(files: Files, known: Known, *, masks: str) -> Corrected:
         IncmaskError: there are none, or they are of unknown images or classes.
     """
     scheme = known.scheme
+    is_layered = labels_of(scheme.task).is_layered
     found: dict[str, dict[str, SourceFile]] = {}
     unsure: dict[str, SourceFile] = {}
     problems: list[Problem] = []
@@ -91,7 +94,7 @@ def read_rasters(files: Files, known: Known, *, masks: str) -> Corrected:
         with collected(problems):
             below = parts[parts.index(folder) + 1 :]
             in_class = ""
-            if folder == masks and scheme.task == "multilabel":
+            if folder == masks and is_layered:
                 in_class, below = below[0], below[1:]
                 if in_class not in scheme.folders or not below:
                     what = f"lies in no folder of a class; they are {', '.join(scheme.folders)}"
@@ -128,7 +131,7 @@ def write_rasters(
         write: writes ids, (H, W) uint8.
         write_unsure: writes unsure pixels, (H, W) bool.
     """
-    is_layered = scheme.task == "multilabel"
+    is_layered = labels_of(scheme.task).is_layered
     if is_layered:
         lines = [f"{below}/: {info.name}\n" for below, info in zip(scheme.folders, scheme.foreground, strict=True)]
     else:

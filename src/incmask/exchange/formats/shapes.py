@@ -11,6 +11,7 @@ import numpy as np
 from incmask.base.config import IGNORED, Task
 from incmask.base.errors import fail
 from incmask.data.images.decode import MAX_PIXELS
+from incmask.method.labels import labels_of
 
 _MAX_CORNERS = 4096
 _THICK = np.ones((3, 3), np.uint8)
@@ -216,8 +217,8 @@ class Drawing:
             what = f"tells of an image of {self.size[1]}×{self.size[0]} pixels where it has {width}×{height}"
             raise fail(self.where, what, "use the image that was annotated, at the size at which it was")
         image = Box(0, 0, height, width)
-        is_layered = self.task == "multilabel"
-        label = np.zeros((height, width, len(self.names)) if is_layered else (height, width), np.uint8)
+        labels = labels_of(self.task)
+        label = np.zeros(labels.shape((height, width), len(self.names)), np.uint8)
         for each in sorted(self.areas, key=lambda each: each.name is None):
             box = each.area.box.within(image)
             if box.is_empty:
@@ -228,7 +229,7 @@ class Drawing:
             part = label[box.seen_from(image)]
             if each.name is None:
                 part[each.area.draw(box)] = IGNORED
-            elif is_layered:
+            elif labels.is_layered:
                 part[each.area.draw(box), self.names.index(each.name)] = 1
             else:
                 part[each.area.draw(box)] = self.names.index(each.name) + 1

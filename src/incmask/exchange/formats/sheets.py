@@ -11,6 +11,7 @@ from incmask.base.errors import fail
 from incmask.data.dataset import Colour, Scheme
 from incmask.exchange.formats.common import Files, Label
 from incmask.exchange.names import UNSURE
+from incmask.method.labels import labels_of
 
 IMAGES = "images"
 UNSURE_COLOUR: Colour = (255, 0, 255)
@@ -48,9 +49,9 @@ class LabelSheet:
 
     def layers(self, scheme: Scheme) -> Iterator[ClassPixels]:
         """Give the pixels of each class that is drawn, and last the unsure ones."""
-        for index, info in enumerate(scheme.foreground):
-            in_class = self.label[..., index] if scheme.task == "multilabel" else self.label == index + 1
-            yield ClassPixels(info.name, in_class.astype(bool))
+        labels = labels_of(scheme.task)
+        for number, info in zip(labels.object_classes(len(scheme.classes)), scheme.foreground, strict=True):
+            yield ClassPixels(info.name, labels.class_pixels(self.label, number))
         yield ClassPixels(UNSURE, self.unsure)
 
 

@@ -16,6 +16,7 @@ from incmask.exchange.prepare.parts import Division, draw, read_split, split_of_
 from incmask.exchange.prepare.plan import SPLIT_FILE, Count, Destination, Example, Plan, PrepareOptions, Work
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
+from incmask.method.labels import labels_of
 
 
 def labelled(place: Destination, picture: SourceImage, intensity: tuple[float, float] | None) -> Iterator[Example]:
@@ -126,12 +127,12 @@ def _placed_pictures(found: FoundImages, division: Division) -> Mapping[Destinat
 
 
 def _position_class(found: FoundImages, data: DataOptions, where: object) -> str | None:
-    names = [info.name for info in found.classes]
+    names, is_layered = [info.name for info in found.classes], labels_of(found.task).is_layered
     if data.position_class is not None:
-        if data.position_class not in names or found.task != "multilabel":
+        if data.position_class not in names or not is_layered:
             what = f'position_class = "{data.position_class}" is no class of a multilabel task; there are '
             raise fail(where, what + ", ".join(names), "name one of them under [data] in incmask.toml")
         return data.position_class
-    if found.task != "multilabel":
+    if not is_layered:
         return None
     return next((name for name in names if name.casefold() in POSITION_NAMES), None)

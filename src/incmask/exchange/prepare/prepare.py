@@ -23,6 +23,7 @@ from incmask.data.dataset import PARTS
 from incmask.exchange.prepare.plan import SPLIT_FILE, Count, Origin, Plan, PrepareOptions
 from incmask.exchange.prepare.write import Verified, check_places, verify, write_plan
 from incmask.exchange.sources.sources import SourceTree
+from incmask.method.labels import labels_of
 
 SOURCE_NAME = "SOURCE.md"
 
@@ -213,10 +214,11 @@ def part_counts(plan: Plan) -> dict[str, int]:
 def config_text(plan: Plan) -> str:
     """Write ``incmask.toml``, from which a scan takes exactly the plan's task and classes."""
     # Beside ignored pixels the foreground of a binary mask is written as 1: 255 alone could not be told from them.
-    is_one = plan.task == "binary" and plan.ignored
+    labels = labels_of(plan.task)
+    is_one = labels.is_one_class and plan.ignored
     data: dict[str, Any] = {
         "task": plan.task,
-        "encoding": "folders" if plan.task == "multilabel" else "grey",
+        "encoding": "folders" if labels.is_layered else "grey",
         "ignore": IGNORED if plan.ignored else "none",
     }
     if plan.position_class is not None:

@@ -21,6 +21,7 @@ from incmask.base.store import MANIFEST, Store, hash_file
 from incmask.base.threads import side_by_side
 from incmask.data.images.writers import path_inside, write_label
 from incmask.exchange.prepare.plan import Destination, Plan, Work
+from incmask.method.labels import labels_of
 
 MAX_BYTES, WORKER_BYTES = 1 << 30, 320 << 20
 """Memory that all may take together, and a worker: some for its libraries, and 290 MiB for a photo of 30 million pixels
@@ -69,7 +70,7 @@ def check_places(plan: Plan, root: Path) -> None:
         if other is not place:
             what = f"would overwrite {other.name} in {place.part}"
             raise fail(place.name, what, "rename one of the two images in the source")
-    for info in plan.classes if plan.task == "multilabel" else ():
+    for info in plan.classes if labels_of(plan.task).is_layered else ():
         path_inside(root, str(info.value))
 
 
@@ -180,7 +181,7 @@ def _in_chunks(works: Iterable[Work]) -> Iterator[tuple[Work, ...]]:
 def _is_done(plan: Plan, work: Work, verified: Verified) -> bool:
     """A mask is entered before its image; that it was not even begun says that the image has none."""
 
-    folders = [f"{info.value}/" for info in plan.classes] if plan.task == "multilabel" else [""]
+    folders = [f"{info.value}/" for info in plan.classes] if labels_of(plan.task).is_layered else [""]
     return all(
         f"{place.part}/images/{place.name}.png" in verified.whole
         and not verified.missing & {f"{place.part}/masks/{folder}{place.name}.png" for folder in folders}

@@ -14,6 +14,7 @@ from incmask.exchange.formats.masks.pairs import Look, check_size, look_at_mask
 from incmask.exchange.formats.naming import Named, sort_files
 from incmask.exchange.formats.shapes import is_thick
 from incmask.exchange.sources.archives import SourceFile
+from incmask.method.labels import labels_of
 
 _HALF = 128
 
@@ -105,9 +106,10 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
     overlapping = next((item.name for item, look in zip(labelled, looks, strict=True) if look.overlaps), None)
     task = data.task or ("binary" if len(folders) == 1 else "multilabel" if overlapping else "multiclass")
     infos = list(recognised.classes)
-    if task != "multilabel":  # background is where nothing else is
+    labels = labels_of(task)
+    if not labels.is_layered:  # background is where nothing else is
         infos = [info for info in infos if str(info.value).casefold() != "background"]
-    if task == "binary" and len(infos) > 1:
+    if labels.is_one_class and len(infos) > 1:
         raise fail(where, f'task = "binary" but there are {len(infos)} classes', "remove the task from incmask.toml")
     blurred = {
         path for look in looks for seen in look.by_class.values() if seen.is_blurred for path in [seen.facts.path]
@@ -116,9 +118,9 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
     def label(item: Named) -> LayersLabel:
         masks = [item.masks.get(str(info.value)) for info in infos]
         layers = (LayerMask(mask, _HALF if mask and mask.where in blurred else 1, ignore) for mask in masks)
-        return LayersLabel(tuple(layers), task == "multilabel")
+        return LayersLabel(tuple(layers), labels.is_layered)
 
-    if task == "binary":
+    if labels.is_one_class:
         infos = [replace(infos[0], colour=(255, 255, 255))]
     notes = [f"classes overlap, such as in {overlapping}, so each has a mask of its own"] if overlapping else []
     return FoundImages(task, classes_of(task, infos), found.pictures(label), ignore is not None, notes=tuple(notes))

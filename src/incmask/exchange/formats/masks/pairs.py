@@ -18,6 +18,7 @@ from incmask.exchange.formats.common import Files, FoundImages, look_at, read_ra
 from incmask.exchange.formats.masks.colours import dominant_colours, flat_colours, nearest_colours, snap
 from incmask.exchange.formats.naming import Sorted, sort_files
 from incmask.exchange.sources.archives import SourceFile
+from incmask.method.labels import labels_of
 
 _MANY_VALUES = 8
 
@@ -164,8 +165,7 @@ def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: obj
         ids[key_of(recognised.encoding.ignore)] = IGNORED
     if is_blurred:  # what no class has cannot be the nearest
         ids = {key: class_id for key, class_id in ids.items() if key in centres}
-    first_id = int(recognised.task == "binary")
-    values = [255] if first_id else range(len(recognised.classes))
+    values = [255] if labels_of(recognised.task).is_one_class else range(len(recognised.classes))
     classes = tuple(replace(info, value=value) for info, value in zip(recognised.classes, values, strict=True))
 
     pictures = found.pictures(lambda item: MaskLabel(item.masks[""], kind, tuple(ids), tuple(ids.values()), is_blurred))
