@@ -20,7 +20,7 @@ from incmask.data.images.readers import read_label
 from incmask.data.images.writers import path_inside
 from incmask.data.rounds import Round, current_round, data_folder, path_from, read_rounds, write_rounds
 from incmask.exchange.corrections.folders import whole_folder
-from incmask.exchange.corrections.spelling import Spelling, spelling_of, write_spelt
+from incmask.exchange.corrections.spelling import spelling_of, write_spelt
 from incmask.exchange.formats.common import Files, Label
 from incmask.exchange.formats.sheets import Known
 from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
@@ -59,15 +59,6 @@ class _Target:
     rounds: tuple[Round, ...]
 
 
-@dataclass(frozen=True)
-class _Accepted:
-    """Images whose corrections are taken, with the share of their pixels that is unsure."""
-
-    items: tuple[Item, ...]
-    unsure: Mapping[str, float]
-    skipped: tuple[str, ...]
-
-
 def import_labels(
     run: Path,
     source: Path,
@@ -104,10 +95,12 @@ def import_labels(
     corrected = form.read(_files(source), Known(scheme, records.data["parts"].get("unlabelled", {})))
     items = _items(corrected.labels, into, records)
     progress.expect(2 * len(items))
-    accepted = _check(items, corrected.labels, unsure=unsure, progress=progress)
-    if not accepted.items:
+    shares = _unsure_shares(items, corrected.labels, refused=unsure == "refuse", progress=progress)
+    skipped = tuple(name for name, share in shares.items() if share and unsure == "skip")
+    items = [item for item in items if item.name not in skipped]
+    if not items:
         raise fail(source, "holds no image without unsure regions", "settle them, or use --unsure ignore")
-    fraction = float(np.mean([accepted.unsure[item.name] for item in accepted.items]))
+    fraction = float(np.mean([shares[item.name] for item in items]))
     spelling = spelling_of(into.dataset, ignored=fraction > 0)
     if fraction > 0 and into.options.ignore == "none":
         what = 'says ignore = "none", but unsure regions have no label'
@@ -120,19 +113,23 @@ def import_labels(
     added = Round(
         number=number,
         folder=folder.relative_to(root).as_posix(),
-        names=tuple(item.name for item in accepted.items),
+        names=tuple(item.name for item in items),
         run=path_from(root, run),
         source=target,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         ignore=spelling.ignore,
     )
     with whole_folder(folder) as temporary:
-        _write(temporary, accepted.items, corrected.labels, spelling, progress=progress)
+        for item in items:
+            write_bytes(path_inside(temporary / "images", item.name, item.image.suffix), item.image.read_bytes())
+            label = corrected.labels[item.name].make(item.height, item.width)
+            write_spelt(temporary / "masks", item.name, label, spelling)
+            progress.advance(1)
         hidden = added.model_copy(update={"folder": temporary.relative_to(root).as_posix()})
         _verify(into, hidden, corrected.labels)
         # A round counts once its folder is there, so that the rename which follows decides.
         write_rounds(root, [*into.rounds, added])
-    return Imported(root, added, fraction, accepted.skipped, corrected.notes)
+    return Imported(root, added, fraction, skipped, corrected.notes)
 
 
 def _target(root: Path, scheme: Scheme) -> _Target:
@@ -155,7 +152,7 @@ def _files(source: Path) -> Files:
     return files
 
 
-def _items(labels: Mapping[str, Label], into: _Target, records: Records) -> tuple[Item, ...]:
+def _items(labels: Mapping[str, Label], into: _Target, records: Records) -> list[Item]:
     """Find the images of the corrections among the unlabelled ones, unchanged since the run."""
     by_name = {item.name: item for item in into.dataset.unlabelled}
     earlier = {name: each for each in into.rounds for name in each.names}
@@ -172,11 +169,16 @@ def _items(labels: Mapping[str, Label], into: _Target, records: Records) -> tupl
         elif hash_file(item.image) not in hashes[name]["files"].values():
             problems.append(Problem(str(item.image), "was changed since the run", "bring the old image back"))
     raise_problems(problems)
-    return tuple(by_name[name] for name in sorted(labels))
+    return [by_name[name] for name in sorted(labels)]
 
 
-def _check(items: Sequence[Item], labels: Mapping[str, Label], *, unsure: Unsure, progress: Progress) -> _Accepted:
-    """Make every label once, so that all that is wrong is told before anything is written."""
+def _unsure_shares(
+    items: Sequence[Item], labels: Mapping[str, Label], *, refused: bool, progress: Progress
+) -> dict[str, float]:
+    """Make every label once, so that all that is wrong is told before anything is written.
+
+    Gives the share of each image's pixels that is unsure, which may be refused.
+    """
     problems: list[Problem] = []
     shares: dict[str, float] = {}
     for item in items:
@@ -184,22 +186,11 @@ def _check(items: Sequence[Item], labels: Mapping[str, Label], *, unsure: Unsure
         with collected(problems):
             label = labels[item.name].make(item.height, item.width)
             shares[item.name] = share = float((label == IGNORED).mean())
-            if unsure == "refuse" and share:
+            if refused and share:
                 what = f"is unsure at {share:.1%} of its pixels"
                 problems.append(Problem(item.name, what, "settle and remove these regions, or use --unsure ignore"))
     raise_problems(problems)
-    skipped = tuple(name for name, share in shares.items() if share and unsure == "skip")
-    return _Accepted(tuple(item for item in items if item.name not in skipped), shares, skipped)
-
-
-def _write(
-    folder: Path, items: Sequence[Item], labels: Mapping[str, Label], spelling: Spelling, *, progress: Progress
-) -> None:
-    for item in items:
-        write_bytes(path_inside(folder / "images", item.name, item.image.suffix), item.image.read_bytes())
-        label = labels[item.name].make(item.height, item.width)
-        write_spelt(folder / "masks", item.name, label, spelling)
-        progress.advance(1)
+    return shares
 
 
 def _verify(into: _Target, added: Round, labels: Mapping[str, Label]) -> None:

@@ -1,12 +1,12 @@
 """Cityscapes, fine labels: streets seen from a car (paper, section A.4.3 and table 2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
-from incmask.data.dataset import ClassInfo, Colour
+from incmask.data.dataset import ClassInfo
 from incmask.exchange.prepare import owners
 from incmask.exchange.prepare.images import REFUSED, resized_note, resized_pairs
 from incmask.exchange.prepare.plan import Count, Origin, Plan, PrepareOptions
@@ -35,58 +35,46 @@ _PARTS = (
 _ENDINGS = ("_leftImg8bit.png",), ("_gtFine_labelIds.png",)
 
 
-@dataclass(frozen=True)
-class StreetClass:
-    """A class as its owner defines it; its id is its place in ``STREET_CLASSES``.
-
-    Attributes:
-        name: the owner's.
-        colour: the owner's, RGB.
-        is_trained: it is one of the 19 that the owner's benchmark scores; their ids count these alone.
-    """
-
-    name: str
-    colour: Colour
-    is_trained: bool = True
-
-
 STREET_CLASSES = (
-    StreetClass("unlabeled", (0, 0, 0), False),
-    StreetClass("ego vehicle", (0, 0, 0), False),
-    StreetClass("rectification border", (0, 0, 0), False),
-    StreetClass("out of roi", (0, 0, 0), False),
-    StreetClass("static", (0, 0, 0), False),
-    StreetClass("dynamic", (111, 74, 0), False),
-    StreetClass("ground", (81, 0, 81), False),
-    StreetClass("road", (128, 64, 128)),
-    StreetClass("sidewalk", (244, 35, 232)),
-    StreetClass("parking", (250, 170, 160), False),
-    StreetClass("rail track", (230, 150, 140), False),
-    StreetClass("building", (70, 70, 70)),
-    StreetClass("wall", (102, 102, 156)),
-    StreetClass("fence", (190, 153, 153)),
-    StreetClass("guard rail", (180, 165, 180), False),
-    StreetClass("bridge", (150, 100, 100), False),
-    StreetClass("tunnel", (150, 120, 90), False),
-    StreetClass("pole", (153, 153, 153)),
-    StreetClass("polegroup", (153, 153, 153), False),
-    StreetClass("traffic light", (250, 170, 30)),
-    StreetClass("traffic sign", (220, 220, 0)),
-    StreetClass("vegetation", (107, 142, 35)),
-    StreetClass("terrain", (152, 251, 152)),
-    StreetClass("sky", (70, 130, 180)),
-    StreetClass("person", (220, 20, 60)),
-    StreetClass("rider", (255, 0, 0)),
-    StreetClass("car", (0, 0, 142)),
-    StreetClass("truck", (0, 0, 70)),
-    StreetClass("bus", (0, 60, 100)),
-    StreetClass("caravan", (0, 0, 90), False),
-    StreetClass("trailer", (0, 0, 110), False),
-    StreetClass("train", (0, 80, 100)),
-    StreetClass("motorcycle", (0, 0, 230)),
-    StreetClass("bicycle", (119, 11, 32)),
+    ClassInfo("unlabeled", (0, 0, 0), 0),
+    ClassInfo("ego vehicle", (0, 0, 0), 1),
+    ClassInfo("rectification border", (0, 0, 0), 2),
+    ClassInfo("out of roi", (0, 0, 0), 3),
+    ClassInfo("static", (0, 0, 0), 4),
+    ClassInfo("dynamic", (111, 74, 0), 5),
+    ClassInfo("ground", (81, 0, 81), 6),
+    ClassInfo("road", (128, 64, 128), 7),
+    ClassInfo("sidewalk", (244, 35, 232), 8),
+    ClassInfo("parking", (250, 170, 160), 9),
+    ClassInfo("rail track", (230, 150, 140), 10),
+    ClassInfo("building", (70, 70, 70), 11),
+    ClassInfo("wall", (102, 102, 156), 12),
+    ClassInfo("fence", (190, 153, 153), 13),
+    ClassInfo("guard rail", (180, 165, 180), 14),
+    ClassInfo("bridge", (150, 100, 100), 15),
+    ClassInfo("tunnel", (150, 120, 90), 16),
+    ClassInfo("pole", (153, 153, 153), 17),
+    ClassInfo("polegroup", (153, 153, 153), 18),
+    ClassInfo("traffic light", (250, 170, 30), 19),
+    ClassInfo("traffic sign", (220, 220, 0), 20),
+    ClassInfo("vegetation", (107, 142, 35), 21),
+    ClassInfo("terrain", (152, 251, 152), 22),
+    ClassInfo("sky", (70, 130, 180), 23),
+    ClassInfo("person", (220, 20, 60), 24),
+    ClassInfo("rider", (255, 0, 0), 25),
+    ClassInfo("car", (0, 0, 142), 26),
+    ClassInfo("truck", (0, 0, 70), 27),
+    ClassInfo("bus", (0, 60, 100), 28),
+    ClassInfo("caravan", (0, 0, 90), 29),
+    ClassInfo("trailer", (0, 0, 110), 30),
+    ClassInfo("train", (0, 80, 100), 31),
+    ClassInfo("motorcycle", (0, 0, 230), 32),
+    ClassInfo("bicycle", (119, 11, 32), 33),
 )
-"""By id, 0 to 33."""
+"""With the owner's names, colours and ids."""
+
+TRAINED_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+"""Of the 19 classes that the owner's benchmark scores; their own ids count these alone."""
 
 
 def scaled_size(height: int, width: int) -> tuple[int, int]:
@@ -116,15 +104,12 @@ def coding(which: Literal["all", "train"]) -> Coding:
 
     Licence plates have the id −1, which a byte holds as 255: without a label, as id 0 is.
     """
-    kept = [value for value, info in enumerate(STREET_CLASSES) if which == "all" or info.is_trained]
+    kept = range(len(STREET_CLASSES)) if which == "all" else TRAINED_IDS
     ids = [IGNORED] * len(STREET_CLASSES) + [REFUSED] * (256 - len(STREET_CLASSES))
     ids[255] = 0 if which == "all" else IGNORED
     for class_id, value in enumerate(kept):
         ids[value] = class_id
-    return Coding(
-        tuple(ClassInfo(STREET_CLASSES[value].name, STREET_CLASSES[value].colour, ids[value]) for value in kept),
-        bytes(ids),
-    )
+    return Coding(tuple(replace(STREET_CLASSES[value], value=ids[value]) for value in kept), bytes(ids))
 
 
 def plan(source: SourceTree, options: PrepareOptions) -> Plan:
