@@ -22,6 +22,7 @@ from incmask.data.folder.scan import scan
 from incmask.exchange.prepare import prepare as prepare_module
 from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.prepare.prepare import PREPARERS, prepared_as_dict, prepared_text
+from incmask.exchange.sources.archives import SourceFile
 
 prepare = partial(prepare_module.prepare, open_pool=HerePool)
 
@@ -322,8 +323,8 @@ def test_workers_write_the_same_as_this_process(tmp_path, monkeypatch):
 
 def test_hundreds_of_files_are_read_once_each(tmp_path, monkeypatch):
     names = [f"{'lu'[index % 2]}{index}" for index in range(300)]
-    src, read, read_entry = toys(tmp_path / "src", " ".join(names)), [], toy.read_entry
-    monkeypatch.setattr(toy, "read_entry", lambda entry: read.append(entry) or read_entry(entry))
+    src, read, read_file = toys(tmp_path / "src", " ".join(names)), [], SourceFile.read
+    monkeypatch.setattr(SourceFile, "read", lambda file: read.append(file) or read_file(file))
     assert prepare("toy", src, tmp_path / "dst").num_made == 600
     # A few are read again for the picture of what was made.
     assert len(set(read)) == 300
