@@ -1,9 +1,9 @@
 """What is written for one predicted image, and what is counted in it, some rows at a time."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class ExtraOutputs:
     instances: bool = False
 
 
-class LayersWriter:
+class LayersWriter(AbstractContextManager["LayersWriter"]):
     """Takes the rows of an image and its prediction from the top, and writes all pictures in the end.
 
     Args:
@@ -116,12 +116,7 @@ class LayersWriter:
             files=tuple(path.relative_to(self._out).as_posix() for path in paths),
         )
 
-    def __enter__(self) -> "LayersWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for writer in self._writers.values():
             writer.close()
 

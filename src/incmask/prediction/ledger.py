@@ -3,9 +3,9 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import filelock
@@ -43,7 +43,7 @@ class LedgerEntry:
     facts: dict[str, Any]
 
 
-class Ledger:
+class Ledger(AbstractContextManager["Ledger"]):
     """A folder of predictions held open by one process.
 
     Args:
@@ -90,12 +90,7 @@ class Ledger:
         """What was found in each image that the same model and options predicted into the folder."""
         return [entry.facts for entry in self._entries.values() if self._stands(entry)]
 
-    def __enter__(self) -> "Ledger":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._lock.release()
 
     def _stands(self, entry: LedgerEntry) -> bool:
