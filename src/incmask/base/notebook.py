@@ -5,7 +5,6 @@ import html
 import sys
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
 import cv2
@@ -60,9 +59,7 @@ class NotebookProgress:
         self._handle = display(HTML(self.as_html()), display_id=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._shown_at = 0.0
         self._show(at_work=False)
         self._handle = None

@@ -6,9 +6,9 @@ import os
 import shutil
 import tomllib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import filelock
@@ -20,7 +20,7 @@ from incmask.base.files import TEMPORARY_SUFFIX, whole_file, write_text
 MANIFEST, RUN, DATA, LOCK = "manifest.jsonl", "run.toml", "data.json", ".lock"
 
 
-class Store:
+class Store(AbstractContextManager["Store"]):
     """A run folder held open by one process.
 
     Args:
@@ -97,12 +97,7 @@ class Store:
         """Let other processes work here."""
         self._lock.release()
 
-    def __enter__(self) -> "Store":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _begin(self, run: Mapping[str, Any], data: Mapping[str, Any]) -> None:

@@ -1,12 +1,9 @@
 """Progress as a person sees it."""
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from incmask.base.notebook import NotebookProgress, in_notebook
-from incmask.base.progress import Silent
 
 
 def show_progress() -> "Terminal | NotebookProgress":
@@ -53,19 +50,5 @@ class Terminal:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
-
-
-class Quietly(Silent):
-    """Shows nothing."""
-
-    def __enter__(self) -> "Quietly":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass

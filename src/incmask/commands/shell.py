@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,11 @@ def executor() -> "Executor":
 @contextmanager
 def listener(quiet: bool) -> Iterator[Any]:
     """Show the progress of the work inside, or nothing."""
-    from incmask.base.terminal import Quietly, Terminal
+    from incmask.base.progress import Silent
+    from incmask.base.terminal import Terminal
 
     try:
-        with Quietly() if quiet else Terminal() as progress:
+        with nullcontext(Silent()) if quiet else Terminal() as progress:
             yield progress
     except KeyboardInterrupt:
         raise StoppedError from None
