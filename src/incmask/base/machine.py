@@ -22,12 +22,8 @@ def num_cores() -> int:
 
 def available_bytes() -> int | None:
     """Memory that can still be taken without swapping; None where the system does not tell."""
-    try:
-        lines = _MEMINFO.read_text().splitlines()
-        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
-        return None
-    return min([available, *_left()])
+    available = _counted(_MEMINFO, "MemAvailable:")
+    return None if available is None else min([available * 1024, *_left()])
 
 
 def peak_memory_bytes() -> int | None:
@@ -41,20 +37,16 @@ def peak_memory_bytes() -> int | None:
 
 def _quotas() -> Iterator[int]:
     """Whole cores of each quota that holds for this process."""
-    for folder in _folders(""):
+    groups = [[folder / "cpu.max"] for folder in _folders("")]
+    groups += [[folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us"] for folder in _folders("cpu")]
+    for paths in groups:
         try:
-            quota, period = (folder / "cpu.max").read_text().split()
-            yield int(quota) // int(period)
+            quota, period = map(int, " ".join(path.read_text() for path in paths).split())
         except (OSError, ValueError):
             # No such file, or "max": no quota.
             continue
-    for folder in _folders("cpu"):
-        try:
-            quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
-            if int(quota) > 0:
-                yield int(quota) // int(period)
-        except (OSError, ValueError):
-            continue
+        if quota > 0 and period > 0:
+            yield quota // period
 
 
 def _left() -> Iterator[int]:
@@ -69,7 +61,8 @@ def _left() -> Iterator[int]:
             except (OSError, ValueError):
                 # No such file, or "max": no limit.
                 continue
-            yield left + _counted(folder / "memory.stat", reclaimable)
+            # Files that a container has read count as its memory, though they can be dropped.
+            yield left + (_counted(folder / "memory.stat", reclaimable) or 0)
 
 
 def _folders(controller: str) -> Iterator[Path]:
@@ -89,9 +82,9 @@ def _folders(controller: str) -> Iterator[Path]:
     yield from (root / path for path in (inner, *inner.parents))
 
 
-def _counted(path: Path, name: str) -> int:
-    """A number of a table: files that a container has read count as its memory, though they can be dropped."""
+def _counted(path: Path, name: str) -> int | None:
+    """Give a number of a table of the system's; None where it does not tell."""
     try:
         return next(int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(f"{name} "))
-    except (OSError, StopIteration, ValueError):
-        return 0
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None

@@ -46,7 +46,8 @@ class Rows:
             for place, number in enumerate(index.tolist()):
                 rows[place] = self._read(number, 1)[0]
             return rows
-        return self._read(index, 1)[0]
+        row: NDArray[Any] = self._read(index, 1)[0]
+        return row
 
     def __setitem__(self, first: "int | slice", values: NDArray[Any]) -> None:
         """Write a row, or rows one after another from the start of a range on.

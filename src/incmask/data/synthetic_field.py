@@ -152,7 +152,8 @@ def _distance(blob: _Blob, rows: Floats, columns: Floats) -> Floats:
     outline = 1 + sum(
         wave * np.cos(k * turn + phase) for k, (wave, phase) in enumerate(zip(blob.waves, blob.phases, strict=True), 2)
     )
-    return np.hypot(along, across) / (blob.radius_px * np.maximum(outline, 0.4))
+    distance: Floats = np.hypot(along, across) / (blob.radius_px * np.maximum(outline, 0.4))
+    return distance
 
 
 def _window(canvas: _Canvas, blob: _Blob) -> tuple[slice, slice]:
@@ -186,7 +187,8 @@ def _draw_cell(canvas: _Canvas, cell: _Blob, tone: float, generator: np.random.G
 
 def _distance_to_nucleus(cell: _Blob, rows: Floats, columns: Floats, generator: np.random.Generator) -> Floats:
     y, x = (centre + generator.uniform(-0.2, 0.2) * cell.radius_px for centre in (cell.y, cell.x))
-    return np.hypot(rows - y, columns - x) / cell.radius_px
+    distance: Floats = np.hypot(rows - y, columns - x) / cell.radius_px
+    return distance
 
 
 def _draw_debris(canvas: _Canvas, generator: np.random.Generator) -> None:
@@ -228,11 +230,13 @@ def _photograph(canvas: _Canvas, density: float, generator: np.random.Generator)
     image = (generator.uniform(80, 150) + _GREY * contrast * signal) * np.clip(light, 0.3, 1.8)
     image = cv2.GaussianBlur(image, (0, 0), generator.uniform(0.4, 1.2))
     image += generator.normal(0, 1.5 + contrast * generator.uniform(0, 5), canvas.size)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    grey: Masks = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    return grey
 
 
 def _ring(distance: Floats, at: float, width: float) -> Floats:
-    return np.exp(-(((distance - at) / width) ** 2))
+    ring: Floats = np.exp(-(((distance - at) / width) ** 2))
+    return ring
 
 
 def _smooth_noise(size: tuple[int, ...], grain_px: float, generator: np.random.Generator) -> Floats:
@@ -241,4 +245,5 @@ def _smooth_noise(size: tuple[int, ...], grain_px: float, generator: np.random.G
     fine: Any = cv2.resize(coarse, None, fx=grain_px, fy=grain_px, interpolation=cv2.INTER_CUBIC)
     # Away from the border, and at no fixed place between the coarse values.
     top, left = generator.integers(int(grain_px), int(2 * grain_px), 2, endpoint=True)
-    return fine[top : top + size[0], left : left + size[1]]
+    noise: Floats = fine[top : top + size[0], left : left + size[1]]
+    return noise

@@ -221,7 +221,8 @@ def photometric(image: Bytes, *, strength: Strength, generator: np.random.Genera
         flat = _blur(flat.reshape(image.shape), 2 * radius_px + 1).reshape(flat.shape)
     if strength.max_noise:
         _add_noise(flat.reshape(-1), strength.max_noise, generator)
-    return flat.reshape(image.shape)
+    changed: Bytes = flat.reshape(image.shape)
+    return changed
 
 
 def draw_table(strength: Strength, generator: np.random.Generator) -> Bytes | None:
@@ -236,7 +237,8 @@ def draw_table(strength: Strength, generator: np.random.Generator) -> Bytes | No
         return None
     gain = 1 + generator.uniform(-strength.contrast, strength.contrast)
     offset = generator.uniform(-strength.brightness, strength.brightness)
-    return np.clip(np.rint(gain * np.arange(256) + offset), 0, 255).astype(np.uint8)
+    table: Bytes = np.clip(np.rint(gain * np.arange(256) + offset), 0, 255).astype(np.uint8)
+    return table
 
 
 def _add_noise(intensities: Bytes, highest: int, generator: np.random.Generator) -> None:
@@ -268,7 +270,8 @@ def _flip_rotate_opencv(pixels: Bytes, geometry: Geometry) -> Bytes:
         moved = cv2.flip(moved, _OPENCV_FLIPS[geometry.flip_vertical, geometry.flip_horizontal])
     if geometry.quarter_turns in _OPENCV_TURNS:
         moved = cv2.rotate(moved, _OPENCV_TURNS[geometry.quarter_turns])
-    return pixels.copy() if moved is pixels else moved
+    turned: Bytes = pixels.copy() if moved is pixels else moved
+    return turned
 
 
 def _flip_rotate_numpy(pixels: Array, geometry: Geometry) -> Array:

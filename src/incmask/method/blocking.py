@@ -13,7 +13,7 @@ AdmissionRule = Literal["label_exceeds_mask", "confident_empty_too", "all"]
 """label_exceeds_mask: the paper's; confident_empty_too: images agreed to be empty as well; all: every pair."""
 
 
-def block_image(image: NDArray, inconsistent: NDArray[np.bool_]) -> NDArray:
+def block_image(image: np.ndarray, inconsistent: NDArray[np.bool_]) -> np.ndarray:
     """Set the inconsistent pixels to 0 in all channels (paper, section 2.4.6).
 
     Args:
@@ -34,7 +34,7 @@ def block_image(image: NDArray, inconsistent: NDArray[np.bool_]) -> NDArray:
     return _zeroed(image, inconsistent[..., None])
 
 
-def block_label(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task) -> NDArray:
+def block_label(label: np.ndarray, inconsistent: NDArray[np.bool_], *, task: Task) -> np.ndarray:
     """Set the inconsistent pixels to 0 in the label (paper, section 2.4.6).
 
     Args:
@@ -59,7 +59,9 @@ def block_label(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task) 
     return _zeroed(label, labels.over_layers(inconsistent))
 
 
-def admitted(label: NDArray, inconsistent: NDArray[np.bool_], *, task: Task, rule: AdmissionRule) -> NDArray[np.bool_]:
+def admitted(
+    label: np.ndarray, inconsistent: NDArray[np.bool_], *, task: Task, rule: AdmissionRule
+) -> NDArray[np.bool_]:
     """Decide which pairs enter the combined data (paper, sections 2.4.6 and 3.11).
 
     Only binary pairs are ever turned away. ``label_exceeds_mask``: the foreground pixels outside the mask must
@@ -108,7 +110,7 @@ def _check_mask(shape: tuple[int, ...], inconsistent: NDArray[np.bool_], where: 
         raise fail(where, f"the mask is {inconsistent.shape}, expected (..., H, W) {shape}", "check axes and task")
 
 
-def _zeroed(values: NDArray, mask: NDArray[np.bool_]) -> NDArray:
+def _zeroed(values: np.ndarray, mask: NDArray[np.bool_]) -> np.ndarray:
     if np.issubdtype(values.dtype, np.floating):
         return np.where(mask, values.dtype.type(0), values)  # 0 times infinity or NaN is no 0
     return values * ~mask  # twice as fast
@@ -123,4 +125,5 @@ def foreground_fraction(label: np.ndarray, inconsistent: np.ndarray | None, *, t
         [0.25]
     """
     foreground = labels_of(task).foreground(label)
-    return (foreground if inconsistent is None else foreground & ~inconsistent).mean((1, 2))
+    share: np.ndarray = (foreground if inconsistent is None else foreground & ~inconsistent).mean((1, 2))
+    return share

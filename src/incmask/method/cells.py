@@ -65,7 +65,7 @@ def cell_channels(class_names: Sequence[str], position_class: str | None) -> Cel
     return CellChannels(position, others) if others else None
 
 
-def count_cells(label: NDArray, *, position: int, cell_classes: Sequence[int]) -> Cells:
+def count_cells(label: np.ndarray, *, position: int, cell_classes: Sequence[int]) -> Cells:
     """Find the cells and their types (paper, appendix A.1).
 
     The position channel is eroded by a 3×3 square (the border does not erode); what then hangs together edge to edge
@@ -107,7 +107,7 @@ def count_cells(label: NDArray, *, position: int, cell_classes: Sequence[int]) -
 
 
 def mean_cell_count_error(
-    predictions: NDArray, truths: NDArray, *, position: int, cell_classes: Sequence[int]
+    predictions: np.ndarray, truths: np.ndarray, *, position: int, cell_classes: Sequence[int]
 ) -> float:
     """Give the mean over images of the sum over cell types of |true - predicted count| (equation A1).
 

@@ -55,7 +55,7 @@ class Counts:
         return self.predicted + self.actual - self.intersection
 
 
-def count(prediction: NDArray, truth: NDArray, *, task: Task, num_classes: int) -> Counts:
+def count(prediction: np.ndarray, truth: np.ndarray, *, task: Task, num_classes: int) -> Counts:
     """Count pixels per image and class.
 
     Args:
@@ -167,7 +167,8 @@ def dataset_iou(counts: Counts, *, empty: float = 1.0) -> Floats:
         >>> iou(counts).ravel().tolist(), dataset_iou(counts).tolist()
         ([0.5, 0.0], [0.25])
     """
-    return iou(_together(counts), empty=empty)[0]
+    together: Floats = iou(_together(counts), empty=empty)[0]
+    return together
 
 
 def dataset_miou(counts: Counts, *, empty: float = 1.0) -> float:
@@ -244,7 +245,7 @@ def scores(
     return table | {"mpa": accuracy, "dataset_miou": dataset_miou(counts, empty=empty)}
 
 
-def _joint_histogram(prediction: NDArray, truth: NDArray, *, states: int) -> Ints:
+def _joint_histogram(prediction: np.ndarray, truth: np.ndarray, *, states: int) -> Ints:
     """Count a channel's pairs of (true value, predicted value); the last value, ``states``, is all else."""
     side = states + 1
     small = np.min_scalar_type(side**2 - 1)
@@ -257,14 +258,14 @@ def _joint_histogram(prediction: NDArray, truth: NDArray, *, states: int) -> Int
     return np.bincount(pairs.ravel(), minlength=side**2).reshape(side, side)
 
 
-def _limited(values: NDArray, top: int, dtype: np.dtype) -> NDArray:
+def _limited(values: np.ndarray, top: int, dtype: np.dtype) -> np.ndarray:
     values = _unsigned(values)
     if values.max(initial=0) > top:  # far cheaper to ask than to limit
         values = np.minimum(values, top)
     return values.astype(dtype, order="C", copy=False)
 
 
-def _unsigned(values: NDArray) -> NDArray:
+def _unsigned(values: np.ndarray) -> np.ndarray:
     """View integers or bool as unsigned, which turns negative values into ones beyond every class."""
     return values.view(f"{values.dtype.byteorder}u{values.dtype.itemsize}")
 

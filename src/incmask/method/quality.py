@@ -125,7 +125,8 @@ def quality(outputs: NDArray[np.floating], task: Task) -> NDArray[np.float64]:
         return outputs[:, 0].astype(np.float64)
     rated, detection = np.split(outputs.astype(np.float64), 2, axis=1)
     detected = detection >= _DETECTED
-    return np.where(detected, rated, 0).sum(axis=1) / np.maximum(detected.sum(axis=1), 1)
+    mean: NDArray[np.float64] = np.where(detected, rated, 0).sum(axis=1) / np.maximum(detected.sum(axis=1), 1)
+    return mean
 
 
 def true_quality(

@@ -1,13 +1,13 @@
 """A folder to a data set: reads every file once, and tells of everything that is wrong with it."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.machine import num_cores
+from incmask.base.threads import side_by_side
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
 from incmask.data.folder.classes import SETTLE
 from incmask.data.folder.layout import Layout, find_layout
@@ -29,7 +29,6 @@ OnFile = Callable[[int, int], None]
 """Called with the number of files read and of all files."""
 
 _MAX_THREADS = 8
-_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -145,15 +144,15 @@ def _read_files(layout: Layout, problems: list[Problem], on_file: OnFile | None)
         *(lambda path=path: mask_facts(path) for path in masks),
     ]
     facts: list[ImageFacts | MaskFacts | None] = []
-    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
-        for done, result in enumerate(pool.map(_attempt, jobs), start=1):
-            if isinstance(result, IncmaskError):
-                problems += result.problems
-                facts.append(None)
-            else:
-                facts.append(result)
-            if on_file is not None:
-                on_file(done, len(jobs))
+    results = side_by_side(_attempt, jobs, num_threads=min(_MAX_THREADS, num_cores()))
+    for done, result in enumerate(results, start=1):
+        if isinstance(result, IncmaskError):
+            problems += result.problems
+            facts.append(None)
+        else:
+            facts.append(result)
+        if on_file is not None:
+            on_file(done, len(jobs))
     known = dict(zip([*images, *masks], facts, strict=True))
     return _Contents(
         {path: fact for path, fact in known.items() if isinstance(fact, ImageFacts)},

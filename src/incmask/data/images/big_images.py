@@ -8,14 +8,15 @@ import numpy as np
 import tifffile
 
 from incmask.base.errors import IncmaskError, fail
+from incmask.data.images.decode import broken
 from incmask.data.images.page_rows import PageRows
 from incmask.data.images.pages import full_planes
-from incmask.data.images.readers import to_network_range
+from incmask.data.images.readers import PERCENTILES, to_network_range
 
 STRIP_ROWS = 256
-"""PixelRows that are looked at together where something is found out about a whole image."""
+"""Rows that are looked at together where something is found out about a whole image."""
 
-_PERCENTILES = (0.1, 99.9)
+_REPLACE = "copy or export the file again"
 
 
 class PixelRows(Protocol):
@@ -29,7 +30,7 @@ class PixelRows(Protocol):
     width: int
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """PixelRows ``first`` to ``last - 1``: (rows, W, C)."""
+        """Rows ``first`` to ``last - 1``: (rows, W, C)."""
 
     def close(self) -> None:
         """Let go of the file, if there is one."""
@@ -47,7 +48,7 @@ class ArrayRows:
         self.height, self.width = image.shape[:2]
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """PixelRows ``first`` to ``last - 1``: (rows, W, C)."""
+        """Rows ``first`` to ``last - 1``: (rows, W, C)."""
         return self._image[first:last]
 
     def close(self) -> None:
@@ -71,7 +72,7 @@ class TiffRows:
             # Pixels in other files, which OME-TIFF allows, are not looked for there.
             self._file = tifffile.TiffFile(path, _multifile=False)
         except Exception as error:  # tifffile raises anything on broken files
-            raise _broken(path, error) from error
+            raise broken(path, error, _REPLACE) from error
         try:
             planes = full_planes(path, self._file)
             self._planes = [PageRows(path, self._file, plane) for plane in planes]
@@ -80,15 +81,15 @@ class TiffRows:
             raise
         except Exception as error:
             self.close()
-            raise _broken(path, error) from error
+            raise broken(path, error, _REPLACE) from error
         self.height, self.width = self._planes[0].height, self._planes[0].width
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """PixelRows ``first`` to ``last - 1``: (rows, W, C)."""
+        """Rows ``first`` to ``last - 1``: (rows, W, C)."""
         try:
             parts = [plane.read(first, last) for plane in self._planes]
         except Exception as error:  # decoders raise anything on broken files
-            raise _broken(self._path, error) from error
+            raise broken(self._path, error, _REPLACE) from error
         return parts[0] if len(parts) == 1 else np.concatenate(parts, 2)
 
     def close(self) -> None:
@@ -97,7 +98,7 @@ class TiffRows:
 
 
 class NetworkRows:
-    """PixelRows as the network sees them: 8 bits and its number of channels.
+    """Rows as the network sees them: 8 bits and its number of channels.
 
     Args:
         rows: of any type.
@@ -116,7 +117,7 @@ class NetworkRows:
         self._limits = [intensity] if known else _limits(rows, where)
 
     def read(self, first: int, last: int) -> np.ndarray:
-        """PixelRows ``first`` to ``last - 1``: uint8, (rows, W, channels)."""
+        """Rows ``first`` to ``last - 1``: uint8, (rows, W, channels)."""
         values = self._rows.read(first, last)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise fail(self._where, "has NaN or infinite intensities", "replace them by numbers, such as 0")
@@ -171,7 +172,7 @@ def _limits(rows: PixelRows, where: object) -> list[tuple[float, float] | None]:
 def _percentiles(counts: np.ndarray) -> tuple[float, float]:
     """The percentiles of as many whole numbers 0, 1, 2, … as ``counts`` says, linear between neighbours."""
     up_to = np.cumsum(counts)
-    low, high = (_number_at(up_to, (int(up_to[-1]) - 1) * percent / 100) for percent in _PERCENTILES)
+    low, high = (_number_at(up_to, (int(up_to[-1]) - 1) * percent / 100) for percent in PERCENTILES)
     return low, high
 
 
@@ -179,8 +180,3 @@ def _number_at(up_to: np.ndarray, place: float) -> float:
     before = math.floor(place)
     low, high = np.searchsorted(up_to, [before, min(before + 1, int(up_to[-1]) - 1)], side="right")
     return float(low + (place - before) * (high - low))
-
-
-def _broken(path: Path, error: Exception) -> IncmaskError:
-    text = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
-    return fail(path, f"is broken or truncated ({text})", "copy or export the file again")

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +12,14 @@ from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.images.page_rows import PageRows
-from incmask.data.images.pages import full_planes, is_inverted
+from incmask.data.images.pages import as_displayed, check_page, full_planes
 
 MAX_PIXELS = 300_000_000
 """Images with more pixels are refused before memory is taken for them."""
 
 MAX_FILE_BYTES = 2 << 30
 
+_ORIENTATION = 0x0112
 _TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _TILE = "cut the image into tiles of at most 10000×10000 pixels"
 _REPLACE = "copy or export the file again, or take it out of the folder"
@@ -48,7 +48,8 @@ class Raster:
             return self.values
         table = np.zeros((max(256, int(self.values.max(initial=0)) + 1), 3), np.uint8)
         table[: len(self.palette)] = self.palette
-        return table[self.values]
+        colours: np.ndarray = table[self.values]
+        return colours
 
 
 def read_bytes(path: Path) -> bytes:
@@ -89,7 +90,7 @@ def decode(path: Path, content: bytes) -> Raster:
     except IncmaskError:
         raise
     except Exception as error:  # decoders raise anything on broken files, and none of it may reach the user
-        raise fail(path, f"is broken or truncated ({_first_line(error)})", _REPLACE) from error
+        raise broken(path, error, _REPLACE) from error
     raise fail(
         path,
         "is no PNG, JPEG, BMP or TIFF image, whatever its ending says",
@@ -97,8 +98,10 @@ def decode(path: Path, content: bytes) -> Raster:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+def broken(path: Path, error: Exception, remedy: str) -> IncmaskError:
+    """Say in a line that a file cannot be decoded, and why."""
+    why = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+    return fail(path, f"is broken or truncated ({why})", remedy)
 
 
 def _guard(path: Path, height: int, width: int) -> None:
@@ -175,19 +178,13 @@ def _take_exif(content: bytes) -> tuple[bytes, int]:
 
 
 def _orientation(exif: bytes) -> int:
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None:
-        return 1
     try:
-        (first,) = struct.unpack_from(f"{order}I", exif, 4)
-        (num_entries,) = struct.unpack_from(f"{order}H", exif, first)
-        for entry in range(num_entries):
-            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", exif, first + 2 + 12 * entry)
-            if tag == 0x0112 and kind == 3:
-                return value if 1 <= value <= 8 else 1
-    except struct.error:  # a broken block says nothing about the pixels
-        pass
-    return 1
+        # An EXIF block is a TIFF without pixels.
+        with tifffile.TiffFile(io.BytesIO(exif)) as file:
+            value = file.pages.first.tags.valueof(_ORIENTATION)
+    except Exception:  # a broken block says nothing about the pixels, and tifffile raises anything on it
+        return 1
+    return value if value in range(1, 9) else 1
 
 
 def _decode_tiff(path: Path, content: bytes) -> Raster:
@@ -199,30 +196,8 @@ def _decode_tiff(path: Path, content: bytes) -> Raster:
         if len(planes) > 1:
             rows = [PageRows(path, file, plane).read(0, page.imagelength) for plane in planes]
             return Raster(np.concatenate(rows, axis=2))
-        # tifffile fills with zeros what a truncated file lacks.
-        ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True))
-        if max(ends, default=0) > len(content):
-            raise ValueError("the file ends before its pixel data")
+        check_page(path, file, page)
         values = page.asarray()
-        axes = page.axes
-        photometric, extra_samples, inverted = page.photometric, page.extrasamples, is_inverted(page)
-        colour_map = page.colormap if photometric == tifffile.PHOTOMETRIC.PALETTE else None
-    if axes == "SYX":
-        values, axes = np.moveaxis(values, 0, -1), "YXS"
-    if axes not in ("YX", "YXS") or photometric == tifffile.PHOTOMETRIC.SEPARATED:
-        raise fail(
-            path,
-            f"is a TIFF with axes {axes} in {tifffile.PHOTOMETRIC(photometric).name}",
-            "save it as a grey or RGB TIFF, or as PNG",
-        )
-    if axes == "YXS" and extra_samples and extra_samples[-1] in (1, 2):
-        values = values[..., :-1]
-    if axes == "YXS" and values.shape[-1] == 1:
-        values = values[..., 0]
-    if inverted:
-        values = ~values
-    if values.dtype == np.bool_:
-        values = values.astype(np.uint8) * np.uint8(255)
-    if colour_map is not None:
-        return Raster(values, np.ascontiguousarray((np.asarray(colour_map) >> 8).astype(np.uint8).T))
-    return Raster(np.ascontiguousarray(values))
+        values = np.moveaxis(values, 0, -1) if page.axes == "SYX" else np.atleast_3d(values)
+        values, palette = as_displayed(page, values)
+    return Raster(np.ascontiguousarray(values[..., 0] if values.shape[2] == 1 else values), palette)

@@ -7,11 +7,10 @@ import numpy as np
 import tifffile
 
 from incmask.base.errors import fail
-from incmask.data.images.pages import Plane, is_inverted
+from incmask.data.images.pages import Plane, as_displayed, check_page
 
 _MAX_PIECE_BYTES = 1 << 30
 _MAX_SIDE_PX = 1 << 20
-_ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
 
 
 class PageRows:
@@ -35,7 +34,8 @@ class PageRows:
     def read(self, first: int, last: int) -> np.ndarray:
         """Rows ``first`` to ``last - 1``: (rows, W, C)."""
         values = self._read_plain(first, last) if self._plain else self._read_pieces(first, last)
-        return self._as_displayed(values)
+        values, palette = as_displayed(self._page, values)
+        return values if palette is None else palette[values[..., 0]]
 
     def _look(self) -> None:
         """Find out how the pixels are stored, and refuse what cannot be read."""
@@ -43,13 +43,7 @@ class PageRows:
         self.height, self.width = page.imagelength, page.imagewidth
         if max(self.height, self.width) > _MAX_SIDE_PX or self.height * self.width == 0:
             raise fail(path, f"has {self.width}×{self.height} pixels", f"give it sides of 1 to {_MAX_SIDE_PX}")
-        axes, separated = page.axes, page.photometric == tifffile.PHOTOMETRIC.SEPARATED
-        if page.dtype is None or axes not in ("YX", "YXS", "SYX") or separated:
-            raise fail(path, f"is a TIFF with axes {axes}", "save it as a grey or RGB TIFF, or as PNG")
-        ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True))
-        if max(ends, default=0) > self._file.filehandle.size:
-            raise ValueError("the file ends before its pixel data")
-        self._dtype, self._separate = page.dtype, axes == "SYX"
+        self._dtype, self._separate = check_page(path, self._file, page), page.axes == "SYX"
         strip = (min(int(page.rowsperstrip), self.height), self.width)
         self._side = (page.tilelength, page.tilewidth) if page.is_tiled else strip
         # An uncompressed page is one run of numbers, however it is cut into strips.
@@ -106,18 +100,4 @@ class PageRows:
                 left = column * width
                 piece = piece[0, : len(values), : self.width - left]
                 values[: piece.shape[0], left : left + piece.shape[1], plane * samples : (plane + 1) * samples] = piece
-        return values
-
-    def _as_displayed(self, values: np.ndarray) -> np.ndarray:
-        page = self._page
-        extra = page.extrasamples
-        if values.shape[2] > 1 and extra and extra[-1] in _ALPHA:
-            values = values[..., :-1]
-        if is_inverted(page):
-            values = ~values
-        if values.dtype == np.bool_:
-            values = values.astype(np.uint8) * np.uint8(255)
-        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
-            table = np.ascontiguousarray((np.asarray(page.colormap) >> 8).astype(np.uint8).T)
-            values = table[values[..., 0]]
         return values

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 
 from incmask.base.errors import fail
+
+_ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,49 @@ def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
     )
 
 
-def is_inverted(page: tifffile.TiffPage) -> bool:
+def check_page(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage) -> np.dtype[Any]:
+    """Refuse a page that is no picture of any number of channels, or whose pixels are not all there.
+
+    Returns:
+        the type of its numbers.
+
+    Raises:
+        IncmaskError: it has other axes or colours.
+        ValueError: the file is truncated.
+    """
+    separated = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
+    if page.dtype is None or page.axes not in ("YX", "YXS", "SYX") or separated:
+        what = f"is a TIFF with axes {page.axes} in {tifffile.PHOTOMETRIC(page.photometric).name}"
+        raise fail(path, what, "save it as a grey or RGB TIFF, or as PNG")
+    # tifffile fills with zeros what a truncated file lacks.
+    ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True))
+    if max(ends, default=0) > file.filehandle.size:
+        raise ValueError("the file ends before its pixel data")
+    return page.dtype
+
+
+def as_displayed(page: tifffile.TiffPage, values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Take away a page's alpha, and turn its truth values and black-on-white to bytes and white-on-black.
+
+    Args:
+        page: tells what its numbers mean.
+        values: (H, W, C).
+
+    Returns:
+        the values, and the palette that they are indices of, uint8 (n, 3); None: of none.
+    """
+    if values.shape[2] > 1 and page.extrasamples and page.extrasamples[-1] in _ALPHA:
+        values = values[..., :-1]
+    if _is_inverted(page):
+        values = ~values
+    if values.dtype == np.bool_:
+        values = values.astype(np.uint8) * np.uint8(255)
+    if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.colormap is None:
+        return values, None
+    return values, np.ascontiguousarray((np.asarray(page.colormap) >> 8).astype(np.uint8).T)
+
+
+def _is_inverted(page: tifffile.TiffPage) -> bool:
     """Tell whether larger numbers are darker, as in black-on-white scans.
 
     tifffile marks every array of truth values so, for want of another mark; these are meant as they are.

@@ -14,7 +14,7 @@ from incmask.data.images.decode import Raster, decode, read_bytes
 from incmask.data.images.masks import grey_values, pack_colours
 
 _OUTSIDE = 254
-_PERCENTILES = (0.1, 99.9)
+PERCENTILES = (0.1, 99.9)
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,13 @@ def _to_bytes(image: np.ndarray, intensity: tuple[float, float] | None) -> np.nd
         low, high = intensity
     else:
         axes = None if image.shape[2] in (1, 3) else (0, 1)
-        low, high = np.percentile(image, _PERCENTILES, axis=axes)
+        low, high = np.percentile(image, PERCENTILES, axis=axes)
     span = np.asarray(high, np.float64) - np.asarray(low, np.float64)
     scale = np.divide(255.0, span, out=np.zeros_like(span), where=span > 0)
     # In double precision, since intensities may be of any magnitude.
     scaled = (image.astype(np.float64) - low) * scale
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    grey: np.ndarray = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return grey
 
 
 def read_label(item: Item, dataset: Dataset) -> np.ndarray:
@@ -173,7 +174,7 @@ def read_label(item: Item, dataset: Dataset) -> np.ndarray:
 
 def _read_folder_mask(path: Path, encoding: MaskEncoding) -> np.ndarray:
     values = grey_values(decode(path, read_bytes(path)))
-    label = (values != 0).astype(np.uint8)
+    label: np.ndarray = (values != 0).astype(np.uint8)
     if encoding.ignore is not None:
         label[values == encoding.ignore] = IGNORED
     return label
@@ -210,7 +211,7 @@ def _label_of_values(
             wide = values.astype(np.int64)
         # 65535 may be a class; what fits no 16 bits cannot be, and takes the place of a value that is free.
         outside = (wide != values) | (wide < 0) | (wide >= len(table))
-        label = table[np.where(outside, 0, wide)]
+        label: np.ndarray = table[np.where(outside, 0, wide)]
         label[outside] = _OUTSIDE
         return label
-    return table[values]
+    return np.asarray(table[values])
