@@ -1,7 +1,11 @@
 """What all tests share."""
 
 import gc
+import os
 import sys
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,10 +18,20 @@ for name, num in (("quick", 20), ("thorough", 500)):
 settings.load_profile("quick")
 
 
-def pytest_collection_finish() -> None:
-    """Spare ``gc.collect``, which trainings call, what is imported by now: it would take half a second each time."""
+@pytest.fixture(autouse=True, scope="module")
+def _keep_what_is_there() -> None:
+    """Spare ``gc.collect``, which trainings call, what was imported by now: it would take half a second each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory) -> Callable[[str], Path]:
+    """Give a run of ``finished_runs.RUNS`` by its name; all tests share it, so that they leave it as it is."""
+    from finished_runs import finished_run
+
+    root = tmp_path_factory.getbasetemp()
+    return cache(partial(finished_run, root.parent if "PYTEST_XDIST_WORKER" in os.environ else root))
 
 
 @pytest.fixture

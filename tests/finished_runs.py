@@ -1,9 +1,78 @@
 """Finished runs for the tests of what is made of them."""
 
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from filelock import FileLock
+
+from incmask.data.rounds import run_folder
 from runs import PARTS, make_data, run_tiny
 
+EVIL = "<script>alert(1)<!-- &\"'"
+"""A name that a page must not take for anything but text."""
 
-def finish(folder, task="binary", recipe="ldt", *, parts=PARTS, **settings):
+
+def finish(
+    folder: Path, task: str = "binary", recipe: str = "ldt", *, parts: Mapping[str, int] = PARTS, **settings: object
+) -> Path:
     """Make data and run; give the run folder, beside which ``data`` lies."""
     run_tiny(make_data(folder / "data", task, parts, truth=False), folder / "run", recipe, **settings)
     return folder / "run"
+
+
+def _growing(folder: Path) -> Path:
+    """Binary, with val/ and test/, two generations of growing networks, and an unlabelled image named ``EVIL``."""
+    images = make_data(folder / "data", "binary", truth=False) / "unlabelled" / "images"
+    (images / "unlabelled 0.png").rename(images / f"{EVIL}.png")
+    run_tiny(folder / "data", folder / "run", "im+", num_generations=2)
+    return folder / "run"
+
+
+def _rated(folder: Path) -> Path:
+    """Binary, with EvalNets that are said to be good."""
+    path = finish(folder, recipe="im++") / "evalnets" / "quality.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"mae": 0.1, "mean_mae": 0.2}))
+    return folder / "run"
+
+
+def _first_round(folder: Path) -> Path:
+    """Binary, where a run without a name goes, so that rounds may follow."""
+    data = make_data(folder / "data", "binary", truth=False)
+    run_tiny(data, run_folder(data))
+    return run_folder(data)
+
+
+RUNS: dict[str, Callable[[Path], Path]] = {
+    "binary": lambda folder: finish(folder, "binary", num_base=3, num_members=3),
+    "multilabel": lambda folder: finish(folder, "multilabel", num_base=3, num_members=3),
+    "multiclass": lambda folder: finish(folder, "multiclass", num_base=3, num_members=3),
+    "growing": _growing,
+    "rated": _rated,
+    # Of four labelled images alone, which are two folds.
+    "folds": lambda folder: finish(
+        folder, "multilabel", "im", parts={"labelled": 4, "unlabelled": 5}, num_base=2, num_students=3
+    ),
+    # A fifth of ten labelled images is set aside.
+    "tiles": lambda folder: finish(
+        folder, "multiclass", "im", parts={"labelled": 10, "unlabelled": 4}, fit="tile", size=[16, 32]
+    ),
+    "first round": _first_round,
+}
+"""By the task alone: of the labelled images alone, three models."""
+
+
+def finished_run(root: Path, name: str) -> Path:
+    """Give the run folder of one of ``RUNS`` below ``root``, which the first process that asks for it makes."""
+    folder, note = root / "finished runs" / name, root / "finished runs" / f"{name}.path"
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(note.with_suffix(".lock")):
+        if not note.exists():
+            note.write_text(str(RUNS[name](folder)))
+    return Path(note.read_text())
+
+
+def copy_of(run: Path, folder: Path) -> Path:
+    """Give a copy of a run that a test may change."""
+    return Path(shutil.copytree(run, folder / "run"))

@@ -20,13 +20,9 @@ SET = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(finished_run, tmp_path_factory):
     """A folder with ``data`` and the run of it, ``run``; tests leave it as it is."""
-    from runs import run_tiny
-
-    folder = tmp_path_factory.mktemp("cli")
-    run_tiny(make_data(folder / "data", "multilabel", truth=False), folder / "run", "ldt")
-    return folder
+    return shutil.copytree(finished_run("multilabel").parent, tmp_path_factory.mktemp("cli") / "finished")
 
 
 def one_json(text):
@@ -390,6 +386,7 @@ def test_the_list_of_settings_can_stand_in_the_file(call, tmp_path, preset, effo
 
 def test_python_gives_the_same_as_the_command(finished):
     choices = {name: value for name, value in SETTINGS.items() if name != "num_workers"}
+    choices |= {"num_base": 3, "num_members": 3}
     result = incmask.run(
         finished / "data", out=finished / "run", recipe="ldt", report=False, settings=choices, executor=HERE
     )

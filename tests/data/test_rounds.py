@@ -105,6 +105,13 @@ def corrected(run, out, *, top):
     return import_labels(run, out, target="png")
 
 
+def first_round(finished_run, folder):
+    """Give data and a run of it that a test may change."""
+    run = finished_run("first round")
+    shutil.copytree(run.parent, folder, dirs_exist_ok=True)
+    return folder / "data", folder / run.name
+
+
 def network_of(path):
     return torch.cat([value.flatten().float() for value in load_model(path).state_dict().values()])
 
@@ -179,10 +186,8 @@ def _run(data, out, listener):
     return run(data, out, choices=Choices(recipe="im", settings=SETTINGS), executor=HERE, progress=listener)
 
 
-def test_a_run_begins_anew_where_it_must(tmp_path, watched):
-    data = make_data(tmp_path / "data", "binary", truth=False)
-    first = run_folder(data)
-    run_tiny(data, first)
+def test_a_run_begins_anew_where_it_must(finished_run, tmp_path, watched):
+    data, first = first_round(finished_run, tmp_path)
     corrected(first, tmp_path / "out", top=2)
     anew = "base models begin anew: data-run has none that fit"
     # Other networks.
@@ -257,10 +262,8 @@ def test_no_model_begins_with_one_that_saw_what_validates_it(tmp_path, monkeypat
     assert find_start(tmp_path, theirs, recipes={"base": "aldt"}, specs={"base": spec}, num_models=5) is None
 
 
-def test_weights_are_those_that_were_taken(tmp_path, watched):
-    data = make_data(tmp_path / "data", "binary", truth=False)
-    first = run_folder(data)
-    run_tiny(data, first)
+def test_weights_are_those_that_were_taken(finished_run, tmp_path, watched):
+    data, first = first_round(finished_run, tmp_path)
     corrected(first, tmp_path / "out", top=2)
     # With no rate to speak of, networks stay what they begin with.
     run_tiny(data, second := run_folder(data), learning_rate=1e-12, weight_decay=0.0, num_generations=1)

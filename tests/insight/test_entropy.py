@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from finished_runs import finish
 from incmask.base.pool import HerePool
 from incmask.experiment.record import open_run
 from incmask.insight.ranking.entropy import entropy, entropy_order
@@ -27,8 +26,8 @@ def test_certainty_has_none():
     assert entropy(np.array([0.0, 1.0]).reshape(1, 1, 1, 2), "binary") == pytest.approx(0, abs=1e-9)
 
 
-def test_the_order_is_by_the_members_mean(tmp_path, monkeypatch):
-    run = open_run(finish(tmp_path))
+def test_the_order_is_by_the_members_mean(finished_run):
+    run = open_run(finished_run("binary"))
     networks = [load_model(path) for path in run.members]
     images = np.load(run.stack("unlabelled"))
     mean = predict_probabilities(networks, images, task="binary", precision="float32").mean(0)

@@ -24,18 +24,8 @@ TASKS = ("binary", "multilabel", "multiclass")
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A finished run of each task; tests leave it as it is."""
-    return {task: finish(tmp_path_factory.mktemp(task), task) for task in TASKS}
-
-
-@pytest.fixture(scope="module")
-def rated(tmp_path_factory):
-    """A finished run with EvalNets that are said to be good."""
-    run = finish(tmp_path_factory.mktemp("rated"), "binary", "im++")
-    path = run / "evalnets" / "quality.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"mae": 0.1, "mean_mae": 0.2}))
-    return run
+def rated(finished_run):
+    return finished_run("rated")
 
 
 def foreground(label):
@@ -43,13 +33,13 @@ def foreground(label):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_unlabelled_image_has_a_row_with_what_the_models_dispute(runs, task):
-    found = rank_run(runs[task], open_pool=HerePool)
+def test_every_unlabelled_image_has_a_row_with_what_the_models_dispute(finished_run, task):
+    found = rank_run(finished_run(task), open_pool=HerePool)
     assert [row.rank for row in found.rows] == [1, 2, 3, 4, 5]
     assert sorted(row.name for row in found.rows) == [f"unlabelled {index}" for index in range(5)]
-    ensemble = Ensemble.load(runs[task])
+    ensemble = Ensemble.load(finished_run(task))
     for row in found.rows:
-        image = read_network_image(runs[task].parent / "data/unlabelled/images" / f"{row.name}.png", channels=1)
+        image = read_network_image(finished_run(task).parent / "data/unlabelled/images" / f"{row.name}.png", channels=1)
         (prediction,) = ensemble.predict([image])
         disputed, objects = prediction.inconsistent, foreground(prediction.label) | prediction.inconsistent
         assert row.inconsistent_fraction == pytest.approx(disputed.mean())
@@ -59,10 +49,10 @@ def test_every_unlabelled_image_has_a_row_with_what_the_models_dispute(runs, tas
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_crops_lie_in_their_images_and_add_up_to_them(runs, task):
-    whole = {row.name: row for row in rank_run(runs[task], open_pool=HerePool).rows}
-    crops = rank_run(runs[task], crop_px=16, open_pool=HerePool).rows
-    run = open_run(runs[task])
+def test_crops_lie_in_their_images_and_add_up_to_them(finished_run, task):
+    whole = {row.name: row for row in rank_run(finished_run(task), open_pool=HerePool).rows}
+    crops = rank_run(finished_run(task), crop_px=16, open_pool=HerePool).rows
+    run = open_run(finished_run(task))
     for image in run.images("unlabelled"):
         name, height, width = image.name, image.height, image.width
         votes = read_votes(run.root, image, task=task, classes=run.about.classes)
@@ -77,11 +67,11 @@ def test_crops_lie_in_their_images_and_add_up_to_them(runs, task):
         assert seen.all()
 
 
-def test_the_order_is_the_same_each_time_and_scores_never_rise(runs):
-    first = rank_run(runs["binary"], crop_px=16, open_pool=HerePool)
-    assert to_csv(first.rows) == to_csv(rank_run(runs["binary"], crop_px=16, open_pool=HerePool).rows)
+def test_the_order_is_the_same_each_time_and_scores_never_rise(finished_run):
+    first = rank_run(finished_run("binary"), crop_px=16, open_pool=HerePool)
+    assert to_csv(first.rows) == to_csv(rank_run(finished_run("binary"), crop_px=16, open_pool=HerePool).rows)
     assert (np.diff([row.score for row in first.rows]) <= 1e-12).all()
-    assert rank_run(runs["binary"], crop_px=16, top=3, open_pool=HerePool).rows == first.rows[:3]
+    assert rank_run(finished_run("binary"), crop_px=16, top=3, open_pool=HerePool).rows == first.rows[:3]
 
 
 def test_the_first_twenty_are_no_near_duplicates(tmp_path):
@@ -173,9 +163,9 @@ def test_a_single_model_ranks_by_what_each_image_stands_for(tmp_path):
     assert to_csv(found.rows).splitlines()[1].split(",")[3:5] == ["", ""]
 
 
-def test_it_is_written_into_the_run_or_elsewhere(runs, tmp_path):
+def test_it_is_written_into_the_run_or_elsewhere(finished_run, tmp_path):
     run = tmp_path / "run"
-    shutil.copytree(runs["binary"], run)
+    shutil.copytree(finished_run("binary"), run)
     ranking = write_ranking(run, open_pool=HerePool)
     assert (run / RANKING).read_text() == to_csv(ranking.rows)
     assert RANKING in (run / "manifest.jsonl").read_text()
@@ -201,9 +191,9 @@ def test_it_is_written_into_the_run_or_elsewhere(runs, tmp_path):
         (lambda run: (run / "run.toml").unlink(), "run.toml: cannot be read"),
     ],
 )
-def test_a_folder_that_lacks_something_is_told(runs, tmp_path, break_it, told):
+def test_a_folder_that_lacks_something_is_told(finished_run, tmp_path, break_it, told):
     run = tmp_path / "run"
-    shutil.copytree(runs["binary"], run)
+    shutil.copytree(finished_run("binary"), run)
     break_it(run)
     with pytest.raises(IncmaskError, match=told):
         rank_run(run, open_pool=HerePool)
@@ -215,8 +205,8 @@ def test_a_run_without_unlabelled_images_has_nothing_to_rank(tmp_path):
         rank_run(run, open_pool=HerePool)
 
 
-def test_wrong_numbers_are_told(runs):
+def test_wrong_numbers_are_told(finished_run):
     with pytest.raises(IncmaskError, match="--top: got 0"):
-        rank_run(runs["binary"], top=0, open_pool=HerePool)
+        rank_run(finished_run("binary"), top=0, open_pool=HerePool)
     with pytest.raises(IncmaskError, match="--crops: got 3"):
-        rank_run(runs["binary"], crop_px=3, open_pool=HerePool)
+        rank_run(finished_run("binary"), crop_px=3, open_pool=HerePool)

@@ -20,23 +20,17 @@ from runs import PARTS
 TASKS = ("binary", "multilabel", "multiclass")
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A finished run of each task; tests leave it as it is."""
-    return {task: finish(tmp_path_factory.mktemp(task), task, num_base=3, num_members=3) for task in TASKS}
-
-
 def measured(run):
     return measure_reliability(open_run(run), HerePool(1))
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
 @pytest.mark.parametrize("task", TASKS)
-def test_errors_are_those_of_what_predict_says(runs, task, split):
-    found = measured(runs[task])
-    stack = runs[task] / "stacks" / split
+def test_errors_are_those_of_what_predict_says(finished_run, task, split):
+    found = measured(finished_run(task))
+    stack = finished_run(task) / "stacks" / split
     truth = np.load(stack / "labels.npy")
-    predictions = list(Ensemble.load(runs[task]).predict(list(np.load(stack / "images.npy"))))
+    predictions = list(Ensemble.load(finished_run(task)).predict(list(np.load(stack / "images.npy"))))
     label = np.stack([each.label for each in predictions])
     share = np.stack([each.disagreement for each in predictions])
     differs = (label != truth).any(-1) if task == "multilabel" else label != truth
@@ -55,10 +49,12 @@ def test_errors_are_those_of_what_predict_says(runs, task, split):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_predicted_class_has_rows_of_its_own(runs, task):
-    found = measured(runs[task])
+def test_every_predicted_class_has_rows_of_its_own(finished_run, task):
+    found = measured(finished_run(task))
     known = (
-        {BACKGROUND, "foreground"} if task == "binary" else {each.name for each in open_run(runs[task]).about.classes}
+        {BACKGROUND, "foreground"}
+        if task == "binary"
+        else {each.name for each in open_run(finished_run(task)).about.classes}
     )
     assert {row.name for row in found.errors} <= {ALL, BACKGROUND, *known}
     if task != "multilabel":
@@ -70,9 +66,9 @@ def test_every_predicted_class_has_rows_of_its_own(runs, task):
             assert pixels.pop(ALL) == sum(pixels.values())
 
 
-def test_everything_is_written_and_entered(runs, tmp_path):
+def test_everything_is_written_and_entered(finished_run, tmp_path):
     run = tmp_path / "run"
-    shutil.copytree(runs["binary"], run)
+    shutil.copytree(finished_run("binary"), run)
     found = write_reliability(run, open_pool=HerePool)
     entered = (run / "manifest.jsonl").read_text()
     names = ("error_vs_disagreement.csv", "image_reliability.csv", "reliability.json", "error_vs_disagreement.svg")
@@ -85,9 +81,9 @@ def test_everything_is_written_and_entered(runs, tmp_path):
     assert "test: 3 images" in svg
 
 
-def test_without_matplotlib_the_tables_are_there(runs, tmp_path, monkeypatch):
+def test_without_matplotlib_the_tables_are_there(finished_run, tmp_path, monkeypatch):
     run = tmp_path / "run"
-    shutil.copytree(runs["binary"], run)
+    shutil.copytree(finished_run("binary"), run)
 
     def lacks(*_, **__):
         raise IncmaskError([])

@@ -8,12 +8,12 @@ import os
 import re
 from pathlib import Path
 
-import made
 import numpy as np
 import pytest
 from PIL import Image
 
 from browser import chromium, find_chromium
+from finished_runs import EVIL, copy_of
 from incmask.insight.report.run_page.write import write_report
 
 pytestmark = [
@@ -27,9 +27,8 @@ SEEN = "getComputedStyle(document.querySelector('#most-disputed .layer')).visibi
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    root = tmp_path_factory.getbasetemp()
-    run = made.copy_of(made.with_validation(root), tmp_path_factory.mktemp("browser"))
+def report(tmp_path_factory, finished_run):
+    run = copy_of(finished_run("growing"), tmp_path_factory.mktemp("browser"))
     return write_report(run)
 
 
@@ -62,7 +61,7 @@ def test_a_table_is_sorted_by_keyboard_and_names_sort_as_text(page):
     page.run(f"{HEAD.format(column=0)}.querySelector('button').focus()")
     page.press("Enter")
     names = page.run(ORDER.format(column=0))
-    assert names[0] == made.EVIL
+    assert names[0] == EVIL
     assert names[1:] == [f"unlabelled {number}" for number in range(1, 5)]
     assert page.run(f"{HEAD.format(column=0)}.getAttribute('aria-sort')") == "ascending"
     page.press(" ")
@@ -105,7 +104,7 @@ def test_what_lies_over_the_pictures_is_switched_off_and_on(page):
 def test_one_picture_is_switched_by_keyboard(page):
     covers = "[...document.querySelectorAll('#most-disputed .cover')]"
     labels = page.run(f"{covers}.map((each) => each.getAttribute('aria-label'))")
-    assert sorted(labels)[0] == f"disputed pixels of {made.EVIL}"
+    assert sorted(labels)[0] == f"disputed pixels of {EVIL}"
     assert labels == [f"disputed pixels of {name}" for name in page.run(ORDER.format(column=0))[: len(labels)]]
     cover = f"{covers}[0]"
     page.run(f"{cover}.focus()")

@@ -7,12 +7,12 @@ import sys
 from dataclasses import replace
 from urllib.parse import unquote
 
-import made
 import pytest
 import typer
 from test_comparison_page import Page
 from typer.testing import CliRunner
 
+from finished_runs import EVIL, copy_of
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_text
 from incmask.commands.looking import report
@@ -31,14 +31,9 @@ HEADINGS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return tmp_path_factory.getbasetemp()
-
-
 @pytest.fixture
-def run(root, tmp_path):
-    return made.copy_of(made.with_validation(root), tmp_path)
+def run(finished_run, tmp_path):
+    return copy_of(finished_run("growing"), tmp_path)
 
 
 def read(path):
@@ -80,8 +75,8 @@ def test_nothing_is_loaded_and_no_script_but_its_own_may_run(run):
 def test_names_are_text_whatever_they_hold(run):
     page = read(write_report(run))
     assert len(page.all("script")) == 1
-    assert page.text.count(made.EVIL) > 2
-    evil = [one for one in page.all("img") if made.EVIL in one["alt"]]
+    assert page.text.count(EVIL) > 2
+    evil = [one for one in page.all("img") if EVIL in one["alt"]]
     assert len(evil) == 1
 
 
@@ -114,15 +109,15 @@ def test_the_same_run_gives_the_same_page(run):
     assert write_report(run).read_bytes() == first
 
 
-@pytest.mark.parametrize("make", [made.cross_validated, made.in_tiles, made.of_labels_alone])
-def test_every_kind_of_run_has_a_page(root, tmp_path, make):
-    page = read(write_report(made.copy_of(make(root), tmp_path)))
+@pytest.mark.parametrize("name", ["folds", "tiles", "binary"])
+def test_every_kind_of_run_has_a_page(finished_run, tmp_path, name):
+    page = read(write_report(copy_of(finished_run(name), tmp_path)))
     texts = {
-        made.cross_validated: "On your 4 labelled images, each by the best model that was trained without it,",
-        made.in_tiles: "Tiles of an image are averaged first",
-        made.of_labels_alone: "was not asked: the approach ldt trains on true masks alone.",
+        "folds": "On your 4 labelled images, each by the best model that was trained without it,",
+        "tiles": "Tiles of an image are averaged first",
+        "binary": "was not asked: the approach ldt trains on true masks alone.",
     }
-    assert texts[make] in page.text
+    assert texts[name] in page.text
     assert [tag for tag, _ in page.elements if tag == "h2"] == ["h2"] * 6
 
 
@@ -147,13 +142,13 @@ def test_disagreement_files_that_are_gone_cost_their_layer_and_link_alone(run):
 def test_the_ranking_is_shown_with_its_reasons_and_crops(run):
     rows = [
         (1, "unlabelled 3", 0.9, "42 % of the predicted lesion is disputed", 4, 2, 16, 16),
-        (2, made.EVIL, 0.5, "unlike anything labelled <b>", 0, 0, 16, 16),
+        (2, EVIL, 0.5, "unlike anything labelled <b>", 0, 0, 16, 16),
         (3, "gone", 0.4, "no such image", 0, 0, 16, 16),
     ]
     header = ("rank", "name", "score", "reason", "x", "y", "width", "height")
     (run / "ranking.csv").write_text(csv_text(header, rows), encoding="utf-8")
     page = read(write_report(run))
-    assert f"Label these first: unlabelled 3, {made.EVIL}, gone." in page.text
+    assert f"Label these first: unlabelled 3, {EVIL}, gone." in page.text
     assert "1. 42 % of the predicted lesion is disputed" in page.text
     assert "16×16 at x 4, y 2" in page.text
     assert "unlike anything labelled <b>" in page.text
@@ -206,8 +201,8 @@ def test_recorded_memory_is_told(run):
     assert "memory 700 MiB at most in one process" in read(write_report(run)).text
 
 
-def test_five_thousand_images_stay_below_the_limit(root):
-    record = read_run(made.with_validation(root))
+def test_five_thousand_images_stay_below_the_limit(finished_run):
+    record = read_run(finished_run("growing"))
     name = "a folder of a long name/" * 8
     shares = tuple(ShareRow(f"{name}{index}<&>", index / 5000, (0.25,)) for index in range(5000, 0, -1))
     page = render(run_page(replace(record, shares=shares)))
@@ -216,8 +211,8 @@ def test_five_thousand_images_stay_below_the_limit(root):
     assert "Shown are 1,000 of 5,000 lines; all are in masks.csv ." in parsed.text
 
 
-def test_a_page_that_would_be_too_large_is_cut_short(root, monkeypatch):
-    record = read_run(made.with_validation(root))
+def test_a_page_that_would_be_too_large_is_cut_short(finished_run, monkeypatch):
+    record = read_run(finished_run("growing"))
     shares = tuple(ShareRow(f"image {index} " + 500 * "<", index / 5000, (0.25,)) for index in range(5000, 0, -1))
     monkeypatch.setattr(rendering, "MAX_PAGE_BYTES", 1_500_000)
     page = render(run_page(replace(record, shares=shares)))
@@ -252,8 +247,8 @@ def test_the_run_of_a_comparison_has_a_page_without_models_and_masks(run, tmp_pa
         write_report(tmp_path / "comparison")
 
 
-def test_scores_that_chose_are_told_where_they_are_not_those_shown(root, monkeypatch):
-    record = read_run(made.cross_validated(root))
+def test_scores_that_chose_are_told_where_they_are_not_those_shown(finished_run, monkeypatch):
+    record = read_run(finished_run("folds"))
     # As folds of different sizes would have it.
     monkeypatch.setattr(RunRecord, "stage_score", lambda self, stage: 0.456 if stage.name == "base" else 0.345)
     page = Page(render(run_page(record)).decode())

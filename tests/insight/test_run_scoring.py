@@ -1,10 +1,10 @@
 import csv
 
-import made
 import numpy as np
 import pytest
 from scipy import stats
 
+from finished_runs import EVIL
 from incmask.data.split import make_folds
 from incmask.data.stack import read_stack
 from incmask.experiment.record import ENSEMBLE, read_run
@@ -16,13 +16,8 @@ from incmask.insight.report.statistics import mean_with_interval
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return tmp_path_factory.getbasetemp()
-
-
-@pytest.fixture(scope="module")
-def record(root):
-    return read_run(made.with_validation(root))
+def record(finished_run):
+    return read_run(finished_run("growing"))
 
 
 def test_the_stages_are_read_best_student_first(record):
@@ -65,8 +60,8 @@ def test_predicted_labels_are_those_that_are_counted(record):
     assert labels.sum((1, 2)).tolist() == judge(record).counts.predicted[:, 0].tolist()
 
 
-def test_cross_validated_images_are_scored_by_models_that_have_not_seen_them(root):
-    record = read_run(made.cross_validated(root))
+def test_cross_validated_images_are_scored_by_models_that_have_not_seen_them(finished_run):
+    record = read_run(finished_run("folds"))
     held = held_out(record)
     assert (held.kind, record.folds, len(held.parts)) == ("folds", 2, 2)
     names = read_stack(record.root / "stacks" / "labelled").names
@@ -83,8 +78,8 @@ def test_cross_validated_images_are_scored_by_models_that_have_not_seen_them(roo
     assert [len(members) for members in judged.members] == [1, 1]
 
 
-def test_tiles_are_averaged_to_images_before_anything_is_drawn(root):
-    record = read_run(made.in_tiles(root))
+def test_tiles_are_averaged_to_images_before_anything_is_drawn(finished_run):
+    record = read_run(finished_run("tiles"))
     held = held_out(record)
     assert (held.kind, held.num_images) == ("split", 2)
     (part,) = held.parts
@@ -119,4 +114,4 @@ def test_disputed_images_come_most_disputed_first(record):
         written = {line["name"]: float(line["inconsistent_fraction"]) for line in csv.DictReader(handle)}
     assert {row.name: row.inconsistent_fraction for row in record.shares} == written
     assert [row.inconsistent_fraction for row in record.shares] == sorted(written.values(), reverse=True)
-    assert made.EVIL in written
+    assert EVIL in written
