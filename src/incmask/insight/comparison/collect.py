@@ -1,11 +1,11 @@
 """From finished runs to the rows of a comparison's tables."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from incmask.base.tables import read_rows
 from incmask.experiment.deliver import Stage
 from incmask.experiment.evalnets import evalnet_spec
 from incmask.experiment.paths import IMAGE_SCORES
@@ -126,5 +126,4 @@ def _network(spec: Spec, size: tuple[int, int]) -> Network:
 
 
 def _seconds(student: Student) -> float:
-    with open(student.folder / HISTORY, newline="", encoding="utf-8") as handle:
-        return sum(float(row["seconds"]) for row in csv.DictReader(handle))
+    return sum(float(row["seconds"]) for row in read_rows(student.folder / HISTORY, dict[str, str]))

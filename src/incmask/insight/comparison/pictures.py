@@ -1,11 +1,9 @@
 """Figures and picture sheets of a comparison, from its rows and its run folders."""
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 
-from incmask.experiment.paths import EVALNETS as EVALNETS
-from incmask.experiment.paths import INDEX, PSEUDO, RATINGS
+from incmask.base.tables import read_rows
+from incmask.experiment.paths import EVALNETS, INDEX, PSEUDO, RATINGS
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.setup import stage_name
 from incmask.insight.comparison.compare import ComparedRun, Comparison
@@ -142,13 +140,13 @@ def _ratings(runs: Sequence[ComparedRun]) -> list[Drawing | None]:
         # The other repeats look alike; their numbers stand in the table.
         if judges is None or variant.repeat > 1:
             continue
-        ratings = _read_ratings(run.outcome.root / EVALNETS / RATINGS)
+        ratings = read_rows(run.outcome.root / EVALNETS / RATINGS, dict[str, str])
         title = " ".join(part for part in (variant.recipe, variant.setting, variant.budget) if part)
         report = judges.report
         pictures.append(
             figures.quality_scatter(
-                [each[0] for each in ratings],
-                [each[1] for each in ratings],
+                [float(each["predicted"]) for each in ratings],
+                [float(each["true"]) for each in ratings],
                 mae=report.mae,
                 pearson=float("nan") if report.pearson is None else report.pearson,
                 spearman=float("nan") if report.spearman is None else report.spearman,
@@ -156,11 +154,6 @@ def _ratings(runs: Sequence[ComparedRun]) -> list[Drawing | None]:
             )
         )
     return pictures
-
-
-def _read_ratings(path: Path) -> list[tuple[float, float]]:
-    with open(path, newline="", encoding="utf-8") as handle:
-        return [(float(row["predicted"]), float(row["true"])) for row in csv.DictReader(handle)]
 
 
 def _distinct(pictures: Sequence[Drawing]) -> list[Drawing]:
