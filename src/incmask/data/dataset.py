@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from incmask.base.config import Task
+from incmask.method.labels import labels_of
 
 PartName = Literal["labelled", "unlabelled", "val", "test"]
 PARTS: tuple[PartName, ...] = get_args(PartName)
@@ -216,7 +217,7 @@ class Scheme:
     @property
     def foreground(self) -> tuple[ClassInfo, ...]:
         """The classes that are drawn: all but the background."""
-        return self.classes[1:] if self.task == "multiclass" else self.classes
+        return self.classes[1:] if labels_of(self.task).is_exclusive else self.classes
 
     @property
     def folders(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import TEMPORARY_SUFFIX, write_text
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, default_colour
 from incmask.data.images.writers import write_label, write_tiff
+from incmask.method.labels import labels_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +133,7 @@ def _config(meaning: _Meaning) -> str:
     classes = [{"name": info.name, "value": info.value, "colour": list(info.colour)} for info in meaning.classes]
     values: dict[str, Any] = {
         "task": meaning.task,
-        "encoding": "folders" if meaning.task == "multilabel" else "grey",
+        "encoding": "folders" if labels_of(meaning.task).is_layered else "grey",
         "ignore": IGNORED if meaning.ignored else "none",
         "classes": classes,
     }
@@ -166,31 +167,33 @@ def _task(channel_shape: tuple[int, ...], values: set[int]) -> Task:
     return "binary" if values <= {0, 1} else "multiclass"
 
 
-def _check_values(task: str, channel_shape: tuple[int, ...], values: set[int]) -> None:
+def _check_values(task: Task, channel_shape: tuple[int, ...], values: set[int]) -> None:
     where = "ArrayData.masks"
     if task not in get_args(Task):
         raise fail("ArrayData.task", f"is {task!r}", f"choose one of {', '.join(get_args(Task))}")
-    if bool(channel_shape) != (task == "multilabel"):
-        expected = "(H, W, K)" if task == "multilabel" else "(H, W)"
+    labels = labels_of(task)
+    if bool(channel_shape) != labels.is_layered:
+        expected = "(H, W, K)" if labels.is_layered else "(H, W)"
         raise fail(where, f"{task} masks have {2 + len(channel_shape)} axes, expected {expected}", "change their shape")
-    most = MAX_CLASSES - 1 if task == "multiclass" else 1
+    most = MAX_CLASSES - 1 if labels.is_exclusive else 1
     if outside := sorted(value for value in values if not (0 <= value <= most or value == IGNORED)):
         raise fail(where, f"hold {outside[:5]}, {task} masks 0 to {most}", "renumber the classes")
-    if task != "multiclass" and IGNORED in values and 1 not in values:
+    if not labels.is_exclusive and IGNORED in values and 1 not in values:
         raise fail(where, "hold 255, which means no label, and nowhere 1", "give masks > 0 if 255 is the foreground")
 
 
 def _classes(task: Task, num: int, names: Sequence[str] | None, *, ignored: bool) -> tuple[ClassInfo, ...]:
+    labels = labels_of(task)
     default = [f"class_{index}" for index in range(1, num + 1)]
     default = {"binary": ["foreground"], "multilabel": default, "multiclass": ["background", *default[:-1]]}[task]
     names = default if names is None else list(names)
-    if task == "multiclass" and names is not default:
+    if labels.is_exclusive and names is not default:
         num = max(num, len(names))
     if len(names) != num or len(set(names)) < num or not all(names):
         raise fail("ArrayData.class_names", f"are {names}", f"give {num} different names")
-    if task == "binary":
+    if labels.is_one_class:
         return (ClassInfo(names[0], (255, 255, 255), 1 if ignored else 255),)
-    if task == "multilabel":
+    if labels.is_layered:
         # The folders have names of their own, since those of the classes may be none for a folder.
         return tuple(ClassInfo(name, default_colour(i), f"class_{i}") for i, name in enumerate(names, 1))
     return tuple(ClassInfo(name, default_colour(i), i) for i, name in enumerate(names))

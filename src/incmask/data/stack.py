@@ -16,6 +16,7 @@ from incmask.base.threads import side_by_side
 from incmask.data.dataset import Dataset, Item
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.data.images.tiles import Window, cut, scale_image, scale_label, windows
+from incmask.method.labels import labels_of
 
 LARGEST_SIDE_PX = 512
 """Derived sizes stop here; larger networks' inputs have to be asked for."""
@@ -117,7 +118,7 @@ def build_stack(
     ]
     stack = Stack(folder, tuple(item.name for item, _ in places))
     has_labels = all(item.masks is not None for item in items)
-    label_shape = (len(places), *size, *((len(dataset.classes),) if dataset.task == "multilabel" else ()))
+    label_shape = labels_of(dataset.task).shape((len(places), *size), len(dataset.classes))
     first_rows: dict[str, int] = {}
     for row, (item, _) in enumerate(places):
         first_rows.setdefault(item.name, row)

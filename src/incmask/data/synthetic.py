@@ -13,6 +13,7 @@ from incmask.base.files import write_text
 from incmask.data.dataset import ClassInfo, default_colour
 from incmask.data.images.writers import write_grey, write_label
 from incmask.data.synthetic_field import Field, draw_field
+from incmask.method.labels import labels_of
 
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
     "multilabel": ("alive", "dead", "position"),
@@ -103,19 +104,19 @@ def _field(index: int, seed: int, size: tuple[int, int]) -> Field:
 
 
 def _label(field: Field, task: Task) -> NDArray[np.uint8]:
-    if task == "multilabel":
+    if labels_of(task).is_layered:
         return np.stack([field.alive, field.dead, field.position], axis=-1)
-    if task == "multiclass":
+    if labels_of(task).is_exclusive:
         return field.alive + 2 * field.dead + 3 * field.debris
     return field.alive | field.dead
 
 
 def _classes(task: Task) -> tuple[ClassInfo, ...]:
     names = CLASS_NAMES[task]
-    if task == "multiclass":
+    if labels_of(task).is_exclusive:
         return tuple(ClassInfo(name, default_colour(index), index) for index, name in enumerate(names))
     return tuple(
-        ClassInfo(name, default_colour(index), name if task == "multilabel" else 255)
+        ClassInfo(name, default_colour(index), name if labels_of(task).is_layered else 255)
         for index, name in enumerate(names, 1)
     )
 

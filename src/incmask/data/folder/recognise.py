@@ -27,6 +27,7 @@ from incmask.data.folder.classes import (
     list_values,
 )
 from incmask.data.images.masks import MAX_COLOURS, MaskFacts, pack_colour, unpack_colour
+from incmask.method.labels import labels_of
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,9 @@ class Recognised:
 
     def ids(self) -> dict[int, int]:
         """Give the class id of each value, or packed colour; ignored ones left out."""
-        ids = {key_of(info.value): class_id for class_id, info in enumerate(self.classes, self.task == "binary")}
-        return {0: 0} | ids if self.task == "binary" else ids
+        is_one = labels_of(self.task).is_one_class
+        ids = {key_of(info.value): class_id for class_id, info in enumerate(self.classes, start=int(is_one))}
+        return {0: 0} | ids if is_one else ids
 
 
 def kind_of(facts: Iterable[MaskFacts], options: DataOptions) -> MaskKind:

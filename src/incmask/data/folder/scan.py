@@ -24,6 +24,7 @@ from incmask.data.folder.summary import absent_notes, channel_notes, label_stati
 from incmask.data.images.masks import MaskFacts, mask_facts
 from incmask.data.images.readers import ImageFacts, image_facts
 from incmask.data.rounds import Round, read_rounds
+from incmask.method.labels import labels_of
 
 OnFile = Callable[[int, int], None]
 """Called with the number of files read and of all files."""
@@ -250,12 +251,12 @@ def _size_problem(path: Path, mask: MaskFacts, image_path: Path, image: ImageFac
 def _position_class(recognised: Recognised, options: DataOptions, root: Path, problems: list[Problem]) -> str | None:
     names = [info.name for info in recognised.classes]
     if options.position_class is not None:
-        if options.position_class in names and recognised.task == "multilabel":
+        if options.position_class in names and labels_of(recognised.task).is_layered:
             return options.position_class
         listed = ", ".join(names)
         what = f'position_class = "{options.position_class}" is no class of a multilabel task; there are {listed}'
         problems += fail(root, what, f"{SETTLE} one of the classes").problems
         return None
-    if recognised.task != "multilabel":
+    if not labels_of(recognised.task).is_layered:
         return None
     return next((name for name in names if name.casefold() in POSITION_NAMES), None)

@@ -8,6 +8,7 @@ from incmask.data.dataset import DataOptions, Item, LabelStatistics
 from incmask.data.folder.recognise import Recognised, view
 from incmask.data.images.masks import MaskFacts
 from incmask.data.images.readers import ImageFacts
+from incmask.method.labels import labels_of
 
 _EXAMPLES = 3
 _LISTED_CLASSES = 20
@@ -43,7 +44,7 @@ def label_statistics(items: Sequence[Item], masks: Mapping[Path, MaskFacts], rec
                 found[index] = sum(count for value, count in counts.items() if value not in (0, encoding.ignore))
                 ignored += counts.get(encoding.ignore, 0) if isinstance(encoding.ignore, int) else 0
         else:
-            first_id = int(recognised.task == "binary")
+            first_id = int(labels_of(recognised.task).is_one_class)
             counts = view(masks[path], encoding.kind) if (path := paths[0]) is not None else {}
             for value, class_id in recognised.ids().items():
                 if class_id >= first_id:
@@ -52,7 +53,7 @@ def label_statistics(items: Sequence[Item], masks: Mapping[Path, MaskFacts], rec
             ignored += size - sum(found) - background
         class_pixels = [have + more for have, more in zip(class_pixels, found, strict=True)]
         total += size
-        empty += not any(found[1:] if recognised.task == "multiclass" else found)
+        empty += not any(found[1:] if labels_of(recognised.task).is_exclusive else found)
     if encoding.kind == "folders":
         ignored = round(ignored / len(class_pixels))
     return LabelStatistics(tuple(class_pixels), ignored, total, empty)
@@ -78,7 +79,7 @@ def channel_notes(images: Mapping[Path, ImageFacts], channels: int, options: Dat
 def absent_notes(items: Mapping[str, Sequence[Item]], recognised: Recognised, statistics: LabelStatistics) -> list[str]:
     """Tell of classes and parts that are not there, and of hidden truth."""
     notes = []
-    if len(recognised.classes) == 1 and recognised.task == "multiclass":
+    if len(recognised.classes) == 1 and labels_of(recognised.task).is_exclusive:
         notes.append("the masks hold one class only: there is nothing to tell apart")
     for info, num_pixels in zip(recognised.classes, statistics.class_pixels, strict=True):
         if not num_pixels:

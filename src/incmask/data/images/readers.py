@@ -12,6 +12,7 @@ from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, Dataset, Item, MaskEncoding
 from incmask.data.images.decode import Raster, decode, read_bytes
 from incmask.data.images.masks import grey_values, pack_colours
+from incmask.method.labels import labels_of
 
 _OUTSIDE = 254
 PERCENTILES = (0.1, 99.9)
@@ -149,14 +150,14 @@ def read_label(item: Item, dataset: Dataset) -> np.ndarray:
             np.zeros((item.height, item.width), np.uint8) if path is None else _read_folder_mask(path, encoding)
             for path in item.masks
         ]
-        label = channels[0] if dataset.task == "binary" else np.stack(channels, axis=2)
+        label = channels[0] if labels_of(dataset.task).is_one_class else np.stack(channels, axis=2)
         where: object = item.image
     else:
         (path,) = item.masks
         assert path is not None, "only folders leave out masks"
         where = path
         raster = decode(path, read_bytes(path))
-        first_id = 1 if dataset.task == "binary" else 0
+        first_id = 1 if labels_of(dataset.task).is_one_class else 0
         if encoding.kind == "colour":
             label = _label_of_colours(raster, dataset.classes, encoding, first_id=first_id)
         else:

@@ -14,6 +14,7 @@ from incmask.base.config import IGNORED, Task
 from incmask.base.errors import fail
 from incmask.base.files import whole_file, write_bytes
 from incmask.data.dataset import ClassInfo, Colour
+from incmask.method.labels import labels_of
 
 # On Windows a colon names a drive, and a backslash is a separator; elsewhere both are letters like others.
 _FORBIDDEN = "\0\\:" if os.name == "nt" else "\0"
@@ -85,12 +86,13 @@ def write_label(
         IncmaskError: the name leads out of the folder, or writing fails.
         ValueError: the label holds ids outside the classes, or ignored pixels without ``ignored``.
     """
-    num_ids = len(classes) if task == "multiclass" else 2
-    _check(label, (2, 3)[task == "multilabel"], num_ids, ignored)
-    if task != "multilabel":
+    labels = labels_of(task)
+    num_ids = len(classes) if labels.is_exclusive else 2
+    _check(label, len(labels.shape((1, 1), 1)), num_ids, ignored)
+    if not labels.is_layered:
         path = path_inside(folder, name)
-        colours = [info.colour for info in classes] if task == "multiclass" else [(0, 0, 0), (255, 255, 255)]
-        if task == "multiclass" or ignored:
+        colours = [info.colour for info in classes] if labels.is_exclusive else [(0, 0, 0), (255, 255, 255)]
+        if labels.is_exclusive or ignored:
             write_bytes(path, _indexed_png(label, colours, ignored))
         else:
             write_grey(path, label * np.uint8(255))
