@@ -98,11 +98,16 @@ def name_of(below: PurePosixPath) -> str:
 
 
 def without_mask_suffix(name: str, mask_suffix: str | None) -> str:
-    """Give the name without the suffix of a mask, by default any of the common ones; "" where it has none."""
+    """Give the name without the suffix of a mask; "" where it has none.
+
+    Args:
+        name: of a mask, without ending.
+        mask_suffix: the only one that counts; None: any of the common ones; "": there are none.
+    """
     if mask_suffix is None:
         found = _MASK_SUFFIX.search(name)
         return name[: found.start()] if found else ""
-    return name[: -len(mask_suffix)] if name.casefold().endswith(mask_suffix.casefold()) else ""
+    return name[: -len(mask_suffix)] if mask_suffix and name.casefold().endswith(mask_suffix.casefold()) else ""
 
 
 def are_in_class_folders(masks: Iterable[tuple[str, str]], images: Collection[str], *, mask_suffix: str | None) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.data.folder.names import IMAGE_SUFFIXES, name_of, walk
+from incmask.data.folder.names import IMAGE_SUFFIXES, are_in_class_folders, name_of, walk
 from incmask.method.labels import labels_of
 from incmask.prediction.layers import INCONSISTENT, MASKS
 
@@ -134,7 +134,7 @@ def _has_class_folders(
     names = {name for listing in listings for name in listing}
     tails = [tail for name in names if (tail := name.partition("/")[2])]
     if pictures is not None:
-        return not names & pictures.keys() and any(tail in pictures for tail in tails)
+        return are_in_class_folders(((name, name.partition("/")[2]) for name in names), pictures, mask_suffix="")
     if len(tails) < len(names) or len(set(tails)) == len(tails):
         return False
     tops = sorted({name.partition("/")[0] for name in names})
