@@ -1,6 +1,5 @@
 """The same jobs as the commands, from Python."""
 
-import csv
 import os
 import shutil
 import tempfile
@@ -26,6 +25,8 @@ from incmask.experiment.choices import Choices
 from incmask.experiment.deliver import Stage
 from incmask.experiment.executor import Executor
 from incmask.experiment.outcome_text import ensemble_score
+from incmask.experiment.paths import stack_folder
+from incmask.experiment.record.images import read_shares
 from incmask.experiment.run import Outcome
 from incmask.experiment.scores import ScoreRow
 from incmask.insight.comparison.compare import Comparison
@@ -35,7 +36,6 @@ from incmask.insight.comparison.present import find, write_findings, write_page
 from incmask.insight.finish import FinishedFiles, finish
 from incmask.prediction.ensemble import Ensemble, Prediction
 from incmask.prediction.overlays import draw_overlay
-from incmask.prediction.shares import MASK_SHARES
 
 _NUM_PICTURES = 4
 """Shown of a result."""
@@ -98,19 +98,16 @@ class Result:
         return f"<div>{table_html(header, rows)}{pictures}{legend}</div>"
 
     def _pictures(self) -> Iterator[str]:
-        table = self.folder / MASK_SHARES
-        if not table.exists():
+        shown = read_shares(self.folder)[:_NUM_PICTURES]
+        if not shown:
             return
-        with open(table, newline="", encoding="utf-8") as handle:
-            disputed = {row["name"]: float(row["inconsistent_fraction"]) for row in csv.DictReader(handle)}
-        names = sorted(disputed, key=lambda name: disputed[name], reverse=True)[:_NUM_PICTURES]
-        stack = read_stack(self.folder / "stacks" / "unlabelled")
+        stack = read_stack(stack_folder(self.folder, "unlabelled"))
         # Of an image in tiles its first one.
-        images = np.load(stack.images, mmap_mode="r")[[stack.names.index(name) for name in names]]
+        images = np.load(stack.images, mmap_mode="r")[[stack.names.index(each.name) for each in shown]]
         about = self.ensemble.about
-        for name, image, found in zip(names, images, self.ensemble.predict(list(images)), strict=True):
+        for share, image, found in zip(shown, images, self.ensemble.predict(list(images)), strict=True):
             drawn = draw_overlay(image, found.label, found.inconsistent, task=about.task, classes=about.classes)
-            yield picture_html(drawn, caption=f"{name}: {disputed[name]:.1%} disputed")
+            yield picture_html(drawn, caption=f"{share.name}: {share.inconsistent_fraction:.1%} disputed")
 
 
 def run(

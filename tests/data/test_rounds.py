@@ -10,7 +10,7 @@ import torch
 
 import incmask
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.store import Records, read_records
+from incmask.base.store import Records
 from incmask.data.folder.scan import load_dataset, scan
 from incmask.data.rounds import Round, current_round, data_folder, read_rounds, run_folder, write_rounds
 from incmask.data.split import describe_folds, make_folds
@@ -20,6 +20,7 @@ from incmask.experiment import run as experiment
 from incmask.experiment import stages
 from incmask.experiment import warm_start as starts
 from incmask.experiment.choices import Choices
+from incmask.experiment.record.run import RunRecord, read_record
 from incmask.experiment.run import run
 from incmask.experiment.warm_start import find_start, validation_images
 from incmask.nets.spec import NetworkSpec, load_model
@@ -220,11 +221,11 @@ def test_cross_validated_models_begin_with_those_of_their_fold(tmp_path, watched
     run_tiny(data, second := run_folder(data))
     starts = [job.start for job in watched if job.folder.parts[-3] == "base"]
     assert starts == [first / "base" / "students" / str(number) / "model.safetensors" for number in (1, 2)]
-    before, after = read_records(first), read_records(second)
+    before, after = read_record(first), read_record(second)
     assert validation_images(before) == validation_images(after)
 
 
-def records(labelled, *, val=(), num_base=2, seed=1):
+def record(root, labelled, *, val=(), num_base=2, seed=1):
     """Give what a run says of itself; each image is its own hash."""
     parts = {
         "labelled": {name: {"files": {f"{name}.png": name, f"{name}-mask.png": ""}} for name in labelled},
@@ -232,7 +233,7 @@ def records(labelled, *, val=(), num_base=2, seed=1):
         "val": {name: {"files": {f"{name}.png": name}} for name in val},
     }
     settings = {"num_base": num_base, "num_students": num_base, "seed": seed}
-    return Records({"recipe": "im", "settings": settings}, {"parts": parts})
+    return RunRecord(root, Records({"recipe": "im", "settings": settings}, {"parts": parts}))
 
 
 def test_no_model_begins_with_one_that_saw_what_validates_it(tmp_path, monkeypatch):
@@ -242,12 +243,13 @@ def test_no_model_begins_with_one_that_saw_what_validates_it(tmp_path, monkeypat
     for number in range(1, 6):
         folder = tmp_path / "base" / "students" / str(number)
         folder.mkdir(parents=True)
-        (folder / "scores.json").write_text(json.dumps({"validation_score": number / 10}))
-    theirs = records(names, num_base=5)
-    monkeypatch.setattr(starts, "read_records", lambda run: theirs)
+        reached = {"epoch": 1, "validation_loss": 1.0, "validation_score": number / 10, "steps": 1, "images": 1}
+        (folder / "scores.json").write_text(json.dumps(reached))
+    theirs = record(tmp_path, names, num_base=5)
+    monkeypatch.setattr(starts, "read_record", lambda run: theirs)
     monkeypatch.setattr(starts, "load_tensors", lambda path: ({}, {"network": starts.asdict(spec)}))
     for seed in range(1, 8):
-        ours = records([*names, "round-2/b"], num_base=5, seed=seed)
+        ours = record(tmp_path, [*names, "round-2/b"], num_base=5, seed=seed)
         found = find_start(tmp_path, ours, recipes={"base": "ldt"}, specs={"base": spec}, num_models=5)
         assert found is not None
         old = make_folds(names, has_val=False, seed=1, num_models=5)

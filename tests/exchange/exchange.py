@@ -15,7 +15,7 @@ from incmask.data.dataset import ClassInfo, Scheme
 from incmask.data.images.writers import write_grey, write_label
 from incmask.data.rounds import ENVIRONMENT, path_from
 from incmask.experiment.choices import Choices, resolve
-from incmask.experiment.record import PseudoLabel
+from incmask.experiment.record.images import PredictedMask
 from incmask.prediction.layers import INCONSISTENT, MASKS
 from runs import SETTINGS, make_data
 
@@ -52,7 +52,7 @@ def blobs(seed: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     return mask
 
 
-def pseudo_label(seed: int, task: str, size: tuple[int, int] = SIZE) -> PseudoLabel:
+def pseudo_label(seed: int, task: str, size: tuple[int, int] = SIZE) -> PredictedMask:
     """Give a label with unsure pixels."""
     one, other = blobs(seed, size), blobs(seed + 1000, size)
     labels = {
@@ -60,17 +60,17 @@ def pseudo_label(seed: int, task: str, size: tuple[int, int] = SIZE) -> PseudoLa
         "multiclass": np.where(one, 1, other.astype(np.uint8) * 2).astype(np.uint8),
         "multilabel": np.stack([one, other], 2).astype(np.uint8),
     }
-    return PseudoLabel(labels[task], np.random.default_rng(seed + 1).random(size) < 0.1)
+    return PredictedMask(labels[task], np.random.default_rng(seed + 1).random(size) < 0.1)
 
 
-def expected(pseudo: PseudoLabel) -> np.ndarray:
+def expected(pseudo: PredictedMask) -> np.ndarray:
     """Give what is to come back of a label that nobody corrected."""
     label = pseudo.label.copy()
-    label[pseudo.unsure] = 255
+    label[pseudo.inconsistent] = 255
     return label
 
 
-def make_run(data: Path, run: Path, pseudo: Mapping[str, PseudoLabel], *, task: str) -> Path:
+def make_run(data: Path, run: Path, pseudo: Mapping[str, PredictedMask], *, task: str) -> Path:
     """Write what a run leaves of these unlabelled images."""
     chosen = resolve(data, Choices(recipe="im", settings=SETTINGS))
     classes = chosen.dataset.classes
@@ -79,13 +79,13 @@ def make_run(data: Path, run: Path, pseudo: Mapping[str, PseudoLabel], *, task: 
         rows = []
         for name, each in pseudo.items():
             write_label(run / MASKS, name, each.label, task=chosen.dataset.task, classes=classes)
-            write_grey(run / INCONSISTENT / f"{name}.png", each.unsure.astype(np.uint8) * np.uint8(255))
-            rows.append((name, each.unsure.mean()))
+            write_grey(run / INCONSISTENT / f"{name}.png", each.inconsistent.astype(np.uint8) * np.uint8(255))
+            rows.append((name, each.inconsistent.mean()))
         store.write(run / "masks.csv", csv_text(("name", "inconsistent_fraction"), rows))
     return run
 
 
-def make_loop(root: Path, task: str = "binary", *, num: int = 3) -> tuple[Path, Path, dict[str, PseudoLabel]]:
+def make_loop(root: Path, task: str = "binary", *, num: int = 3) -> tuple[Path, Path, dict[str, PredictedMask]]:
     """Make a data folder and a run of it; one image lies in a folder, and no two have the same size."""
     data = make_data(root / "data", task, {"labelled": 2, "val": 1}, truth=True)
     pseudo = {}

@@ -21,7 +21,7 @@ from incmask.exchange.corrections import folders
 from incmask.exchange.corrections.export import export_labels
 from incmask.exchange.corrections.take_back import import_labels
 from incmask.exchange.names import TARGETS
-from incmask.experiment.record import PseudoLabel
+from incmask.experiment.record.images import PredictedMask
 from runs import draw, save
 
 
@@ -80,16 +80,16 @@ def test_images_that_not_every_program_shows_become_png(tmp_path):
     data, run, pseudo = make_loop(tmp_path)
     generator = np.random.default_rng(0)
     images = data / "unlabelled"
-    deep = generator.integers(0, 60000, (*pseudo["x.0"].unsure.shape, 4), dtype=np.uint16)
+    deep = generator.integers(0, 60000, (*pseudo["x.0"].inconsistent.shape, 4), dtype=np.uint16)
     (images / "x.0.png").unlink()
     tifffile.imwrite(images / "x.0.tif", deep, photometric="minisblack", planarconfig="contig")
-    height, width = pseudo["x.2"].unsure.shape
+    height, width = pseudo["x.2"].inconsistent.shape
     photo = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
     exif = photo.getexif()
     exif[274] = 3
     (images / "x.2.png").unlink()
     photo.save(images / "x.2.jpg", exif=exif)
-    photo.resize(pseudo["slide/x.1"].unsure.shape[::-1]).save(images / "slide" / "x.1.jpg")
+    photo.resize(pseudo["slide/x.1"].inconsistent.shape[::-1]).save(images / "slide" / "x.1.jpg")
     (images / "slide" / "x.1.png").unlink()
     record = json.loads((run / "data.json").read_text())
     for name, file in (("x.0", "x.0.tif"), ("x.2", "x.2.jpg"), ("slide/x.1", "slide/x.1.jpg")):
@@ -267,7 +267,7 @@ def test_masks_are_written_as_those_of_the_data_are_spelt(spelling, tmp_path):
         save(data / "unlabelled" / f"u {index}.png", image)
         task = load_dataset(data).task
         values = (label == 1).astype(np.uint8) if task == "binary" else label
-        pseudo[f"u {index}"] = PseudoLabel(values, pseudo_label(index, "binary", (32, 32)).unsure)
+        pseudo[f"u {index}"] = PredictedMask(values, pseudo_label(index, "binary", (32, 32)).inconsistent)
     before = labels_of(data)
     run = make_run(data, tmp_path / "run", pseudo, task=task)
     export_labels(run, tmp_path / "out", target="coco")

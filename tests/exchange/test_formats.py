@@ -26,7 +26,7 @@ from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, 
 from incmask.exchange.formats.sheets import IMAGES, Known, LabelSheet
 from incmask.exchange.names import TARGETS, UNSURE
 from incmask.exchange.sources.archives import SourceFile
-from incmask.experiment.record import PseudoLabel
+from incmask.experiment.record.images import PredictedMask
 
 MODULES = {
     "coco": coco,
@@ -45,8 +45,8 @@ def write(folder, target, task, pseudo):
     for name, each in zip(NAMES, pseudo, strict=False):
         path = folder / IMAGES / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.zeros(each.unsure.shape, np.uint8)).save(path)
-        sheets.append(LabelSheet(name, f"{name}.png", each.label, each.unsure))
+        Image.fromarray(np.zeros(each.inconsistent.shape, np.uint8)).save(path)
+        sheets.append(LabelSheet(name, f"{name}.png", each.label, each.inconsistent))
     MODULES[target].write(sheets, folder, SCHEMES[task])
     return sheets
 
@@ -93,7 +93,7 @@ def test_any_mask_comes_back_to_the_pixel(target, ids, task, seed):
         "multiclass": ids,
         "multilabel": np.stack([ids == 1, ids > 0], 2).astype(np.uint8),
     }
-    pseudo = PseudoLabel(labels[task], np.random.default_rng(seed).random(ids.shape) < 0.2)
+    pseudo = PredictedMask(labels[task], np.random.default_rng(seed).random(ids.shape) < 0.2)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write(folder, target, task, [pseudo])

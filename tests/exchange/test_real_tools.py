@@ -46,7 +46,7 @@ class Loop:
     def truth(self, name):
         """The masks of an image by the names of the classes, and the unsure pixels."""
         each = self.pseudo[name]
-        sheet = LabelSheet(name, f"{name}.png", each.label, each.unsure)
+        sheet = LabelSheet(name, f"{name}.png", each.label, each.inconsistent)
         return {layer.name: layer.mask for layer in sheet.layers(SCHEMES[self.task])}
 
     def compare(self, found):
@@ -296,6 +296,6 @@ def test_napari(tmp_path, task, monkeypatch):
             assert layer.save(str(path), plugin="napari") == [str(path)]
         (image,) = viewer.open(str(loop.out / IMAGES / f"{name}.png"), plugin="napari")
         assert type(image).__name__ == "Image"
-        assert image.data.shape == loop.pseudo[name].unsure.shape
+        assert image.data.shape == loop.pseudo[name].inconsistent.shape
     loop.compare(found)
     loop.take_back(loop.out)

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from incmask.base.pool import HerePool
-from incmask.experiment.record import open_run
+from incmask.experiment.record.run import open_run
 from incmask.insight.ranking.entropy import entropy, entropy_order
 from incmask.nets.forward import predict_probabilities
 from incmask.nets.spec import load_model
@@ -29,7 +29,7 @@ def test_certainty_has_none():
 def test_the_order_is_by_the_members_mean(finished_run):
     run = open_run(finished_run("binary"))
     networks = [load_model(path) for path in run.members]
-    images = np.load(run.stack("unlabelled"))
+    images = np.load(run.stack("unlabelled").images)
     mean = predict_probabilities(networks, images, task="binary", precision="float32").mean(0)
     values = entropy(mean, "binary")
     names = [f"unlabelled {index}" for index in np.argsort(-values)]

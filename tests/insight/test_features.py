@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incmask.data.images.tiles import Window, windows
-from incmask.experiment.record import StackImage
+from incmask.experiment.record.images import StackImage
 from incmask.insight.ranking.features import RegionMeans, bottleneck, row_chunks, standardise
 from incmask.nets.forward import CHUNK
 from incmask.nets.spec import NetworkSpec

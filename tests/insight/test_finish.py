@@ -8,8 +8,8 @@ import pytest
 import incmask
 from incmask.base.errors import fail
 from incmask.base.machine import peak_memory_bytes
+from incmask.base.tables import read_rows
 from incmask.experiment import run as experiment
-from incmask.experiment.record import read_table
 from incmask.insight import finish
 from runs import HERE, SETTINGS, make_data
 
@@ -31,7 +31,7 @@ def test_a_run_ends_with_a_report_and_writes_it_once(call, tmp_path):
     assert json.loads((run / "reliability.json").read_text())["sentence"] in lines
     known = {json.loads(line)["path"] for line in (run / "manifest.jsonl").read_text().splitlines()}
     assert {*WRITTEN} <= known
-    ranked = read_table(run / "ranking.csv")
+    ranked = read_rows(run / "ranking.csv", dict[str, str])
     assert {row["name"] for row in ranked} == {f"unlabelled {index}" for index in range(5)}
     page = (run / "report.html").read_text(encoding="utf-8")
     assert ranked[0]["reason"].split(";")[0] in page

@@ -12,8 +12,10 @@ from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.data.images.readers import read_network_image
 from incmask.data.images.tiles import scale_label
-from incmask.experiment.record import open_run, read_votes
-from incmask.insight.ranking.rank import RANKING, rank_run, to_csv, write_ranking
+from incmask.experiment.paths import RANKING
+from incmask.experiment.record.images import read_mask
+from incmask.experiment.record.run import open_run
+from incmask.insight.ranking.rank import rank_run, to_csv, write_ranking
 from incmask.method.quality import quality
 from incmask.nets.spec import load_model
 from incmask.prediction.ensemble import Ensemble
@@ -55,15 +57,15 @@ def test_crops_lie_in_their_images_and_add_up_to_them(finished_run, task):
     run = open_run(finished_run(task))
     for image in run.images("unlabelled"):
         name, height, width = image.name, image.height, image.width
-        votes = read_votes(run.root, image, task=task, classes=run.about.classes)
-        assert votes.disputed.mean() == pytest.approx(whole[name].inconsistent_fraction)
+        votes = read_mask(run.root, image.name, run.scheme)
+        assert votes.inconsistent.mean() == pytest.approx(whole[name].inconsistent_fraction)
         seen = np.zeros((height, width), bool)
         for row in crops:
             if row.name == name:
                 assert (row.crop.width, row.crop.height) == (16, 16)
                 inside = np.s_[row.crop.top : row.crop.top + 16, row.crop.left : row.crop.left + 16]
                 seen[inside] = True
-                assert row.inconsistent_fraction == pytest.approx(votes.disputed[inside].mean())
+                assert row.inconsistent_fraction == pytest.approx(votes.inconsistent[inside].mean())
         assert seen.all()
 
 
@@ -114,8 +116,8 @@ def test_tiled_images_are_ranked_whole_and_in_crops(tmp_path):
 
 def test_ratings_of_the_evalnets_count(rated):
     run = open_run(rated)
-    judges = [load_model(path) for path in run.judging.models]
-    stack = np.load(run.stack("unlabelled"))
+    judges = [load_model(path) for path in run.judges]
+    stack = np.load(run.stack("unlabelled").images)
     found = rank_run(rated, open_pool=HerePool)
     for row in found.rows:
         (image,) = (image for image in run.images("unlabelled") if image.name == row.name)
@@ -150,8 +152,8 @@ def test_ratings_that_know_nothing_are_left_out(rated, tmp_path):
 def test_the_best_judges_are_asked(rated):
     students = rated / "evalnets" / "students"
     scores = [json.loads((students / str(n) / "scores.json").read_text())["validation_score"] for n in (1, 2)]
-    assert open_run(rated).judging.models == (students / str(1 + int(np.argmax(scores))) / "model.safetensors",)
-    assert open_run(rated).judging.blocked
+    assert open_run(rated).judges == (students / str(1 + int(np.argmax(scores))) / "model.safetensors",)
+    assert open_run(rated).recipe.evalnets.blocked
 
 
 def test_a_single_model_ranks_by_what_each_image_stands_for(tmp_path):

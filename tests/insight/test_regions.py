@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
 from incmask.data.images.tiles import Window
-from incmask.experiment.record import StackImage, cover, stack_images
+from incmask.experiment.record.images import StackImage, stack_images
+from incmask.insight.ranking.features import cover
 from incmask.insight.ranking.regions import check_crop, spread
 
 

@@ -8,7 +8,7 @@ from finished_runs import finish
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.base.tables import read_rows
-from incmask.experiment.record import open_run
+from incmask.experiment.record.run import open_run
 from incmask.insight.reliability import measure
 from incmask.insight.reliability.counting import ALL, BACKGROUND
 from incmask.insight.reliability.measure import measure_reliability, write_reliability
@@ -54,7 +54,7 @@ def test_every_predicted_class_has_rows_of_its_own(finished_run, task):
     known = (
         {BACKGROUND, "foreground"}
         if task == "binary"
-        else {each.name for each in open_run(finished_run(task)).about.classes}
+        else {each.name for each in open_run(finished_run(task)).scheme.classes}
     )
     assert {row.name for row in found.errors} <= {ALL, BACKGROUND, *known}
     if task != "multilabel":
@@ -97,7 +97,7 @@ def test_without_matplotlib_the_tables_are_there(finished_run, tmp_path, monkeyp
 def test_images_set_aside_are_the_validation(tmp_path):
     run = finish(tmp_path, parts=PARTS | {"labelled": 10, "val": 0})
     found = measured(run)
-    folds = open_run(run).folds()
+    folds = open_run(run).folds
     names = [f"labelled {row}" for row in folds[0].validation]
     assert len(names) == 2
     assert sorted(row.name for row in found.images if row.split == "val") == sorted(names)
@@ -111,7 +111,7 @@ def test_of_folds_only_models_count_that_have_not_seen_the_image(tmp_path):
     ((first, rows), (second, others)) = measure._held_out(open_run(run))[0].unseen_by
     assert [path.parent.name for path in (*first, *second)] == ["1", "3", "2", "4"]
     assert sorted((*rows, *others)) == [0, 1, 2, 3]
-    assert rows == open_run(run).folds()[0].validation
+    assert rows == open_run(run).folds[0].validation
 
 
 def test_where_no_two_models_have_left_the_same_images_unseen_that_is_said(tmp_path):

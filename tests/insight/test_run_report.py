@@ -16,10 +16,12 @@ from finished_runs import EVIL, copy_of
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_text
 from incmask.commands.looking import report
-from incmask.experiment.record import RunRecord, ShareRow, read_run
+from incmask.experiment.paths import PAGE
+from incmask.experiment.record.images import MaskShare
+from incmask.experiment.record.run import RunRecord, read_run
 from incmask.insight.report import render as rendering
 from incmask.insight.report.render import MAX_PAGE_BYTES, render
-from incmask.insight.report.run_page.write import PAGE, run_page, write_report
+from incmask.insight.report.run_page.write import run_page, write_report
 
 HEADINGS = [
     "How good is the model?",
@@ -34,6 +36,13 @@ HEADINGS = [
 @pytest.fixture
 def run(finished_run, tmp_path):
     return copy_of(finished_run("growing"), tmp_path)
+
+
+def with_shares(record, shares):
+    """Give the record as if ``masks.csv`` had held these."""
+    changed = replace(record)
+    vars(changed)["shares"] = shares
+    return changed
 
 
 def read(path):
@@ -204,8 +213,8 @@ def test_recorded_memory_is_told(run):
 def test_five_thousand_images_stay_below_the_limit(finished_run):
     record = read_run(finished_run("growing"))
     name = "a folder of a long name/" * 8
-    shares = tuple(ShareRow(f"{name}{index}<&>", index / 5000, (0.25,)) for index in range(5000, 0, -1))
-    page = render(run_page(replace(record, shares=shares)))
+    shares = tuple(MaskShare(f"{name}{index}<&>", index / 5000, (0.25,)) for index in range(5000, 0, -1))
+    page = render(run_page(with_shares(record, shares)))
     assert len(page) < MAX_PAGE_BYTES
     parsed = Page(page.decode())
     assert "Shown are 1,000 of 5,000 lines; all are in masks.csv ." in parsed.text
@@ -213,9 +222,9 @@ def test_five_thousand_images_stay_below_the_limit(finished_run):
 
 def test_a_page_that_would_be_too_large_is_cut_short(finished_run, monkeypatch):
     record = read_run(finished_run("growing"))
-    shares = tuple(ShareRow(f"image {index} " + 500 * "<", index / 5000, (0.25,)) for index in range(5000, 0, -1))
+    shares = tuple(MaskShare(f"image {index} " + 500 * "<", index / 5000, (0.25,)) for index in range(5000, 0, -1))
     monkeypatch.setattr(rendering, "MAX_PAGE_BYTES", 1_500_000)
-    page = render(run_page(replace(record, shares=shares)))
+    page = render(run_page(with_shares(record, shares)))
     assert len(page) <= 1_500_000
     assert "Shown are 300 of 5,000 lines" in Page(page.decode()).text
 

@@ -7,7 +7,8 @@ from scipy import stats
 from finished_runs import EVIL
 from incmask.data.split import make_folds
 from incmask.data.stack import read_stack
-from incmask.experiment.record import ENSEMBLE, read_run
+from incmask.experiment.record.run import read_run
+from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import image_scores_from_csv
 from incmask.experiment.student import mean_over_folds
 from incmask.insight.report.run_page.quality import judge, predict_labels
@@ -63,7 +64,7 @@ def test_predicted_labels_are_those_that_are_counted(record):
 def test_cross_validated_images_are_scored_by_models_that_have_not_seen_them(finished_run):
     record = read_run(finished_run("folds"))
     held = held_out(record)
-    assert (held.kind, record.folds, len(held.parts)) == ("folds", 2, 2)
+    assert (held.kind, len(record.folds), len(held.parts)) == ("folds", 2, 2)
     names = read_stack(record.root / "stacks" / "labelled").names
     folds = make_folds(names, has_val=False, seed=record.settings.seed, num_models=2)
     for stage in record.stages:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from incmask.experiment.record import StageRecord
+from incmask.experiment.record.stages import StageRecord
 from incmask.experiment.student import Student
 from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
 from incmask.insight.report.statistics import Difference

@@ -51,8 +51,9 @@ def rank(
 ) -> None:
     """Say which unlabelled images to label next, and why; --simulate tries whether that beats labelling at random."""
     if not simulate:
+        from incmask.experiment.paths import RANKING
         from incmask.insight.ranking.present import ranking_as_dict, ranking_text
-        from incmask.insight.ranking.rank import RANKING, write_ranking
+        from incmask.insight.ranking.rank import write_ranking
 
         given = {"--data": data, "--start": start, "--budget": budget, "--recipe": recipe, "--set": assignments}
         if wrong := next((name for name, value in given.items() if value), None):

@@ -1,12 +1,47 @@
-"""The name of every file of a run folder, once."""
+"""Where everything lies in a run folder: every name of a file or folder once.
 
-EVALNETS = "evalnets"
-EVALNETS_REPORT, RATINGS = "quality.json", "ratings.csv"
+What other folders write is named by them: ``run.toml``, ``data.json`` and the manifest in ``base.store``,
+``environment.json`` and ``rounds.json`` in ``data.rounds``, the files of a stack in ``data.stack``, those of a student
+in ``training.loop``, the models, the masks and their table in ``prediction``.
+"""
+
+from pathlib import Path
+
+from incmask.prediction.ensemble import MODEL as MODEL
+
+STACKS = "stacks"
+"""A stack a part: the images at the networks' size."""
+
+STUDENTS = "students"
+"""In the folder of a stage, and of the EvalNets: a folder a student, by number."""
+TOGETHER = "together.json"
+"""In the folder of a stage: the score of its members together."""
 
 PSEUDO = "pseudo"
 LABEL, INCONSISTENT, INDEX = "label.npy", "inconsistent.npy", "index.csv"
 """The folder of a generation's pseudo-labels, and its files."""
 
-SCORES, IMAGE_SCORES, MODEL = "scores.csv", "image_scores.csv", "model"
-TOGETHER = "together.json"
-"""In the folder of a stage: the score of its members together."""
+EVALNETS = "evalnets"
+EVALNETS_REPORT, RATINGS = "quality.json", "ratings.csv"
+
+SCORES, IMAGE_SCORES = "scores.csv", "image_scores.csv"
+
+RANKING = "ranking.csv"
+"""What to label next."""
+ERRORS, IMAGE_RELIABILITY = "error_vs_disagreement.csv", "image_reliability.csv"
+RELIABILITY, ERRORS_FIGURE = "reliability.json", "error_vs_disagreement.svg"
+"""What the disagreement is worth."""
+PAGE, USAGE = "report.html", "usage.json"
+
+RUNS = "runs"
+"""In the folder of a comparison or simulation: its run folders."""
+
+
+def stack_folder(root: Path, part: str) -> Path:
+    """Give the stack of "labelled", "unlabelled", "val" or "test"."""
+    return root / STACKS / part
+
+
+def student_folder(stage: Path, number: int) -> Path:
+    """Give the folder of a student of a stage, or of an EvalNet; they are numbered from 1."""
+    return stage / STUDENTS / str(number)

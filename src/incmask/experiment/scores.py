@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from incmask.base.config import Settings, Task
 from incmask.base.device import resolve_device
 from incmask.base.progress import Report, ignore
@@ -75,6 +77,14 @@ class ImageScores:
 
     names: tuple[str, ...]
     scores: dict[str, tuple[float, ...]]
+
+    def by_image(self, model: str) -> list[float]:
+        """Scores of a model, one an image, in the order of the names: of tiles, their mean; empty: it has none."""
+        if model not in self.scores:
+            return []
+        names, rows = np.unique(self.names, return_inverse=True)
+        sums = np.bincount(rows, self.scores[model], minlength=len(names))
+        return list((sums / np.bincount(rows, minlength=len(names))).tolist())
 
 
 def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:

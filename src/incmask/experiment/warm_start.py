@@ -8,19 +8,20 @@ from typing import Any
 
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import Progress
-from incmask.base.store import Records, as_records, read_records
+from incmask.base.store import as_records
 from incmask.data.rounds import FIRST, ROUNDS, Round
-from incmask.data.split import make_folds
 from incmask.experiment.choices import Resolved
+from incmask.experiment.paths import student_folder
+from incmask.experiment.record.run import RunRecord, read_record
 from incmask.experiment.setup import BASE, Setup, Start
+from incmask.experiment.student import Student, read_student
 from incmask.method.growth import training_settings
 from incmask.method.recipes import RECIPES
 from incmask.nets.spec import Spec, load_tensors
-from incmask.training.loop import MODEL, SCORES
 
 
 def find_start(
-    run: Path, records: Records, *, recipes: Mapping[str, str], specs: Mapping[str, Spec], num_models: int
+    run: Path, new: RunRecord, *, recipes: Mapping[str, str], specs: Mapping[str, Spec], num_models: int
 ) -> Start | None:
     """Choose for each base model one of an earlier round, the one of its own number where that is possible.
 
@@ -28,7 +29,7 @@ def find_start(
 
     Args:
         run: the earlier round's run folder.
-        records: what the new run says of itself.
+        new: what the new run says of itself.
         recipes: names of the new run's base recipes, by the folder that they are kept in.
         specs: their networks, by the same.
         num_models: base models of each.
@@ -37,14 +38,14 @@ def find_start(
         None where no model can be taken.
     """
     try:
-        theirs = read_records(run)
-        kept = {name: folder for folder, name in base_folders(theirs.run["recipe"]).items()}
-        validation = list(_validation(records))
+        theirs = read_record(run)
+        kept = {name: folder for folder, name in base_folders(theirs.names["recipe"]).items()}
+        validation = list(_validation(new))
         models = {}
         for folder, name in recipes.items():
             if name not in kept:
                 continue
-            usable = list(_usable(run / kept[name], theirs, spec=specs[folder], full=RECIPES[name].labelled == "full"))
+            usable = list(_usable(theirs, kept[name], spec=specs[folder], full=RECIPES[name].labelled == "full"))
             chosen = [_choose(usable, index, validation[index % len(validation)]) for index in range(num_models)]
             if any(chosen):
                 models[folder] = tuple(chosen)
@@ -60,63 +61,49 @@ def base_folders(recipe: str) -> dict[str, str]:
     return {f"{BASE}-{name}" if place else BASE: name for place, name in enumerate(names)}
 
 
-def validation_images(records: Records) -> frozenset[str]:
+def validation_images(run: RunRecord) -> frozenset[str]:
     """Give the hashes of all images that choose between the models of a run."""
-    return frozenset().union(*_validation(records))
+    return frozenset().union(*_validation(run))
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A trained model, its score, and the hashes of the images that it has seen."""
+    """A trained model, and the hashes of the images that it has seen."""
 
-    number: int
-    path: Path
-    score: float
+    student: Student
     seen: frozenset[str]
 
 
-def _usable(folder: Path, records: Records, *, spec: Spec, full: bool) -> Iterator[_Model]:
-    training = list(_training(records, full=full))
-    for index in range(int(records.run["settings"]["num_base"])):
-        path = folder / "students" / str(index + 1) / MODEL
-        _, about = load_tensors(path)
+def _usable(run: RunRecord, folder: str, *, spec: Spec, full: bool) -> Iterator[_Model]:
+    training = list(_training(run, full=full))
+    for number in range(1, run.settings.num_base + 1):
+        student = read_student(student_folder(run.root / folder, number), number=number, num_folds=len(training))
+        _, about = load_tensors(student.model)
         if about == {"network": asdict(spec)}:
-            score = json.loads((path.parent / SCORES).read_text(encoding="utf-8"))["validation_score"]
-            yield _Model(index + 1, path, float(score), training[index % len(training)])
+            yield _Model(student, training[student.fold])
 
 
 def _choose(models: Sequence[_Model], index: int, validation: frozenset[str]) -> Path | None:
     # Each its own, since members that begin alike would disagree less.
     fitting = [model for model in models if not model.seen & validation]
-    ordered = sorted(fitting, key=lambda model: (model.number != index + 1, -model.score))
-    return ordered[0].path if ordered else None
+    ordered = sorted(fitting, key=lambda model: (model.student.number != index + 1, -model.student.score))
+    return ordered[0].student.model if ordered else None
 
 
-def _validation(records: Records) -> Iterator[frozenset[str]]:
+def _validation(run: RunRecord) -> Iterator[frozenset[str]]:
     """Give the images that validate the models of each fold."""
-    parts = records.data["parts"]
-    if parts.get("val"):
-        yield frozenset(map(_image_hash, parts["val"].values()))
-        return
-    names = list(parts["labelled"])
-    for fold in _folds(records):
-        yield frozenset(_image_hash(parts["labelled"][names[row]]) for row in fold.validation or ())
+    hashes = list(map(_image_hash, run.part("labelled").values()))
+    apart = frozenset(map(_image_hash, run.part("val").values()))
+    for fold in run.image_folds:
+        yield apart if fold.validation is None else frozenset(hashes[row] for row in fold.validation)
 
 
-def _training(records: Records, *, full: bool) -> Iterator[frozenset[str]]:
+def _training(run: RunRecord, *, full: bool) -> Iterator[frozenset[str]]:
     """Give the images that the base models of each fold were trained on."""
-    parts = records.data["parts"]
-    names = list(parts["labelled"])
-    others = frozenset(map(_image_hash, parts["unlabelled"].values())) if full else frozenset()
-    for fold in _folds(records):
-        yield others | {_image_hash(parts["labelled"][names[row]]) for row in fold.training}
-
-
-def _folds(records: Records) -> Sequence[Any]:
-    settings, parts = records.run["settings"], records.data["parts"]
-    num_models = min(settings["num_base"], settings["num_students"])
-    has_val = bool(parts.get("val"))
-    return make_folds(list(parts["labelled"]), has_val=has_val, seed=settings["seed"], num_models=num_models)
+    hashes = list(map(_image_hash, run.part("labelled").values()))
+    others = frozenset(map(_image_hash, run.part("unlabelled").values())) if full else frozenset()
+    for fold in run.image_folds:
+        yield others | {hashes[row] for row in fold.training}
 
 
 def _image_hash(item: Mapping[str, Any]) -> str:
@@ -171,8 +158,8 @@ def with_start(chosen: Resolved, out: Path, data: Mapping[str, Any], progress: P
         used = training_settings(RECIPES[name], settings, num_pairs=1, num_full=1)
         of_base = replace(setup, recipe=RECIPES[name])
         specs[folder] = of_base.network(0, momentum=used.batch_norm_momentum)
-    records = as_records(run=chosen.describe_run(), data=data)
-    start = find_start(run, records, recipes=recipes, specs=specs, num_models=settings.num_base)
+    new = _record(chosen, out, data)
+    start = find_start(run, new, recipes=recipes, specs=specs, num_models=settings.num_base)
     if start:
         progress.say(f"base models begin with those of {run.name}")
     else:
@@ -192,9 +179,9 @@ def score_rounds(
         score: on validation, of the models that are handed over.
         stage: which these are.
     """
-    records = as_records(run=chosen.describe_run(), data=data)
-    reached = _score_of_run(out, records, rounds=chosen.rounds, score=score, stage=stage)
-    return (*_earlier_scores(_earlier_run(chosen), records), reached)
+    run = _record(chosen, out, data)
+    reached = _score_of_run(run, rounds=chosen.rounds, score=score, stage=stage)
+    return (*_earlier_scores(_earlier_run(chosen), run), reached)
 
 
 def scores_text(scores: Sequence[RoundScore], *, score_name: str) -> str:
@@ -208,34 +195,39 @@ def _earlier_run(chosen: Resolved) -> Path:
     return (chosen.dataset.root / chosen.rounds[-1].run).resolve()
 
 
-def _score_of_run(run: Path, records: Records, *, rounds: Sequence[Round], score: float, stage: str) -> RoundScore:
+def _record(chosen: Resolved, out: Path, data: Mapping[str, Any]) -> RunRecord:
+    """Give what the present run says of itself."""
+    return RunRecord(out, as_records(run=chosen.describe_run(), data=data))
+
+
+def _score_of_run(run: RunRecord, *, rounds: Sequence[Round], score: float, stage: str) -> RoundScore:
     """Give what the run of the latest of ``rounds`` reached; of the first round, where there are none."""
-    num_labelled = len(records.data["parts"]["labelled"])
+    num_labelled, name = len(run.part("labelled")), run.root.name
     if not rounds:
-        return RoundScore(FIRST, run.name, num_labelled, num_labelled, "", "", score, stage)
+        return RoundScore(FIRST, name, num_labelled, num_labelled, "", "", score, stage)
     last = rounds[-1]
-    return RoundScore(last.number, run.name, num_labelled, len(last.names), last.source, last.date, score, stage)
+    return RoundScore(last.number, name, num_labelled, len(last.names), last.source, last.date, score, stage)
 
 
-def _earlier_scores(run: Path, records: Records) -> tuple[RoundScore, ...]:
+def _earlier_scores(run: Path, present: RunRecord) -> tuple[RoundScore, ...]:
     """Give what the rounds until an earlier run reached; none where that run is gone or did not end.
 
     Args:
         run: the earlier run's folder.
-        records: what the present run says of itself.
+        present: what the present run says of itself.
     """
     try:
-        theirs = read_records(run)
+        theirs = read_record(run)
         path = run / ROUNDS
         if path.exists():
             content = json.loads(path.read_text(encoding="utf-8"))
             scores = tuple(RoundScore(**each) for each in content["rounds"])
         else:
-            reached = json.loads((run / "model" / "model.json").read_text(encoding="utf-8"))["validation"]
+            reached = dict((theirs.about or {})["validation"])
             stage = reached.pop("stage")
             (score,) = reached.values()
-            scores = (_score_of_run(run, theirs, rounds=(), score=score, stage=stage),)
-        same = validation_images(theirs) == validation_images(records)
+            scores = (_score_of_run(theirs, rounds=(), score=score, stage=stage),)
+        same = validation_images(theirs) == validation_images(present)
     except (IncmaskError, OSError, ValueError, KeyError, TypeError):
         return ()
     return tuple(replace(each, comparable=each.comparable and same) for each in scores)

@@ -9,11 +9,11 @@ import numpy as np
 
 from incmask.base.errors import fail
 from incmask.base.tables import markdown_table
-from incmask.experiment.record import CardFacts, read_facts
+from incmask.experiment.record.model import ModelRecord, read_model
+from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import ScoreRow
 from incmask.insight.report.statistics import mean_with_interval
 from incmask.method.labels import labels_of
-from incmask.method.recipes import RECIPES
 
 CARD = "README.md"
 """Its name in a model folder."""
@@ -69,7 +69,7 @@ def model_card(folder: Path) -> str:
     Raises:
         IncmaskError: there is no model, or a record is damaged.
     """
-    facts = read_facts(folder)
+    facts = read_model(folder)
     try:
         sections = (_purpose(facts), _data(facts), _training(facts), _scores(facts), _VALIDATION, _limits(facts))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -77,7 +77,7 @@ def model_card(folder: Path) -> str:
     return "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, sections), _LICENCE, _USE]) + "\n"
 
 
-def _purpose(facts: CardFacts) -> str:
+def _purpose(facts: ModelRecord) -> str:
     about = facts.about
     height, width = about["size"]
     fit = (
@@ -106,10 +106,10 @@ def _intensity(about: Mapping[str, Any]) -> str:
     )
 
 
-def _data(facts: CardFacts) -> str:
-    if facts.records is None:
+def _data(facts: ModelRecord) -> str:
+    if facts.run is None:
         return ""
-    parts = facts.records.data["parts"]
+    parts = facts.run.data["parts"]
     rows = [
         (part, str(len(items)), _sizes([item["size"] for item in items.values()]), _PARTS[part])
         for part, items in parts.items()
@@ -124,29 +124,27 @@ def _sizes(sizes: Sequence[Sequence[int]]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _training(facts: CardFacts) -> str:
-    if facts.records is None:
+def _training(facts: ModelRecord) -> str:
+    if facts.run is None:
         return ""
-    run = facts.records.run
-    settings = run["settings"]
-    title = RECIPES[run["recipe"]].title if run["recipe"] in RECIPES else ""
+    names, recipe, settings = facts.run.names, facts.run.recipe, facts.run.settings
     lines = [
-        f"Recipe `{run['recipe']}` ({title})" if title else f"Recipe {_code(run['recipe'])}",
-        f"preset {_code(run['preset'])}, effort {_code(run['effort'])}, profile {_code(run['profile'])}",
-        f"networks of width {settings['width']:g}, seed {settings['seed']}",
+        f"Recipe `{names['recipe']}` ({recipe.title})" if recipe else f"Recipe {_code(names['recipe'])}",
+        f"preset {_code(names['preset'])}, effort {_code(names['effort'])}, profile {_code(names['profile'])}",
+        f"networks of width {settings.width:g}, seed {settings.seed}",
         f"{len(facts.about['members'])} models predict together, of the stage {_code(facts.stage)}",
     ]
-    if facts.versions:
-        used = (f"{name} {facts.versions[name]}" for name in _NAMED_VERSIONS if name in facts.versions)
+    if versions := facts.run.versions:
+        used = (f"{name} {versions[name]}" for name in _NAMED_VERSIONS if name in versions)
         lines.append(f"made with {', '.join(used)}")
     return _section("Training", f"{'; '.join(lines)}. All settings are in `run.toml` of the run folder.")
 
 
-def _scores(facts: CardFacts) -> str:
+def _scores(facts: ModelRecord) -> str:
     score_name = labels_of(facts.about["task"]).score_name
     chosen_on = facts.about.get("validation", {}).get(score_name)
     rows = []
-    for stage in dict.fromkeys([*(row.stage for row in facts.scores), facts.stage]):
+    for stage in dict.fromkeys([*(row.stage for row in (facts.run.scores if facts.run else ())), facts.stage]):
         validation, test = _score(facts, stage, "val"), _score(facts, stage, "test")
         # Cross-validated models have no common validation images, but a score all the same.
         validation = chosen_on if validation is None and stage == facts.stage else validation
@@ -168,12 +166,11 @@ def _scores(facts: CardFacts) -> str:
     )
 
 
-def _row(facts: CardFacts, stage: str, split: str) -> ScoreRow | None:
-    wanted = (stage, "ensemble", split)
-    return next((row for row in facts.scores if (row.stage, row.model, row.split) == wanted), None)
+def _row(facts: ModelRecord, stage: str, split: str) -> ScoreRow | None:
+    return facts.run.score_of(stage, ENSEMBLE, split) if facts.run else None
 
 
-def _score(facts: CardFacts, stage: str, split: str) -> float | None:
+def _score(facts: ModelRecord, stage: str, split: str) -> float | None:
     row = _row(facts, stage, split)
     return None if row is None else row.score
 
@@ -182,23 +179,24 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _interval(facts: CardFacts, stage: str) -> str:
-    values = (facts.image_scores or {}).get(f"{stage}/ensemble", ())
+def _interval(facts: ModelRecord, stage: str) -> str:
+    scores = facts.run.image_scores if facts.run else None
+    values = scores.by_image(f"{stage}/{ENSEMBLE}") if scores else []
     if len(values) < 2:
         return ""
     found = mean_with_interval(values, seed=_SEED)
     return f"{found.low:.3f} to {found.high:.3f}"
 
 
-def _limits(facts: CardFacts) -> str:
+def _limits(facts: ModelRecord) -> str:
     lines = [
         "It knows images like those it was trained on. Other devices, stains, magnifications or light may make it "
         "fail, and the members may then agree and all be wrong.",
         "Disagreement shows what the members do not have in common. A mistake that all of them learnt is not seen.",
         "Validation scores chose the models and are therefore a little too good; test scores are not.",
     ]
-    if facts.records is not None:
-        parts = facts.records.data["parts"]
+    if facts.run is not None:
+        parts = facts.run.data["parts"]
         num_labelled, num_test = len(parts.get("labelled") or ()), len(parts.get("test") or ())
         if num_labelled < _FEW_IMAGES:
             lines.append(f"Only {_count(num_labelled)} had masks to learn from.")

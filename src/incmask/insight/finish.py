@@ -10,14 +10,14 @@ from incmask.base.errors import IncmaskError
 from incmask.base.machine import peak_memory_bytes
 from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
-from incmask.base.store import read_records, reopen
-from incmask.experiment.paths import MODEL
+from incmask.base.store import reopen
+from incmask.experiment.paths import MODEL, PAGE, RANKING, RELIABILITY, USAGE
+from incmask.experiment.record.run import read_record
 from incmask.experiment.run import Outcome
 from incmask.insight.card import CARD, model_card
-from incmask.insight.ranking.rank import RANKING, write_ranking
-from incmask.insight.reliability.measure import SUMMARY, write_reliability
-from incmask.insight.report.run_page.about import USAGE
-from incmask.insight.report.run_page.write import PAGE, write_report
+from incmask.insight.ranking.rank import write_ranking
+from incmask.insight.reliability.measure import write_reliability
+from incmask.insight.report.run_page.write import write_report
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ def finish(outcome: Outcome, *, open_pool: OpenPool, progress: Progress | None =
     steps: list[tuple[Path, str, Callable[[], object]]] = [
         (root / USAGE, "", lambda: _write(root, Path(USAGE), _usage(outcome))),
         (
-            root / SUMMARY,
+            root / RELIABILITY,
             "the reliability of its disagreement",
             lambda: write_reliability(root, open_pool=open_pool, progress=progress),
         ),
         (root / MODEL / CARD, "the model card", lambda: _write(root, Path(MODEL, CARD), model_card(root))),
     ]
-    if read_records(root).data["parts"].get("unlabelled"):
+    if read_record(root).part("unlabelled"):
         steps.append(
             (
                 root / RANKING,
@@ -96,7 +96,7 @@ def finish(outcome: Outcome, *, open_pool: OpenPool, progress: Progress | None =
     return FinishedFiles(
         report=_there(root / PAGE),
         ranking=_there(root / RANKING),
-        sentence=_sentence(root / SUMMARY),
+        sentence=_sentence(root / RELIABILITY),
         problems=tuple(problems),
     )
 

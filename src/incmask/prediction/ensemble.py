@@ -36,7 +36,8 @@ from incmask.method.labels import labels_of
 from incmask.nets.forward import chunk_images, forward
 from incmask.nets.spec import load_model
 
-ABOUT = "model.json"
+MODEL, ABOUT = "model", "model.json"
+"""The folder of the models in a run folder, and what tells of them there."""
 FORMAT = 1
 
 
@@ -256,7 +257,7 @@ class Ensemble:
 
 def model_folder(folder: Path) -> Path:
     """Give the model folder in a run folder; any other folder as it is."""
-    return folder / "model" if (folder / "model" / ABOUT).exists() else folder
+    return folder / MODEL if (folder / MODEL / ABOUT).exists() else folder
 
 
 def save_ensemble(folder: Path, members: Sequence[Path], about: About, *, scores: dict[str, Any]) -> list[Path]:

@@ -14,7 +14,6 @@ from incmask.base.config import choose
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress, Silent
-from incmask.base.store import Records, read_records
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import decode, read_bytes
 from incmask.data.images.readers import image_of, to_network_range
@@ -24,7 +23,10 @@ from incmask.exchange.corrections.folders import whole_archive, whole_folder
 from incmask.exchange.formats.sheets import IMAGES, LabelSheet
 from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
 from incmask.exchange.names import UNSURE
-from incmask.experiment.record import RANKING, order_of, read_pseudo_label, scheme_of
+from incmask.experiment.paths import RANKING
+from incmask.experiment.record.images import read_mask
+from incmask.experiment.record.order import correction_order
+from incmask.experiment.record.run import RunRecord, read_record
 
 _SHOWN = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"BM": ".bmp"}
 """Beginnings of files that every tool shows, browsers included."""
@@ -69,16 +71,16 @@ def export_labels(
     if top is not None and top < 1:
         raise fail("--top", f"is {top}; at least one image is expected", "give a number such as 20")
     progress = progress or Silent()
-    records = read_records(run)
-    scheme = scheme_of(records)
+    record = read_record(run)
+    scheme = record.scheme
     if any(each.name == UNSURE for each in scheme.foreground):
         raise fail(run, f"has a class named {UNSURE}, as what the models do not agree on is called", "rename the class")
-    order = order_of(run)
+    order = correction_order(record)
     notes = []
     if order.source != RANKING:
         notes.append(f"there is no {RANKING}, so the most disputed images come first; `incmask rank {run}` knows more")
     names = order.names[:top]
-    images = _images(run, records, names)
+    images = _images(record, names)
     progress.doing("writing pseudo-labels")
     progress.expect(len(names))
 
@@ -88,14 +90,14 @@ def export_labels(
     return Exported(out, target, names, order.source, tuple(notes))
 
 
-def _images(run: Path, records: Records, names: Sequence[str]) -> dict[str, Path]:
+def _images(run: RunRecord, names: Sequence[str]) -> dict[str, Path]:
     """Find the image of each name in the data folder.
 
     Raises:
         IncmaskError: some are gone; or the run does not tell where they were.
     """
-    root = data_folder(run)
-    parts = records.data["parts"].get("unlabelled", {})
+    root = data_folder(run.root)
+    parts = run.part("unlabelled")
     found = {name: root / next(iter(parts[name]["files"])) for name in names if name in parts}
     problems = [Problem(str(path), "is gone", "bring it back") for path in found.values() if not path.is_file()]
     problems += [
@@ -110,9 +112,9 @@ def _sheets(
 ) -> Iterator[LabelSheet]:
     """Put the images into the folder and give what the run says of each."""
     for name, path in images.items():
-        pseudo = read_pseudo_label(run, name, scheme)
-        file = _show(path, folder / IMAGES, name, size=pseudo.unsure.shape)
-        yield LabelSheet(name, file, pseudo.label, pseudo.unsure)
+        pseudo = read_mask(run, name, scheme)
+        file = _show(path, folder / IMAGES, name, size=pseudo.inconsistent.shape)
+        yield LabelSheet(name, file, pseudo.label, pseudo.inconsistent)
         progress.advance(1)
 
 

@@ -12,7 +12,7 @@ from incmask.base.config import CONFIG_NAME, IGNORED, choose, read_config, valid
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_bytes
 from incmask.base.progress import Progress, Silent
-from incmask.base.store import Records, hash_file, read_records
+from incmask.base.store import hash_file
 from incmask.data.dataset import DataOptions, Dataset, Item, Scheme
 from incmask.data.folder.layout import part_folder
 from incmask.data.folder.scan import load_dataset, scan
@@ -26,7 +26,7 @@ from incmask.exchange.formats.sheets import Known
 from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
 from incmask.exchange.sources.archives import SourceFile, is_archive
 from incmask.exchange.sources.sources import SourceTree
-from incmask.experiment.record import scheme_of
+from incmask.experiment.record.run import RunRecord, read_record
 
 Unsure = Literal["ignore", "skip", "refuse"]
 
@@ -86,14 +86,14 @@ def import_labels(
     form: LabelFormat = choose(LABEL_FORMATS, target, option="--from")
     choose(dict.fromkeys(get_args(Unsure)), unsure, option="--unsure")
     progress = progress or Silent()
-    records = read_records(run)
-    scheme = scheme_of(records)
+    record = read_record(run)
+    scheme = record.scheme
     root = data or data_folder(run)
     progress.doing("reading the data folder")
     into = _target(root, scheme)
     progress.doing("reading the corrections")
-    corrected = form.read(_files(source), Known(scheme, records.data["parts"].get("unlabelled", {})))
-    items = _items(corrected.labels, into, records)
+    corrected = form.read(_files(source), Known(scheme, record.part("unlabelled")))
+    items = _items(corrected.labels, into, record)
     progress.expect(2 * len(items))
     shares = _unsure_shares(items, corrected.labels, refused=unsure == "refuse", progress=progress)
     skipped = tuple(name for name, share in shares.items() if share and unsure == "skip")
@@ -152,11 +152,11 @@ def _files(source: Path) -> Files:
     return files
 
 
-def _items(labels: Mapping[str, Label], into: _Target, records: Records) -> list[Item]:
+def _items(labels: Mapping[str, Label], into: _Target, record: RunRecord) -> list[Item]:
     """Find the images of the corrections among the unlabelled ones, unchanged since the run."""
     by_name = {item.name: item for item in into.dataset.unlabelled}
     earlier = {name: each for each in into.rounds for name in each.names}
-    hashes = records.data["parts"].get("unlabelled", {})
+    hashes = record.part("unlabelled")
     problems: list[Problem] = []
     for name in labels:
         item = by_name.get(name)

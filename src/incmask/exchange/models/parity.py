@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from incmask.base.errors import fail
+from incmask.data.stack import Stack
 from incmask.exchange.models.pipeline import Pipeline
+from incmask.experiment.paths import stack_folder
 from incmask.prediction.ensemble import Ensemble
 
 MAX_PROBABILITY_DIFFERENCE = 1e-4
@@ -83,7 +85,7 @@ def find_examples(model: Path, *, channels: int, size: tuple[int, int]) -> Parit
     """
     for root in (model, model.parent):
         for part in _STACKS:
-            images = _some_images(root / "stacks" / part / "images.npy", channels)
+            images = _some_images(Stack(stack_folder(root, part), ()).images, channels)
             if images is not None:
                 return ParityImages("run", _of_several_sizes(images))
     return ParityImages("synthetic", _of_several_sizes(made_up_images(channels=channels, size=size)))

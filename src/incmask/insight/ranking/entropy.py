@@ -12,7 +12,7 @@ from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.pool import Pool, run_ranges
 from incmask.base.progress import Report, ignore
-from incmask.experiment.record import FinishedRun
+from incmask.experiment.record.run import RunRecord
 from incmask.method.labels import labels_of
 from incmask.nets.forward import CHUNK, chunk_images, predict_probabilities
 from incmask.nets.spec import load_model
@@ -80,7 +80,7 @@ def entropy(probability: np.ndarray, task: Task) -> NDArray[np.float64]:
     return surprise.sum(1).mean((1, 2))
 
 
-def entropy_order(run: FinishedRun, *, among: Collection[str], pool: Pool) -> list[str]:
+def entropy_order(run: RunRecord, *, among: Collection[str], pool: Pool) -> list[str]:
     """Names of unlabelled images of a run, the highest mean entropy first.
 
     Args:
@@ -93,11 +93,11 @@ def entropy_order(run: FinishedRun, *, among: Collection[str], pool: Pool) -> li
     jobs = [
         EntropyJob(
             members=run.members,
-            stack=run.stack("unlabelled"),
+            stack=run.stack("unlabelled").images,
             first=first,
             last=min(first + _JOB_IMAGES, num_rows),
-            task=run.about.task,
-            num_outputs=labels_of(run.about.task).num_outputs(len(run.about.classes)),
+            task=run.task,
+            num_outputs=labels_of(run.task).num_outputs(len(run.class_names)),
             settings=run.settings,
         )
         for first in range(0, num_rows, _JOB_IMAGES)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from incmask.data.images.tiles import Window
-from incmask.experiment.record import StackImage, cover
+from incmask.experiment.record.images import StackImage
 from incmask.nets.forward import chunk_images, forward
 
 Floats = NDArray[np.float32]
@@ -66,6 +66,30 @@ class RegionMeans:
     def means(self) -> Floats:
         """The mean of each region by its pixels: float32, (regions, D)."""
         return (np.stack(self._totals) / self._pixels).astype(np.float32)
+
+
+def cover(region: Window, window: Window, cells: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Measure how much of each cell of a grid over ``window`` lies in ``region``, by rows and by columns.
+
+    A cell's share of the region's area is the product of the two.
+
+    Args:
+        region, window: of one image.
+        cells: rows and columns of the grid.
+
+    Returns:
+        pixels, (rows,) and (columns,); all 0 where the two do not meet.
+    """
+    return (
+        _overlap(region.top, region.height, window.top, window.height, cells[0]),
+        _overlap(region.left, region.width, window.left, window.width, cells[1]),
+    )
+
+
+def _overlap(start: int, length: int, window_start: int, window_length: int, cells: int) -> NDArray[np.float32]:
+    edges = window_start + np.arange(cells + 1) * (window_length / cells)
+    inside = np.clip(edges, start, start + length)
+    return np.diff(inside).astype(np.float32)
 
 
 @dataclass(frozen=True)

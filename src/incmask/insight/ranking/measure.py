@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.base.config import Settings, Task
+from incmask.base.config import Settings
 from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
-from incmask.data.dataset import ClassInfo
+from incmask.data.dataset import Scheme
 from incmask.data.images.tiles import Window, cut, scale_label
-from incmask.experiment.record import RatingNetworks, StackImage, Votes, read_votes
+from incmask.experiment.record.images import PredictedMask, StackImage, read_mask
 from incmask.insight.ranking.features import RegionMeans, bottleneck, row_chunks
 from incmask.method.labels import labels_of
 from incmask.method.quality import quality
@@ -33,8 +33,9 @@ class MeasureJob:
         crop_px: side of the crops; None: whole images.
         member: model file whose bottleneck gives the features.
         run: folder with the masks and disputed pixels of the images; None: there are none.
-        judging: networks that rate these masks; None: nothing rates.
-        task, classes: what the masks mean.
+        judges: model files that rate these masks; empty: nothing rates.
+        judges_blocked: they rate masks whose disputed pixels are blocked, as they learnt to.
+        scheme: what the masks mean.
         settings: device and precision.
     """
 
@@ -44,9 +45,9 @@ class MeasureJob:
     crop_px: int | None
     member: Path
     run: Path | None
-    judging: RatingNetworks | None
-    task: Task
-    classes: tuple[ClassInfo, ...]
+    judges: tuple[Path, ...]
+    judges_blocked: bool
+    scheme: Scheme
     settings: Settings
 
 
@@ -88,7 +89,7 @@ def measure(job: MeasureJob, report: Report = ignore) -> Measured:
     """Look at the images of a job; what is held at a time depends on the size of an image, not on their number."""
     device = resolve_device(job.settings.device)
     member = load_model(job.member).to(device)
-    judges = [load_model(path).to(device) for path in job.judging.models] if job.judging else []
+    judges = [load_model(path).to(device) for path in job.judges]
     stack = Rows(job.stack)
     _, height, width, _ = stack.shape
     regions = [image.regions(job.crop_px) for image in job.images]
@@ -96,12 +97,12 @@ def measure(job: MeasureJob, report: Report = ignore) -> Measured:
     ratings = [RegionMeans(each) for each in regions]
     votes_of = lru_cache(maxsize=1)(lambda place: _votes(job, place))
     for chunk in row_chunks(
-        job.images, num_outputs=labels_of(job.task).num_outputs(len(job.classes)), shape=stack.shape
+        job.images, num_outputs=labels_of(job.scheme.task).num_outputs(len(job.scheme.classes)), shape=stack.shape
     ):
         pictures = stack[np.array([each.row for each in chunk])]
         for each, grid in zip(chunk, bottleneck(member, pictures, precision=job.settings.precision), strict=True):
             features[each.image].add(each.window, grid)
-        if job.judging:
+        if job.judges:
             seen = [
                 _as_seen(votes_of(each.image), job.images[each.image], each.window, (height, width)) for each in chunk
             ]
@@ -109,18 +110,18 @@ def measure(job: MeasureJob, report: Report = ignore) -> Measured:
                 judges,
                 pictures,
                 np.stack([each.label for each in seen]),
-                np.stack([each.disputed for each in seen]) if job.judging.blocked else None,
-                task=job.task,
-                num_classes=len(job.classes),
+                np.stack([each.inconsistent for each in seen]) if job.judges_blocked else None,
+                task=job.scheme.task,
+                num_classes=len(job.scheme.classes),
                 settings=job.settings,
             )
-            for each, rating in zip(chunk, quality(rated, job.task), strict=True):
+            for each, rating in zip(chunk, quality(rated, job.scheme.task), strict=True):
                 ratings[each.image].add(each.window, np.full((1, 1, 1), rating))
         report(len(chunk))
     return Measured(
         job.first,
         np.concatenate([each.means() for each in features]),
-        np.concatenate([each.means() for each in ratings])[:, 0] if job.judging else None,
+        np.concatenate([each.means() for each in ratings])[:, 0] if job.judges else None,
         None if job.run is None else _join([_count(votes_of(place), each, job) for place, each in enumerate(regions)]),
     )
 
@@ -137,21 +138,22 @@ def join_measured(parts: Sequence[Measured]) -> Measured:
     )
 
 
-def _votes(job: MeasureJob, place: int) -> Votes:
+def _votes(job: MeasureJob, place: int) -> PredictedMask:
     assert job.run is not None, "without masks there is nothing to rate or count"
-    return read_votes(job.run, job.images[place], task=job.task, classes=job.classes)
+    image = job.images[place]
+    return read_mask(job.run, image.name, job.scheme, size=(image.height, image.width))
 
 
-def _count(votes: Votes, regions: Sequence[Window], job: MeasureJob) -> Disputed:
+def _count(votes: PredictedMask, regions: Sequence[Window], job: MeasureJob) -> Disputed:
     found = []
     for region in regions:
         inside = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
-        label, disputed = votes.label[inside], votes.disputed[inside]
-        objects = disputed | (label.any(-1) if job.task == "multilabel" else label > 0)
-        if job.task == "multiclass":
-            by_class = np.bincount(label[disputed], minlength=len(job.classes))
+        label, disputed = votes.label[inside], votes.inconsistent[inside]
+        objects = disputed | (label.any(-1) if job.scheme.task == "multilabel" else label > 0)
+        if job.scheme.task == "multiclass":
+            by_class = np.bincount(label[disputed], minlength=len(job.scheme.classes))
         else:
-            by_class = label[disputed].reshape(int(disputed.sum()), len(job.classes)).sum(0, dtype=np.int64)
+            by_class = label[disputed].reshape(int(disputed.sum()), len(job.scheme.classes)).sum(0, dtype=np.int64)
         found.append((disputed.size, int(disputed.sum()), int(objects.sum()), by_class))
     return Disputed(*(np.array(each, np.int64) for each in zip(*found, strict=True)))
 
@@ -160,8 +162,8 @@ def _join(parts: Sequence[Disputed]) -> Disputed:
     return Disputed(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Disputed)))
 
 
-def _as_seen(votes: Votes, image: StackImage, window: Window, size: tuple[int, int]) -> Votes:
+def _as_seen(votes: PredictedMask, image: StackImage, window: Window, size: tuple[int, int]) -> PredictedMask:
     """What was voted, as the row of the stack shows the image: scaled, or cut."""
     if window == image.whole and (image.height, image.width) != size:
-        return Votes(scale_label(votes.label, size), scale_label(votes.disputed.astype(np.uint8), size) > 0)
-    return Votes(cut(votes.label, window), cut(votes.disputed, window))
+        return PredictedMask(scale_label(votes.label, size), scale_label(votes.inconsistent.astype(np.uint8), size) > 0)
+    return PredictedMask(cut(votes.label, window), cut(votes.inconsistent, window))

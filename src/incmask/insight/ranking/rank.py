@@ -14,7 +14,9 @@ from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
 from incmask.base.tables import csv_text
 from incmask.data.images.tiles import Window
-from incmask.experiment.record import FinishedRun, StackImage, open_run
+from incmask.experiment.paths import RANKING
+from incmask.experiment.record.images import StackImage
+from incmask.experiment.record.run import RunRecord, open_run
 from incmask.insight.ranking.diversity import LABELLED, greedy_order, nearest_of
 from incmask.insight.ranking.features import standardise
 from incmask.insight.ranking.measure import Measured, MeasureJob, join_measured, measure
@@ -22,8 +24,6 @@ from incmask.insight.ranking.reasons import ImageFacts, reason
 from incmask.insight.ranking.regions import check_crop, spread
 from incmask.insight.ranking.scores import disputed_share, expected_error, smoothed_share, worth
 from incmask.nets.forward import CHUNK
-
-RANKING = "ranking.csv"
 
 _NOVEL_QUANTILE = 0.9
 """Of the distances of labelled things to the nearest other one: what is farther from all of them is unlike them."""
@@ -132,7 +132,7 @@ def rank_run(
 
 
 def rank_finished(
-    run: FinishedRun,
+    run: RunRecord,
     *,
     crop_px: int | None = None,
     top: int | None = None,
@@ -153,9 +153,11 @@ def rank_finished(
     labelled = run.images("labelled")
     if not candidates:
         raise fail(run.root, "has no unlabelled images to rank", "put some into unlabelled/ and run again")
-    notes = list(run.notes)
+    notes = []
+    if run.judges_useful is False:
+        notes.append("the EvalNets know no more than the mean, so their ratings are left out")
     if len(run.members) < 2:
-        rated = ", weighed by rating" if run.judging else ""
+        rated = ", weighed by rating" if run.judges else ""
         notes.append(f"a single model disputes nothing: ranked by how many others each stands for{rated}")
     progress.expect(sum(len(image.rows) for image in (*candidates, *labelled)))
     progress.doing(f"ranking {len(candidates)} images")
@@ -194,7 +196,7 @@ def _cell(value: float | None) -> str:
 
 
 def _measure(
-    run: FinishedRun,
+    run: RunRecord,
     images: Sequence[StackImage],
     part: str,
     crop_px: int | None,
@@ -209,13 +211,13 @@ def _measure(
             MeasureJob(
                 first=first,
                 images=group,
-                stack=run.stack(part),
+                stack=run.stack(part).images,
                 crop_px=crop_px,
                 member=run.members[0],
                 run=run.root if part == "unlabelled" else None,
-                judging=run.judging if part == "unlabelled" else None,
-                task=run.about.task,
-                classes=run.about.classes,
+                judges=run.judges if part == "unlabelled" else (),
+                judges_blocked=run.judges_blocked,
+                scheme=run.scheme,
                 settings=run.settings,
             )
         )
@@ -229,7 +231,7 @@ def _regions(images: Sequence[StackImage], crop_px: int | None) -> list[Region]:
 
 
 def _order(
-    run: FinishedRun, found: Measured, known: Measured, *, found_in: Sequence[Region], known_in: Sequence[Region]
+    run: RunRecord, found: Measured, known: Measured, *, found_in: Sequence[Region], known_in: Sequence[Region]
 ) -> list[RankedRow]:
     """Put the candidates into their order."""
     assert found.disputed is not None, "there are masks of all candidates"
@@ -241,7 +243,7 @@ def _order(
     among_labelled = nearest_of(references, references, leave_self_out=True).distance
     is_novel = nearest.distance > np.quantile(among_labelled, _NOVEL_QUANTILE, method="lower")
     chosen = greedy_order(features, worth(error, num=len(features)), to_labelled=nearest.distance)
-    share, class_names = disputed_share(disputed), [each.name for each in run.about.classes]
+    share, class_names = disputed_share(disputed), run.class_names
     rows = []
     for place, index in enumerate(chosen.order.tolist()):
         like = int(chosen.nearest[place])
@@ -267,7 +269,7 @@ def _order(
                 inconsistent_fraction=(float(disputed.disputed_px[index] / disputed.area_px[index]) if votes else None),
                 expected_quality=facts.expected_quality,
                 novelty=facts.novelty,
-                reason=reason(facts, task=run.about.task, class_names=class_names),
+                reason=reason(facts, task=run.task, class_names=class_names),
             )
         )
     return rows

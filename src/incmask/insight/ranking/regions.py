@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from incmask.base.errors import fail
-from incmask.experiment.record import StackImage
+from incmask.experiment.record.images import StackImage
 
 LEAST_CROP_PX = 16
 

@@ -15,7 +15,7 @@ from incmask.base.tables import csv_text
 from incmask.data.dataset import Dataset
 from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.executor import Clock, Executor
-from incmask.experiment.record import open_run
+from incmask.experiment.record.run import open_run
 from incmask.experiment.run import Outcome, num_workers_of, run_resolved
 from incmask.experiment.workload import planned_work
 from incmask.insight.ranking.entropy import entropy_order

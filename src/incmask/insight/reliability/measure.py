@@ -4,14 +4,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from incmask.base.config import Task
 from incmask.base.errors import IncmaskError
 from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Report, Silent, ignore
-from incmask.base.store import Store
-from incmask.data.stack import Stack, read_stack
-from incmask.experiment.record import FinishedRun, open_run
+from incmask.base.store import reopen
+from incmask.data.stack import Stack
+from incmask.experiment.paths import ERRORS, ERRORS_FIGURE, IMAGE_RELIABILITY, RELIABILITY
+from incmask.experiment.record.run import RunRecord, open_run
 from incmask.insight.reliability.counting import HeldOutJob, by_image, join, scopes, tally
 from incmask.insight.reliability.rows import (
     ErrorRow,
@@ -22,18 +22,13 @@ from incmask.insight.reliability.rows import (
     image_rows,
     images_csv,
 )
-from incmask.insight.report.picture import Drawing
 from incmask.insight.report.plots_reliability import reliability_picture
-from incmask.method.labels import labels_of
 from incmask.nets.forward import CHUNK
-
-ERRORS, IMAGES = "error_vs_disagreement.csv", "image_reliability.csv"
-SUMMARY, FIGURE = "reliability.json", "error_vs_disagreement.svg"
 
 _JOB_IMAGES = 8 * CHUNK
 
 
-def measure_reliability(run: FinishedRun, pool: Pool, report: Report = ignore) -> Reliability:
+def measure_reliability(run: RunRecord, pool: Pool, report: Report = ignore) -> Reliability:
     """Compare the disagreement of a run's models with their errors, on validation and test images.
 
     Args:
@@ -43,19 +38,19 @@ def measure_reliability(run: FinishedRun, pool: Pool, report: Report = ignore) -
     """
     errors: list[ErrorRow] = []
     images: list[ImageReliability] = []
-    class_names = [each.name for each in run.about.classes]
+    class_names = run.class_names
     held_out = _held_out(run)
     for part in held_out:
         jobs = _jobs(run, part)
         done = dict(pool.run(tally, jobs, report))
         names = [part.stack.names[row] for job in jobs for row in job.rows]
         found = by_image(join([done[job] for job in jobs]), names)
-        errors += error_rows(part.split, scopes(run.about.task, class_names), found.total, found.wrong)
+        errors += error_rows(part.split, scopes(run.task, class_names), found.total, found.wrong)
         images += image_rows(
             part.split,
             list(dict.fromkeys(names)),
             found,
-            task=run.about.task,
+            task=run.task,
             empty=run.settings.empty_iou,
         )
     note = "no two models have left the same labelled images unseen, so nothing is known of validation images"
@@ -80,32 +75,23 @@ def write_reliability(
     """
     progress = progress or Silent()
     run = open_run(root)
-    with Store(root, run=run.records.run, data=run.records.data) as store:
+    with reopen(root) as store:
         num_images = sum(len(rows) for part in _held_out(run) for _, rows in part.unseen_by)
         progress.expect(num_images)
         progress.doing("errors against disagreement")
         with open_pool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
             found = measure_reliability(run, pool, progress.advance)
         store.write(root / ERRORS, errors_csv(found.errors))
-        store.write(root / IMAGES, images_csv(found.images))
-        store.write(root / SUMMARY, json.dumps(found.as_dict(), indent=1))
+        store.write(root / IMAGE_RELIABILITY, images_csv(found.images))
+        store.write(root / RELIABILITY, json.dumps(found.as_dict(), indent=1))
         try:
-            picture = draw(found, task=run.about.task)
+            picture = reliability_picture(found.errors, found.images, score_name=run.score_name)
         except IncmaskError:
             # Without matplotlib the numbers are there all the same.
             picture = None
         if picture:
-            store.write(root / FIGURE, picture.svg)
+            store.write(root / ERRORS_FIGURE, picture.svg)
     return found
-
-
-def draw(found: Reliability, *, task: Task) -> Drawing | None:
-    """Draw error against disagreement by pixel, and the true score against the disputed share by image.
-
-    Raises:
-        IncmaskError: matplotlib is not installed.
-    """
-    return reliability_picture(found.errors, found.images, score_name=labels_of(task).score_name)
 
 
 @dataclass(frozen=True)
@@ -117,33 +103,29 @@ class _HeldOut:
     unseen_by: tuple[tuple[tuple[Path, ...], tuple[int, ...]], ...]
 
 
-def _held_out(run: FinishedRun) -> list[_HeldOut]:
+def _held_out(run: RunRecord) -> list[_HeldOut]:
     found = []
     for part in ("val", "test"):
-        if run.records.data["parts"].get(part):
-            stack = read_stack(run.root / "stacks" / part)
+        if run.part(part):
+            stack = run.stack(part)
             found.append(_HeldOut(part, stack, ((run.members, tuple(range(len(stack)))),)))
-    folds = run.folds()
+    folds = run.folds
     if folds[0].validation is None or {*folds[0].validation} & {*folds[0].training}:
         return found
     if len(folds) == 1:
         groups = [(run.members, folds[0].validation)]
     else:
         # Of each image only those models are asked that were trained without its fold.
-        students = sorted((run.root / run.stage / "students").glob("*/model.safetensors"), key=_number)
-        of_fold = [tuple(students[index :: len(folds)]) for index in range(len(folds))]
+        students = sorted(run.handed_over.students, key=lambda student: student.number)
+        of_fold = [tuple(each.model for each in students if each.fold == fold) for fold in range(len(folds))]
         num = min(map(len, of_fold))
         groups = [(members[:num], fold.validation or ()) for members, fold in zip(of_fold, folds, strict=True)]
     if min(len(members) for members, _ in groups) > 1:
-        found.insert(0, _HeldOut("val", read_stack(run.root / "stacks" / "labelled"), tuple(groups)))
+        found.insert(0, _HeldOut("val", run.stack("labelled"), tuple(groups)))
     return found
 
 
-def _number(path: Path) -> int:
-    return int(path.parent.name)
-
-
-def _jobs(run: FinishedRun, part: _HeldOut) -> list[HeldOutJob]:
+def _jobs(run: RunRecord, part: _HeldOut) -> list[HeldOutJob]:
     jobs: list[HeldOutJob] = []
     for members, rows in part.unseen_by:
         for start in range(0, len(rows), _JOB_IMAGES):
@@ -153,8 +135,8 @@ def _jobs(run: FinishedRun, part: _HeldOut) -> list[HeldOutJob]:
                     images=part.stack.images,
                     labels=part.stack.labels,
                     rows=rows[start : start + _JOB_IMAGES],
-                    task=run.about.task,
-                    num_classes=len(run.about.classes),
+                    task=run.task,
+                    num_classes=len(run.class_names),
                     settings=run.settings,
                 )
             )

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 from incmask.base.errors import fail
-from incmask.experiment.record import RunRecord
+from incmask.data.rounds import ROUNDS
+from incmask.experiment.paths import USAGE
+from incmask.experiment.record.run import RunRecord
 from incmask.insight.report.page import Block, Command, Fact, FactList, Table, Text, plain_cell
 
-ROUNDS, USAGE = "rounds.json", "usage.json"
 _MAX_ROUNDS = 100
 
 

@@ -3,7 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from incmask.experiment.record import ENSEMBLE, RunRecord, StageRecord
+from incmask.data.stack import Stack
+from incmask.experiment.paths import stack_folder
+from incmask.experiment.record.run import RunRecord
+from incmask.experiment.record.stages import ENSEMBLE, StageRecord
 from incmask.insight.report.page import Block, Figures, Table, TableCell, TableRow, Text, number, percent, whole
 from incmask.insight.report.run_page.plots import course_pictures
 from incmask.insight.report.run_page.training import (
@@ -44,7 +47,7 @@ def course_blocks(record: RunRecord) -> list[Block]:
 
 def _labelled_fractions(record: RunRecord) -> tuple[float, ...]:
     """Share of each class in the labels; empty where they are gone."""
-    path = record.root / "stacks" / "labelled" / "labels.npy"
+    path = Stack(stack_folder(record.root, "labelled"), ()).labels
     if not path.exists():
         return ()
     return class_fractions(path, masks=None, task=record.task, num_classes=len(record.class_names))
@@ -73,7 +76,7 @@ def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], lab
 def _stage_table(record: RunRecord) -> Table:
     together = (
         f"{record.settings.num_members} members together"
-        if record.folds == 1
+        if len(record.image_folds) == 1
         else "all models, each on its own fold (validation), of the members (test)"
     )
     return Table(

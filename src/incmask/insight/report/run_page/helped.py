@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from incmask.experiment.paths import IMAGE_SCORES
-from incmask.experiment.record import ENSEMBLE, RunRecord, StageRecord
-from incmask.experiment.scores import image_scores_from_csv
+from incmask.experiment.record.run import RunRecord
+from incmask.experiment.record.stages import ENSEMBLE, StageRecord
 from incmask.insight.report.page import Block, Table, TableRow, Text, number, signed, whole
 from incmask.insight.report.run_page.scoring import by_image, difference_of, held_out, validation_scores
 from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
@@ -72,9 +71,7 @@ def _chosen_by(record: RunRecord, best: StageRecord, shown: tuple[float, float])
 
 def _difference_table(record: RunRecord, best: StageRecord, on_validation: TableRow) -> Table:
     rows, note = [on_validation], ""
-    path = record.root / IMAGE_SCORES
-    if path.exists():
-        stored = image_scores_from_csv(path.read_text(encoding="utf-8"))
+    if stored := record.image_scores:
         without, with_them = (
             by_image(stored.names, stored.scores[f"{stage.name}/{ENSEMBLE}"]) for stage in (record.base, best)
         )

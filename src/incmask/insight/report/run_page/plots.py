@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from incmask.experiment.record import HistoryRow, StageRecord
+from incmask.experiment.record.stages import HistoryRow, StageRecord
 from incmask.insight.report.comparison_page.style import Style, cycle_style
 from incmask.insight.report.picture import Drawing, new_figure, to_picture
 from incmask.insight.report.run_page.training import GenerationFacts

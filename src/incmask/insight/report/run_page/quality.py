@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from incmask.base.npy_rows import Rows
-from incmask.experiment.record import ENSEMBLE, RunRecord
+from incmask.experiment.record.run import RunRecord
+from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.student import Student
 from incmask.insight.report.page import Block, Gallery, Table, Text, Thumbnail, decimal, number, whole
 from incmask.insight.report.run_page.scoring import (

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import read_rows
-from incmask.experiment.record import RunRecord, read_table
-from incmask.insight.reliability.measure import ERRORS, IMAGES, SUMMARY
+from incmask.experiment.paths import ERRORS, IMAGE_RELIABILITY, RELIABILITY
+from incmask.experiment.record.run import RunRecord
 from incmask.insight.reliability.rows import ErrorRow, ImageReliability
 from incmask.insight.report.page import Block, Figures, Link, Table, Text, plain_cell
 from incmask.insight.report.picture import Drawing
@@ -19,11 +19,11 @@ def reliability_blocks(record: RunRecord) -> list[Block]:
     Raises:
         IncmaskError: a table is damaged, or matplotlib is not installed.
     """
-    errors = read_table(record.root / ERRORS)
+    errors = record.table(ERRORS)
     if not errors:
         return []
     blocks: list[Block] = []
-    if sentence := _sentence(record.root / SUMMARY):
+    if sentence := _sentence(record.root / RELIABILITY):
         blocks.append(Text(sentence, "answer"))
     if picture := _picture(record):
         blocks.append(Figures((picture,)))
@@ -53,7 +53,7 @@ def _picture(record: RunRecord) -> Drawing | None:
     root = record.root
     try:
         errors = read_rows(root / ERRORS, ErrorRow)
-        images = read_rows(root / IMAGES, ImageReliability) if (root / IMAGES).exists() else []
+        images = read_rows(root / IMAGE_RELIABILITY, ImageReliability) if (root / IMAGE_RELIABILITY).exists() else []
     except IncmaskError:
         return None
     return reliability_picture(errors, images, score_name=record.score_name)

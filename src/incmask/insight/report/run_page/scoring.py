@@ -8,9 +8,10 @@ import numpy as np
 from torch import nn
 
 from incmask.base.device import resolve_device
-from incmask.data.stack import read_stack
-from incmask.experiment.record import RunRecord, StageRecord
-from incmask.experiment.setup import folds_of
+from incmask.data.stack import Stack
+from incmask.experiment.paths import stack_folder
+from incmask.experiment.record.run import RunRecord
+from incmask.experiment.record.stages import StageRecord
 from incmask.experiment.student import Student
 from incmask.insight.report.statistics import Difference, mean_with_interval, paired_bootstrap
 from incmask.method.labels import labels_of
@@ -84,27 +85,26 @@ class ScoreLine:
 def has_stacks(record: RunRecord) -> bool:
     """Whether the images at the networks' size are still in the run folder."""
     parts = [part for part in ("labelled", "val", "test") if record.part(part)]
-    return all((record.root / "stacks" / part / "images.npy").exists() for part in parts)
+    return all(Stack(stack_folder(record.root, part), ()).images.exists() for part in parts)
 
 
 def held_out(record: RunRecord) -> HeldOut:
     """Tell which images chose, as the run did."""
     if record.part("val"):
         return whole_part(record, "val")
-    stack = read_stack(record.root / "stacks" / "labelled")
-    folds = folds_of(stack.names, has_val=False, settings=record.settings)
+    stack = record.stack("labelled")
     parts = tuple(
         ScoredPart(Validation(stack.images, stack.labels, rows), tuple(stack.names[row] for row in rows))
-        for rows in (fold.validation or () for fold in folds)
+        for rows in (fold.validation or () for fold in record.folds)
     )
     if len(set(stack.names)) == 1:
         return HeldOut("same", parts)
-    return HeldOut("folds" if len(folds) > 1 else "split", parts)
+    return HeldOut("folds" if len(record.folds) > 1 else "split", parts)
 
 
 def whole_part(record: RunRecord, part: Literal["val", "test"]) -> HeldOut:
     """All images of a part."""
-    stack = read_stack(record.root / "stacks" / part)
+    stack = record.stack(part)
     return HeldOut(part, (ScoredPart(Validation(stack.images, stack.labels), stack.names),))
 
 

@@ -15,10 +15,10 @@ from incmask.data.images.readers import read_image
 from incmask.data.images.tiles import Window
 from incmask.data.images.writers import path_inside
 from incmask.data.stack import StackRow
+from incmask.experiment.record.images import inconsistent_folder
 from incmask.insight.report.page import Outline
 from incmask.insight.report.picture import Pixels, as_rgb
 from incmask.method.labels import labels_of
-from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT
 
 SIDE_PX = 224
 """The longer side of a thumbnail."""
@@ -102,9 +102,7 @@ def disputed_layer(root: Path, name: str, size: tuple[int, int]) -> bytes:
     Raises:
         IncmaskError: the file is no image, or the name leads out of the folder.
     """
-    # A run of an earlier version has the disputed pixels in ``disagreement/``.
-    folder = root / (INCONSISTENT if (root / INCONSISTENT).is_dir() else DISAGREEMENT)
-    path = path_inside(folder, name)
+    path = path_inside(inconsistent_folder(root), name)
     if not os.path.isfile(path):
         return b""
     disputed = (read_image(path)[..., 0] > 0).astype(np.float32)

@@ -10,7 +10,7 @@ from incmask.base.config import IGNORED, Task
 from incmask.base.npy_rows import Rows
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL, PSEUDO
 from incmask.experiment.pseudo_labels import read_pseudo_labels
-from incmask.experiment.record import RunRecord
+from incmask.experiment.record.run import RunRecord
 from incmask.insight.report.page import percent
 from incmask.method.labels import labels_of
 

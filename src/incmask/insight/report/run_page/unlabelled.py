@@ -9,7 +9,9 @@ from urllib.parse import quote
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.images.tiles import Window
 from incmask.data.images.writers import path_inside
-from incmask.experiment.record import RunRecord, read_table
+from incmask.experiment.paths import RANKING, stack_folder
+from incmask.experiment.record.images import mask_folders
+from incmask.experiment.record.run import RunRecord
 from incmask.insight.report.page import (
     Block,
     Command,
@@ -30,11 +32,9 @@ from incmask.insight.report.run_page.thumbnails import (
     disputed_layer,
     to_jpeg,
 )
-from incmask.method.labels import labels_of
-from incmask.prediction.layers import DISAGREEMENT, MASKS
+from incmask.prediction.layers import DISAGREEMENT
 from incmask.prediction.shares import MASK_SHARES
 
-RANKING = "ranking.csv"
 MAX_ROWS, MAX_THUMBNAILS, _NUM_NEXT, _NUM_NAMED = 1_000, 48, 12, 5
 """Lines of a table and pictures of a gallery at most, whatever the number of images."""
 
@@ -55,7 +55,7 @@ class UnlabelledPictures:
         self._record = record
         self._items = record.part("unlabelled")
         try:
-            self._pictures: StackPictures | None = StackPictures(record.root / "stacks" / "unlabelled")
+            self._pictures: StackPictures | None = StackPictures(stack_folder(record.root, "unlabelled"))
         except (OSError, ValueError, IncmaskError):
             self._pictures = None
 
@@ -98,11 +98,7 @@ class UnlabelledPictures:
     def links(self, name: str) -> tuple[Link, ...]:
         """Give the files of an image that there are, relative to the run folder."""
         root, found = self._record.root, []
-        folders = [("mask", root / MASKS)]
-        if labels_of(self._record.task).is_layered:
-            classes = self._record.data["classes"][:_MOST_CLASSES]
-            values = {each["name"]: each["value"] for each in classes}
-            folders = [(each, root / MASKS / (of if isinstance(of, str) else each)) for each, of in values.items()]
+        folders = list(mask_folders(root, self._record.scheme).items())[:_MOST_CLASSES]
         for text, folder in (*folders, ("disagreement", root / DISAGREEMENT)):
             try:
                 path = path_inside(folder, name)
@@ -153,7 +149,7 @@ def unsure_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
 
 def next_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
     """Show which images to label next: as ``incmask rank`` says or, without it, the most disputed ones."""
-    if ranking := read_table(record.root / RANKING):
+    if ranking := record.table(RANKING):
         return _ranked(record.root / RANKING, images, ranking)
     if not record.shares:
         return []

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from incmask.experiment.record import StageRecord
+from incmask.experiment.record.stages import StageRecord
 from incmask.insight.report.page import signed
 from incmask.insight.report.run_page.scoring import Kind
 from incmask.insight.report.statistics import Difference

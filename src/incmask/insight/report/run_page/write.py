@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from incmask.base.store import reopen
-from incmask.experiment.record import RunRecord, read_run
+from incmask.experiment.paths import PAGE
+from incmask.experiment.record.run import RunRecord, read_run
 from incmask.insight.report.page import Page, PageSection, Text
 from incmask.insight.report.render import render
 from incmask.insight.report.run_page.about import about_blocks, rounds_blocks
@@ -22,7 +23,6 @@ from incmask.insight.report.run_page.unlabelled import (
     unsure_blocks,
 )
 
-PAGE = "report.html"
 _LIMITS = ((MAX_ROWS, MAX_THUMBNAILS), (300, 24), (100, 6), (20, 0))
 
 

@@ -1,0 +1,158 @@
+"""The images of a finished run: their rows in its stacks, their masks and what is disputed of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from incmask.base.errors import fail
+from incmask.base.tables import parse_rows, read_rows
+from incmask.data.dataset import Scheme
+from incmask.data.images.decode import decode, read_bytes
+from incmask.data.images.masks import grey_values
+from incmask.data.images.tiles import Window, windows
+from incmask.data.images.writers import path_inside
+from incmask.data.stack import StackRow
+from incmask.method.labels import labels_of
+from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT, MASKS
+from incmask.prediction.shares import MASK_SHARES
+
+
+@dataclass(frozen=True)
+class StackImage:
+    """An image of a stack.
+
+    Attributes:
+        name: of the image.
+        height, width: its own size in pixels.
+        rows: of the stack, which follow each other.
+        windows: which part of the image each row shows; it may reach beyond the image.
+    """
+
+    name: str
+    height: int
+    width: int
+    rows: tuple[int, ...]
+    windows: tuple[Window, ...]
+
+    @property
+    def whole(self) -> Window:
+        """All of it."""
+        return Window(0, 0, self.height, self.width)
+
+    def regions(self, crop_px: int | None) -> list[Window]:
+        """The image, or the crops that cover it evenly; none reaches beyond it.
+
+        Args:
+            crop_px: side of the crops; None: the whole image.
+        """
+        if crop_px is None:
+            return [self.whole]
+        side = (min(crop_px, self.height), min(crop_px, self.width))
+        return windows((self.height, self.width), side)
+
+
+def stack_images(index: Path, sizes: Mapping[str, tuple[int, int]]) -> list[StackImage]:
+    """Read which images a stack holds, in the order of its rows.
+
+    Args:
+        index: the stack's ``index.csv``.
+        sizes: height and width of each image, by name.
+
+    Raises:
+        IncmaskError: the table is damaged, or names an image that is not known.
+    """
+    places: dict[str, dict[int, Window]] = {}
+    for number, row in enumerate(read_rows(index, StackRow, mend="restore the run folder")):
+        places.setdefault(row.name, {})[number] = Window(row.top, row.left, row.height, row.width)
+    if unknown := next((name for name in places if name not in sizes), None):
+        raise fail(index, f"names an image that data.json does not know: {unknown}", "restore the run folder")
+    return [StackImage(name, *sizes[name], tuple(rows), tuple(rows.values())) for name, rows in places.items()]
+
+
+@dataclass(frozen=True)
+class MaskShare:
+    """An image of ``masks.csv``: its disputed share, and the share of each class, 0 to 1."""
+
+    name: str
+    inconsistent_fraction: float
+    class_fractions: tuple[float, ...]
+
+
+def read_shares(root: Path) -> tuple[MaskShare, ...]:
+    """Read what is disputed of each unlabelled image, the most disputed first; none where there are no masks.
+
+    Raises:
+        OSError, ValueError, KeyError: the table is damaged.
+    """
+    path = root / MASK_SHARES
+    if not path.exists():
+        return ()
+    rows = [
+        MaskShare(
+            name=line["name"],
+            inconsistent_fraction=float(line["inconsistent_fraction"]),
+            class_fractions=tuple(float(value) for key, value in line.items() if key.startswith("fraction/")),
+        )
+        for line in parse_rows(path.read_text(encoding="utf-8"), dict[str, str])
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.inconsistent_fraction, row.name)))
+
+
+@dataclass(frozen=True)
+class PredictedMask:
+    """What the members of an ensemble made of an image.
+
+    Attributes:
+        label: uint8, (H, W) class ids, for binary 0/1; (H, W, K) 0/1 for multilabel.
+        inconsistent: bool, (H, W): pixels on which they disagree.
+    """
+
+    label: np.ndarray
+    inconsistent: np.ndarray
+
+
+def read_mask(root: Path, name: str, scheme: Scheme, *, size: tuple[int, int] | None = None) -> PredictedMask:
+    """Read the mask of an unlabelled image of a finished run and its disputed pixels, at the image's own size.
+
+    Args:
+        root: the run folder.
+        name: of the image.
+        scheme: what the mask means.
+        size: height and width of the image; None: they are not known.
+
+    Raises:
+        IncmaskError: a file is missing, broken or of another size.
+    """
+
+    def read(folder: Path) -> np.ndarray:
+        paths = [path_inside(folder, name, ending) for ending in (".png", ".tif")]
+        path = next((path for path in paths if path.is_file()), paths[0])
+        values = grey_values(decode(path, read_bytes(path)))
+        if size is not None and values.shape != size:
+            raise fail(path, f"is {values.shape[1]}×{values.shape[0]}, not the image's size", "restore the file")
+        return values
+
+    layers = [read(folder) for folder in mask_folders(root, scheme).values()]
+    labels = labels_of(scheme.task)
+    label = np.stack(layers, 2) if labels.is_layered else layers[0]
+    inconsistent = read(inconsistent_folder(root)) > 0
+    if label.shape[:2] != inconsistent.shape:
+        raise fail(root / MASKS / name, "has another size than its disputed pixels", "run again in another folder")
+    return PredictedMask((label if labels.is_exclusive else label > 0).astype(np.uint8), inconsistent)
+
+
+def mask_folders(root: Path, scheme: Scheme) -> dict[str, Path]:
+    """Give the folder of the masks, as "mask"; of classes that may overlap that of each, by its name."""
+    if not labels_of(scheme.task).is_layered:
+        return {"mask": root / MASKS}
+    return {
+        each.name: path_inside(root / MASKS, each.value if isinstance(each.value, str) else each.name, "")
+        for each in scheme.classes
+    }
+
+
+def inconsistent_folder(root: Path) -> Path:
+    """Give the folder of the disputed pixels; an earlier version left them in that of the disagreement alone."""
+    return root / (INCONSISTENT if (root / INCONSISTENT).is_dir() else DISAGREEMENT)

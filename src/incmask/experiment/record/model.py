@@ -1,0 +1,54 @@
+"""Models that were handed over, and what their run folder tells of them where it is still there."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incmask.base.errors import fail
+from incmask.base.store import RUN
+from incmask.experiment.record.run import DAMAGE, RunRecord, read_record
+from incmask.prediction.ensemble import ABOUT, MODEL
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What is known of models that were handed over.
+
+    Attributes:
+        name: of the run, or else of the model folder.
+        about: the content of ``model.json``.
+        run: that they are of; None where its folder is gone.
+    """
+
+    name: str
+    about: dict[str, Any]
+    run: RunRecord | None
+
+    @property
+    def stage(self) -> str:
+        """The stage that they are of."""
+        return str(self.about.get("validation", {}).get("stage", ""))
+
+
+def read_model(folder: Path) -> ModelRecord:
+    """Read the records of a run folder, or of its model folder.
+
+    Raises:
+        IncmaskError: there is no model, or a record is damaged.
+    """
+    folder = folder.resolve()
+    model = folder / MODEL if (folder / MODEL / ABOUT).exists() else folder
+    try:
+        about = json.loads((model / ABOUT).read_text(encoding="utf-8"))
+        root = model.parent
+        if model.name != MODEL or not (root / RUN).exists():
+            return ModelRecord(model.name, about, None)
+        run = read_record(root)
+        # Now, so that what is damaged is told as such.
+        _ = run.scores, run.image_scores, run.versions
+        return ModelRecord(root.name, about, run)
+    except (FileNotFoundError, NotADirectoryError):
+        raise fail(folder, "holds no model", "name a run folder whose run has ended, or a model folder") from None
+    except DAMAGE as error:
+        raise fail(folder, f"has a damaged record ({error})", "restore it or run again") from error

@@ -1,0 +1,301 @@
+"""A run folder as a value, whose parts are read when they are first asked for: the one reader of what a run leaves."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from incmask.base.config import Settings, Task, validated
+from incmask.base.errors import fail
+from incmask.base.store import RUN, Records, read_records
+from incmask.base.tables import read_rows
+from incmask.data.dataset import ClassInfo, Colour, Scheme
+from incmask.data.rounds import ENVIRONMENT
+from incmask.data.split import Fold
+from incmask.data.stack import Stack, read_stack
+from incmask.experiment.paths import EVALNETS, IMAGE_SCORES, MODEL, RUNS, SCORES, stack_folder
+from incmask.experiment.record.images import MaskShare, StackImage, read_shares, stack_images
+from incmask.experiment.record.stages import ENSEMBLE, StageRecord, judges_useful, read_judges, read_stage
+from incmask.experiment.scores import ImageScores, ScoreRow, from_csv, image_scores_from_csv
+from incmask.experiment.setup import folds_of
+from incmask.experiment.student import mean_over_folds
+from incmask.method.labels import labels_of
+from incmask.method.recipes import RECIPES, Recipe
+from incmask.prediction.ensemble import ABOUT, Ensemble
+from incmask.prediction.shares import MASK_SHARES
+
+DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError)
+"""What reading a damaged file comes to."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run says of itself.
+
+    Parts are read when they are first asked for, and raise ``OSError``, ``ValueError``, ``KeyError``, ``TypeError`` or
+    ``IndexError`` where their file is damaged, unless they say otherwise.
+
+    Attributes:
+        root: the run folder.
+        records: content of ``run.toml`` and ``data.json``.
+    """
+
+    root: Path
+    records: Records
+
+    # What was chosen
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Of recipe, preset, effort and profile, by these words."""
+        return {name: str(value) for name, value in self.records.run.items() if name not in ("settings", "size")}
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Resolved; raises ``IncmaskError`` where one is wrong."""
+        return validated(Settings, self.records.run["settings"], where=str(self.root / RUN))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the networks' input."""
+        height, width = self.records.run["size"]
+        return height, width
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """What the recipe's name stands for; None for one of someone's own that is not known here."""
+        return RECIPES.get(self.names["recipe"])
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """Content of ``environment.json``; empty where it lacks."""
+        return _read_json(self.root / ENVIRONMENT) or {}
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Of the packages that the run used; empty where that is not known."""
+        return self.environment["packages"] if self.environment else {}
+
+    # What it is about
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Content of ``data.json``."""
+        return self.records.data
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """The images of "labelled", "unlabelled", "val" or "test" by name, with their sizes and files."""
+        items: Mapping[str, Any] = self.data["parts"].get(name) or {}
+        return items
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        """What the labels mean; raises ``IncmaskError`` where ``data.json`` does not tell."""
+        try:
+            classes = tuple(_class_info(each) for each in self.data["classes"])
+            return Scheme(self.data["task"], classes)
+        except (KeyError, TypeError, ValueError) as error:
+            raise fail("data.json", f"does not tell the classes ({error!r})", "restore it, or run again") from error
+
+    @property
+    def task(self) -> Task:
+        """What the labels mean."""
+        return self.scheme.task
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of the classes."""
+        return tuple(each.name for each in self.scheme.classes)
+
+    @property
+    def score_name(self) -> str:
+        """Of the main score."""
+        return labels_of(self.task).score_name
+
+    # The images at the networks' size
+
+    def stack(self, part: str) -> Stack:
+        """The images of a part at the networks' size."""
+        return read_stack(stack_folder(self.root, part))
+
+    def images(self, part: str) -> list[StackImage]:
+        """The images of a part and their rows in its stack, none where it has none."""
+        sizes = {name: (item["size"][0], item["size"][1]) for name, item in self.part(part).items()}
+        return stack_images(stack_folder(self.root, part) / "index.csv", sizes) if sizes else []
+
+    @cached_property
+    def folds(self) -> tuple[Fold, ...]:
+        """What trained and what chose: rows of the stack of labelled images."""
+        return folds_of(self.stack("labelled").names, has_val=bool(self.part("val")), settings=self.settings)
+
+    @cached_property
+    def image_folds(self) -> tuple[Fold, ...]:
+        """The same by images, as places in ``part("labelled")``; one that validates nothing where all have ``val``."""
+        return folds_of(tuple(self.part("labelled")), has_val=bool(self.part("val")), settings=self.settings)
+
+    # Stages and scores
+
+    def table(self, name: str, *, mend: str = "restore it, or remove it") -> list[dict[str, str]]:
+        """The lines of a CSV file in the run folder, none where it lacks; raises ``IncmaskError`` if it is no table."""
+        path = self.root / name
+        return read_rows(path, dict[str, str], mend=mend) if path.exists() else []
+
+    @cached_property
+    def scores(self) -> tuple[ScoreRow, ...]:
+        """Of every model; none before the run has ended."""
+        path = self.root / SCORES
+        return tuple(from_csv(path.read_text(encoding="utf-8"))) if path.exists() else ()
+
+    @cached_property
+    def image_scores(self) -> ImageScores | None:
+        """Of the test images; None where there are none."""
+        path = self.root / IMAGE_SCORES
+        return image_scores_from_csv(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    @cached_property
+    def stages(self) -> tuple[StageRecord, ...]:
+        """Base and generations, in order."""
+        return tuple(
+            read_stage(
+                self.root,
+                name,
+                self.scores,
+                num_members=self.settings.num_members,
+                num_folds=len(self.image_folds),
+            )
+            for name in dict.fromkeys(row.stage for row in self.scores)
+        )
+
+    @property
+    def base(self) -> StageRecord:
+        """The models without unlabelled images."""
+        return self.stages[0]
+
+    def score_of(self, stage: str, model: str, split: str) -> ScoreRow | None:
+        """The scores of a student or of the members together, where they were taken."""
+        key = (stage, model, split)
+        return next((row for row in self.scores if (row.stage, row.model, row.split) == key), None)
+
+    def stage_score(self, stage: StageRecord) -> float:
+        """The validation score by which stages were compared."""
+        scored = self.score_of(stage.name, ENSEMBLE, "val")
+        return mean_over_folds(stage.students) if scored is None else scored.score
+
+    # What was handed over
+
+    @cached_property
+    def about(self) -> dict[str, Any] | None:
+        """Content of ``model.json``; None: a run of a comparison hands over nothing."""
+        return _read_json(self.root / MODEL / ABOUT)
+
+    @property
+    def delivered(self) -> str | None:
+        """Name of the stage whose models were handed over; None: there are none."""
+        return None if self.about is None else str(self.about["validation"]["stage"])
+
+    @property
+    def members(self) -> tuple[Path, ...]:
+        """The models that were handed over, best first."""
+        return tuple(self.root / MODEL / name for name in (self.about or {"members": ()})["members"])
+
+    @property
+    def chosen(self) -> str:
+        """Name of the stage whose models were handed over, or would be: the best by validation."""
+        return self.delivered or max(self.stages, key=self.stage_score).name
+
+    @property
+    def handed_over(self) -> StageRecord:
+        """The stage whose models were handed over, or would be."""
+        return next(stage for stage in self.stages if stage.name == self.chosen)
+
+    # Masks of the unlabelled images, and what rates them
+
+    @cached_property
+    def shares(self) -> tuple[MaskShare, ...]:
+        """Of every unlabelled image, the most disputed first; none where there are no masks."""
+        return read_shares(self.root)
+
+    @cached_property
+    def judges_useful(self) -> bool | None:
+        """Whether the EvalNets know more than the mean; None: the run has none."""
+        if self.recipe is None or self.recipe.evalnets is None:
+            return None
+        return judges_useful(self.root / EVALNETS)
+
+    @property
+    def judges_blocked(self) -> bool:
+        """Whether the EvalNets rate masks whose disputed pixels are blocked, as they learnt to."""
+        return self.recipe is not None and self.recipe.evalnets is not None and self.recipe.evalnets.blocked
+
+    @cached_property
+    def judges(self) -> tuple[Path, ...]:
+        """The models of the EvalNets that rate together, best first; none where these know no more than the mean."""
+        if not self.judges_useful:
+            return ()
+        settings = self.settings
+        return read_judges(
+            self.root / EVALNETS,
+            num_evalnets=settings.num_evalnets,
+            num_judges=settings.num_judges,
+            num_folds=len(self.folds),
+        )
+
+
+def read_record(root: Path) -> RunRecord:
+    """Give what a run folder says, whether or not the run has ended.
+
+    Raises:
+        IncmaskError: it is none.
+    """
+    return RunRecord(root, read_records(root))
+
+
+def read_run(root: Path) -> RunRecord:
+    """Read a run folder whose run has ended, all of it.
+
+    Raises:
+        IncmaskError: it is none, the run has not ended, or a file is damaged.
+    """
+    if not (root / RUN).exists():
+        if (root / RUNS).is_dir():
+            raise fail(root, "holds a comparison; its page is compare.html", "name one of the folders in its runs/")
+        raise fail(root, "is no run folder", "name the folder that `incmask run` wrote")
+    if not (root / SCORES).exists():
+        raise fail(root, "holds no finished run", "let the same `incmask run` go on to its end first")
+    record = read_record(root)
+    try:
+        # All that is text, so that what is damaged is told at once.
+        _ = record.settings, record.size, record.environment, record.stages, record.delivered, record.shares
+    except DAMAGE as error:
+        raise fail(root, f"a file of the run cannot be read ({error!r})", "restore it, or run again") from error
+    return record
+
+
+def open_run(root: Path) -> RunRecord:
+    """Give what a run folder says whose models were handed over and whose masks were written.
+
+    Raises:
+        IncmaskError: it is none, the run has not ended, or its models are damaged.
+    """
+    record = read_record(root)
+    # All of the models, which whoever opens a run is about to use.
+    Ensemble.load(root, device="cpu")
+    if record.part("unlabelled") and not (root / MASK_SHARES).exists():
+        raise fail(root, "holds a run that has not ended", "give the command again that began it")
+    return record
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def _class_info(given: dict[str, Any]) -> ClassInfo:
+    value = given["value"]
+    return ClassInfo(given["name"], _colour(given["colour"]), _colour(value) if isinstance(value, list) else value)
+
+
+def _colour(given: list[int]) -> Colour:
+    red, green, blue = given
+    return (red, green, blue)
