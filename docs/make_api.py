@@ -74,12 +74,18 @@ def _signature(found: Any, name: str) -> list[str]:
             arguments.append("*")
             only_by_name = True
         default = "" if each.default is None else f" = {each.default}"
-        arguments.append(f"{each.name}: {each.annotation}{default}")
-    returns = "" if found.is_class or str(found.returns) == "None" else f" -> {found.returns}".replace('"', "")
+        arguments.append(f"{each.name}: {_type(each.annotation)}{default}")
+    returns = "" if found.is_class or str(found.returns) == "None" else f" -> {_type(found.returns)}".replace('"', "")
     text = f"{name}({', '.join(arguments)}){returns}"
     if len(text) > _LONGEST_SIGNATURE:
         text = "\n".join([f"{name}(", *(f"    {each}," for each in arguments), f"){returns}"])
     return ["```py", text, "```", ""]
+
+
+def _type(annotation: Any) -> str:
+    """Write a type without the axes of arrays, which the docstring tells."""
+    plain = re.sub(r"Annotated\[(\w+), [^]]*\]", r"\1", str(annotation))
+    return plain if plain == str(annotation) else " | ".join(dict.fromkeys(plain.split(" | ")))
 
 
 def _docstring(found: Any) -> Iterator[str]:

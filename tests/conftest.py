@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import shapes  # noqa: F401 - first: it checks what is imported of the method after it
 from incmask.commands import cli
 
 # A loaded machine may take any time for an example. For more of them: --hypothesis-profile=thorough.

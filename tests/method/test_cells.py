@@ -128,7 +128,7 @@ def test_redrawn_discs():
     np.testing.assert_array_equal(lone, (y - 20) ** 2 + (x - 20) ** 2 <= 64)
     # Neighbours at 23 → 5; at 9 → 2, raised to 3; at 100 → 25, lowered to 8.
     centres = np.array([[20, 20], [43, 20], [100, 20], [100, 29], [20, 120]])
-    mask = redraw_positions(centres, (140, 160))
+    mask = redraw_positions(centres.astype(float), (140, 160))
     assert [radius(mask, *centre) for centre in centres.tolist()] == [5, 5, 3, 3, 8]
 
 

@@ -8,15 +8,16 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from array_api_compat import array_namespace, device
+from numpy.typing import NDArray
 
 from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.method.exact import Array, mean_of_image, mean_of_members, square_root
-from incmask.method.labels import Labels, labels_of
+from incmask.method.labels import Labels, Mask, Votes, labels_of
 from incmask.method.morphology import check_side, dilate, erode
 from incmask.method.recipes import Vote
 
@@ -35,12 +36,12 @@ class Inconsistency:
         inconsistent: bool (*spatial), True where the members disagree.
     """
 
-    label: Array
-    inconsistent: Array
+    label: Annotated[Array, "*spatial"] | Annotated[Array, "k *spatial"] | Annotated[Array, "*spatial k"]
+    inconsistent: Annotated[Array, "*spatial"]
 
 
 def inconsistency(
-    labels: Array | Sequence[Array],
+    labels: Annotated[Array, "n *spatial"] | Annotated[Array, "n k *spatial"] | Sequence[Array],
     *,
     task: Task,
     erode_px: int = 0,
@@ -104,7 +105,7 @@ def inconsistency(
 
 
 def continuous_inconsistency(
-    predictions: Array | Sequence[Array],
+    predictions: Annotated[Array, "n *spatial"] | Sequence[Array],
     *,
     threshold: float,
     relative: bool = False,
@@ -149,7 +150,9 @@ def continuous_inconsistency(
     return Inconsistency(mean, spread > (limit * mean_of_image(spread, len(axes)) if relative else limit))
 
 
-def hard_labels(probabilities: Array, *, task: Task) -> Array:
+def hard_labels(
+    probabilities: Annotated[Array, "n c *spatial"], *, task: Task
+) -> Annotated[Array, "n *spatial"] | Annotated[Array, "n c *spatial"]:
     """Turn probabilities into votes: > 0.5, or the likeliest class, the lowest of equals (paper, section 2.4.6).
 
     Args:
@@ -255,7 +258,7 @@ def _checked_probabilities(probabilities: Array, kind: Labels, where: str) -> Ar
     return _floating(probabilities, where)
 
 
-def disagreement(votes: Array, *, task: Task) -> Array:
+def disagreement(votes: Votes, *, task: Task) -> Mask:
     """Give the share of members that are off the majority at each pixel.
 
     It is above 0 exactly where ``Prediction.inconsistent`` is True. A vote for the masked class is for no class and
@@ -279,7 +282,14 @@ def disagreement(votes: Array, *, task: Task) -> Array:
     return xp.astype(off, xp.float32) / num_members
 
 
-def combine(members: np.ndarray, *, task: Task, vote: Vote, erode_px: int = 0, dilate_px: int = 0) -> Inconsistency:
+def combine(
+    members: Annotated[NDArray[np.floating], "m n c h w"],
+    *,
+    task: Task,
+    vote: Vote,
+    erode_px: int = 0,
+    dilate_px: int = 0,
+) -> Inconsistency:
     """Turn members' probabilities into a pseudo-label and the mask of disputed pixels.
 
     Args:
@@ -311,7 +321,7 @@ def combine(members: np.ndarray, *, task: Task, vote: Vote, erode_px: int = 0, d
     return Inconsistency(label, agreed.inconsistent)
 
 
-def agreement(votes: np.ndarray, *, task: Task, erode_px: int = 0, dilate_px: int = 0) -> Inconsistency:
+def agreement(votes: Votes, *, task: Task, erode_px: int = 0, dilate_px: int = 0) -> Inconsistency:
     """Compare votes (n, N, H, W) or (n, N, H, W, K), as ``Labels.votes`` gives them, n >= 2.
 
     Returns:

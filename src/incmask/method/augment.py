@@ -1,7 +1,7 @@
 """Augment one image-label pair on the CPU: flips, quarter turns, brightness and contrast, blur, noise."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -11,6 +11,9 @@ from incmask.base.errors import fail
 
 Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
+Image = Annotated[Bytes, "h w c"]
+Label = Annotated[Bytes, "h w"] | Annotated[Bytes, "h w k"]
+Mask = Annotated[NDArray[np.bool_], "h w"]
 
 MAX_BLUR_PX = 127
 """Largest blur radius: a kernel of 255."""
@@ -86,15 +89,15 @@ class Sample:
         inconsistent: where the members disagree, ``(H, W)`` bool; None where there is no such mask.
     """
 
-    image: Bytes
-    label: Bytes | None = None
-    inconsistent: NDArray[np.bool_] | None = None
+    image: Image
+    label: Label | None = None
+    inconsistent: Mask | None = None
 
 
 def augment_pair(
-    image: Bytes,
-    label: Bytes | None = None,
-    inconsistent: NDArray[np.bool_] | None = None,
+    image: Image,
+    label: Label | None = None,
+    inconsistent: Mask | None = None,
     *,
     strength: Strength,
     generator: np.random.Generator,
@@ -153,7 +156,7 @@ def draw_geometry(strength: Strength, shape: tuple[int, ...], generator: np.rand
     return Geometry(flip_vertical, flip_horizontal, turns if shape[0] == shape[1] else turns // 2 * 2)
 
 
-def flip_rotate(array: Array, geometry: Geometry) -> Array:
+def flip_rotate(array: Annotated[Array, "..."], geometry: Geometry) -> Annotated[Array, "..."]:
     """Apply ``geometry`` to an array ``(H, W)`` or ``(H, W, C)`` of any type; gives a new contiguous array.
 
     Raises:
@@ -176,7 +179,7 @@ def flip_rotate(array: Array, geometry: Geometry) -> Array:
     return moved.reshape(height, -1).view(array.dtype).reshape(height, -1, *array.shape[2:])
 
 
-def undo(array: Array, geometry: Geometry) -> Array:
+def undo(array: Annotated[Array, "..."], geometry: Geometry) -> Annotated[Array, "..."]:
     """Invert ``flip_rotate`` exactly: ``undo(flip_rotate(x, g), g)`` equals ``x``.
 
     Examples:
@@ -190,7 +193,7 @@ def undo(array: Array, geometry: Geometry) -> Array:
     return flip_rotate(array, Geometry(vertical, horizontal, -geometry.quarter_turns % 4))
 
 
-def photometric(image: Bytes, *, strength: Strength, generator: np.random.Generator) -> Bytes:
+def photometric(image: Image, *, strength: Strength, generator: np.random.Generator) -> Image:
     """Change an image's intensities at random, in this order: contrast and brightness, blur, noise.
 
     Args:
@@ -225,7 +228,7 @@ def photometric(image: Bytes, *, strength: Strength, generator: np.random.Genera
     return changed
 
 
-def draw_table(strength: Strength, generator: np.random.Generator) -> Bytes | None:
+def draw_table(strength: Strength, generator: np.random.Generator) -> Annotated[Bytes, "256"] | None:
     """Draw contrast and brightness: the new intensity of each, uint8 (256,), or with probability one half None.
 
     Examples:

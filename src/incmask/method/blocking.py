@@ -1,6 +1,6 @@
 """Blank the inconsistent pixels of a pseudo-labelled pair, and decide whether the pair is admitted (section 2.4.6)."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +9,14 @@ from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.method.labels import labels_of
 
+Label = Annotated[np.ndarray, "*pixels"] | Annotated[np.ndarray, "*pixels k"]
+Mask = Annotated[NDArray[np.bool_], "*pixels"]
+
 AdmissionRule = Literal["label_exceeds_mask", "confident_empty_too", "all"]
 """label_exceeds_mask: the paper's; confident_empty_too: images agreed to be empty as well; all: every pair."""
 
 
-def block_image(image: np.ndarray, inconsistent: NDArray[np.bool_]) -> np.ndarray:
+def block_image(image: Annotated[np.ndarray, "*pixels c"], inconsistent: Mask) -> Annotated[np.ndarray, "*pixels c"]:
     """Set the inconsistent pixels to 0 in all channels (paper, section 2.4.6).
 
     Args:
@@ -34,7 +37,7 @@ def block_image(image: np.ndarray, inconsistent: NDArray[np.bool_]) -> np.ndarra
     return _zeroed(image, inconsistent[..., None])
 
 
-def block_label(label: np.ndarray, inconsistent: NDArray[np.bool_], *, task: Task) -> np.ndarray:
+def block_label(label: Label, inconsistent: Mask, *, task: Task) -> Label:
     """Set the inconsistent pixels to 0 in the label (paper, section 2.4.6).
 
     Args:
@@ -60,8 +63,12 @@ def block_label(label: np.ndarray, inconsistent: NDArray[np.bool_], *, task: Tas
 
 
 def admitted(
-    label: np.ndarray, inconsistent: NDArray[np.bool_], *, task: Task, rule: AdmissionRule
-) -> NDArray[np.bool_]:
+    label: Annotated[np.ndarray, "*n h w"] | Annotated[np.ndarray, "*n h w k"],
+    inconsistent: Annotated[NDArray[np.bool_], "*n h w"],
+    *,
+    task: Task,
+    rule: AdmissionRule,
+) -> Annotated[NDArray[np.bool_], "*n"]:
     """Decide which pairs enter the combined data (paper, sections 2.4.6 and 3.11).
 
     Only binary pairs are ever turned away. ``label_exceeds_mask``: the foreground pixels outside the mask must
@@ -116,7 +123,12 @@ def _zeroed(values: np.ndarray, mask: NDArray[np.bool_]) -> np.ndarray:
     return values * ~mask  # twice as fast
 
 
-def foreground_fraction(label: np.ndarray, inconsistent: np.ndarray | None, *, task: Task) -> np.ndarray:
+def foreground_fraction(
+    label: Annotated[np.ndarray, "n h w"] | Annotated[np.ndarray, "n h w k"],
+    inconsistent: Annotated[NDArray[np.bool_], "n h w"] | None,
+    *,
+    task: Task,
+) -> Annotated[NDArray[np.floating], "n"]:
     """Share of each image's pixels with a class other than background, disputed ones left out: (N,), 0 to 1.
 
     Examples:

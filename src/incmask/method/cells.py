@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from incmask.base.errors import fail
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+LabelStack = Annotated[np.ndarray, "n h w k"]
 
 _CELL_WINDOW_PX = 6
 _LEAST_RADIUS_PX, _MOST_RADIUS_PX = 3, 8
@@ -41,9 +43,9 @@ class Cells:
         counts: int64 (T,), cells of each type, without the unclear.
     """
 
-    centres_yx: Floats
-    types: Ints
-    counts: Ints
+    centres_yx: Annotated[Floats, "m 2"]
+    types: Annotated[Ints, "m"]
+    counts: Annotated[Ints, "t"]
 
 
 def cell_channels(class_names: Sequence[str], position_class: str | None) -> CellChannels | None:
@@ -65,7 +67,7 @@ def cell_channels(class_names: Sequence[str], position_class: str | None) -> Cel
     return CellChannels(position, others) if others else None
 
 
-def count_cells(label: np.ndarray, *, position: int, cell_classes: Sequence[int]) -> Cells:
+def count_cells(label: Annotated[np.ndarray, "h w k"], *, position: int, cell_classes: Sequence[int]) -> Cells:
     """Find the cells and their types (paper, appendix A.1).
 
     The position channel is eroded by a 3×3 square (the border does not erode); what then hangs together edge to edge
@@ -107,7 +109,11 @@ def count_cells(label: np.ndarray, *, position: int, cell_classes: Sequence[int]
 
 
 def mean_cell_count_error(
-    predictions: np.ndarray, truths: np.ndarray, *, position: int, cell_classes: Sequence[int]
+    predictions: Annotated[np.ndarray, "n h w k"],
+    truths: Annotated[np.ndarray, "n h w k"],
+    *,
+    position: int,
+    cell_classes: Sequence[int],
 ) -> float:
     """Give the mean over images of the sum over cell types of |true - predicted count| (equation A1).
 
@@ -139,7 +145,9 @@ def mean_cell_count_error(
     return float(np.mean(errors))
 
 
-def redraw_positions(centres_yx: Floats, shape: tuple[int, int]) -> NDArray[np.uint8]:
+def redraw_positions(
+    centres_yx: Annotated[Floats, "m 2"], shape: tuple[int, int]
+) -> Annotated[NDArray[np.uint8], "h w"]:
     """Draw a disc for each cell: radius a quarter of the way to its neighbour, floored, within 3 to 8; alone 8.
 
     Args:

@@ -1,6 +1,7 @@
 """From the quality of a pseudo-label to how often it is trained on (paper section 2.4.8)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Band:
             raise fail("the quality band", found, "give the scores of a weaker and of a stronger model")
 
 
-def num_copies(quality: NDArray[np.floating], *, band: Band) -> NDArray[np.int64]:
+def num_copies(quality: Annotated[NDArray[np.floating], "*any"], *, band: Band) -> Annotated[NDArray[np.int64], "*any"]:
     """Decide how many copies of each pair to train on (paper section 2.4.8).
 
     The band is cut into five equal intervals, each of which belongs to its lower edge: 1 copy below the second interval
@@ -53,10 +54,10 @@ def num_copies(quality: NDArray[np.floating], *, band: Band) -> NDArray[np.int64
     """
     scores = _checked(quality, "num_copies(quality)")
     edges = np.linspace(band.low, band.high, MOST_COPIES + 1)[1:-1]
-    return 1 + np.searchsorted(edges, scores + _SLACK, side="right").astype(np.int64)
+    return np.asarray(1 + np.searchsorted(edges, scores + _SLACK, side="right"), np.int64)
 
 
-def band_of(quality: NDArray[np.floating]) -> Band:
+def band_of(quality: Annotated[NDArray[np.floating], "..."]) -> Band:
     """Take the band from the scores themselves, for want of the paper's: a model trained on all true masks.
 
     It reaches from the scores' 20 % quantile to their 80 % quantile, linear between neighbours, so that about a fifth

@@ -2,7 +2,7 @@
 
 import operator
 from functools import reduce
-from typing import Any
+from typing import Annotated, Any
 
 from array_api_compat import array_namespace
 
@@ -10,7 +10,7 @@ Array = Any
 """A NumPy array or a torch tensor; what comes out is of the same library and on the same device as what went in."""
 
 
-def mean_of_members(values: Array) -> Array:
+def mean_of_members(values: Annotated[Array, "n *rest"]) -> Annotated[Array, "*rest"]:
     """Average floating values over axis 0.
 
     Examples:
@@ -21,7 +21,7 @@ def mean_of_members(values: Array) -> Array:
     return reduce(operator.add, values) / values.shape[0]
 
 
-def mean_of_image(values: Array, ndim: int) -> Array:
+def mean_of_image(values: Annotated[Array, "..."], ndim: int) -> Annotated[Array, "..."]:
     """Average over the last ``ndim`` axes, kept as 1; folding by halves sums in the same order in every library.
 
     Examples:
@@ -39,7 +39,7 @@ def mean_of_image(values: Array, ndim: int) -> Array:
     return xp.reshape(folded / num_values, (*kept, *(1,) * ndim))
 
 
-def square_root(values: Array) -> Array:
+def square_root(values: Annotated[Array, "*any"]) -> Annotated[Array, "*any"]:
     """Give the nearest number to the root of float32 or float64 values >= 0.
 
     Torch's own root is one bit off on some processors. The rest that it leaves, values - root², is found without

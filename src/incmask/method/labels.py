@@ -7,7 +7,7 @@ this module alone knows that.
 
 import operator
 from functools import reduce
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from array_api_compat import array_namespace
 
@@ -18,6 +18,13 @@ from incmask.method.morphology import dilate, nearest_ids
 
 if TYPE_CHECKING:  # data are prepared without torch
     from torch import Tensor
+
+Spatial = Annotated[Array, "*spatial"]
+Layers = Spatial | Annotated[Array, "k *spatial"]
+Mask = Annotated[Array, "*n h w"]
+Label = Annotated[Array, "*n h w"] | Annotated[Array, "*n h w k"]
+Votes = Annotated[Array, "m *n h w"] | Annotated[Array, "m *n h w k"]
+Probability = Annotated[Array, "*n c h w"]
 
 
 class Labels:
@@ -57,21 +64,23 @@ class Labels:
         """Give the pixels of a label's shape: without its layers."""
         return shape[:-1] if self.is_layered else shape
 
-    def over_layers(self, mask: Array) -> Array:
+    def over_layers(self, mask: Mask) -> Mask | Annotated[Array, "*n h w 1"]:
         """Give a mask of pixels (..., H, W) the axes that it needs to be laid over a label."""
         return mask[..., None] if self.is_layered else mask
 
-    def channels_first(self, label: Array) -> Array:
+    def channels_first(
+        self, label: Annotated[Array, "n h w"] | Annotated[Array, "n h w k"]
+    ) -> Annotated[Array, "n h w"] | Annotated[Array, "n k h w"]:
         """Bring the layers of a batch (N, H, W, K) to axis 1, as networks have them."""
         return array_namespace(label).moveaxis(label, -1, 1) if self.is_layered else label
 
     # From networks to labels
 
-    def probabilities(self, logits: "Tensor") -> "Tensor":
+    def probabilities(self, logits: Annotated["Tensor", "n c h w"]) -> Annotated["Tensor", "n c h w"]:
         """Turn logits (N, C, H, W) into probabilities of the same shape: by sigmoid, for exclusive classes softmax."""
         return logits.sigmoid()
 
-    def votes(self, probability: Array) -> Array:
+    def votes(self, probability: Probability) -> Label:
         """Give what each member says of each pixel: uint8, (..., H, W), or (..., H, W, K) of layers.
 
         Args:
@@ -80,7 +89,7 @@ class Labels:
         """
         return self._cut(probability)[..., 0, :, :]
 
-    def decode(self, probability: Array) -> Array:
+    def decode(self, probability: Probability) -> Label:
         """Give the likeliest real classes: uint8, (..., H, W), or (..., H, W, K) of layers; 0 the ground.
 
         Args:
@@ -88,25 +97,25 @@ class Labels:
         """
         return self.votes(probability)
 
-    def of_classes(self, probability: Array, *, axis: int = 0) -> Array:
+    def of_classes(self, probability: Annotated[Array, "..."], *, axis: int = 0) -> Annotated[Array, "..."]:
         """Leave out the masked class: (C, ...) to (K, ...), or along another ``axis``, 0 or 1."""
         return probability
 
-    def with_masked(self, label: Array) -> Array:
+    def with_masked(self, label: Annotated[Array, "*any"]) -> Annotated[Array, "*any"]:
         """Give the ids that networks learn, in which 0 can stand for masked: those of exclusive classes, one higher."""
         return label
 
-    def without_masked(self, label: Array) -> Array:
+    def without_masked(self, label: Annotated[Array, "*any"]) -> Annotated[Array, "*any"]:
         """Undo ``with_masked``; what is masked becomes 0."""
         return label
 
     # What a label says
 
-    def foreground(self, label: Array) -> Array:
+    def foreground(self, label: Label) -> Mask:
         """Tell where there is a class other than the ground: bool, (..., H, W)."""
         return label > 0
 
-    def class_pixels(self, label: Array, number: int) -> Array:
+    def class_pixels(self, label: Label, number: int) -> Mask:
         """Tell where a label has the class of this number, from 0: bool, (..., H, W)."""
         return label == 1
 
@@ -116,7 +125,7 @@ class Labels:
 
     # Agreement of members (paper section 2.4.6)
 
-    def compare(self, votes: Array) -> tuple[Array, Array]:
+    def compare(self, votes: Annotated[Array, "n *spatial"]) -> tuple[Array, Array]:
         """Give the agreed label, 0 elsewhere, and where members differ: both without the members' axis 0.
 
         Args:
@@ -126,12 +135,12 @@ class Labels:
         everyone, anyone = reduce(operator.and_, votes), reduce(operator.or_, votes)
         return everyone, everyone != anyone
 
-    def fill(self, label: Array, freed: Array, differs: Array, *, side_px: int, axes: range) -> Array:
+    def fill(self, label: Layers, freed: Spatial, differs: Layers, *, side_px: int, axes: range) -> Layers:
         """Give pixels that an erosion freed the label of agreed ones within its square (figure 3)."""
         near = dilate(label, side_px=side_px, axes=axes)
         return array_namespace(label).where(freed & differs, near, label)
 
-    def off_majority(self, votes: Array) -> Array:
+    def off_majority(self, votes: Votes) -> Mask:
         """Count the members that are off the majority, integers (...,); votes as ``votes`` gives them, n on axis 0."""
         xp, num_members = array_namespace(votes), votes.shape[0]
         # Small numbers: this is done for every pixel of every image.
@@ -174,19 +183,19 @@ class Multilabel(Labels):
     is_layered = True
     paper_selects_by_loss = True
 
-    def votes(self, probability: Array) -> Array:
+    def votes(self, probability: Probability) -> Label:
         """See ``Labels.votes``."""
         return array_namespace(probability).moveaxis(self._cut(probability), -3, -1)
 
-    def foreground(self, label: Array) -> Array:
+    def foreground(self, label: Label) -> Mask:
         """See ``Labels.foreground``."""
         return array_namespace(label).any(label > 0, axis=-1)
 
-    def class_pixels(self, label: Array, number: int) -> Array:
+    def class_pixels(self, label: Label, number: int) -> Mask:
         """See ``Labels.class_pixels``."""
         return label[..., number] == 1
 
-    def off_majority(self, votes: Array) -> Array:
+    def off_majority(self, votes: Votes) -> Mask:
         """Look at classes one by one; the most disputed one counts, since a mean tells less the more there are."""
         return array_namespace(votes).max(super().off_majority(votes), axis=-1)
 
@@ -208,33 +217,33 @@ class Multiclass(Labels):
         """See ``Labels.num_outputs``: one more, for the masked class."""
         return num_classes + 1
 
-    def probabilities(self, logits: "Tensor") -> "Tensor":
+    def probabilities(self, logits: Annotated["Tensor", "n c h w"]) -> Annotated["Tensor", "n c h w"]:
         """See ``Labels.probabilities``."""
         return logits.softmax(1)
 
-    def votes(self, probability: Array) -> Array:
+    def votes(self, probability: Probability) -> Label:
         """See ``Labels.votes``."""
         xp = array_namespace(probability)
         return xp.astype(xp.argmax(probability, axis=-3), xp.uint8)
 
-    def decode(self, probability: Array) -> Array:
+    def decode(self, probability: Probability) -> Label:
         """See ``Labels.decode``."""
         return self.votes(probability[..., 1:, :, :])
 
-    def of_classes(self, probability: Array, *, axis: int = 0) -> Array:
+    def of_classes(self, probability: Annotated[Array, "..."], *, axis: int = 0) -> Annotated[Array, "..."]:
         """See ``Labels.of_classes``."""
         return probability[1:] if axis == 0 else probability[:, 1:]
 
-    def with_masked(self, label: Array) -> Array:
+    def with_masked(self, label: Annotated[Array, "*any"]) -> Annotated[Array, "*any"]:
         """See ``Labels.with_masked``."""
         return label + 1
 
-    def without_masked(self, label: Array) -> Array:
+    def without_masked(self, label: Annotated[Array, "*any"]) -> Annotated[Array, "*any"]:
         """See ``Labels.without_masked``."""
         xp = array_namespace(label)
         return xp.maximum(label, xp.ones_like(label)) - 1
 
-    def class_pixels(self, label: Array, number: int) -> Array:
+    def class_pixels(self, label: Label, number: int) -> Mask:
         """See ``Labels.class_pixels``."""
         return label == number
 
@@ -242,19 +251,19 @@ class Multiclass(Labels):
         """See ``Labels.object_classes``."""
         return range(1, num_classes)
 
-    def compare(self, votes: Array) -> tuple[Array, Array]:
+    def compare(self, votes: Annotated[Array, "n *spatial"]) -> tuple[Array, Array]:
         """See ``Labels.compare``."""
         first = votes[0, ...]
         differs = reduce(operator.or_, (member != first for member in votes[1:, ...]))
         xp = array_namespace(votes)
         return xp.where(differs, xp.zeros_like(first), first), differs
 
-    def fill(self, label: Array, freed: Array, differs: Array, *, side_px: int, axes: range) -> Array:
+    def fill(self, label: Layers, freed: Spatial, differs: Layers, *, side_px: int, axes: range) -> Layers:
         """Take the nearest class in chessboard distance, of equally near ones the lower id."""
         near = nearest_ids(label, differs, side_px=side_px, axes=axes)
         return array_namespace(label).where(freed, near, label)
 
-    def off_majority(self, votes: Array) -> Array:
+    def off_majority(self, votes: Votes) -> Mask:
         """Count the members that are off the most named class; a vote for the masked class is for none."""
         xp, num_members = array_namespace(votes), votes.shape[0]
         # By members and not by classes, of which there may be many more.

@@ -1,5 +1,7 @@
 """Losses of a segmentation, averaged over the pixels that count."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -10,10 +12,15 @@ from incmask.method.labels import Labels, labels_of
 
 LOSSES = ("mse", "cross_entropy", "cross_entropy_dice")
 
+Logits = Annotated[Tensor, "n c h w"]
+Target = Annotated[Tensor, "n h w"] | Annotated[Tensor, "n c h w"]
+
 _DICE_SMOOTHING = 1.0
 
 
-def segmentation_loss(logits: Tensor, target: Tensor, *, task: Task, kind: str, weight: Tensor | None = None) -> Tensor:
+def segmentation_loss(
+    logits: Logits, target: Target, *, task: Task, kind: str, weight: Target | None = None
+) -> Annotated[Tensor, ""]:
     """Compare logits with a target; the mean over pixels, each counting as much as its weight.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from incmask.method.labels import labels_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Label = Annotated[np.ndarray, "n *rest"]
+LabelStack = Annotated[np.ndarray, "n *rest"]
+ByImage = Annotated[Floats, "n"]
+ByClass = Annotated[Floats, "n k"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,11 @@ class Counts:
         valid: (N,) pixels not ignored; multilabel: pixels of channels.
     """
 
-    intersection: Ints
-    predicted: Ints
-    actual: Ints
-    correct: Ints
-    valid: Ints
+    intersection: Annotated[Ints, "n k"]
+    predicted: Annotated[Ints, "n k"]
+    actual: Annotated[Ints, "n k"]
+    correct: Annotated[Ints, "n"]
+    valid: Annotated[Ints, "n"]
 
     @staticmethod
     def join(parts: Sequence["Counts"]) -> "Counts":
@@ -55,7 +60,13 @@ class Counts:
         return self.predicted + self.actual - self.intersection
 
 
-def count(prediction: np.ndarray, truth: np.ndarray, *, task: Task, num_classes: int) -> Counts:
+def count(
+    prediction: Annotated[np.ndarray, "n *rest"],
+    truth: Annotated[np.ndarray, "n *rest"],
+    *,
+    task: Task,
+    num_classes: int,
+) -> Counts:
     """Count pixels per image and class.
 
     Args:
@@ -106,7 +117,7 @@ def count(prediction: np.ndarray, truth: np.ndarray, *, task: Task, num_classes:
     )
 
 
-def iou(counts: Counts, *, empty: float = 1.0) -> Floats:
+def iou(counts: Counts, *, empty: float = 1.0) -> ByClass:
     """Give intersection / union (N, K); ``empty`` where both are empty (the paper's published scores: 0).
 
     Examples:
@@ -116,7 +127,7 @@ def iou(counts: Counts, *, empty: float = 1.0) -> Floats:
     return np.where(counts.union == 0, empty, counts.intersection / np.maximum(counts.union, 1))
 
 
-def miou(counts: Counts, *, empty: float = 1.0) -> Floats:
+def miou(counts: Counts, *, empty: float = 1.0) -> ByImage:
     """Average the IoU of an image's classes (N,): those present in its truth.
 
     Without any class in its truth an image scores 0 where something is predicted, else ``empty``.
@@ -128,7 +139,7 @@ def miou(counts: Counts, *, empty: float = 1.0) -> Floats:
     return _mean_over_present(iou(counts, empty=empty), counts, absent=np.where(counts.union.any(axis=1), 0.0, empty))
 
 
-def main_scores(counts: Counts, *, task: Task, empty: float = 1.0) -> Floats:
+def main_scores(counts: Counts, *, task: Task, empty: float = 1.0) -> ByImage:
     """Give each image's main score (N,), 0 to 1: the IoU of the foreground (binary), else ``miou``.
 
     Examples:
@@ -139,7 +150,7 @@ def main_scores(counts: Counts, *, task: Task, empty: float = 1.0) -> Floats:
     return iou(counts, empty=empty)[:, 0] if labels_of(task).is_one_class else miou(counts, empty=empty)
 
 
-def dice(counts: Counts) -> Floats:
+def dice(counts: Counts) -> ByClass:
     """Give Dice with smoothing 1 (N, K): (2·intersection + 1) / (predicted + actual + 1).
 
     Examples:
@@ -149,7 +160,7 @@ def dice(counts: Counts) -> Floats:
     return (2 * counts.intersection + 1) / (counts.predicted + counts.actual + 1)
 
 
-def pixel_accuracy(counts: Counts, *, empty: float = 1.0) -> Floats:
+def pixel_accuracy(counts: Counts, *, empty: float = 1.0) -> ByImage:
     """Give the share of correct pixels (N,); ``empty`` for an image ignored as a whole.
 
     Examples:
@@ -159,7 +170,7 @@ def pixel_accuracy(counts: Counts, *, empty: float = 1.0) -> Floats:
     return np.where(counts.valid == 0, empty, counts.correct / np.maximum(counts.valid, 1))
 
 
-def dataset_iou(counts: Counts, *, empty: float = 1.0) -> Floats:
+def dataset_iou(counts: Counts, *, empty: float = 1.0) -> Annotated[Floats, "k"]:
     """Give the IoU of all images' pixels together (K,), as from one confusion matrix.
 
     Examples:

@@ -5,11 +5,14 @@ Like all of ``vote``, this uses only exact operations in a fixed order, so that 
 
 import operator
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 from array_api_compat import array_namespace
 
 from incmask.base.errors import fail
 from incmask.method.exact import Array
+
+Pixels = Annotated[Array, "*pixels"]
 
 
 def check_side(side_px: int, where: str) -> None:
@@ -30,7 +33,7 @@ def check_side(side_px: int, where: str) -> None:
         raise fail(where, what, f"use {side_px - 1} or {side_px + 1}")
 
 
-def dilate(mask: Array, *, side_px: int, axes: Sequence[int]) -> Array:
+def dilate(mask: Pixels, *, side_px: int, axes: Sequence[int]) -> Pixels:
     """Set what has a set value within the square; the border of the image does not dilate.
 
     Args:
@@ -45,7 +48,7 @@ def dilate(mask: Array, *, side_px: int, axes: Sequence[int]) -> Array:
     return _window(mask, side_px=side_px, axes=axes, combine=operator.or_)
 
 
-def erode(mask: Array, *, side_px: int, axes: Sequence[int]) -> Array:
+def erode(mask: Pixels, *, side_px: int, axes: Sequence[int]) -> Pixels:
     """Keep what has only set values within the square; the border of the image does not erode.
 
     Args:
@@ -59,7 +62,7 @@ def erode(mask: Array, *, side_px: int, axes: Sequence[int]) -> Array:
     return ~dilate(~mask, side_px=side_px, axes=axes)
 
 
-def nearest_ids(label: Array, unknown: Array, *, side_px: int, axes: Sequence[int]) -> Array:
+def nearest_ids(label: Pixels, unknown: Pixels, *, side_px: int, axes: Sequence[int]) -> Pixels:
     """Give each unknown pixel the lowest of the nearest known ids, by chessboard distance.
 
     Right for all pixels that have a known id within the square. Growing by one ring at a time and never overwriting is

@@ -1,6 +1,7 @@
 """What an EvalNet is given and learns, and how its outputs become one score (paper sections 2.4.5, 2.4.8 and 2.7)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from incmask.method.blocking import block_label
 from incmask.method.labels import labels_of
 from incmask.method.metrics import count, iou
 
-Label = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+Label = Annotated[NDArray[np.uint8], "n h w"] | Annotated[NDArray[np.uint8], "n h w k"]
+Mask = Annotated[NDArray[np.bool_], "n h w"]
 Floats = NDArray[np.float32]
 
 _DETECTED = 0.5
@@ -27,8 +28,8 @@ class Targets:
         detected: bool (N, K), whether the class counts in the image's score.
     """
 
-    iou: Floats
-    detected: Mask
+    iou: Annotated[Floats, "n k"]
+    detected: Annotated[NDArray[np.bool_], "n k"]
 
 
 def targets(label: Label, truth: Label, inconsistent: Mask | None, *, task: Task, num_classes: int) -> Targets:
@@ -83,7 +84,7 @@ def num_outputs(task: Task, num_classes: int) -> int:
     return 1 if labels_of(task, "num_outputs(task)").is_one_class else 2 * num_classes
 
 
-def network_targets(targets: Targets, task: Task) -> Floats:
+def network_targets(targets: Targets, task: Task) -> Annotated[Floats, "n outputs"]:
     """Give what the outputs shall be, float32 (N, num_outputs): all classes' IoU, then, unless binary, detections.
 
     Examples:
@@ -95,7 +96,7 @@ def network_targets(targets: Targets, task: Task) -> Floats:
     return np.concatenate([targets.iou, targets.detected.astype(np.float32)], axis=1)
 
 
-def quality(outputs: NDArray[np.floating], task: Task) -> NDArray[np.float64]:
+def quality(outputs: Annotated[NDArray[np.floating], "n outputs"], task: Task) -> Annotated[NDArray[np.float64], "n"]:
     """Turn outputs into one score a label (paper sections 2.4.5 and 2.7).
 
     Binary: the IoU. Else the mean IoU of the classes whose detection is 0.5 or more; without any such class 0.
@@ -131,7 +132,7 @@ def quality(outputs: NDArray[np.floating], task: Task) -> NDArray[np.float64]:
 
 def true_quality(
     label: Label, truth: Label, inconsistent: Mask | None, *, task: Task, num_classes: int
-) -> NDArray[np.float64]:
+) -> Annotated[NDArray[np.float64], "n"]:
     """Give the score that a perfect EvalNet would give (GT-IM++, paper section 3.8); as ``targets``, returns (N,).
 
     Examples:
@@ -154,7 +155,9 @@ def mask_channels(task: Task, num_classes: int) -> int:
     return labels_of(task, "mask_channels(task)").num_outputs(num_classes)
 
 
-def mask_planes(label: Label, inconsistent: Mask | None, *, task: Task, num_classes: int) -> Floats:
+def mask_planes(
+    label: Label, inconsistent: Mask | None, *, task: Task, num_classes: int
+) -> Annotated[Floats, "n c h w"]:
     """Turn labels into an EvalNet's input B (paper appendix A.3).
 
     Args:
