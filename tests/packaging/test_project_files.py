@@ -1,0 +1,66 @@
+"""What the project's own files say agrees with one another."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from docs_blocks import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def requirements(*extras):
+    listed = [*PROJECT["dependencies"], *(each for name in extras for each in EXTRAS[name])]
+    return [Requirement(each) for each in listed if not each.startswith("incmask[")]
+
+
+def pins(name):
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def lowest(requirement):
+    return next(Version(each.version) for each in requirement.specifier if each.operator == ">=")
+
+
+def test_tested_versions_are_within_the_ranges():
+    pinned = pins("constraints.txt")
+    for each in requirements(*EXTRAS):
+        assert pinned[each.name] in each.specifier, each
+
+
+@pytest.mark.parametrize("requirement", requirements("report", "export", "test"), ids=lambda each: each.name)
+def test_oldest_versions_are_the_lower_bounds(requirement):
+    bound, pinned = lowest(requirement), Version(pins("constraints-oldest.txt")[requirement.name])
+    assert pinned in requirement.specifier
+    assert pinned.release[: len(bound.release)] == bound.release
+
+
+def test_the_citation_is_of_this_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (.*)$", text, re.M)[1] == PROJECT["version"]
+    assert re.search(r"^license: (.*)$", text, re.M)[1] == PROJECT["license"]
+
+
+def test_ci_tests_every_python_that_the_package_names():
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    tested = re.findall(r'"(\d\.\d+)"', re.search(r"python: \[(.*)\]", text)[1])
+    named = [each.rpartition(" :: ")[2] for each in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", each)]
+    assert tested == named
+    assert PROJECT["requires-python"] == f">={tested[0]}"
+
+
+def test_the_folders_are_the_layers_and_those_on_disk():
+    """In ``CONTRIBUTING.md``, as the linter of imports knows them and as they lie there; beside them single modules."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \|", text, re.M)
+    layers = re.search(r"^layers =\n((?:    .*\n)+)", (ROOT / ".importlinter").read_text(encoding="utf-8"), re.M)[1]
+    package = ROOT / "src" / "incmask"
+    folders = {path.parent.name for path in package.glob("*/__init__.py")}
+    assert told == [layer for layer in reversed(re.findall(r"\w+", layers)) if layer in folders]
+    assert set(told) == folders
+    assert {*re.findall(r"\w+", layers)} - folders == {path.stem for path in package.glob("*.py")} - {"__init__"}
