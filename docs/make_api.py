@@ -84,7 +84,7 @@ def _signature(found: Any, name: str) -> list[str]:
 
 def _type(annotation: Any) -> str:
     """Write a type without the axes of arrays, which the docstring tells."""
-    plain = re.sub(r"Annotated\[(\w+), [^]]*\]", r"\1", str(annotation))
+    plain = re.sub(r"Annotated\[([\w.]+), [^]]*\]", r"\1", str(annotation))
     return plain if plain == str(annotation) else " | ".join(dict.fromkeys(plain.split(" | ")))
 
 

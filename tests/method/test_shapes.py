@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import pkgutil
-from typing import Annotated, get_type_hints
+from typing import Annotated, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_signatures_give_the_shapes_of_arrays(module):
         assert inspect.unwrap(function) is not function, "it is not checked"
         for argument, hint in shapes.hints_of(owner, name).items():
             for option in shapes.options(hint):
-                bare = option in (Array, torch.Tensor) or getattr(option, "__origin__", option) is np.ndarray
+                bare = option in (Array, torch.Tensor) or (get_origin(option) or option) is np.ndarray
                 assert not bare, f"{name}: {argument} has no axes"
 
 
