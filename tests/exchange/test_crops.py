@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
 from incmask.data.images.tiles import Window, cut
-from incmask.exchange.prepare.crops import choose_sources, overlapping_crops, random_crops
+from incmask.exchange.prepare.hela import overlapping_crops
+from incmask.exchange.prepare.owners import choose_sources
+from incmask.exchange.prepare.suim import random_crops
 
 
 def test_a_crop_is_a_part_of_an_image():

@@ -246,7 +246,7 @@ def test_nothing_is_written_where_the_model_says_something_else(tmp_path, monkey
         label, share, probability = reference(model, images)
         return 1 - label, share, probability
 
-    monkeypatch.setattr(model_module.program, "loaded", lambda content: other)
+    monkeypatch.setattr(model_module.programs, "loaded_program", lambda content: other)
     out = tmp_path / "out" / "m.pt2"
     with pytest.raises(IncmaskError, match=r"something else than PyTorch.*100.00% of the labels"):
         export_model(model, out, target="torch", progress=Listener())

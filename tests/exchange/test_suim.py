@@ -7,10 +7,9 @@ from owners import NameList, encoded, names_of, unpacked, written_and_scanned, z
 from incmask.base.config import resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.data.images.tiles import cut
-from incmask.exchange.prepare.crops import random_crops
 from incmask.exchange.prepare.images import SourcePair, resize_image
 from incmask.exchange.prepare.plan import Count, Destination, PrepareOptions
-from incmask.exchange.prepare.suim import CLASSES, crops, fitted, label_of, num_other_sizes, plan
+from incmask.exchange.prepare.suim import CLASSES, crops, fitted, label_of, num_other_sizes, plan, random_crops
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.profiles import PROFILES

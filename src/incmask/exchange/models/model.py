@@ -11,7 +11,7 @@ from incmask.base.config import choose
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress
-from incmask.exchange.models import bioimageio, onnx, program
+from incmask.exchange.models import bioimageio, programs
 from incmask.exchange.models.parity import Arrays, Parity, ParityImages, check_parity, find_examples, made_up_images
 from incmask.exchange.models.pipeline import OUTPUTS, Pipeline, describe, pipeline_of
 from incmask.insight import card
@@ -79,7 +79,7 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
     if out.suffix.casefold() != kind.suffix:
         raise fail(out, f"a file for {target} ends in {kind.suffix}", f"use -o {out.with_suffix(kind.suffix)}")
     if kind.needs_onnx:
-        onnx.check_installed()
+        programs.check_installed()
     progress.doing("reading the model")
     loaded = Ensemble.load(model, device="cpu")
     about = replace(loaded.about, precision="float32")
@@ -105,15 +105,15 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
 
 def _make_onnx(source: _Source) -> _Made:
     about = source.ensemble.about
-    content = onnx.onnx_bytes(program.trace(source.pipeline, channels=about.channels), description=describe(about))
-    return _Made(content, onnx.loaded(content, where=source.where))
+    content = programs.onnx_bytes(programs.trace(source.pipeline, channels=about.channels), description=describe(about))
+    return _Made(content, programs.loaded_onnx(content, where=source.where))
 
 
 def _make_program(source: _Source) -> _Made:
     about = source.ensemble.about
-    traced = program.trace(source.pipeline, channels=about.channels)
-    content = program.program_bytes(traced, description=describe(about))
-    return _Made(content, program.loaded(content))
+    traced = programs.trace(source.pipeline, channels=about.channels)
+    content = programs.program_bytes(traced, description=describe(about))
+    return _Made(content, programs.loaded_program(content))
 
 
 def _packed(source: _Source, weights: bytes, example: "_Example", parity: Parity) -> bytes:
@@ -121,12 +121,12 @@ def _packed(source: _Source, weights: bytes, example: "_Example", parity: Parity
     if not outputs["disagreement"].any():
         # The model zoo takes no output that is 0 everywhere, as that of a single member is.
         del outputs["disagreement"]
-        weights = onnx.without_output(weights, "disagreement")
+        weights = programs.without_output(weights, "disagreement")
     return bioimageio.package(
         source.ensemble.about,
         name=source.where.stem,
         weights=weights,
-        opset=onnx.OPSET,
+        opset=programs.OPSET,
         image=example.image,
         outputs=outputs,
         card=source.card,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from itertools import product
 from math import floor
 
 import numpy as np
@@ -14,7 +15,6 @@ from incmask.data.dataset import ClassInfo, PartName
 from incmask.data.images.tiles import Window, cut
 from incmask.exchange.formats.common import read_raster
 from incmask.exchange.prepare import owners
-from incmask.exchange.prepare.crops import choose_sources, overlapping_crops
 from incmask.exchange.prepare.images import read_grey
 from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, PrepareOptions, Work
 from incmask.exchange.sources.archives import SourceFile
@@ -74,6 +74,34 @@ class Frame:
         """Give its crops by their names."""
         crops = overlapping_crops(self.height, self.width, side_px=SIDE_PX, step=STEP)
         return {f"{self.name}-{index:03d}": crop for index, crop in enumerate(crops)}
+
+
+def overlapping_crops(height: int, width: int, *, side_px: int, step: float) -> tuple[Window, ...]:
+    """Lay square crops over an image, row by row (method: data sets, HeLa).
+
+    Along an axis of n pixels there are round(n / (side·step)) crops, which begin at ⌊i·n/count⌋, moved back where they
+    would reach beyond the image: the last ones may coincide.
+
+    Args:
+        height: rows of the image.
+        width: its columns.
+        side_px: rows and columns of a crop, 1 or more.
+        step: between neighbours, as a share of the side, above 0 and up to 1; taken as its decimal digits say.
+
+    Raises:
+        IncmaskError: the image is smaller than a crop.
+    """
+    tops = _starts(height, side_px, step)
+    lefts = _starts(width, side_px, step)
+    return tuple(Window(top, left, side_px, side_px) for top, left in product(tops, lefts))
+
+
+def _starts(length_px: int, side_px: int, step: float) -> list[int]:
+    if length_px < side_px:
+        raise fail("crops", f"{length_px} pixels are fewer than the {side_px} of a crop", "give larger images")
+    # Halves go to the even number, as Python and NumPy round.
+    count = max(1, round(length_px / (side_px * Fraction(str(step)))))
+    return [min(index * length_px // count, length_px - side_px) for index in range(count)]
 
 
 def examples_of(frame: Frame, places: tuple[Destination, ...]) -> Iterator[Example]:
@@ -182,7 +210,7 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
         what = f"has {len(training)} frames with {sum(num_crops.values())} crops; 2 with 10 are the fewest to be split"
         raise fail("train_full/brightfield", what, "download the set again")
     if by_frame:
-        picked = choose_sources(num_crops, LABELLED_FRACTION, seed=options.seed)
+        picked = owners.choose_sources(num_crops, LABELLED_FRACTION, seed=options.seed)
         labelled = {name for frame in training if frame.name in picked.chosen for name in frame.crops()}
     else:
         crops = [name for frame in training for name in frame.crops()]

@@ -111,6 +111,24 @@ def pick(names: Iterable[str], fraction: float, *, seed: int, rounding: Literal[
     return Picked(tuple(sorted(order[:num_chosen])), tuple(sorted(order[num_chosen:])))
 
 
+def choose_sources(num_crops: Mapping[str, int], fraction: float, *, seed: int) -> Picked:
+    """Choose images in a random order, as many as bring their crops nearest to ``fraction`` of all.
+
+    Args:
+        num_crops: of each image by its name; two images or more.
+        fraction: of all crops, from 0 to 1; the number is rounded down.
+        seed: of the permutation of the sorted names, whose first ones are chosen.
+
+    Returns:
+        One image or more, and one or more that are left.
+    """
+    order = shuffled(num_crops, seed=seed)
+    wanted = floor(Fraction(str(fraction)) * sum(num_crops.values()))
+    totals = np.cumsum([num_crops[name] for name in order])[:-1]
+    num_chosen = int(np.abs(totals - wanted).argmin()) + 1
+    return Picked(tuple(sorted(order[:num_chosen])), tuple(sorted(order[num_chosen:])))
+
+
 def shuffled(names: Iterable[str], *, seed: int) -> list[str]:
     """Give names in a random order, the same whatever theirs is."""
     ordered = sorted(names)

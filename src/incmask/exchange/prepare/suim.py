@@ -10,9 +10,8 @@ from PIL import Image
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.dataset import ClassInfo, PartName
-from incmask.data.images.tiles import cut
+from incmask.data.images.tiles import Window, cut
 from incmask.exchange.prepare import owners
-from incmask.exchange.prepare.crops import random_crops
 from incmask.exchange.prepare.images import SourcePair, read_rgb, resize_image, resize_label
 from incmask.exchange.prepare.plan import Count, Destination, Example, Origin, Plan, PrepareOptions, Work
 from incmask.exchange.sources.archives import SourceFile
@@ -20,6 +19,7 @@ from incmask.exchange.sources.sources import SourceTree
 
 SIZE = (256, 256)
 CROPS_PER_IMAGE = 2
+_LEAST_SIDE_PX, _MOST_SIDE_PX = 256, 512
 VAL_FRACTION = LABELLED_FRACTION = 0.1
 
 ORIGIN = Origin(
@@ -52,6 +52,34 @@ _ENDINGS = (".jpg", ".jpeg"), (".bmp",)
 # Some of the owner's masks were drawn on a copy of the image with other proportions, such as 590×430 for 590×375.
 # Beyond this factor it is taken to be the mask of another image.
 _MOST_STRETCHED = 1.25
+
+
+def random_crops(name: str, height: int, width: int, *, count: int, seed: int) -> tuple[Window, ...]:
+    """Draw square crops of an image (method: data sets, SUIM), always the same for a name, a size and a seed.
+
+    The side is uniform in [256, min(512, longest side)). Where the image is not as high and wide as that, or has no
+    side beyond 256 pixels, the crop is the whole image.
+
+    Args:
+        name: of the image; each draws for itself, so that the order of the work does not matter.
+        height: rows of the image.
+        width: its columns.
+        count: of the crops.
+        seed: 0 or more.
+    """
+    random = np.random.default_rng([seed, *name.encode()])
+    return tuple(_random_crop(random, height, width) for _ in range(count))
+
+
+def _random_crop(random: np.random.Generator, height: int, width: int) -> Window:
+    limit_px = min(_MOST_SIDE_PX, max(height, width))
+    if limit_px <= _LEAST_SIDE_PX:
+        return Window(0, 0, height, width)
+    side_px = int(random.integers(_LEAST_SIDE_PX, limit_px))
+    if side_px > min(height, width):
+        return Window(0, 0, height, width)
+    top, left = (int(random.integers(0, length - side_px, endpoint=True)) for length in (height, width))
+    return Window(top, left, side_px, side_px)
 
 
 def crops(name: str, places: tuple[Destination, ...], pair: SourcePair, *, area: bool, seed: int) -> Iterator[Example]:

@@ -1,22 +1,73 @@
-"""The pipeline as an ONNX file."""
+"""The pipeline as a program of ``torch.export`` and as an ONNX file, for any number of images of any size."""
 
-from collections.abc import Callable, Mapping
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
-from torch.export import ExportedProgram
+from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule
 
 from incmask.base.errors import fail
 from incmask.exchange.models.parity import Arrays
-from incmask.exchange.models.pipeline import INPUT, OUTPUTS
-from incmask.exchange.models.program import silence
+from incmask.exchange.models.pipeline import INPUT, OUTPUTS, Pipeline
 
 OPSET = 18
 """Understood by onnxruntime 1.14 (2023) and later."""
 
 _AXES = ("batch", "height", "width")
+
+
+def trace(pipeline: Pipeline, *, channels: int) -> ExportedProgram:
+    """Trace a pipeline for images (N, H, W, channels) with any N, H and W."""
+    # Sides that nothing divides, so that no size seems to be a rule.
+    example = torch.zeros(2, 37, 53, channels, dtype=torch.uint8)
+    with silence():
+        program = torch.export.export(
+            pipeline, (example,), dynamic_shapes={INPUT: dict.fromkeys(range(3), Dim.DYNAMIC)}
+        )
+    # It would be stored as a pickle.
+    program.example_inputs = None
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, GraphModule) else ():
+            # They name files of this machine.
+            node.meta.pop("stack_trace", None)
+    return program
+
+
+def program_bytes(program: ExportedProgram, *, description: Mapping[str, str]) -> bytes:
+    """Give the content of a file that ``torch.export.load`` reads.
+
+    Args:
+        program: from ``trace``.
+        description: becomes the extra file ``incmask.json`` inside.
+    """
+    buffer = io.BytesIO()
+    with silence():
+        torch.export.save(program, buffer, extra_files={"incmask.json": json.dumps(description)})
+    return buffer.getvalue()
+
+
+def loaded_program(content: bytes) -> Callable[[np.ndarray], Arrays]:
+    """Give a program that runs: from uint8 (N, H, W, C) to label, disagreement and probability.
+
+    Reading one may run code that it holds, so this is for what we have just made ourselves.
+    """
+    with silence():
+        module = torch.export.load(io.BytesIO(content)).module()
+
+    @torch.inference_mode()
+    def run(images: np.ndarray) -> Arrays:
+        label, disagreement, probability = module(torch.from_numpy(np.ascontiguousarray(images)))
+        return label.numpy(), disagreement.numpy(), probability.numpy()
+
+    return run
 
 
 def check_installed() -> None:
@@ -69,8 +120,8 @@ def without_output(content: bytes, name: str) -> bytes:
     return model.SerializeToString()
 
 
-def loaded(content: bytes, *, where: object) -> Callable[[np.ndarray], Arrays]:
-    """Give an ONNX model that runs, with onnxruntime on the CPU: as that of ``program.loaded``.
+def loaded_onnx(content: bytes, *, where: object) -> Callable[[np.ndarray], Arrays]:
+    """Give an ONNX model that runs, with onnxruntime on the CPU: as that of ``loaded_program``.
 
     Args:
         content: of the file.
@@ -102,3 +153,17 @@ def _name_axes(graph: Any) -> None:
     names = dict(zip(map(str, graph.inputs[0].shape[:3]), _AXES, strict=True))
     for value in (*graph.inputs, *graph.outputs):
         value.shape = onnx_ir.Shape([names.get(str(side), side) for side in value.shape])
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keep back what the exporters say of their own workings."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
