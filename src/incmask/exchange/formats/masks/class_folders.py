@@ -20,42 +20,19 @@ _HALF = 128
 
 
 @dataclass(frozen=True)
-class LayerMask:
-    """A mask of one class.
-
-    Attributes:
-        mask: the file; None: the class does not occur.
-        threshold: values from it on are the class.
-        ignore: value of pixels without a label.
-    """
-
-    mask: SourceFile | None
-    threshold: int = 1
-    ignore: int | None = None
-
-    def read(self, height: int, width: int) -> np.ndarray:
-        """Read it: (height, width) uint8 of 0, 1 and 255."""
-        layer = np.zeros((height, width), np.uint8)
-        if self.mask is not None:
-            raster = read_raster(self.mask)
-            check_size(self.mask.where, raster, (height, width))
-            values = grey_values(raster)
-            layer[values >= self.threshold] = 1
-            if self.ignore is not None:
-                layer[values == self.ignore] = IGNORED
-        return layer
-
-
-@dataclass(frozen=True)
 class LayersLabel:
     """A label from a mask for each class.
 
     Attributes:
-        layers: one for each class.
+        masks: a file for each class; None: the class does not occur.
+        blurred: the classes of whose masks compression or scaling mixed the values.
+        ignore: value of pixels without a label.
         is_multilabel: classes may overlap; else later ones lie over earlier ones.
     """
 
-    layers: tuple[LayerMask, ...]
+    masks: tuple[SourceFile | None, ...]
+    blurred: frozenset[int]
+    ignore: int | None
     is_multilabel: bool
 
     def make(self, height: int, width: int) -> np.ndarray:
@@ -64,14 +41,30 @@ class LayersLabel:
         Raises:
             IncmaskError: a mask is damaged, or of another size.
         """
+        layers = [
+            _layer(mask, (height, width), is_blurred=number in self.blurred, ignore=self.ignore)
+            for number, mask in enumerate(self.masks)
+        ]
         if self.is_multilabel:
-            return np.stack([layer.read(height, width) for layer in self.layers], axis=2)
+            return np.stack(layers, axis=2)
         label = np.zeros((height, width), np.uint8)
-        for class_id, layer in enumerate(self.layers, start=1):
-            values = layer.read(height, width)
-            label[values == 1] = class_id
-            label[values == IGNORED] = IGNORED
+        for class_id, layer in enumerate(layers, start=1):
+            label[layer == 1] = class_id
+            label[layer == IGNORED] = IGNORED
         return label
+
+
+def _layer(mask: SourceFile | None, size: tuple[int, int], *, is_blurred: bool, ignore: int | None) -> np.ndarray:
+    """Read a mask of one class: (height, width) uint8 of 0, 1 and 255."""
+    layer = np.zeros(size, np.uint8)
+    if mask is not None:
+        raster = read_raster(mask)
+        check_size(mask.where, raster, size)
+        values = grey_values(raster)
+        layer[values >= (_HALF if is_blurred else 1)] = 1
+        if ignore is not None:
+            layer[values == ignore] = IGNORED
+    return layer
 
 
 @dataclass(frozen=True)
@@ -116,9 +109,9 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
     }
 
     def label(item: Named) -> LayersLabel:
-        masks = [item.masks.get(str(info.value)) for info in infos]
-        layers = (LayerMask(mask, _HALF if mask and mask.where in blurred else 1, ignore) for mask in masks)
-        return LayersLabel(tuple(layers), labels.is_layered)
+        masks = tuple(item.masks.get(str(info.value)) for info in infos)
+        is_blurred = frozenset(number for number, mask in enumerate(masks) if mask and mask.where in blurred)
+        return LayersLabel(masks, is_blurred, ignore, labels.is_layered)
 
     if labels.is_one_class:
         infos = [replace(infos[0], colour=(255, 255, 255))]
@@ -135,7 +128,7 @@ def _look_at_classes(item: Named) -> _Looks:
     (size,) = sizes
     seen, twice = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     for folder, mask in item.masks.items():
-        layer = LayerMask(mask, _HALF if looks[folder].is_blurred else 1).read(*size)
+        layer = _layer(mask, size, is_blurred=looks[folder].is_blurred, ignore=None)
         twice |= seen & layer
         seen |= layer
     return _Looks(looks, is_thick(twice))
