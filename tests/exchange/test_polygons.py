@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from incmask.base.errors import IncmaskError
 from incmask.exchange.formats.shapes import (
     Box,
-    Drawing,
+    DrawnLabel,
     NamedArea,
     Pixels,
     Polygon,
@@ -122,24 +122,24 @@ def shape(name: str | None, *box: float) -> NamedArea:
 
 def test_later_shapes_lie_over_earlier_ones_and_ignored_ones_over_all() -> None:
     shapes = (shape(None, 3, 0, 4, 1), shape("a", 0, 0, 3, 1), shape("b", 2, 0, 5, 1))
-    assert Drawing("a.json", shapes, "multiclass", ("a", "b")).make(1, 6).tolist() == [[1, 1, 2, 255, 2, 0]]
+    assert DrawnLabel("a.json", shapes, "multiclass", ("a", "b")).make(1, 6).tolist() == [[1, 1, 2, 255, 2, 0]]
 
 
 def test_layers_of_a_multilabel_drawing_may_overlap() -> None:
     shapes = (shape("a", 0, 0, 3, 1), shape("b", 2, 0, 4, 1), shape(None, 4, 0, 5, 1))
-    label = Drawing("a.json", shapes, "multilabel", ("a", "b")).make(1, 5)
+    label = DrawnLabel("a.json", shapes, "multilabel", ("a", "b")).make(1, 5)
     assert label[0].tolist() == [[1, 0], [1, 0], [1, 1], [0, 1], [255, 255]]
 
 
 def test_an_image_of_another_size_and_a_shape_outside_are_told() -> None:
     with pytest.raises(IncmaskError, match=r"a.json: tells of an image of 8×6 pixels where it has 4×3"):
-        Drawing("a.json", (), "binary", ("a",), (6, 8)).make(3, 4)
+        DrawnLabel("a.json", (), "binary", ("a",), (6, 8)).make(3, 4)
     with pytest.raises(IncmaskError, match=r"a.json: has a shape .* outside its image of 8×6"):
-        Drawing("a.json", (shape("a", 20, 0, 24, 4),), "binary", ("a",)).make(6, 8)
+        DrawnLabel("a.json", (shape("a", 20, 0, 24, 4),), "binary", ("a",)).make(6, 8)
 
 
 def test_a_shape_smaller_than_a_pixel_is_nothing() -> None:
-    assert not Drawing("a.json", (shape("a", 1.6, 1.6, 1.9, 1.9),), "binary", ("a",)).make(6, 8).any()
+    assert not DrawnLabel("a.json", (shape("a", 1.6, 1.6, 1.9, 1.9),), "binary", ("a",)).make(6, 8).any()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from incmask.base.errors import Problem, fail, raise_problems
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, default_colour
 from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, classes_of, images_of
 from incmask.exchange.formats.naming import is_mask, names_of
-from incmask.exchange.formats.shapes import Drawing, NamedArea, overlap_anywhere
+from incmask.exchange.formats.shapes import DrawnLabel, NamedArea, overlap_anywhere
 from incmask.exchange.formats.sheets import Corrected, Known, closest
 from incmask.exchange.names import UNSURE
 from incmask.method.labels import labels_of
@@ -201,7 +201,7 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
     if is_one and len(chosen) > 1:
         raise fail(where, f'task = "binary" but there are the classes {", ".join(chosen)}', "name one of them")
     labels: dict[str, Label] = {
-        path: Drawing(item.where, areas[path], task, tuple(chosen), item.size) for path, item in annotated.items()
+        path: DrawnLabel(item.where, areas[path], task, tuple(chosen), item.size) for path, item in annotated.items()
     }
     pictures = tuple(
         SourceImage(name, path, images.files[path], labels.get(path)) for name, path in sorted(images.names.items())
@@ -227,7 +227,7 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
         classes_of(task, classes),
         pictures,
         ignored,
-        bare=Drawing(str(where), (), task, tuple(chosen)),
+        bare=DrawnLabel(str(where), (), task, tuple(chosen)),
         notes=tuple(notes),
     )
 
@@ -249,6 +249,6 @@ def corrected(read: Annotations, known: Known) -> Corrected:
             what = f"{name} has areas of the class {', '.join(strange)}; the run knows {', '.join(names)} and {UNSURE}"
             problems.append(Problem(item.where, what, "give them one of these classes, or remove them"))
         areas = tuple(NamedArea(None, area.area) if area.name == UNSURE else area for area in item.areas)
-        labels[name] = Drawing(item.where, areas, known.scheme.task, names, item.size)
+        labels[name] = DrawnLabel(item.where, areas, known.scheme.task, names, item.size)
     raise_problems(problems)
     return Corrected(labels, read.notes)

@@ -186,7 +186,7 @@ class NamedArea:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class DrawnLabel:
     """The label of an image that was annotated by shapes.
 
     Attributes:
