@@ -24,6 +24,7 @@ from incmask.base.errors import IncmaskError
 from incmask.data.dataset import ClassInfo, Scheme
 from incmask.exchange.formats import coco, cvat, label_studio, labelme, napari, png
 from incmask.exchange.formats.sheets import IMAGES, Known, LabelSheet
+from incmask.exchange.formats.table import LABEL_FORMATS
 from incmask.exchange.names import TARGETS, UNSURE
 from incmask.exchange.sources.archives import SourceFile
 from incmask.experiment.record.images import PredictedMask
@@ -78,7 +79,7 @@ def two(task="binary"):
 
 
 def test_there_is_a_module_for_each_name():
-    assert tuple(MODULES) == TARGETS
+    assert tuple(MODULES) == tuple(LABEL_FORMATS) == TARGETS
 
 
 @pytest.mark.parametrize("target", TARGETS)
