@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # data are prepared without torch
 
 Spatial = Annotated[Array, "*spatial"]
 Layers = Spatial | Annotated[Array, "k *spatial"]
+Pixels = Spatial | Annotated[Array, "*spatial k"]
 Mask = Annotated[Array, "*n h w"]
 Label = Annotated[Array, "*n h w"] | Annotated[Array, "*n h w k"]
 Votes = Annotated[Array, "m *n h w"] | Annotated[Array, "m *n h w k"]
@@ -111,11 +112,11 @@ class Labels:
 
     # What a label says
 
-    def foreground(self, label: Label) -> Mask:
+    def foreground(self, label: Pixels) -> Spatial:
         """Tell where there is a class other than the ground: bool, (..., H, W)."""
         return label > 0
 
-    def class_pixels(self, label: Label, number: int) -> Mask:
+    def class_pixels(self, label: Pixels, number: int) -> Spatial:
         """Tell where a label has the class of this number, from 0: bool, (..., H, W)."""
         return label == 1
 
@@ -187,11 +188,11 @@ class Multilabel(Labels):
         """See ``Labels.votes``."""
         return array_namespace(probability).moveaxis(self._cut(probability), -3, -1)
 
-    def foreground(self, label: Label) -> Mask:
+    def foreground(self, label: Pixels) -> Spatial:
         """See ``Labels.foreground``."""
         return array_namespace(label).any(label > 0, axis=-1)
 
-    def class_pixels(self, label: Label, number: int) -> Mask:
+    def class_pixels(self, label: Pixels, number: int) -> Spatial:
         """See ``Labels.class_pixels``."""
         return label[..., number] == 1
 
@@ -243,7 +244,7 @@ class Multiclass(Labels):
         xp = array_namespace(label)
         return xp.maximum(label, xp.ones_like(label)) - 1
 
-    def class_pixels(self, label: Label, number: int) -> Mask:
+    def class_pixels(self, label: Pixels, number: int) -> Spatial:
         """See ``Labels.class_pixels``."""
         return label == number
 
