@@ -36,6 +36,15 @@ def finished_run(tmp_path_factory) -> Callable[[str], Path]:
 
 
 @pytest.fixture
+def untrained(monkeypatch) -> None:
+    """Let runs save their networks as they begin: for tests of what is trained, not of what comes of it."""
+    from incmask.experiment import students
+    from small import fit_nothing
+
+    monkeypatch.setattr(students, "fit", fit_nothing)
+
+
+@pytest.fixture
 def call(monkeypatch, capsys):
     """Call the command line, which works in this process; give exit code, standard output and standard error."""
 

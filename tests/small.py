@@ -1,11 +1,14 @@
 """Small stacks and jobs for the tests of training: a few images of blocks, networks of a few filters."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from incmask.base.config import PRESETS, Settings, Task
+from incmask.base.progress import Report
+from incmask.base.tables import csv_text
 from incmask.data.dataset import ClassInfo, Dataset, LabelStatistics, MaskEncoding
 from incmask.data.split import Fold
 from incmask.data.stack import Stack
@@ -14,8 +17,10 @@ from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
-from incmask.nets.spec import NetworkSpec
+from incmask.nets.spec import NetworkSpec, load_model, save_model
 from incmask.training.jobs import FitJob
+from incmask.training.loop import HISTORY, MODEL, SCORES
+from incmask.training.schedule import Schedule
 from incmask.training.segmentation import Segmentation
 from incmask.training.validation import Validation
 
@@ -124,6 +129,24 @@ def some_setup(
     few = {"epochs": 1, "steps_per_epoch": 1, "num_base": 3, "num_students": 2, "width_step": 0.0625}
     values = some_settings(**(few | settings))
     return Setup(dataset, RECIPES[recipe], PROFILES["generic"], values, (32, 32), stacks, folds)
+
+
+def fit_nothing(job: FitJob, report: Report) -> None:
+    """Leave what ``fit`` leaves, of a network as it began; for tests of what is trained, not of what comes of it."""
+    network = load_model(job.start) if job.start else job.network.build(seed=job.seed).eval()
+    lessons = job.objective.open(job.settings, seed=job.seed)
+    with torch.inference_mode():
+        # What a training reads is read.
+        for phase in range(len(lessons.phases)):
+            lessons.loss(network, phase=phase, step=0)
+        scored = lessons.validate(network)
+    save_model(job.folder / MODEL, network.state_dict(), job.network)
+    schedule = Schedule.of(lessons, job.settings)
+    reached = {"epoch": 1, "validation_loss": scored.loss, "validation_score": scored.score}
+    row = reached | {"step": schedule.num_steps, "training_loss": scored.loss, "seconds": 0.0}
+    (job.folder / HISTORY).write_text(csv_text(list(row), [list(row.values())]))
+    (job.folder / SCORES).write_text(json.dumps(reached | {"steps": schedule.num_steps, "images": schedule.num_images}))
+    report(schedule.num_steps)
 
 
 class Stopped(Exception):

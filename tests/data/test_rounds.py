@@ -187,6 +187,7 @@ def _run(data, out, listener):
     return run(data, out, choices=Choices(recipe="im", settings=SETTINGS), executor=HERE, progress=listener)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_run_begins_anew_where_it_must(finished_run, tmp_path, watched):
     data, first = first_round(finished_run, tmp_path)
     corrected(first, tmp_path / "out", top=2)
@@ -212,6 +213,7 @@ def test_a_run_begins_anew_where_it_must(finished_run, tmp_path, watched):
     assert [each["number"] for each in record["rounds"]] == [2]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_cross_validated_models_begin_with_those_of_their_fold(tmp_path, watched):
     data = make_data(tmp_path / "data", "binary", {"labelled": 4, "unlabelled": 3}, truth=False)
     first = run_folder(data)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from incmask.base.pool import HerePool
+from incmask.base.progress import Report
 from incmask.experiment import evalnets, stages, students
 from incmask.experiment import run as experiment
 from incmask.experiment.choices import Choices, resolve
@@ -22,8 +23,9 @@ from incmask.method.quality import true_quality
 from incmask.method.recipes import Blocking
 from incmask.nets.spec import load_model
 from incmask.training.jobs import FitJob
+from incmask.training.loop import fit
 from runs import HERE, SETTINGS, Listener, make_data
-from small import NUM_CLASSES, TASKS
+from small import NUM_CLASSES, TASKS, fit_nothing
 
 PARTS = {"labelled": 3, "unlabelled": 5, "val": 2, "test": 2}
 FEW = SETTINGS | {"epochs": 1, "steps_per_epoch": 1, "num_base": 2}
@@ -85,6 +87,7 @@ class Watch:
         before, after: stacks that were read before the last evaluation and from then on.
         at_the_end: whether it has begun.
         to_the_end: whether it takes place.
+        fit: what trains.
     """
 
     jobs: dict[str, FitJob] = field(default_factory=dict)
@@ -92,6 +95,7 @@ class Watch:
     after: set[str] = field(default_factory=set)
     at_the_end: bool = False
     to_the_end: bool = False
+    fit: Callable[[FitJob, Report], None] = fit
 
     def begin(self) -> None:
         """Forget what base models of others needed."""
@@ -127,11 +131,11 @@ class Made:
 @pytest.fixture
 def watch(monkeypatch) -> Watch:
     watch = Watch()
-    fit, load, evaluate_all = students.fit, np.load, experiment.evaluate_all
+    load, evaluate_all = np.load, experiment.evaluate_all
 
     def noted_fit(job, report):
         watch.jobs["/".join(job.folder.parts[-3:])] = job
-        fit(job, report)
+        watch.fit(job, report)
 
     def noted_load(path, *rest, **options):
         # What is being written has another name.
@@ -188,11 +192,12 @@ def make(
 def play(tmp_path, shared, watch) -> Callable[..., Made]:
     """Run a recipe on base models that are there already."""
 
-    def start(recipe: str, task: str, **values: object) -> Made:
+    def start(recipe: str, task: str, *, fit=fit, **values: object) -> Made:
         names = {"evalnet": ("ldt", "aldt"), "aim+": ("aldt",), "aim++": ("aldt",)}.get(recipe, ("ldt",))
         bases = {} if recipe in ALONE else {name: shared(task, name) for name in names}
         data = shared(task)
         watch.begin()
+        watch.fit = fit
         outcome, said = make(data, tmp_path / "run", recipe, bases=bases, **values)
         return Made(outcome, watch, said)
 
@@ -204,7 +209,7 @@ def play(tmp_path, shared, watch) -> Callable[..., Made]:
 def test_what_students_learn_from(recipe, task, play, watch):
     approach, watch.to_the_end = APPROACHES[recipe], task == "binary"
     num_generations = 0 if recipe in ALONE else 2 if approach.growing and task == "binary" else 1
-    made = play(recipe, task, num_generations=max(1, num_generations))
+    made = play(recipe, task, fit=fit_nothing, num_generations=max(1, num_generations))
     assert made.said.done == pytest.approx(made.said.expected)
     assert len(made.outcome.stages) == 1 + num_generations
     names = [f"gen-{number}" for number in range(1, num_generations + 1)] or ["base"]
@@ -331,7 +336,7 @@ def test_the_consistency_loss_begins_with_the_best_base_model(play):
 
 
 def test_in_paper_mode_the_consistency_loss_trains_twice_as_long(play):
-    made = play("cl", "multilabel", steps_per_epoch=0, batch_size=2)
+    made = play("cl", "multilabel", fit=fit_nothing, steps_per_epoch=0, batch_size=2)
     for job in made.jobs("gen-1/students"):
         # Twice one epoch of one step with 3 labelled images and two steps with 5 unlabelled ones.
         assert (job.settings.epochs, job.num_steps) == (2, 6)
@@ -361,7 +366,7 @@ def test_the_models_that_evalnets_learn_from(recipe, teachers, play, shared, mon
         return make_pairs(job, report)
 
     monkeypatch.setattr(evalnets, "make_pairs", noted)
-    made = play(recipe, "binary", quality_threshold=0.0)
+    made = play(recipe, "binary", fit=fit_nothing, quality_threshold=0.0)
     training, validation = asked
     members = [path.relative_to(made.root).as_posix() for path in training.members]
     expected = [f"base/students/{number}/model.safetensors" for number in (1, 2)]

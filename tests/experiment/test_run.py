@@ -152,6 +152,7 @@ def test_workers_come_to_the_same_as_this_process(tmp_path):
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.usefixtures("untrained")
 def test_the_papers_preset(task, tmp_path):
     data = make_data(tmp_path / "data", task, truth=False)
     outcome, _ = run_tiny(data, tmp_path / "run", "im+", preset="paper", steps_per_epoch=0, redraw=False)
@@ -164,6 +165,7 @@ def test_the_papers_preset(task, tmp_path):
     assert outcome.stages[1].students[0].num_steps == 2 * ((4 + used) // 2)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_three_labelled_images_are_cross_validated(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 3, "unlabelled": 3, "test": 2})
     outcome, said = run_tiny(data, tmp_path / "run", "im", num_base=3, num_students=3)
@@ -181,6 +183,7 @@ def test_three_labelled_images_are_cross_validated(tmp_path):
     }
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_fifth_of_ten_labelled_images_is_set_aside(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 10, "unlabelled": 2}, truth=False)
     outcome, said = run_tiny(data, tmp_path / "run", "ldt")
@@ -189,6 +192,7 @@ def test_a_fifth_of_ten_labelled_images_is_set_aside(tmp_path):
     assert len(list((tmp_path / "run" / "masks").iterdir())) == 2
 
 
+@pytest.mark.usefixtures("untrained")
 def test_one_labelled_image_alone(tmp_path):
     data = make_data(tmp_path / "data", "multilabel", {"labelled": 1})
     outcome, said = run_tiny(data, tmp_path / "run", "im+")
@@ -198,6 +202,7 @@ def test_one_labelled_image_alone(tmp_path):
     assert not (tmp_path / "run" / "masks").exists()
 
 
+@pytest.mark.usefixtures("untrained")
 def test_full_training_without_unlabelled_images_says_so(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 2, "val": 1})
     outcome, said = run_tiny(data, tmp_path / "run", "fdt")

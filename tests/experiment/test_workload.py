@@ -58,6 +58,7 @@ def test_where_an_epoch_is_one_pass_steps_follow_the_images():
 
 
 @pytest.mark.parametrize("name", ["aldt", "cl", "me", "aim+"])
+@pytest.mark.usefixtures("untrained")
 def test_the_plan_is_what_is_done(name, tmp_path):
     data = make_data(tmp_path / "data", "multilabel")
     _, said = run_tiny(data, tmp_path / "run", name, steps_per_epoch=0, num_generations=2)

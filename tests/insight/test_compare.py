@@ -168,6 +168,7 @@ def test_an_approach_or_a_repeat_that_comes_later_is_all_that_is_trained(whole, 
     assert scores[0] != scores[1]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_equal_steps_are_those_of_full_training(tmp_path):
     data = make_data(tmp_path / "data", "multiclass")
     made = make(data, tmp_path / "out", ("fdt", "im"), preset="paper", equal_steps=True, steps_per_epoch=0, admit="all")
@@ -196,6 +197,7 @@ def test_equal_steps_are_those_of_full_training(tmp_path):
     assert len({row.class_name for row in made.found.frequencies}) == 4
 
 
+@pytest.mark.usefixtures("untrained")
 def test_equal_steps_count_tiles_and_leave_out_what_validates(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 8, "unlabelled": 3})
     made = make(
@@ -216,6 +218,7 @@ def test_equal_steps_count_tiles_and_leave_out_what_validates(tmp_path):
     assert steps[OWN, "ldt"] + 5 == steps[OWN, "fdt"]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_without_the_flag_or_with_fixed_steps_there_is_one_budget(whole, tmp_path):
     assert {row.budget for row in whole.found.models} == {OWN}
     assert whole.found.equal_steps is None
@@ -225,6 +228,7 @@ def test_without_the_flag_or_with_fixed_steps_there_is_one_budget(whole, tmp_pat
     assert made.said.says("--equal-steps adds a comparison at as many steps for all")
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_sweep_without_true_masks(tmp_path, monkeypatch):
     """The test images are not read before all networks of a run are trained."""
     data = make_data(tmp_path / "data", "multilabel", truth=False)
