@@ -16,7 +16,7 @@ from incmask.base.pool import LocalPool
 from incmask.data.dataset import ClassInfo
 from incmask.data.synthetic import make_fields, write_dataset
 from incmask.experiment.outcome_text import ensemble_score
-from incmask.experiment.record import read_run
+from incmask.experiment.record.run import read_run
 from incmask.insight.ranking.rank import RankedRow, rank_run
 from incmask.insight.reliability.measure import write_reliability
 from incmask.insight.report.page import Figures

@@ -71,12 +71,13 @@ class RunRecord:
     @cached_property
     def environment(self) -> dict[str, Any]:
         """Content of ``environment.json``; empty where it lacks."""
-        return _read_json(self.root / ENVIRONMENT) or {}
+        found = _read_json(self.root / ENVIRONMENT)
+        return {} if found is None else found
 
     @property
     def versions(self) -> Mapping[str, str]:
         """Of the packages that the run used; empty where that is not known."""
-        return self.environment["packages"] if self.environment else {}
+        return self.environment["packages"] if (self.root / ENVIRONMENT).exists() else {}
 
     # What it is about
 
@@ -157,14 +158,9 @@ class RunRecord:
     @cached_property
     def stages(self) -> tuple[StageRecord, ...]:
         """Base and generations, in order."""
+        num_members, num_folds = self.settings.num_members, len(self.image_folds)
         return tuple(
-            read_stage(
-                self.root,
-                name,
-                self.scores,
-                num_members=self.settings.num_members,
-                num_folds=len(self.image_folds),
-            )
+            read_stage(self.root, name, self.scores, num_members=num_members, num_folds=num_folds)
             for name in dict.fromkeys(row.stage for row in self.scores)
         )
 
@@ -287,8 +283,8 @@ def open_run(root: Path) -> RunRecord:
     return record
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _class_info(given: dict[str, Any]) -> ClassInfo:

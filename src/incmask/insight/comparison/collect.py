@@ -5,20 +5,18 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from incmask.base.tables import read_rows
 from incmask.experiment.deliver import Stage
 from incmask.experiment.evalnets import evalnet_spec
-from incmask.experiment.paths import IMAGE_SCORES
+from incmask.experiment.record.run import read_record
+from incmask.experiment.record.stages import ENSEMBLE, read_history
 from incmask.experiment.run import Outcome
-from incmask.experiment.scores import ScoreRow, image_scores_from_csv
+from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import Setup
 from incmask.experiment.student import Student
 from incmask.insight.comparison.plan import PlannedRun
 from incmask.insight.report.comparison_page.rows import ImageScoreRow, ModelRow, RunRow, Variant
-from incmask.insight.report.comparison_page.tables import ENSEMBLE
 from incmask.nets.costs import count_parameters, flops_an_image
 from incmask.nets.spec import Spec
-from incmask.training.loop import HISTORY
 
 
 @dataclass(frozen=True)
@@ -107,15 +105,16 @@ def _model_rows(
 
 
 def _image_rows(variant: Variant, own: Sequence[tuple[int, Stage]], root: Path) -> list[ImageScoreRow]:
-    path = root / IMAGE_SCORES
-    if not path.exists():
-        return []
-    found = image_scores_from_csv(path.read_text(encoding="utf-8"))
-    return [
-        ImageScoreRow(**asdict(variant), generation=generation, name=name, score=score)
-        for generation, stage in own
-        for name, score in zip(found.names, found.scores[f"{stage.name}/{stage.students[0].number}"], strict=True)
-    ]
+    found = read_record(root).image_scores
+    return (
+        []
+        if found is None
+        else [
+            ImageScoreRow(**asdict(variant), generation=generation, name=name, score=score)
+            for generation, stage in own
+            for name, score in zip(found.names, found.scores[f"{stage.name}/{stage.students[0].number}"], strict=True)
+        ]
+    )
 
 
 @lru_cache
@@ -126,4 +125,4 @@ def _network(spec: Spec, size: tuple[int, int]) -> Network:
 
 
 def _seconds(student: Student) -> float:
-    return sum(float(row["seconds"]) for row in read_rows(student.folder / HISTORY, dict[str, str]))
+    return sum(row.seconds for row in read_history(student.folder))

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from incmask.base.tables import read_rows
-from incmask.experiment.paths import EVALNETS, INDEX, PSEUDO, RATINGS
+from incmask.data.stack import Stack
+from incmask.experiment.paths import EVALNETS, INDEX, PSEUDO, RATINGS, stack_folder
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.setup import stage_name
 from incmask.insight.comparison.compare import ComparedRun, Comparison
@@ -118,12 +119,11 @@ def _spread(run: ComparedRun) -> tuple[int, ...]:
 
 def _source(comparison: Comparison, run: ComparedRun) -> PseudoSource:
     dataset = run.cell.chosen.dataset
-    stack = comparison.root / "stacks" / "unlabelled"
-    truth = stack / "labels.npy"
+    stack = Stack(stack_folder(comparison.root, "unlabelled"), ())
     return PseudoSource(
         title=run.cell.variant.recipe,
-        images=stack / "images.npy",
-        labels=truth if truth.exists() else None,
+        images=stack.images,
+        labels=stack.labels if stack.labels.exists() else None,
         generations=tuple(
             run.outcome.root / stage_name(generation) / PSEUDO for generation in range(1, len(run.outcome.stages))
         ),

@@ -9,6 +9,7 @@ from incmask.base.config import choose, resolve_again
 from incmask.base.errors import fail
 from incmask.data.split import FEW_IMAGES
 from incmask.experiment.choices import Resolved, check_recipe
+from incmask.experiment.paths import RUNS
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, Variant
 from incmask.method.recipes import RECIPES, BestCandidate, Recipe, Vote
 
@@ -117,7 +118,7 @@ def plan(
 def _folder(budget: str, repeat: int, name: str, setting: str) -> Path:
     if len(setting) > _LONGEST_SETTING:
         raise fail("--set", f"sweeps too many settings at once ({setting})", "sweep fewer in one comparison")
-    return Path("runs") / budget / f"repeat-{repeat}" / (f"{name} {setting}" if setting else name)
+    return Path(RUNS) / budget / f"repeat-{repeat}" / (f"{name} {setting}" if setting else name)
 
 
 def _combinations(recipe: Recipe, grid: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:

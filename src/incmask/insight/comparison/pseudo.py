@@ -12,6 +12,7 @@ from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.insight.report.comparison_page.rows import MASK_CLASS, FrequencyRow, PseudoRow, Variant
 from incmask.method.blocking import block_label
+from incmask.method.labels import labels_of
 from incmask.method.metrics import count, main_scores
 
 _CHUNK = 32
@@ -113,15 +114,13 @@ def _error_fractions(label: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> 
 
 def _scores(label: np.ndarray, truth: np.ndarray, mask: np.ndarray, job: PseudoJob) -> np.ndarray:
     """Main score of the label as students see it: a masked pixel is background, or no class."""
-    blocked = np.where(mask, IGNORED, label) if job.task == "multiclass" else block_label(label, mask, task=job.task)
+    exclusive = labels_of(job.task).is_exclusive
+    blocked = np.where(mask, IGNORED, label) if exclusive else block_label(label, mask, task=job.task)
     counts = count(blocked, truth, task=job.task, num_classes=len(job.class_names))
     return main_scores(counts, task=job.task, empty=job.empty_iou)
 
 
 def _class_pixels(label: np.ndarray, mask: np.ndarray, job: PseudoJob) -> np.ndarray:
     """Pixels of each class outside the mask."""
-    if job.task == "multilabel":
-        return ((label == 1) & ~mask[..., None]).sum((0, 1, 2))
-    if job.task == "binary":
-        return np.array([((label == 1) & ~mask).sum()])
-    return np.bincount(label[~mask], minlength=IGNORED + 1)[: len(job.class_names)]
+    labels = labels_of(job.task)
+    return np.array([(labels.class_pixels(label, k) & ~mask).sum() for k in range(len(job.class_names))])

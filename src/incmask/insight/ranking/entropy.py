@@ -74,7 +74,7 @@ def entropy(probability: np.ndarray, task: Task) -> NDArray[np.float64]:
     """
     certain = np.clip(probability.astype(np.float64), 1e-12, 1)
     surprise = -certain * np.log(certain)
-    if task != "multiclass":
+    if not labels_of(task).is_exclusive:
         other = np.clip(1 - probability.astype(np.float64), 1e-12, 1)
         surprise -= other * np.log(other)
     return surprise.sum(1).mean((1, 2))

@@ -145,16 +145,13 @@ def _votes(job: MeasureJob, place: int) -> PredictedMask:
 
 
 def _count(votes: PredictedMask, regions: Sequence[Window], job: MeasureJob) -> Disputed:
-    found = []
+    found, labels = [], labels_of(job.scheme.task)
     for region in regions:
         inside = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
         label, disputed = votes.label[inside], votes.inconsistent[inside]
-        objects = disputed | (label.any(-1) if job.scheme.task == "multilabel" else label > 0)
-        if job.scheme.task == "multiclass":
-            by_class = np.bincount(label[disputed], minlength=len(job.scheme.classes))
-        else:
-            by_class = label[disputed].reshape(int(disputed.sum()), len(job.scheme.classes)).sum(0, dtype=np.int64)
-        found.append((disputed.size, int(disputed.sum()), int(objects.sum()), by_class))
+        objects = disputed | labels.foreground(label)
+        by_class = [(labels.class_pixels(label, number) & disputed).sum() for number in range(len(job.scheme.classes))]
+        found.append((disputed.size, disputed.sum(), objects.sum(), by_class))
     return Disputed(*(np.array(each, np.int64) for each in zip(*found, strict=True)))
 
 

@@ -53,15 +53,15 @@ def ranking_as_dict(ranking: Ranking, path: Path) -> dict[str, Any]:
 
 def simulation_text(simulation: Simulation) -> str:
     """A line an order, and whether ranking beats the others."""
-    has_test = bool(simulation.scores(START, split="test"))
-    lines = [f"{'order':<10}{'labelled':>9}{'validation':>12}" + (f"{'test':>10}" if has_test else "")]
+    splits = simulation.splits
+    lines = [f"{'order':<10}{'labelled':>9}{'validation':>12}" + (f"{'test':>10}" if "test" in splits else "")]
     for order in (START, RANKED, RANDOM, ENTROPY):
         num = next(row.num_labelled for row in simulation.rows if row.order == order)
         line = f"{order:<10}{num:>9}{summarise(simulation.scores(order)).mean:>12.4f}"
-        if has_test:
+        if "test" in splits:
             line += f"{summarise(simulation.scores(order, split='test')).mean:>10.4f}"
         lines.append(line)
-    for split in ("validation", "test") if has_test else ("validation",):
+    for split in splits:
         lines += [verdict(simulation, other, split=split) for other in (RANDOM, ENTROPY)]
     return "\n".join([*lines, f"all trainings   {simulation.root}"])
 
@@ -83,13 +83,12 @@ def verdict(simulation: Simulation, other: str, *, split: str) -> str:
 
 def simulation_as_dict(simulation: Simulation) -> dict[str, Any]:
     """The same for machines."""
-    splits = ["validation", "test"] if simulation.scores(START, split="test") else ["validation"]
     return {
         "simulation": str(simulation.root),
         "rows": [vars(row) for row in simulation.rows],
         "differences": {
             split: {other: _plain(simulation.difference(RANKED, other, split=split)) for other in (RANDOM, ENTROPY)}
-            for split in splits
+            for split in simulation.splits
         },
         "verdict": verdict(simulation, RANDOM, split="validation"),
         "notes": list(simulation.notes),
@@ -112,7 +111,7 @@ def simulation_picture(simulation: Simulation) -> Drawing:
 
 
 def _draw(simulation: Simulation) -> "Figure":
-    splits = ["validation", "test"] if simulation.scores(START, split="test") else ["validation"]
+    splits = simulation.splits
     figure = new_figure(width_in=4.5 * len(splits), height_in=3.8)
     for axes, split in zip(figure.subplots(1, len(splits), squeeze=False)[0], splits, strict=True):
         _draw_split(axes, simulation, split)

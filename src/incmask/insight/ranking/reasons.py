@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from incmask.base.config import Task
+from incmask.method.labels import labels_of
 
 ALIKE = 0.2
 """Below this novelty one is told what the image is like: its distance is a quarter of the typical one, or less."""
@@ -42,7 +43,7 @@ def reason(facts: ImageFacts, *, task: Task, class_names: Sequence[str]) -> str:
     if facts.disputed_px is not None:
         parts.append(_of_dispute(facts, facts.disputed_px, task=task, class_names=class_names))
     if facts.expected_quality is not None:
-        parts.append(f"expected {'IoU' if task == 'binary' else 'mIoU'} {facts.expected_quality:.2f}")
+        parts.append(f"expected {labels_of(task).score_name} {facts.expected_quality:.2f}")
     if facts.is_novel:
         parts.append("unlike anything labelled")
     if facts.novelty < ALIKE:
@@ -68,9 +69,9 @@ def _of_dispute(facts: ImageFacts, disputed_px: int, *, task: Task, class_names:
         return "nothing is found, and the models agree"
     if disputed_px == 0:
         return "the models agree"
-    what = f"predicted {class_names[0]}" if task == "binary" else "foreground"
+    what = f"predicted {class_names[0]}" if labels_of(task).is_one_class else "foreground"
     text = f"{percent(disputed_px / facts.object_px)} of the {what} is disputed"
     most = max(range(len(class_names)), key=lambda index: facts.disputed_by_class[index])
-    if task != "binary" and facts.disputed_by_class[most] > disputed_px / 2:
+    if not labels_of(task).is_one_class and facts.disputed_by_class[most] > disputed_px / 2:
         text += f", most of it predicted as {class_names[most]}"
     return text

@@ -10,23 +10,26 @@ from incmask.base.config import resolve_again
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent
-from incmask.base.store import Store, read_records
-from incmask.base.tables import csv_text
+from incmask.base.store import Store
+from incmask.base.tables import rows_text
 from incmask.data.dataset import Dataset
 from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.executor import Clock, Executor
-from incmask.experiment.record.run import open_run
+from incmask.experiment.paths import RUNS
+from incmask.experiment.record.run import open_run, read_record
+from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.run import Outcome, num_workers_of, run_resolved
 from incmask.experiment.workload import planned_work
 from incmask.insight.ranking.entropy import entropy_order
 from incmask.insight.ranking.hidden import Hidden, HiddenPart, hide, with_validation
 from incmask.insight.ranking.rank import rank_finished
 from incmask.insight.report.statistics import Summary, summarise
+from incmask.method.labels import labels_of
 
 START, RANKED, RANDOM, ENTROPY = "start", "ranked", "random", "entropy"
 ORDERS = (RANKED, RANDOM, ENTROPY)
 
-SIMULATION, BOUGHT, RUNS = "simulation.csv", "bought.csv", "runs"
+SIMULATION, BOUGHT = "simulation.csv", "bought.csv"
 
 _RANDOM_STREAM = 4000
 """Beside a run's seed, so that the order has a draw of its own."""
@@ -79,6 +82,11 @@ class Simulation:
     rows: tuple[SimulationRow, ...]
     bought: tuple[Bought, ...]
     notes: tuple[str, ...]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """What was scored on: "validation" and, where there are such images, "test"."""
+        return ("validation", "test") if self.scores(START, split="test") else ("validation",)
 
     def scores(self, order: str, *, split: str = "validation") -> list[float]:
         """Scores of an order, one a seed; "validation" or "test", none without test images."""
@@ -161,12 +169,10 @@ def simulate(
             bought += found.bought
             told = ", ".join(f"{row.order} {row.validation:.3f}" for row in found.rows)
             progress.say(f"seed {index + 1} of {num_seeds}: {told}")
-        score_name = "IoU" if chosen.dataset.task == "binary" else "mIoU"
-        simulation = Simulation(out, score_name, tuple(rows), tuple(bought), tuple(notes))
-        store.write(out / BOUGHT, csv_text(("seed", "order", "place", "name"), (_values(each) for each in bought)))
-        header = ("seed", "order", "num_labelled", "stage", "validation", "test")
-        store.write(out / SIMULATION, csv_text(header, (_values(row) for row in rows)))
-    return simulation
+        store.write(out / BOUGHT, rows_text(bought, Bought))
+        store.write(out / SIMULATION, rows_text(rows, SimulationRow))
+    score_name = labels_of(chosen.dataset.task).score_name
+    return Simulation(out, score_name, tuple(rows), tuple(bought), tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -216,20 +222,20 @@ def _one_seed(chosen: Resolved, plan: Hidden, folder: Path, *, pool: Pool, clock
 
 def _row(outcome: Outcome, seed: int, order: str, num_labelled: int) -> SimulationRow:
     stage = outcome.chosen
-    tests = [
-        row.score for row in outcome.scores if (row.stage, row.model, row.split) == (stage.name, "ensemble", "test")
-    ]
-    return SimulationRow(seed, order, num_labelled, stage.name, stage.score, tests[0] if tests else None)
+    wanted = (stage.name, ENSEMBLE, "test")
+    test = next((row.score for row in outcome.scores if (row.stage, row.model, row.split) == wanted), None)
+    return SimulationRow(seed, order, num_labelled, stage.name, stage.score, test)
 
 
 def _resolved(run: Path, data: Path, *, recipe: str | None, settings: dict[str, object]) -> Resolved:
     """The choices of a run, others laid over them."""
-    theirs = read_records(run).run
+    record = read_record(run)
+    names, theirs = record.names, record.records.run
     choices = Choices(
-        recipe=recipe or theirs["recipe"],
-        preset=theirs["preset"],
-        effort=theirs["effort"],
-        profile=theirs["profile"],
+        recipe=recipe or names["recipe"],
+        preset=names["preset"],
+        effort=names["effort"],
+        profile=names["profile"],
         settings={**theirs["settings"], "size": theirs["size"], **settings},
     )
     chosen = resolve(data, choices)
@@ -251,7 +257,3 @@ def _work(chosen: Resolved, plan: Hidden) -> float:
         planned_work(chosen.recipe, chosen.settings, num_labelled=num, num_unlabelled=num_all - num)
         for num in (len(plan.start), *[len(plan.start) + plan.budget] * len(ORDERS))
     )
-
-
-def _values(record: SimulationRow | Bought) -> list[object]:
-    return ["" if value is None else value for value in vars(record).values()]

@@ -63,7 +63,7 @@ class Tally:
 
 def scopes(task: Task, class_names: Sequence[str]) -> list[str]:
     """Name what pixels are told apart by: all of them, then by what is predicted."""
-    return [ALL, *class_names] if task == "multiclass" else [ALL, BACKGROUND, *class_names]
+    return [ALL, *([] if labels_of(task).is_exclusive else [BACKGROUND]), *class_names]
 
 
 def tally(job: HeldOutJob, report: Report = ignore) -> Tally:
@@ -105,15 +105,15 @@ def count_errors(
         task, num_classes: what they mean.
         num_members: n.
     """
-    channels, truths = (values if task == "multilabel" else values[..., None] for values in (predicted, truth))
+    labels = labels_of(task)
+    channels, truths = (values if labels.is_layered else values[..., None] for values in (predicted, truth))
     known, differs = truths != IGNORED, channels != truths
     valid, wrong = known.all(-1), differs.any(-1)
-    pairs = [(valid, wrong)]
-    if task == "multilabel":
-        pairs.append((valid & ~predicted.any(-1), wrong))
-        pairs += [(known[..., k] & (predicted[..., k] > 0), differs[..., k]) for k in range(num_classes)]
-    else:
-        pairs += [(valid & (predicted == k), wrong) for k in range(num_classes + (task == "binary"))]
+    foreground = labels.foreground(predicted)
+    pairs = [(valid, wrong)] if labels.is_exclusive else [(valid, wrong), (valid & ~foreground, wrong)]
+    for number in range(num_classes):
+        layer = number if labels.is_layered else 0
+        pairs.append((known[..., layer] & labels.class_pixels(predicted, number), differs[..., layer]))
     # One bin a row and level.
     num_levels = num_members + 1
     bins = np.rint(share * num_members).astype(np.int64)
@@ -122,7 +122,6 @@ def count_errors(
     def by_level(pixels: np.ndarray) -> NDArray[np.int64]:
         return np.bincount(bins[pixels], minlength=num_levels * len(bins)).reshape(len(bins), num_levels)
 
-    foreground = channels.any(-1)
     return Tally(
         np.stack([by_level(inside) for inside, _ in pairs], 1),
         np.stack([by_level(inside & is_wrong) for inside, is_wrong in pairs], 1),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
+from incmask.experiment.record.stages import ENSEMBLE
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, AnyVariant, ModelRow, RunRow, Variant
 from incmask.insight.report.page import Table
 from incmask.insight.report.statistics import Summary, summarise
 from incmask.method.recipes import RECIPES
 
-ENSEMBLE = "ensemble"
 LOWER_IS_BETTER = ("mcce", "loss")
 _METRICS = {
     "miou_ad": "mIoU_ad",
