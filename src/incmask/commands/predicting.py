@@ -98,6 +98,7 @@ def mask(
     as_json: Json = False,
 ) -> None:
     """Compare the predictions of any models: a label of what they agree on, and the pixels where they do not."""
+    from incmask.method.labels import labels_of
     from incmask.prediction.other_models.meaning import parse_classes
     from incmask.prediction.other_models.write import SUMMARY, MaskOptions, write_masks
 
@@ -105,7 +106,7 @@ def mask(
     with listener(quiet or as_json) as progress:
         done = write_masks(predictions, out, images=images, options=options, progress=progress)
     names = ", ".join(f"{number} {name}" for number, name in enumerate(done.class_names))
-    meaning = f": {names}" if done.task == "multiclass" else f": {', '.join(done.class_names)}"
+    meaning = f": {names}" if labels_of(done.task).is_exclusive else f": {', '.join(done.class_names)}"
     lines = [
         *(f"note: {note}" for note in done.notes),
         f"task: {done.task}{meaning}",

@@ -7,6 +7,7 @@ from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, ClassOption, Colour, DataOptions, MaskKind, default_colour
 from incmask.data.images.masks import MAX_COLOURS, pack_colour, unpack_colour
+from incmask.method.labels import labels_of
 
 SETTLE = "write under [data] in incmask.toml"
 _BINARY_VALUES = (1, 255, 65535)
@@ -67,7 +68,8 @@ def declared_classes(
     """
     keys = [_declared_key(index, option, kind=kind, where=where) for index, option in enumerate(options.classes)]
     task = options.task or ("binary" if len(keys) == 1 or (len(keys) == 2 and 0 in keys) else "multiclass")
-    if task == "binary":
+    labels = labels_of(task)
+    if labels.is_one_class:
         picked = [(key, option) for key, option in zip(keys, options.classes, strict=True) if key or len(keys) == 1]
         if len(picked) != 1:
             raise fail(where, f'task = "binary" but {len(keys)} classes are named', "name the foreground alone")
@@ -84,10 +86,12 @@ def declared_classes(
         raise fail(where, f"ignore is the value of the class {named[keys.index(ignore)].name}", "change one of the two")
     notes: list[str] = []
     classes = [
-        ClassInfo(option.name, option.colour or _colour_of(index + (task == "binary"), key, kind), _value_of(key, kind))
+        ClassInfo(
+            option.name, option.colour or _colour_of(index + labels.is_one_class, key, kind), _value_of(key, kind)
+        )
         for index, (key, option) in enumerate(zip(keys, named, strict=True))
     ]
-    if task == "multiclass" and 0 in counts and 0 not in keys and ignore != 0:
+    if labels.is_exclusive and 0 in counts and 0 not in keys and ignore != 0:
         classes.insert(0, ClassInfo("background", (0, 0, 0), _value_of(0, kind)))
         notes.append("the masks also hold 0, which is taken as background, before the classes that are named")
     return ClassesFound(task, tuple(classes), tuple(notes))
