@@ -165,7 +165,12 @@ def hash_file(path: Path) -> str:
 
 
 def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str = "") -> list[str]:
-    """Say in a line each where two nested mappings differ, at most ten of them."""
+    """Say in a line each where two nested mappings differ, at most ten of them.
+
+    Examples:
+        >>> differences({"seed": 1, "data": {"n": 8}}, {"seed": 1, "data": {"n": 9}})
+        ['data.n was 8 when the run began and is 9 now']
+    """
     lines: list[str] = []
     for name in sorted({*there, *now}):
         if name not in there or name not in now:

@@ -194,7 +194,12 @@ class DataOptions(_Options):
 
 
 def default_colour(index: int) -> Colour:
-    """Give a colour for class ``index`` >= 0: black for 0, well apart from its neighbours otherwise."""
+    """Give a colour for class ``index`` >= 0: black for 0, well apart from its neighbours otherwise.
+
+    Examples:
+        >>> default_colour(0), default_colour(1)
+        ((0, 0, 0), (38, 101, 255))
+    """
     if index == 0:
         return (0, 0, 0)
     # The golden ratio spreads hues evenly however many there are; two levels of value tell near hues apart.
@@ -229,7 +234,12 @@ _NO_FOLDER = re.compile(r"[^\w +()\[\]&=,-]")
 
 
 def folder_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Give each class a folder name that any file system takes, different even where capitals do not count."""
+    """Give each class a folder name that any file system takes, different even where capitals do not count.
+
+    Examples:
+        >>> folder_names(["Cell", "cell", "a/b"])
+        ('Cell', 'cell_2', 'a_b')
+    """
     found: list[str] = []
     for name in names:
         plain = _NO_FOLDER.sub("_", name).strip() or "class"

@@ -40,6 +40,10 @@ def make_folds(names: Sequence[str], *, has_val: bool, seed: int, num_models: in
         has_val: whether there is a validation part.
         seed: of the draw.
         num_models: of the smallest stage; there are no more folds, so that every stage is scored on all of them.
+
+    Examples:
+        >>> make_folds(["a", "a", "b"], has_val=False, seed=0)  # two tiles of an image, and one of another
+        (Fold(training=(2,), validation=(0, 1)), Fold(training=(0, 1), validation=(2,)))
     """
     rows = range(len(names))
     if has_val:
