@@ -38,10 +38,10 @@ def finished_run(tmp_path_factory) -> Callable[[str], Path]:
 @pytest.fixture
 def untrained(monkeypatch) -> None:
     """Let runs save their networks as they begin: for tests of what is trained, not of what comes of it."""
-    from incmask.experiment import students
+    from incmask.experiment import train as training
     from small import fit_nothing
 
-    monkeypatch.setattr(students, "fit", fit_nothing)
+    monkeypatch.setattr(training, "fit", fit_nothing)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from incmask.data.rounds import run_folder
-from incmask.experiment import students
+from incmask.experiment import train as training
 from incmask.training.loop import fit
 from runs import PARTS, make_data, run_tiny
 
@@ -72,7 +72,7 @@ def finished_run(root: Path, name: str) -> Path:
     folder.parent.mkdir(exist_ok=True)
     with FileLock(note.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:
         # Whatever trains in the test that asks for it.
-        patch.setattr(students, "fit", fit)
+        patch.setattr(training, "fit", fit)
         if not note.exists():
             note.write_text(str(RUNS[name](folder)))
     return Path(note.read_text())

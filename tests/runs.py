@@ -11,6 +11,7 @@ from incmask.base.pool import HerePool
 from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
 from incmask.experiment.run import Outcome, run
+from incmask.method.recipes import Recipe
 
 HERE = Executor(HerePool, lambda job, pool: 0.01)
 """This process; what a step takes is not measured, which would take as long as the rest of a tiny run."""
@@ -83,7 +84,7 @@ def save(path: Path, values: np.ndarray) -> None:
     Image.fromarray(values).save(path)
 
 
-def run_tiny(data: Path, out: Path, recipe: str = "im", **values: object) -> tuple[Outcome, "Listener"]:
+def run_tiny(data: Path, out: Path, recipe: str | Recipe = "im", **values: object) -> tuple[Outcome, "Listener"]:
     """Run with ``SETTINGS`` and others on top; give what came of it and what was said."""
     listener = Listener()
     preset = values.pop("preset", None)

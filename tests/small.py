@@ -1,6 +1,7 @@
 """Small stacks and jobs for the tests of training: a few images of blocks, networks of a few filters."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from incmask.base.tables import csv_text
 from incmask.data.dataset import ClassInfo, Dataset, LabelStatistics, MaskEncoding
 from incmask.data.split import Fold
 from incmask.data.stack import Stack
+from incmask.experiment.jobs import fit_jobs, mix_folds
 from incmask.experiment.setup import Setup
+from incmask.experiment.student import Student
 from incmask.method.labels import labels_of
-from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks
+from incmask.method.mixture import PLAIN, ROW, TrainingPart, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 from incmask.nets.spec import NetworkSpec, load_model, save_model
@@ -56,6 +59,18 @@ def save_source(
             paths[part] = folder / f"{name}-{part}.npy"
             np.save(paths[part], values)
     return TrainingStacks(**paths)
+
+
+def student_jobs(
+    setup: Setup,
+    folder: Path,
+    *,
+    generation: int = 0,
+    pseudo: TrainingPart | None = None,
+    starts: Sequence[Student] = (),
+) -> list[FitJob]:
+    """Give the students of a generation, ready to train."""
+    return fit_jobs(setup, generation, mix_folds(setup, generation, pseudo), folder=folder, starts=starts)
 
 
 def rows_of(num: int, *, strength: int = PLAIN) -> np.ndarray:

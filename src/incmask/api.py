@@ -34,6 +34,7 @@ from incmask.insight.comparison.compare import compare as run_comparison
 from incmask.insight.comparison.plan import ALL
 from incmask.insight.comparison.present import find, write_findings, write_page
 from incmask.insight.finish import FinishedFiles, finish
+from incmask.method.recipes import Recipe
 from incmask.prediction.ensemble import Ensemble, Prediction
 from incmask.prediction.overlays import draw_overlay
 
@@ -114,7 +115,7 @@ def run(
     data: str | os.PathLike[str] | ArrayData,
     *,
     out: str | os.PathLike[str] | None = None,
-    recipe: str | None = None,
+    recipe: str | Recipe | None = None,
     preset: str | None = None,
     effort: str | None = None,
     profile: str | None = None,
@@ -131,7 +132,7 @@ def run(
         out: run folder; default: DATA with ``-run`` behind its name, and for arrays a temporary folder, which goes
             with the result unless the process is killed. An unfinished run there goes on. The arrays themselves
             are not kept there: see ``write_data``.
-        recipe: a name of ``RECIPES``; default "im+".
+        recipe: a name of ``RECIPES``, or a recipe of your own; default "im+".
         preset: "default" or "paper".
         effort: "quick", "normal" or "paper".
         profile: kind of images, for the augmentation.
@@ -190,7 +191,7 @@ def compare(
     data: str | os.PathLike[str],
     *,
     out: str | os.PathLike[str] | None = None,
-    recipes: Sequence[str] = (ALL,),
+    recipes: Sequence[str | Recipe] = (ALL,),
     num_repeats: int = 3,
     equal_steps: bool = False,
     preset: str | None = None,
@@ -206,7 +207,7 @@ def compare(
     Args:
         data: folder with ``labelled/`` and ``unlabelled/``.
         out: folder; default: DATA with ``-compare`` behind its name. An unfinished comparison there goes on.
-        recipes: names of ``RECIPES``, or "all" alone.
+        recipes: names of ``RECIPES``, recipes of your own, or "all" alone.
         num_repeats: how often all is repeated with another seed.
         equal_steps: also train every approach for as many steps as FDT takes.
         preset: as for ``run``.

@@ -13,8 +13,9 @@ import torch
 
 from incmask.base.pool import HerePool
 from incmask.base.progress import Report
-from incmask.experiment import evalnets, stages, students
+from incmask.experiment import evalnets, stages
 from incmask.experiment import run as experiment
+from incmask.experiment import train as training
 from incmask.experiment.choices import Choices, resolve
 from incmask.method.augment import Strength
 from incmask.method.copies import Band, num_copies
@@ -148,7 +149,7 @@ def watch(monkeypatch) -> Watch:
         # It takes as long as all the rest, and asks nothing of the approach.
         return evaluate_all(*arguments) if watch.to_the_end else []
 
-    monkeypatch.setattr(students, "fit", noted_fit)
+    monkeypatch.setattr(training, "fit", noted_fit)
     monkeypatch.setattr(np, "load", noted_load)
     monkeypatch.setattr(experiment, "evaluate_all", noted_end)
     return watch

@@ -7,18 +7,18 @@ from scipy import stats
 from sklearn.metrics import mean_absolute_error
 
 from incmask.base.pool import HerePool
-from incmask.base.progress import ignore
+from incmask.base.progress import Silent, ignore
 from incmask.base.store import Store
 from incmask.data.split import Fold
 from incmask.experiment.evalnets import JudgesReport, evalnet_spec, train_evalnets
-from incmask.experiment.setup import BASE
-from incmask.experiment.students import fit_jobs, train
+from incmask.experiment.setup import BASE, RunContext
+from incmask.experiment.train import train
 from incmask.method.quality import mask_channels, num_outputs, quality
 from incmask.method.recipes import RECIPES
 from incmask.nets.spec import EvalNetSpec, load_model
 from incmask.training.jobs import FitJob
 from incmask.training.rating import judge_pairs
-from small import NUM_CLASSES, TASKS, WITH_VAL, some_setup
+from small import NUM_CLASSES, TASKS, WITH_VAL, some_setup, student_jobs
 
 TWO_FOLDS = (Fold((2, 3), (0, 1)), Fold((0, 1), (2, 3)))
 
@@ -28,11 +28,11 @@ def trained(folder, *, recipe="im++", task="binary", folds=WITH_VAL, **settings)
     few = {"num_evalnets": 3, "num_judges": 2, "precision": "float32"}
     this = some_setup(folder, recipe=recipe, task=task, folds=folds, **(few | settings))
     with Store(folder / "run", run={}, data={}) as store:
-        jobs = fit_jobs(replace(this, recipe=RECIPES["ldt"]), store.root / BASE, generation=0, pseudo=None)
+        jobs = student_jobs(replace(this, recipe=RECIPES["ldt"]), store.root / BASE)
         pool = Pool()
         models = train(jobs, num_folds=len(folds), store=store, pool=pool, report=ignore)
         pool.jobs.clear()
-        judges = train_evalnets(this, models, store=store, pool=pool, report=ignore)
+        judges = train_evalnets(RunContext(this, store, pool, Silent()), models, report=ignore)
     return this, judges, pool.jobs
 
 
@@ -130,7 +130,7 @@ def test_trained_judges_are_not_trained_again(tmp_path):
     with Store(tmp_path / "run", run={}, data={}) as store:
         pool = Pool()
         # Of other models nothing is asked any more.
-        again = train_evalnets(this, [], store=store, pool=pool, report=ignore)
+        again = train_evalnets(RunContext(this, store, pool, Silent()), [], report=ignore)
     assert again == judges
     assert pool.jobs == []
 

@@ -9,13 +9,12 @@ import torch
 from torch import nn
 
 import incmask.experiment.labelling
-import incmask.experiment.rating as rating_module
 from incmask.base.pool import HerePool
 from incmask.base.progress import Silent
 from incmask.base.store import Store
-from incmask.experiment.evalnets import Judges
-from incmask.experiment.generation import Generations, label
+from incmask.experiment.generation import pseudo_label
 from incmask.experiment.pseudo_labels import read_pseudo_labels
+from incmask.experiment.setup import RunContext
 from incmask.experiment.student import Student
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
@@ -70,23 +69,21 @@ class Ratings:
 @pytest.fixture
 def play(tmp_path, monkeypatch):
     """Label generation after generation of one run."""
-    for place in (incmask.experiment.labelling, rating_module):
-        monkeypatch.setattr(place, "load_model", Stub)
+    monkeypatch.setattr(incmask.experiment.labelling, "load_model", Stub)
 
     def start(recipe, *, ratings=None, threshold=0.0, profile=PROFILES["generic"], **settings):
         this = replace(some_setup(tmp_path, recipe=recipe, **({"admit": "all"} | settings)), profile=profile)
         if ratings:
-            monkeypatch.setattr(rating_module, "judge", ratings.rate)
+            monkeypatch.setattr(incmask.experiment.labelling, "judge", ratings.rate)
         store = Store(tmp_path / "run", run={}, data={})
-        judges = Judges((Path("judges/1/model"),), (), None) if ratings else None
-        run = Generations(this, store, HerePool(1), Silent(), judges, threshold)
+        judges = (Path("judges/1/model"),) if ratings else ()
+        run = RunContext(this, store, HerePool(1), Silent(), judges, threshold)
 
         def play_one(generation, rows):
             teachers = Teachers(rows)
-            for place in (incmask.experiment.labelling, rating_module):
-                monkeypatch.setattr(place, "predict_probabilities", teachers.say)
+            monkeypatch.setattr(incmask.experiment.labelling, "predict_probabilities", teachers.say)
             # Best first.
-            part = label(run, [student(name) for name in rows], generation)
+            part = pseudo_label(run, [student(name) for name in rows], generation)
             folder = run.folder(generation) / "pseudo"
             return Played(part, folder, teachers)
 

@@ -1,5 +1,6 @@
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,11 +8,11 @@ import torch
 from torch import nn
 
 import incmask.experiment.labelling as module
-from incmask.experiment.labelling import LabelJob, Views, label_range
+from incmask.experiment.labelling import LabelJob, label_range
 from incmask.method.agreement import combine
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
 from incmask.method.labels import labels_of
-from incmask.method.recipes import Vote
+from incmask.method.recipes import RECIPES, Blocking, Recipe, Vote
 from incmask.nets.spec import NetworkSpec, load_model, save_model
 from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings
 
@@ -138,7 +139,11 @@ def test_multiclass_freed_pixels_take_a_real_class():
     assert (voted.label == 1).all()
 
 
-def label_job(folder, task, *, num=7, admit="all", **ranges):
+def voting(vote):
+    return Recipe("votes", labeller=vote, blocking=Blocking())
+
+
+def label_job(folder, task, *, num=7, first=0, last=7, admit="all", **values):
     """Two members and stacks to fill."""
     folder.mkdir(parents=True, exist_ok=True)
     spec = NetworkSpec(1, labels_of(task).num_outputs(NUM_CLASSES[task]), 0.125)
@@ -149,19 +154,22 @@ def label_job(folder, task, *, num=7, admit="all", **ranges):
     label = np.full((num, 32, 32, 2) if task == "multilabel" else (num, 32, 32), 77, np.uint8)
     source = save_source(folder, images, label, np.zeros((num, 32, 32), bool))
     return LabelJob(
-        members=tuple(paths),
+        recipe=voting(HARD),
+        teachers=tuple(paths),
+        judges=(),
         images=source.images,
+        truth=None,
         label=source.labels,
         inconsistent=source.inconsistent,
-        first=ranges.get("first", 0),
-        last=ranges.get("last", num),
+        first=first,
+        last=last,
         task=task,
-        num_outputs=spec.out_channels,
-        vote=HARD,
-        admit=admit,
-        settings=some_settings(precision="float32"),
-        erode_px=ranges.get("erode_px", 0),
-        dilate_px=ranges.get("dilate_px", 0),
+        num_classes=NUM_CLASSES[task],
+        settings=some_settings(precision="float32", admit=admit, **values),
+        strength=Strength(),
+        seed=6,
+        before=None,
+        quality=np.full(num, -1.0),
     )
 
 
@@ -215,17 +223,17 @@ class Pixelwise(nn.Module):
     channels = 1
 
 
-def views_job(folder, task, strength, monkeypatch, *, num=3, side=(32, 32), vote=HARD):
+def views_job(folder, task, strength, monkeypatch, *, num=3, side=(32, 32)):
     """A job of views of the first member, on images without symmetry."""
     monkeypatch.setattr(module, "load_model", Pixelwise)
     monkeypatch.setattr(Pixelwise, "channels", labels_of(task).num_outputs(NUM_CLASSES[task]))
-    job = label_job(folder, task)
+    job = label_job(folder, task, num_views=num)
     images = np.random.default_rng(5).integers(0, 256, (7, *side, 1), dtype=np.uint8)
     for path, values in ((job.images, images), (job.label, np.load(job.label)), (job.inconsistent, None)):
         if path == job.label:
             values = np.full((7, *side, *values.shape[3:]), 77, np.uint8)
         np.save(path, np.zeros((7, *side), bool) if values is None else values)
-    return replace(job, members=job.members[:1], views=Views(num, strength, seed=6), vote=vote), images
+    return replace(job, recipe=voting(Vote(views="several")), teachers=job.teachers[:1], strength=strength), images
 
 
 @pytest.mark.parametrize("side", [(32, 32), (16, 32)])
@@ -235,7 +243,7 @@ def test_views_that_are_only_turned_give_the_plain_prediction(tmp_path, monkeypa
     job, _ = views_job(tmp_path, task, Strength(free_rotation=True), monkeypatch, num=5, side=side)
     label_range(job)
     label, masks = np.load(job.label), np.load(job.inconsistent)
-    label_range(replace(job, views=None))
+    label_range(replace(job, recipe=voting(HARD)))
     plain = np.load(job.label)
     assert np.array_equal(label, plain)
     # Where the masked class is likeliest, all say so.
@@ -249,7 +257,7 @@ def test_views_against_a_loop(tmp_path, monkeypatch, free_rotation):
     strength = Strength(max_blur_px=1, max_noise=20, contrast=0.3, brightness=20, free_rotation=free_rotation)
     job, images = views_job(tmp_path, "binary", strength, monkeypatch, num=4)
     facts = label_range(job)
-    (network,) = (Pixelwise(path) for path in job.members)
+    (network,) = (Pixelwise(path) for path in job.teachers)
     votes = np.zeros((4, 7, 32, 32), bool)
     for row, view in np.ndindex(7, 4):
         generator = np.random.default_rng([6, row, view])
@@ -276,8 +284,8 @@ def test_views_against_a_loop(tmp_path, monkeypatch, free_rotation):
 
 def test_views_of_several_members_all_vote(tmp_path, monkeypatch):
     job, images = views_job(tmp_path, "binary", Strength(free_rotation=True), monkeypatch, num=2)
-    members = label_job(tmp_path / "both", "binary").members
-    label_range(replace(job, members=members))
+    teachers = label_job(tmp_path / "both", "binary").teachers
+    label_range(replace(job, teachers=teachers))
     # Member k says foreground where 4 · (grey / 128 - k / 2) + 0.1 > 0.
     grey = images[..., 0].astype(float)
     votes = [4 * (grey / 128 - number / 2) + 0.1 > 0 for number in (1, 2)]
@@ -289,9 +297,9 @@ def test_views_of_several_members_all_vote(tmp_path, monkeypatch):
 def test_one_voter_decides_alone(tmp_path, task):
     """Noisy student: hard labels of a single model; nothing is disputed, and the masked class is no answer."""
     job = label_job(tmp_path, task)
-    job = replace(job, members=job.members[:1])
+    job = replace(job, teachers=job.teachers[:1])
     facts = label_range(job)
-    (network,) = (load_model(path) for path in job.members)
+    (network,) = (load_model(path) for path in job.teachers)
     tensor = torch.from_numpy(np.load(job.images)).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
         logits = network(tensor).numpy()
@@ -299,3 +307,94 @@ def test_one_voter_decides_alone(tmp_path, task):
     assert np.array_equal(np.load(job.label), expected[..., 0] if task == "binary" else expected)
     assert not np.load(job.inconsistent).any()
     assert facts.inconsistent_fraction.tolist() == [0] * 7
+
+
+NUM_IMAGES = 7
+
+
+class Named(nn.Module):
+    """In place of the network of a file."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.name = path.name
+
+
+RATINGS = {
+    # What each teacher's masks of the seven images are rated.
+    "1": [0.1, 0.9, 0.5, 0.0, 0.7, 0.2, 0.3],
+    "2": [0.8, 0.1, 0.5, 0.0, 0.1, 0.2, 0.625],
+    "3": [0.3, 0.2, 0.4, 0.0, 0.8, 0.2, 0.1],
+}
+BEFORE = [-1, -1, 0.5, -1, 0.75, 0.9, 0.625]
+BEST = [0.8, 0.9, 0.5, 0.0, 0.8, 0.9, 0.625]
+WHOSE = [2, 1, 9, 1, 3, 9, 9]
+"""9: the mask of before stays, also against another of the same rating. Of equal teachers the better one's."""
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Teacher k says class k for all pixels of every image; ratings by ``RATINGS``."""
+
+    def say(networks, images, *, task, precision):
+        (network,) = networks
+        probability = np.full((1, len(images), 4, 32, 32), 0.1, np.float32)
+        probability[:, :, 1 + int(network.name) % 3] = 0.7
+        return probability
+
+    def rate(judges, images, labels, inconsistent, *, task, num_classes, settings):
+        assert [each.name for each in judges] == ["a", "b"]
+        assert inconsistent is None
+        # Class 0 is teacher 3's.
+        teachers = [str(label.flat[0] or 3) for label in labels]
+        # The grey of an image is its number.
+        scores = [RATINGS[teacher][image.flat[0]] for teacher, image in zip(teachers, images, strict=True)]
+        # Another class that is not detected counts in no rating.
+        return np.array([[score, 1, 0, 1, 0, 0] for score in scores], np.float32)
+
+    monkeypatch.setattr(module, "load_model", Named)
+    monkeypatch.setattr(module, "predict_probabilities", say)
+    monkeypatch.setattr(module, "judge", rate)
+
+
+def candidate_job(folder, *, before, first=0, last=NUM_IMAGES):
+    return LabelJob(
+        recipe=RECIPES["evalnet"],
+        teachers=(Path("1"), Path("2"), Path("3")),
+        judges=(Path("a"), Path("b")),
+        images=folder / "images.npy",
+        truth=None,
+        label=folder / "label.npy",
+        inconsistent=folder / "inconsistent.npy",
+        first=first,
+        last=last,
+        task="multiclass",
+        num_classes=3,
+        settings=some_settings(),
+        strength=Strength(),
+        seed=6,
+        before=folder / "before.npy",
+        quality=np.array(before[first:last]),
+    )
+
+
+@pytest.mark.parametrize("chunk", [2, 32])
+@pytest.mark.parametrize("ranges", [((0, NUM_IMAGES),), ((4, NUM_IMAGES), (0, 4))])
+def test_the_best_candidate_wins(tmp_path, scripted, monkeypatch, ranges, chunk):
+    monkeypatch.setattr("incmask.nets.forward.CHUNK", chunk)
+    np.save(
+        tmp_path / "images.npy", np.arange(NUM_IMAGES, dtype=np.uint8)[:, None, None, None].repeat(32, 1).repeat(32, 2)
+    )
+    np.save(tmp_path / "label.npy", np.full((NUM_IMAGES, 32, 32), 9, np.uint8))
+    ratings = np.zeros(NUM_IMAGES)
+    np.save(tmp_path / "before.npy", np.load(tmp_path / "label.npy"))
+    np.save(tmp_path / "inconsistent.npy", np.ones((NUM_IMAGES, 32, 32), bool))
+    for first, last in ranges:
+        rated = label_range(candidate_job(tmp_path, before=BEFORE, first=first, last=last))
+        assert rated.first == first
+        ratings[first:last] = rated.quality
+    np.testing.assert_allclose(ratings, BEST, rtol=1e-6)
+    labels = np.load(tmp_path / "label.npy")
+    assert [int(label.flat[0]) or 3 for label in labels] == WHOSE
+    assert (labels == labels[:, :1, :1]).all()
+    assert not np.load(tmp_path / "inconsistent.npy").any()

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -5,9 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-import incmask.experiment.rating as module
-from incmask.experiment.rating import CandidateJob, RateJob, choose_range, rate_range
+import incmask.experiment.labelling as module
+from incmask.experiment.labelling import LabelJob, label_range
+from incmask.method.augment import Strength
+from incmask.method.labelling import Labelled
 from incmask.method.quality import quality
+from incmask.method.recipes import Blocking, Labeller, Recipe
 from incmask.training.rating import judge
 from small import NUM_CLASSES, TASKS, blocks, some_settings, truth
 
@@ -31,18 +35,38 @@ def stacks(folder, task):
     return values
 
 
+@dataclass(frozen=True)
+class Given(Labeller):
+    """Gives the labels and masks of a folder."""
+
+    folder: Path
+
+    def label(self, unlabelled):
+        rows = slice(unlabelled.first, unlabelled.first + len(unlabelled.images))
+        return Labelled(*(np.load(self.folder / f"{name}.npy")[rows] for name in ("label", "inconsistent")))
+
+
 def rate_job(folder, task, *, judges=(), by_truth=False, first=0, last=NUM):
-    return RateJob(
+    for name in ("label", "inconsistent"):
+        np.save(folder / f"new-{name}.npy", np.zeros_like(np.load(folder / f"{name}.npy")))
+    copies = "by_true_quality" if by_truth else "by_quality"
+    return LabelJob(
+        recipe=Recipe("given labels", labeller=Given(folder), blocking=Blocking(), copies=copies),
+        teachers=(),
         judges=tuple(Path(name) for name in judges),
         images=folder / "images.npy",
-        label=folder / "label.npy",
-        inconsistent=folder / "inconsistent.npy",
         truth=folder / "truth.npy" if by_truth else None,
+        label=folder / "new-label.npy",
+        inconsistent=folder / "new-inconsistent.npy",
         first=first,
         last=last,
         task=task,
         num_classes=NUM_CLASSES[task],
         settings=some_settings(precision="float32"),
+        strength=Strength(),
+        seed=0,
+        before=None,
+        quality=np.full(last - first, -1.0),
     )
 
 
@@ -69,7 +93,7 @@ def test_evalnets_rate_blocked_pairs_together(tmp_path, stubs, monkeypatch, task
     monkeypatch.setattr("incmask.nets.forward.CHUNK", 3)
     values = stacks(tmp_path, task)
     reports = []
-    rated = rate_range(rate_job(tmp_path, task, judges=["0.5", "0.9"]), reports.append)
+    rated = label_range(rate_job(tmp_path, task, judges=["0.5", "0.9"]), reports.append)
     assert reports == [3, 3, 1]
     expected = []
     for image, label, mask in zip(values["images"], values["label"], values["inconsistent"], strict=True):
@@ -80,7 +104,7 @@ def test_evalnets_rate_blocked_pairs_together(tmp_path, stubs, monkeypatch, task
         expected.append(ious[0] if task == "binary" else np.mean(found) if found else 0)
     np.testing.assert_allclose(rated.quality, expected, rtol=1e-5)
     assert len(set(rated.quality.tolist())) > 3
-    part = rate_range(rate_job(tmp_path, task, judges=["0.5", "0.9"], first=2, last=5))
+    part = label_range(rate_job(tmp_path, task, judges=["0.5", "0.9"], first=2, last=5))
     assert part.first == 2
     np.testing.assert_array_equal(part.quality, rated.quality[2:5])
 
@@ -89,7 +113,7 @@ def test_evalnets_rate_blocked_pairs_together(tmp_path, stubs, monkeypatch, task
 def test_the_truth_rates_in_place_of_evalnets(tmp_path, task):
     """The IoU of each class by sums over pixels, averaged over those that an EvalNet could see."""
     values = stacks(tmp_path, task)
-    rated = rate_range(rate_job(tmp_path, task, by_truth=True))
+    rated = label_range(rate_job(tmp_path, task, by_truth=True))
     for row in range(NUM):
         label, true = values["label"][row].astype(int), values["truth"][row].astype(int)
         mask = values["inconsistent"][row]
@@ -111,74 +135,6 @@ def test_the_truth_rates_in_place_of_evalnets(tmp_path, task):
     assert len(set(rated.quality.round(4).tolist())) == NUM
 
 
-RATINGS = {
-    # What each teacher's masks of the seven images are rated.
-    "1": [0.1, 0.9, 0.5, 0.0, 0.7, 0.2, 0.3],
-    "2": [0.8, 0.1, 0.5, 0.0, 0.1, 0.2, 0.625],
-    "3": [0.3, 0.2, 0.4, 0.0, 0.8, 0.2, 0.1],
-}
-BEFORE = [-1, -1, 0.5, -1, 0.75, 0.9, 0.625]
-BEST = [0.8, 0.9, 0.5, 0.0, 0.8, 0.9, 0.625]
-WHOSE = [2, 1, 9, 1, 3, 9, 9]
-"""9: the mask of before stays, also against another of the same rating. Of equal teachers the better one's."""
-
-
-@pytest.fixture
-def scripted(stubs, monkeypatch):
-    """Teacher k says class k for all pixels of every image; ratings by ``RATINGS``."""
-
-    def say(networks, images, *, task, precision):
-        (network,) = networks
-        probability = np.full((1, len(images), 4, 32, 32), 0.1, np.float32)
-        probability[:, :, 1 + int(network.name) % 3] = 0.7
-        return probability
-
-    def rate(judges, images, labels, inconsistent, *, task, num_classes, settings):
-        assert [each.name for each in judges] == ["a", "b"]
-        assert inconsistent is None
-        # Class 0 is teacher 3's.
-        teachers = [str(label.flat[0] or 3) for label in labels]
-        # The grey of an image is its number.
-        scores = [RATINGS[teacher][image.flat[0]] for teacher, image in zip(teachers, images, strict=True)]
-        # Another class that is not detected counts in no rating.
-        return np.array([[score, 1, 0, 1, 0, 0] for score in scores], np.float32)
-
-    monkeypatch.setattr(module, "predict_probabilities", say)
-    monkeypatch.setattr(module, "judge", rate)
-
-
-def candidate_job(folder, *, before, first=0, last=NUM):
-    return CandidateJob(
-        teachers=(Path("1"), Path("2"), Path("3")),
-        judges=(Path("a"), Path("b")),
-        images=folder / "images.npy",
-        label=folder / "label.npy",
-        quality=np.array(before[first:last]),
-        first=first,
-        last=last,
-        task="multiclass",
-        num_classes=3,
-        settings=some_settings(),
-    )
-
-
-@pytest.mark.parametrize("chunk", [2, 32])
-@pytest.mark.parametrize("ranges", [((0, NUM),), ((4, NUM), (0, 4))])
-def test_the_best_candidate_wins(tmp_path, scripted, monkeypatch, ranges, chunk):
-    monkeypatch.setattr("incmask.nets.forward.CHUNK", chunk)
-    np.save(tmp_path / "images.npy", np.arange(NUM, dtype=np.uint8)[:, None, None, None].repeat(32, 1).repeat(32, 2))
-    np.save(tmp_path / "label.npy", np.full((NUM, 32, 32), 9, np.uint8))
-    ratings = np.zeros(NUM)
-    for first, last in ranges:
-        rated = choose_range(candidate_job(tmp_path, before=BEFORE, first=first, last=last))
-        assert rated.first == first
-        ratings[first:last] = rated.quality
-    np.testing.assert_allclose(ratings, BEST, rtol=1e-6)
-    labels = np.load(tmp_path / "label.npy")
-    assert [int(label.flat[0]) or 3 for label in labels] == WHOSE
-    assert (labels == labels[:, :1, :1]).all()
-
-
 def test_ratings_are_those_of_the_same_networks(tmp_path, stubs):
     """A rating of a range is the rating of what ``judge`` says."""
     values = stacks(tmp_path, "multilabel")
@@ -191,5 +147,5 @@ def test_ratings_are_those_of_the_same_networks(tmp_path, stubs):
         num_classes=2,
         settings=some_settings(precision="float32"),
     )
-    rated = rate_range(rate_job(tmp_path, "multilabel", judges=["0.3"]))
+    rated = label_range(rate_job(tmp_path, "multilabel", judges=["0.3"]))
     np.testing.assert_array_equal(rated.quality, quality(expected, "multilabel"))

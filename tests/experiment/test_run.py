@@ -15,7 +15,7 @@ from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.experiment import run as experiment
-from incmask.experiment import students
+from incmask.experiment import train as training
 from incmask.experiment.choices import Choices, resolve
 from incmask.experiment.executor import Executor
 from incmask.experiment.run import num_workers_of
@@ -296,7 +296,7 @@ def finished(tmp_path_factory):
 
 def test_a_finished_run_is_not_done_again(finished, monkeypatch):
     before = dict(results(finished / "ldt"))
-    monkeypatch.setattr(students, "fit", None)
+    monkeypatch.setattr(training, "fit", None)
     monkeypatch.setattr(experiment, "build_stack", None)
     outcome, said = run_tiny(finished / "data", finished / "ldt", "ldt", num_workers=2)
     assert dict(results(finished / "ldt")) == before
@@ -323,8 +323,8 @@ def test_other_choices_and_data_are_refused_with_the_difference(finished, tmp_pa
 
 def test_base_models_are_taken_over(finished, tmp_path, monkeypatch):
     fitted = []
-    fit = students.fit
-    monkeypatch.setattr(students, "fit", lambda job, report: (fitted.append(job.folder), fit(job, report)))
+    fit = training.fit
+    monkeypatch.setattr(training, "fit", lambda job, report: (fitted.append(job.folder), fit(job, report)))
     outcome, said = run_tiny(finished / "data", tmp_path / "im", "im", bases={"ldt": finished / "ldt"})
     assert [folder.parts[-3] for folder in fitted] == ["gen-1", "gen-1"]
     assert said.done == pytest.approx(said.expected)

@@ -10,14 +10,14 @@ from incmask.base.store import Store
 from incmask.data.split import Fold
 from incmask.experiment.setup import BASE, seed_for, stage_name
 from incmask.experiment.student import Student, mean_over_folds, rank
-from incmask.experiment.students import adopt, fit_jobs, train
+from incmask.experiment.train import adopt, train
 from incmask.method.growth import training_settings, width_of
 from incmask.method.mixture import PLAIN, TrainingPart, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES
 from incmask.training.validation import Validation
-from small import some_settings, some_setup
+from small import some_settings, some_setup, student_jobs
 
 
 def student(number, *, fold=0, score=0.0, loss=0.0):
@@ -92,7 +92,7 @@ def test_every_student_has_a_seed_of_its_own():
 
 def test_jobs_of_the_base(tmp_path):
     this = some_setup(tmp_path, recipe="ldt")
-    jobs = fit_jobs(this, tmp_path / "run", generation=0, pseudo=None)
+    jobs = student_jobs(this, tmp_path / "run")
     assert [job.folder.relative_to(tmp_path / "run").as_posix() for job in jobs] == [
         f"students/{number}" for number in (1, 2, 3)
     ]
@@ -112,7 +112,7 @@ def test_jobs_of_a_generation_learn_from_the_pseudo_labels_and_grow(tmp_path):
     pseudo = TrainingPart(
         TrainingStacks(this.stacks["unlabelled"].images, tmp_path / "label.npy", tmp_path / "mask.npy"), [0, 3]
     )
-    jobs = fit_jobs(this, tmp_path, generation=2, pseudo=pseudo)
+    jobs = student_jobs(this, tmp_path, generation=2, pseudo=pseudo)
     assert len(jobs) == 2
     assert jobs[0].network.width == 0.125 + 0.0625
     assert jobs[0].network.out_channels == 4
@@ -124,7 +124,7 @@ def test_jobs_of_a_generation_learn_from_the_pseudo_labels_and_grow(tmp_path):
 
 def test_fdt_takes_the_unlabelled_images_with_their_masks(tmp_path):
     this = some_setup(tmp_path, recipe="fdt")
-    (job, *_) = fit_jobs(this, tmp_path, generation=0, pseudo=None)
+    (job, *_) = student_jobs(this, tmp_path)
     assert len(job.objective.training.rows) == 9
     assert job.objective.training.sources[1].labels == this.stacks["unlabelled"].labels
 
@@ -132,7 +132,7 @@ def test_fdt_takes_the_unlabelled_images_with_their_masks(tmp_path):
 def test_students_take_the_folds_in_turn(tmp_path):
     folds = (Fold((2, 3), (0, 1)), Fold((0, 1), (2, 3)))
     this = some_setup(tmp_path, recipe="ldt", folds=folds)
-    jobs = fit_jobs(this, tmp_path, generation=0, pseudo=None)
+    jobs = student_jobs(this, tmp_path)
     assert [job.objective.training.rows["index"].tolist() for job in jobs] == [[2, 3], [0, 1], [2, 3]]
     assert [job.objective.validation.rows for job in jobs] == [(0, 1), (2, 3), (0, 1)]
     assert {job.objective.validation.images for job in jobs} == {this.stacks["labelled"].images}
@@ -153,7 +153,7 @@ class Pool:
 def test_only_what_is_not_trained_yet_is_trained(tmp_path):
     this, pool, reports = some_setup(tmp_path, recipe="ldt"), Pool(), []
     with Store(tmp_path / "run", run={}, data={}) as store:
-        jobs = fit_jobs(this, store.root / BASE, generation=0, pseudo=None)
+        jobs = student_jobs(this, store.root / BASE)
         students = train(jobs, num_folds=1, store=store, pool=pool, report=reports.append)
         assert [each.number for each in students] == [1, 2, 3]
         assert [each.folder for each in students] == [job.folder for job in jobs]
@@ -176,14 +176,14 @@ def test_students_of_another_run_are_taken_over(tmp_path):
     this, pool = some_setup(tmp_path, recipe="ldt"), Pool()
     with Store(tmp_path / "theirs", run={}, data={}) as store:
         theirs = train(
-            fit_jobs(this, store.root / BASE, generation=0, pseudo=None),
+            student_jobs(this, store.root / BASE),
             num_folds=1,
             store=store,
             pool=pool,
             report=lambda amount: None,
         )
     with Store(tmp_path / "ours", run={}, data={}) as store:
-        jobs = fit_jobs(this, store.root / BASE, generation=0, pseudo=None)
+        jobs = student_jobs(this, store.root / BASE)
         adopt(store, source=tmp_path / "theirs", jobs=jobs)
         ours = train(jobs, num_folds=1, store=store, pool=pool, report=lambda amount: None)
     assert pool.asked == [["1", "2", "3"], []]
@@ -195,7 +195,7 @@ def test_students_of_another_run_are_taken_over(tmp_path):
 def test_a_run_without_trained_students_has_none_to_give(tmp_path):
     this = some_setup(tmp_path, recipe="ldt")
     with Store(tmp_path / "ours", run={}, data={}) as store:
-        jobs = fit_jobs(this, store.root / BASE, generation=0, pseudo=None)
+        jobs = student_jobs(this, store.root / BASE)
         with pytest.raises(IncmaskError, match=r"1/model\.safetensors: is not there; finish that run first"):
             adopt(store, source=tmp_path / "theirs", jobs=jobs)
         assert not store.has(jobs[0].folder / HISTORY)
@@ -206,14 +206,14 @@ def test_students_of_the_consistency_loss_begin_with_the_best_of_their_own_fold(
     folds = (Fold((2, 3), (0, 1)), Fold((0, 1), (2, 3)))
     this = some_setup(tmp_path, recipe="cl", folds=folds, num_students=3, consistency_strength="high")
     best_first = [student(4, fold=1), student(1, fold=0), student(2, fold=1), student(3, fold=0)]
-    jobs = fit_jobs(this, tmp_path, generation=1, pseudo=None, starts=best_first)
+    jobs = student_jobs(this, tmp_path, generation=1, starts=best_first)
     assert [job.start for job in jobs] == [best_first[1].model, best_first[0].model, best_first[1].model]
     for job in jobs:
         assert job.objective.unlabelled.images == this.stacks["unlabelled"].images
         assert job.objective.unlabelled.strength == PROFILES["generic"].consistency["high"]
     # No other approach has the second part, or begins with trained weights.
     for recipe in ("ldt", "im"):
-        for job in fit_jobs(replace(this, recipe=RECIPES[recipe]), tmp_path, generation=1, pseudo=None):
+        for job in student_jobs(replace(this, recipe=RECIPES[recipe]), tmp_path, generation=1):
             assert (job.start, job.objective.unlabelled) == (None, None)
 
 
@@ -263,7 +263,7 @@ def test_enough_pairs_need_no_least_number_of_steps():
 
 def test_jobs_have_the_settings_of_their_approach(tmp_path):
     this = some_setup(tmp_path, recipe="strong-ldt", steps_per_epoch=0, batch_norm_momentum=0.99, epochs=3)
-    (job, *_) = fit_jobs(this, tmp_path, generation=0, pseudo=None)
+    (job, *_) = student_jobs(this, tmp_path)
     # 9 images in all in batches of 2, of which 4 are labelled.
     assert (job.settings.steps_per_epoch, job.num_steps) == (4, 12)
     assert job.network.batch_norm_momentum == 0.9

@@ -16,7 +16,7 @@ from tiny import (
 )
 
 from incmask.base.errors import IncmaskError
-from incmask.experiment import students
+from incmask.experiment import train as training
 from incmask.insight.comparison import compare as module
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN
 from runs import make_data, results
@@ -245,9 +245,9 @@ def test_a_sweep_without_true_masks(tmp_path, monkeypatch):
         events.append(("fit", job.folder.parts[-4]))
         return fit(job, report)
 
-    fit = students.fit
+    fit = training.fit
     monkeypatch.setattr(np, "load", loading)
-    monkeypatch.setattr(students, "fit", fitting)
+    monkeypatch.setattr(training, "fit", fitting)
     made = make(data, tmp_path / "out", ("im",), grid={"erode_px": [0, 3]})
     for run in ("ldt", "im erode_px=0", "im erode_px=3"):
         kinds = [kind for kind, folder in events if folder == run]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from incmask.experiment import students
+from incmask.experiment import train as training
 from incmask.experiment.choices import Choices
 from incmask.insight.comparison.compare import Comparison, compare
 from runs import HERE, PARTS, SETTINGS, Listener, make_data
@@ -70,9 +70,9 @@ def make(
 def recording_fits() -> Iterator[list[Path]]:
     """Give the folders of the networks that are trained meanwhile."""
     fitted: list[Path] = []
-    fit = students.fit
+    fit = training.fit
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(students, "fit", lambda job, report: (fitted.append(job.folder), fit(job, report)))
+        patch.setattr(training, "fit", lambda job, report: (fitted.append(job.folder), fit(job, report)))
         yield fitted
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from incmask.base.store import Store
-from incmask.experiment import students
+from incmask.experiment import train as experiment
 from incmask.experiment.setup import BASE
-from incmask.experiment.students import fit_jobs, train
+from incmask.experiment.train import train
 from incmask.nets.spec import NetworkSpec
 from incmask.training import capacity as module
 from incmask.training.capacity import fitting_students, students_at_a_time, training_bytes
@@ -18,7 +18,7 @@ from incmask.training.loop import MODEL, SCORES
 from incmask.training.on_gpu.batches import FixedBatches
 from incmask.training.together import quick
 from incmask.training.trainer import GroupTrainer
-from small import rows_of, some_job, some_settings, some_setup
+from small import rows_of, some_job, some_settings, some_setup, student_jobs
 
 NETWORK = NetworkSpec(in_channels=3, out_channels=1, width=0.5)
 
@@ -115,7 +115,7 @@ def test_without_kernels_of_our_own_a_gpu_trains_one_after_another(
 def test_a_gpu_gets_groups_and_each_student_is_recorded(tmp_path, monkeypatch, trained):
     """The stage of a run as on a GPU: one job for its worker, files and results as ever."""
     this, asked, reports = some_setup(tmp_path, recipe="ldt"), [], []
-    monkeypatch.setattr(students, "resolve_device", lambda name: torch.device("meta"))
+    monkeypatch.setattr(experiment, "resolve_device", lambda name: torch.device("meta"))
     monkeypatch.setattr(module, "free_bytes", lambda device: 2**40)
 
     class Worker:
@@ -126,7 +126,7 @@ def test_a_gpu_gets_groups_and_each_student_is_recorded(tmp_path, monkeypatch, t
 
     pool = Worker()
     with Store(tmp_path / "run", run={}, data={}) as store:
-        jobs = fit_jobs(this, store.root / BASE, generation=0, pseudo=None)
+        jobs = student_jobs(this, store.root / BASE)
         found = train(jobs, num_folds=1, store=store, pool=pool, report=reports.append)
         assert all(store.has(job.folder / MODEL) for job in jobs)
         assert asked == [[["1", "2", "3"]]]

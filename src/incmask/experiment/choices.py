@@ -1,5 +1,6 @@
 """What to run: the command line's options laid over ``incmask.toml`` and the data, resolved and checked."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,14 @@ from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.folder.check import describe
 from incmask.data.folder.scan import load_dataset, scan
 from incmask.data.rounds import Round, read_rounds
-from incmask.data.stack import derive_size
-from incmask.experiment.setup import Start
+from incmask.data.split import Fold
+from incmask.data.stack import Stack, derive_size
+from incmask.experiment.setup import Setup, Start
 from incmask.method.profiles import PROFILES, Profile
-from incmask.method.recipes import RECIPES, Recipe, Vote
+from incmask.method.recipes import RECIPES, Recipe
+
+OWN_RECIPE = "own"
+"""What a recipe that is not in ``RECIPES`` is called."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,13 @@ class Choices:
     """What to run; None leaves the choice to ``incmask.toml``, and to the defaults after that.
 
     Attributes:
-        recipe: a name of ``RECIPES``.
+        recipe: a name of ``RECIPES``, or one of your own.
         preset, effort: names of ``PRESETS`` and ``EFFORTS``.
         profile: a name of ``PROFILES``.
         settings: single settings, which win over all else.
     """
 
-    recipe: str | None = None
+    recipe: str | Recipe | None = None
     preset: str | None = None
     effort: str | None = None
     profile: str | None = None
@@ -49,7 +54,7 @@ class Resolved:
     """Everything that decides a run.
 
     Attributes:
-        names: of recipe, preset, effort and profile, by these words.
+        names: of recipe, preset, effort and profile, by these words; a recipe of one's own is "own".
         recipe, profile, settings: what they stand for.
         dataset: what the folder holds.
         size: height and width of the networks' input.
@@ -68,11 +73,17 @@ class Resolved:
     rounds: tuple[Round, ...] = ()
     start: Start | None = None
 
+    def setup(self, stacks: dict[str, Stack], folds: Sequence[Fold]) -> Setup:
+        """What stays the same over the run; without stacks and folds, what networks it has."""
+        return Setup(self.dataset, self.recipe, self.profile, self.settings, self.size, stacks, tuple(folds))
+
     def describe_run(self) -> dict[str, Any]:
         """Every choice, for ``run.toml``; how the work is shared out changes no number and is left out."""
         settings = self.settings.model_dump(mode="json", exclude={"num_workers", "size"})
         start = {"start": self.start.describe()} if self.start else {}
-        return {**self.names, "size": list(self.size), **start, "settings": settings}
+        # All that it is, so that the same one goes on and another is refused.
+        own = {} if RECIPES.get(self.names["recipe"]) == self.recipe else {"own_recipe": repr(self.recipe)}
+        return {**self.names, **own, "size": list(self.size), **start, "settings": settings}
 
     def describe_data(self) -> dict[str, Any]:
         """Everything about the data that a run depends on, for ``data.json``."""
@@ -133,7 +144,7 @@ def resolve(data: Path, choices: Choices) -> Resolved:
     """
     file = read_config(data)
     named = _name(file, choices)
-    names, settings, recipe = named.names, named.settings, RECIPES[named.names["recipe"]]
+    names, settings, recipe = named.names, named.settings, named.recipe
     dataset = load_dataset(data, validated(DataOptions, file.data, where=str(data / CONFIG_NAME)))
     notes = list(dataset.notes)
     base_name = "ldt" if recipe.labelled == "full" else recipe.teachers
@@ -152,27 +163,36 @@ def resolve(data: Path, choices: Choices) -> Resolved:
 
 @dataclass(frozen=True)
 class _Named:
-    """Choices that need no data: the names of recipe, preset, effort and profile, all known, and the settings."""
+    """Choices that need no data: names of recipe, preset, effort and profile, the recipe, and the settings."""
 
     names: dict[str, str]
+    recipe: Recipe
     settings: Settings
 
 
 def _name(file: ConfigFile, choices: Choices) -> _Named:
     preset = choices.preset or file.preset or "default"
     effort = choices.effort or file.effort or default_effort(preset)
-    recipe, profile = choices.recipe or file.recipe or "im+", choices.profile or file.profile or "generic"
-    choose(RECIPES, recipe, option="recipe")
+    given, profile = choices.recipe or file.recipe or "im+", choices.profile or file.profile or "generic"
+    name = name_of(given)
+    recipe = given if isinstance(given, Recipe) else choose(RECIPES, name, option="recipe")
     choose(PROFILES, profile, option="profile")
     settings = resolve_settings(preset=preset, effort=effort, from_file=file.settings, overrides=choices.settings)
-    return _Named({"recipe": recipe, "preset": preset, "effort": effort, "profile": profile}, settings)
+    return _Named({"recipe": name, "preset": preset, "effort": effort, "profile": profile}, recipe, settings)
+
+
+def name_of(recipe: str | Recipe) -> str:
+    """Give the name that stands in files and tables: that in ``RECIPES``, or "own"."""
+    if isinstance(recipe, str):
+        return recipe
+    return next((name for name, known in RECIPES.items() if known == recipe), OWN_RECIPE)
 
 
 def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: str) -> None:
     """Refuse a recipe that the data or the settings do not allow.
 
     Raises:
-        IncmaskError: true masks lack, or there are too few models to vote.
+        IncmaskError: true masks lack, there are too few models to vote, or workers cannot import the labeller.
     """
     if recipe.needs_truth and any(item.masks is None for item in dataset.unlabelled):
         raise fail(
@@ -180,12 +200,18 @@ def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: 
             f"recipe {name} needs the true masks of all unlabelled images",
             "put them into unlabelled/masks, or choose another recipe",
         )
+    if type(recipe.labeller).__module__ == "__main__":
+        raise fail(
+            f"recipe {name}",
+            f"{type(recipe.labeller).__name__} is defined in the script itself, which worker processes do not run",
+            "put it into a module beside the script, and import it",
+        )
     least = min(settings.num_base, settings.num_students, settings.num_kept)
-    several = isinstance(recipe.labeller, Vote) and recipe.labeller.teachers == "several"
-    if several and settings.num_members > least:
+    num_voters = recipe.labeller.num_voters(settings) if recipe.labeller else None
+    if num_voters is not None and num_voters > least:
         raise fail(
             "setting num_members",
-            f"{settings.num_members} voting members, but only {least} models to take them from",
+            f"{num_voters} voting members, but only {least} models to take them from",
             (f"use --set num_members={least}, or " if least >= 2 else "use ")
             + "more of num_base, num_students and num_kept",
         )

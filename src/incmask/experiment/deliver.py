@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError
-from incmask.base.pool import Pool
 from incmask.base.progress import ignore
-from incmask.base.store import Store
 from incmask.experiment.paths import IMAGE_SCORES, MODEL, SCORES, TOGETHER
 from incmask.experiment.scores import EvaluateJob, ScoreRow, evaluate_models, from_csv, image_scores_csv, to_csv
-from incmask.experiment.setup import Setup, stage_name
+from incmask.experiment.setup import RunContext, Setup, stage_name
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.method.losses import selects_by_loss
 from incmask.prediction.ensemble import About, save_ensemble
@@ -37,26 +35,16 @@ class Stage:
     score: float
 
 
-def make_stage(
-    setup: Setup,
-    generation: int,
-    students: Sequence[Student],
-    *,
-    earlier: Sequence[Stage],
-    store: Store,
-    pool: Pool,
-) -> Stage:
+def make_stage(run: RunContext, generation: int, students: Sequence[Student], *, earlier: Sequence[Stage]) -> Stage:
     """Rank the students of a generation and score the best of them together.
 
     Args:
-        setup: of the run.
+        run: the run.
         generation: 0 for the base.
         students: all of the generation.
         earlier: the stages before it.
-        store: remembers the score.
-        pool: scores them.
     """
-    settings = setup.settings
+    setup, settings, store = run.setup, run.setup.settings, run.store
     by_loss = selects_by_loss(settings, setup.dataset.task)
     before = [student for stage in earlier for student in stage.students]
     ranked = tuple(rank(students, by_loss=by_loss, earlier=before))
@@ -68,14 +56,15 @@ def make_stage(
         name = stage_name(generation)
         path = store.root / name / TOGETHER
         if not store.has(path):
-            row = next(pool.run(evaluate_models, [_job(setup, name, "ensemble", "val", members)], ignore))[1]
+            row = next(run.pool.run(evaluate_models, [_job(setup, name, "ensemble", "val", members)], ignore))[1]
             store.write(path, json.dumps({"validation_score": row.score}))
         score = json.loads(path.read_text(encoding="utf-8"))["validation_score"]
     return Stage(stage_name(generation), ranked, members, score)
 
 
-def evaluate_all(setup: Setup, stages: Sequence[Stage], store: Store, pool: Pool) -> list[ScoreRow]:
+def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
     """Score every model, once everything is chosen: the only place that reads the test images."""
+    setup, store = run.setup, run.store
     path = store.root / SCORES
     if store.has(path):
         return from_csv(path.read_text(encoding="utf-8"))
@@ -87,7 +76,7 @@ def evaluate_all(setup: Setup, stages: Sequence[Stage], store: Store, pool: Pool
             jobs += [_job(setup, stage.name, str(each.number), split, [each]) for each in stage.students]
             if split == "test" or len(setup.folds) == 1:
                 jobs.append(_job(setup, stage.name, "ensemble", split, stage.members))
-    rows = dict(pool.run(evaluate_models, jobs, ignore))
+    rows = dict(run.pool.run(evaluate_models, jobs, ignore))
     scores = [rows[job] for job in jobs]
     if "test" in setup.stacks:
         store.write(store.root / IMAGE_SCORES, image_scores_csv(setup.stacks["test"].names, scores))
@@ -95,8 +84,9 @@ def evaluate_all(setup: Setup, stages: Sequence[Stage], store: Store, pool: Pool
     return scores
 
 
-def hand_over(setup: Setup, store: Store, chosen: Stage) -> Path:
-    dataset, folder = setup.dataset, store.root / MODEL
+def hand_over(run: RunContext, chosen: Stage) -> Path:
+    """Write the models that predict together to ``model/``."""
+    setup, dataset, folder = run.setup, run.setup.dataset, run.store.root / MODEL
     about = About(
         task=dataset.task,
         classes=dataset.classes,
@@ -111,30 +101,29 @@ def hand_over(setup: Setup, store: Store, chosen: Stage) -> Path:
         folder,
         [member.model for member in chosen.members],
         about,
-        scores={"stage": chosen.name, score_name(setup): chosen.score},
+        scores={"stage": chosen.name, setup.labels.score_name: chosen.score},
     )
-    store.record(*paths)
+    run.store.record(*paths)
     return folder
 
 
-def write_masks(setup: Setup, store: Store, pool: Pool, model: Path) -> None:
+def write_masks(run: RunContext, model: Path) -> None:
+    """Write masks and disputed pixels of all unlabelled images, by the models that were handed over."""
+    setup, store = run.setup, run.store
     table = store.root / MASK_SHARES
     items = setup.dataset.unlabelled
     if not items or store.has(table):
         return
     files = [ImageFile(item.name, item.image) for item in items]
     job = PredictJob(model, tuple(files), store.root, device=setup.settings.device)
-    done = [predicted for _, predicted in pool.run(predict_files, job.share_out(4 * pool.num_workers), ignore)]
+    shares_of_work = job.share_out(4 * run.pool.num_workers)
+    done = [predicted for _, predicted in run.pool.run(predict_files, shares_of_work, ignore)]
     if problems := [problem for each in done for problem in each.problems]:
         raise IncmaskError(problems)
     shares = [share for each in done for share in each.shares]
     names = [each.name for each in setup.dataset.classes]
     for file, text in tables(shares, class_names=names, position_class=setup.dataset.position_class).items():
         store.write(store.root / file, text)
-
-
-def score_name(setup: Setup) -> str:
-    return "IoU" if setup.dataset.task == "binary" else "mIoU"
 
 
 def _job(setup: Setup, stage: str, model: str, split: str, members: Sequence[Student]) -> EvaluateJob:

@@ -13,21 +13,19 @@ from incmask.base.config import Settings
 from incmask.base.device import resolve_device
 from incmask.base.files import whole_file
 from incmask.base.npy_rows import new_rows
-from incmask.base.pool import Pool, run_ranges
+from incmask.base.pool import run_ranges
 from incmask.base.progress import Report, ignore
-from incmask.base.store import Store
 from incmask.base.tables import csv_text
 from incmask.experiment.paths import EVALNETS, EVALNETS_REPORT, RATINGS
-from incmask.experiment.setup import Setup, seed_for
+from incmask.experiment.setup import RunContext, Setup, seed_for
 from incmask.experiment.student import Student, rank
-from incmask.experiment.students import train
+from incmask.experiment.train import train
 from incmask.method.quality import mask_channels, num_outputs, quality
 from incmask.nets.forward import CHUNK
 from incmask.nets.spec import EvalNetSpec, load_model
 from incmask.training.jobs import FitJob
 from incmask.training.rating import Judgement, RatingObjective, judge_pairs
 from incmask.training.rating_pairs import TRAINING_PASSES, VALIDATION_PASSES, PairJob, PairSet, make_pairs
-from incmask.training.validation import Validation
 
 _SEED_STREAM = 1000
 """In place of the number of a generation, so that EvalNets have seeds of their own."""
@@ -90,46 +88,33 @@ def evalnet_width(setup: Setup) -> float:
 
 def evalnet_spec(setup: Setup) -> EvalNetSpec:
     """The network that rates the masks of a run."""
-    dataset, settings = setup.dataset, setup.settings
     return EvalNetSpec(
-        image_channels=dataset.channels,
-        mask_channels=mask_channels(dataset.task, len(dataset.classes)),
-        num_outputs=num_outputs(dataset.task, len(dataset.classes)),
+        image_channels=setup.dataset.channels,
+        mask_channels=mask_channels(setup.task, setup.num_classes),
+        num_outputs=num_outputs(setup.task, setup.num_classes),
         width=evalnet_width(setup),
-        batch_norm_momentum=settings.batch_norm_momentum,
+        batch_norm_momentum=setup.settings.batch_norm_momentum,
     )
 
 
-def train_evalnets(
-    setup: Setup, models: Sequence[Student], *, store: Store, pool: Pool, report: Callable[[float], None]
-) -> Judges:
+def train_evalnets(run: RunContext, models: Sequence[Student], *, report: Callable[[float], None]) -> Judges:
     """Train EvalNets on the masks of base models, and rank them by validation (section 2.4.5).
 
     Leaves the pairs, ``students/``, ``ratings.csv`` (predicted and true quality of the validation pairs by the best
     together) and ``quality.json``.
 
     Args:
-        setup: of the run.
+        run: the run.
         models: whose masks are examples.
-        store, pool: of the run.
         report: called with training steps.
     """
-    assert setup.recipe.evalnets is not None
-    folder, settings = store.root / EVALNETS, setup.settings
+    setup, settings, folder = run.setup, run.setup.settings, run.store.root / EVALNETS
     objectives = [
         RatingObjective(
-            training=_pairs(setup, models, folder / f"pairs-{fold + 1}" / "training", fold, store=store, pool=pool),
-            validation=_pairs(
-                setup,
-                models,
-                folder / f"pairs-{fold + 1}" / "validation",
-                fold,
-                store=store,
-                pool=pool,
-                validation=True,
-            ),
-            task=setup.dataset.task,
-            num_classes=len(setup.dataset.classes),
+            training=_pairs(run, models, folder / f"pairs-{fold + 1}" / "training", fold),
+            validation=_pairs(run, models, folder / f"pairs-{fold + 1}" / "validation", fold, validation=True),
+            task=setup.task,
+            num_classes=setup.num_classes,
         )
         for fold in range(min(len(setup.folds), settings.num_evalnets))
     ]
@@ -143,26 +128,17 @@ def train_evalnets(
         )
         for index in range(settings.num_evalnets)
     ]
-    students = train(jobs, num_folds=len(objectives), store=store, pool=pool, report=report)
+    students = train(jobs, num_folds=len(objectives), store=run.store, pool=run.pool, report=report)
     best = rank(students, by_loss=False)[: settings.num_judges]
-    examined = _examine(setup, best, objectives, folder, store=store, pool=pool)
+    examined = _examine(run, best, objectives, folder)
     return Judges(tuple(student.model for student in best), tuple(students), examined)
 
 
-def _pairs(
-    setup: Setup,
-    models: Sequence[Student],
-    folder: Path,
-    fold: int,
-    *,
-    store: Store,
-    pool: Pool,
-    validation: bool = False,
-) -> PairSet:
+def _pairs(run: RunContext, models: Sequence[Student], folder: Path, fold: int, *, validation: bool = False) -> PairSet:
     """Make the pairs of one side of a fold, unless they are there."""
-    assert setup.recipe.evalnets is not None
-    dataset, blocked = setup.dataset, setup.recipe.evalnets.blocked
-    source = setup.validation(fold) if validation else _training_images(setup, fold)
+    setup, evalnets = run.setup, run.setup.recipe.evalnets
+    blocked = evalnets is not None and evalnets.blocked
+    source = setup.validation(fold) if validation else setup.training(fold)
     rows = source.rows if source.rows is not None else tuple(range(len(setup.stacks["val"])))
     pairs = PairSet(
         images=source.images,
@@ -173,7 +149,7 @@ def _pairs(
         # Section 2.4.7; the plain ones are as the models made them.
         strength=setup.profile.evalnet if blocked and not validation else None,
     )
-    if store.has(*pairs.files):
+    if run.store.has(*pairs.files):
         return pairs
     with ExitStack() as files:
         labels = files.enter_context(whole_file(pairs.labels))
@@ -188,29 +164,23 @@ def _pairs(
             num_passes=VALIDATION_PASSES if validation else TRAINING_PASSES,
             first=0,
             last=len(rows),
-            task=dataset.task,
-            num_classes=len(dataset.classes),
+            task=setup.task,
+            num_classes=setup.num_classes,
             settings=setup.settings,
         )
         num_pairs = template.pairs_an_image * len(rows)
-        classes = (len(dataset.classes),) if dataset.task == "multilabel" else ()
-        new_rows(labels, np.uint8, (num_pairs, *setup.size, *classes))
+        new_rows(labels, np.uint8, setup.labels.shape((num_pairs, *setup.size), setup.num_classes))
         if masks is not None:
             new_rows(masks, np.bool_, (num_pairs, *setup.size))
         jobs = [
             replace(template, first=first, last=min(first + CHUNK, len(rows))) for first in range(0, len(rows), CHUNK)
         ]
-        parts = run_ranges(pool, make_pairs, jobs)
+        parts = run_ranges(run.pool, make_pairs, jobs)
     targets = np.concatenate([part.targets for part in parts], 1)
     with whole_file(pairs.targets) as path, open(path, "wb") as handle:
         np.save(handle, targets.reshape(num_pairs, -1))
-    store.record(*pairs.files)
+    run.store.record(*pairs.files)
     return pairs
-
-
-def _training_images(setup: Setup, fold: int) -> Validation:
-    stack = setup.stacks["labelled"]
-    return Validation(stack.images, stack.labels, setup.folds[fold].training)
 
 
 @dataclass(frozen=True)
@@ -229,16 +199,10 @@ def _judge_together(job: _Examination, report: Report) -> Judgement:
 
 
 def _examine(
-    setup: Setup,
-    best: Sequence[Student],
-    objectives: Sequence[RatingObjective],
-    folder: Path,
-    *,
-    store: Store,
-    pool: Pool,
+    run: RunContext, best: Sequence[Student], objectives: Sequence[RatingObjective], folder: Path
 ) -> JudgesReport:
     """Rate the validation pairs by the judges together; with several folds each judge rates its own fold's."""
-    path = folder / EVALNETS_REPORT
+    path, store = folder / EVALNETS_REPORT, run.store
     if store.has(path, folder / RATINGS):
         return JudgesReport(**json.loads(path.read_text(encoding="utf-8")))
     if len(objectives) == 1:
@@ -246,13 +210,13 @@ def _examine(
     else:
         groups = [((student,), objectives[student.fold]) for student in best]
     jobs = [
-        _Examination(tuple(student.model for student in students), objective, setup.settings)
+        _Examination(tuple(student.model for student in students), objective, run.setup.settings)
         for students, objective in groups
     ]
-    done = dict(pool.run(_judge_together, jobs, ignore))
+    done = dict(run.pool.run(_judge_together, jobs, ignore))
     judged = [done[job] for job in jobs]
     predicted, true = (np.concatenate([getattr(each, name) for each in judged]) for name in ("predicted", "true"))
-    known = quality(np.load(objectives[0].training.targets), setup.dataset.task)
+    known = quality(np.load(objectives[0].training.targets), run.setup.task)
     varied = len(true) > 2 and np.ptp(predicted) > 0 and np.ptp(true) > 0
     found = JudgesReport(
         num_judges=len(best),

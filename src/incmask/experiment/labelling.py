@@ -1,6 +1,6 @@
-"""Teachers and unlabelled images in, pseudo-labels and their disputed pixels out."""
+"""A range of unlabelled images labelled in a worker process, whatever the labeller is, and rated where it counts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,27 +11,15 @@ from incmask.base.config import Settings, Task
 from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
-from incmask.method.agreement import combine
-from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric, undo
-from incmask.method.blocking import AdmissionRule, admitted, foreground_fraction
-from incmask.method.recipes import Vote
+from incmask.method.augment import Strength
+from incmask.method.blocking import admitted, foreground_fraction
+from incmask.method.labelling import Unlabelled
+from incmask.method.labels import labels_of
+from incmask.method.quality import quality, true_quality
+from incmask.method.recipes import Recipe
 from incmask.nets.forward import chunk_images, predict_probabilities
 from incmask.nets.spec import load_model
-
-
-@dataclass(frozen=True)
-class Views:
-    """Changed versions of an image that a model votes on (paper section 2.4.2).
-
-    Attributes:
-        num: how many.
-        strength: maxima of the changes.
-        seed: of the changes; each image and view draws its own.
-    """
-
-    num: int
-    strength: Strength
-    seed: int
+from incmask.training.rating import judge
 
 
 @dataclass(frozen=True)
@@ -39,33 +27,37 @@ class LabelJob:
     """A range of images to label, in any process.
 
     Attributes:
-        members: model files of the voting teachers.
+        recipe: says how. Without its blocking there is nothing to outnumber, thin or widen: every pair is used as it
+            is.
+        teachers: model files.
+        judges: model files of the EvalNets; empty where nobody asks them.
         images: ``.npy``, uint8, (N, H, W, C).
+        truth: ``.npy`` of the true labels; None: they are unknown, or none of the recipe's business.
         label, inconsistent: ``.npy`` that are there already and whose rows are filled in.
         first, last: rows ``first`` to ``last - 1``.
-        task: what the models predict.
-        num_outputs: their logits a pixel.
-        vote: how members are combined.
-        views: where members vote on changed versions of each image; None: on the image itself.
-        admit: which binary pairs are used.
-        settings: device and precision.
-        erode_px, dilate_px: sides of the squares that change the mask, as for ``inconsistency``.
+        task, num_classes: what the models predict.
+        settings: of the run.
+        strength, seed: of changed views.
+        before: ``.npy`` with the labels of the generation before; None: there are none to keep.
+        quality: ratings of those of them that were accepted, for the rows of the range; -1 for the others.
     """
 
-    members: tuple[Path, ...]
+    recipe: Recipe
+    teachers: tuple[Path, ...]
+    judges: tuple[Path, ...]
     images: Path
+    truth: Path | None
     label: Path
     inconsistent: Path
     first: int
     last: int
     task: Task
-    num_outputs: int
-    vote: Vote
-    admit: AdmissionRule
+    num_classes: int
     settings: Settings
-    views: Views | None = None
-    erode_px: int = 0
-    dilate_px: int = 0
+    strength: Strength
+    seed: int
+    before: Path | None
+    quality: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -74,68 +66,92 @@ class LabelledRange:
 
     Attributes:
         first: first row of the range.
-        admitted: bool, whether the pair is used.
+        admitted: bool, whether the rule of the settings admits the pair.
         inconsistent_fraction: share of disputed pixels, 0 to 1.
-        foreground_fraction: share of pixels with a class other than background, disputed ones left out.
+        foreground_fraction: share of pixels with a class other than background, blocked ones left out.
+        quality: ratings, 0 to 1; None: nothing rates.
     """
 
     first: int
     admitted: np.ndarray
     inconsistent_fraction: np.ndarray
     foreground_fraction: np.ndarray
+    quality: np.ndarray | None = None
 
 
 def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
     """Label the images of a range and write the rows of ``job.label`` and ``job.inconsistent``."""
-    device = resolve_device(job.settings.device)
-    networks = [load_model(path).to(device) for path in job.members]
+    device, settings, labeller = resolve_device(job.settings.device), job.settings, job.recipe.labeller
+    assert labeller is not None
+    is_blocked = job.recipe.blocking is not None
+    teachers, judges = ([load_model(path).to(device) for path in paths] for paths in (job.teachers, job.judges))
     images, labels, masks = (Rows(path) for path in (job.images, job.label, job.inconsistent))
-    facts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    num = chunk_images(job.num_outputs, images.shape)
+    before, truth = (Rows(path) if path else None for path in (job.before, job.truth))
+    facts: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("admitted", "inconsistent_fraction", "foreground_fraction", "quality")
+    }
+
+    def predict(pictures: np.ndarray) -> Iterator[np.ndarray]:
+        for teacher in teachers:
+            yield from predict_probabilities([teacher], pictures, task=job.task, precision=settings.precision)
+
+    num = chunk_images(labels_of(job.task).num_outputs(job.num_classes), images.shape)
     for first in range(job.first, job.last, num):
         rows = slice(first, min(first + num, job.last))
-        members = _members(job, networks, images[rows], first=first)
-        voted = combine(
-            members,
-            task=job.task,
-            vote=job.vote,
-            erode_px=job.erode_px,
-            dilate_px=job.dilate_px,
-        )
-        labels[rows], masks[rows] = voted.label, voted.inconsistent
-        facts.append(
-            (
-                admitted(voted.label, voted.inconsistent, task=job.task, rule=job.admit),
-                voted.inconsistent.mean((1, 2)),
-                # A soft vote keeps what is disputed.
-                foreground_fraction(voted.label, None if job.vote.soft else voted.inconsistent, task=job.task),
+        pictures, known = images[rows], job.quality[rows.start - job.first : rows.stop - job.first]
+        accepted = np.zeros_like(labels[rows])
+        if before is not None:
+            accepted[known >= 0] = before[rows][known >= 0]
+
+        def rate(label: np.ndarray, mask: np.ndarray | None = None, pictures: np.ndarray = pictures) -> np.ndarray:
+            return rate_pairs(
+                judges, pictures, label, mask, task=job.task, num_classes=job.num_classes, settings=settings
+            )
+
+        found = labeller.label(
+            Unlabelled(
+                images=pictures,
+                first=first,
+                task=job.task,
+                settings=settings,
+                predict=predict,
+                rate=rate,
+                label=accepted,
+                quality=known,
+                erode_px=settings.erode_px if is_blocked else 0,
+                dilate_px=settings.dilate_px if is_blocked else 0,
+                strength=job.strength,
+                seed=job.seed,
             )
         )
-        report(len(voted.label))
-    return LabelledRange(job.first, *(np.concatenate(fact) for fact in zip(*facts, strict=True)))
+        label, mask = found.label, found.inconsistent
+        labels[rows], masks[rows] = label, mask
+        rule = settings.admit if is_blocked else "all"
+        facts["admitted"].append(admitted(label, mask, task=job.task, rule=rule))
+        facts["inconsistent_fraction"].append(mask.mean((1, 2)))
+        facts["foreground_fraction"].append(foreground_fraction(label, mask if is_blocked else None, task=job.task))
+        if job.recipe.copies == "by_true_quality":
+            assert truth is not None
+            true = true_quality(label, truth[rows], mask, task=job.task, num_classes=job.num_classes)
+            facts["quality"].append(true)
+        elif job.recipe.copies == "by_quality":
+            facts["quality"].append(rate(label, mask))
+        elif found.quality is not None:
+            facts["quality"].append(found.quality)
+        report(len(label))
+    return LabelledRange(job.first, **{name: np.concatenate(each) for name, each in facts.items() if each})
 
 
-def _members(job: LabelJob, networks: Sequence[nn.Module], images: np.ndarray, *, first: int) -> np.ndarray:
-    """Probabilities of every voter: float32, (n, N, C, H, W); ``first`` is the row of the first image."""
-    if job.views is None:
-        return predict_probabilities(networks, images, task=job.task, precision=job.settings.precision)
-    voters = []
-    for view in range(job.views.num):
-        changed, geometries = [], []
-        for row, image in enumerate(images, first):
-            generator = np.random.default_rng([job.views.seed, row, view])
-            geometries.append(draw_geometry(job.views.strength, image.shape, generator))
-            moved = flip_rotate(image, geometries[-1])
-            changed.append(photometric(moved, strength=job.views.strength, generator=generator))
-        voters += [
-            np.stack(
-                [
-                    np.moveaxis(undo(np.moveaxis(each, 0, -1), geometry), -1, 0)
-                    for each, geometry in zip(member, geometries, strict=True)
-                ]
-            )
-            for member in predict_probabilities(
-                networks, np.stack(changed), task=job.task, precision=job.settings.precision
-            )
-        ]
-    return np.stack(voters)
+def rate_pairs(
+    judges: Sequence[nn.Module],
+    images: np.ndarray,
+    label: np.ndarray,
+    inconsistent: np.ndarray | None,
+    *,
+    task: Task,
+    num_classes: int,
+    settings: Settings,
+) -> np.ndarray:
+    """Rate pairs by EvalNets together, float (N,) in 0 to 1 (section 2.4.8); the arguments are those of ``judge``."""
+    outputs = judge(judges, images, label, inconsistent, task=task, num_classes=num_classes, settings=settings)
+    return quality(outputs, task)

@@ -1,13 +1,14 @@
 """What is known of the pseudo-labels of a generation, as a table on disk."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from incmask.base.tables import csv_text
+from incmask.experiment.paths import INDEX
 
 
 @dataclass(frozen=True)
@@ -59,25 +60,31 @@ def read_pseudo_labels(index: Path) -> PseudoLabels:
     )
 
 
+def accepted_before(folder: Path | None, num_images: int) -> np.ndarray:
+    """Ratings of the labels that a generation accepted, float (N,); -1, below every rating, where it accepted none.
+
+    Args:
+        folder: of its pseudo-labels; None: there was none.
+        num_images: N.
+    """
+    if folder is None:
+        return np.full(num_images, -1.0)
+    known = read_pseudo_labels(folder / INDEX)
+    assert known.quality is not None
+    return np.where(known.admitted, known.quality, -1)
+
+
 def index_csv(names: Sequence[str], found: PseudoLabels) -> str:
     """Write a line an image."""
-    header = ["row", "name", "admitted", "inconsistent_fraction", "foreground_fraction", "copies"]
-    rows = [
-        [row, name, bool(used), f"{disputed:.6f}", f"{foreground:.6f}", int(copies)]
-        for row, (name, used, disputed, foreground, copies) in enumerate(
-            zip(
-                names,
-                found.admitted,
-                found.inconsistent_fraction,
-                found.foreground_fraction,
-                found.copies,
-                strict=True,
-            )
-        )
-    ]
+    columns: dict[str, Iterable[object]] = {
+        "row": range(len(names)),
+        "name": names,
+        "admitted": found.admitted.tolist(),
+        "inconsistent_fraction": (f"{fraction:.6f}" for fraction in found.inconsistent_fraction),
+        "foreground_fraction": (f"{fraction:.6f}" for fraction in found.foreground_fraction),
+        "copies": found.copies.tolist(),
+    }
     if found.quality is not None:
-        header.append("quality")
-        for line, quality in zip(rows, found.quality, strict=True):
-            # In full: a later generation compares its candidates with it.
-            line.append(repr(float(quality)))
-    return csv_text(header, rows)
+        # In full: a later generation compares its candidates with it.
+        columns["quality"] = found.quality.astype(float).tolist()
+    return csv_text([*columns], zip(*columns.values(), strict=True))

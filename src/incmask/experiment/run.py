@@ -19,25 +19,19 @@ from incmask.data.rounds import ENVIRONMENT, ROUNDS, path_from
 from incmask.data.split import describe_folds
 from incmask.data.stack import Stack, build_stack, read_stack
 from incmask.experiment.choices import Choices, Resolved, resolve
-from incmask.experiment.deliver import Stage, evaluate_all, hand_over, score_name, write_masks
+from incmask.experiment.deliver import Stage, evaluate_all, hand_over, write_masks
 from incmask.experiment.evalnets import evalnet_spec
 from incmask.experiment.executor import Clock, Executor
 from incmask.experiment.scores import ScoreRow
-from incmask.experiment.setup import Setup, folds_of
+from incmask.experiment.setup import RunContext, folds_of
 from incmask.experiment.stages import Trained, train_all
 from incmask.experiment.warm_start import score_rounds, scores_text, with_start
 from incmask.method.growth import num_generations_of
+from incmask.method.recipes import RECIPES
 from incmask.nets.spec import Spec
 from incmask.training.capacity import fitting_workers
 
 _PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pillow", "tifffile", "safetensors")
-
-OF_STUDENTS = {
-    *("num_base", "num_students", "num_generations", "num_kept", "num_members", "num_views"),
-    *("erode_px", "dilate_px", "admit", "width_step", "consistency_strength", "labelled_share"),
-    *("num_evalnets", "num_judges", "evalnet_width", "quality_threshold", "quality_band"),
-}
-"""Settings that make no difference to a base model."""
 
 
 @dataclass(frozen=True)
@@ -156,20 +150,24 @@ def run_resolved(
             with_truth=chosen.recipe.needs_truth,
             sources=tuple(bases.values()) if stacks_from is None else (stacks_from,),
         )
-        setup = _set_up(chosen, stacks, progress)
-        trained = train_all(setup, store, pool, progress, clock=clock, bases=bases, start=chosen.start)
+        names = stacks["labelled"].names
+        folds = folds_of(names, has_val="val" in stacks, settings=chosen.settings)
+        if told := describe_folds(folds, names):
+            progress.say(told)
+        run = RunContext(chosen.setup(stacks, folds), store, pool, progress)
+        trained = train_all(run, clock=clock, bases=bases, start=chosen.start)
         stages = trained.stages
         best = max(stages, key=lambda stage: stage.score)
         progress.say(_verdict(stages, best))
-        model = hand_over(setup, store, best) if deliver else None
+        model = hand_over(run, best) if deliver else None
         progress.doing("scoring all models")
-        scores = evaluate_all(setup, stages, store, pool)
+        scores = evaluate_all(run, stages)
         if model:
             progress.doing("masks for all unlabelled images")
-            write_masks(setup, store, pool, model)
+            write_masks(run, model)
             if chosen.rounds:
                 scores_of_rounds = score_rounds(chosen, out, data, score=best.score, stage=best.name)
-                store.write(out / ROUNDS, scores_text(scores_of_rounds, score_name=score_name(setup)))
+                store.write(out / ROUNDS, scores_text(scores_of_rounds, score_name=run.setup.labels.score_name))
     return Outcome(out, chosen.names["recipe"], trained, best, tuple(scores), time.monotonic() - started)
 
 
@@ -188,7 +186,11 @@ def _check_source(source: Path, chosen: Resolved, data: Mapping[str, Any]) -> No
 def _of_base(records: Records) -> dict[str, Any]:
     """The choices that base models depend on."""
     run = records.run
-    settings = {name: value for name, value in run["settings"].items() if name not in OF_STUDENTS}
+    recipe = RECIPES[run["recipe"]]
+    # How many there are makes no difference to any of them.
+    settings = {
+        name: value for name, value in run["settings"].items() if name != "num_base" and recipe.depends_on(name)
+    }
     if not records.data["parts"].get("val"):
         # There may be as many folds of the labelled images.
         settings["models of the smallest stage"] = min(run["settings"][name] for name in ("num_base", "num_students"))
@@ -202,7 +204,7 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
     device = resolve_device(settings.device).type
     # Several processes on one GPU only wait for each other.
     wanted = settings.num_workers or (num_cores() if device == "cpu" else 1)
-    setup = Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks={}, folds=())
+    setup = chosen.setup({}, ())
     networks: list[Spec] = [setup.network(num_generations_of(chosen.recipe, settings))]
     if chosen.recipe.evalnets:
         networks.append(evalnet_spec(setup))
@@ -217,15 +219,6 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
     if room < wanted:
         progress.say(f"memory for {room} of {wanted} workers; a smaller --set batch_size takes less")
     return room
-
-
-def _set_up(chosen: Resolved, stacks: dict[str, Stack], progress: Progress) -> Setup:
-    names = stacks["labelled"].names
-    settings = chosen.settings
-    folds = folds_of(names, has_val="val" in stacks, settings=settings)
-    if told := describe_folds(folds, names):
-        progress.say(told)
-    return Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks, folds)
 
 
 def build_stacks(

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from incmask.base.config import Settings
-from incmask.base.store import hash_file
+from incmask.base.config import Settings, Task
+from incmask.base.pool import Pool
+from incmask.base.progress import Progress
+from incmask.base.store import Store, hash_file
 from incmask.data.dataset import Dataset
 from incmask.data.split import Fold, make_folds
 from incmask.data.stack import Stack
 from incmask.method.growth import width_of
-from incmask.method.labels import labels_of
+from incmask.method.labels import Labels, labels_of
 from incmask.method.profiles import Profile
 from incmask.method.recipes import Recipe
 from incmask.nets.spec import NetworkSpec
@@ -64,6 +66,26 @@ class Setup:
     stacks: dict[str, Stack]
     folds: tuple[Fold, ...]
 
+    @property
+    def task(self) -> Task:
+        """What the labels mean."""
+        return self.dataset.task
+
+    @property
+    def labels(self) -> Labels:
+        """What is asked about them."""
+        return labels_of(self.task)
+
+    @property
+    def num_classes(self) -> int:
+        """Of the data."""
+        return len(self.dataset.classes)
+
+    def training(self, fold: int) -> Validation:
+        """The labelled images that train, for a student of ``fold``."""
+        stack = self.stacks["labelled"]
+        return Validation(stack.images, stack.labels, self.folds[fold].training)
+
     def validation(self, fold: int) -> Validation:
         """The images that choose, for a student of ``fold``."""
         rows = self.folds[fold].validation
@@ -81,15 +103,51 @@ class Setup:
         """The networks of ``generation``; ``momentum`` of the batch norm, where it is not the settings'."""
         return NetworkSpec(
             in_channels=self.dataset.channels,
-            out_channels=labels_of(self.dataset.task).num_outputs(len(self.dataset.classes)),
+            out_channels=self.labels.num_outputs(self.num_classes),
             width=width_of(self.recipe, self.settings, generation),
             batch_norm_momentum=self.settings.batch_norm_momentum if momentum is None else momentum,
         )
 
 
+@dataclass(frozen=True)
+class RunContext:
+    """A run at work.
+
+    Attributes:
+        setup: what stays the same.
+        store: its folder.
+        pool: does the work.
+        progress: a listener.
+        judges: model files of the EvalNets, where the recipe has them.
+        threshold: least rating of a mask that is accepted, where the labeller rates.
+    """
+
+    setup: Setup
+    store: Store
+    pool: Pool
+    progress: Progress
+    judges: tuple[Path, ...] = ()
+    threshold: float = 0.0
+
+    def folder(self, generation: int) -> Path:
+        """The folder of a generation."""
+        return self.store.root / stage_name(generation)
+
+
 def stage_name(generation: int) -> str:
     """The folder of a generation; 0 is the base."""
     return f"gen-{generation}" if generation else BASE
+
+
+def base_folders(recipe: Recipe, name: str = "") -> dict[str, str]:
+    """Give the names of a recipe's base recipes by the folders that a run keeps their models in.
+
+    Args:
+        recipe: the recipe.
+        name: its own, where it is a base recipe.
+    """
+    names = recipe.bases or (name,)
+    return {f"{BASE}-{each}" if place else BASE: each for place, each in enumerate(names)}
 
 
 def folds_of(names: Sequence[str], *, has_val: bool, settings: Settings) -> tuple[Fold, ...]:

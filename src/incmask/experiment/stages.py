@@ -5,19 +5,17 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from incmask.base.pool import Pool
-from incmask.base.progress import Progress
-from incmask.base.store import Store
-from incmask.experiment.deliver import Stage, make_stage, score_name
+from incmask.experiment.deliver import Stage, make_stage
 from incmask.experiment.evalnets import Judges, evalnet_width, train_evalnets
 from incmask.experiment.executor import Clock
-from incmask.experiment.generation import Generations, run_generation
-from incmask.experiment.setup import BASE, Setup, Start
+from incmask.experiment.generation import run_generation
+from incmask.experiment.jobs import fit_jobs, mix_folds
+from incmask.experiment.setup import RunContext, Setup, Start, base_folders
 from incmask.experiment.student import Student
-from incmask.experiment.students import adopt, fit_jobs, train
+from incmask.experiment.train import adopt, train
 from incmask.experiment.workload import planned_work
 from incmask.method.growth import num_generations_of
-from incmask.method.recipes import RECIPES, BestCandidate
+from incmask.method.recipes import RECIPES
 from incmask.training.capacity import train_cost
 from incmask.training.jobs import FitJob
 from incmask.training.loop import MODEL as WEIGHTS
@@ -38,35 +36,53 @@ class Trained:
     judges: Judges | None = None
 
 
-def train_all(
-    setup: Setup,
-    store: Store,
-    pool: Pool,
-    progress: Progress,
-    *,
-    clock: Clock,
-    bases: Mapping[str, Path],
-    start: Start | None = None,
-) -> Trained:
+def train_all(run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start: Start | None = None) -> Trained:
     """Train what is not trained yet: base models, EvalNets where the recipe has them, and every generation.
 
     Args:
-        setup, store, pool, progress: of the run.
+        run: the run.
         clock: tells how long a training step takes in the pool.
         bases: run folders whose base models are taken over, by recipe.
         start: models of an earlier round that base models begin with.
     """
+    setup, progress, recipe = run.setup, run.progress, run.setup.recipe
+    models = _train_bases(run, clock=clock, bases=bases, start=start)
+    teachers, *others = models.values()
+    stages = [make_stage(run, 0, teachers, earlier=())]
+    progress.say(f"base models: {setup.labels.score_name} {stages[0].score:.3f} on validation")
+
+    judges = None
+    if recipe.evalnets:
+        progress.doing(f"training {setup.settings.num_evalnets} EvalNets")
+        cost = train_cost(evalnet_width(setup))
+        judges = train_evalnets(
+            run,
+            [model for name in recipe.evalnets.examples_from for model in models[name]],
+            report=lambda steps: progress.advance(steps * cost),
+        )
+        progress.say(judges.report.sentence())
+    threshold = _threshold(setup, models) if recipe.labeller and recipe.labeller.rates else 0.0
+    run = replace(run, judges=judges.models if judges else (), threshold=threshold)
+    for generation in range(1, num_generations_of(recipe, setup.settings) + 1):
+        students = run_generation(run, stages[-1].students, generation)
+        stages.append(make_stage(run, generation, students, earlier=stages))
+        progress.say(f"generation {generation}: {setup.labels.score_name} {stages[-1].score:.3f} on validation")
+    return Trained(tuple(stages), tuple(model for each in others for model in each), judges)
+
+
+def _train_bases(
+    run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start: Start | None
+) -> dict[str, list[Student]]:
+    """Train the base models, by recipe, of those that teach first; say before how long all will take."""
+    setup, store, progress = run.setup, run.store, run.progress
     settings, recipe = setup.settings, setup.recipe
-    num_generations = num_generations_of(recipe, settings)
-    setups = {name: replace(setup, recipe=RECIPES[name]) for name in recipe.bases} or {"": setup}
-    names = tuple(setups)
-    jobs = {
-        name: fit_jobs(setups[name], store.root / (f"{BASE}-{name}" if place else BASE), generation=0, pseudo=None)
-        for place, name in enumerate(names)
-    }
-    if start is not None:
-        jobs = {name: _warm(each, start.models.get(each[0].folder.parts[-3], ())) for name, each in jobs.items()}
-    to_train = [name for name in names if name not in bases]
+    jobs = {}
+    for folder, name in base_folders(recipe).items():
+        of_base = replace(setup, recipe=RECIPES[name]) if name else setup
+        jobs[name] = fit_jobs(of_base, 0, mix_folds(of_base, 0, None), folder=store.root / folder)
+        if start is not None:
+            jobs[name] = _warm(jobs[name], start.models.get(folder, ()))
+    to_train = [name for name in jobs if name not in bases]
     work = planned_work(
         recipe,
         settings,
@@ -74,46 +90,25 @@ def train_all(
         num_unlabelled=len(setup.stacks.get("unlabelled", ())),
         taken_over=bases,
     )
-    for name in names:
+    for name in jobs:
         if name in bases:
             adopt(store, source=bases[name], jobs=jobs[name])
     if to_train and not store.has(jobs[to_train[-1]][-1].folder / WEIGHTS):
-        _say_how_long(setup, jobs[to_train[0]][0], pool, progress, clock=clock, work=work)
+        _say_how_long(run, jobs[to_train[0]][0], clock=clock, work=work)
     progress.expect(work)
 
-    models: dict[str, list[Student]] = {}
-    for name in names:
+    models = {}
+    for name in jobs:
         cost = train_cost(settings.width) if name in to_train else 0.0
         progress.doing(f"training {len(jobs[name])} base models")
         models[name] = train(
             jobs[name],
             num_folds=len(setup.folds),
             store=store,
-            pool=pool,
+            pool=run.pool,
             report=lambda steps, cost=cost: progress.advance(steps * cost),  # type: ignore[misc]
         )
-    stages = [make_stage(setup, 0, models[names[0]], earlier=(), store=store, pool=pool)]
-    progress.say(f"base models: {score_name(setup)} {stages[0].score:.3f} on validation")
-
-    judges = None
-    if recipe.evalnets:
-        progress.doing(f"training {settings.num_evalnets} EvalNets")
-        cost = train_cost(evalnet_width(setup))
-        judges = train_evalnets(
-            setup,
-            [model for name in recipe.evalnets.examples_from for model in models[name]],
-            store=store,
-            pool=pool,
-            report=lambda steps: progress.advance(steps * cost),
-        )
-        progress.say(judges.report.sentence())
-    threshold = _threshold(setup, models) if isinstance(recipe.labeller, BestCandidate) else 0.0
-    generations = Generations(setup, store, pool, progress, judges, threshold)
-    for generation in range(1, num_generations + 1):
-        students = run_generation(generations, stages[-1].students, generation)
-        stages.append(make_stage(setup, generation, students, earlier=stages, store=store, pool=pool))
-        progress.say(f"generation {generation}: {score_name(setup)} {stages[-1].score:.3f} on validation")
-    return Trained(tuple(stages), tuple(model for name in names[1:] for model in models[name]), judges)
+    return models
 
 
 def _warm(jobs: Sequence[FitJob], models: Sequence[Path | None]) -> list[FitJob]:
@@ -122,22 +117,25 @@ def _warm(jobs: Sequence[FitJob], models: Sequence[Path | None]) -> list[FitJob]
 
 
 def _threshold(setup: Setup, models: Mapping[str, Sequence[Student]]) -> float:
-    """Least rating of an accepted mask: the setting, the profile's, or the score of the best ALDT model."""
+    """Least rating of an accepted mask: the setting, the profile's, or the score of the best ALDT model.
+
+    A recipe that has none takes the best of those that teach first.
+    """
     if setup.settings.quality_threshold is not None:
         return setup.settings.quality_threshold
     if setup.profile.quality_band is not None:
         return setup.profile.quality_band[1]
-    return max(model.score for model in models["aldt"])
+    return max(model.score for model in models.get("aldt", next(iter(models.values()))))
 
 
-def _say_how_long(setup: Setup, job: FitJob, pool: Pool, progress: Progress, *, clock: Clock, work: float) -> None:
-    settings = setup.settings
+def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, work: float) -> None:
+    setup, pool, settings = run.setup, run.pool, run.setup.settings
     num_generations = num_generations_of(setup.recipe, settings)
     # A validated image costs a third of a trained one.
     num_validated = len(setup.stacks["val"]) if "val" in setup.stacks else len(setup.folds[0].validation or ())
     num_trained = job.num_steps / settings.epochs * settings.batch_size
     seconds = clock(job, pool) * work / train_cost(settings.width) / pool.num_workers
-    progress.say(
+    run.progress.say(
         f"{settings.num_base} base models"
         + (f", then {num_generations} generations of {settings.num_students} students" if num_generations else "")
         + f": about {_duration(seconds * (1 + num_validated / num_trained / 3))}"

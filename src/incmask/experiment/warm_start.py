@@ -13,7 +13,7 @@ from incmask.data.rounds import FIRST, ROUNDS, Round
 from incmask.experiment.choices import Resolved
 from incmask.experiment.paths import student_folder
 from incmask.experiment.record.run import RunRecord, read_record
-from incmask.experiment.setup import BASE, Setup, Start
+from incmask.experiment.setup import Start, base_folders
 from incmask.experiment.student import Student, read_student
 from incmask.method.growth import training_settings
 from incmask.method.recipes import RECIPES
@@ -39,7 +39,8 @@ def find_start(
     """
     try:
         theirs = read_record(run)
-        kept = {name: folder for folder, name in base_folders(theirs.names["recipe"]).items()}
+        recipe = theirs.names["recipe"]
+        kept = {name: folder for folder, name in base_folders(RECIPES[recipe], recipe).items()}
         validation = list(_validation(new))
         models = {}
         for folder, name in recipes.items():
@@ -53,12 +54,6 @@ def find_start(
         # The earlier run is gone or damaged, which is no reason not to begin anew.
         return None
     return Start(run, models) if models else None
-
-
-def base_folders(recipe: str) -> dict[str, str]:
-    """Give the names of a recipe's base recipes by the folders that a run keeps their models in."""
-    names = RECIPES[recipe].bases or (recipe,)
-    return {f"{BASE}-{name}" if place else BASE: name for place, name in enumerate(names)}
 
 
 def validation_images(run: RunRecord) -> frozenset[str]:
@@ -151,12 +146,13 @@ def with_start(chosen: Resolved, out: Path, data: Mapping[str, Any], progress: P
     if run == out.resolve():
         # It is refused for its data, which says more than that it cannot begin with itself.
         return chosen
-    recipes = base_folders(chosen.names["recipe"])
-    setup = Setup(chosen.dataset, chosen.recipe, chosen.profile, settings, chosen.size, stacks={}, folds=())
+    recipes = base_folders(chosen.recipe, chosen.names["recipe"])
+    known = {**RECIPES, chosen.names["recipe"]: chosen.recipe}
+    setup = chosen.setup({}, ())
     specs = {}
     for folder, name in recipes.items():
-        used = training_settings(RECIPES[name], settings, num_pairs=1, num_full=1)
-        of_base = replace(setup, recipe=RECIPES[name])
+        used = training_settings(known[name], settings, num_pairs=1, num_full=1)
+        of_base = replace(setup, recipe=known[name])
         specs[folder] = of_base.network(0, momentum=used.batch_norm_momentum)
     new = _record(chosen, out, data)
     start = find_start(run, new, recipes=recipes, specs=specs, num_models=settings.num_base)

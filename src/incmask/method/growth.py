@@ -1,7 +1,7 @@
 """What grows with the generation, and how long each approach trains (paper sections 2.4.7 and 2.6)."""
 
 from incmask.base.config import Settings, resolve_settings
-from incmask.method.recipes import BestCandidate, Recipe
+from incmask.method.recipes import Recipe
 
 
 def width_of(recipe: Recipe, settings: Settings, generation: int) -> float:
@@ -41,7 +41,7 @@ def training_settings(recipe: Recipe, settings: Settings, *, num_pairs: int, num
     if recipe.objective == "consistency":
         # The paper trains twice as long, and by the loss (section 2.4.3).
         changes |= {"select_by": "loss"} | ({"epochs": 2 * settings.epochs} if one_pass else {})
-    if isinstance(recipe.labeller, BestCandidate) and one_pass:
+    if recipe.labeller and one_pass:
         least = max(1, int(full_steps * recipe.labeller.least_steps))
         changes |= {"steps_per_epoch": least} if num_pairs // settings.batch_size < least else {}
     return settings.model_copy(update=changes)

@@ -1,11 +1,46 @@
-"""The approaches as values, no logic (paper sections 2.3 and 2.4)."""
+"""The approaches as values (paper sections 2.3 and 2.4); what a labeller does is in ``labelling``."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from incmask.base.config import Settings
+    from incmask.method.labelling import Labelled, Unlabelled
 
 
 @dataclass(frozen=True)
-class Vote:
+class Labeller:
+    """How teachers make pseudo-labels: a value that is asked. Another way is another class of this kind.
+
+    One of your own has to be where worker processes can import it from, and its fields say all that it depends on.
+    """
+
+    @property
+    def settings(self) -> frozenset[str]:
+        """Settings that make a difference to it, beside those of the training."""
+        return frozenset()
+
+    @property
+    def rates(self) -> bool:
+        """Whether it rates its labels by EvalNets: those that reach the threshold are used (section 2.4.5)."""
+        return False
+
+    @property
+    def least_steps(self) -> float:
+        """Share of the steps, 0 to 1, that all images with true masks would take, which an epoch has at least."""
+        return 0.0
+
+    def num_voters(self, settings: "Settings") -> int | None:
+        """How many of the kept teachers it asks, the best ones; None: all students of the generation before."""
+        return None
+
+    def label(self, unlabelled: "Unlabelled") -> "Labelled":
+        """Label some images; called in worker processes."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Vote(Labeller):
     """Pseudo-labels from votes.
 
     Attributes:
@@ -19,9 +54,25 @@ class Vote:
     views: Literal["one", "several"] = "one"
     soft: bool = False
 
+    @property
+    def settings(self) -> frozenset[str]:
+        """See ``Labeller.settings``."""
+        of_teachers = ("num_members", "num_kept") if self.teachers == "several" else ()
+        return frozenset((*of_teachers, *(("num_views",) if self.views == "several" else ())))
+
+    def num_voters(self, settings: "Settings") -> int:
+        """See ``Labeller.num_voters``."""
+        return settings.num_members if self.teachers == "several" else 1
+
+    def label(self, unlabelled: "Unlabelled") -> "Labelled":
+        """See ``Labeller.label``."""
+        from incmask.method.labelling import label_by_vote
+
+        return label_by_vote(self, unlabelled)
+
 
 @dataclass(frozen=True)
-class BestCandidate:
+class BestCandidate(Labeller):
     """The best of all teachers' masks, by the EvalNets' rating, if that is high enough (section 2.4.5).
 
     Attributes:
@@ -29,6 +80,22 @@ class BestCandidate:
     """
 
     least_steps: float = 1 / 3
+
+    @property
+    def settings(self) -> frozenset[str]:
+        """See ``Labeller.settings``."""
+        return frozenset({"quality_threshold"})
+
+    @property
+    def rates(self) -> bool:
+        """See ``Labeller.rates``."""
+        return True
+
+    def label(self, unlabelled: "Unlabelled") -> "Labelled":
+        """See ``Labeller.label``."""
+        from incmask.method.labelling import best_candidates
+
+        return best_candidates(unlabelled)
 
 
 @dataclass(frozen=True)
@@ -85,7 +152,7 @@ class Recipe:
     labelled: Literal["plain", "augmented", "full", "strong"] = "plain"
     teachers: str | None = None
     objective: Literal["labels", "consistency"] = "labels"
-    labeller: Vote | BestCandidate | None = None
+    labeller: Labeller | None = None
     blocking: Blocking | None = None
     augment: Literal["none", "growing"] = "none"
     keep_plain: bool = False
@@ -103,6 +170,22 @@ class Recipe:
         """Base recipes whose models it starts from, teachers first; none for a base recipe."""
         others = self.evalnets.examples_from if self.evalnets else ()
         return tuple(dict.fromkeys((self.teachers, *others))) if self.teachers else ()
+
+    def depends_on(self, setting: str) -> bool:
+        """Whether a setting makes a difference to it: those of every training do, and those of the parts it has."""
+        labeller = self.labeller
+        parts = {
+            **dict.fromkeys(("erode_px", "dilate_px", "admit"), self.blocking is not None),
+            **dict.fromkeys(("num_evalnets", "num_judges", "evalnet_width"), self.evalnets is not None),
+            **dict.fromkeys(("num_generations", "labelled_share"), labeller is not None),
+            "width_step": self.width == "growing",
+            "consistency_strength": self.objective == "consistency",
+            "quality_band": self.copies != "one",
+            "num_students": self.teachers is not None,
+            **dict.fromkeys(("num_members", "num_kept", "num_views", "quality_threshold"), False),
+            **dict.fromkeys(labeller.settings if labeller else (), True),
+        }
+        return parts.get(setting, True)
 
 
 _MODEL_ENSEMBLE = Recipe("model ensemble", teachers="ldt", labeller=Vote(soft=True))

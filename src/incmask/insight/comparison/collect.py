@@ -11,7 +11,6 @@ from incmask.experiment.record.run import read_record
 from incmask.experiment.record.stages import ENSEMBLE, read_history
 from incmask.experiment.run import Outcome
 from incmask.experiment.scores import ScoreRow
-from incmask.experiment.setup import Setup
 from incmask.experiment.student import Student
 from incmask.insight.comparison.plan import PlannedRun
 from incmask.insight.report.comparison_page.rows import ImageScoreRow, ModelRow, RunRow, Variant
@@ -42,7 +41,7 @@ def collect(cell: PlannedRun, outcome: Outcome) -> Collected:
     The models that a recipe starts from are another recipe's and stand in its rows alone; their cost stands here, too.
     """
     chosen, variant = cell.chosen, cell.variant
-    setup = Setup(chosen.dataset, chosen.recipe, chosen.profile, chosen.settings, chosen.size, stacks={}, folds=())
+    setup = chosen.setup({}, ())
     networks = {
         generation: _network(setup.network(generation), chosen.size) for generation in range(len(outcome.stages))
     }

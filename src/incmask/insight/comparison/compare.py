@@ -24,7 +24,7 @@ from incmask.insight.comparison.plan import ALL, PlannedRun, plan, recipes_of
 from incmask.insight.comparison.pseudo import PseudoFacts, PseudoJob, compare_with_truth
 from incmask.insight.report.comparison_page import rows
 from incmask.insight.report.comparison_page.rows import FrequencyRow, ImageScoreRow, ModelRow, PseudoRow, RunRow
-from incmask.method.recipes import RECIPES
+from incmask.method.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def compare(
     *,
     choices: Choices,
     executor: Executor,
-    recipes: Sequence[str] = (ALL,),
+    recipes: Sequence[str | Recipe] = (ALL,),
     num_repeats: int = 3,
     grid: Mapping[str, Sequence[object]] | None = None,
     equal_steps: bool = False,
@@ -88,7 +88,8 @@ def compare(
         out: the comparison's folder.
         choices: what all runs share; its recipe plays no part.
         executor: where the work is done.
-        recipes: names of approaches, or ``("all",)``; LDT and the base recipes that are needed come by themselves.
+        recipes: names of approaches or recipes of your own, or ``("all",)``; LDT and the base recipes that are
+            needed come by themselves.
         num_repeats: how often everything is repeated with another seed.
         grid: settings with several values; every recipe is trained with all combinations of those that matter to it.
         equal_steps: beside each approach's own number of steps, also train all with as many as FDT takes.
@@ -206,8 +207,9 @@ def _title(cell: PlannedRun, *, number: int, of: int) -> str:
     variant = cell.variant
     setting = f" ({variant.setting})" if variant.setting else ""
     budget = " at equal steps" if variant.budget == rows.EQUAL else ""
-    title = RECIPES[variant.recipe].title
-    return f"run {number} of {of}: {variant.recipe}{setting}{budget}, repeat {variant.repeat}: {title}"
+    return (
+        f"run {number} of {of}: {variant.recipe}{setting}{budget}, repeat {variant.repeat}: {cell.chosen.recipe.title}"
+    )
 
 
 def _against_truth(run: ComparedRun, unlabelled: Stack, pool: Pool) -> list[PseudoFacts]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from incmask.base.config import choose, resolve_again
 from incmask.base.errors import fail
 from incmask.data.split import FEW_IMAGES
-from incmask.experiment.choices import Resolved, check_recipe
+from incmask.experiment.choices import OWN_RECIPE, Resolved, check_recipe, name_of
 from incmask.experiment.paths import RUNS
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, Variant
-from incmask.method.recipes import RECIPES, BestCandidate, Recipe, Vote
+from incmask.method.recipes import RECIPES, Recipe
 
 ALL = "all"
 _LONGEST_SETTING = 120
@@ -36,11 +36,11 @@ class PlannedRun:
     bases: dict[str, Path]
 
 
-def recipes_of(names: Sequence[str], chosen: Resolved) -> tuple[str, ...]:
+def recipes_of(names: Sequence[str | Recipe], chosen: Resolved) -> dict[str, Recipe]:
     """The recipes that are meant, in the order of ``RECIPES``, with the base recipes that they start from.
 
     Args:
-        names: of recipes; ``("all",)``: those that the data allow.
+        names: of recipes, or recipes of one's own, which come last; ``("all",)``: those that the data allow.
         chosen: the data.
 
     Raises:
@@ -49,20 +49,25 @@ def recipes_of(names: Sequence[str], chosen: Resolved) -> tuple[str, ...]:
     has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
     if tuple(names) == (ALL,):
         names = [name for name, recipe in RECIPES.items() if has_truth or not recipe.needs_truth]
-    wanted = {name for name in names if choose(RECIPES, name, option="--recipes")}
-    if not wanted:
+    given = dict.fromkeys(names)
+    if not given:
         raise fail("--recipes", "names no approach", f"choose from {', '.join(RECIPES)}, or all")
+    own = [each for each in given if isinstance(each, Recipe) and name_of(each) == OWN_RECIPE]
+    wanted = {name_of(each): choose(RECIPES, name_of(each), option="--recipes") for each in given if each not in own}
     # LDT is what every approach is measured by.
-    wanted |= {"ldt", *(base for name in wanted for base in RECIPES[name].bases)}
-    ordered = tuple(name for name in RECIPES if name in wanted)
-    for name in ordered:
-        check_recipe(chosen.settings, chosen.dataset, RECIPES[name], name=name)
-    return ordered
+    wanted |= {
+        name: RECIPES[name] for name in ("ldt", *(base for each in (*wanted.values(), *own) for base in each.bases))
+    }
+    meant = {name: recipe for name, recipe in RECIPES.items() if name in wanted}
+    meant |= {f"{OWN_RECIPE}-{number}" if number > 1 else OWN_RECIPE: each for number, each in enumerate(own, 1)}
+    for name, recipe in meant.items():
+        check_recipe(chosen.settings, chosen.dataset, recipe, name=name)
+    return meant
 
 
 def plan(
     chosen: Resolved,
-    recipes: Sequence[str],
+    recipes: Mapping[str, Recipe],
     *,
     num_repeats: int,
     grid: Mapping[str, Sequence[object]],
@@ -93,8 +98,7 @@ def plan(
         budgets.append((EQUAL, {"steps_per_epoch": equal_steps}))
     cells: dict[tuple[str, int, str], PlannedRun] = {}
     for (budget, steps), repeat in itertools.product(budgets, range(1, num_repeats + 1)):
-        for name in recipes:
-            recipe = RECIPES[name]
+        for name, recipe in recipes.items():
             if budget == EQUAL and recipe.labelled in ("full", "strong"):
                 # These take as many steps anyway.
                 continue
@@ -123,32 +127,8 @@ def _folder(budget: str, repeat: int, name: str, setting: str) -> Path:
 
 def _combinations(recipe: Recipe, grid: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:
     """The settings that a recipe is trained with: all combinations of those that matter to it."""
-    names = [name for name in grid if matters(name, recipe)]
+    names = [name for name in grid if recipe.depends_on(name)]
     return [dict(zip(names, values, strict=True)) for values in itertools.product(*(grid[name] for name in names))]
-
-
-def matters(setting: str, recipe: Recipe) -> bool:
-    """Whether a setting makes a difference to a recipe."""
-    vote = recipe.labeller if isinstance(recipe.labeller, Vote) else None
-    rules = {
-        "num_members": vote is not None and vote.teachers == "several",
-        "num_views": vote is not None and vote.views == "several",
-        "erode_px": recipe.blocking is not None,
-        "dilate_px": recipe.blocking is not None,
-        "admit": recipe.blocking is not None,
-        "labelled_share": recipe.labeller is not None,
-        "width_step": recipe.width == "growing",
-        "consistency_strength": recipe.objective == "consistency",
-        "num_evalnets": recipe.evalnets is not None,
-        "num_judges": recipe.evalnets is not None,
-        "evalnet_width": recipe.evalnets is not None,
-        "quality_threshold": isinstance(recipe.labeller, BestCandidate),
-        "quality_band": recipe.copies != "one",
-        "num_generations": recipe.labeller is not None,
-        "num_students": recipe.teachers is not None,
-        "num_kept": vote is not None and vote.teachers == "several",
-    }
-    return rules.get(setting, True)
 
 
 def _name(swept: Mapping[str, object], *, only_for: Recipe | None = None) -> str:
@@ -156,5 +136,5 @@ def _name(swept: Mapping[str, object], *, only_for: Recipe | None = None) -> str
     return " ".join(
         f"{key}={str(value).replace('/', '_')}"
         for key, value in swept.items()
-        if only_for is None or matters(key, only_for)
+        if only_for is None or only_for.depends_on(key)
     )

@@ -168,6 +168,10 @@ def _how_to_repeat(comparison: Comparison, command: str | None) -> list[Fact]:
     return [Fact(name, value) for name, value in (({"command": command} if command else {}) | found).items()]
 
 
+def _is_approach(recipe: str) -> bool:
+    return recipe not in RECIPES or RECIPES[recipe].teachers is not None
+
+
 def _sentences(found: Sequence[Verdict]) -> list[str]:
     """Who beats the baselines, by test images."""
     sentences = []
@@ -176,7 +180,7 @@ def _sentences(found: Sequence[Verdict]) -> list[str]:
             against = [
                 verdict
                 for verdict in found
-                if verdict.budget == budget and verdict.baseline == name and RECIPES[verdict.recipe].teachers
+                if verdict.budget == budget and verdict.baseline == name and _is_approach(verdict.recipe)
             ]
             judged = [verdict for verdict in against if verdict.significant is not None and verdict.difference]
             if not judged:

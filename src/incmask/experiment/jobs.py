@@ -1,0 +1,128 @@
+"""What worker processes are given: students to train, and images to label."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from incmask.experiment.labelling import LabelJob
+from incmask.experiment.paths import LABEL, PSEUDO
+from incmask.experiment.pseudo_labels import accepted_before
+from incmask.experiment.setup import RunContext, Setup, seed_for
+from incmask.experiment.student import Student
+from incmask.method.growth import training_settings
+from incmask.method.mixture import TrainingPart, TrainingSet, TrainingStacks, mix
+from incmask.nets.forward import CHUNK
+from incmask.training.jobs import FitJob
+from incmask.training.segmentation import Segmentation
+
+_JOB_IMAGES = 8 * CHUNK
+_VIEWS_STREAM = 2000
+"""In place of the number of a student, so that views have seeds of their own."""
+
+
+def mix_folds(setup: Setup, generation: int, pseudo: TrainingPart | None) -> tuple[TrainingSet, ...]:
+    """What the students of each fold learn from, of as many folds as there are students for.
+
+    Args:
+        setup: of the run.
+        generation: 0 for base models.
+        pseudo: pairs beside the labelled part.
+    """
+    labelled, sets = setup.stacks["labelled"], []
+    for fold in setup.folds[: num_students_of(setup, generation)]:
+        parts = [TrainingPart(TrainingStacks(labelled.images, labelled.labels), fold.training)]
+        if setup.recipe.labelled == "full":
+            others = setup.stacks["unlabelled"]
+            parts.append(TrainingPart(TrainingStacks(others.images, others.labels), range(len(others))))
+        sets.append(
+            mix(
+                setup.recipe,
+                labelled=parts,
+                pseudo=pseudo,
+                generation=generation,
+                profile=setup.profile,
+                settings=setup.settings,
+                task=setup.task,
+            )
+        )
+    return tuple(sets)
+
+
+def fit_jobs(
+    setup: Setup, generation: int, data: Sequence[TrainingSet], *, folder: Path, starts: Sequence[Student] = ()
+) -> list[FitJob]:
+    """The students of a generation, ready to train.
+
+    Args:
+        setup: of the run.
+        generation: 0 for base models.
+        data: of each fold.
+        folder: that a folder for each student is made in.
+        starts: trained models, best first; each student begins with the weights of the best of its own fold.
+            None: with new ones.
+    """
+    jobs = []
+    for index in range(num_students_of(setup, generation)):
+        fold = index % len(setup.folds)
+        used = training_settings(
+            setup.recipe,
+            setup.settings,
+            num_pairs=len(data[fold].rows),
+            num_full=len(setup.folds[fold].training) + len(setup.stacks.get("unlabelled", ())),
+        )
+        jobs.append(
+            FitJob(
+                folder=folder / "students" / str(index + 1),
+                network=setup.network(generation, momentum=used.batch_norm_momentum),
+                objective=Segmentation(data[fold], setup.validation(fold), setup.num_classes, setup.views()),
+                settings=used,
+                seed=seed_for(setup.settings.seed, generation, index),
+                start=next((each.model for each in starts if each.fold == fold), None),
+            )
+        )
+    return jobs
+
+
+def num_students_of(setup: Setup, generation: int) -> int:
+    """Models of a generation; 0 is the base."""
+    return setup.settings.num_students if generation else setup.settings.num_base
+
+
+def label_jobs(
+    run: RunContext, teachers: Sequence[Student], generation: int, pairs: TrainingStacks
+) -> Iterator[LabelJob]:
+    """The unlabelled images in ranges, ready to be labelled.
+
+    Args:
+        run: the run.
+        teachers: all students of the generation before, best first.
+        generation: counted from 1.
+        pairs: whose labels and masks are filled in.
+    """
+    setup, settings = run.setup, run.setup.settings
+    unlabelled, labeller = setup.stacks["unlabelled"], setup.recipe.labeller
+    assert labeller is not None
+    assert pairs.inconsistent is not None
+    num_voters = labeller.num_voters(settings)
+    voters = teachers if num_voters is None else teachers[: settings.num_kept][:num_voters]
+    before = run.folder(generation - 1) / PSEUDO if labeller.rates and generation > 1 else None
+    quality = accepted_before(before, len(unlabelled))
+    for first in range(0, len(quality), _JOB_IMAGES):
+        last = min(first + _JOB_IMAGES, len(quality))
+        yield LabelJob(
+            recipe=setup.recipe,
+            teachers=tuple(voter.model for voter in voters),
+            judges=run.judges if labeller.rates or setup.recipe.copies == "by_quality" else (),
+            images=pairs.images,
+            truth=unlabelled.labels if setup.recipe.copies == "by_true_quality" else None,
+            label=pairs.labels,
+            inconsistent=pairs.inconsistent,
+            first=first,
+            last=last,
+            task=setup.task,
+            num_classes=setup.num_classes,
+            settings=settings,
+            strength=setup.profile.moderate,
+            seed=seed_for(settings.seed, generation, _VIEWS_STREAM),
+            before=before / LABEL if before else None,
+            quality=quality[first:last],
+        )

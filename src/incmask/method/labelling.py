@@ -1,0 +1,116 @@
+"""Teachers and unlabelled images in, pseudo-labels out (paper sections 2.4.1, 2.4.2, 2.4.5 and 2.4.6)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from incmask.base.config import Settings, Task
+from incmask.method.agreement import combine
+from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric, undo
+from incmask.method.labels import labels_of
+from incmask.method.recipes import Vote
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Some images that are to be labelled, and what a labeller may ask about them.
+
+    Attributes:
+        images: uint8, (N, H, W, C).
+        first: row of the first one among all unlabelled images.
+        task: what the labels mean.
+        settings: of the run.
+        predict: gives the teachers' probabilities of any images, one teacher after the other: float32, (N, C, H, W).
+        rate: gives the EvalNets' ratings of labels of the images, float (N,) in 0 to 1; asked where there are such.
+        label, quality: what an earlier generation's labeller that rates has accepted, and its rating, float (N,):
+            -1 where it has accepted none.
+        erode_px, dilate_px: sides of the squares that change the mask, as for ``inconsistency``; 0 without blocking.
+        strength, seed: of changed views (section 2.4.2); each image and view draws its own.
+    """
+
+    images: np.ndarray
+    first: int
+    task: Task
+    settings: Settings
+    predict: Callable[[np.ndarray], Iterator[np.ndarray]]
+    rate: Callable[[np.ndarray], np.ndarray]
+    label: np.ndarray
+    quality: np.ndarray
+    erode_px: int
+    dilate_px: int
+    strength: Strength
+    seed: int
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pseudo-labels of some images.
+
+    Attributes:
+        label: uint8, (N, H, W) or (N, H, W, K).
+        inconsistent: bool, (N, H, W): disputed pixels.
+        quality: ratings, float (N,); None: the labeller does not rate.
+    """
+
+    label: np.ndarray
+    inconsistent: np.ndarray
+    quality: np.ndarray | None = None
+
+
+def label_by_vote(vote: Vote, unlabelled: Unlabelled) -> Labelled:
+    """Let the teachers vote, or each of them on changed views of an image.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> says = np.array([[0.9, 0.9], [0.9, 0.2]]).reshape(2, 1, 1, 1, 2)  # two teachers on an image of two pixels
+        >>> asked = SimpleNamespace(images=None, task="binary", predict=lambda images: says, erode_px=0, dilate_px=0)
+        >>> found = label_by_vote(Vote(), asked)
+        >>> found.label.tolist(), found.inconsistent.tolist()
+        ([[[1, 0]]], [[[False, True]]])
+    """
+    members = _views(unlabelled) if vote.views == "several" else unlabelled.predict(unlabelled.images)
+    voted = combine(
+        np.stack([*members]),
+        task=unlabelled.task,
+        vote=vote,
+        erode_px=unlabelled.erode_px,
+        dilate_px=unlabelled.dilate_px,
+    )
+    return Labelled(voted.label, voted.inconsistent)
+
+
+def best_candidates(unlabelled: Unlabelled) -> Labelled:
+    """Take the mask with the best rating of all teachers' and of the one that was accepted before, which wins ties.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> says = np.array([[0.9, 0.2], [0.9, 0.9]]).reshape(2, 1, 1, 1, 2)  # two teachers on an image of two pixels
+        >>> before = {"label": np.zeros((1, 1, 2), np.uint8), "quality": np.array([-1.0])}
+        >>> images, rate = np.zeros((1, 1, 2, 3), np.uint8), lambda label: label.mean((1, 2))
+        >>> asked = SimpleNamespace(images=images, task="binary", predict=lambda images: says, rate=rate, **before)
+        >>> found = best_candidates(asked)
+        >>> found.label.tolist(), found.quality.tolist()
+        ([[[1, 1]]], [1.0])
+    """
+    label, best = unlabelled.label.copy(), unlabelled.quality
+    for probability in unlabelled.predict(unlabelled.images):
+        candidate = labels_of(unlabelled.task).decode(probability)
+        rating = unlabelled.rate(candidate)
+        better = rating > best
+        best, label[better] = np.where(better, rating, best), candidate[better]
+    return Labelled(label, np.zeros(unlabelled.images.shape[:3], bool), best)
+
+
+def _views(unlabelled: Unlabelled) -> Iterator[np.ndarray]:
+    """Give each teacher's probabilities of each view, turned back."""
+    for view in range(unlabelled.settings.num_views):
+        changed, geometries = [], []
+        for row, image in enumerate(unlabelled.images, unlabelled.first):
+            generator = np.random.default_rng([unlabelled.seed, row, view])
+            geometries.append(draw_geometry(unlabelled.strength, image.shape, generator))
+            moved = flip_rotate(image, geometries[-1])
+            changed.append(photometric(moved, strength=unlabelled.strength, generator=generator))
+        for member in unlabelled.predict(np.stack(changed)):
+            turned = (undo(np.moveaxis(each, 0, -1), where) for each, where in zip(member, geometries, strict=True))
+            yield np.stack([np.moveaxis(each, -1, 0) for each in turned])
