@@ -9,7 +9,7 @@ import light_jobs
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.pool import LocalPool
+from incmask.base.pool import HerePool, LocalPool
 from incmask.base.progress import ignore
 
 ONE_THREAD = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"}
@@ -39,6 +39,22 @@ def test_jobs_run_in_other_processes_on_one_thread(pool):
     for fact in facts:
         assert fact["torch_threads"] == 1
         assert fact["environment"] == dict.fromkeys(ONE_THREAD, "1") | PASSIVE
+
+
+def test_here_and_now_jobs_run_in_turn_on_one_thread(monkeypatch):
+    import torch
+
+    before, amounts = torch.get_num_threads(), []
+    with HerePool(2) as pool:
+        assert pool.num_workers == 2
+        running = pool.run(jobs.square, [3, 1, 2], amounts.append)
+        # Each only when it is asked for.
+        assert next(running) == (3, 9)
+        assert amounts == [3, 1]
+        assert list(running) == [(1, 1), (2, 4)]
+        ((_, fact),) = pool.run(jobs.facts, [0], ignore)
+    assert (fact["process"], fact["torch_threads"]) == (os.getpid(), 1)
+    assert torch.get_num_threads() == before
 
 
 def test_nothing_is_left_of_a_pool(monkeypatch):

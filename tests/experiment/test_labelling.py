@@ -190,8 +190,8 @@ def test_ranges_give_the_same_as_one_go(tmp_path, monkeypatch, task):
     assert np.array_equal(np.load(whole.inconsistent)[4:], np.load(job.inconsistent)[4:])
     assert [part.first for part in parts] == [0, 4]
     for name in ("admitted", "inconsistent_fraction", "foreground_fraction"):
-        joined = np.concatenate([getattr(part, name) for part in parts])
-        assert np.array_equal(joined, getattr(facts, name))
+        joined = np.concatenate([getattr(part.known, name) for part in parts])
+        assert np.array_equal(joined, getattr(facts.known, name))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -203,9 +203,9 @@ def test_the_facts_of_a_range_are_those_of_its_labels(tmp_path, task):
         label = label.max(-1)
     for row in range(7):
         disputed, foreground = masks[row].sum(), ((label[row] > 0) & ~masks[row]).sum()
-        assert facts.inconsistent_fraction[row] == pytest.approx(disputed / 1024)
-        assert facts.foreground_fraction[row] == pytest.approx(foreground / 1024)
-        assert facts.admitted[row] == (task != "binary" or foreground > disputed)
+        assert facts.known.inconsistent_fraction[row] == pytest.approx(disputed / 1024)
+        assert facts.known.foreground_fraction[row] == pytest.approx(foreground / 1024)
+        assert facts.known.admitted[row] == (task != "binary" or foreground > disputed)
 
 
 class Pixelwise(nn.Module):
@@ -273,7 +273,7 @@ def test_views_against_a_loop(tmp_path, monkeypatch, free_rotation):
     assert np.array_equal(np.load(job.label), votes.all(0))
     disputed = votes.any(0) & ~votes.all(0)
     assert np.array_equal(np.load(job.inconsistent), disputed)
-    assert facts.inconsistent_fraction == pytest.approx(disputed.mean((1, 2)))
+    assert facts.known.inconsistent_fraction == pytest.approx(disputed.mean((1, 2)))
     assert 0.01 < disputed.mean() < 0.9
     # It is the row that draws, wherever a range begins.
     whole = np.load(job.label)
@@ -306,7 +306,7 @@ def test_one_voter_decides_alone(tmp_path, task):
     expected = logits[:, 1:].argmax(1) if task == "multiclass" else np.moveaxis(logits > 0, 1, -1)
     assert np.array_equal(np.load(job.label), expected[..., 0] if task == "binary" else expected)
     assert not np.load(job.inconsistent).any()
-    assert facts.inconsistent_fraction.tolist() == [0] * 7
+    assert facts.known.inconsistent_fraction.tolist() == [0] * 7
 
 
 NUM_IMAGES = 7
@@ -392,7 +392,7 @@ def test_the_best_candidate_wins(tmp_path, scripted, monkeypatch, ranges, chunk)
     for first, last in ranges:
         rated = label_range(candidate_job(tmp_path, before=BEFORE, first=first, last=last))
         assert rated.first == first
-        ratings[first:last] = rated.quality
+        ratings[first:last] = rated.known.quality
     np.testing.assert_allclose(ratings, BEST, rtol=1e-6)
     labels = np.load(tmp_path / "label.npy")
     assert [int(label.flat[0]) or 3 for label in labels] == WHOSE

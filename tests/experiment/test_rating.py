@@ -102,11 +102,11 @@ def test_evalnets_rate_blocked_pairs_together(tmp_path, stubs, monkeypatch, task
         ious = planes * 0.7 + grey / 512
         found = [iou for iou in ious if 1 - iou >= 0.5]
         expected.append(ious[0] if task == "binary" else np.mean(found) if found else 0)
-    np.testing.assert_allclose(rated.quality, expected, rtol=1e-5)
-    assert len(set(rated.quality.tolist())) > 3
+    np.testing.assert_allclose(rated.known.quality, expected, rtol=1e-5)
+    assert len(set(rated.known.quality.tolist())) > 3
     part = label_range(rate_job(tmp_path, task, judges=["0.5", "0.9"], first=2, last=5))
     assert part.first == 2
-    np.testing.assert_array_equal(part.quality, rated.quality[2:5])
+    np.testing.assert_array_equal(part.known.quality, rated.known.quality[2:5])
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -131,8 +131,8 @@ def test_the_truth_rates_in_place_of_evalnets(tmp_path, task):
             detected.append(there.any() and (kept >= 0.3 * there.sum() or kept >= 0.1 * 32 * 32))
         seen = [iou for iou, found in zip(ious, detected, strict=True) if found]
         expected = ious[0] if task == "binary" else np.mean(seen) if seen else 0
-        assert rated.quality[row] == pytest.approx(expected, abs=1e-6)
-    assert len(set(rated.quality.round(4).tolist())) == NUM
+        assert rated.known.quality[row] == pytest.approx(expected, abs=1e-6)
+    assert len(set(rated.known.quality.round(4).tolist())) == NUM
 
 
 def test_ratings_are_those_of_the_same_networks(tmp_path, stubs):
@@ -148,4 +148,4 @@ def test_ratings_are_those_of_the_same_networks(tmp_path, stubs):
         settings=some_settings(precision="float32"),
     )
     rated = label_range(rate_job(tmp_path, "multilabel", judges=["0.3"]))
-    np.testing.assert_array_equal(rated.quality, quality(expected, "multilabel"))
+    np.testing.assert_array_equal(rated.known.quality, quality(expected, "multilabel"))

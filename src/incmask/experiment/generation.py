@@ -12,7 +12,7 @@ from incmask.base.pool import run_ranges
 from incmask.experiment.jobs import fit_jobs, label_jobs, mix_folds
 from incmask.experiment.labelling import label_range
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL, PSEUDO
-from incmask.experiment.pseudo_labels import PseudoLabels, describe_pseudo_labels, index_csv, read_pseudo_labels
+from incmask.experiment.pseudo_labels import PseudoLabels, describe_pseudo_labels, index_csv, join, read_pseudo_labels
 from incmask.experiment.setup import RunContext
 from incmask.experiment.student import Student
 from incmask.experiment.train import train
@@ -77,13 +77,7 @@ def label(run: RunContext, teachers: Sequence[Student], generation: int, pairs: 
     Pairs are rated where their copies depend on it: by the EvalNets (section 2.4.8), or the true masks (section 3.8).
     """
     parts = run_ranges(run.pool, label_range, [*label_jobs(run, teachers, generation, pairs)])
-    admitted, disputed, foreground = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("admitted", "inconsistent_fraction", "foreground_fraction")
-    )
-    ratings = [part.quality for part in parts if part.quality is not None]
-    quality = np.concatenate(ratings) if ratings else None
-    return PseudoLabels(admitted, disputed, foreground, quality, np.ones(len(admitted), int))
+    return join([part.known for part in parts])
 
 
 def admit(run: RunContext, labels: PseudoLabels) -> PseudoLabels:

@@ -11,6 +11,7 @@ from incmask.base.config import Settings, Task
 from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
+from incmask.experiment.pseudo_labels import PseudoLabels, join
 from incmask.method.augment import Strength
 from incmask.method.blocking import admitted, foreground_fraction
 from incmask.method.labelling import Unlabelled
@@ -62,21 +63,10 @@ class LabelJob:
 
 @dataclass(frozen=True)
 class LabelledRange:
-    """What is known of the pseudo-labels of a range; arrays of one value an image.
-
-    Attributes:
-        first: first row of the range.
-        admitted: bool, whether the rule of the settings admits the pair.
-        inconsistent_fraction: share of disputed pixels, 0 to 1.
-        foreground_fraction: share of pixels with a class other than background, blocked ones left out.
-        quality: ratings, 0 to 1; None: nothing rates.
-    """
+    """What is known of the pseudo-labels of the rows from ``first`` on; ``admitted`` by the rule of the settings."""
 
     first: int
-    admitted: np.ndarray
-    inconsistent_fraction: np.ndarray
-    foreground_fraction: np.ndarray
-    quality: np.ndarray | None = None
+    known: PseudoLabels
 
 
 def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
@@ -87,9 +77,7 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
     teachers, judges = ([load_model(path).to(device) for path in paths] for paths in (job.teachers, job.judges))
     images, labels, masks = (Rows(path) for path in (job.images, job.label, job.inconsistent))
     before, truth = (Rows(path) if path else None for path in (job.before, job.truth))
-    facts: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("admitted", "inconsistent_fraction", "foreground_fraction", "quality")
-    }
+    parts = []
 
     def predict(pictures: np.ndarray) -> Iterator[np.ndarray]:
         for teacher in teachers:
@@ -126,20 +114,23 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
         )
         label, mask = found.label, found.inconsistent
         labels[rows], masks[rows] = label, mask
-        rule = settings.admit if is_blocked else "all"
-        facts["admitted"].append(admitted(label, mask, task=job.task, rule=rule))
-        facts["inconsistent_fraction"].append(mask.mean((1, 2)))
-        facts["foreground_fraction"].append(foreground_fraction(label, mask if is_blocked else None, task=job.task))
-        if job.recipe.copies == "by_true_quality":
+        rating = found.quality
+        if job.recipe.copies == "by_quality":
+            rating = rate(label, mask)
+        elif job.recipe.copies == "by_true_quality":
             assert truth is not None
-            true = true_quality(label, truth[rows], mask, task=job.task, num_classes=job.num_classes)
-            facts["quality"].append(true)
-        elif job.recipe.copies == "by_quality":
-            facts["quality"].append(rate(label, mask))
-        elif found.quality is not None:
-            facts["quality"].append(found.quality)
+            rating = true_quality(label, truth[rows], mask, task=job.task, num_classes=job.num_classes)
+        parts.append(
+            PseudoLabels(
+                admitted=admitted(label, mask, task=job.task, rule=settings.admit if is_blocked else "all"),
+                inconsistent_fraction=mask.mean((1, 2)),
+                foreground_fraction=foreground_fraction(label, mask if is_blocked else None, task=job.task),
+                quality=rating,
+                copies=np.ones(len(label), int),
+            )
+        )
         report(len(label))
-    return LabelledRange(job.first, **{name: np.concatenate(each) for name, each in facts.items() if each})
+    return LabelledRange(job.first, join(parts))
 
 
 def rate_pairs(

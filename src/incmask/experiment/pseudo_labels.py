@@ -2,8 +2,9 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,15 @@ class PseudoLabels:
     foreground_fraction: np.ndarray
     quality: np.ndarray | None
     copies: np.ndarray
+
+
+def join(parts: Sequence[PseudoLabels]) -> PseudoLabels:
+    """Put what is known of some images behind what is known of others."""
+    columns = {each.name: [getattr(part, each.name) for part in parts] for each in fields(PseudoLabels)}
+    joined: dict[str, Any] = {
+        name: None if values[0] is None else np.concatenate(values) for name, values in columns.items()
+    }
+    return PseudoLabels(**joined)
 
 
 def describe_pseudo_labels(index: Path) -> str:
