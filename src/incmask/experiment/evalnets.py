@@ -16,7 +16,7 @@ from incmask.base.npy_rows import new_rows
 from incmask.base.pool import run_ranges
 from incmask.base.progress import Report, ignore
 from incmask.base.tables import csv_text
-from incmask.experiment.paths import EVALNETS, EVALNETS_REPORT, RATINGS
+from incmask.experiment.paths import EVALNETS, EVALNETS_REPORT, RATINGS, student_folder
 from incmask.experiment.setup import RunContext, Setup, seed_for
 from incmask.experiment.student import Student, rank
 from incmask.experiment.train import train
@@ -120,7 +120,7 @@ def train_evalnets(run: RunContext, models: Sequence[Student], *, report: Callab
     ]
     jobs = [
         FitJob(
-            folder=folder / "students" / str(index + 1),
+            folder=student_folder(folder, index + 1),
             network=evalnet_spec(setup),
             objective=objectives[index % len(objectives)],
             settings=settings,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from incmask.experiment.labelling import LabelJob
-from incmask.experiment.paths import LABEL, PSEUDO
+from incmask.experiment.paths import LABEL, PSEUDO, student_folder
 from incmask.experiment.pseudo_labels import accepted_before
 from incmask.experiment.setup import RunContext, Setup, seed_for
 from incmask.experiment.student import Student
@@ -71,7 +71,7 @@ def fit_jobs(
         )
         jobs.append(
             FitJob(
-                folder=folder / "students" / str(index + 1),
+                folder=student_folder(folder, index + 1),
                 network=setup.network(generation, momentum=used.batch_norm_momentum),
                 objective=Segmentation(data[fold], setup.validation(fold), setup.num_classes, setup.views()),
                 settings=used,

@@ -6,6 +6,7 @@ from pathlib import Path
 from incmask.base.device import resolve_device
 from incmask.base.pool import Pool
 from incmask.base.store import Store
+from incmask.experiment.paths import student_folder
 from incmask.experiment.setup import BASE
 from incmask.experiment.student import Student, read_student
 from incmask.training.gpu_group import fit_students, group_jobs
@@ -45,7 +46,7 @@ def _trained(jobs: Sequence[FitJob], pool: Pool, report: Callable[[float], None]
 def adopt(store: Store, *, source: Path, jobs: Sequence[FitJob]) -> None:
     """Take students that another run of the same data and settings has trained, instead of training them."""
     for job in jobs:
-        theirs = source / BASE / "students" / job.folder.name
+        theirs = student_folder(source / BASE, int(job.folder.name))
         store.adopt({theirs / path.name: path for path in _files(job.folder)})
 
 
