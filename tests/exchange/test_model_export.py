@@ -11,9 +11,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from export_models import CLASSES, make_model
 from PIL import Image
 
+from export_models import CLASSES, make_model
 from incmask.base.errors import IncmaskError
 from incmask.exchange.models import model as model_module
 from incmask.exchange.models import parity
@@ -240,7 +240,7 @@ def test_made_up_images_are_used_where_the_run_is_gone(tmp_path):
 
 
 def test_nothing_is_written_where_the_model_says_something_else(tmp_path, monkeypatch):
-    model = make_model(tmp_path, "binary")
+    model = make_model(tmp_path, "binary", num_members=1)
 
     def other(images):
         label, share, probability = reference(model, images)
@@ -255,7 +255,7 @@ def test_nothing_is_written_where_the_model_says_something_else(tmp_path, monkey
 
 @pytest.mark.parametrize("spoil", ["nan", "shape"])
 def test_parity_sees_what_is_no_number_and_other_shapes(tmp_path, spoil):
-    model = make_model(tmp_path, "binary")
+    model = make_model(tmp_path, "binary", num_members=1)
     ensemble = Ensemble.load(model, device="cpu")
 
     def run(images):
