@@ -17,7 +17,7 @@ from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_text
 from incmask.commands.looking import report
 from incmask.experiment.paths import PAGE
-from incmask.experiment.record.images import MaskShare
+from incmask.experiment.record.images import ShareRow
 from incmask.experiment.record.run import RunRecord, read_run
 from incmask.insight.report import render as rendering
 from incmask.insight.report.render import MAX_PAGE_BYTES, render
@@ -213,7 +213,7 @@ def test_recorded_memory_is_told(run):
 def test_five_thousand_images_stay_below_the_limit(finished_run):
     record = read_run(finished_run("growing"))
     name = "a folder of a long name/" * 8
-    shares = tuple(MaskShare(f"{name}{index}<&>", index / 5000, (0.25,)) for index in range(5000, 0, -1))
+    shares = tuple(ShareRow(f"{name}{index}<&>", index / 5000, (0.25,)) for index in range(5000, 0, -1))
     page = render(run_page(with_shares(record, shares)))
     assert len(page) < MAX_PAGE_BYTES
     parsed = Page(page.decode())
@@ -222,7 +222,7 @@ def test_five_thousand_images_stay_below_the_limit(finished_run):
 
 def test_a_page_that_would_be_too_large_is_cut_short(finished_run, monkeypatch):
     record = read_run(finished_run("growing"))
-    shares = tuple(MaskShare(f"image {index} " + 500 * "<", index / 5000, (0.25,)) for index in range(5000, 0, -1))
+    shares = tuple(ShareRow(f"image {index} " + 500 * "<", index / 5000, (0.25,)) for index in range(5000, 0, -1))
     monkeypatch.setattr(rendering, "MAX_PAGE_BYTES", 1_500_000)
     page = render(run_page(with_shares(record, shares)))
     assert len(page) <= 1_500_000

@@ -17,6 +17,7 @@ from incmask.experiment.run import Outcome
 from incmask.insight.card import CARD, model_card
 from incmask.insight.ranking.rank import write_ranking
 from incmask.insight.reliability.measure import write_reliability
+from incmask.insight.reliability.rows import read_sentence
 from incmask.insight.report.run_page.write import write_report
 
 
@@ -96,7 +97,7 @@ def finish(outcome: Outcome, *, open_pool: OpenPool, progress: Progress | None =
     return FinishedFiles(
         report=_there(root / PAGE),
         ranking=_there(root / RANKING),
-        sentence=_sentence(root / RELIABILITY),
+        sentence=read_sentence(root),
         problems=tuple(problems),
     )
 
@@ -112,10 +113,3 @@ def _usage(outcome: Outcome) -> str:
 
 def _there(path: Path) -> Path | None:
     return path if path.exists() else None
-
-
-def _sentence(path: Path) -> str:
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["sentence"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""

@@ -72,7 +72,7 @@ def stack_images(index: Path, sizes: Mapping[str, tuple[int, int]]) -> list[Stac
 
 
 @dataclass(frozen=True)
-class MaskShare:
+class ShareRow:
     """An image of ``masks.csv``: its disputed share, and the share of each class, 0 to 1."""
 
     name: str
@@ -80,7 +80,7 @@ class MaskShare:
     class_fractions: tuple[float, ...]
 
 
-def read_shares(root: Path) -> tuple[MaskShare, ...]:
+def read_shares(root: Path) -> tuple[ShareRow, ...]:
     """Read what is disputed of each unlabelled image, the most disputed first; none where there are no masks.
 
     Raises:
@@ -90,7 +90,7 @@ def read_shares(root: Path) -> tuple[MaskShare, ...]:
     if not path.exists():
         return ()
     rows = [
-        MaskShare(
+        ShareRow(
             name=line["name"],
             inconsistent_fraction=float(line["inconsistent_fraction"]),
             class_fractions=tuple(float(value) for key, value in line.items() if key.startswith("fraction/")),

@@ -16,7 +16,7 @@ from incmask.data.rounds import ENVIRONMENT
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
 from incmask.experiment.paths import EVALNETS, IMAGE_SCORES, MODEL, RUNS, SCORES, stack_folder
-from incmask.experiment.record.images import MaskShare, StackImage, read_shares, stack_images
+from incmask.experiment.record.images import ShareRow, StackImage, read_shares, stack_images
 from incmask.experiment.record.stages import ENSEMBLE, StageRecord, judges_useful, read_judges, read_stage
 from incmask.experiment.scores import ImageScores, ScoreRow, from_csv, image_scores_from_csv
 from incmask.experiment.setup import folds_of
@@ -124,7 +124,7 @@ class RunRecord:
     def images(self, part: str) -> list[StackImage]:
         """The images of a part and their rows in its stack, none where it has none."""
         sizes = {name: (item["size"][0], item["size"][1]) for name, item in self.part(part).items()}
-        return stack_images(stack_folder(self.root, part) / "index.csv", sizes) if sizes else []
+        return stack_images(Stack(stack_folder(self.root, part), ()).index, sizes) if sizes else []
 
     @cached_property
     def folds(self) -> tuple[Fold, ...]:
@@ -209,7 +209,7 @@ class RunRecord:
     # Masks of the unlabelled images, and what rates them
 
     @cached_property
-    def shares(self) -> tuple[MaskShare, ...]:
+    def shares(self) -> tuple[ShareRow, ...]:
         """Of every unlabelled image, the most disputed first; none where there are no masks."""
         return read_shares(self.root)
 

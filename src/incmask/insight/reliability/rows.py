@@ -1,7 +1,9 @@
 """The tables of errors against disagreement."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from incmask.base.config import Task
 from incmask.base.tables import rows_text
+from incmask.experiment.paths import RELIABILITY
 from incmask.insight.reliability.counting import ALL, Tally
 from incmask.insight.report.statistics import CONFIDENCE, Correlation, correlation
 from incmask.method.metrics import main_scores
@@ -111,6 +114,14 @@ class Reliability:
             },
             "notes": self.notes,
         }
+
+
+def read_sentence(root: Path) -> str:
+    """Read what ``reliability.json`` of a run folder says; "" where it is not there, or says nothing."""
+    try:
+        return str(json.loads((root / RELIABILITY).read_text(encoding="utf-8"))["sentence"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def error_rows(split: str, names: Sequence[str], total: NDArray[np.int64], wrong: NDArray[np.int64]) -> list[ErrorRow]:

@@ -1,13 +1,10 @@
 """Whether disagreement tells where the models are wrong, where ``error_vs_disagreement.csv`` says so."""
 
-import json
-from pathlib import Path
-
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import read_rows
-from incmask.experiment.paths import ERRORS, IMAGE_RELIABILITY, RELIABILITY
+from incmask.experiment.paths import ERRORS, IMAGE_RELIABILITY
 from incmask.experiment.record.run import RunRecord
-from incmask.insight.reliability.rows import ErrorRow, ImageReliability
+from incmask.insight.reliability.rows import ErrorRow, ImageReliability, read_sentence
 from incmask.insight.report.page import Block, Figures, Link, Table, Text, plain_cell
 from incmask.insight.report.picture import Drawing
 from incmask.insight.report.plots_reliability import reliability_picture
@@ -23,8 +20,8 @@ def reliability_blocks(record: RunRecord) -> list[Block]:
     if not errors:
         return []
     blocks: list[Block] = []
-    if sentence := _sentence(record.root / RELIABILITY):
-        blocks.append(Text(sentence, "answer"))
+    if sentence := read_sentence(record.root):
+        blocks.append(Text(f"{sentence[:1].upper()}{sentence[1:]}.", "answer"))
     if picture := _picture(record):
         blocks.append(Figures((picture,)))
     header = tuple(errors[0])
@@ -38,14 +35,6 @@ def reliability_blocks(record: RunRecord) -> list[Block]:
         )
     )
     return blocks
-
-
-def _sentence(path: Path) -> str:
-    try:
-        text = str(json.loads(path.read_text(encoding="utf-8"))["sentence"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _picture(record: RunRecord) -> Drawing | None:
