@@ -22,6 +22,7 @@ from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.deliver import Stage, evaluate_all, hand_over, write_masks
 from incmask.experiment.evalnets import evalnet_spec
 from incmask.experiment.executor import Clock, Executor
+from incmask.experiment.paths import stack_folder
 from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import RunContext, folds_of
 from incmask.experiment.stages import Trained, train_all
@@ -240,8 +241,9 @@ def build_stacks(
         labelled = part != "unlabelled" or with_truth
         if not labelled:
             items = tuple(replace(item, masks=None) for item in items)
-        folder = store.root / "stacks" / part
-        if not store.has(folder / "index.csv", folder / "images.npy"):
+        folder = stack_folder(store.root, part)
+        stack = Stack(folder, ())
+        if not store.has(stack.index, stack.images):
             if (theirs := _stack_to_take(sources, part, labelled=labelled)) is not None:
                 store.adopt({path: folder / path.name for path in theirs.files if labelled or path != theirs.labels})
             else:
@@ -260,8 +262,8 @@ def build_stacks(
 
 def _stack_to_take(sources: Sequence[Path], part: str, *, labelled: bool) -> Stack | None:
     for source in sources:
-        folder = source / "stacks" / part
-        if (folder / "index.csv").exists():
+        folder = stack_folder(source, part)
+        if Stack(folder, ()).index.exists():
             stack = read_stack(folder)
             if stack.labels.exists() or not labelled:
                 return stack
