@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from export_models import make_model
 from typer.testing import CliRunner
 
+from export_models import make_model
 from incmask.base.errors import IncmaskError
 from incmask.commands.exchanging import export
 from incmask.exchange.corrections import export as labels_export

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from export_models import make_model
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from export_models import make_model
 from incmask.data.images.tiles import scale_image
 from incmask.exchange.models.pipeline import describe, pad, pipeline_of, scale
 from incmask.method.agreement import disagreement

@@ -4,9 +4,9 @@ import shutil
 import numpy as np
 import pytest
 import tomli_w
-from export_models import make_model
 from scipy import stats
 
+from export_models import make_model
 from incmask.base.errors import IncmaskError
 from incmask.experiment.scores import ScoreRow, image_scores_csv, to_csv
 from incmask.insight.card import model_card

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.method.exact import Array, mean_of_image, mean_of_members, square_root
-from incmask.method.labels import Labels, Mask, Votes, labels_of
+from incmask.method.labels import Mask, Votes, labels_of
+from incmask.method.members import checked_labels, checked_probabilities, floating, spatial_axes, stacked
 from incmask.method.morphology import check_side, dilate, erode
 from incmask.method.recipes import Vote
 
 Statistic = Literal["standard_deviation", "standard_error"]
-
-_PROBABILITY_SLACK = 1e-3  # averaged or half-precision probabilities may stray this far out of 0..1
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,11 @@ def inconsistency(
     kind = labels_of(task, where)
     check_side(erode_px, "erode_px")
     check_side(dilate_px, "dilate_px")
-    votes = _stacked(labels, where, least=2)
+    votes = stacked(labels, where, least=2)
     xp = array_namespace(votes)
     dtype = votes.dtype if kind.is_exclusive else xp.uint8
-    votes = _checked_labels(votes, kind, where)
-    axes = _spatial_axes(votes.ndim - (2 if kind.is_layered else 1), spatial_ndim, where)
+    votes = checked_labels(votes, kind, where)
+    axes = spatial_axes(votes.ndim - (2 if kind.is_layered else 1), spatial_ndim, where)
 
     label, differs = kind.compare(votes)
     inconsistent = xp.any(differs, axis=0) if kind.is_layered else differs
@@ -137,8 +136,8 @@ def continuous_inconsistency(
         raise fail(where, f"threshold is {threshold}, expected 0 or more", "give a threshold of 0 or more")
     if statistic not in get_args(Statistic):
         raise fail(where, f"unknown statistic {statistic!r}", f"choose one of {', '.join(get_args(Statistic))}")
-    predictions = _floating(_stacked(predictions, where, least=2), where)
-    axes = _spatial_axes(predictions.ndim - 1, spatial_ndim, where)
+    predictions = floating(stacked(predictions, where, least=2), where)
+    axes = spatial_axes(predictions.ndim - 1, spatial_ndim, where)
     xp = array_namespace(predictions)
 
     num_members = predictions.shape[0]
@@ -171,91 +170,13 @@ def hard_labels(
         [[1, 0]]
     """
     kind = labels_of(task, "hard_labels(probabilities)")
-    probabilities = _checked_probabilities(probabilities, kind, "hard_labels(probabilities)")
+    probabilities = checked_probabilities(probabilities, kind, "hard_labels(probabilities)")
     xp = array_namespace(probabilities)
     if kind.is_exclusive:
         ids = xp.uint8 if probabilities.shape[1] <= 256 else xp.int32
         return xp.astype(xp.argmax(probabilities, axis=1), ids)
     votes = xp.astype(probabilities > 0.5, xp.uint8)
     return votes if kind.is_layered else votes[:, 0, ...]
-
-
-def _stacked(members: Array | Sequence[Array], where: str, *, least: int) -> Array:
-    """Give the members as one array with at least ``least`` of them on axis 0."""
-    listed = list(members) if isinstance(members, list | tuple) else None
-    if listed is not None and len(listed) < least:
-        raise fail(where, f"{len(listed)} members, expected {least} or more", "give the predictions of more models")
-    try:
-        xp = array_namespace(*(listed or [members]))
-    except TypeError as error:
-        raise fail(where, "expected NumPy arrays or torch tensors, all of one kind", "convert them first") from error
-    if listed is not None and len(shapes := {tuple(member.shape) for member in listed}) > 1:
-        raise fail(where, f"members of different shapes {sorted(shapes)}", "give all members the same shape")
-    if listed is not None and len(devices := {str(device(member)) for member in listed}) > 1:
-        raise fail(where, f"members on different devices {sorted(devices)}", "move them to one device")
-    stack: Array = xp.stack(listed) if listed is not None else members
-    if stack.ndim < 2:
-        raise fail(where, f"{stack.ndim} axes, expected members and one or more axes each", "stack them on axis 0")
-    if stack.shape[0] < least:
-        raise fail(where, f"{stack.shape[0]} members, expected {least} or more", "stack the members on axis 0")
-    return stack
-
-
-def _checked_labels(labels: Array, kind: Labels, where: str) -> Array:
-    """Give the labels in a dtype to compute with."""
-    xp = array_namespace(labels)
-    if not xp.isdtype(labels.dtype, "integral" if kind.is_exclusive else ("bool", "integral")):
-        expected = "integer ids" if kind.is_exclusive else "integers 0/1 or bool"
-        raise fail(where, f"labels are {labels.dtype}, expected {expected}", "vote first, with hard_labels(...)")
-    if kind.is_layered and labels.ndim < 3:
-        raise fail(where, f"{labels.ndim} axes, expected (members, channels, *spatial)", "add the axis that lacks")
-    if xp.isdtype(labels.dtype, "bool") or 0 in labels.shape:
-        return labels
-    if xp.isdtype(labels.dtype, "unsigned integer") and labels.dtype != xp.uint8:
-        labels = xp.astype(labels, xp.int64)  # torch can do next to nothing with the wide unsigned integers
-    if labels.dtype != xp.uint8 and (least := int(xp.min(labels))) < 0:
-        raise fail(where, f"labels hold {least}, expected 0 or more", "give unlabelled pixels an id of their own")
-    if not kind.is_exclusive and (most := int(xp.max(labels))) > 1:
-        raise fail(where, f"{kind.task} labels hold {most}, expected 0 and 1 only", "convert them, e.g. labels > 0")
-    return labels
-
-
-def _spatial_axes(available: int, spatial_ndim: int | None, where: str) -> range:
-    """Give the trailing axes of an image, counted from the end."""
-    if spatial_ndim is None:
-        spatial_ndim = available
-    if not 1 <= spatial_ndim <= available:
-        raise fail(where, f"spatial_ndim is {spatial_ndim}, the labels allow 1 to {available}", "give one of these")
-    return range(-spatial_ndim, 0)
-
-
-def _floating(values: Array, where: str) -> Array:
-    """Give values as float64 where they are, else as float32, which half precision and integers are summed in."""
-    xp = array_namespace(values)
-    if xp.isdtype(values.dtype, "complex floating"):
-        raise fail(where, f"values are {values.dtype}, expected real numbers", "give real numbers")
-    return values if values.dtype == xp.float64 else xp.astype(values, xp.float32)
-
-
-def _checked_probabilities(probabilities: Array, kind: Labels, where: str) -> Array:
-    try:
-        xp = array_namespace(probabilities)
-    except TypeError as error:
-        raise fail(where, "expected a NumPy array or a torch tensor", "convert it first") from error
-    if probabilities.ndim < 3:
-        raise fail(where, f"{probabilities.ndim} axes, expected (n, channels, *spatial)", "add the axis that lacks")
-    if not xp.isdtype(probabilities.dtype, "real floating"):
-        raise fail(where, f"values are {probabilities.dtype}, expected floating probabilities", "do not round them")
-    channels = probabilities.shape[1]
-    if not kind.is_layered and kind.is_exclusive == (channels == 1):
-        expected = "2 or more" if kind.is_exclusive else "1"
-        raise fail(where, f"{channels} channels on axis 1, {kind.task} has {expected}", "check the task and the axes")
-    # Asked this way round since a NaN fails every comparison, and must not pass.
-    if 0 not in probabilities.shape and not (
-        (xp.min(probabilities) >= -_PROBABILITY_SLACK) & (xp.max(probabilities) <= 1 + _PROBABILITY_SLACK)
-    ):
-        raise fail(where, "values outside 0..1 or not a number", "apply the sigmoid or softmax first")
-    return _floating(probabilities, where)
 
 
 def disagreement(votes: Votes, *, task: Task) -> Mask:
