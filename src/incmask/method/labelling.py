@@ -61,7 +61,7 @@ class Labelled:
 def label_by_vote(vote: Vote, unlabelled: Unlabelled) -> Labelled:
     """Let the teachers vote, or each of them on changed views of an image.
 
-    Example:
+    Examples:
         >>> from types import SimpleNamespace
         >>> says = np.array([[0.9, 0.9], [0.9, 0.2]]).reshape(2, 1, 1, 1, 2)  # two teachers on an image of two pixels
         >>> asked = SimpleNamespace(images=None, task="binary", predict=lambda images: says, erode_px=0, dilate_px=0)
@@ -83,7 +83,7 @@ def label_by_vote(vote: Vote, unlabelled: Unlabelled) -> Labelled:
 def best_candidates(unlabelled: Unlabelled) -> Labelled:
     """Take the mask with the best rating of all teachers' and of the one that was accepted before, which wins ties.
 
-    Example:
+    Examples:
         >>> from types import SimpleNamespace
         >>> says = np.array([[0.9, 0.2], [0.9, 0.9]]).reshape(2, 1, 1, 1, 2)  # two teachers on an image of two pixels
         >>> before = {"label": np.zeros((1, 1, 2), np.uint8), "quality": np.array([-1.0])}
