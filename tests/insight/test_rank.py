@@ -43,9 +43,9 @@ def test_every_unlabelled_image_has_a_row_with_what_the_models_dispute(finished_
     for row in found.rows:
         image = read_network_image(finished_run(task).parent / "data/unlabelled/images" / f"{row.name}.png", channels=1)
         (prediction,) = ensemble.predict([image])
-        disputed, objects = prediction.inconsistent, foreground(prediction.label) | prediction.inconsistent
-        assert row.inconsistent_fraction == pytest.approx(disputed.mean())
-        assert row.disputed_of_foreground == pytest.approx(disputed.sum() / max(1, objects.sum()))
+        inconsistent, objects = prediction.inconsistent, foreground(prediction.label) | prediction.inconsistent
+        assert row.inconsistent_fraction == pytest.approx(inconsistent.mean())
+        assert row.disputed_of_foreground == pytest.approx(inconsistent.sum() / max(1, objects.sum()))
         assert row.expected_quality is None
         assert row.reason
 
@@ -122,8 +122,8 @@ def test_ratings_of_the_evalnets_count(rated):
     for row in found.rows:
         (image,) = (image for image in run.images("unlabelled") if image.name == row.name)
         mask = np.asarray(Image.open(rated / "masks" / f"{row.name}.png"))
-        disputed = np.asarray(Image.open(rated / "disagreement" / f"{row.name}.png"))
-        label, blocked = (scale_label((values > 0).astype(np.uint8), (32, 32)) for values in (mask, disputed))
+        inconsistent = np.asarray(Image.open(rated / "disagreement" / f"{row.name}.png"))
+        label, blocked = (scale_label((values > 0).astype(np.uint8), (32, 32)) for values in (mask, inconsistent))
         outputs = judge(
             judges,
             stack[list(image.rows)],

@@ -1,27 +1,27 @@
 import numpy as np
 
-from incmask.insight.ranking.measure import Disputed
-from incmask.insight.ranking.scores import LEAST_WORTH, disputed_share, expected_error, smoothed_share, worth
+from incmask.insight.ranking.measure import InconsistentPixels
+from incmask.insight.ranking.scores import LEAST_WORTH, expected_error, inconsistent_share, smoothed_share, worth
 from incmask.method.metrics import count, iou
 
 
-def disputed(area, px, objects):
-    return Disputed(*(np.array([each]) for each in (area, px, objects)), by_class=np.zeros((1, 1), int))
+def inconsistent(area, px, objects):
+    return InconsistentPixels(*(np.array([each]) for each in (area, px, objects)), by_class=np.zeros((1, 1), int))
 
 
 def test_of_two_members_the_share_is_1_minus_their_iou():
     first, second = np.random.default_rng(0).integers(0, 2, (2, 1, 9, 9))
-    found = disputed(81, int((first != second).sum()), int((first | second).sum()))
+    found = inconsistent(81, int((first != second).sum()), int((first | second).sum()))
     members_iou = iou(count(first, second, task="binary", num_classes=1))[0, 0]
-    np.testing.assert_allclose(disputed_share(found), 1 - members_iou)
+    np.testing.assert_allclose(inconsistent_share(found), 1 - members_iou)
 
 
 def test_a_few_disputed_pixels_on_an_empty_image_are_no_object():
-    speck, half = disputed(10_000, 5, 5), disputed(10_000, 500, 1000)
-    assert disputed_share(speck) == 1
+    speck, half = inconsistent(10_000, 5, 5), inconsistent(10_000, 500, 1000)
+    assert inconsistent_share(speck) == 1
     np.testing.assert_allclose(smoothed_share(speck), 5 / 105)
     np.testing.assert_allclose(smoothed_share(half), 500 / 1100)
-    assert disputed_share(disputed(100, 0, 0)) == 0
+    assert inconsistent_share(inconsistent(100, 0, 0)) == 0
 
 
 def test_error_is_the_mean_of_what_is_known():

@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from incmask.insight.ranking.reasons import ImageFacts, percent, reason
+from incmask.insight.ranking.reasons import RegionFacts, percent, reason
 
-FACTS = ImageFacts(
-    disputed_px=42,
+FACTS = RegionFacts(
+    inconsistent_px=42,
     object_px=100,
-    disputed_by_class=(20,),
+    inconsistent_px_by_class=(20,),
     expected_quality=None,
     is_novel=True,
     novelty=0.7,
@@ -35,21 +35,21 @@ def test_ratings_and_likeness_are_told():
 
 def test_the_most_disputed_class_is_named():
     names = ("ground", "alive", "dead")
-    assert said("multiclass", names, disputed_by_class=(1, 30, 11), is_novel=False) == (
+    assert said("multiclass", names, inconsistent_px_by_class=(1, 30, 11), is_novel=False) == (
         "42 % of the foreground is disputed, most of it predicted as alive"
     )
-    assert "most" not in said("multilabel", names[1:], disputed_by_class=(20, 21))
-    assert "expected mIoU 0.50" in said("multilabel", names[1:], disputed_by_class=(1, 1), expected_quality=0.5)
+    assert "most" not in said("multilabel", names[1:], inconsistent_px_by_class=(20, 21))
+    assert "expected mIoU 0.50" in said("multilabel", names[1:], inconsistent_px_by_class=(1, 1), expected_quality=0.5)
 
 
 def test_agreement_is_told():
-    assert said(disputed_px=0, is_novel=False) == "the models agree"
-    assert said(disputed_px=0, object_px=0, is_novel=False) == "nothing is found, and the models agree"
+    assert said(inconsistent_px=0, is_novel=False) == "the models agree"
+    assert said(inconsistent_px=0, object_px=0, is_novel=False) == "nothing is found, and the models agree"
 
 
 def test_a_single_model_says_nothing_of_agreement():
-    assert said(disputed_px=None) == "unlike anything labelled"
-    assert said(disputed_px=None, is_novel=False) == "like others"
+    assert said(inconsistent_px=None) == "unlike anything labelled"
+    assert said(inconsistent_px=None, is_novel=False) == "like others"
 
 
 @pytest.mark.parametrize(

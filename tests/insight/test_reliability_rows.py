@@ -27,13 +27,13 @@ def some_counts(num_images=40):
 def test_rates_and_levels():
     total = np.array([[[8, 0, 4]], [[2, 0, 0]]])
     wrong = np.array([[[1, 0, 3]], [[1, 0, 0]]])
-    agreed, disputed = error_rows("val", ["(all)"], total, wrong)
+    agreed, inconsistent = error_rows("val", ["(all)"], total, wrong)
     assert (agreed.disagreement, agreed.num_pixels, agreed.num_wrong, agreed.num_images) == (0, 10, 2, 2)
     assert agreed.error_rate == 0.2
     # From the first image alone to the second one alone.
     assert (agreed.low, agreed.high) == (1 / 8, 1 / 2)
-    assert (disputed.disagreement, disputed.error_rate, disputed.num_images) == (1, 0.75, 1)
-    assert np.isnan([disputed.low, disputed.high]).all()
+    assert (inconsistent.disagreement, inconsistent.error_rate, inconsistent.num_images) == (1, 0.75, 1)
+    assert np.isnan([inconsistent.low, inconsistent.high]).all()
 
 
 def test_the_interval_is_scipys():

@@ -52,18 +52,18 @@ class MeasureJob:
 
 
 @dataclass(frozen=True)
-class Disputed:
+class InconsistentPixels:
     """What is disputed in R regions; int64.
 
     Attributes:
         area_px: (R,), all pixels.
-        disputed_px: (R,), those on which the members disagree.
+        inconsistent_px: (R,), those on which the members disagree.
         object_px: (R,), those that are foreground or disputed.
         by_class: (R, K), disputed pixels by predicted class.
     """
 
     area_px: NDArray[np.int64]
-    disputed_px: NDArray[np.int64]
+    inconsistent_px: NDArray[np.int64]
     object_px: NDArray[np.int64]
     by_class: NDArray[np.int64]
 
@@ -82,7 +82,7 @@ class Measured:
     first: int
     features: NDArray[np.float32]
     quality: NDArray[np.float32] | None
-    disputed: Disputed | None
+    inconsistent: InconsistentPixels | None
 
 
 def measure(job: MeasureJob, report: Report = ignore) -> Measured:
@@ -129,7 +129,7 @@ def measure(job: MeasureJob, report: Report = ignore) -> Measured:
 def join_measured(parts: Sequence[Measured]) -> Measured:
     """Chain what is known of regions, in the order given; one part or more, all of the same run."""
     rated = [part.quality for part in parts if part.quality is not None]
-    counted = [part.disputed for part in parts if part.disputed is not None]
+    counted = [part.inconsistent for part in parts if part.inconsistent is not None]
     return Measured(
         parts[0].first,
         np.concatenate([part.features for part in parts]),
@@ -144,19 +144,23 @@ def _votes(job: MeasureJob, place: int) -> PredictedMask:
     return read_mask(job.run, image.name, job.scheme, size=(image.height, image.width))
 
 
-def _count(votes: PredictedMask, regions: Sequence[Window], job: MeasureJob) -> Disputed:
+def _count(votes: PredictedMask, regions: Sequence[Window], job: MeasureJob) -> InconsistentPixels:
     found, labels = [], labels_of(job.scheme.task)
     for region in regions:
         inside = slice(region.top, region.top + region.height), slice(region.left, region.left + region.width)
-        label, disputed = votes.label[inside], votes.inconsistent[inside]
-        objects = disputed | labels.foreground(label)
-        by_class = [(labels.class_pixels(label, number) & disputed).sum() for number in range(len(job.scheme.classes))]
-        found.append((disputed.size, disputed.sum(), objects.sum(), by_class))
-    return Disputed(*(np.array(each, np.int64) for each in zip(*found, strict=True)))
+        label, inconsistent = votes.label[inside], votes.inconsistent[inside]
+        objects = inconsistent | labels.foreground(label)
+        by_class = [
+            (labels.class_pixels(label, number) & inconsistent).sum() for number in range(len(job.scheme.classes))
+        ]
+        found.append((inconsistent.size, inconsistent.sum(), objects.sum(), by_class))
+    return InconsistentPixels(*(np.array(each, np.int64) for each in zip(*found, strict=True)))
 
 
-def _join(parts: Sequence[Disputed]) -> Disputed:
-    return Disputed(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Disputed)))
+def _join(parts: Sequence[InconsistentPixels]) -> InconsistentPixels:
+    return InconsistentPixels(
+        *(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(InconsistentPixels))
+    )
 
 
 def _as_seen(votes: PredictedMask, image: StackImage, window: Window, size: tuple[int, int]) -> PredictedMask:

@@ -20,9 +20,9 @@ from incmask.experiment.record.run import RunRecord, open_run
 from incmask.insight.ranking.diversity import LABELLED, greedy_order, nearest_of
 from incmask.insight.ranking.features import standardise
 from incmask.insight.ranking.measure import Measured, MeasureJob, join_measured, measure
-from incmask.insight.ranking.reasons import ImageFacts, reason
+from incmask.insight.ranking.reasons import RegionFacts, reason
 from incmask.insight.ranking.regions import check_crop, spread
-from incmask.insight.ranking.scores import disputed_share, expected_error, smoothed_share, worth
+from incmask.insight.ranking.scores import expected_error, inconsistent_share, smoothed_share, worth
 from incmask.nets.forward import CHUNK
 
 _NOVEL_QUANTILE = 0.9
@@ -234,23 +234,23 @@ def _order(
     run: RunRecord, found: Measured, known: Measured, *, found_in: Sequence[Region], known_in: Sequence[Region]
 ) -> list[RankedRow]:
     """Put the candidates into their order."""
-    assert found.disputed is not None, "there are masks of all candidates"
-    disputed, quality = found.disputed, found.quality
+    assert found.inconsistent is not None, "there are masks of all candidates"
+    inconsistent, quality = found.inconsistent, found.quality
     votes = len(run.members) > 1
-    error = expected_error(smoothed_share(disputed) if votes else None, quality)
+    error = expected_error(smoothed_share(inconsistent) if votes else None, quality)
     features, references = standardise(found.features, known.features)
     nearest = nearest_of(features, references)
     among_labelled = nearest_of(references, references, leave_self_out=True).distance
     is_novel = nearest.distance > np.quantile(among_labelled, _NOVEL_QUANTILE, method="lower")
     chosen = greedy_order(features, worth(error, num=len(features)), to_labelled=nearest.distance)
-    share, class_names = disputed_share(disputed), run.class_names
+    share, class_names = inconsistent_share(inconsistent), run.class_names
     rows = []
     for place, index in enumerate(chosen.order.tolist()):
         like = int(chosen.nearest[place])
-        facts = ImageFacts(
-            disputed_px=int(disputed.disputed_px[index]) if votes else None,
-            object_px=int(disputed.object_px[index]),
-            disputed_by_class=tuple(disputed.by_class[index].tolist()),
+        facts = RegionFacts(
+            inconsistent_px=int(inconsistent.inconsistent_px[index]) if votes else None,
+            object_px=int(inconsistent.object_px[index]),
+            inconsistent_px_by_class=tuple(inconsistent.by_class[index].tolist()),
             expected_quality=None if quality is None else float(quality[index]),
             is_novel=bool(is_novel[index]),
             novelty=float(chosen.novelty[place]),
@@ -266,7 +266,9 @@ def _order(
                 crop=region.crop,
                 score=float(chosen.gain[place]),
                 disputed_of_foreground=float(share[index]) if votes else None,
-                inconsistent_fraction=(float(disputed.disputed_px[index] / disputed.area_px[index]) if votes else None),
+                inconsistent_fraction=(
+                    float(inconsistent.inconsistent_px[index] / inconsistent.area_px[index]) if votes else None
+                ),
                 expected_quality=facts.expected_quality,
                 novelty=facts.novelty,
                 reason=reason(facts, task=run.task, class_names=class_names),

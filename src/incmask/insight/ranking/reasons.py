@@ -11,13 +11,13 @@ ALIKE = 0.2
 
 
 @dataclass(frozen=True)
-class ImageFacts:
+class RegionFacts:
     """What is known of an image or crop.
 
     Attributes:
-        disputed_px: pixels on which the members disagree; None: there is only one.
+        inconsistent_px: pixels on which the members disagree; None: there is only one.
         object_px: pixels that are foreground or disputed.
-        disputed_by_class: disputed pixels by predicted class.
+        inconsistent_px_by_class: disputed pixels by predicted class.
         expected_quality: of its mask, 0 to 1; None: nothing rates.
         is_novel: farther from everything labelled than labelled things usually are from each other.
         novelty: beside what is labelled and ranked before it, 0 to 1.
@@ -26,9 +26,9 @@ class ImageFacts:
         num_alike: others that are like it, and like nothing labelled or ranked before.
     """
 
-    disputed_px: int | None
+    inconsistent_px: int | None
     object_px: int
-    disputed_by_class: tuple[int, ...]
+    inconsistent_px_by_class: tuple[int, ...]
     expected_quality: float | None
     is_novel: bool
     novelty: float
@@ -37,11 +37,11 @@ class ImageFacts:
     num_alike: int = 0
 
 
-def reason(facts: ImageFacts, *, task: Task, class_names: Sequence[str]) -> str:
+def reason(facts: RegionFacts, *, task: Task, class_names: Sequence[str]) -> str:
     """Say it in a line, such as "42 % of the predicted lesion is disputed; unlike anything labelled"."""
     parts = []
-    if facts.disputed_px is not None:
-        parts.append(_of_dispute(facts, facts.disputed_px, task=task, class_names=class_names))
+    if facts.inconsistent_px is not None:
+        parts.append(_of_inconsistent(facts, facts.inconsistent_px, task=task, class_names=class_names))
     if facts.expected_quality is not None:
         parts.append(f"expected {labels_of(task).score_name} {facts.expected_quality:.2f}")
     if facts.is_novel:
@@ -64,14 +64,14 @@ def percent(share: float) -> str:
     return f"{100 if share >= 1 else min(99, round(100 * share))} %"
 
 
-def _of_dispute(facts: ImageFacts, disputed_px: int, *, task: Task, class_names: Sequence[str]) -> str:
+def _of_inconsistent(facts: RegionFacts, inconsistent_px: int, *, task: Task, class_names: Sequence[str]) -> str:
     if facts.object_px == 0:
         return "nothing is found, and the models agree"
-    if disputed_px == 0:
+    if inconsistent_px == 0:
         return "the models agree"
     what = f"predicted {class_names[0]}" if labels_of(task).is_one_class else "foreground"
-    text = f"{percent(disputed_px / facts.object_px)} of the {what} is disputed"
-    most = max(range(len(class_names)), key=lambda index: facts.disputed_by_class[index])
-    if not labels_of(task).is_one_class and facts.disputed_by_class[most] > disputed_px / 2:
+    text = f"{percent(inconsistent_px / facts.object_px)} of the {what} is disputed"
+    most = max(range(len(class_names)), key=lambda index: facts.inconsistent_px_by_class[index])
+    if not labels_of(task).is_one_class and facts.inconsistent_px_by_class[most] > inconsistent_px / 2:
         text += f", most of it predicted as {class_names[most]}"
     return text

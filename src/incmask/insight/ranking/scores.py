@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.insight.ranking.measure import Disputed
+from incmask.insight.ranking.measure import InconsistentPixels
 
 Floats = NDArray[np.float64]
 
@@ -14,17 +14,17 @@ LEAST_WORTH = 0.1
 """Of an image on which all agree: they may agree on what is wrong."""
 
 
-def disputed_share(disputed: Disputed) -> Floats:
+def inconsistent_share(inconsistent: InconsistentPixels) -> Floats:
     """Share of the foreground that is disputed, (N,), 0 to 1; 0 where there is neither.
 
     Of two members it is 1 minus the IoU of their masks.
     """
-    return disputed.disputed_px / np.maximum(disputed.object_px, 1)
+    return inconsistent.inconsistent_px / np.maximum(inconsistent.object_px, 1)
 
 
-def smoothed_share(disputed: Disputed) -> Floats:
+def smoothed_share(inconsistent: InconsistentPixels) -> Floats:
     """The same for scores: small where hardly anything is foreground or disputed."""
-    return disputed.disputed_px / (disputed.object_px + SMOOTHING_FRACTION * disputed.area_px)
+    return inconsistent.inconsistent_px / (inconsistent.object_px + SMOOTHING_FRACTION * inconsistent.area_px)
 
 
 def expected_error(share: Floats | None, quality: NDArray[np.floating] | None) -> Floats | None:

@@ -93,10 +93,10 @@ class Reliability:
         """What a person should know, from the images that no choice was made by where there are any."""
         for split, told in (("test", "test"), ("val", "validation")):
             rows = [row for row in self.errors if row.split == split and row.name == ALL]
-            disputed = [row for row in rows if row.disagreement > 0]
-            if disputed and (pixels := sum(row.num_pixels for row in disputed)):
+            inconsistent = [row for row in rows if row.disagreement > 0]
+            if inconsistent and (pixels := sum(row.num_pixels for row in inconsistent)):
                 agreed = [row.error_rate for row in rows if row.disagreement == 0]
-                wrong = sum(row.num_wrong for row in disputed) / pixels
+                wrong = sum(row.num_wrong for row in inconsistent) / pixels
                 rest = f", {agreed[0]:.1%} of those on which the models agree" if agreed else ""
                 return f"on {told} images {wrong:.0%} of the disputed pixels are wrong{rest}"
         return "nothing was disputed on images with true masks"
@@ -174,8 +174,8 @@ def image_rows(split: str, names: Sequence[str], found: Tally, *, task: Task, em
         empty: score of an image empty in truth and prediction.
     """
     scores = main_scores(found.counts, task=task, empty=empty)
-    pixels, disputed = found.total[:, 0].sum(1), found.total[:, 0, 1:].sum(1)
-    fractions, shares = disputed / np.maximum(pixels, 1), disputed / np.maximum(found.object_px, 1)
+    pixels, inconsistent = found.total[:, 0].sum(1), found.total[:, 0, 1:].sum(1)
+    fractions, shares = inconsistent / np.maximum(pixels, 1), inconsistent / np.maximum(found.object_px, 1)
     return [
         ImageReliability(split, name, float(score), float(fraction), float(share))
         for name, score, fraction, share in zip(names, scores, fractions, shares, strict=True)
