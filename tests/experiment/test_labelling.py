@@ -58,7 +58,7 @@ def slow(members, task, *, soft):
 def test_combine_is_what_a_slow_loop_says(task, soft):
     for seed in range(5):
         members = random_members(task, num=2 + seed % 3, seed=seed)
-        voted = combine(members, task=task, vote=SOFT if soft else HARD)
+        voted = combine(members, task=task, soft=soft)
         label, disputed = slow(members, task, soft=soft)
         assert 0.05 < disputed.mean() < 0.95
         assert np.array_equal(voted.inconsistent, disputed)
@@ -70,7 +70,7 @@ def test_combine_is_what_a_slow_loop_says(task, soft):
 def test_combine_leaves_the_probabilities_alone(task):
     members = random_members(task)
     before = members.copy()
-    combine(members, task=task, vote=HARD, erode_px=3, dilate_px=3)
+    combine(members, task=task, erode_px=3, dilate_px=3)
     assert np.array_equal(members, before)
 
 
@@ -82,7 +82,7 @@ def pixels(*members):
 def test_multiclass_by_hand():
     masked, one, two, unsure = [0.8, 0.0, 0.05, 0.15], [0.1, 0.8, 0.1, 0], [0, 0.1, 0.9, 0], [0.4, 0, 0.3, 0.3]
     members = pixels([masked, one, one, two, unsure, masked], [masked, one, two, two, masked, two])
-    voted = combine(members, task="multiclass", vote=HARD)
+    voted = combine(members, task="multiclass")
     assert voted.inconsistent.tolist() == [[[True, False, True, False, True, True]]]
     assert voted.label.tolist() == [[[2, 0, 1, 1, 2, 1]]]
 
@@ -91,7 +91,7 @@ def test_all_members_masked_is_disputed_everywhere():
     members = np.zeros((2, 1, 4, 4, 4), np.float32)
     members[:, :, 0], members[:, :, 3] = 0.9, 0.1
     for erode_px in (0, 3):
-        voted = combine(members, task="multiclass", vote=HARD, erode_px=erode_px)
+        voted = combine(members, task="multiclass", erode_px=erode_px)
         assert voted.inconsistent.all()
         assert (voted.label == 2).all()
 
@@ -100,12 +100,12 @@ def test_the_soft_vote_may_overrule_the_majority():
     """One member is sure, two are half-hearted; a binary label needs all."""
     sure, faint = 0.99, 0.4
     multilabel = pixels([[sure, sure]], [[faint, faint]], [[faint, 0.1]])
-    assert combine(multilabel, task="multilabel", vote=SOFT).label.tolist() == [[[[1, 0]]]]
+    assert combine(multilabel, task="multilabel", soft=True).label.tolist() == [[[[1, 0]]]]
     multiclass = pixels([[0, 0.95, 0.05]], [[0, 0.4, 0.6]], [[0, 0.4, 0.6]])
-    assert combine(multiclass, task="multiclass", vote=SOFT).label.tolist() == [[[0]]]
+    assert combine(multiclass, task="multiclass", soft=True).label.tolist() == [[[0]]]
     binary = pixels([[sure]], [[faint]], [[sure]])
-    for vote in (HARD, SOFT):
-        voted = combine(binary, task="binary", vote=vote)
+    for soft in (False, True):
+        voted = combine(binary, task="binary", soft=soft)
         assert (voted.label.tolist(), voted.inconsistent.tolist()) == ([[[0]]], [[[True]]])
 
 
@@ -118,23 +118,23 @@ def line_of(values):
 @pytest.mark.parametrize("task", ["binary", "multilabel"])
 def test_erosion_frees_thin_disputes_and_dilation_widens_the_others(task):
     members = line_of("--?++???---")
-    voted = combine(members, task=task, vote=HARD, erode_px=3)
+    voted = combine(members, task=task, erode_px=3)
     assert voted.inconsistent[0].tolist() == [[False] * 6 + [True] + [False] * 4] * 9
     # Freed pixels take the foreground that lies within the square; the disputed one is the likeliest or background.
     disputed = 1 if task == "multilabel" else 0
     assert voted.label.reshape(9, 11).tolist() == [[0, 0, 1, 1, 1, 1, disputed, 0, 0, 0, 0]] * 9
-    wide = combine(members, task=task, vote=HARD, dilate_px=3).inconsistent[0, 4].tolist()
+    wide = combine(members, task=task, dilate_px=3).inconsistent[0, 4].tolist()
     assert wide == [False, True, True, True, True, True, True, True, True, False, False]
 
 
 def test_multiclass_freed_pixels_take_a_real_class():
     one, two, masked = [0.0, 0.9, 0.1], [0, 0.2, 0.8], [1.0, 0, 0]
     members = pixels([one, one, two, two, two], [one, two, two, two, two]).repeat(5, axis=3)
-    voted = combine(members, task="multiclass", vote=HARD, erode_px=3)
+    voted = combine(members, task="multiclass", erode_px=3)
     assert not voted.inconsistent.any()
     assert voted.label[0, 2].tolist() == [0, 0, 1, 1, 1]
     members = pixels([two, masked, two, two, two], [two, masked, two, two, two]).repeat(5, axis=3)
-    voted = combine(members, task="multiclass", vote=HARD, erode_px=3)
+    voted = combine(members, task="multiclass", erode_px=3)
     assert not voted.inconsistent.any()
     assert (voted.label == 1).all()
 

@@ -13,7 +13,6 @@ from incmask.data.dataset import ClassInfo
 from incmask.data.images.big_images import ArrayRows
 from incmask.method.agreement import combine, disagreement
 from incmask.method.labels import labels_of
-from incmask.method.recipes import Vote
 from incmask.nets.forward import forward
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.prediction.ensemble import ABOUT, About, Ensemble, save_ensemble
@@ -201,7 +200,7 @@ def test_disagreement_is_above_0_exactly_where_pixels_are_inconsistent(seed, num
     outputs = labels_of(task).num_outputs(NUM_CLASSES[task])
     probability = np.random.default_rng(seed).random((num, outputs, 5, 6), np.float32)
     share = disagreement(labels_of(task).votes(probability), task=task)
-    expected = combine(probability[:, None], task=task, vote=Vote()).inconsistent[0]
+    expected = combine(probability[:, None], task=task).inconsistent[0]
     assert np.array_equal(share > 0, expected)
     assert share.max() <= (1 if task == "multiclass" else 0.5)
     assert np.array_equal(share, disagreement(labels_of(task).votes(probability[::-1]), task=task))

@@ -20,7 +20,6 @@ from incmask.method.exact import Array, mean_of_image, mean_of_members, square_r
 from incmask.method.labels import Mask, Votes, labels_of
 from incmask.method.members import checked_labels, checked_probabilities, floating, spatial_axes, stacked
 from incmask.method.morphology import check_side, dilate, erode
-from incmask.method.recipes import Vote
 
 Statistic = Literal["standard_deviation", "standard_error"]
 
@@ -207,7 +206,7 @@ def combine(
     members: Annotated[NDArray[np.floating], "m n c h w"],
     *,
     task: Task,
-    vote: Vote,
+    soft: bool = False,
     erode_px: int = 0,
     dilate_px: int = 0,
 ) -> Inconsistency:
@@ -217,7 +216,7 @@ def combine(
         members: float, (n, N, C, H, W) as the networks give them; multiclass channel 0 is the masked class.
             A single one answers alone, and nothing is disputed.
         task: what the channels mean.
-        vote: hard votes, or the mean probability for multilabel and multiclass (paper section 2.2).
+        soft: the mean probability decides for multilabel and multiclass (paper section 2.2); else unanimity.
         erode_px, dilate_px: sides of the squares, as for ``inconsistency``.
 
     Returns:
@@ -226,7 +225,7 @@ def combine(
 
     Examples:
         >>> members = np.array([0.9, 0.6, 0.1, 0.9, 0.3, 0.2]).reshape(2, 1, 1, 1, 3)
-        >>> found = combine(members, task="binary", vote=Vote())
+        >>> found = combine(members, task="binary")
         >>> found.label.tolist(), found.inconsistent.tolist()
         ([[[1, 0, 0]]], [[[False, True, False]]])
     """
@@ -238,7 +237,7 @@ def combine(
         return agreed
     likeliest: np.ndarray = kind.decode(mean)
     inconsistent: np.ndarray = kind.over_layers(agreed.inconsistent)
-    label = likeliest if vote.soft else np.where(inconsistent, likeliest, agreed.label).astype(np.uint8)
+    label = likeliest if soft else np.where(inconsistent, likeliest, agreed.label).astype(np.uint8)
     return Inconsistency(label, agreed.inconsistent)
 
 

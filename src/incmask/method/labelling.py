@@ -9,7 +9,6 @@ from incmask.base.config import Settings, Task
 from incmask.method.agreement import combine
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric, undo
 from incmask.method.labels import labels_of
-from incmask.method.recipes import Vote
 
 
 @dataclass(frozen=True)
@@ -58,22 +57,27 @@ class Labelled:
     quality: np.ndarray | None = None
 
 
-def label_by_vote(vote: Vote, unlabelled: Unlabelled) -> Labelled:
+def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: bool = False) -> Labelled:
     """Let the teachers vote, or each of them on changed views of an image.
+
+    Args:
+        unlabelled: the images.
+        with_views: vote on ``num_views`` changed versions of each image (section 2.4.2).
+        soft: as for ``combine``.
 
     Examples:
         >>> from types import SimpleNamespace
         >>> says = np.array([[0.9, 0.9], [0.9, 0.2]]).reshape(2, 1, 1, 1, 2)  # two teachers on an image of two pixels
         >>> asked = SimpleNamespace(images=None, task="binary", predict=lambda images: says, erode_px=0, dilate_px=0)
-        >>> found = label_by_vote(Vote(), asked)
+        >>> found = label_by_vote(asked)
         >>> found.label.tolist(), found.inconsistent.tolist()
         ([[[1, 0]]], [[[False, True]]])
     """
-    members = _views(unlabelled) if vote.views == "several" else unlabelled.predict(unlabelled.images)
+    members = _views(unlabelled) if with_views else unlabelled.predict(unlabelled.images)
     voted = combine(
         np.stack([*members]),
         task=unlabelled.task,
-        vote=vote,
+        soft=soft,
         erode_px=unlabelled.erode_px,
         dilate_px=unlabelled.dilate_px,
     )

@@ -68,7 +68,7 @@ class Vote(Labeller):
         """See ``Labeller.label``."""
         from incmask.method.labelling import label_by_vote
 
-        return label_by_vote(self, unlabelled)
+        return label_by_vote(unlabelled, with_views=self.views == "several", soft=self.soft)
 
 
 @dataclass(frozen=True)
