@@ -87,7 +87,7 @@ class Result:
         return predict(self.ensemble, images)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the scores, and the unlabelled images with the most disputed pixels."""
+        """Tell what a notebook shows: the scores, and the unlabelled images with the most disputed pixels."""
         has_test = any(row.split == "test" for row in self.scores)
         header = ["stage", "validation", *(["test"] if has_test else []), ""]
         rows = []

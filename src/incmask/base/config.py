@@ -237,7 +237,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
 
 
 def default_effort(preset: str) -> str:
-    """The effort that goes with a preset where nobody names one."""
+    """Give the effort that goes with a preset where nobody names one."""
     return "paper" if preset == "paper" else "normal"
 
 

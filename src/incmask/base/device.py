@@ -45,10 +45,10 @@ def fast_in_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: Literal["auto", "float32", "bfloat16"]) -> AbstractContextManager[object]:
-    """The context in which networks are called."""
+    """Give the context in which networks are called."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bfloat16(device, precision))
 
 
 def computes_in_bfloat16(device: torch.device, precision: str) -> bool:
-    """Whether networks are called in bfloat16; ``auto`` does where that is fast."""
+    """Tell whether networks are called in bfloat16; ``auto`` does where that is fast."""
     return precision == "bfloat16" or (precision == "auto" and fast_in_bfloat16(device))

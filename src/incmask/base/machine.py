@@ -27,7 +27,7 @@ def available_bytes() -> int | None:
 
 
 def peak_memory_bytes() -> int | None:
-    """The most memory that this process, or one of its children that have ended, ever held; None: nothing tells."""
+    """Give the most memory that this process, or one of its children that have ended, held; None: nothing tells."""
     if resource is None:
         return None
     largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

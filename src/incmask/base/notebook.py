@@ -16,7 +16,7 @@ _LEAST_SECONDS = 0.5
 
 
 def in_notebook() -> bool:
-    """Whether this process answers a notebook."""
+    """Tell whether this process answers a notebook."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     # A shell in a terminal has no kernel.
     return getattr(shell, "kernel", None) is not None
@@ -34,7 +34,7 @@ class NotebookProgress:
         self._shown_at = 0.0
 
     def say(self, line: str) -> None:
-        """A line for people."""
+        """Say a line to people."""
         self._lines.append(line)
         self._show()
 

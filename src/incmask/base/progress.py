@@ -8,20 +8,20 @@ Report = Callable[[int], None]
 
 
 def ignore(amount: int) -> None:
-    """A report that nobody reads."""
+    """Give a report that nobody reads."""
 
 
 class Progress(Protocol):
     """A listener; amounts of work are in any unit, the same throughout a run."""
 
     def say(self, line: str) -> None:
-        """A line for people."""
+        """Say a line to people."""
 
     def expect(self, amount: float) -> None:
         """So much work lies ahead, in all."""
 
     def doing(self, what: str) -> None:
-        """The work that comes next, in a few words."""
+        """Name the work that comes next, in a few words."""
 
     def advance(self, amount: float) -> None:
         """So much work was done."""
@@ -63,17 +63,17 @@ class Joint(Silent):
         self._name, self._working = name, False
 
     def say(self, line: str) -> None:
-        """A line for people, unless they heard it before."""
+        """Say a line to people, unless they heard it before."""
         if self._working or line not in self._said:
             self._progress.say(f"  {line}")
             self._said.add(line)
 
     def expect(self, amount: float) -> None:
-        """The run's work begins; the bar counts all runs' together."""
+        """Begin the run's work; the bar counts all runs' together."""
         self._working = True
 
     def doing(self, what: str) -> None:
-        """The work that comes next, under the run's name."""
+        """Name the work that comes next, under the run's name."""
         self._progress.doing(f"{self._name}: {what}")
 
     def advance(self, amount: float) -> None:

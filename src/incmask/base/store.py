@@ -145,7 +145,7 @@ class Records:
 
 
 def as_records(*, run: Mapping[str, Any], data: Mapping[str, Any]) -> Records:
-    """What a run folder begun with these would say of itself."""
+    """Tell what a run folder begun with these would say of itself."""
     return Records(_plain(run), _plain(data))
 
 
@@ -186,7 +186,7 @@ def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str 
 
 
 def _is_run(folder: Path) -> bool:
-    """An empty folder may become one."""
+    """Tell whether it is a run folder; an empty folder may become one."""
     if not folder.is_dir():
         return False
     return any((folder / name).exists() for name in (LOCK, MANIFEST)) or not any(folder.iterdir())

@@ -31,7 +31,7 @@ class Terminal:
         self._task = self._bar.add_task("reading", total=None)
 
     def say(self, line: str) -> None:
-        """A line for people."""
+        """Say a line to people."""
         self._console.print(line, markup=False)
 
     def expect(self, amount: float) -> None:

@@ -43,12 +43,12 @@ class Demo:
     finished: FinishedFiles
 
     def best(self, approach: str) -> Stage:
-        """The approach's own best models by validation: of its generations, where it has any."""
+        """Give the approach's own best models by validation: of its generations, where it has any."""
         stages = self.outcomes[approach].stages
         return max(stages[1:] or stages, key=lambda stage: stage.score)
 
     def as_dict(self) -> dict[str, Any]:
-        """The table for machines."""
+        """Give the table for machines."""
         return {
             "out": str(self.root),
             "scores": {

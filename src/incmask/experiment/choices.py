@@ -74,7 +74,7 @@ class Resolved:
     start: Start | None = None
 
     def setup(self, stacks: dict[str, Stack], folds: Sequence[Fold]) -> Setup:
-        """What stays the same over the run; without stacks and folds, what networks it has."""
+        """Tell what stays the same over the run; without stacks and folds, what networks it has."""
         return Setup(self.dataset, self.recipe, self.profile, self.settings, self.size, stacks, tuple(folds))
 
     def describe_run(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class JudgesReport:
         return self.mae < self.mean_mae
 
     def sentence(self) -> str:
-        """What a person should know of them."""
+        """Tell what a person should know of them."""
         error = f"ratings are off by {self.mae:.3f} on validation"
         if not self.useful:
             return (
@@ -87,7 +87,7 @@ def evalnet_width(setup: Setup) -> float:
 
 
 def evalnet_spec(setup: Setup) -> EvalNetSpec:
-    """The network that rates the masks of a run."""
+    """Give the network that rates the masks of a run."""
     return EvalNetSpec(
         image_channels=setup.dataset.channels,
         mask_channels=mask_channels(setup.task, setup.num_classes),

@@ -20,7 +20,7 @@ _VIEWS_STREAM = 2000
 
 
 def mix_folds(setup: Setup, generation: int, pseudo: TrainingPart | None) -> tuple[TrainingSet, ...]:
-    """What the students of each fold learn from, of as many folds as there are students for.
+    """Tell what the students of each fold learn from, of as many folds as there are students for.
 
     Args:
         setup: of the run.
@@ -50,7 +50,7 @@ def mix_folds(setup: Setup, generation: int, pseudo: TrainingPart | None) -> tup
 def fit_jobs(
     setup: Setup, generation: int, data: Sequence[TrainingSet], *, folder: Path, starts: Sequence[Student] = ()
 ) -> list[FitJob]:
-    """The students of a generation, ready to train.
+    """Give the students of a generation, ready to train.
 
     Args:
         setup: of the run.
@@ -90,7 +90,7 @@ def num_students_of(setup: Setup, generation: int) -> int:
 def label_jobs(
     run: RunContext, teachers: Sequence[Student], generation: int, pairs: TrainingStacks
 ) -> Iterator[LabelJob]:
-    """The unlabelled images in ranges, ready to be labelled.
+    """Give the unlabelled images in ranges, ready to be labelled.
 
     Args:
         run: the run.

@@ -9,7 +9,7 @@ from incmask.prediction.layers import INCONSISTENT, MASKS
 
 
 def outcome_table(outcome: Outcome) -> str:
-    """A line a stage with its validation and test score, and where the files are."""
+    """Give a line a stage with its validation and test score, and where the files are."""
     has_test = any(row.split == "test" for row in outcome.scores)
     header = f"{'stage':<10}{'validation':>12}" + (f"{'test':>10}" if has_test else "")
     lines = [header]
@@ -26,7 +26,7 @@ def outcome_table(outcome: Outcome) -> str:
 
 
 def outcome_as_dict(outcome: Outcome) -> dict[str, Any]:
-    """The same for machines."""
+    """Give the same for machines."""
     return {
         "run": str(outcome.root),
         "recipe": outcome.recipe,
@@ -41,5 +41,5 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, Any]:
 
 
 def ensemble_score(outcome: Outcome, stage: str, *, split: str = "test") -> ScoreRow:
-    """The scores of a stage's members together."""
+    """Give the scores of a stage's members together."""
     return next(row for row in outcome.scores if (row.stage, row.model, row.split) == (stage, "ensemble", split))

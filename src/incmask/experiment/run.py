@@ -185,7 +185,7 @@ def _check_source(source: Path, chosen: Resolved, data: Mapping[str, Any]) -> No
 
 
 def _of_base(records: Records) -> dict[str, Any]:
-    """The choices that base models depend on."""
+    """Give the choices that base models depend on."""
     run = records.run
     recipe = RECIPES[run["recipe"]]
     # How many there are makes no difference to any of them.
@@ -200,7 +200,7 @@ def _of_base(records: Records) -> dict[str, Any]:
 
 
 def num_workers_of(chosen: Resolved, progress: Progress) -> int:
-    """How many networks train side by side: one a core, as many as memory has room for."""
+    """Tell how many networks train side by side: one a core, as many as memory has room for."""
     settings = chosen.settings
     device = resolve_device(settings.device).type
     # Several processes on one GPU only wait for each other.
@@ -271,7 +271,7 @@ def _stack_to_take(sources: Sequence[Path], part: str, *, labelled: bool) -> Sta
 
 
 def _verdict(stages: Sequence[Stage], chosen: Stage) -> str:
-    """Whether the unlabelled images helped, in a sentence."""
+    """Tell whether the unlabelled images helped, in a sentence."""
     base, best = stages[0], max(stages[1:], key=lambda stage: stage.score, default=None)
     if best is None:
         return f"validation score {base.score:.3f}"
@@ -284,7 +284,7 @@ def _verdict(stages: Sequence[Stage], chosen: Stage) -> str:
 
 
 def environment(data: str | None = None) -> str:
-    """Where the run took place, for ``environment.json``.
+    """Tell where the run took place, for ``environment.json``.
 
     Args:
         data: path of the data folder from the run folder; None: it has none.

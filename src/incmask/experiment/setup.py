@@ -38,7 +38,7 @@ class Start:
     models: Mapping[str, tuple[Path | None, ...]]
 
     def describe(self) -> dict[str, Any]:
-        """What ``run.toml`` tells: the run's name and a hash of the weights, so that another run of it is noticed."""
+        """Describe it for ``run.toml``: its name and a hash of the weights, so that another run of it is noticed."""
         paths = [path for name in sorted(self.models) for path in self.models[name] if path is not None]
         hashes = "".join(hash_file(path) for path in paths)
         return {"run": self.run.name, "num_models": len(paths), "sha256": hashlib.sha256(hashes.encode()).hexdigest()}
@@ -82,25 +82,25 @@ class Setup:
         return len(self.dataset.classes)
 
     def training(self, fold: int) -> Validation:
-        """The labelled images that train, for a student of ``fold``."""
+        """Give the labelled images that train, for a student of ``fold``."""
         stack = self.stacks["labelled"]
         return Validation(stack.images, stack.labels, self.folds[fold].training)
 
     def validation(self, fold: int) -> Validation:
-        """The images that choose, for a student of ``fold``."""
+        """Give the images that choose, for a student of ``fold``."""
         rows = self.folds[fold].validation
         stack = self.stacks["val" if rows is None else "labelled"]
         return Validation(stack.images, stack.labels, rows)
 
     def views(self) -> ConsistencyImages | None:
-        """Where students learn to be consistent: on what."""
+        """Tell where students learn to be consistent: on what."""
         if self.recipe.objective != "consistency":
             return None
         strength = self.profile.consistency[self.settings.consistency_strength]
         return ConsistencyImages(self.stacks["unlabelled"].images, strength)
 
     def network(self, generation: int, *, momentum: float | None = None) -> NetworkSpec:
-        """The networks of ``generation``; ``momentum`` of the batch norm, where it is not the settings'."""
+        """Give the networks of ``generation``; ``momentum`` of the batch norm, where it is not the settings'."""
         return NetworkSpec(
             in_channels=self.dataset.channels,
             out_channels=self.labels.num_outputs(self.num_classes),
@@ -130,12 +130,12 @@ class RunContext:
     threshold: float = 0.0
 
     def folder(self, generation: int) -> Path:
-        """The folder of a generation."""
+        """Give the folder of a generation."""
         return self.store.root / stage_name(generation)
 
 
 def stage_name(generation: int) -> str:
-    """The folder of a generation; 0 is the base."""
+    """Give the folder of a generation; 0 is the base."""
     return f"gen-{generation}" if generation else BASE
 
 
@@ -163,5 +163,5 @@ def folds_of(names: Sequence[str], *, has_val: bool, settings: Settings) -> tupl
 
 
 def seed_for(seed: int, generation: int, student: int) -> int:
-    """A seed of its own for each student: the same run seed gives the same, on any machine."""
+    """Give a seed of its own for each student: the same run seed gives the same, on any machine."""
     return int(np.random.SeedSequence([seed, generation, student]).generate_state(1)[0])

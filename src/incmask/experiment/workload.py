@@ -13,7 +13,7 @@ from incmask.training.rating_pairs import TRAINING_PASSES
 def planned_work(
     recipe: Recipe, settings: Settings, *, num_labelled: int, num_unlabelled: int, taken_over: Collection[str] = ()
 ) -> float:
-    """The training of a run in units of progress: steps, weighed by what they cost at a network's width.
+    """Give the training of a run in units of progress: steps, weighed by what they cost at a network's width.
 
     Args:
         recipe, settings: of the run.

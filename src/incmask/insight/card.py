@@ -221,7 +221,7 @@ def _section(heading: str, *paragraphs: str) -> str:
 
 
 def _plain(text: object) -> str:
-    """A user's text so that Markdown shows it as it is, in one line."""
+    """Give a user's text so that Markdown shows it as it is, in one line."""
     return re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", " ".join(str(text).split()))
 
 

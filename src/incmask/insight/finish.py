@@ -38,13 +38,13 @@ class FinishedFiles:
     problems: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """What a person should know."""
+        """Tell what a person should know."""
         told = {"to label next": self.ranking, "report": self.report}
         lines = [f"{what:<15}{path}" for what, path in told.items() if path]
         return [*([self.sentence] if self.sentence else []), *lines, *self.problems]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for machines."""
+        """Give the same for machines."""
         return {
             "report": str(self.report) if self.report else None,
             "ranking": str(self.ranking) if self.ranking else None,

@@ -129,7 +129,7 @@ def foreground_fraction(
     *,
     task: Task,
 ) -> Annotated[NDArray[np.floating], "n"]:
-    """Share of each image's pixels with a class other than background, disputed ones left out: (N,), 0 to 1.
+    """Give the share of each image's pixels with a class other than background, disputed ones left out: (N,), 0 to 1.
 
     Examples:
         >>> inconsistent = np.array([[[True, False, False, False]]])

@@ -17,7 +17,7 @@ def width_of(recipe: Recipe, settings: Settings, generation: int) -> float:
 
 
 def training_settings(recipe: Recipe, settings: Settings, *, num_pairs: int, num_full: int) -> Settings:
-    """The settings of a student, where its approach asks for others than the run's.
+    """Give the settings of a student, where its approach asks for others than the run's.
 
     Args:
         recipe: the approach.

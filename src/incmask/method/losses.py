@@ -117,7 +117,7 @@ def _check_shapes(logits: Tensor, target: Tensor, *, labels: Labels, weight: Ten
 
 
 def selects_by_loss(settings: Settings, task: Task) -> bool:
-    """Whether validation chooses by loss; ``auto`` is the paper's choice: by loss for multilabel, else by score.
+    """Tell whether validation chooses by loss; ``auto`` is the paper's choice: by loss for multilabel, else by score.
 
     Examples:
         >>> [selects_by_loss(Settings(select_by="auto"), task) for task in ("multilabel", "binary")]
@@ -127,7 +127,7 @@ def selects_by_loss(settings: Settings, task: Task) -> bool:
 
 
 def loss_of(settings: Settings, task: Task) -> str:
-    """The loss that is meant by the settings; ``auto`` is the paper's (section 2.6.2).
+    """Give the loss that is meant by the settings; ``auto`` is the paper's (section 2.6.2).
 
     Examples:
         >>> [loss_of(Settings(loss="auto"), task) for task in ("multiclass", "binary")]

@@ -31,7 +31,7 @@ class Labeller:
         return 0.0
 
     def num_voters(self, settings: "Settings") -> int | None:
-        """How many of the kept teachers it asks, the best ones; None: all students of the generation before."""
+        """Tell how many of the kept teachers it asks, the best ones; None: all students of the generation before."""
         return None
 
     def label(self, unlabelled: "Unlabelled") -> "Labelled":
@@ -172,7 +172,7 @@ class Recipe:
         return tuple(dict.fromkeys((self.teachers, *others))) if self.teachers else ()
 
     def depends_on(self, setting: str) -> bool:
-        """Whether a setting makes a difference to it: those of every training do, and those of the parts it has."""
+        """Tell whether a setting makes a difference to it: those of every training do, and those of its parts."""
         labeller = self.labeller
         parts = {
             **dict.fromkeys(("erode_px", "dilate_px", "admit"), self.blocking is not None),

@@ -125,7 +125,7 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
 
 
 def _open(path: Path, about: About) -> np.ndarray | PixelRows:
-    """The image as the network sees it, whole or, where it is large, by rows."""
+    """Give the image as the network sees it, whole or, where it is large, by rows."""
     big = open_big_image(path, at_least=ROWS_PIXELS)
     if big is not None:
         try:

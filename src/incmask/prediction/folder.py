@@ -203,7 +203,7 @@ def _num_workers(asked: int, num_files: int) -> int:
 
 
 def _key(model: Path, pictures: ExtraOutputs) -> str:
-    """What stands for the weights, their description and the options."""
+    """Tell what stands for the weights, their description and the options."""
     digest = hashlib.sha256(json.dumps([_FORMAT, asdict(pictures)]).encode())
     folder = model_folder(model)
     for path in sorted([folder / ABOUT, *folder.glob("*.safetensors")]):

@@ -87,7 +87,7 @@ class Ledger(AbstractContextManager["Ledger"]):
             os.fsync(handle.fileno())
 
     def facts(self) -> list[dict[str, Any]]:
-        """What was found in each image that the same model and options predicted into the folder."""
+        """Tell what was found in each image that the same model and options predicted into the folder."""
         return [entry.facts for entry in self._entries.values() if self._stands(entry)]
 
     def __exit__(self, *error: object) -> None:

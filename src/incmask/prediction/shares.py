@@ -71,7 +71,7 @@ def tables(
 
 
 def counts_csv(shares: Sequence[MaskShares], type_names: Sequence[str]) -> str:
-    """A line an image: how many cells there are of each type, and how many of no clear one."""
+    """Give a line an image: how many cells there are of each type, and how many of no clear one."""
     rows = (
         (share.name, *share.cells.of_types, share.cells.unclear)
         for share in sorted(shares, key=lambda share: share.name)
@@ -81,7 +81,7 @@ def counts_csv(shares: Sequence[MaskShares], type_names: Sequence[str]) -> str:
 
 
 def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
-    """A line an image: disputed share, mean disagreement; share, area in pixels and objects of each class."""
+    """Give a line an image: disputed share, mean disagreement; share, area in pixels and objects of each class."""
     rows = (
         (
             share.name,

@@ -28,11 +28,11 @@ class BatchTensors:
         return [each for each in self._values() if each is not None]
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """The same with each tensor changed."""
+        """Give the same with each tensor changed."""
         return type(self)(*(None if each is None else function(each) for each in self._values()))
 
     def to(self, device: torch.device) -> Self:
-        """The same on a device."""
+        """Give the same on a device."""
         return self.map(lambda tensor: tensor.to(device))
 
     def _values(self) -> list[Tensor | None]:
@@ -85,16 +85,16 @@ class BatchOrder:
         )
 
     def draw(self, step: int) -> Iterator["DrawnExample"]:
-        """The examples of ``step``, counted from 0 over all epochs."""
+        """Give the examples of ``step``, counted from 0 over all epochs."""
         numbers, examples = self._find(range(step, step + 1))
         yield from map(DrawnExample, numbers.tolist(), examples.tolist())
 
     def examples(self, steps: range) -> NDArray[np.intp]:
-        """The examples alone of consecutive steps, (steps, batch size)."""
+        """Give the examples alone of consecutive steps, (steps, batch size)."""
         return self._find(steps)[1].reshape(len(steps), self.batch_size)
 
     def _find(self, steps: range) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The numbers of passes and the examples of consecutive steps, one after the other."""
+        """Give the numbers of passes and the examples of consecutive steps, one after the other."""
         positions = np.arange(steps.start * self.batch_size, steps.stop * self.batch_size)
         numbers, offsets = np.divmod(positions, self._examples_per_pass)
         found = np.empty_like(positions)
@@ -144,7 +144,7 @@ class Batches:
         )
 
     def draw(self, step: int) -> Batch:
-        """The batch of ``step``, counted from 0 over all epochs."""
+        """Give the batch of ``step``, counted from 0 over all epochs."""
         examples = [self._example(place) for place in self.order.draw(step)]
         images, labels, masks = map(np.stack, zip(*examples, strict=True))
         return make_batch(images, labels, masks, task=self.training_set.task, blocking=self.training_set.blocking)
@@ -170,7 +170,7 @@ class Batches:
         return image, label, mask
 
     def generator(self, row: "np.void | np.ndarray", place: DrawnExample) -> np.random.Generator:
-        """The source of an example's augmentation."""
+        """Give the source of an example's augmentation."""
         seeds = [int(row["seed"]), self._seed, place.number_of_pass] if self._redraw else [int(row["seed"])]
         return np.random.default_rng(seeds)
 
@@ -199,12 +199,12 @@ class ByteExamples:
         return [self.image, self.target, *([] if self.weight is None else [self.weight])]
 
     def take(self, index: Tensor) -> Batch:
-        """Some of them, by number."""
+        """Give some of them, by number."""
         image, target, *weights = (tensor.index_select(0, index) for tensor in self.tensors)
         return ByteExamples(image, target, weights[0] if weights else None, self.task).batch()
 
     def batch(self) -> Batch:
-        """All of them."""
+        """Give all of them."""
         return Batch(
             image=as_floats(self.image),
             target=self.target.long() if labels_of(self.task).is_exclusive else self.target.float(),

@@ -68,7 +68,7 @@ def fitting_workers(
     num_on_gpu: int = 0,
     available: int | None = None,
 ) -> int:
-    """How many workers have room to train side by side, ``num_workers`` at most.
+    """Tell how many workers have room to train side by side, ``num_workers`` at most.
 
     Args:
         network: the widest of the run.
@@ -100,7 +100,7 @@ def fitting_workers(
 
 
 def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, available: int | None) -> int:
-    """How many students of one shape have room on a device when they train as one program, 1 or more.
+    """Tell how many students of one shape have room on a device when they train as one program, 1 or more.
 
     With room for none, one is tried all the same, since batches can be cut.
 
@@ -117,7 +117,7 @@ def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, a
 
 
 def students_at_a_time(job: FitJob, device: torch.device) -> int:
-    """How many students like this one a device trains best as one program."""
+    """Tell how many students like this one a device trains best as one program."""
     if device.type == "cuda" and not has_kernels(device, job.settings.precision):
         # The library's grouped convolutions take longer than one network after another.
         return 1

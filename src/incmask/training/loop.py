@@ -155,7 +155,7 @@ def _write(record: _Record, schedule: Schedule, *, by_loss: bool) -> None:
 
 
 def _best(history: list[dict[str, float]], *, by_loss: bool) -> dict[str, float]:
-    """The validation whose weights are kept, the first of equals (paper section 2.6.2)."""
+    """Give the validation whose weights are kept, the first of equals (paper section 2.6.2)."""
     return max(history, key=lambda row: -row["validation_loss"] if by_loss else row["validation_score"])
 
 

@@ -88,7 +88,7 @@ class PairBatches:
         return len(self._open)
 
     def draw(self, step: int) -> PairBatch:
-        """The batch of ``step``, counted from 0 over all epochs."""
+        """Give the batch of ``step``, counted from 0 over all epochs."""
         return self.of(list(self.order.draw(step)))
 
     def of(self, places: Sequence[DrawnExample]) -> PairBatch:

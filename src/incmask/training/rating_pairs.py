@@ -51,7 +51,7 @@ class PairSet:
         return tuple(path for path in (self.labels, self.inconsistent, self.targets) if path)
 
     def is_augmented(self, pair: int) -> bool:
-        """Whether a pair is shown augmented: half of the pairs of each image, and of each pass, are."""
+        """Tell whether a pair is shown augmented: half of the pairs of each image, and of each pass, are."""
         number_of_pass, image = divmod(pair, len(self.rows))
         return self.strength is not None and (number_of_pass + image) % 2 == 1
 

@@ -37,7 +37,7 @@ class Schedule:
 
     @classmethod
     def of(cls, lessons: Lessons, settings: Settings) -> "Schedule":
-        """The course that lessons take under the settings."""
+        """Give the course that lessons take under the settings."""
         course = cls(lessons.phases, lessons.batch_sizes, settings.epochs, ())
         validated = validated_parts(
             settings.epochs * len(lessons.phases),
@@ -64,11 +64,11 @@ class Schedule:
         return tuple(of_parts[part] for part in self.validated)
 
     def epoch(self, validation: int) -> int:
-        """The epoch, from 1, that a validation, counted from 0, falls into."""
+        """Give the epoch, from 1, that a validation, counted from 0, falls into."""
         return self.validated[validation] // len(self.phases) + 1
 
     def place(self, step: int) -> PhaseStep:
-        """Where a step, counted from 0 over all, lies."""
+        """Tell where a step, counted from 0 over all, lies."""
         epoch, offset = divmod(step, sum(self.phases))
         for phase, num_steps in enumerate(self.phases):
             if offset < num_steps:
@@ -78,7 +78,7 @@ class Schedule:
 
 
 def validated_parts(num_parts: int, *, share: float, num_trained: int, num_validation: int) -> list[int]:
-    """Which parts of a training, counted from 0, a validation follows: evenly spaced, the last always among them.
+    """Tell which parts of a training, counted from 0, a validation follows: evenly spaced, the last always among them.
 
     Args:
         num_parts: there are.

@@ -91,7 +91,7 @@ class GroupTrainer:
         return losses
 
     def state(self, best: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Tensor]]:
-        """All tensors that it takes to go on, for each student, and its best weights so far."""
+        """Give all tensors that it takes to go on, for each student, and its best weights so far."""
         states = []
         for kept, network, averaged in zip(best, self._trained.members, self.averaged, strict=True):
             parts = {"best": kept, "network": network.state_dict(), "averaged": averaged.state_dict()}

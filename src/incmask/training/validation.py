@@ -108,5 +108,5 @@ def evaluate(
 
 
 def main_score(counts: Counts, *, task: Task, empty_iou: float) -> float:
-    """The score that models are chosen by: IoU for binary, else mIoU; mean over images, 0 to 1."""
+    """Give the score that models are chosen by: IoU for binary, else mIoU; mean over images, 0 to 1."""
     return float(main_scores(counts, task=task, empty=empty_iou).mean())

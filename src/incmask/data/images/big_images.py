@@ -151,7 +151,7 @@ def open_big_image(path: Path, *, at_least: int) -> TiffRows | None:
 
 
 def _limits(rows: PixelRows, where: object) -> list[tuple[float, float] | None]:
-    """The percentiles that ``to_network_range`` takes of a whole image: one pair, or one for each channel."""
+    """Give the percentiles that ``to_network_range`` takes of a whole image: one pair, or one for each channel."""
     first = rows.read(0, 1)
     if first.dtype != np.uint16:
         raise fail(
@@ -170,7 +170,7 @@ def _limits(rows: PixelRows, where: object) -> list[tuple[float, float] | None]:
 
 
 def _percentiles(counts: np.ndarray) -> tuple[float, float]:
-    """The percentiles of as many whole numbers 0, 1, 2, … as ``counts`` says, linear between neighbours."""
+    """Give the percentiles of as many whole numbers 0, 1, 2, … as ``counts`` says, linear between neighbours."""
     up_to = np.cumsum(counts)
     low, high = (_number_at(up_to, (int(up_to[-1]) - 1) * percent / 100) for percent in PERCENTILES)
     return low, high

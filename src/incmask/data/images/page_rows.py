@@ -81,7 +81,7 @@ class PageRows:
         return np.concatenate(parts)
 
     def _decode_row(self, row: int) -> np.ndarray:
-        """All pieces that lie side by side in a row of them."""
+        """Give all pieces that lie side by side in a row of them."""
         page, (height, width) = self._page, self._side
         num_rows, num_columns = -(-self.height // height), -(-self.width // width)
         num_planes = page.samplesperpixel if self._separate else 1

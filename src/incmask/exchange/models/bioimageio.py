@@ -102,7 +102,7 @@ def cover(image: np.ndarray, label: np.ndarray, about: About) -> bytes:
 def _description(
     about: About, *, name: str, opset: int, outputs: Sequence[str], files: Mapping[str, bytes]
 ) -> dict[str, Any]:
-    """What stands in rdf.yaml."""
+    """Tell what stands in rdf.yaml."""
     classes = [_identifier(each.name, index) for index, each in enumerate(about.classes)]
 
     def file(path: str) -> dict[str, str]:
@@ -148,7 +148,7 @@ def _description(
 
 
 def _identifier(name: str, index: int) -> str:
-    """A class's name as the specification takes it."""
+    """Give a class's name as the specification takes it."""
     return re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or f"class_{index}"
 
 

@@ -150,7 +150,7 @@ class _Example:
 
 
 def _example(source: _Source, run: Callable[[np.ndarray], Arrays]) -> _Example:
-    """The first image on which there is something to see in every output, or in the label at least."""
+    """Give the first image on which there is something to see in every output, or in the label at least."""
     about = source.ensemble.about
     made_up = made_up_images(channels=about.channels, size=about.size)
     images = [(source.examples.source, image) for batch in source.examples.batches for image in batch]

@@ -66,7 +66,7 @@ class Parity:
     versions: dict[str, str]
 
     def to_json(self) -> str:
-        """The content of the file that lies beside an exported model."""
+        """Give the content of the file that lies beside an exported model."""
         limits = {
             "max_probability_difference": MAX_PROBABILITY_DIFFERENCE,
             "differing_label_fraction": MAX_DIFFERING_FRACTION,
@@ -159,7 +159,7 @@ _REMEDY = "nothing was written; install the versions of torch, onnx and onnxrunt
 
 
 def _some_images(path: Path, channels: int) -> np.ndarray | None:
-    """The first images of a stack, None where there is no such stack of ``channels``."""
+    """Give the first images of a stack, None where there is no such stack of ``channels``."""
     try:
         images = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
@@ -170,6 +170,6 @@ def _some_images(path: Path, channels: int) -> np.ndarray | None:
 
 
 def _of_several_sizes(images: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The images as they are, one with an odd size less and one about twice as large."""
+    """Give the images as they are, one with an odd size less and one about twice as large."""
     first = images[:1]
     return images, first[:, :-7, :-5].copy(), first.repeat(2, 1).repeat(2, 2)[:, 3:, 1:].copy()

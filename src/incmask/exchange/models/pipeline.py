@@ -66,7 +66,7 @@ class Pipeline(nn.Module):
 
 
 def pipeline_of(ensemble: Ensemble) -> Pipeline:
-    """The pipeline of an ensemble: of copies of its networks, on the CPU, that only predict."""
+    """Give the pipeline of an ensemble: of copies of its networks, on the CPU, that only predict."""
     about = ensemble.about
     networks = [copy.deepcopy(network) for network in ensemble.networks]
     pipeline = Pipeline(networks, task=about.task, size=about.size, fit=about.fit)
@@ -74,7 +74,7 @@ def pipeline_of(ensemble: Ensemble) -> Pipeline:
 
 
 def describe(about: About) -> dict[str, str]:
-    """What a user of an exported model has to know, as texts by name, for the model's metadata."""
+    """Tell what a user of an exported model has to know, as texts by name, for the model's metadata."""
     return {
         "incmask_version": version("incmask"),
         "task": about.task,
@@ -115,7 +115,7 @@ def pad(planes: Tensor, divisor: int) -> Tensor:
 
 
 def _weights(old: int, new: int, shrinks: Tensor) -> Tensor:
-    """What each old pixel counts for each new one along an axis: float32, (new, old), rows that sum to 1."""
+    """Tell what each old pixel counts for each new one along an axis: float32, (new, old), rows that sum to 1."""
     step = old / new
     there, here = torch.arange(old, dtype=torch.float32)[None], torch.arange(new, dtype=torch.float32)[:, None]
     overlap = torch.minimum((here + 1) * step, there + 1) - torch.maximum(here * step, there)

@@ -179,7 +179,10 @@ def _in_chunks(works: Iterable[Work]) -> Iterator[tuple[Work, ...]]:
 
 
 def _is_done(plan: Plan, work: Work, verified: Verified) -> bool:
-    """A mask is entered before its image; that it was not even begun says that the image has none."""
+    """Tell whether an example is there.
+
+    A mask is entered before its image; that it was not even begun says that the image has none.
+    """
 
     folders = [f"{info.value}/" for info in plan.classes] if labels_of(plan.task).is_layered else [""]
     return all(
@@ -203,7 +206,7 @@ def _check_space(works: list[Work], root: Path, pool: Pool) -> None:
 
 
 def _sample_bytes(work: Work, report: Report) -> int:
-    """How much an image with its masks takes on the disk; 0 where it is damaged, of which its own job tells."""
+    """Tell how much an image with its masks takes on the disk; 0 where it is damaged, of which its own job tells."""
     try:
         example = next(work.make(), None)
     except IncmaskError:

@@ -42,7 +42,7 @@ class StackImage:
         return Window(0, 0, self.height, self.width)
 
     def regions(self, crop_px: int | None) -> list[Window]:
-        """The image, or the crops that cover it evenly; none reaches beyond it.
+        """Give the image, or the crops that cover it evenly; none reaches beyond it.
 
         Args:
             crop_px: side of the crops; None: the whole image.

@@ -87,13 +87,13 @@ class RunRecord:
         return self.records.data
 
     def part(self, name: str) -> Mapping[str, Any]:
-        """The images of "labelled", "unlabelled", "val" or "test" by name, with their sizes and files."""
+        """Give the images of "labelled", "unlabelled", "val" or "test" by name, with their sizes and files."""
         items: Mapping[str, Any] = self.data["parts"].get(name) or {}
         return items
 
     @cached_property
     def scheme(self) -> Scheme:
-        """What the labels mean; raises ``IncmaskError`` where ``data.json`` does not tell."""
+        """Tell what the labels mean; raises ``IncmaskError`` where ``data.json`` does not tell."""
         try:
             classes = tuple(_class_info(each) for each in self.data["classes"])
             return Scheme(self.data["task"], classes)
@@ -118,28 +118,28 @@ class RunRecord:
     # The images at the networks' size
 
     def stack(self, part: str) -> Stack:
-        """The images of a part at the networks' size."""
+        """Give the images of a part at the networks' size."""
         return read_stack(stack_folder(self.root, part))
 
     def images(self, part: str) -> list[StackImage]:
-        """The images of a part and their rows in its stack, none where it has none."""
+        """Give the images of a part and their rows in its stack, none where it has none."""
         sizes = {name: (item["size"][0], item["size"][1]) for name, item in self.part(part).items()}
         return stack_images(Stack(stack_folder(self.root, part), ()).index, sizes) if sizes else []
 
     @cached_property
     def folds(self) -> tuple[Fold, ...]:
-        """What trained and what chose: rows of the stack of labelled images."""
+        """Tell what trained and what chose: rows of the stack of labelled images."""
         return folds_of(self.stack("labelled").names, has_val=bool(self.part("val")), settings=self.settings)
 
     @cached_property
     def image_folds(self) -> tuple[Fold, ...]:
-        """The same by images, as places in ``part("labelled")``; one that validates nothing where all have ``val``."""
+        """Give the same by images, as places in ``part("labelled")``; one without validation where there is ``val``."""
         return folds_of(tuple(self.part("labelled")), has_val=bool(self.part("val")), settings=self.settings)
 
     # Stages and scores
 
     def table(self, name: str, *, mend: str = "restore it, or remove it") -> list[dict[str, str]]:
-        """The lines of a CSV file in the run folder, none where it lacks; raises ``IncmaskError`` if it is no table."""
+        """Give the lines of a CSV file in the run folder, none where it lacks; ``IncmaskError`` if it is no table."""
         path = self.root / name
         return read_rows(path, dict[str, str], mend=mend) if path.exists() else []
 
@@ -170,12 +170,12 @@ class RunRecord:
         return self.stages[0]
 
     def score_of(self, stage: str, model: str, split: str) -> ScoreRow | None:
-        """The scores of a student or of the members together, where they were taken."""
+        """Give the scores of a student or of the members together, where they were taken."""
         key = (stage, model, split)
         return next((row for row in self.scores if (row.stage, row.model, row.split) == key), None)
 
     def stage_score(self, stage: StageRecord) -> float:
-        """The validation score by which stages were compared."""
+        """Give the validation score by which stages were compared."""
         scored = self.score_of(stage.name, ENSEMBLE, "val")
         return mean_over_folds(stage.students) if scored is None else scored.score
 
@@ -215,7 +215,7 @@ class RunRecord:
 
     @cached_property
     def judges_useful(self) -> bool | None:
-        """Whether the EvalNets know more than the mean; None: the run has none."""
+        """Tell whether the EvalNets know more than the mean; None: the run has none."""
         if self.recipe is None or self.recipe.evalnets is None:
             return None
         return judges_useful(self.root / EVALNETS)
@@ -227,7 +227,7 @@ class RunRecord:
 
     @cached_property
     def judges(self) -> tuple[Path, ...]:
-        """The models of the EvalNets that rate together, best first; none where these know no more than the mean."""
+        """Give the EvalNets' models that rate together, best first; none where these know no more than the mean."""
         if not self.judges_useful:
             return ()
         settings = self.settings

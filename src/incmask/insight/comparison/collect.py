@@ -75,7 +75,7 @@ def collect(cell: PlannedRun, outcome: Outcome) -> Collected:
 
 
 def merit(stage: Stage) -> float:
-    """What chooses among generations: the validation score of the best student; of several folds, of all of them."""
+    """Give what chooses among generations: the best student's validation score; of several folds, that of all."""
     one_fold = len({student.fold for student in stage.students}) == 1
     return stage.students[0].score if one_fold else stage.score
 

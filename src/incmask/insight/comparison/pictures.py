@@ -112,7 +112,7 @@ def picture_sheets(comparison: Comparison) -> list[PictureSheet]:
 
 
 def _spread(run: ComparedRun) -> tuple[int, ...]:
-    """A few images over all sizes of masks in the first generation."""
+    """Give a few images over all sizes of masks in the first generation."""
     known = read_pseudo_labels(run.outcome.root / stage_name(1) / PSEUDO / INDEX)
     return choose_images(known.inconsistent_fraction, num=_SHEET_IMAGES)
 
@@ -157,5 +157,5 @@ def _ratings(runs: Sequence[ComparedRun]) -> list[Drawing | None]:
 
 
 def _distinct(pictures: Sequence[Drawing]) -> list[Drawing]:
-    """Each name once: names become ids."""
+    """Give each name once: names become ids."""
     return list({picture.name: picture for picture in pictures}.values())

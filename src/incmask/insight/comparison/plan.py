@@ -37,7 +37,7 @@ class PlannedRun:
 
 
 def recipes_of(names: Sequence[str | Recipe], chosen: Resolved) -> dict[str, Recipe]:
-    """The recipes that are meant, in the order of ``RECIPES``, with the base recipes that they start from.
+    """Give the recipes that are meant, in the order of ``RECIPES``, with the base recipes that they start from.
 
     Args:
         names: of recipes, or recipes of one's own, which come last; ``("all",)``: those that the data allow.
@@ -126,7 +126,7 @@ def _folder(budget: str, repeat: int, name: str, setting: str) -> Path:
 
 
 def _combinations(recipe: Recipe, grid: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:
-    """The settings that a recipe is trained with: all combinations of those that matter to it."""
+    """Give the settings that a recipe is trained with: all combinations of those that matter to it."""
     names = [name for name in grid if recipe.depends_on(name)]
     return [dict(zip(names, values, strict=True)) for values in itertools.product(*(grid[name] for name in names))]
 

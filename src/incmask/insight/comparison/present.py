@@ -138,7 +138,7 @@ def write_page(comparison: Comparison, findings: Findings, *, command: str | Non
 
 
 def facts(comparison: Comparison) -> list[Fact]:
-    """What was compared, as names and values."""
+    """Tell what was compared, as names and values."""
     chosen, dataset = comparison.chosen, comparison.chosen.dataset
     settings = chosen.settings
     repeats = max(run.cell.variant.repeat for run in comparison.runs)
@@ -225,7 +225,7 @@ def _warnings(comparison: Comparison, found: Sequence[Verdict]) -> list[str]:
 
 
 def _judges_table(comparison: Comparison) -> Table | None:
-    """How well EvalNets rate, a line a run that has them."""
+    """Tell how well EvalNets rate, a line a run that has them."""
     lines = []
     for run in comparison.runs:
         if (judges := run.outcome.trained.judges) is None:
@@ -248,7 +248,7 @@ def _judges_table(comparison: Comparison) -> Table | None:
 
 
 def comparison_text(comparison: Comparison, findings: Findings) -> str:
-    """The gist for a terminal: a line an approach, sentences, and where the files are."""
+    """Give the gist for a terminal: a line an approach, sentences, and where the files are."""
     lines = []
     groups = reported(comparison.models, comparison.totals)
     split = split_of(comparison.models)
@@ -269,7 +269,7 @@ def comparison_text(comparison: Comparison, findings: Findings) -> str:
 
 
 def comparison_as_dict(comparison: Comparison, findings: Findings) -> dict[str, Any]:
-    """The same for machines."""
+    """Give the same for machines."""
     return {
         "out": str(comparison.root),
         "approaches": [

@@ -101,7 +101,7 @@ def compare_with_truth(job: PseudoJob, report: Report = ignore) -> PseudoFacts:
 
 
 def _error_fractions(label: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Share of wrong pixels among those that are neither masked nor without a true label: (N,), 0 where there is none.
+    """Give the share of wrong pixels among those neither masked nor without a true label: (N,), 0 where there is none.
 
     A multilabel pixel is wrong if any of its channels is.
     """

@@ -128,7 +128,7 @@ class _Likeness:
         self._total = max(float(self._worth.sum()), 1e-12)
 
     def gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What each of some candidates would add: (rows,)."""
+        """Tell what each of some candidates would add: (rows,)."""
         found = np.empty(len(rows))
         asked, known = self._features[self._asked], self._known[self._asked]
         each = self._worth[self._asked] * (len(self._worth) / max(len(asked), 1))
@@ -156,7 +156,7 @@ class _Likeness:
 
 
 def _scale(features: Floats) -> float:
-    """The distance at which two are alike by 0.6: a low quantile, so that a kind of images is no farther across."""
+    """Give the distance at which two are alike by 0.6: a low quantile, so that a kind of images is no wider."""
     first, second = np.triu_indices(len(features), 1)
     squares = _squares(features, features)[first, second]
     apart = np.sqrt(squares[squares > 1e-12])

@@ -64,7 +64,7 @@ class RegionMeans:
             self._pixels[index] += float(rows.sum()) * float(columns.sum())
 
     def means(self) -> Floats:
-        """The mean of each region by its pixels: float32, (regions, D)."""
+        """Give the mean of each region by its pixels: float32, (regions, D)."""
         return (np.stack(self._totals) / self._pixels).astype(np.float32)
 
 

@@ -35,7 +35,7 @@ class Hidden:
     budget: int
 
     def bought(self, names: Collection[str]) -> Dataset:
-        """The data set when the labels of some waiting images were bought; the others are unlabelled."""
+        """Give the data set when the labels of some waiting images were bought; the others are unlabelled."""
         others = self.dataset.unlabelled
         waiting_files = {item.image for item in self.waiting}
         unlabelled = (

@@ -164,7 +164,7 @@ def _join(parts: Sequence[InconsistentPixels]) -> InconsistentPixels:
 
 
 def _as_seen(votes: PredictedMask, image: StackImage, window: Window, size: tuple[int, int]) -> PredictedMask:
-    """What was voted, as the row of the stack shows the image: scaled, or cut."""
+    """Tell what was voted, as the row of the stack shows the image: scaled, or cut."""
     if window == image.whole and (image.height, image.width) != size:
         return PredictedMask(scale_label(votes.label, size), scale_label(votes.inconsistent.astype(np.uint8), size) > 0)
     return PredictedMask(cut(votes.label, window), cut(votes.inconsistent, window))

@@ -21,7 +21,7 @@ _SHOWN = 20
 
 
 def ranking_text(ranking: Ranking, path: Path) -> str:
-    """The first rows with their reasons, and where all of them are."""
+    """Give the first rows with their reasons, and where all of them are."""
     lines = [*ranking.notes]
     for row in ranking.rows[:_SHOWN]:
         where = f" at {row.crop.left}, {row.crop.top}" if row.crop else ""
@@ -30,7 +30,7 @@ def ranking_text(ranking: Ranking, path: Path) -> str:
 
 
 def ranking_as_dict(ranking: Ranking, path: Path) -> dict[str, Any]:
-    """The same for machines."""
+    """Give the same for machines."""
     return {
         "ranking": str(path),
         "notes": list(ranking.notes),
@@ -52,7 +52,7 @@ def ranking_as_dict(ranking: Ranking, path: Path) -> dict[str, Any]:
 
 
 def simulation_text(simulation: Simulation) -> str:
-    """A line an order, and whether ranking beats the others."""
+    """Give a line an order, and whether ranking beats the others."""
     splits = simulation.splits
     lines = [f"{'order':<10}{'labelled':>9}{'validation':>12}" + (f"{'test':>10}" if "test" in splits else "")]
     for order in (START, RANKED, RANDOM, ENTROPY):
@@ -82,7 +82,7 @@ def verdict(simulation: Simulation, other: str, *, split: str) -> str:
 
 
 def simulation_as_dict(simulation: Simulation) -> dict[str, Any]:
-    """The same for machines."""
+    """Give the same for machines."""
     return {
         "simulation": str(simulation.root),
         "rows": [vars(row) for row in simulation.rows],

@@ -56,7 +56,7 @@ def reason(facts: RegionFacts, *, task: Task, class_names: Sequence[str]) -> str
 
 
 def percent(share: float) -> str:
-    """A share for people: "42 %", and never 0 or 100 % of what is not."""
+    """Give a share for people: "42 %", and never 0 or 100 % of what is not."""
     if share <= 0:
         return "0 %"
     if share < 0.01:

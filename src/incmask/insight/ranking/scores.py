@@ -15,7 +15,7 @@ LEAST_WORTH = 0.1
 
 
 def inconsistent_share(inconsistent: InconsistentPixels) -> Floats:
-    """Share of the foreground that is disputed, (N,), 0 to 1; 0 where there is neither.
+    """Give the share of the foreground that is disputed, (N,), 0 to 1; 0 where there is neither.
 
     Of two members it is 1 minus the IoU of their masks.
     """
@@ -23,7 +23,7 @@ def inconsistent_share(inconsistent: InconsistentPixels) -> Floats:
 
 
 def smoothed_share(inconsistent: InconsistentPixels) -> Floats:
-    """The same for scores: small where hardly anything is foreground or disputed."""
+    """Give the same for scores: small where hardly anything is foreground or disputed."""
     return inconsistent.inconsistent_px / (inconsistent.object_px + SMOOTHING_FRACTION * inconsistent.area_px)
 
 
@@ -45,7 +45,7 @@ def expected_error(share: Floats | None, quality: NDArray[np.floating] | None) -
 
 
 def worth(error: Floats | None, *, num: int) -> Floats:
-    """What each of ``num`` images is worth by itself, before it is known what it stands for.
+    """Tell what each of ``num`` images is worth by itself, before it is known what it stands for.
 
     ``LEAST_WORTH`` to 1, rising with the expected error; the same for all where that is None.
     """

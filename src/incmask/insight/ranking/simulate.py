@@ -228,7 +228,7 @@ def _row(outcome: Outcome, seed: int, order: str, num_labelled: int) -> Simulati
 
 
 def _resolved(run: Path, data: Path, *, recipe: str | None, settings: dict[str, object]) -> Resolved:
-    """The choices of a run, others laid over them."""
+    """Give the choices of a run, others laid over them."""
     record = read_record(run)
     names, theirs = record.names, record.records.run
     choices = Choices(

@@ -79,7 +79,7 @@ class Reliability:
     notes: tuple[str, ...] = ()
 
     def correlations(self) -> dict[str, dict[str, Correlation]]:
-        """How the size of the disputed part goes with the true score, over images: by split, then by measure."""
+        """Tell how the size of the disputed part goes with the true score, over images: by split, then by measure."""
         found = {}
         for split in dict.fromkeys(row.split for row in self.images):
             rows = [row for row in self.images if row.split == split]
@@ -90,7 +90,7 @@ class Reliability:
         return found
 
     def sentence(self) -> str:
-        """What a person should know, from the images that no choice was made by where there are any."""
+        """Tell what a person should know, from the images that no choice was made by where there are any."""
         for split, told in (("test", "test"), ("val", "validation")):
             rows = [row for row in self.errors if row.split == split and row.name == ALL]
             inconsistent = [row for row in rows if row.disagreement > 0]
@@ -102,7 +102,7 @@ class Reliability:
         return "nothing was disputed on images with true masks"
 
     def as_dict(self) -> dict[str, Any]:
-        """The sentence and the correlations, for ``reliability.json``; null where a value is constant."""
+        """Give the sentence and the correlations, for ``reliability.json``; null where a value is constant."""
         return {
             "sentence": self.sentence(),
             "correlation_with_score": {

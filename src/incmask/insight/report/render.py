@@ -39,7 +39,7 @@ def render(page: Page) -> bytes:
 
 
 def _environment() -> "Environment":
-    """What loads the templates, with filters for pictures, ``base64``, and for texts with `code`, ``code``."""
+    """Tell what loads the templates, with filters for pictures, ``base64``, and for texts with `code`, ``code``."""
     try:
         import jinja2
         from markupsafe import Markup, escape

@@ -232,7 +232,7 @@ def _resampled_means(scores: Floats, num_resamples: int, seed: int) -> Floats:
 
 
 def _difference(differences: Floats, resampled: Floats) -> Difference:
-    """The mean of (N,) differences, with interval and p-value from its resamples (B,)."""
+    """Give the mean of (N,) differences, with interval and p-value from its resamples (B,)."""
     mean = float(differences.mean())
     if np.ptp(differences) < _ROUNDING:
         return Difference(mean, mean, mean, 1.0)

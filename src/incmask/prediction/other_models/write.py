@@ -141,7 +141,7 @@ class _Work:
         return shares
 
     def _votes(self, index: int, name: str) -> np.ndarray:
-        """What a model says of an image: uint8 (H, W) or (H, W, K); exclusive ids from 1, as 0 is for none."""
+        """Tell what a model says of an image: uint8 (H, W) or (H, W, K); exclusive ids from 1, as 0 is for none."""
         member, spellings = self.found.members[index], self.meaning.spellings[index]
         labels = labels_of(self.meaning.task)
         if labels.is_layered:
@@ -209,7 +209,7 @@ def _record(
 
 
 def _class_record(meaning: Meaning, number: int, name: str) -> dict[str, Any]:
-    """A class: what stands for it in the masks that are written, and in the predictions of each model."""
+    """Give a class: what stands for it in the masks that are written, and in the predictions of each model."""
     labels = labels_of(meaning.task)
     if labels.is_exclusive:
         values = [info.value for info in meaning.classes]

@@ -68,7 +68,7 @@ class BatchChange:
     noises: tuple[tuple[int, int], ...]
 
     def to(self, device: torch.device) -> "BatchChange":
-        """The same on a device."""
+        """Give the same on a device."""
         return replace(self, numbers=upload(self.numbers, device))
 
     def pixels(self) -> Tensor:
@@ -186,14 +186,14 @@ def _blur(images: Tensor, radius_px: int) -> Tensor:
 
 @lru_cache
 def _mirrored(side: int, radius_px: int, device: torch.device) -> Tensor:
-    """The places of an axis and, before and behind it, of its mirror image."""
+    """Give the places of an axis and, before and behind it, of its mirror image."""
     places = [cv2.borderInterpolate(i, side, cv2.BORDER_REFLECT_101) for i in range(-radius_px, side + radius_px)]
     return upload(torch.tensor(places), device)
 
 
 @lru_cache
 def _kernel(side_px: int) -> tuple[int, ...]:
-    """The Gaussian kernel as OpenCV takes it for bytes: whole numbers whose sum is 256, the middle one the rest.
+    """Give the Gaussian kernel as OpenCV takes it for bytes: whole numbers whose sum is 256, the middle one the rest.
 
     What is lost in rounding a weight is added to the next, so that the kernel keeps its shape.
     """

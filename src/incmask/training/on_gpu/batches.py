@@ -66,7 +66,7 @@ class OnDevice:
 
 
 def on_device(job: FitJob) -> FitJob:
-    """The same training, with its images on the device where that is known how to do."""
+    """Give the same training, with its images on the device where that is known how to do."""
     objective = job.objective
     return replace(job, objective=OnDevice(objective)) if isinstance(objective, Segmentation | RatingObjective) else job
 
@@ -112,7 +112,7 @@ class DeviceBatches:
         self._ahead: _Ahead[BatchChange] = _Ahead()
 
     def draw(self, step: int) -> Batch:
-        """The batch of ``step``, counted from 0 over all epochs."""
+        """Give the batch of ``step``, counted from 0 over all epochs."""
         training_set, change = self._batches.training_set, self._ahead.draw(self._draw_changes, step)
         return finish(
             *self._stacks.take(change.to(self._device)),
@@ -137,7 +137,7 @@ class PrefetchedBatches(Generic[BatchKind]):
         self._ahead: _Ahead[BatchKind] = _Ahead()
 
     def draw(self, step: int) -> BatchKind:
-        """The batch of ``step``, counted from 0 over all epochs."""
+        """Give the batch of ``step``, counted from 0 over all epochs."""
         return self._ahead.draw(self._draw, step).map(lambda tensor: upload(tensor, self._device))
 
     def _draw(self, step: int) -> BatchKind:
@@ -170,7 +170,7 @@ class FixedBatches(Generic[BatchKind]):
         self._uploaded: tuple[int, Tensor] | None = None
 
     def draw(self, step: int) -> BatchKind:
-        """The batch of ``step``, counted from 0 over all epochs."""
+        """Give the batch of ``step``, counted from 0 over all epochs."""
         number, place = divmod(step, _STEPS_AN_UPLOAD)
         if self._uploaded is None or self._uploaded[0] != number:
             steps = range(number * _STEPS_AN_UPLOAD, (number + 1) * _STEPS_AN_UPLOAD)
@@ -187,7 +187,7 @@ class _Ahead(Generic[Drawn]):
         self._is_first = True
 
     def draw(self, function: Callable[[int], Drawn], step: int) -> Drawn:
-        """What the function, always the same, gives for a step; it is fastest if that follows on the one before."""
+        """Give what the function, always the same, gives for a step; fastest if that follows on the one before."""
         ahead, self._next = self._next, None
         drawn = ahead[1].result() if ahead and ahead[0] == step else function(step)
         # While the device's work is recorded, in a training's first step, no other thread may take memory there.
@@ -198,14 +198,14 @@ class _Ahead(Generic[Drawn]):
 
 
 def _change(batches: Batches, row: np.ndarray, place: DrawnExample = _FIRST_PLACE) -> Change:
-    """What is done to an example."""
+    """Tell what is done to an example."""
     if row["strength"] == PLAIN:
         return _NO_CHANGE
     return draw_change(batches.training_set.strengths[row["strength"]], batches.size, batches.generator(row, place))
 
 
 def _has_room(num_bytes: int, device: torch.device) -> bool:
-    """Whether so much more may be brought to the device."""
+    """Tell whether so much more may be brought to the device."""
     free = free_bytes(device)
     if free is None or not num_bytes:
         return True

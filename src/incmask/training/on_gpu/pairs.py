@@ -22,7 +22,7 @@ class Pairs:
     tensors: tuple[Tensor, ...]
 
     def take(self, index: Tensor) -> PairBatch:
-        """Some of them, by number."""
+        """Give some of them, by number."""
         return PairBatch(*(tensor.index_select(0, index) for tensor in self.tensors))
 
 

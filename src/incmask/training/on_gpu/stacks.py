@@ -172,6 +172,6 @@ def _key(sources: Sequence[TrainingStacks], device: torch.device) -> Hashable:
 
 
 def _examples_key(training_set: TrainingSet, rows: np.ndarray, device: torch.device) -> Hashable:
-    """What determines them."""
+    """Tell what determines them."""
     about = training_set.strengths, training_set.task, training_set.blocking
     return _key(training_set.sources, device), rows.tobytes(), about

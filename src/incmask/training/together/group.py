@@ -46,7 +46,7 @@ class NetworkGroup:
         return output.chunk(len(self.members), 1)
 
     def windows(self, stacked: Tensor) -> tuple[Tensor, ...]:
-        """Each member's part of a tensor that lies like a parameter of ``network``; a single number is everybody's."""
+        """Give each member's part of a tensor like a parameter of ``network``; a single number is everybody's."""
         return stacked.chunk(len(self.members)) if stacked.ndim else (stacked,) * len(self.members)
 
 

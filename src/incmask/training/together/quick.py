@@ -12,7 +12,7 @@ from incmask.training.together.group import NetworkGroup
 
 
 def has_kernels(device: torch.device, precision: str) -> bool:
-    """Whether there are kernels of our own: on NVIDIA GPUs that compute in bfloat16, with that precision."""
+    """Tell whether there are kernels of our own: on NVIDIA GPUs that compute in bfloat16, with that precision."""
     return _has_compiler(device) and computes_in_bfloat16(device, precision)
 
 
@@ -39,7 +39,7 @@ def quick(group: NetworkGroup, device: torch.device, precision: str, *, is_recor
 
 
 def compiler_errors() -> tuple[type[Exception], ...]:
-    """What a way that is not there for this GPU raises."""
+    """Tell what a way that is not there for this GPU raises."""
     if importlib.util.find_spec("triton") is None:
         return (RuntimeError,)
     return (RuntimeError, importlib.import_module("triton.errors").TritonError)

@@ -187,7 +187,7 @@ def _order(approach: Approach) -> tuple[int, int, str, str]:
 
 
 def _metrics(models: Sequence[ModelRow]) -> list[str]:
-    """The alternative scores that any model has, in the order of the table."""
+    """Give the alternative scores that any model has, in the order of the table."""
     held = {name for row in models for name in row.details}
     return [name for name in _METRICS if name in held]
 

@@ -128,7 +128,7 @@ def verdict_table(found: Sequence[Verdict]) -> Table:
 
 
 def _image_scores(runs: Sequence[RunRow], images: Sequence[ImageScoreRow]) -> dict[Approach, dict[str, float]]:
-    """Each image's mean over repeats, of the generation that each run reports."""
+    """Give each image's mean over repeats, of the generation that each run reports."""
     best = {(approach_of(run), run.repeat): run.best_generation for run in runs}
     scores: dict[Approach, dict[str, list[float]]] = {}
     for row in images:

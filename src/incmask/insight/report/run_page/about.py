@@ -90,7 +90,7 @@ def _sizes(record: RunRecord) -> str:
 
 
 def _memory(path: Path) -> str:
-    """The largest memory that a process of the run took, where a run wrote it down."""
+    """Give the largest memory that a process of the run took, where a run wrote it down."""
     try:
         peak = json.loads(path.read_text(encoding="utf-8"))["peak_memory_bytes"]
         return f"{peak / 2**20:,.0f} MiB at most in one process"

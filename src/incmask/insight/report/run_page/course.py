@@ -46,7 +46,7 @@ def course_blocks(record: RunRecord) -> list[Block]:
 
 
 def _labelled_fractions(record: RunRecord) -> tuple[float, ...]:
-    """Share of each class in the labels; empty where they are gone."""
+    """Give the share of each class in the labels; empty where they are gone."""
     path = Stack(stack_folder(record.root, "labelled"), ()).labels
     if not path.exists():
         return ()

@@ -63,7 +63,7 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
 
 
 def _chosen_by(record: RunRecord, best: StageRecord, shown: tuple[float, float]) -> tuple[float, float] | None:
-    """The scores that chose, where they are not those that are shown."""
+    """Give the scores that chose, where they are not those that are shown."""
     scores = (record.stage_score(record.base), record.stage_score(best))
     same = all(f"{one:.3f}" == f"{other:.3f}" for one, other in zip(scores, shown, strict=True))
     return None if same else scores

@@ -83,7 +83,7 @@ class ScoreLine:
 
 
 def has_stacks(record: RunRecord) -> bool:
-    """Whether the images at the networks' size are still in the run folder."""
+    """Tell whether the images at the networks' size are still in the run folder."""
     parts = [part for part in ("labelled", "val", "test") if record.part(part)]
     return all(Stack(stack_folder(record.root, part), ()).images.exists() for part in parts)
 
@@ -103,7 +103,7 @@ def held_out(record: RunRecord) -> HeldOut:
 
 
 def whole_part(record: RunRecord, part: Literal["val", "test"]) -> HeldOut:
-    """All images of a part."""
+    """Give all images of a part."""
     stack = record.stack(part)
     return HeldOut(part, (ScoredPart(Validation(stack.images, stack.labels), stack.names),))
 

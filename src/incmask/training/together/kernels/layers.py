@@ -246,7 +246,7 @@ def _by_network(weight: Tensor, num_networks: int) -> Tensor:
 
 
 def _like(gradient: Tensor, shape: torch.Size) -> Tensor:
-    """The other way round."""
+    """Give the other way round."""
     return gradient.reshape(shape[0], *shape[2:], shape[1]).permute(0, 3, 1, 2)
 
 

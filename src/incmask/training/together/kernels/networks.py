@@ -82,7 +82,7 @@ def _apart(joined: Tensor, num: int, dtype: torch.dtype) -> Tensor:
 
 
 def _is_too_large(joined: Tensor, channels: int, num: int) -> bool:
-    """Whether a network's values are too many to be numbered in 32 bits; inner levels have fewer."""
+    """Tell whether a network's values are too many to be numbered in 32 bits; inner levels have fewer."""
     num_pixels = joined.shape[0] * joined.shape[2] * joined.shape[3]
     return num_pixels * max(channels, joined.shape[1]) >= 2**31 * num
 
