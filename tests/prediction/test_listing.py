@@ -78,3 +78,13 @@ def test_a_folder_without_images_is_told_unless_it_may_be_empty(tree):
     assert find_images(["empty", "empty/*.png"], may_be_empty=True) == {}
     with pytest.raises(IncmaskError, match="is not there"):
         find_images(["nowhere"], may_be_empty=True)
+
+
+def test_hidden_folders_are_passed_over_and_links_followed_once(tree):
+    for name in ("a/.ipynb_checkpoints/1-checkpoint.png", "a/__MACOSX/1.png", "elsewhere/4.png"):
+        path = tree / name
+        path.parent.mkdir()
+        path.write_bytes(b"")
+    (tree / "a" / "linked").symlink_to(tree / "elsewhere", target_is_directory=True)
+    (tree / "a" / "circle").symlink_to(tree / "a", target_is_directory=True)
+    assert set(find_images(["a"])) == {"1", "sub/2", "linked/4"}
