@@ -3,9 +3,10 @@
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -42,6 +43,19 @@ def untrained(monkeypatch) -> None:
     from small import fit_nothing
 
     monkeypatch.setattr(training, "fit", fit_nothing)
+
+
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """Let figures be made and not rendered: for tests of what a page tells, not of what its figures show."""
+    from matplotlib.figure import Figure
+
+    def save_empty(figure: Figure, file: TextIO, **options: object) -> None:
+        file.write("<svg ></svg>")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", save_empty)
+        yield
 
 
 @pytest.fixture

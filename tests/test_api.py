@@ -11,6 +11,8 @@ from incmask import api
 from incmask.data.from_arrays import ArrayData
 from runs import HERE, SETTINGS, draw, make_data
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 run = partial(api.run, executor=HERE)
 
 

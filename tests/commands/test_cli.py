@@ -16,6 +16,8 @@ from incmask.api import predict
 from incmask.base.config import EFFORTS, PRESETS, read_config, resolve_settings
 from runs import HERE, PARTS, SETTINGS, draw, make_data, save
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SET = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
 
 

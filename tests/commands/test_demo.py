@@ -6,6 +6,8 @@ from incmask.base.progress import Silent
 from incmask.commands import demo
 from runs import HERE
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 class _Listener(Silent):
     def __init__(self) -> None:

@@ -26,6 +26,8 @@ from incmask.experiment.warm_start import find_start, validation_images
 from incmask.nets.spec import NetworkSpec, load_model
 from runs import HERE, SETTINGS, Listener, make_data, results, run_tiny
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ROUND = Round(
     number=2, folder="labelled/round-2", names=("u",), run="../run", source="coco", date="2026-01-01T00:00:00+00:00"
 )

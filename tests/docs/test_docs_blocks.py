@@ -19,8 +19,10 @@ from incmask import api
 from incmask.base.config import EFFORTS, read_config
 from incmask.data.synthetic import make_fields, write_dataset
 from incmask.exchange.models import model
+from incmask.experiment import train as training
 from incmask.prediction.ensemble import model_folder
 from runs import HERE, SETTINGS
+from small import fit_nothing
 
 OF_TESTS = ("validation_share", "size", "precision", "device", "num_workers")
 TINY = {name: value for name, value in SETTINGS.items() if name not in OF_TESTS} | {"epochs": 1}
@@ -40,8 +42,8 @@ NOT_RUN = {
 """Lines that have all these words are not run; those of ``incmask`` are read as the command would read them."""
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, undrawn):
     """Give a folder with data, a finished run and what else the pages speak of."""
     root = tmp_path_factory.mktemp("docs")
     with pytest.MonkeyPatch.context() as patch:
@@ -73,7 +75,9 @@ def finished(tmp_path_factory):
 
 
 def tiny_and_here(patch):
+    """Let the lines of pages work in this process, and save networks as they begin: all else is as in a long run."""
     patch.setattr(api, "Executor", lambda: HERE)
+    patch.setattr(training, "fit", fit_nothing)
     for effort in EFFORTS:
         patch.setitem(EFFORTS, effort, TINY)
 

@@ -17,6 +17,8 @@ from incmask.method.labels import labels_of
 from incmask.method.recipes import RECIPES, Blocking, Labeller, Recipe, Vote
 from runs import HERE, SETTINGS, make_data, results, run_tiny
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CALM = replace(
     RECIPES["im+"],
     title="views of the best model, blocked in the image alone, beside the plain pair",

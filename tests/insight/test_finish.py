@@ -13,6 +13,8 @@ from incmask.experiment import run as experiment
 from incmask.insight import finish
 from runs import HERE, SETTINGS, make_data
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 WRITTEN = (
     *("usage.json", "error_vs_disagreement.csv", "image_reliability.csv", "reliability.json"),
     *("ranking.csv", "model/README.md", "report.html"),
