@@ -3,16 +3,21 @@
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import shapes  # noqa: F401 - first: it checks what is imported of the method after it
 from incmask.commands import cli
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from incmask.exchange.models.pipeline import Pipeline
 
 # A loaded machine may take any time for an example. For more of them: --hypothesis-profile=thorough.
 for name, num in (("quick", 20), ("thorough", 500)):
@@ -45,17 +50,37 @@ def untrained(monkeypatch) -> None:
     monkeypatch.setattr(training, "fit", fit_nothing)
 
 
-@pytest.fixture(scope="module")
-def undrawn() -> Iterator[None]:
+@pytest.fixture
+def undrawn(monkeypatch) -> None:
     """Let figures be made and not rendered: for tests of what a page tells, not of what its figures show."""
     from matplotlib.figure import Figure
 
     def save_empty(figure: Figure, file: TextIO, **options: object) -> None:
         file.write("<svg ></svg>")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", save_empty)
-        yield
+    monkeypatch.setattr(Figure, "savefig", save_empty)
+
+
+@pytest.fixture(scope="session")
+def _traces() -> "dict[object, ExportedProgram]":
+    return {}
+
+
+@pytest.fixture
+def traced_once(monkeypatch, _traces) -> None:
+    """Let exports of the same networks share what is traced: tracing takes longer than most tests."""
+    from incmask.exchange.models import programs
+
+    trace = programs.trace
+
+    def share(pipeline: "Pipeline", *, channels: int) -> "ExportedProgram":
+        weights = b"".join(value.numpy().tobytes() for value in pipeline.state_dict().values())
+        key = (pipeline.task, pipeline.size, pipeline.fit, channels, weights)
+        if key not in _traces:
+            _traces[key] = trace(pipeline, channels=channels)
+        return _traces[key]
+
+    monkeypatch.setattr(programs, "trace", share)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ NOT_RUN = {
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, undrawn):
+def finished(tmp_path_factory):
     """Give a folder with data, a finished run and what else the pages speak of."""
     root = tmp_path_factory.mktemp("docs")
     with pytest.MonkeyPatch.context() as patch:
@@ -143,6 +143,7 @@ def test_commands_are_understood(page):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("traced_once", "undrawn")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_blocks_run(page, finished, exports, tmp_path, tmp_path_factory, monkeypatch, call):
     monkeypatch.syspath_prepend(ROOT)

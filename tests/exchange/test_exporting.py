@@ -18,6 +18,7 @@ def call(*arguments):
     return CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=True)
 
 
+@pytest.mark.usefixtures("traced_once")
 def test_a_model_is_exported_and_told(tmp_path):
     model = make_model(tmp_path, "binary", num_members=1)
     out = tmp_path / "out" / "model.pt2"

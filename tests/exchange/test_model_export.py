@@ -239,6 +239,7 @@ def test_made_up_images_are_used_where_the_run_is_gone(tmp_path):
     assert np.array_equal(found.batches[0], blocks(2))
 
 
+@pytest.mark.usefixtures("traced_once")
 def test_nothing_is_written_where_the_model_says_something_else(tmp_path, monkeypatch):
     model = make_model(tmp_path, "binary", num_members=1)
 

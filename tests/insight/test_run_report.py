@@ -49,6 +49,7 @@ def read(path):
     return Page(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_answers_the_questions_in_order(run):
     page = read(write_report(run))
     place = 0
@@ -81,6 +82,7 @@ def test_nothing_is_loaded_and_no_script_but_its_own_may_run(run):
     assert policy.startswith("default-src 'none'")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_are_text_whatever_they_hold(run):
     page = read(write_report(run))
     assert len(page.all("script")) == 1
@@ -89,6 +91,7 @@ def test_names_are_text_whatever_they_hold(run):
     assert len(evil) == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_links_are_relative_and_lead_to_files(run):
     page = read(write_report(run))
     links = [one["href"] for one in page.all("a") if not one["href"].startswith("#")]
@@ -130,6 +133,7 @@ def test_every_kind_of_run_has_a_page(finished_run, tmp_path, name):
     assert [tag for tag, _ in page.elements if tag == "h2"] == ["h2"] * 6
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_stacks_the_page_says_what_it_lacks(run):
     shutil.rmtree(run / "stacks")
     page = read(write_report(run))
@@ -138,6 +142,7 @@ def test_without_stacks_the_page_says_what_it_lacks(run):
     assert page.all("img") == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_disagreement_files_that_are_gone_cost_their_layer_and_link_alone(run):
     for folder in ("inconsistent", "disagreement"):
         path = run / folder / "unlabelled 1.png"
@@ -148,6 +153,7 @@ def test_disagreement_files_that_are_gone_cost_their_layer_and_link_alone(run):
     assert not [one for one in page.all("a") if "unlabelled%201" in one["href"]]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_ranking_is_shown_with_its_reasons_and_crops(run):
     rows = [
         (1, "unlabelled 3", 0.9, "42 % of the predicted lesion is disputed", 4, 2, 16, 16),
@@ -176,6 +182,7 @@ def test_a_damaged_ranking_is_named(run):
     assert not (run / PAGE).exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_errors_by_disagreement_are_shown_where_they_were_measured(run):
     header = ("split", "class", "disagreement", "num_pixels", "num_wrong", "error_rate", "low", "high", "num_images")
     rows = [("test", "(all)", 0, 900, 90, 0.1, 0.08, 0.12, 3), ("test", "(all)", 0.5, 100, 40, 0.4, 0.3, "nan", 3)]
@@ -191,6 +198,7 @@ def test_errors_by_disagreement_are_shown_where_they_were_measured(run):
     assert "0.25" in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_rounds_are_shown_where_they_are_recorded(run):
     rounds = [{"round": 1, "num_images": 4, "score": 0.51}, {"round": 2, "num_images": 9, "score": 0.62, "names": []}]
     for content in (rounds, {"rounds": rounds}):
@@ -204,12 +212,14 @@ def test_rounds_are_shown_where_they_are_recorded(run):
         write_report(run)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_recorded_memory_is_told(run):
     assert "memory not recorded" in read(write_report(run)).text
     (run / "usage.json").write_text(json.dumps({"peak_memory_bytes": 700 * 2**20}), encoding="utf-8")
     assert "memory 700 MiB at most in one process" in read(write_report(run)).text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_five_thousand_images_stay_below_the_limit(finished_run):
     record = read_run(finished_run("growing"))
     name = "a folder of a long name/" * 8
@@ -220,6 +230,7 @@ def test_five_thousand_images_stay_below_the_limit(finished_run):
     assert "Shown are 1,000 of 5,000 lines; all are in masks.csv ." in parsed.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_page_that_would_be_too_large_is_cut_short(finished_run, monkeypatch):
     record = read_run(finished_run("growing"))
     shares = tuple(ShareRow(f"image {index} " + 500 * "<", index / 5000, (0.25,)) for index in range(5000, 0, -1))
@@ -229,6 +240,7 @@ def test_a_page_that_would_be_too_large_is_cut_short(finished_run, monkeypatch):
     assert "Shown are 300 of 5,000 lines" in Page(page.decode()).text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_no_finished_run_is_refused_with_a_remedy(run, tmp_path):
     with pytest.raises(IncmaskError, match="is no run folder; name the folder that `incmask run` wrote"):
         write_report(tmp_path / "nothing")
@@ -241,6 +253,7 @@ def test_what_is_no_finished_run_is_refused_with_a_remedy(run, tmp_path):
     assert not (run / PAGE).exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_run_of_a_comparison_has_a_page_without_models_and_masks(run, tmp_path):
     with_model = read_run(run)
     for folder in ("model", "masks", "inconsistent", "disagreement"):
@@ -256,6 +269,7 @@ def test_the_run_of_a_comparison_has_a_page_without_models_and_masks(run, tmp_pa
         write_report(tmp_path / "comparison")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_scores_that_chose_are_told_where_they_are_not_those_shown(finished_run, monkeypatch):
     record = read_run(finished_run("folds"))
     # As folds of different sizes would have it.

@@ -78,7 +78,8 @@ _KINDS: dict[str, type[Spec]] = {"network": NetworkSpec, "evalnet": EvalNetSpec}
 
 def _build(kind: type[UNet] | type[EvalNet], spec: Spec, *, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # torch.manual_seed would seed the generators of GPUs, too, which do not stay as they were.
+        torch.default_generator.manual_seed(seed)
         network = kind(**dataclasses.asdict(spec))
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
