@@ -1,19 +1,10 @@
-"""Jobs for the tests of workers, which import them by name."""
+"""Jobs for the tests of workers, which import them by name: those that need networks or this program."""
 
-import logging
 import os
-import signal
-import time
 
 import torch
 
 from incmask.base.errors import fail
-
-
-def square(job, report):
-    report(job)
-    report(1)
-    return job * job
 
 
 def facts(job, report):
@@ -23,11 +14,6 @@ def facts(job, report):
         "torch_threads": torch.get_num_threads(),
         "environment": {name: os.environ.get(name) for name in names},
     }
-
-
-def log(job, report):
-    logging.getLogger("incmask.anything").warning("%d%% are done", job)
-    report(job)
 
 
 def mistake(job, report):
@@ -42,14 +28,3 @@ def take_memory(job, report):
 
 def divide(job, report):
     return 1 / job
-
-
-def kill_itself(job, report):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def tell_and_wait(job, report):
-    """Write the process into the output that it has of its parent; if it wakes, that, too."""
-    os.write(1, f"{os.getpid()}\n".encode())
-    time.sleep(60)
-    os.write(1, b"woke up")

@@ -24,12 +24,12 @@ def pool():
 
 def test_every_job_comes_back_with_its_result_and_its_reports(pool):
     amounts = []
-    results = dict(pool.run(jobs.square, [1, 2, 3, 4, 5], amounts.append))
+    results = dict(pool.run(light_jobs.square, [1, 2, 3, 4, 5], amounts.append))
     assert results == {1: 1, 2: 4, 3: 9, 4: 16, 5: 25}
     # All of them, by the time that the last result is there; none is left for the next call.
     assert sorted(amounts) == [1, 1, 1, 1, 1, 1, 2, 3, 4, 5]
-    assert dict(pool.run(jobs.square, [7], lambda amount: None)) == {7: 49}
-    assert dict(pool.run(jobs.square, [], amounts.append)) == {}
+    assert dict(pool.run(light_jobs.square, [7], lambda amount: None)) == {7: 49}
+    assert dict(pool.run(light_jobs.square, [], amounts.append)) == {}
     assert len(amounts) == 10
 
 
@@ -47,7 +47,7 @@ def test_here_and_now_jobs_run_in_turn_on_one_thread(monkeypatch):
     before, amounts = torch.get_num_threads(), []
     with HerePool(2) as pool:
         assert pool.num_workers == 2
-        running = pool.run(jobs.square, [3, 1, 2], amounts.append)
+        running = pool.run(light_jobs.square, [3, 1, 2], amounts.append)
         # Each only when it is asked for.
         assert next(running) == (3, 9)
         assert amounts == [3, 1]
@@ -72,10 +72,10 @@ def test_nothing_is_left_of_a_pool(monkeypatch):
 
 def test_what_workers_log_is_said_here(pool, caplog):
     amounts, lines = [], []
-    assert len(list(pool.run(jobs.log, [5], amounts.append))) == 1
+    assert len(list(pool.run(light_jobs.log, [5], amounts.append))) == 1
     assert (amounts, caplog.messages) == ([5], ["5% are done"])
-    with LocalPool(1, say=lines.append) as other:
-        assert len(list(other.run(jobs.log, [7, 8], amounts.append))) == 2
+    with LocalPool(1, networks=False, say=lines.append) as other:
+        assert len(list(other.run(light_jobs.log, [7, 8], amounts.append))) == 2
     assert (amounts, lines) == ([5, 7, 8], ["7% are done", "8% are done"])
     assert caplog.messages == ["5% are done"]
 
@@ -84,7 +84,7 @@ def test_a_users_mistake_comes_back_as_it_was(pool):
     with pytest.raises(IncmaskError) as error:
         list(pool.run(jobs.mistake, ["x.png"], lambda amount: None))
     assert str(error.value) == "x.png: is no image; remove it"
-    assert list(pool.run(jobs.square, [2], lambda amount: None)) == [(2, 4)]  # the pool lives on
+    assert list(pool.run(light_jobs.square, [2], lambda amount: None)) == [(2, 4)]  # the pool lives on
 
 
 @pytest.mark.parametrize("job", ["python", "torch"])
@@ -100,12 +100,12 @@ def test_a_defect_of_the_program_stays_one(pool):
 
 @pytest.mark.slow
 def test_a_killed_worker_is_a_line_with_advice():
-    with LocalPool(1) as pool:
+    with LocalPool(1, networks=False) as pool:
         with pytest.raises(IncmaskError, match=r"was killed.*memory.*num_workers=1"):
-            list(pool.run(jobs.kill_itself, [0], lambda amount: None))
+            list(pool.run(light_jobs.kill_itself, [0], lambda amount: None))
         # Before the jobs are handed over, too.
         with pytest.raises(IncmaskError, match="was killed"):
-            list(pool.run(jobs.square, [1], lambda amount: None))
+            list(pool.run(light_jobs.square, [1], lambda amount: None))
 
 
 def is_running(process):
@@ -123,7 +123,7 @@ def script(folder, body):
     path = folder / "my script.py"
     path.write_text(
         f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        f"import jobs\nfrom incmask.base.pool import LocalPool\n{body}"
+        f"import light_jobs\nfrom incmask.base.pool import LocalPool\n{body}"
     )
     return path
 
@@ -131,8 +131,8 @@ def script(folder, body):
 def test_a_script_needs_no_guard(tmp_path):
     path = script(
         tmp_path,
-        "print('top')\nwith LocalPool(1) as pool:\n"
-        "    print(list(pool.run(jobs.square, [3], lambda amount: None)))\nprint(__file__)\n",
+        "print('top')\nwith LocalPool(1, networks=False) as pool:\n"
+        "    print(list(pool.run(light_jobs.square, [3], lambda amount: None)))\nprint(__file__)\n",
     )
     done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.stderr) == (f"top\n[(3, 9)]\n{path}\n", "")
@@ -140,7 +140,10 @@ def test_a_script_needs_no_guard(tmp_path):
 
 @pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(tmp_path):
-    path = script(tmp_path, "with LocalPool(2) as pool:\n    list(pool.run(jobs.tell_and_wait, [0, 1], print))\n")
+    path = script(
+        tmp_path,
+        "with LocalPool(2, networks=False) as pool:\n    list(pool.run(light_jobs.tell_and_wait, [0, 1], print))\n",
+    )
     with subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE) as parent:
         workers = [int(parent.stdout.readline()) for _ in range(2)]
         assert all(map(is_running, workers))
