@@ -18,7 +18,7 @@ from incmask.prediction import folder as module
 from incmask.prediction.ensemble import About, save_ensemble
 from incmask.prediction.files import PredictJob
 from incmask.prediction.layers import ExtraOutputs
-from runs import Listener, draw, save
+from runs import HERE, Listener, draw, save
 
 predict_folder = partial(module.predict_folder, open_pool=HerePool)
 watch_folder = partial(module.watch_folder, open_pool=HerePool)
@@ -217,12 +217,12 @@ def test_watching_goes_on_where_it_was_ended(model, images, tmp_path):
 
 @pytest.fixture
 def call(monkeypatch, capsys):
-    def called(*words, stdin=""):
+    def called(*words, stdin="", executor=HERE):
         monkeypatch.setattr(sys, "argv", ["incmask", "predict", *map(str, words), "--device", "cpu"])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         code = 0
         try:
-            cli.main()
+            cli.main(executor)
         except SystemExit as end:
             code = end.code or 0
         captured = capsys.readouterr()
@@ -235,7 +235,7 @@ def test_the_command_takes_several_folders_patterns_and_a_list(call, model, imag
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "more" / "0.png", draw(seed=7, size=(32, 32))[0])
     out = tmp_path / "out"
-    code, told, err = call(model, images, "more", "-o", out, "--json", "--quiet")
+    code, told, err = call(model, images, "more", "-o", out, "--json", "--quiet", executor=None)
     assert (code, err) == (0, "")
     assert json.loads(told)["images"] == 4
     assert [row["name"] for row in rows(out)] == ["images/0", "images/1", "images/2", "more/0"]
