@@ -24,6 +24,9 @@ for name, num in (("quick", 20), ("thorough", 500)):
     settings.register_profile(name, max_examples=num, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("quick")
 
+# Runs and traces make so many objects that looking for garbage at every 700 of them takes several percent of the time.
+gc.set_threshold(50_000, 20, 50)
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _keep_what_is_there() -> None:
