@@ -1,11 +1,10 @@
 """A range of unlabelled images labelled in a worker process, whatever the labeller is, and rated where it counts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from incmask.base.config import Settings, Task
 from incmask.base.device import resolve_device
@@ -77,24 +76,27 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
     teachers, judges = ([load_model(path).to(device) for path in paths] for paths in (job.teachers, job.judges))
     images, labels, masks = (Rows(path) for path in (job.images, job.label, job.inconsistent))
     before, truth = (Rows(path) if path else None for path in (job.before, job.truth))
+    # Candidates are looked at one by one, of many teachers; what votes is compared together, from images read once.
+    groups = [[teacher] for teacher in teachers] if labeller.rates else [teachers]
     parts = []
 
     def predict(pictures: np.ndarray) -> Iterator[np.ndarray]:
-        for teacher in teachers:
-            yield from predict_probabilities([teacher], pictures, task=job.task, precision=settings.precision)
+        for group in groups:
+            yield from predict_probabilities(group, pictures, task=job.task, precision=settings.precision)
 
     num = chunk_images(labels_of(job.task).num_outputs(job.num_classes), images.shape)
     for first in range(job.first, job.last, num):
         rows = slice(first, min(first + num, job.last))
         pictures, known = images[rows], job.quality[rows.start - job.first : rows.stop - job.first]
-        accepted = np.zeros_like(labels[rows])
+        accepted = np.zeros((len(pictures), *labels.shape[1:]), labels.dtype)
         if before is not None:
             accepted[known >= 0] = before[rows][known >= 0]
 
         def rate(label: np.ndarray, mask: np.ndarray | None = None, pictures: np.ndarray = pictures) -> np.ndarray:
-            return rate_pairs(
+            outputs = judge(
                 judges, pictures, label, mask, task=job.task, num_classes=job.num_classes, settings=settings
             )
+            return quality(outputs, job.task)
 
         found = labeller.label(
             Unlabelled(
@@ -131,18 +133,3 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
         )
         report(len(label))
     return LabelledRange(job.first, join(parts))
-
-
-def rate_pairs(
-    judges: Sequence[nn.Module],
-    images: np.ndarray,
-    label: np.ndarray,
-    inconsistent: np.ndarray | None,
-    *,
-    task: Task,
-    num_classes: int,
-    settings: Settings,
-) -> np.ndarray:
-    """Rate pairs by EvalNets together, float (N,) in 0 to 1 (section 2.4.8); the arguments are those of ``judge``."""
-    outputs = judge(judges, images, label, inconsistent, task=task, num_classes=num_classes, settings=settings)
-    return quality(outputs, task)
