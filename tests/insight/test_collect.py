@@ -1,3 +1,5 @@
+import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -8,6 +10,7 @@ import torch
 from tiny import NUM_GENERATIONS, NUM_TEST, NUM_UNLABELLED, finished, lines_of
 from torch import nn
 
+from incmask.base.store import DATA
 from incmask.base.tables import read_rows
 from incmask.experiment.deliver import Stage
 from incmask.experiment.student import Student
@@ -239,6 +242,21 @@ def test_image_scores_are_the_chosen_students(made, run_of):
             == (recipe, repeat, generation, "test", str(number))
         ]
         assert np.mean(list(scores.values())) == pytest.approx(row.score)
+    assert all(row.group == row.name for row in made.found.images)
+
+
+def test_image_scores_stand_with_the_group_that_the_run_knows(made, run_of, tmp_path):
+    cell, outcome = run_of("im", REPEATS[0]).cell, run_of("im", REPEATS[0]).outcome
+    root = shutil.copytree(outcome.root, tmp_path / "run")
+    record = json.loads((root / DATA).read_text())
+    tested = record["parts"]["test"]
+    for number, item in enumerate(tested.values()):
+        item["group"] = f"slide {number // 2}"
+    (root / DATA).write_text(json.dumps(record))
+    expected = {name: item["group"] for name, item in tested.items()}
+    assert len(set(expected.values())) < len(expected)
+    rows = collect(cell, replace(outcome, root=root)).images
+    assert {row.name: row.group for row in rows} == expected
 
 
 def test_pseudo_labels_of_every_generation(made, run_of):

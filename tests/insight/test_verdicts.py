@@ -63,8 +63,11 @@ def compare(gains, *, repeats=3, images=True, budget=OWN, setting=""):
             made.runs.append(RunRow(**of, best_generation=generation, validation=0.5, **COSTS))
             for index, score in enumerate(scores if images else []):
                 # Another generation's images, scored high, are not those that the run reports.
-                made.images.append(ImageScoreRow(**of, generation=generation, name=f"{index}.png", score=float(score)))
-                made.images.append(ImageScoreRow(**of, generation=generation + 1, name=f"{index}.png", score=1.0))
+                name = f"{index}.png"
+                made.images += [
+                    ImageScoreRow(**of, generation=generation, name=name, group=name, score=float(score)),
+                    ImageScoreRow(**of, generation=generation + 1, name=name, group=name, score=1.0),
+                ]
     return made
 
 

@@ -69,6 +69,8 @@ class Item:
             "folders", None there where the class does not occur.
         height: rows of the image as displayed.
         width: columns of the image as displayed.
+        subject: what it shows (a patient, slide, frame or volume), where other images may show it, too; None: nothing
+            tells, and the image stands for itself.
     """
 
     name: str
@@ -76,6 +78,12 @@ class Item:
     masks: tuple[Path | None, ...] | None
     height: int
     width: int
+    subject: str | None = None
+
+    @property
+    def group(self) -> str:
+        """The unit that it is of, for splits and statistics: its subject, or else its own name."""
+        return self.name if self.subject is None else self.subject
 
 
 @dataclass(frozen=True)

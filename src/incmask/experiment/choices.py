@@ -98,6 +98,7 @@ class Resolved:
                 part: {
                     item.name: {
                         "size": [item.height, item.width],
+                        **({} if item.subject is None else {"group": item.subject}),
                         "files": {
                             path.relative_to(dataset.root).as_posix(): hash_file(path)
                             for path in (item.image, *(item.masks or ()))

@@ -91,6 +91,10 @@ class RunRecord:
         items: Mapping[str, Any] = self.data["parts"].get(name) or {}
         return items
 
+    def groups(self, part: str) -> dict[str, str]:
+        """Give the group of each image of a part by name: the subject that it shows, or else its own name."""
+        return {name: str(item.get("group", name)) for name, item in self.part(part).items()}
+
     @cached_property
     def scheme(self) -> Scheme:
         """Tell what the labels mean; raises ``IncmaskError`` where ``data.json`` does not tell."""

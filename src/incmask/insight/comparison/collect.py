@@ -104,12 +104,13 @@ def _model_rows(
 
 
 def _image_rows(variant: Variant, own: Sequence[tuple[int, Stage]], root: Path) -> list[ImageScoreRow]:
-    found = read_record(root).image_scores
+    record = read_record(root)
+    found, groups = record.image_scores, record.groups("test")
     return (
         []
         if found is None
         else [
-            ImageScoreRow(**asdict(variant), generation=generation, name=name, score=score)
+            ImageScoreRow(**asdict(variant), generation=generation, name=name, group=groups[name], score=score)
             for generation, stage in own
             for name, score in zip(found.names, found.scores[f"{stage.name}/{stage.students[0].number}"], strict=True)
         ]

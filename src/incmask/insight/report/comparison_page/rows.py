@@ -91,10 +91,18 @@ class RunRow(Variant):
 
 @dataclass(frozen=True)
 class ImageScoreRow(Variant):
-    """The main score of a test image by the chosen student of a generation."""
+    """The main score of a test image by the chosen student of a generation.
+
+    Attributes:
+        generation: 0 for the base models.
+        name: of the image; of tiles, that of the image that they are cut from.
+        group: of images that show the same subject; of others the image's own name.
+        score: 0 to 1.
+    """
 
     generation: int
     name: str
+    group: str
     score: float
 
 
