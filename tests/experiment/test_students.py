@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from incmask.base.errors import IncmaskError
+from incmask.base.pool import HerePool
+from incmask.base.progress import Silent
 from incmask.base.store import Store
 from incmask.data.split import Fold
-from incmask.experiment.setup import BASE, seed_for, stage_name
+from incmask.experiment.deliver import Stage, make_stage
+from incmask.experiment.setup import BASE, RunContext, seed_for, stage_name
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.experiment.train import adopt, train
 from incmask.method.growth import training_settings, width_of
@@ -17,7 +20,7 @@ from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES
 from incmask.training.validation import Validation
-from small import some_settings, some_setup, student_jobs
+from small import TASKS, some_settings, some_setup, student_jobs
 
 
 def student(number, *, fold=0, score=0.0, loss=0.0):
@@ -25,7 +28,7 @@ def student(number, *, fold=0, score=0.0, loss=0.0):
 
 
 def ranked(students, **options):
-    return [each.number for each in rank(students, **({"by_loss": False} | options))]
+    return [each.number for each in rank(students, **options)]
 
 
 def test_the_best_score_comes_first_and_the_first_of_equals():
@@ -34,10 +37,23 @@ def test_the_best_score_comes_first_and_the_first_of_equals():
     assert ranked(students[::-1]) == [2, 3, 1, 4]
 
 
-def test_by_loss_the_lowest_comes_first():
-    students = [student(1, loss=0.5, score=1.0), student(2, loss=0.2), student(3, loss=0.9)]
-    assert ranked(students, by_loss=True) == [2, 1, 3]
-    assert ranked(students) == [1, 2, 3]
+def test_the_loss_ranks_no_model():
+    students = [student(1, loss=0.5, score=1.0), student(2, loss=0.2, score=0.1), student(3, loss=0.9, score=0.4)]
+    assert ranked(students) == [1, 3, 2]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_whatever_chose_the_epochs_the_score_chooses_the_models(tmp_path, task):
+    """By loss, which picks the paper's epochs of overlapping classes, the order would be the other way round."""
+    folds = (Fold((0, 1), (2, 3)), Fold((2, 3), (0, 1)))
+    setup = some_setup(tmp_path, task=task, folds=folds, select_by="auto", num_members=2)
+    students = [student(number, fold=number % 2, loss=number / 10, score=number / 10) for number in (1, 3, 2, 4)]
+    earlier = [student(1, fold=fold, score=0.1) for fold in (0, 1) for _ in range(9)]
+    with Store(tmp_path / "run", run={}, data={}) as store:
+        run = RunContext(setup, store, HerePool(), Silent())
+        stage = make_stage(run, 1, students, earlier=[Stage("base", tuple(earlier), (), 0.1)])
+    assert [each.number for each in stage.students] == [4, 3, 2, 1]
+    assert [each.number for each in stage.members] == [4, 3]
 
 
 def test_across_folds_each_is_compared_with_its_own_fold():
@@ -49,13 +65,6 @@ def test_across_folds_each_is_compared_with_its_own_fold():
         student(4, fold=1, score=0.50),
     ]
     assert ranked(students) == [4, 1, 3, 2]
-    losses = [
-        student(1, fold=0, loss=0.10),
-        student(2, fold=1, loss=0.80),
-        student(3, fold=0, loss=0.14),
-        student(4, fold=1, loss=0.60),
-    ]
-    assert ranked(losses, by_loss=True) == [4, 1, 3, 2]
 
 
 def test_earlier_students_tell_how_difficult_a_fold_is():

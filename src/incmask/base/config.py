@@ -100,7 +100,8 @@ class Settings(ConfigSection):
     redraw: bool = Field(True, description="draw augmentations afresh at every step, or once")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where it is fast")
     select_by: Literal["auto", "score", "loss"] = Field(
-        "score", description="what chooses epochs on validation; auto: the paper's, loss for multilabel, else score"
+        "score",
+        description="what chooses a model's epoch on validation; auto: the paper's, loss for multilabel, else score",
     )
     empty_iou: Literal[0, 1] = Field(1, description="score of an image without the class in truth and prediction")
 

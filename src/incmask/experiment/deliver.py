@@ -11,7 +11,6 @@ from incmask.experiment.paths import IMAGE_SCORES, MODEL, SCORES, TOGETHER
 from incmask.experiment.scores import EvaluateJob, ScoreRow, evaluate_models, from_csv, image_scores_csv, to_csv
 from incmask.experiment.setup import RunContext, Setup, stage_name
 from incmask.experiment.student import Student, mean_over_folds, rank
-from incmask.method.losses import selects_by_loss
 from incmask.prediction.ensemble import About, save_ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
 from incmask.prediction.shares import MASK_SHARES, tables
@@ -45,9 +44,8 @@ def make_stage(run: RunContext, generation: int, students: Sequence[Student], *,
         earlier: the stages before it.
     """
     setup, settings, store = run.setup, run.setup.settings, run.store
-    by_loss = selects_by_loss(settings, setup.dataset.task)
     before = [student for stage in earlier for student in stage.students]
-    ranked = tuple(rank(students, by_loss=by_loss, earlier=before))
+    ranked = tuple(rank(students, earlier=before))
     members = ranked[: settings.num_members]
     if len(setup.folds) > 1:
         # Members of other folds have seen these images, so only each one's own fold is honest.

@@ -129,7 +129,7 @@ def train_evalnets(run: RunContext, models: Sequence[Student], *, report: Callab
         for index in range(settings.num_evalnets)
     ]
     students = train(jobs, num_folds=len(objectives), store=run.store, pool=run.pool, report=report)
-    best = rank(students, by_loss=False)[: settings.num_judges]
+    best = rank(students)[: settings.num_judges]
     examined = _examine(run, best, objectives, folder)
     return Judges(tuple(student.model for student in best), tuple(students), examined)
 

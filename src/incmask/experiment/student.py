@@ -39,25 +39,20 @@ class Student:
         return self.folder / MODEL
 
 
-def rank(students: Sequence[Student], *, by_loss: bool, earlier: Sequence[Student] = ()) -> list[Student]:
-    """Order students by validation, best first.
+def rank(students: Sequence[Student], *, earlier: Sequence[Student] = ()) -> list[Student]:
+    """Order students by their validation score, best first, whatever chose their epochs.
 
     Folds differ in difficulty, so each student is compared with the mean of its own fold's.
 
     Args:
         students: of one stage.
-        by_loss: by validation loss, else by score.
         earlier: students of the stages before; they tell how difficult a fold is where a stage has but one of it.
     """
-
-    def merit(student: Student) -> float:
-        return -student.loss if by_loss else student.score
-
     means = {
-        fold: float(np.mean([merit(each) for each in (*earlier, *students) if each.fold == fold]))
+        fold: float(np.mean([each.score for each in (*earlier, *students) if each.fold == fold]))
         for fold in {student.fold for student in students}
     }
-    return sorted(students, key=lambda student: (means[student.fold] - merit(student), student.number))
+    return sorted(students, key=lambda student: (means[student.fold] - student.score, student.number))
 
 
 def mean_over_folds(students: Sequence[Student]) -> float:

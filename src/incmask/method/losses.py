@@ -117,7 +117,9 @@ def _check_shapes(logits: Tensor, target: Tensor, *, labels: Labels, weight: Ten
 
 
 def selects_by_loss(settings: Settings, task: Task) -> bool:
-    """Tell whether validation chooses by loss; ``auto`` is the paper's choice: by loss for multilabel, else by score.
+    """Tell whether the validation loss chooses a model's epoch; ``auto`` is the paper's: for multilabel, else by score.
+
+    Among models the score chooses, whatever chose their epochs.
 
     Examples:
         >>> [selects_by_loss(Settings(select_by="auto"), task) for task in ("multilabel", "binary")]

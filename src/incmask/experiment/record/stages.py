@@ -147,4 +147,4 @@ def read_judges(folder: Path, *, num_evalnets: int, num_judges: int, num_folds: 
             students.append(read_student(one, number=number, num_folds=min(num_folds, num_evalnets)))
         except OSError as error:
             raise fail(one / STUDENT_SCORES, f"cannot be read ({error.strerror})", "restore the run folder") from error
-    return tuple(each.model for each in rank(students, by_loss=False)[:num_judges])
+    return tuple(each.model for each in rank(students)[:num_judges])
