@@ -158,7 +158,7 @@ def stages_of(
             num_pairs=num_labelled + copies * num_unlabelled,
             num_val=num_val,
             # Labelled by members and rated by judges before, taken to be about as fast.
-            others=(settings.num_members + settings.num_judges) * num_unlabelled,
+            others=(settings.num_members + settings.judging) * num_unlabelled,
         )
         for generation in range(1, settings.num_generations + 1)
     ]

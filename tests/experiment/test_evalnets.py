@@ -125,6 +125,18 @@ def test_no_more_folds_than_evalnets(tmp_path):
     assert judges.report.num_pairs == 6
 
 
+@pytest.mark.parametrize(("settings", "num"), [({}, 2), ({"num_members": 3}, 3), ({"num_evalnets": 1}, 1)])
+def test_as_many_judges_as_members_unless_they_are_counted(tmp_path, settings, num):
+    this, judges, _ = trained(tmp_path, num_judges=0, **settings)
+    assert (len(judges.models), judges.report.num_judges, this.settings.judging) == (num, num, num)
+
+
+def test_eval_nets_of_each_repeat_see_pairs_augmented_in_another_way(tmp_path):
+    for seed in (1, 2):
+        _, _, jobs = trained(tmp_path / str(seed), seed=seed, num_evalnets=1)
+        assert objectives_of(jobs)[0].training.seed == seed
+
+
 def test_trained_judges_are_not_trained_again(tmp_path):
     this, judges, _ = trained(tmp_path)
     with Store(tmp_path / "run", run={}, data={}) as store:

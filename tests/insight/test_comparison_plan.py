@@ -89,7 +89,7 @@ def test_too_few_models_to_vote_are_told(chosen):
 
 SETTINGS_OF = {
     # What each setting makes a difference to, from the paper's description of the approaches (section 2.4).
-    "num_members": {"me", "im", "im+", "im++", "aim+", "aim++", "gt-im++"},
+    "num_members": {"me", "evalnet", "im", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "num_kept": {"me", "im", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "num_views": {"ie"},
     "erode_px": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},

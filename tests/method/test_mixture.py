@@ -14,7 +14,16 @@ PROFILE = PROFILES["isic2018"]
 
 
 def mixed(
-    name, *, generation, pseudo=PSEUDO, augment="recipe", seed=1, labelled=(LABELLED,), profile=PROFILE, share=0.0
+    name,
+    *,
+    generation,
+    pseudo=PSEUDO,
+    augment="recipe",
+    seed=1,
+    labelled=(LABELLED,),
+    profile=PROFILE,
+    share=0.0,
+    redraw=True,
 ):
     return mix(
         RECIPES[name],
@@ -22,7 +31,7 @@ def mixed(
         pseudo=pseudo,
         generation=generation,
         profile=profile,
-        settings=some_settings(augment=augment, seed=seed, labelled_share=share),
+        settings=some_settings(augment=augment, seed=seed, labelled_share=share, redraw=redraw),
         task="binary",
     )
 
@@ -120,6 +129,41 @@ def test_seeds_differ_between_rows_generations_and_runs_and_are_else_the_same():
     others = [mixed("aldt", generation=0, pseudo=None, seed=2), mixed("aldt", generation=1, pseudo=None)]
     for other in others:
         assert not set(seeds.tolist()) & set(other.rows["seed"].tolist())
+
+
+def seeds_of(training_set, part):
+    """Index and seed of each augmented row of a part, as often as it is there."""
+    rows = training_set.rows
+    rows = rows[(rows["source"] == training_set.sources.index(part.source)) & (rows["strength"] != PLAIN)]
+    return sorted(zip(rows["index"].tolist(), rows["seed"].tolist(), strict=True))
+
+
+def test_augmented_labelled_images_that_are_drawn_once_are_one_set_in_all_generations():
+    """ALD of section 2.3.3: 27 copies of three images, for the base models and all students after them."""
+    once = {"redraw": False}
+    ald = seeds_of(mixed("aldt", generation=0, pseudo=None, **once), LABELLED)
+    assert len(set(ald)) == 27
+    for name in ("aim+", "aim++"):
+        for generation in range(1, 6):
+            assert seeds_of(mixed(name, generation=generation, **once), LABELLED) == ald
+    # A fold has the copies of its own images, and where they stand there more often, they are the same ones.
+    fold = TrainingPart(LABELLED.source, (3, 9))
+    assert seeds_of(mixed("aldt", generation=0, pseudo=None, labelled=(fold,), **once), fold) == [
+        each for each in ald if each[0] != 5
+    ]
+    pairs = TrainingPart(PSEUDO.source, range(40))
+    assert seeds_of(mixed("aim+", generation=1, pseudo=pairs, share=0.6, **once), LABELLED) == sorted(ald * 4)
+    # Another repeat has another set, and so has every generation that draws anew.
+    for other in (
+        mixed("aldt", generation=0, pseudo=None, seed=2, **once),
+        *(mixed("aim+", generation=generation) for generation in range(3)),
+    ):
+        assert not set(ald) & set(seeds_of(other, LABELLED))
+
+
+def test_pseudo_labelled_images_are_augmented_anew_in_each_generation():
+    seeds = [seeds_of(mixed("aim+", generation=generation, redraw=False), PSEUDO) for generation in range(1, 6)]
+    assert len({each for generation in seeds for each in generation}) == 10
 
 
 def test_a_profile_of_one_strength_serves_all_generations():

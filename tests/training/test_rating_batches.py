@@ -41,7 +41,7 @@ def expected_pair(pairs, task, number_of_pass, pair, *, redraw):
     image, label, mask, target = opened(pairs)[pair]
     # Every second pair, of each image and of each pass over them.
     if pairs.strength and (pair // len(pairs.rows) + pair % len(pairs.rows)) % 2:
-        seeds = [pair, SEED, number_of_pass] if redraw else [pair]
+        seeds = [pair, SEED, number_of_pass] if redraw else [pair, pairs.seed]
         made = augment_pair(image, label, mask, strength=pairs.strength, generator=np.random.default_rng(seeds))
         image, label, mask = made.image, made.label, made.inconsistent
     blocked = np.zeros(image.shape[:2], bool) if mask is None else mask
@@ -91,6 +91,18 @@ def test_pairs_are_always_the_same_without_augmentation_or_with_one_that_is_kept
         (STRONG, True, False),
     ):
         assert batches_of(replace(pairs, strength=strength), "binary", redraw=redraw).are_fixed is is_fixed
+
+
+def test_pairs_that_are_augmented_once_are_others_in_another_repeat_and_the_same_for_all_networks(tmp_path):
+    pairs = pair_set(tmp_path, "binary", strength=STRONG)
+    places = [DrawnExample(0, pair) for pair in range(12)]
+    first, colleague, repeat = (
+        batches_of(replace(pairs, seed=seed), "binary", redraw=False, seed=network).of(places)
+        for seed, network in ((1, 5), (1, 6), (2, 5))
+    )
+    assert torch.equal(first.image, colleague.image)
+    same = [torch.equal(*images) for images in zip(first.image, repeat.image, strict=True)]
+    assert same == [not pairs.is_augmented(pair) for pair in range(12)]
 
 
 def test_stacks_are_not_changed(tmp_path):

@@ -52,7 +52,7 @@ class Settings(ConfigSection):
         "mid", description="how much the two views of the consistency loss differ"
     )
     num_evalnets: int = Field(5, ge=1, description="networks trained to rate pseudo-labels, where a recipe asks for it")
-    num_judges: int = Field(3, ge=1, description="best of them, whose mean rating counts")
+    num_judges: int = Field(0, ge=0, description="best of them, whose mean rating counts; 0: as many as num_members")
     evalnet_width: float = Field(0.0, ge=0, le=8, description="their width factor; 0: twice the networks'")
     quality_threshold: float | None = Field(
         None,
@@ -104,6 +104,11 @@ class Settings(ConfigSection):
         description="what chooses a model's epoch on validation; auto: the paper's, loss for multilabel, else score",
     )
     empty_iou: Literal[0, 1] = Field(1, description="score of an image without the class in truth and prediction")
+
+    @property
+    def judging(self) -> int:
+        """Count the EvalNets that rate together: unless ``num_judges`` says otherwise, as many as there are members."""
+        return min(self.num_judges or self.num_members, self.num_evalnets)
 
 
 EFFORTS: dict[str, dict[str, Any]] = {
@@ -221,7 +226,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "setting num_judges",
             f"{settings.num_judges} of {settings.num_evalnets} networks that rate",
-            "use fewer, or more of num_evalnets",
+            "use fewer, more of num_evalnets, or 0: as many as num_members",
         )
     if settings.quality_band and not 0 <= settings.quality_band[0] <= settings.quality_band[1] <= 1:
         yield Problem(

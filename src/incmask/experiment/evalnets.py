@@ -129,7 +129,7 @@ def train_evalnets(run: RunContext, models: Sequence[Student], *, report: Callab
         for index in range(settings.num_evalnets)
     ]
     students = train(jobs, num_folds=len(objectives), store=run.store, pool=run.pool, report=report)
-    best = rank(students)[: settings.num_judges]
+    best = rank(students)[: settings.judging]
     examined = _examine(run, best, objectives, folder)
     return Judges(tuple(student.model for student in best), tuple(students), examined)
 
@@ -148,6 +148,7 @@ def _pairs(run: RunContext, models: Sequence[Student], folder: Path, fold: int, 
         targets=folder / "targets.npy",
         # Section 2.4.7; the plain ones are as the models made them.
         strength=setup.profile.evalnet if blocked and not validation else None,
+        seed=setup.settings.seed,
     )
     if run.store.has(*pairs.files):
         return pairs

@@ -25,6 +25,9 @@ and the seed of its augmentation. Copies of an image are rows that differ in the
 
 PLAIN = -1
 
+_LABELLED_STREAM = 3000
+"""In place of the number of a generation, so that labelled images that are augmented once have seeds of their own."""
+
 
 @dataclass(frozen=True)
 class TrainingStacks:
@@ -89,7 +92,8 @@ def mix(
 
     The labelled part is never augmented unless the recipe has augmented copies of it or is the strong
     baseline, or the setting ``augment = "everything"`` asks for it. Each of its images stands there once, or as
-    often as it takes to reach the setting ``labelled_share``.
+    often as it takes to reach the setting ``labelled_share``. Where augmentations are drawn once (``redraw`` is False),
+    those of the labelled part are the same in all generations: ALD is one set of images (section 2.3.3).
 
     Args:
         recipe: which parts, and which of them are augmented.
@@ -97,7 +101,7 @@ def mix(
         pseudo: admitted pairs; None in a base recipe.
         generation: counted from 1; 0 for a base recipe.
         profile: augmentation maxima.
-        settings: ``augment``, ``labelled_share`` and ``seed``.
+        settings: ``augment``, ``labelled_share``, ``redraw`` and ``seed``.
         task: what the labels mean.
 
     Examples:
@@ -131,7 +135,7 @@ def mix(
         if recipe.labelled == "augmented":
             for _ in range(NUM_AUGMENTED_COPIES):
                 add(part, strongest)
-    num_chunks = len(chunks)
+    num_chunks, times = len(chunks), 1
     if pseudo is not None:
         if recipe.keep_plain:
             add(pseudo, unless_everything)
@@ -139,9 +143,19 @@ def mix(
         num_labelled = sum(len(chunk) for chunk in chunks[:num_chunks])
         num_pseudo = sum(len(chunk) for chunk in chunks[num_chunks:])
         wanted = settings.labelled_share / (1 - settings.labelled_share) * num_pseudo
-        chunks = chunks[:num_chunks] * max(1, math.ceil(wanted / num_labelled - _ROUNDING)) + chunks[num_chunks:]
+        times = max(1, math.ceil(wanted / num_labelled - _ROUNDING))
 
-    rows = np.concatenate(chunks)
+    rows = np.concatenate(chunks[:num_chunks] * times + chunks[num_chunks:])
     generator = np.random.default_rng([settings.seed, generation])
     rows["seed"] = generator.integers(0, 2**32, len(rows), dtype=np.uint32)
+    if not settings.redraw:
+        fixed = [_fixed_seeds(chunk["index"], settings.seed, place) for place, chunk in enumerate(chunks[:num_chunks])]
+        seeds = np.concatenate(fixed * times)
+        rows["seed"][: len(seeds)] = seeds
     return TrainingSet(tuple(sources), strengths, rows, task, recipe.blocking)
+
+
+def _fixed_seeds(indices: np.ndarray, seed: int, number_of_copy: int) -> np.ndarray:
+    """Give seeds that depend on an image and the number of its copy alone, whichever others stand beside it."""
+    generator = np.random.default_rng([seed, _LABELLED_STREAM, number_of_copy])
+    return generator.integers(0, 2**32, indices.max(initial=-1) + 1, dtype=np.uint32)[indices]

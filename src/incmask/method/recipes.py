@@ -182,7 +182,8 @@ class Recipe:
             "consistency_strength": self.objective == "consistency",
             "quality_band": self.copies != "one",
             "num_students": self.teachers is not None,
-            **dict.fromkeys(("num_members", "num_kept", "num_views", "quality_threshold"), False),
+            **dict.fromkeys(("num_kept", "num_views", "quality_threshold"), False),
+            "num_members": self.evalnets is not None,  # that rate: as many as members, unless num_judges says otherwise
             **dict.fromkeys(labeller.settings if labeller else (), True),
         }
         return parts.get(setting, True)

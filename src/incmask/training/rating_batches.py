@@ -103,9 +103,7 @@ class PairBatches:
                         labels[index],
                         None if masks is None else masks[index],
                         strength=strength,
-                        generator=np.random.default_rng(
-                            [place.example, *([self._seed, place.number_of_pass] if self._redraw else [])]
-                        ),
+                        generator=self._generator(place),
                     )
                     images[index], labels[index] = pair.image, pair.label
                     if masks is not None:
@@ -118,3 +116,7 @@ class PairBatches:
             torch.from_numpy(planes.astype(np.uint8)),
             torch.from_numpy(self._open.targets[examples]),
         )
+
+    def _generator(self, place: DrawnExample) -> np.random.Generator:
+        seeds = [self._seed, place.number_of_pass] if self._redraw else [self.pairs.seed]
+        return np.random.default_rng([place.example, *seeds])

@@ -36,6 +36,7 @@ class PairSet:
         inconsistent: ``.npy``, bool, (pairs, H, W); None: nothing is blocked.
         targets: ``.npy``, float32, (pairs, outputs).
         strength: maxima by which every second pair of an image is augmented; None: none is.
+        seed: of that augmentation, where it is drawn once.
     """
 
     images: Path
@@ -44,6 +45,7 @@ class PairSet:
     inconsistent: Path | None
     targets: Path
     strength: Strength | None = None
+    seed: int = 0
 
     @property
     def files(self) -> tuple[Path, ...]:

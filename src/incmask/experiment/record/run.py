@@ -238,7 +238,7 @@ class RunRecord:
         return read_judges(
             self.root / EVALNETS,
             num_evalnets=settings.num_evalnets,
-            num_judges=settings.num_judges,
+            num_judges=settings.judging,
             num_folds=len(self.folds),
         )
 
