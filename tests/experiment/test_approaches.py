@@ -4,7 +4,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,14 @@ from incmask.experiment.choices import Choices, resolve
 from incmask.method.augment import Strength
 from incmask.method.copies import Band, num_copies
 from incmask.method.mixture import PLAIN
+from incmask.method.profiles import PROFILES
 from incmask.method.quality import true_quality
 from incmask.method.recipes import Blocking
 from incmask.nets.spec import load_model
 from incmask.training.jobs import FitJob
 from incmask.training.loop import fit
 from runs import HERE, SETTINGS, Listener, make_data
-from small import NUM_CLASSES, TASKS, fit_nothing
+from small import NUM_CLASSES, TASKS, fit_nothing, some_setup
 
 PARTS = {"labelled": 3, "unlabelled": 5, "val": 2, "test": 2}
 FEW = SETTINGS | {"epochs": 1, "steps_per_epoch": 1, "num_base": 2}
@@ -435,3 +436,25 @@ def test_where_the_threshold_comes_from(profile, values, threshold, tmp_path, sh
         paths = [tmp_path / "run" / "base-aldt" / "students" / f"{number}" / "scores.json" for number in (1, 2)]
         threshold = max(json.loads(path.read_text())["validation_score"] for path in paths)
     assert found == [threshold]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "profile", "values", "told"),
+    [
+        ("im++", "hela", {}, ["copies go from 1 to 5 between qualities of 0.59 and 0.62"]),
+        ("gt-im++", "generic", {"quality_band": (0.72, 0.75)}, ["copies go from 1 to 5 between qualities of 0.72"]),
+        ("im++", "hela", {"quality_band": (0.5, 0.75)}, []),
+        ("im++", "generic", {}, []),
+        ("im+", "hela", {}, []),
+        ("evalnet", "suim", {}, ["masks that are rated 0.51 or more are accepted"]),
+        ("evalnet", "suim", {"quality_threshold": 0.4}, []),
+        ("evalnet", "generic", {}, []),
+    ],
+)
+def test_what_is_known_from_all_true_masks_is_told(recipe, profile, values, told, tmp_path):
+    this = some_setup(tmp_path, recipe=recipe, task="binary", **values)
+    found = list(stages.resting_on_truth(replace(this, profile=PROFILES[profile])))
+    assert len(found) == len(told)
+    for sentence, beginning in zip(found, told, strict=True):
+        assert sentence.startswith(beginning)
+        assert sentence.endswith("which the paper knows from models that learnt from all true masks")

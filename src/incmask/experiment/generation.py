@@ -96,7 +96,7 @@ def copy(run: RunContext, labels: PseudoLabels) -> PseudoLabels:
     setup, quality = run.setup, labels.quality
     if setup.recipe.copies == "one" or quality is None:
         return labels
-    known = setup.settings.quality_band or setup.profile.quality_band
+    known = setup.quality_band
     band = Band(*known) if known else band_of(quality[labels.admitted] if labels.admitted.any() else quality)
     # Ratings that are all the same weigh nothing.
     copies = num_copies(quality, band=band) if known or band.low < band.high else labels.copies

@@ -81,6 +81,11 @@ class Setup:
         """Of the data."""
         return len(self.dataset.classes)
 
+    @property
+    def quality_band(self) -> tuple[float, float] | None:
+        """Ratings between which copies go from 1 to 5; None: the ratings themselves say."""
+        return self.settings.quality_band or self.profile.quality_band
+
     def training(self, fold: int) -> Validation:
         """Give the labelled images that train, for a student of ``fold``."""
         stack = self.stacks["labelled"]

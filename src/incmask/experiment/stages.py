@@ -1,6 +1,6 @@
 """All stages of a run: base models, networks that rate, and generation after generation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -15,6 +15,7 @@ from incmask.experiment.student import Student
 from incmask.experiment.train import adopt, train
 from incmask.experiment.workload import planned_work
 from incmask.method.growth import num_generations_of
+from incmask.method.profiles import rests_on_full_truth
 from incmask.method.recipes import RECIPES
 from incmask.training.capacity import train_cost
 from incmask.training.jobs import FitJob
@@ -62,6 +63,8 @@ def train_all(run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start
         )
         progress.say(judges.report.sentence())
     threshold = _threshold(setup, models) if recipe.labeller and recipe.labeller.rates else 0.0
+    for sentence in resting_on_truth(setup):
+        progress.say(sentence)
     run = replace(run, judges=judges.models if judges else (), threshold=threshold)
     for generation in range(1, num_generations_of(recipe, setup.settings) + 1):
         students = run_generation(run, stages[-1].students, generation)
@@ -126,6 +129,16 @@ def _threshold(setup: Setup, models: Mapping[str, Sequence[Student]]) -> float:
     if setup.profile.quality_band is not None:
         return setup.profile.quality_band[1]
     return max(model.score for model in models.get("aldt", next(iter(models.values()))))
+
+
+def resting_on_truth(setup: Setup) -> Iterator[str]:
+    """Say what a recipe knows from true masks of all images, which a benchmark has and nobody else."""
+    whence = "which the paper knows from models that learnt from all true masks"
+    band, known, labeller = setup.quality_band, setup.profile.quality_band, setup.recipe.labeller
+    if setup.recipe.copies != "one" and band and rests_on_full_truth(band):
+        yield f"copies go from 1 to 5 between qualities of {band[0]:g} and {band[1]:g}, {whence}"
+    if labeller and labeller.rates and known and setup.settings.quality_threshold is None:
+        yield f"masks that are rated {known[1]:g} or more are accepted, {whence}"
 
 
 def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, work: float) -> None:

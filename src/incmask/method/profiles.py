@@ -13,7 +13,9 @@ class Profile:
         strengths: maxima for generations 1 to 5; later generations keep the last.
         consistency: maxima for the two views of the consistency loss: "low", "mid", "high" (section 2.4.3).
         evalnet: maxima for half of the pairs that EvalNets for blocked pairs learn from.
-        quality_band: scores of ALDT and FDT, between which a pair's copies go from 1 to 5; None: not known.
+        quality_band: scores of ALDT and FDT, between which a pair's copies go from 1 to 5, and of which the upper one
+            is what EvalNet accepts (sections 2.4.5 and 2.4.8); None: not known. Those of the paper's data sets rest on
+            all true masks, from which FDT learns.
     """
 
     strengths: tuple[Strength, ...]
@@ -39,6 +41,16 @@ class Profile:
     def moderate(self) -> Strength:
         """Maxima of generation 3, which the views of an input ensemble take (section 2.4.2)."""
         return self.strength(3)
+
+
+def rests_on_full_truth(band: tuple[float, float]) -> bool:
+    """Tell whether a quality band is one of the paper's, which nobody knows without the true masks of all images.
+
+    Examples:
+        >>> rests_on_full_truth((0.72, 0.75)), rests_on_full_truth((0.6, 0.8))
+        (True, False)
+    """
+    return any(profile.quality_band == band for profile in PROFILES.values())
 
 
 _NOISE = (5, 10, 15, 20, 25)
