@@ -158,5 +158,5 @@ def mix(
 def _fixed_seeds(indices: np.ndarray, seed: int, number_of_copy: int) -> np.ndarray:
     """Give seeds that depend on an image and the number of its copy alone, whichever others stand beside it."""
     generator = np.random.default_rng([seed, _LABELLED_STREAM, number_of_copy])
-    seeds: np.ndarray = generator.integers(0, 2**32, indices.max(initial=-1) + 1, dtype=np.uint32)
-    return seeds[indices]
+    seeds: np.ndarray = generator.integers(0, 2**32, indices.max(initial=-1) + 1, dtype=np.uint32)[indices]
+    return seeds
