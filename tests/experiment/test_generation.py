@@ -275,6 +275,19 @@ def test_where_disputed_pixels_are_blocked_they_must_be_few(play):
     assert list(played.part.rows) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("rule", ["label_exceeds_mask", "confident_empty_too"])
+@pytest.mark.parametrize(("erode_px", "dilate_px"), [(0, 0), (3, 0), (0, 5), (3, 5), (5, 3)])
+def test_admission_compares_what_the_members_said_before_erosion_and_dilation(play, rule, erode_px, dilate_px):
+    """Agreed and disputed rows: 8 of 2, which a dilation makes 6 of 6; 1 of 2, of which an erosion leaves fewer; 2 of
+    2; none of none; none of 1."""
+    generation = play("im", admit=rule, erode_px=erode_px, dilate_px=dilate_px)
+    played = generation(1, {"1": [8, 1, 2, 0, 0], "2": [10, 3, 4, 0, 1]})
+    assert played.known.admitted.tolist() == [True, False, False, rule == "confident_empty_too", False]
+    assert list(played.part.rows) == np.flatnonzero(played.known.admitted).tolist()
+    # What is told of a pair is of the label and the mask that students are given.
+    assert played.known.inconsistent_fraction.tolist() == pytest.approx(played.inconsistent.mean((1, 2)).tolist())
+
+
 def test_the_kept_ones_limit_who_votes(play):
     played = play("im", num_kept=2, num_members=2)(1, {"1": [1] * 5, "2": [1] * 5, "3": [2] * 5})
     assert played.teachers.asked == ["1", "2"]

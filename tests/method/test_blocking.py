@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from incmask.base.errors import IncmaskError
+from incmask.method.agreement import inconsistency
 from incmask.method.blocking import admitted, block_image, block_label
 
 
@@ -69,6 +70,17 @@ def test_foreground_under_the_mask_does_not_count():
     assert admitted(label, inconsistent, task="binary", rule="label_exceeds_mask").tolist() == [False]
     blocked = block_label(label, inconsistent, task="binary")
     assert admitted(blocked, inconsistent, task="binary", rule="label_exceeds_mask").tolist() == [False]
+
+
+def test_discs_of_two_members_are_admitted_by_what_they_agree_on():
+    """Radii of 12 and 14 on 64×64: 441 agreed, 172 disputed pixels."""
+    y, x = np.ogrid[-32:32, -32:32]
+    small, large = (y**2 + x**2 <= radius**2 for radius in (12, 14))
+    found = inconsistency(np.stack([small, large]), task="binary")
+    assert (np.count_nonzero(found.label), np.count_nonzero(found.inconsistent)) == (441, 172)
+    assert admitted(found.label, found.inconsistent, task="binary", rule="label_exceeds_mask")
+    changed = inconsistency(np.stack([small, large]), task="binary", dilate_px=3)
+    assert not admitted(changed.label, changed.inconsistent, task="binary", rule="label_exceeds_mask")
 
 
 def test_other_tasks_admit_all():

@@ -122,9 +122,10 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
         elif job.recipe.copies == "by_true_quality":
             assert truth is not None
             rating = true_quality(label, truth[rows], mask, task=job.task, num_classes=job.num_classes)
+        raw, rule = found.raw or found, settings.admit if is_blocked else "all"
         parts.append(
             PseudoLabels(
-                admitted=admitted(label, mask, task=job.task, rule=settings.admit if is_blocked else "all"),
+                admitted=admitted(raw.label, raw.inconsistent, task=job.task, rule=rule),
                 inconsistent_fraction=mask.mean((1, 2)),
                 foreground_fraction=foreground_fraction(label, mask if is_blocked else None, task=job.task),
                 quality=rating,

@@ -75,6 +75,10 @@ def admitted(
     outnumber the mask's pixels. ``confident_empty_too`` admits besides the images without foreground and with an empty
     mask: that there is nothing to find is something to learn.
 
+    Give label and mask as algorithm 1 makes them, before the mask is eroded and dilated: the rule asks on how much of
+    an object the members agree. A rim of some pixels that a dilation adds says nothing of that, and an erosion takes
+    away what they disagree on.
+
     Args:
         label: (..., H, W), or (..., H, W, K) for multilabel; blocked or not, the answer is the same.
         inconsistent: bool (..., H, W).

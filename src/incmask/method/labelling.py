@@ -50,11 +50,14 @@ class Labelled:
         label: uint8, (N, H, W) or (N, H, W, K).
         inconsistent: bool, (N, H, W): disputed pixels.
         quality: ratings, float (N,); None: the labeller does not rate.
+        raw: label and mask as the votes are, before the mask was eroded and dilated, where that is known to differ:
+            admission compares these.
     """
 
     label: np.ndarray
     inconsistent: np.ndarray
     quality: np.ndarray | None = None
+    raw: "Labelled | None" = None
 
 
 def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: bool = False) -> Labelled:
@@ -73,15 +76,13 @@ def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: boo
         >>> found.label.tolist(), found.inconsistent.tolist()
         ([[[1, 0]]], [[[False, True]]])
     """
-    members = _views(unlabelled) if with_views else unlabelled.predict(unlabelled.images)
-    voted = combine(
-        np.stack([*members]),
-        task=unlabelled.task,
-        soft=soft,
-        erode_px=unlabelled.erode_px,
-        dilate_px=unlabelled.dilate_px,
-    )
-    return Labelled(voted.label, voted.inconsistent)
+    members = np.stack([*(_views(unlabelled) if with_views else unlabelled.predict(unlabelled.images))])
+    task, sides_px = unlabelled.task, {"erode_px": unlabelled.erode_px, "dilate_px": unlabelled.dilate_px}
+    voted, raw = combine(members, task=task, soft=soft, **sides_px), None
+    if labels_of(task).is_one_class and max(sides_px.values()) > 1:
+        before = combine(members, task=task, soft=soft)
+        raw = Labelled(before.label, before.inconsistent)
+    return Labelled(voted.label, voted.inconsistent, raw=raw)
 
 
 def best_candidates(unlabelled: Unlabelled) -> Labelled:
