@@ -2,8 +2,9 @@ import tomllib
 
 import pytest
 
-from incmask.base.config import EFFORTS, PRESETS, ConfigFile, Settings, choose, read_config, resolve_settings, validated
+from incmask.base.config import EFFORTS, PRESETS, ConfigFile, Settings, read_config, resolve_settings
 from incmask.base.errors import IncmaskError
+from incmask.base.validation import choose, validated
 from incmask.commands.assignments import parse_assignments
 
 

@@ -87,6 +87,8 @@ def test_too_few_models_to_vote_are_told(chosen):
         recipes_of(("im",), few)
 
 
+WITH_PSEUDO_LABELS = set(RECIPES) - {"ldt", "strong-ldt", "aldt", "fdt", "cl"}
+
 SETTINGS_OF = {
     # What each setting makes a difference to, from the paper's description of the approaches (section 2.4).
     "num_members": {"me", "evalnet", "im", "im+", "im++", "aim+", "aim++", "gt-im++"},
@@ -102,8 +104,11 @@ SETTINGS_OF = {
     "evalnet_width": {"evalnet", "im++", "aim++"},
     "quality_threshold": {"evalnet"},
     "quality_band": {"im++", "aim++", "gt-im++"},
-    "num_generations": set(RECIPES) - {"ldt", "strong-ldt", "aldt", "fdt", "cl"},
+    "num_generations": WITH_PSEUDO_LABELS,
     "num_students": set(RECIPES) - {"ldt", "strong-ldt", "aldt", "fdt"},
+    "pseudo_weight": WITH_PSEUDO_LABELS,
+    "ramp_fraction": WITH_PSEUDO_LABELS,
+    "cutmix": WITH_PSEUDO_LABELS,
     "epochs": set(RECIPES),
     "learning_rate": set(RECIPES),
     "num_base": set(RECIPES),

@@ -1,15 +1,14 @@
 """What a person may choose, checked: presets, sizes of effort and single settings."""
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import pydantic
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import Field, StrictInt
 
 from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.validation import ConfigSection, choose, validated
 
 Task = Literal["binary", "multilabel", "multiclass"]
 """binary: one sigmoid channel; multilabel: one a class, they may overlap; multiclass: exclusive ids."""
@@ -18,12 +17,6 @@ IGNORED = 255
 """Id of a pixel that losses and scores leave out, in every true label."""
 
 CONFIG_NAME = "incmask.toml"
-
-
-class ConfigSection(BaseModel):
-    """A part of the configuration: frozen; unknown names, other types and infinite numbers are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Settings(ConfigSection):
@@ -46,6 +39,11 @@ class Settings(ConfigSection):
 
     labelled_share: float = Field(
         0.0, ge=0, lt=1, description="least share of labelled images in what students learn from; 0: each once"
+    )
+    pseudo_weight: float = Field(1.0, ge=0, description="weight of the loss of pseudo-labelled images")
+    ramp_fraction: float = Field(0.2, ge=0, le=1, description="share of the steps in which that weight rises from 0")
+    cutmix: float = Field(
+        0.0, ge=0, le=1, description="share of pseudo-labelled images that get a rectangle of another one"
     )
     num_views: int = Field(3, ge=2, description="changed versions of an image that vote in an input ensemble")
     consistency_strength: Literal["low", "mid", "high"] = Field(
@@ -151,8 +149,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """How is trained: ``paper`` is the paper's procedure to the letter (section 2.6.2)."""
 
-Model = TypeVar("Model", bound=BaseModel)
-
 
 class ConfigFile(ConfigSection):
     """``incmask.toml``: the same choices as the command line's options, which win over it."""
@@ -161,8 +157,8 @@ class ConfigFile(ConfigSection):
     preset: str | None = None
     effort: str | None = None
     profile: str | None = None
-    settings: dict[str, Any] = {}
-    data: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
 
 
 def read_config(folder: Path) -> ConfigFile:
@@ -245,45 +241,3 @@ def _problems(settings: Settings) -> Iterator[Problem]:
 def default_effort(preset: str) -> str:
     """Give the effort that goes with a preset where nobody names one."""
     return "paper" if preset == "paper" else "normal"
-
-
-def choose(known: Mapping[str, Any], name: str, *, option: str) -> Any:
-    """Return ``known[name]``.
-
-    Raises:
-        IncmaskError: an unknown name; the message lists the known ones.
-    """
-    if name not in known:
-        near = difflib.get_close_matches(name.casefold(), known, n=1)
-        raise fail(
-            option,
-            f"unknown name {name!r}",
-            f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}",
-        )
-    return known[name]
-
-
-def validated(model: type[Model], values: Mapping[str, Any], *, where: str) -> Model:
-    """Build ``model`` from ``values``.
-
-    Raises:
-        IncmaskError: with a problem for each wrong value, and the near names for each unknown one.
-    """
-    try:
-        return model.model_validate(dict(values))
-    except pydantic.ValidationError as error:
-        raise IncmaskError([_problem(model, item, where) for item in error.errors()]) from None
-
-
-def _problem(model: type[BaseModel], item: Any, where: str) -> Problem:
-    name = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        if len(item["loc"]) > 1:
-            return Problem(where, f"unknown name {name!r}", "correct or remove it")
-        near = difflib.get_close_matches(name, model.model_fields, n=3)
-        known = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(model.model_fields)}"
-        return Problem(where, f"unknown name {name!r}", known)
-    message = item["msg"].removeprefix("Value error, ").lower()
-    if not name:
-        return Problem(where, message, "correct it")
-    return Problem(where, f"{name} = {item.get('input')!r}: {message}", f"correct {name}")

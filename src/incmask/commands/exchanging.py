@@ -31,7 +31,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the model for other programs, or the labels of the unlabelled images for a tool that corrects them."""
-    from incmask.base.config import choose
+    from incmask.base.validation import choose
 
     is_model = choose(dict.fromkeys(MODEL_TARGETS, True) | dict.fromkeys(LABEL_TARGETS, False), target, option="--to")
     if is_model and top is not None:

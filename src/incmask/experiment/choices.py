@@ -9,14 +9,13 @@ from incmask.base.config import (
     CONFIG_NAME,
     ConfigFile,
     Settings,
-    choose,
     default_effort,
     read_config,
     resolve_settings,
-    validated,
 )
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.store import hash_file
+from incmask.base.validation import choose, validated
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.folder.check import describe
 from incmask.data.folder.scan import load_dataset, scan

@@ -177,7 +177,7 @@ class Recipe:
         parts = {
             **dict.fromkeys(("erode_px", "dilate_px", "admit"), self.blocking is not None),
             **dict.fromkeys(("num_evalnets", "num_judges", "evalnet_width"), self.evalnets is not None),
-            **dict.fromkeys(("num_generations", "labelled_share"), labeller is not None),
+            **dict.fromkeys(("num_generations", "labelled_share", *_PSEUDO_LABELS), labeller is not None),
             "width_step": self.width == "growing",
             "consistency_strength": self.objective == "consistency",
             "quality_band": self.copies != "one",
@@ -188,6 +188,9 @@ class Recipe:
         }
         return parts.get(setting, True)
 
+
+_PSEUDO_LABELS = ("pseudo_weight", "ramp_fraction", "cutmix")
+"""Settings that say how students learn from pseudo-labelled images."""
 
 _MODEL_ENSEMBLE = Recipe("model ensemble", teachers="ldt", labeller=Vote(soft=True))
 _NOISY_STUDENT = Recipe(

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from PIL import JpegImagePlugin
 
-from incmask.base.config import choose
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress, Silent
+from incmask.base.validation import choose
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import decode, read_bytes
 from incmask.data.images.readers import image_of, to_network_range

@@ -8,11 +8,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from incmask.base.config import CONFIG_NAME, IGNORED, choose, read_config, validated
+from incmask.base.config import CONFIG_NAME, IGNORED, read_config
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_bytes
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import hash_file
+from incmask.base.validation import choose, validated
 from incmask.data.dataset import DataOptions, Dataset, Item, Scheme
 from incmask.data.folder.layout import part_folder
 from incmask.data.folder.scan import load_dataset, scan

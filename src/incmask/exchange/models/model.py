@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from incmask.base.config import choose
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress
+from incmask.base.validation import choose
 from incmask.exchange.models import bioimageio, programs
 from incmask.exchange.models.parity import Arrays, Parity, ParityImages, check_parity, find_examples, made_up_images
 from incmask.exchange.models.pipeline import OUTPUTS, Pipeline, describe, pipeline_of

@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from incmask.base.config import CONFIG_NAME, validated
+from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import fail
+from incmask.base.validation import validated
 from incmask.data.dataset import POSITION_NAMES, DataOptions
 from incmask.data.images.readers import image_of, to_network_range
 from incmask.exchange.formats.common import Files, FoundImages, SourceImage, read_raster

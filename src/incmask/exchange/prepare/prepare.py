@@ -11,7 +11,7 @@ from typing import Any
 
 import tomli_w
 
-from incmask.base.config import CONFIG_NAME, IGNORED, choose
+from incmask.base.config import CONFIG_NAME, IGNORED
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool
@@ -19,6 +19,7 @@ from incmask.base.progress import Progress, Silent
 from incmask.base.store import DATA, LOCK, MANIFEST, RUN, Store, as_records, differences, hash_file, read_records
 from incmask.base.tables import csv_text, markdown_table
 from incmask.base.threads import side_by_side
+from incmask.base.validation import choose
 from incmask.data.dataset import PARTS
 from incmask.exchange.prepare.plan import SPLIT_FILE, Count, Origin, Plan, PrepareOptions
 from incmask.exchange.prepare.write import Verified, check_places, verify, write_plan

@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from incmask.base.config import Settings, Task, validated
+from incmask.base.config import Settings, Task
 from incmask.base.errors import fail
 from incmask.base.store import RUN, Records, read_records
 from incmask.base.tables import read_rows
+from incmask.base.validation import validated
 from incmask.data.dataset import ClassInfo, Colour, Scheme
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.split import Fold

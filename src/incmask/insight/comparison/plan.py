@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from incmask.base.config import choose, resolve_again
+from incmask.base.config import resolve_again
 from incmask.base.errors import fail
+from incmask.base.validation import choose
 from incmask.data.split import FEW_IMAGES
 from incmask.experiment.choices import OWN_RECIPE, Resolved, check_recipe, name_of
 from incmask.experiment.paths import RUNS

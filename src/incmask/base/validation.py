@@ -1,0 +1,60 @@
+"""Values that a person wrote, checked: each mistake is a problem with the names that were meant."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import pydantic
+from pydantic import BaseModel, ConfigDict
+
+from incmask.base.errors import IncmaskError, Problem, fail
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ConfigSection(BaseModel):
+    """A part of the configuration: frozen; unknown names, other types and infinite numbers are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def choose(known: Mapping[str, Any], name: str, *, option: str) -> Any:
+    """Return ``known[name]``.
+
+    Raises:
+        IncmaskError: an unknown name; the message lists the known ones.
+    """
+    if name not in known:
+        near = difflib.get_close_matches(name.casefold(), known, n=1)
+        raise fail(
+            option,
+            f"unknown name {name!r}",
+            f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}",
+        )
+    return known[name]
+
+
+def validated(model: type[Model], values: Mapping[str, Any], *, where: str) -> Model:
+    """Build ``model`` from ``values``.
+
+    Raises:
+        IncmaskError: with a problem for each wrong value, and the near names for each unknown one.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except pydantic.ValidationError as error:
+        raise IncmaskError([_problem(model, item, where) for item in error.errors()]) from None
+
+
+def _problem(model: type[BaseModel], item: Any, where: str) -> Problem:
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        if len(item["loc"]) > 1:
+            return Problem(where, f"unknown name {name!r}", "correct or remove it")
+        near = difflib.get_close_matches(name, model.model_fields, n=3)
+        known = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(model.model_fields)}"
+        return Problem(where, f"unknown name {name!r}", known)
+    message = item["msg"].removeprefix("Value error, ").lower()
+    if not name:
+        return Problem(where, message, "correct it")
+    return Problem(where, f"{name} = {item.get('input')!r}: {message}", f"correct {name}")
