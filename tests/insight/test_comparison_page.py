@@ -12,7 +12,7 @@ from incmask.base.errors import IncmaskError
 from incmask.insight.report import render as rendering
 from incmask.insight.report.comparison_page import page
 from incmask.insight.report.comparison_page.page import comparison_page, costs_table, pairs_table
-from incmask.insight.report.comparison_page.plots_pseudo import class_frequencies
+from incmask.insight.report.comparison_page.plots_frequencies import class_frequencies
 from incmask.insight.report.comparison_page.rows import OWN, FrequencyRow
 from incmask.insight.report.page import Fact, Figures, Table
 from incmask.insight.report.picture import Drawing, PictureSheet, to_picture

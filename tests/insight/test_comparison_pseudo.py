@@ -5,8 +5,8 @@ import pytest
 
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL
 from incmask.experiment.pseudo_labels import PseudoLabels, index_csv
-from incmask.insight.comparison.pseudo import PseudoJob, compare_with_truth
-from incmask.insight.report.comparison_page.rows import MASK_CLASS, OWN, Variant
+from incmask.insight.comparison.pseudo import PseudoJob, TruthJob, compare_with_truth, count_classes
+from incmask.insight.report.comparison_page.rows import MASK_CLASS, OWN, DataFrequencyRow, Variant
 
 IGNORED = 255
 NAMES = {"binary": ("cell",), "multilabel": ("alive", "dead"), "multiclass": ("ground", "fish", "reef")}
@@ -158,3 +158,35 @@ def test_use_and_quality(tmp_path, num_plain):
     assert [pair.quality for pair in pairs] == quality.tolist()
     unrated = write(tmp_path, "binary", **arrays)
     assert {pair.quality for pair in compare_with_truth(replace(unrated, num_plain=0)).pairs} == {None}
+
+
+@pytest.mark.parametrize("task", NAMES)
+def test_classes_of_true_masks_are_counted(task, tmp_path):
+    stacks = {}
+    for seed, part in enumerate(("labelled", "unlabelled")):
+        stacks[part] = drawn(task, seed)["truth"][: None if part == "unlabelled" else 7]
+        np.save(tmp_path / f"{part}.npy", stacks[part])
+    reported = []
+    job = TruthJob(tmp_path / "labelled.npy", tmp_path / "unlabelled.npy", task, NAMES[task])
+    found = count_classes(job, reported.append)
+    assert sum(reported) == NUM_IMAGES + 7
+    labelled, full = (
+        slow_frequencies(np.zeros_like(truth), np.zeros(truth.shape[:3], bool), truth, task)
+        for truth in (stacks["labelled"], np.concatenate([*stacks.values()]))
+    )
+    assert [row.class_name for row in found] == list(NAMES[task])
+    for row in found:
+        assert row.labelled_fraction == pytest.approx(labelled[row.class_name][1])
+        assert row.full_fraction == pytest.approx(full[row.class_name][1])
+
+
+def test_classes_of_true_masks_by_hand(tmp_path):
+    """Of 4 labelled pixels 1 is fish and 1 reef, of 8 others 4 are reef and one nobody knows: it counts as a pixel."""
+    np.save(tmp_path / "labelled.npy", np.array([[[0, 0], [1, 2]]], np.uint8))
+    np.save(tmp_path / "unlabelled.npy", np.array([[[2, 2], [2, 2]], [[0, 0], [0, 255]]], np.uint8))
+    job = TruthJob(tmp_path / "labelled.npy", tmp_path / "unlabelled.npy", "multiclass", NAMES["multiclass"])
+    assert count_classes(job) == (
+        DataFrequencyRow("ground", 2 / 4, 5 / 12),
+        DataFrequencyRow("fish", 1 / 4, 1 / 12),
+        DataFrequencyRow("reef", 1 / 4, 5 / 12),
+    )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from incmask.base.tables import parse_rows
 from incmask.insight.report.comparison_page.rows import (
+    DataFrequencyRow,
     FrequencyRow,
     ImageScoreRow,
     ModelRow,
@@ -15,7 +16,7 @@ from incmask.insight.report.comparison_page.rows import (
     to_csv,
 )
 
-KINDS = [ModelRow, RunRow, ImageScoreRow, PseudoRow, FrequencyRow]
+KINDS = [ModelRow, RunRow, ImageScoreRow, PseudoRow, FrequencyRow, DataFrequencyRow]
 
 # What a CSV file can hold: text without lone surrogates, nulls and line ends, which no name here has.
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=12)

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_over_generations_without_truth_masks_or_generations(tmp_path):
     assert truth_against_pseudo(base, rows=[0]) is None
     assert truth_against_pseudo(unknown, rows=[0]) is None
     assert truth_against_pseudo(votes, rows=[]) is None
-    assert masks_against_votes(unknown, base, rows=[0]) is None
+    assert masks_against_votes(unknown, base, rows=[0], other_vote=quarters(1, 1, 0, 0)) is None
 
 
 def test_multiclass_has_the_colours_of_the_classes_and_grey_where_the_truth_has_no_label(tmp_path):
@@ -173,21 +174,51 @@ def test_masks_against_votes_shows_a_line_an_image(binary, tmp_path):
         masked=[quarters(0, 0, 0, 1, num=2).astype(bool)],
         blocked=False,
     )
-    sheet = masks_against_votes(binary, votes, rows=[1, 0])
+    # Of the first line, which is picture 1, and of the second one.
+    soft = np.concatenate([quarters(0, 1, 1, 1), quarters(1, 1, 1, 1)])
+    sheet = masks_against_votes(binary, votes, rows=[1, 0], other_vote=soft)
     image, grey = opened(sheet), (90, 90, 90)
-    assert image.size == (GUTTER + 6 * STEP_X, GUTTER + 2 * LINE + 2 * STEP_Y)
-    shown = [quarter_colours(image, column, 0, heading_lines=2) for column in range(6)]
+    assert image.size == (GUTTER + 7 * STEP_X, GUTTER + 2 * LINE + 2 * STEP_Y)
+    shown = [quarter_colours(image, column, 0, heading_lines=2) for column in range(7)]
     assert shown == [
         [grey, grey, grey, BLACK],
         [WHITE, BLACK, WHITE, GREY],
         [BLACK, BLACK, BLACK, WHITE],
         [grey] * 4,
-        [WHITE, BLACK, WHITE, WHITE],
+        [WHITE, BLACK, WHITE, WHITE],  # the hard vote, from which ME's students learn
+        [BLACK, WHITE, WHITE, WHITE],
         [WHITE, WHITE, BLACK, BLACK],
     ]
     assert quarter_colours(image, 0, 1, heading_lines=2) == [BLACK] * 4
+    assert quarter_colours(image, 5, 1, heading_lines=2) == [WHITE] * 4
+    assert "hard and soft vote of ME" in sheet.alt
     assert sheet.name == "masks-against-votes-im-me"
     assert "picture-1, picture-0" in sheet.alt
+
+
+def test_votes_on_exclusive_classes_are_soft_and_the_hard_ones_stand_beside_them(tmp_path):
+    arrays = {"labels": quarters(0, 1, 2, 1), "masked": [quarters(0, 0, 0, 1).astype(bool)], "task": "multiclass"}
+    arrays |= {"class_colours": (BLACK, RED, GREEN)}
+    masks = write_source(tmp_path / "im", pseudo=[quarters(0, 1, 2, 0)], **arrays)
+    votes = write_source(tmp_path / "me", title="ME", pseudo=[quarters(0, 1, 2, 2)], blocked=False, **arrays)
+    image = opened(masks_against_votes(masks, votes, rows=[0], other_vote=quarters(1, 1, 2, 2)))
+    assert [quarter_colours(image, column, 0, heading_lines=2) for column in (4, 5)] == [
+        [RED, RED, GREEN, GREEN],
+        [BLACK, RED, GREEN, GREEN],
+    ]
+
+
+def test_titles_tell_the_setting_and_names_do_not(binary):
+    tried = replace(binary, setting="erode_px=3, the best of 2 settings by validation")
+    for draw in (lambda source: over_generations(source, row=1), lambda source: truth_against_pseudo(source, rows=[1])):
+        assert "IM (erode_px=3, the best of 2 settings by validation) " in draw(tried).title
+        assert "IM " in draw(binary).title
+        assert "(" not in draw(binary).title
+        assert draw(tried).name == draw(binary).name
+    sheet = masks_against_votes(
+        tried, replace(tried, title="ME", setting=""), rows=[0], other_vote=quarters(1, 1, 1, 1)
+    )
+    assert sheet.title == "IM (erode_px=3, the best of 2 settings by validation) against ME in generation 1"
 
 
 def test_truth_against_pseudo_scores_the_last_generation(binary):

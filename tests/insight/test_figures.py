@@ -14,7 +14,15 @@ from matplotlib.text import Annotation
 from incmask.base.errors import IncmaskError
 from incmask.insight.report.comparison_page import figures
 from incmask.insight.report.comparison_page.plots_scores import CostPoint, draw_costs
-from incmask.insight.report.comparison_page.rows import EQUAL, OWN, FrequencyRow, ModelRow, PseudoRow, RunRow
+from incmask.insight.report.comparison_page.rows import (
+    EQUAL,
+    OWN,
+    DataFrequencyRow,
+    FrequencyRow,
+    ModelRow,
+    PseudoRow,
+    RunRow,
+)
 from incmask.insight.report.comparison_page.style import Style, cycle_style, styles_of
 from incmask.insight.report.picture import to_picture
 from incmask.insight.report.statistics import summarise
@@ -85,12 +93,12 @@ def run(recipe, best_generation, flops, *, repeat=1, budget=OWN, setting=""):
     )
 
 
-def pseudo(recipe, generation, masked, *, repeat=1, error=0.1, iou=0.8, used=True):
-    return PseudoRow(recipe, "", OWN, repeat, generation, "a", used, int(used), masked, error, iou, None)
+def pseudo(recipe, generation, masked, *, repeat=1, error=0.1, iou=0.8, used=True, budget=OWN):
+    return PseudoRow(recipe, "", budget, repeat, generation, "a", used, int(used), masked, error, iou, None)
 
 
-def frequency(recipe, generation, name, fraction, true=0.25, *, repeat=1):
-    return FrequencyRow(recipe, "", OWN, repeat, generation, name, fraction, true)
+def frequency(recipe, generation, name, fraction, true=0.25, *, repeat=1, budget=OWN):
+    return FrequencyRow(recipe, "", budget, repeat, generation, name, fraction, true)
 
 
 def texts(picture):
@@ -136,6 +144,56 @@ def test_scores_are_means_of_chosen_students_on_test(drawn):
         "Mean mIoU on test images over 2 repeats, for each generation of NS, IM, with lines for FDT, LDT; "
         "best: IM with 0.625 in generation 2."
     )
+
+
+def test_approaches_that_are_better_than_ldt_nowhere_are_left_out(drawn):
+    rows = [
+        model("ldt", 0, 0.5),
+        model("aldt", 0, 0.4),
+        *(model("im", generation, score) for generation, score in ((1, 0.4), (2, 0.51))),
+        *(model("cl", 1, score, repeat=repeat) for repeat, score in ((1, 0.3), (2, 0.6))),  # 0.45 on the mean
+        model("ie", 1, 0.5),  # as good is not better
+        model("ns", 1, 0.9, split="val"),  # what validation says is not asked
+        model("ns", 1, 0.1),
+    ]
+    picture = figures.score_by_generation(rows, above_ldt=True, with_error=True)
+    assert values_of(drawn[0].axes[0]).keys() == {"ALDT", "LDT", "IM"}
+    assert picture.name == "score-by-generation-own-above-ldt-error"
+    assert picture.title == ("mIoU by generation with standard errors, approaches above LDT (left out: IE, CL, NS)")
+    assert figures.never_above_ldt(rows) == ["IE", "CL", "NS"]
+    figures.score_by_generation(rows)
+    assert values_of(drawn[1].axes[0]).keys() == {"ALDT", "LDT", "IM", "IE", "CL", "NS"}
+    # All are as they look where nothing is left out.
+    lines = [{one.get_label(): one.lines[0].get_color() for one in figure.axes[0].containers} for figure in drawn]
+    assert lines[0]["IM"] == lines[1]["IM"]
+    # Nothing is left out where LDT was not scored, and nothing is drawn where all are.
+    others = [row for row in rows if row.recipe != "ldt"]
+    assert figures.never_above_ldt(others) == []
+    assert figures.score_by_generation(others, above_ldt=True).title == "mIoU by generation, approaches above LDT"
+    assert figures.score_by_generation([row for row in rows if row.recipe != "im"], above_ldt=True) is None
+
+
+def test_fewer_errors_than_ldt_are_better():
+    rows = [
+        model(recipe, generation, 0.5, details={"miou": 0.5, "mcce": mcce})
+        for recipe, generation, mcce in (("ldt", 0, 4.0), ("im", 1, 3.0), ("ie", 1, 9.0))
+    ]
+    assert figures.never_above_ldt(rows, metric="mcce") == ["IE"]
+
+
+@pytest.mark.parametrize(("metric", "label"), [("dice", "Dice"), ("mpa", "mPA")])
+def test_another_score_is_drawn_alike(drawn, metric, label):
+    """Which approaches are above LDT depends on the score (figure A.4)."""
+    rows = [
+        model(recipe, generation, score, details={"miou": score, metric: other})
+        for recipe, generation, score, other in (
+            ("ldt", 0, 0.5, 0.6), ("im", 1, 0.6, 0.7), ("im", 2, 0.7, 0.8), ("ie", 1, 0.4, 0.65), ("cl", 1, 0.6, 0.5)
+        )
+    ]  # fmt: skip
+    picture = figures.score_by_generation(rows, metric=metric, above_ldt=True)
+    assert values_of(drawn[0].axes[0]) == {"LDT": ([0, 1], [0.6, 0.6]), "IM": ([1, 2], [0.7, 0.8]), "IE": ([1], [0.65])}
+    assert picture.title == f"{label} by generation, approaches above LDT (left out: CL)"
+    assert picture.name == f"{metric}-by-generation-own-above-ldt"
 
 
 def test_a_picture_stands_alone_and_is_the_same_each_time():
@@ -293,34 +351,76 @@ def test_predicted_and_true_quality_stand_side_by_side(drawn):
     assert bars == [[0.41, 0.45], [0.42, 0.44]]
 
 
+FREQUENCIES = [
+    frequency("im+", 1, "reef", 0.30),
+    frequency("im+", 1, "reef", 0.32, repeat=2),
+    frequency("im+", 1, "fish", 0.23),
+    frequency("im+", 1, "inconsistency mask", 0.12, 0.0),
+    frequency("im+", 2, "reef", 0.2498),
+    frequency("im+", 2, "fish", 0.26),
+    frequency("aim+", 1, "fish", 0.25),
+    frequency("aim+", 1, "reef", 0.05, budget=EQUAL),
+]
+
+
 def test_frequencies_are_differences_in_percentage_points(drawn):
-    rows = [
-        frequency("im+", 1, "reef", 0.30),
-        frequency("im+", 1, "reef", 0.32, repeat=2),
-        frequency("im+", 1, "fish", 0.23),
-        frequency("im+", 1, "inconsistency mask", 0.12, 0.0),
-        frequency("im+", 2, "reef", 0.2498),
-        frequency("im+", 2, "fish", 0.26),
-        frequency("aim+", 1, "fish", 0.25),
-    ]
-    picture = figures.class_frequencies(rows)
+    picture = figures.class_frequencies(FREQUENCIES)
     panel, other = drawn[0].axes
-    assert panel.get_title() == "IM+\nsum 8.0 to 1.0"  # |6| + |-2|; |-0.02| + |1|; the mask is no class
-    assert other.get_title() == "AIM+\nsum 0.0"
-    assert [text.get_text() for text in panel.texts] == ["6.0", "0.0", "-2.0", "1.0", "12.0"]
-    assert [text.get_text() for text in other.texts] == ["0.0"]
-    assert [tick.get_text() for tick in panel.get_yticklabels()] == ["reef", "fish", "masked"]
-    assert {"G1", "G2", "reef", "masked"} <= texts(picture)
-    classes, mask = panel.collections
+    assert [each.get_title() for each in (panel, other)] == ["IM+", "AIM+"]
+    # The sums: |6| + |-2|; |-0.02| + |1|; the mask is no class.
+    assert [text.get_text() for text in panel.texts] == ["6.0", "0.0", "-2.0", "1.0", "12.0", "8.0", "1.0"]
+    assert [text.get_text() for text in other.texts] == ["0.0", "0.0"]
+    assert [tick.get_text() for tick in panel.get_yticklabels()] == ["reef", "fish", "masked", "sum"]
+    assert {"G1", "G2", "reef", "masked", "sum"} <= texts(picture)
+    classes, _, mask = panel.collections
     assert np.asarray(classes.get_array()).reshape(2, 2) == pytest.approx(np.array([[6.0, -0.02], [-2.0, 1.0]]))
     assert mask.get_array().compressed() == pytest.approx([12.0])
     assert classes.get_clim() == pytest.approx((-6, 6)) == other.collections[0].get_clim()
+    assert picture.name == "class-frequencies-own"
+    assert picture.alt.endswith("first to last generation: IM+ 8.0 to 1.0; AIM+ 0.0.")
+
+
+def test_frequencies_have_columns_of_all_and_of_the_labelled_true_masks(drawn):
+    # In another order than the pseudo-labels' classes, and with one that no pseudo-label has.
+    data = [
+        DataFrequencyRow("fish", 0.20, 0.25),
+        DataFrequencyRow("reef", 0.48, 0.45),
+        DataFrequencyRow("sea", 0.3, 0.2),
+    ]
+    rows = [*FREQUENCIES, frequency("im+", 1, "sea", 0.25)]
+    picture = figures.class_frequencies(rows, data)
+    panel, *others = drawn[0].axes
+    assert [each.get_title() for each in (panel, *others)] == ["true masks", "IM+", "AIM+"]
+    assert [tick.get_text() for tick in panel.get_xticklabels()] == ["FD", "LD"]
+    assert [tick.get_text() for tick in panel.get_yticklabels()] == ["reef", "fish", "sea", "masked", "sum"]
+    differences, shares, mask = panel.collections
+    # Percent of all, and percentage points from there to the labelled ones.
+    assert shares.get_array().compressed() == pytest.approx([45, 25, 20])
+    assert differences.get_array().compressed() == pytest.approx([3, -5, 10])
+    assert mask.get_array().compressed().size == 0
+    assert [text.get_text() for text in panel.texts] == ["3.0", "-5.0", "10.0", "45.0", "25.0", "20.0", "18.0"]
+    assert differences.get_clim() == pytest.approx((-10, 10)) == others[0].collections[0].get_clim()
+    assert "LD 18.0; IM+ 8.0 to 1.0" in picture.alt
+    assert any("FD: percent" in text for text in texts(picture))
+
+
+def test_each_budget_has_figures_of_its_own(drawn):
+    """Names become ids of a page and names of files: none may be given twice."""
+    rows = [pseudo("im", 1, 0.1), pseudo("im", 1, 0.3, budget=EQUAL)]
+    drawings = [figures.class_frequencies(FREQUENCIES, budget=budget) for budget in (OWN, EQUAL)]
+    drawings += [figures.mask_size_by_generation(rows, budget=budget) for budget in (OWN, EQUAL)]
+    assert len({drawing.name for drawing in drawings}) == 4
+    assert len({drawing.title for drawing in drawings}) == 4
+    assert [axes.get_title() for axes in drawn[1].axes] == ["AIM+ (equal steps)"]
+    assert [text.get_text() for text in drawn[1].axes[0].texts] == ["-20.0", "20.0"]
+    masked = [figure.axes[0].containers[0].lines[0].get_ydata().tolist() for figure in drawn[2:]]
+    assert masked == [pytest.approx([10]), pytest.approx([30])]
 
 
 def test_many_panels_go_on_in_a_new_line(drawn):
     recipes = ("im", "im+", "im++", "aim+", "aim++")
     assert figures.class_frequencies([frequency(recipe, 1, "reef", 0.3) for recipe in recipes])
-    assert [axes.get_title().split("\n")[0] for axes in drawn[0].axes] == ["IM", "IM+", "IM++", "AIM+", "AIM++"]
+    assert [axes.get_title() for axes in drawn[0].axes] == ["IM", "IM+", "IM++", "AIM+", "AIM++"]
 
 
 def test_mask_size_is_a_mean_over_images_then_repeats(drawn):

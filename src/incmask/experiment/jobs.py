@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from incmask.base.config import Settings
 from incmask.experiment.labelling import LabelJob
 from incmask.experiment.paths import LABEL, PSEUDO, student_folder
 from incmask.experiment.pseudo_labels import accepted_before
@@ -10,6 +11,7 @@ from incmask.experiment.setup import RunContext, Setup, seed_for
 from incmask.experiment.student import Student
 from incmask.method.growth import training_settings
 from incmask.method.mixture import TrainingPart, TrainingSet, TrainingStacks, mix
+from incmask.method.recipes import Labeller
 from incmask.nets.forward import CHUNK
 from incmask.training.jobs import FitJob
 from incmask.training.segmentation import Segmentation
@@ -87,6 +89,12 @@ def num_students_of(setup: Setup, generation: int) -> int:
     return setup.settings.num_students if generation else setup.settings.num_base
 
 
+def voters_of(labeller: Labeller, settings: Settings, teachers: Sequence[Student]) -> Sequence[Student]:
+    """Choose those that are asked, of all students of the generation before, best first."""
+    num_voters = labeller.num_voters(settings)
+    return teachers if num_voters is None else teachers[: settings.num_kept][:num_voters]
+
+
 def label_jobs(
     run: RunContext, teachers: Sequence[Student], generation: int, pairs: TrainingStacks
 ) -> Iterator[LabelJob]:
@@ -102,8 +110,7 @@ def label_jobs(
     unlabelled, labeller = setup.stacks["unlabelled"], setup.recipe.labeller
     assert labeller is not None
     assert pairs.inconsistent is not None
-    num_voters = labeller.num_voters(settings)
-    voters = teachers if num_voters is None else teachers[: settings.num_kept][:num_voters]
+    voters = voters_of(labeller, settings, teachers)
     before = run.folder(generation - 1) / PSEUDO if labeller.rates and generation > 1 else None
     quality = accepted_before(before, len(unlabelled))
     for first in range(0, len(quality), _JOB_IMAGES):

@@ -21,9 +21,16 @@ from incmask.experiment.setup import folds_of, stage_name
 from incmask.experiment.workload import planned_work
 from incmask.insight.comparison.collect import Collected, collect
 from incmask.insight.comparison.plan import ALL, PlannedRun, plan, recipes_of
-from incmask.insight.comparison.pseudo import PseudoFacts, PseudoJob, compare_with_truth
+from incmask.insight.comparison.pseudo import PseudoFacts, PseudoJob, TruthJob, compare_with_truth, count_classes
 from incmask.insight.report.comparison_page import rows
-from incmask.insight.report.comparison_page.rows import FrequencyRow, ImageScoreRow, ModelRow, PseudoRow, RunRow
+from incmask.insight.report.comparison_page.rows import (
+    DataFrequencyRow,
+    FrequencyRow,
+    ImageScoreRow,
+    ModelRow,
+    PseudoRow,
+    RunRow,
+)
 from incmask.method.recipes import Recipe
 
 
@@ -43,7 +50,7 @@ class Comparison:
         root: its folder.
         data_name: of the data folder.
         runs: all runs, in the order in which they were done.
-        models, totals, images, pseudo, frequencies: the rows of its tables.
+        models, totals, images, pseudo, frequencies, data_frequencies: the rows of its tables.
         chosen: the choices that all runs share.
         equal_steps: steps an epoch of the second budget; None: there is none.
         notes: what a reader should know.
@@ -58,6 +65,7 @@ class Comparison:
     images: tuple[ImageScoreRow, ...]
     pseudo: tuple[PseudoRow, ...]
     frequencies: tuple[FrequencyRow, ...]
+    data_frequencies: tuple[DataFrequencyRow, ...]
     chosen: Resolved
     equal_steps: int | None
     notes: tuple[str, ...]
@@ -80,7 +88,7 @@ def compare(
 
     Base models are trained once per repeat and shared. Leaves in ``out`` a run folder for each run below ``runs/``,
     and the tables ``results.csv`` (a line a model and split), ``runs.csv``, ``image_scores.csv``,
-    ``pseudo_labels.csv`` and ``class_frequencies.csv``.
+    ``pseudo_labels.csv``, ``class_frequencies.csv`` and ``true_class_frequencies.csv``.
 
     Args:
         data: folder with ``labelled/`` and ``unlabelled/``, and for the fully supervised comparison
@@ -122,6 +130,8 @@ def compare(
         has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
         progress.expect(sum(_work(cell, stacks) for cell in cells))
+        true_classes = _count_classes(chosen, stacks, pool) if has_truth else ()
+        store.write(out / rows.DATA_FREQUENCIES, rows.to_csv(true_classes))
         finished, collected, facts = [], [], []
         for number, cell in enumerate(cells, 1):
             finished_before = (out / cell.folder / SCORES).exists()
@@ -154,6 +164,7 @@ def compare(
         images=tuple(row for each in collected for row in each.images),
         pseudo=tuple(row for each in facts for row in each.pairs),
         frequencies=tuple(row for each in facts for row in each.frequencies),
+        data_frequencies=true_classes,
         chosen=chosen,
         equal_steps=steps,
         notes=notes,
@@ -210,6 +221,13 @@ def _title(cell: PlannedRun, *, number: int, of: int) -> str:
     return (
         f"run {number} of {of}: {variant.recipe}{setting}{budget}, repeat {variant.repeat}: {cell.chosen.recipe.title}"
     )
+
+
+def _count_classes(chosen: Resolved, stacks: Mapping[str, Stack], pool: Pool) -> tuple[DataFrequencyRow, ...]:
+    class_names = tuple(each.name for each in chosen.dataset.classes)
+    job = TruthJob(stacks["labelled"].labels, stacks["unlabelled"].labels, chosen.dataset.task, class_names)
+    ((_, found),) = pool.run(count_classes, [job], ignore)
+    return found
 
 
 def _against_truth(run: ComparedRun, unlabelled: Stack, pool: Pool) -> list[PseudoFacts]:

@@ -1,9 +1,16 @@
 """Figures and picture sheets of a comparison, from its rows and its run folders."""
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
+import numpy as np
+
+from incmask.base.config import Task
+from incmask.base.npy_rows import Rows
 from incmask.base.tables import read_rows
 from incmask.data.stack import Stack
+from incmask.experiment.jobs import voters_of
 from incmask.experiment.paths import EVALNETS, INDEX, PSEUDO, RATINGS, stack_folder
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.setup import stage_name
@@ -17,8 +24,16 @@ from incmask.insight.report.comparison_page.sheets import (
     over_generations,
     truth_against_pseudo,
 )
+from incmask.insight.report.comparison_page.tables import best_settings, main_metric
 from incmask.insight.report.page import Figures
-from incmask.insight.report.picture import Drawing, PictureSheet
+from incmask.insight.report.picture import Drawing, PictureSheet, Pixels
+from incmask.method.agreement import combine
+from incmask.method.labels import labels_of
+from incmask.nets.forward import predict_probabilities
+from incmask.nets.spec import load_model
+
+_ALTERNATIVES: dict[Task, str] = {"binary": "dice", "multilabel": "dice", "multiclass": "mpa"}
+"""The other score of figure A.4; where cells are counted, that is the error of it (A.5)."""
 
 _SHEET_IMAGES = 4
 _BEST_WITH_PSEUDO_LABELS = ("im++", "aim++", "im+", "aim+", "im", "me")
@@ -29,26 +44,24 @@ def figure_groups(comparison: Comparison) -> list[Figures]:
     """Draw all figures that there is something to draw of."""
     models, totals = comparison.models, comparison.totals
     budgets = [budget for budget in (OWN, EQUAL) if any(row.budget == budget for row in models)]
-    names = {name for row in models for name in row.details}
-    metrics = ["score", *(name for name in ("miou_ad", "mcce") if name in names)]
     recipes = list(dict.fromkeys(row.recipe for row in models))
-    pseudo = {budget: [row for row in comparison.pseudo if row.budget == budget] for budget in budgets}
+    pseudo, metric = comparison.pseudo, main_metric(models)
     groups = (
         (
             "Score by generation",
-            "The best student of each generation by validation, mean over repeats (figures 5 and A.6), and with its "
-            "standard error (A.7).",
-            [
-                figures.score_by_generation(models, budget=budget, metric=metric, with_error=with_error)
-                for budget in budgets
-                for metric in metrics
-                for with_error in (False, True)
-            ],
+            "The best student of each generation by validation, mean over repeats: of approaches that are better than "
+            "LDT in any generation (figure 5) and with standard errors (A.7); of all approaches, where some are not "
+            "(A.6); by another score (A.4, and A.5 by counting errors).",
+            [drawing for budget in budgets for drawing in _scores_by_generation(comparison, budget)],
         ),
         (
             "Settings",
             "Each swept setting of an approach (figures 6, A.8 to A.11); the best by validation stands out.",
-            [figures.sweep(models, recipe=recipe, budget=budget) for budget in budgets for recipe in recipes],
+            [
+                figures.sweep(models, recipe=recipe, budget=budget, metric=metric)
+                for budget in budgets
+                for recipe in recipes
+            ],
         ),
         (
             "Cost",
@@ -57,9 +70,10 @@ def figure_groups(comparison: Comparison) -> list[Figures]:
         ),
         (
             "Class frequencies",
-            "Pixels of each class in the pseudo-labels, less those in the true masks (figure 9).",
+            "Pixels of each class in the pseudo-labels, less those in the true masks (figure 9). FD: in all true "
+            "masks; LD: in those of the labelled images, less those in all.",
             [
-                figures.class_frequencies([row for row in comparison.frequencies if row.budget == budget])
+                figures.class_frequencies(comparison.frequencies, comparison.data_frequencies, budget=budget)
                 for budget in budgets
             ],
         ),
@@ -71,12 +85,11 @@ def figure_groups(comparison: Comparison) -> list[Figures]:
         (
             "Inconsistency masks",
             "How large they are, and whether they tell which pseudo-labels are wrong (section 3.11).",
-            [figures.mask_size_by_generation(pseudo[budget]) for budget in budgets]
+            [figures.mask_size_by_generation(pseudo, budget=budget) for budget in budgets]
             + [
-                figures.mask_size_against_error(pseudo[budget], recipe=recipe, setting=setting, budget=budget)
-                for budget in budgets
-                for recipe, setting in dict.fromkeys(
-                    (row.recipe, row.setting) for row in pseudo[budget] if row.inconsistent_fraction > 0
+                figures.mask_size_against_error(pseudo, recipe=recipe, setting=setting, budget=budget)
+                for recipe, setting, budget in dict.fromkeys(
+                    (row.recipe, row.setting, row.budget) for row in pseudo if row.inconsistent_fraction > 0
                 )
             ],
         ),
@@ -89,26 +102,71 @@ def figure_groups(comparison: Comparison) -> list[Figures]:
     ]
 
 
+def _scores_by_generation(comparison: Comparison, budget: str) -> list[Drawing | None]:
+    """Draw figures 5, A.7, A.6, A.5 and A.4 of a budget, as far as there is something to draw."""
+    models, metric = comparison.models, main_metric(comparison.models)
+    names = {name for row in models for name in row.details}
+    draw = partial(figures.score_by_generation, models, budget=budget)
+    drawn = [draw(metric=metric, above_ldt=True), draw(metric=metric, above_ldt=True, with_error=True)]
+    if figures.never_above_ldt(models, budget=budget, metric=metric):
+        drawn.append(draw(metric=metric))
+    if metric != "score":
+        drawn.append(draw())
+    if "mcce" in names:
+        return [*drawn, draw(metric="mcce"), draw(metric="mcce", with_error=True)]
+    return [*drawn, draw(metric=_ALTERNATIVES[comparison.chosen.dataset.task], above_ldt=True)]
+
+
 def picture_sheets(comparison: Comparison) -> list[PictureSheet]:
-    """Draw what students of the first repeat saw (figures 7, 11 and 12)."""
-    first: dict[str, ComparedRun] = {}
-    for run in comparison.runs:
-        first.setdefault(run.cell.variant.recipe, run)
+    """Draw what students saw (figures 7, 11 and 12): of a sweep those of the best setting, and of the first repeat."""
+    shown = _shown_runs(comparison)
+    sources = {name: _source(comparison, run) for name, run in shown.items()}
     sheets: list[PictureSheet | None] = []
-    if "im" in first:
-        rows = _spread(first["im"])
-        if "me" in first:
-            sheets.append(
-                masks_against_votes(_source(comparison, first["im"]), _source(comparison, first["me"]), rows=rows)
-            )
+    if "im" in shown and "me" in shown:
+        rows = _spread(shown["im"])
+        other = other_vote(shown["me"], sources["me"].images, rows)
+        sheets.append(masks_against_votes(sources["im"], sources["me"], rows=rows, other_vote=other))
     for name in ("im+", "aim+"):
-        if name in first:
-            source, rows = _source(comparison, first[name]), _spread(first[name])
-            sheets += [over_generations(source, row=row) for row in rows[1:3]]
-    shown = next((name for name in _BEST_WITH_PSEUDO_LABELS if name in first), None)
-    if shown:
-        sheets.append(truth_against_pseudo(_source(comparison, first[shown]), rows=_spread(first[shown])))
+        if name in shown:
+            sheets += [over_generations(sources[name], row=row) for row in _spread(shown[name])[1:3]]
+    best = next((name for name in _BEST_WITH_PSEUDO_LABELS if name in shown), None)
+    if best:
+        sheets.append(truth_against_pseudo(sources[best], rows=_spread(shown[best])))
     return [sheet for sheet in sheets if sheet]
+
+
+def _shown_runs(comparison: Comparison) -> dict[str, ComparedRun]:
+    """Choose a run of each recipe: of the best setting by validation, in the first budget and repeat."""
+    budget, metric = comparison.runs[0].cell.variant.budget, main_metric(comparison.models)
+    best = best_settings([row for row in comparison.models if row.budget == budget], metric=metric)
+    shown: dict[str, ComparedRun] = {}
+    for run in comparison.runs:
+        variant = run.cell.variant
+        if variant.budget == budget and variant.setting == best.get(variant.recipe, variant.setting):
+            shown.setdefault(variant.recipe, run)
+    return shown
+
+
+def other_vote(run: ComparedRun, images: Path, rows: Sequence[int]) -> Pixels:
+    """Let the teachers of generation 1 vote as their recipe does not: softly where it votes hard, and the reverse.
+
+    Args:
+        run: of a recipe whose teachers vote.
+        images: of the unlabelled stack.
+        rows: of some images.
+
+    Returns:
+        Labels uint8, (rows, H, W) or (rows, H, W, K).
+    """
+    chosen, task = run.cell.chosen, run.cell.chosen.dataset.task
+    assert chosen.recipe.labeller is not None
+    voters = voters_of(chosen.recipe.labeller, chosen.settings, run.outcome.stages[0].students)
+    networks = [load_model(voter.model) for voter in voters]
+    pictures = Rows(images)[np.array(rows)]
+    members = predict_probabilities(networks, pictures, task=task, precision=chosen.settings.precision)
+    kind = labels_of(task)
+    soft: Pixels = kind.decode(members.mean(0))
+    return soft if kind.always_unanimous else combine(members, task=task).label
 
 
 def _spread(run: ComparedRun) -> tuple[int, ...]:
@@ -118,10 +176,12 @@ def _spread(run: ComparedRun) -> tuple[int, ...]:
 
 
 def _source(comparison: Comparison, run: ComparedRun) -> PseudoSource:
-    dataset = run.cell.chosen.dataset
+    dataset, variant = run.cell.chosen.dataset, run.cell.variant
     stack = Stack(stack_folder(comparison.root, "unlabelled"), ())
+    tried = {each.cell.variant.setting for each in comparison.runs if each.cell.variant.recipe == variant.recipe}
     return PseudoSource(
-        title=run.cell.variant.recipe,
+        title=variant.recipe,
+        setting=f"{variant.setting}, the best of {len(tried)} settings by validation" if len(tried) > 1 else "",
         images=stack.images,
         labels=stack.labels if stack.labels.exists() else None,
         generations=tuple(

@@ -10,7 +10,7 @@ from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL
 from incmask.experiment.pseudo_labels import read_pseudo_labels
-from incmask.insight.report.comparison_page.rows import MASK_CLASS, FrequencyRow, PseudoRow, Variant
+from incmask.insight.report.comparison_page.rows import MASK_CLASS, DataFrequencyRow, FrequencyRow, PseudoRow, Variant
 from incmask.method.blocking import block_label
 from incmask.method.labels import labels_of
 from incmask.method.metrics import count, main_scores
@@ -66,7 +66,8 @@ def compare_with_truth(job: PseudoJob, report: Report = ignore) -> PseudoFacts:
         mask = masks[rows] if job.blocked else np.zeros(label.shape[:3], bool)
         errors += _error_fractions(label, truth, mask).tolist()
         scores += _scores(label, truth, mask, job).tolist()
-        pixels += [_class_pixels(label, mask, job), _class_pixels(truth, np.zeros_like(mask), job)]
+        num_classes = len(job.class_names)
+        pixels += [_class_pixels(label, job.task, num_classes, mask), _class_pixels(truth, job.task, num_classes)]
         num_pixels, num_masked = num_pixels + mask.size, num_masked + int(mask.sum())
         report(len(label))
     pairs = tuple(
@@ -100,6 +101,34 @@ def compare_with_truth(job: PseudoJob, report: Report = ignore) -> PseudoFacts:
     return PseudoFacts(pairs, frequencies)
 
 
+@dataclass(frozen=True)
+class TruthJob:
+    """True masks whose classes are counted, in any process.
+
+    Attributes:
+        labelled, unlabelled: ``.npy``, uint8, (N, H, W) or (N, H, W, K).
+        task, class_names: what the labels mean.
+    """
+
+    labelled: Path
+    unlabelled: Path
+    task: Task
+    class_names: tuple[str, ...]
+
+
+def count_classes(job: TruthJob, report: Report = ignore) -> tuple[DataFrequencyRow, ...]:
+    """Tell how frequent each class is in the labelled images, and in all images."""
+    pixels, num_pixels = np.zeros((2, len(job.class_names))), np.zeros((2, 1))
+    for place, truths in enumerate((Rows(job.labelled), Rows(job.unlabelled))):
+        for first in range(0, len(truths), _CHUNK):
+            truth = truths[first : first + _CHUNK]
+            pixels[place] += _class_pixels(truth, job.task, len(job.class_names))
+            num_pixels[place] += np.prod(labels_of(job.task).pixels(truth.shape))
+            report(len(truth))
+    labelled, full = pixels[0] / num_pixels[0], pixels.sum(0) / num_pixels.sum(0)
+    return tuple(map(DataFrequencyRow, job.class_names, labelled.tolist(), full.tolist()))
+
+
 def _error_fractions(label: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Give the share of wrong pixels among those neither masked nor without a true label: (N,), 0 where there is none.
 
@@ -120,7 +149,7 @@ def _scores(label: np.ndarray, truth: np.ndarray, mask: np.ndarray, job: PseudoJ
     return main_scores(counts, task=job.task, empty=job.empty_iou)
 
 
-def _class_pixels(label: np.ndarray, mask: np.ndarray, job: PseudoJob) -> np.ndarray:
-    """Pixels of each class outside the mask."""
-    labels = labels_of(job.task)
-    return np.array([(labels.class_pixels(label, k) & ~mask).sum() for k in range(len(job.class_names))])
+def _class_pixels(label: np.ndarray, task: Task, num_classes: int, mask: np.ndarray | None = None) -> np.ndarray:
+    """Count the pixels of each class, outside the mask where there is one."""
+    found = (labels_of(task).class_pixels(label, number) for number in range(num_classes))
+    return np.array([(each if mask is None else each & ~mask).sum() for each in found])

@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
+from incmask.insight.report.comparison_page.plots_frequencies import class_frequencies
 from incmask.insight.report.comparison_page.plots_pseudo import (
-    class_frequencies,
     mask_size_against_error,
     mask_size_by_generation,
     quality_scatter,
@@ -24,7 +24,14 @@ from incmask.insight.report.comparison_page.plots_scores import (
 )
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, AnyVariant, ModelRow, RunRow
 from incmask.insight.report.comparison_page.style import Style, cycle_style, display_name, styles_of
-from incmask.insight.report.comparison_page.tables import LOWER_IS_BETTER, Approach, Reported, reported, series
+from incmask.insight.report.comparison_page.tables import (
+    LOWER_IS_BETTER,
+    Approach,
+    Reported,
+    best_settings,
+    reported,
+    series,
+)
 from incmask.insight.report.picture import Drawing, to_picture
 from incmask.insight.report.statistics import Summary, summarise
 
@@ -33,6 +40,7 @@ __all__ = [
     "class_frequencies",
     "mask_size_against_error",
     "mask_size_by_generation",
+    "never_above_ldt",
     "predicted_against_true",
     "quality_scatter",
     "score_by_cost",
@@ -50,7 +58,12 @@ _IN_STEPS = {OWN: "", EQUAL: " at equal steps"}
 
 
 def score_by_generation(
-    rows: Sequence[ModelRow], *, budget: str = OWN, metric: str = "score", with_error: bool = False
+    rows: Sequence[ModelRow],
+    *,
+    budget: str = OWN,
+    metric: str = "score",
+    above_ldt: bool = False,
+    with_error: bool = False,
 ) -> Drawing | None:
     """Draw every approach with pseudo-labels over generations, and the benchmarks as lines (figures 5, A.4 to A.7).
 
@@ -60,21 +73,18 @@ def score_by_generation(
         rows: of any recipes, settings and budgets.
         budget: ``OWN`` or ``EQUAL``.
         metric: "score" or a name in ``ModelRow.details``, such as "miou_ad", "mcce", "dice" or "mpa".
+        above_ldt: leave out approaches that are better than LDT in no generation (figures 5, A.4 and A.7).
         with_error: add the standard error over repeats: bars, and bands for the benchmarks (figure A.7).
 
     Raises:
         IncmaskError: matplotlib is not installed.
     """
     rows = _scored(rows, budget=budget, metric=metric)
-    found = _of_best_settings(rows, metric)
-    curves = _curves({one: values for one, values in found.items() if one.recipe not in BENCHMARKS})
+    curves, lines = _curves_and_lines(rows, metric)
+    below = _below_ldt(curves, lines, metric) if above_ldt else []
+    curves = [curve for curve in curves if curve not in below]
     if not curves:
         return None
-    bases = sorted((one for one in found if one.recipe in BENCHMARKS), key=lambda one: BENCHMARKS.index(one.recipe))
-    lines = [
-        Curve(display_name(one.recipe), style, dict([*found[one].items()][:1]))
-        for one, style in zip(bases, styles_of([one.recipe for one in bases]), strict=True)
-    ]
     y_label, error = _metric_name(rows, metric), " with standard errors" if with_error else ""
     draw = partial(
         draw_generations,
@@ -84,13 +94,21 @@ def score_by_generation(
         with_error=with_error,
         zooms=_zooms(curves, lines) if metric == "mcce" else (),
     )
+    above = ", approaches above LDT" if above_ldt else ""
+    left_out = f" (left out: {_listed(below)})" if below else ""
     return to_picture(
         draw,
-        name=f"{metric}-by-generation-{budget}{'-error' if with_error else ''}",
-        title=f"{y_label} by generation{_IN_STEPS[budget]}{error}",
+        name=f"{metric}-by-generation-{budget}{'-above-ldt' if above_ldt else ''}{'-error' if with_error else ''}",
+        title=f"{y_label} by generation{_IN_STEPS[budget]}{error}{above}{left_out}",
         alt=f"{_mean_of(rows, curves, y_label)}{error}, for each generation of {_listed(curves)}"
         f"{', with lines for ' + _listed(lines) if lines else ''}{_IN_STEPS[budget]}; best: {_best(curves, metric)}.",
     )
+
+
+def never_above_ldt(rows: Sequence[ModelRow], *, budget: str = OWN, metric: str = "score") -> list[str]:
+    """Name the approaches that ``score_by_generation`` leaves out with ``above_ldt``."""
+    curves, lines = _curves_and_lines(_scored(rows, budget=budget, metric=metric), metric)
+    return [curve.label for curve in _below_ldt(curves, lines, metric)]
 
 
 def sweep(rows: Sequence[ModelRow], *, recipe: str, budget: str = OWN, metric: str = "score") -> Drawing | None:
@@ -109,7 +127,7 @@ def sweep(rows: Sequence[ModelRow], *, recipe: str, budget: str = OWN, metric: s
     found = series(rows, metric=metric)
     if len(found) < 2:
         return None
-    best = _best_settings(rows, metric)
+    best = best_settings(rows, metric=metric)
     curves = [
         Curve(
             one.setting or "default",
@@ -141,7 +159,7 @@ def score_by_cost(rows: Sequence[ModelRow], runs: Sequence[RunRow], *, budget: s
         IncmaskError: matplotlib is not installed.
     """
     rows = _scored(rows, budget=budget, metric="score")
-    best = _best_settings(rows, "score")
+    best = best_settings(rows)
     costly = [run for run in _in_budget(runs, budget) if 0 < run.student_flops < math.inf]
     found = {
         approach.recipe: values
@@ -207,27 +225,28 @@ def _scored(rows: Iterable[ModelRow], *, budget: str, metric: str) -> list[Model
     ]
 
 
-def _best_settings(rows: Sequence[ModelRow], metric: str) -> dict[str, str]:
-    """Choose a setting for each recipe: whose best generation has the best mean on validation, where that is known."""
-    best: dict[str, str] = {}
-    for split in ("test", "val"):  # the later goes before the earlier
-        reached: dict[str, dict[str, float]] = {}
-        for one, summaries in series([row for row in rows if row.split == split], metric=metric).items():
-            reached.setdefault(one.recipe, {})[one.setting] = _reached(summaries, metric)
-        best |= {recipe: max(settings, key=settings.__getitem__) for recipe, settings in reached.items()}
-    return best
-
-
-def _reached(summaries: Mapping[int, Summary], metric: str) -> float:
-    """Give the mean of the best generation, negative where lower is better; base models count if there is no other."""
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    means = {generation: sign * summary.mean for generation, summary in summaries.items()}
-    return max([mean for generation, mean in means.items() if generation > 0] or means.values())
-
-
 def _of_best_settings(rows: Sequence[ModelRow], metric: str) -> dict[Approach, dict[int, Summary]]:
-    best = _best_settings(rows, metric)
+    best = best_settings(rows, metric=metric)
     return {one: values for one, values in series(rows, metric=metric).items() if one.setting == best.get(one.recipe)}
+
+
+def _curves_and_lines(rows: Sequence[ModelRow], metric: str) -> tuple[list[Curve], list[Curve]]:
+    """Give the approaches with pseudo-labels over generations, and the benchmarks, which have one value."""
+    found = _of_best_settings(rows, metric)
+    curves = _curves({one: values for one, values in found.items() if one.recipe not in BENCHMARKS})
+    bases = sorted((one for one in found if one.recipe in BENCHMARKS), key=lambda one: BENCHMARKS.index(one.recipe))
+    lines = [
+        Curve(display_name(one.recipe), style, dict([*found[one].items()][:1]))
+        for one, style in zip(bases, styles_of([one.recipe for one in bases]), strict=True)
+    ]
+    return curves, lines
+
+
+def _below_ldt(curves: Sequence[Curve], lines: Sequence[Curve], metric: str) -> list[Curve]:
+    """Give the curves that are better than LDT nowhere; none where LDT was not scored."""
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    levels = [sign * line.means[0] for line in lines if line.label == display_name("ldt")]
+    return [curve for curve in curves for level in levels if all(sign * mean <= level for mean in curve.means)]
 
 
 def _curves(found: Mapping[Approach, Mapping[int, Summary]]) -> list[Curve]:

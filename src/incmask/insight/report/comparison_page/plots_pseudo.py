@@ -1,16 +1,16 @@
-"""Figures of pseudo-labels against the truth (paper sections 3.6.4, 3.8 and 3.11)."""
+"""Figures of masks and ratings against the truth (paper sections 3.8 and 3.11)."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from incmask.insight.report.comparison_page.plots_frequencies import Floats, first_to_last
 from incmask.insight.report.comparison_page.plots_scores import Curve, draw_generations
-from incmask.insight.report.comparison_page.rows import MASK_CLASS, OWN, FrequencyRow, PseudoRow
+from incmask.insight.report.comparison_page.rows import EQUAL, OWN, PseudoRow
 from incmask.insight.report.comparison_page.style import Style, approach_label, cycle_style, styles_of
 from incmask.insight.report.comparison_page.tables import Approach, by_approach
 from incmask.insight.report.picture import Drawing, new_figure, to_picture
@@ -20,119 +20,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Floats = NDArray[np.float64]
-
-_MAX_PANELS_A_LINE = 4
 _MAX_VECTOR_POINTS = 2000
 """With more points an SVG holds them as pixels: it would take megabytes."""
 
 
-@dataclass(frozen=True)
-class _FrequencyPanel:
-    """Differences (classes, generations) in percentage points, shares of the mask (generations,) in percent."""
-
-    label: str
-    generations: list[int]
-    differences: Floats
-    mask_shares: Floats
-
-    @property
-    def sums(self) -> Floats:
-        """Absolute sums over classes, one a generation; the mask, which is no class, is left out."""
-        return np.nansum(np.abs(self.differences), axis=0)
-
-
-def class_frequencies(rows: Sequence[FrequencyRow]) -> Drawing | None:
-    """Draw how much more often each class is in pseudo-labels than in truth, a panel an approach (figure 9).
-
-    Means over repeats in percentage points; below, the share of masked pixels; in each title, the absolute sum over
-    the classes in the first and in the last generation.
-
-    Args:
-        rows: one panel for each of their recipes, settings and budgets.
-
-    Raises:
-        IncmaskError: matplotlib is not installed.
-    """
-    classes = list(dict.fromkeys(row.class_name for row in rows if row.class_name != MASK_CLASS))
-    if not classes:
-        return None
-    panels = [_frequency_panel(approach, found, classes) for approach, found in by_approach(rows).items()]
-    sums = "; ".join(f"{panel.label} {_first_to_last(panel.sums)}" for panel in panels)
-    return to_picture(
-        partial(_draw_frequencies, panels, classes),
-        name="class-frequencies",
-        title="Class frequencies of pseudo-labels minus those of true masks",
-        alt=f"Heat maps of percentage points, pseudo-labels minus true masks, for {len(classes)} classes and each "
-        f"generation, and the share of masked pixels; absolute sums, first to last generation: {sums}.",
-    )
-
-
-def _frequency_panel(approach: Approach, rows: Sequence[FrequencyRow], classes: Sequence[str]) -> _FrequencyPanel:
-    values: dict[tuple[str, int], list[float]] = {}
-    for row in rows:
-        points = 100 * (row.pseudo_fraction - row.true_fraction)
-        values.setdefault((row.class_name, row.generation), []).append(points)
-    means = {key: summarise(found).mean for key, found in values.items()}
-    generations = sorted({generation for _, generation in means})
-    table = [[means.get((name, generation), math.nan) for generation in generations] for name in (*classes, MASK_CLASS)]
-    return _FrequencyPanel(approach_label(approach), generations, np.array(table[:-1]), np.array(table[-1]))
-
-
-def _first_to_last(sums: Floats) -> str:
-    return " to ".join(f"{value:.1f}" for value in (sums[[0, -1]] if len(sums) > 1 else sums))
-
-
-def _draw_frequencies(panels: Sequence[_FrequencyPanel], classes: Sequence[str]) -> "Figure":
-    num_columns = min(len(panels), _MAX_PANELS_A_LINE)
-    num_lines = math.ceil(len(panels) / num_columns)
-    num_generations = max(len(panel.generations) for panel in panels)
-    width_in = 1.2 + num_columns * max(0.45 * num_generations + 0.2, 2.0)
-    figure = new_figure(width_in=width_in, height_in=num_lines * (0.22 * (len(classes) + 1) + 0.9))
-    grid = figure.subplots(num_lines, num_columns, squeeze=False)
-    has_masks = any(np.isfinite(panel.mask_shares).any() for panel in panels)
-    limit = max(0.1, *(float(np.abs(np.nan_to_num(panel.differences)).max()) for panel in panels))
-    reach = max(0.1, *(float(np.nan_to_num(panel.mask_shares).max()) for panel in panels))
-    for index, axes in enumerate(grid.flat):
-        if index >= len(panels):
-            axes.remove()
-            continue
-        panel = panels[index]
-        _draw_cells(axes, panel.differences, top=0, colours="PuOr", low=-limit, high=limit)
-        if has_masks:
-            # Set apart: it is a share, not a difference, and no class.
-            _draw_cells(axes, panel.mask_shares[None], top=len(classes) + 0.4, colours="Blues", low=0, high=reach)
-        names = [*classes, *(["masked"] if has_masks else [])]
-        heights = [row + 0.5 + 0.4 * (row == len(classes)) for row in range(len(names))]
-        axes.set_yticks(heights, names if index % num_columns == 0 else [""] * len(names))
-        axes.set_xticks(np.arange(len(panel.generations)) + 0.5, [f"G{generation}" for generation in panel.generations])
-        axes.set_ylim(heights[-1] + 0.5, 0)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        axes.set_title(f"{panel.label}\nsum {_first_to_last(panel.sums)}", fontsize=8)
-    figure.supxlabel("percentage points, pseudo-labels minus true masks", fontsize=8)
-    return figure
-
-
-def _draw_cells(axes: "Axes", values: Floats, *, top: float, colours: str, low: float, high: float) -> None:
-    """Colour and write a table (rows, columns) of percentages downwards from ``top``; NaN cells stay empty."""
-    num_rows, num_columns = values.shape
-    xs, ys = np.arange(num_columns + 1), top + np.arange(num_rows + 1)
-    axes.pcolormesh(xs, ys, np.ma.masked_invalid(values), cmap=colours, vmin=low, vmax=high, edgecolor="white")
-    for (row, column), value in np.ndenumerate(values):
-        if math.isfinite(value):
-            colour = "white" if abs(value) > 0.6 * high else "black"
-            text = f"{value:.1f}".replace("-0.0", "0.0")
-            axes.text(column + 0.5, top + row + 0.5, text, ha="center", va="center", color=colour, fontsize=7)
-
-
-def mask_size_by_generation(rows: Sequence[PseudoRow]) -> Drawing | None:
+def mask_size_by_generation(rows: Sequence[PseudoRow], *, budget: str = OWN) -> Drawing | None:
     """Draw the mean share of masked pixels in pseudo-labels over generations (paper section 3.11).
 
     All pseudo-labels count, admitted or not: the mean over images, then over repeats.
 
     Args:
-        rows: one curve for each of their recipes, settings and budgets that masks anything.
+        rows: one curve for each of their recipes and settings that masks anything.
+        budget: ``OWN`` or ``EQUAL``: of the rows that are drawn.
 
     Raises:
         IncmaskError: matplotlib is not installed.
@@ -140,7 +39,7 @@ def mask_size_by_generation(rows: Sequence[PseudoRow]) -> Drawing | None:
     groups = {
         approach: found
         for approach, found in by_approach(rows).items()
-        if any(row.inconsistent_fraction > 0 for row in found)
+        if approach.budget == budget and any(row.inconsistent_fraction > 0 for row in found)
     }
     if not groups:
         return None
@@ -155,11 +54,11 @@ def mask_size_by_generation(rows: Sequence[PseudoRow]) -> Drawing | None:
             for generation, of_repeats in shares.items()
         }
         curves.append(Curve(approach_label(approach), style, summaries))
-    changes = "; ".join(f"{curve.label} {_first_to_last(np.array(curve.means))} %" for curve in curves)
+    changes = "; ".join(f"{curve.label} {first_to_last(np.array(curve.means))} %" for curve in curves)
     return to_picture(
         partial(draw_generations, curves, [], y_label="masked pixels, %", with_error=True),
-        name="mask-size-by-generation",
-        title="Size of the inconsistency masks by generation",
+        name=f"mask-size-by-generation-{budget}",
+        title=f"Size of the inconsistency masks by generation{' at equal steps' * (budget == EQUAL)}",
         alt=f"Mean share of masked pixels in the pseudo-labels of each generation; first to last: {changes}.",
     )
 

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from incmask.base.tables import rows_text
 
-RESULTS, RUNS, IMAGES, PSEUDO, FREQUENCIES = (
-    f"{name}.csv" for name in ("results", "runs", "image_scores", "pseudo_labels", "class_frequencies")
+RESULTS, RUNS, IMAGES, PSEUDO, FREQUENCIES, DATA_FREQUENCIES = (
+    f"{name}.csv"
+    for name in ("results", "runs", "image_scores", "pseudo_labels", "class_frequencies", "true_class_frequencies")
 )
 
 MASK_CLASS = "inconsistency mask"
@@ -148,6 +149,21 @@ class FrequencyRow(Variant):
     true_fraction: float
 
 
-def to_csv(rows: Sequence[Variant]) -> str:
+@dataclass(frozen=True)
+class DataFrequencyRow:
+    """Pixels of one class in the true masks.
+
+    Attributes:
+        class_name: of the class.
+        labelled_fraction: share of all pixels of the labelled images, 0 to 1.
+        full_fraction: of the labelled and the unlabelled images together.
+    """
+
+    class_name: str
+    labelled_fraction: float
+    full_fraction: float
+
+
+def to_csv(rows: Sequence[Variant] | Sequence[DataFrequencyRow]) -> str:
     """Write rows of one kind as a table, for ``base.tables.read_rows``; none make an empty file."""
     return rows_text(rows, type(rows[0])) if rows else ""

@@ -44,6 +44,7 @@ class PseudoSource:
         task: how to read labels.
         class_colours: of each class, RGB; of a binary task the foreground's, which is drawn white all the same.
         blocked: whether students saw and learnt nothing where members disagreed (IM), or everything (ME).
+        setting: what a sweep changed, and how it was chosen; empty without a sweep.
     """
 
     title: str
@@ -53,6 +54,12 @@ class PseudoSource:
     task: Task
     class_colours: tuple[Colour, ...]
     blocked: bool
+    setting: str = ""
+
+    @property
+    def full_title(self) -> str:
+        """The approach with its setting."""
+        return f"{self.title} ({self.setting})" if self.setting else self.title
 
 
 def choose_images(inconsistent_fractions: ArrayLike, *, num: int) -> tuple[int, ...]:
@@ -94,20 +101,24 @@ def over_generations(source: PseudoSource, *, row: int) -> PictureSheet | None:
     name, sizes = read_stack(source.images.parent).names[row], ", ".join(f"{each.fraction:.1%}" for each in pseudo)
     return PictureSheet(
         name=f"over-generations-{slug(source.title)}-{row}",
-        title=f"{source.title} over generations: {name}",
+        title=f"{source.full_title} over generations: {name}",
         alt=f"{'Input, mask' if source.blocked else 'Input'} and pseudo-label of {name} in each generation of "
         f"{source.title}{', and the truth' if source.labels else ''}{f'; masked: {sizes}' if source.blocked else ''}.",
         png=_draw(headings, [inputs, masks, labels] if source.blocked else [inputs, labels]),
     )
 
 
-def masks_against_votes(masks: PseudoSource, votes: PseudoSource, *, rows: Sequence[int]) -> PictureSheet | None:
+def masks_against_votes(
+    masks: PseudoSource, votes: PseudoSource, *, rows: Sequence[int], other_vote: Pixels
+) -> PictureSheet | None:
     """Draw what students of generation 1 get with and without inconsistency masks (paper figure 11).
 
     Args:
         masks: of IM.
-        votes: of ME, on the same images; unless both have pseudo-labels there is no sheet.
+        votes: of ME, on the same images; unless both have pseudo-labels there is no sheet. They are unanimous (hard)
+            for a binary task, else soft.
         rows: of the images, one a line.
+        other_vote: labels by the kind of vote that is not ME's here, (rows, H, W) or (rows, H, W, K).
 
     Raises:
         IncmaskError: a file lacks or is damaged.
@@ -116,19 +127,20 @@ def masks_against_votes(masks: PseudoSource, votes: PseudoSource, *, rows: Seque
         return None
     names, ours, theirs = read_stack(masks.images.parent).names, masks.title, votes.title
     headings = [f"{ours}\n{kind}" for kind in ("input", "pseudo-label", "mask")]
-    headings += [f"{theirs}\n{kind}" for kind in ("input", "pseudo-label")]
+    headings += [f"{theirs}\n{kind}" for kind in ("input", "hard vote", "soft vote")]
     if masks.labels:
         headings.append("\ntruth")
-    grid = []
-    for row in rows:
+    grid, is_hard = [], labels_of(votes.task).always_unanimous
+    for place, row in enumerate(rows):
         im, me = (_Pseudo.read(source, source.generations[0], row) for source in (masks, votes))
         line = [_Cell(im.image, names[row]), _Cell(im.label), _Cell(im.mask, f"{im.fraction:.1%}")]
-        line += [_Cell(me.image), _Cell(me.label)]
+        own, other = _Cell(me.label, "pseudo-label"), _Cell(_to_rgb(other_vote[place], votes), "for comparison")
+        line += [_Cell(me.image), *((own, other) if is_hard else (other, own))]
         grid.append([*line, _Cell(_truth(masks, row))] if masks.labels else line)
     return PictureSheet(
         name=f"masks-against-votes-{slug(ours)}-{slug(theirs)}",
-        title=f"{ours} against {theirs} in generation 1",
-        alt=f"Input, pseudo-label and mask of {ours} beside input and pseudo-label of {theirs} in generation 1"
+        title=f"{masks.full_title} against {votes.full_title} in generation 1",
+        alt=f"Input, pseudo-label and mask of {ours} beside input, hard and soft vote of {theirs} in generation 1"
         f"{', and the truth' if masks.labels else ''}, of {', '.join(names[row] for row in rows)}.",
         png=_draw(headings, grid),
     )
@@ -160,7 +172,7 @@ def truth_against_pseudo(source: PseudoSource, *, rows: Sequence[int]) -> Pictur
     last = len(source.generations)
     return PictureSheet(
         name=f"truth-against-pseudo-{slug(source.title)}",
-        title=f"The truth against pseudo-labels of {source.title} in generation {last}",
+        title=f"The truth against pseudo-labels of {source.full_title} in generation {last}",
         alt=f"Image, truth and pseudo-label of {source.title} in generation {last}: {'; '.join(said)}.",
         png=_draw(["image", "truth", "pseudo-label"], grid),
     )

@@ -177,6 +177,34 @@ def series(rows: Sequence[ModelRow], *, metric: str = "score") -> dict[Approach,
     }
 
 
+def main_metric(models: Iterable[ModelRow]) -> str:
+    """Name the score that figures show: "miou_ad" where a class marks centres, as for HeLa (figure 5), else "score"."""
+    return "miou_ad" if any("miou_ad" in row.details for row in models) else "score"
+
+
+def best_settings(rows: Sequence[ModelRow], *, metric: str = "score") -> dict[str, str]:
+    """Choose a setting for each recipe: whose best generation has the best mean on validation, where that is known.
+
+    Args:
+        rows: of any recipes and settings, and of one budget.
+        metric: as for ``series``.
+    """
+    best: dict[str, str] = {}
+    for split in ("test", "val"):  # the later goes before the earlier
+        reached: dict[str, dict[str, float]] = {}
+        for one, summaries in series([row for row in rows if row.split == split], metric=metric).items():
+            reached.setdefault(one.recipe, {})[one.setting] = _reached(summaries, metric)
+        best |= {recipe: max(settings, key=settings.__getitem__) for recipe, settings in reached.items()}
+    return best
+
+
+def _reached(summaries: Mapping[int, Summary], metric: str) -> float:
+    """Give the mean of the best generation, negative where lower is better; base models count if there is no other."""
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    means = {generation: sign * summary.mean for generation, summary in summaries.items()}
+    return max([mean for generation, mean in means.items() if generation > 0] or means.values())
+
+
 def _order(approach: Approach) -> tuple[int, int, str, str]:
     # A recipe of someone's own comes after the known ones.
     known = list(RECIPES)
