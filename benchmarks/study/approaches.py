@@ -1,0 +1,64 @@
+"""The approaches of the study: a recipe with settings, all of as many steps in total."""
+
+from dataclasses import dataclass, field
+
+from incmask.base.config import Settings
+from incmask.method.growth import num_generations_of
+from incmask.method.recipes import RECIPES
+
+NUM_MEMBERS = 2
+"""Networks that are trained in each stage, and predict together."""
+
+_EPOCHS = 10
+_COMMON: dict[str, object] = {
+    "num_base": NUM_MEMBERS,
+    "num_students": NUM_MEMBERS,
+    "num_kept": NUM_MEMBERS,
+    "num_members": NUM_MEMBERS,
+    "num_generations": 2,
+    "batch_size": 16,
+    "width": 0.5,
+    "num_workers": 1,
+}
+
+
+@dataclass(frozen=True)
+class Approach:
+    """A recipe with settings.
+
+    Attributes:
+        recipe: a name of ``RECIPES``.
+        settings: that differ from those of all.
+    """
+
+    recipe: str
+    settings: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def takes_base(self) -> bool:
+        """Whether its students start anew, so that the base models are only what they are compared with."""
+        return RECIPES[self.recipe].objective == "online" and self.settings.get("start", "fresh") == "fresh"
+
+    def resolved(self, *, steps: int, seed: int) -> dict[str, object]:
+        """Give all settings: the steps are those of one member over all stages together."""
+        given = _COMMON | self.settings
+        recipe = RECIPES[self.recipe]
+        num_stages = 1
+        if recipe.teachers and not self.takes_base:
+            # Of the settings the number of generations alone plays a part.
+            num_stages += num_generations_of(recipe, Settings(num_generations=int(str(given["num_generations"]))))
+        return given | {"epochs": _EPOCHS, "steps_per_epoch": max(1, steps // num_stages // _EPOCHS), "seed": seed}
+
+
+APPROACHES: dict[str, Approach] = {
+    "ldt": Approach("ldt"),
+    "strong-ldt": Approach("strong-ldt"),
+    "fdt": Approach("fdt", {"augment": "everything"}),
+    "me": Approach("me"),
+    "im": Approach("im"),
+    "im+": Approach("im+"),
+    "im .5": Approach("im", {"labelled_share": 0.5}),
+    "me .5": Approach("me", {"labelled_share": 0.5}),
+    "im+ .5": Approach("im+", {"labelled_share": 0.5}),
+}
+"""By the name in tables."""
