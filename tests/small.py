@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,16 @@ def some_setup(
     few = {"epochs": 1, "steps_per_epoch": 1, "num_base": 3, "num_students": 2, "width_step": 0.0625}
     values = some_settings(**(few | settings))
     return Setup(dataset, RECIPES[recipe], PROFILES["generic"], values, (32, 32), stacks, folds)
+
+
+def student_of_pairs(folder: Path, *, recipe: str = "im", task: Task = "binary", **settings: object) -> FitJob:
+    """Give a student of four labelled images and five pseudo-labelled ones, of which a fifth is disputed."""
+    setup = some_setup(folder, recipe=recipe, task=task, **settings)
+    unlabelled, generator = setup.stacks["unlabelled"], np.random.default_rng(5)
+    images = np.load(unlabelled.images)
+    source = save_source(folder, images, truth(images, task), generator.random(images.shape[:3]) < 0.2, name="pairs")
+    pseudo = TrainingPart(replace(source, images=unlabelled.images), range(len(images)))
+    return student_jobs(setup, folder, generation=1, pseudo=pseudo)[0]
 
 
 def fit_nothing(job: FitJob, report: Report) -> None:

@@ -9,7 +9,7 @@ from test_rating_lessons import STRONG, Simple, opened, pair_set
 
 from incmask.method.augment import augment_pair
 from incmask.method.quality import mask_channels
-from incmask.training.batches import DrawnExample
+from incmask.training.order import DrawnExample
 from incmask.training.rating import RatingObjective
 from incmask.training.rating_batches import OpenPairs, PairBatches
 from small import NUM_CLASSES, TASKS, some_settings

@@ -40,7 +40,11 @@ class Settings(ConfigSection):
     labelled_share: float = Field(
         0.0, ge=0, lt=1, description="least share of labelled images in what students learn from; 0: each once"
     )
-    pseudo_weight: float = Field(1.0, ge=0, description="weight of the loss of pseudo-labelled images")
+    streams: Literal["mixed", "two"] = Field(
+        "mixed",
+        description="two: labelled_share of every batch, or half, are labelled images, whose loss is averaged apart",
+    )
+    pseudo_weight: float = Field(1.0, ge=0, description="weight of pseudo-labelled images' loss, with two streams")
     ramp_fraction: float = Field(0.2, ge=0, le=1, description="share of the steps in which that weight rises from 0")
     cutmix: float = Field(
         0.0, ge=0, le=1, description="share of pseudo-labelled images that get a rectangle of another one"
@@ -218,6 +222,8 @@ def resolve_again(settings: Settings, changes: Mapping[str, Any], *, where: str)
 
 
 def _problems(settings: Settings) -> Iterator[Problem]:
+    if settings.streams == "two" and settings.batch_size < 2:
+        yield Problem("setting streams", "a batch of 1 has no room for two streams", "use a batch_size of 2 or more")
     if settings.num_judges > settings.num_evalnets:
         yield Problem(
             "setting num_judges",

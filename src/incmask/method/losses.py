@@ -62,6 +62,25 @@ def segmentation_loss(
     return _independent(logits, target.float(), weight, kind)
 
 
+def two_stream_loss(
+    labelled: Annotated[Tensor, ""], pseudo: Annotated[Tensor, ""], *, pseudo_weight: float
+) -> Annotated[Tensor, ""]:
+    """Average the losses of the labelled and of the pseudo-labelled images of a batch, however many there are of each.
+
+    Args:
+        labelled, pseudo: scalars, each the mean over its own images.
+        pseudo_weight: w, 0 or more; 1: both count alike.
+
+    Returns:
+        (labelled + w · pseudo) / (1 + w): of the same size whatever the weight is, so that a rate suits all.
+
+    Examples:
+        >>> two_stream_loss(torch.tensor(1.0), torch.tensor(4.0), pseudo_weight=0.5)
+        tensor(2.)
+    """
+    return (labelled + pseudo_weight * pseudo) / (1 + pseudo_weight)
+
+
 def _independent(logits: Tensor, target: Tensor, weight: Tensor, kind: str) -> Tensor:
     if kind == "mse":
         return _mean((logits.sigmoid() - target).square(), weight)

@@ -51,9 +51,10 @@ class TrainingSet:
     Attributes:
         sources: stacks that the rows point into.
         strengths: augmentation maxima that the rows point into.
-        rows: array of ``ROW``, in no particular order.
+        rows: array of ``ROW``; those of labelled images come first.
         task: what the labels mean.
         blocking: what is done to inconsistent pixels.
+        num_pseudo: rows of pseudo-labelled pairs, the last ones.
     """
 
     sources: tuple[TrainingStacks, ...]
@@ -61,6 +62,7 @@ class TrainingSet:
     rows: np.ndarray
     task: Task
     blocking: Blocking | None = None
+    num_pseudo: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ def mix(
 
     The labelled part is never augmented unless the recipe has augmented copies of it or is the strong
     baseline, or the setting ``augment = "everything"`` asks for it. Each of its images stands there once, or as
-    often as it takes to reach the setting ``labelled_share``. Where augmentations are drawn once (``redraw`` is False),
-    those of the labelled part are the same in all generations: ALD is one set of images (section 2.3.3).
+    often as it takes to reach the setting ``labelled_share``; with two ``streams`` once, since batches have that share.
+    Where augmentations are drawn once (``redraw`` is False), those of the labelled part are the same in all
+    generations: ALD is one set of images (section 2.3.3).
 
     Args:
         recipe: which parts, and which of them are augmented.
@@ -101,7 +104,7 @@ def mix(
         pseudo: admitted pairs; None in a base recipe.
         generation: counted from 1; 0 for a base recipe.
         profile: augmentation maxima.
-        settings: ``augment``, ``labelled_share``, ``redraw`` and ``seed``.
+        settings: ``augment``, ``labelled_share``, ``streams``, ``redraw`` and ``seed``.
         task: what the labels mean.
 
     Examples:
@@ -135,15 +138,16 @@ def mix(
         if recipe.labelled == "augmented":
             for _ in range(NUM_AUGMENTED_COPIES):
                 add(part, strongest)
-    num_chunks, times = len(chunks), 1
+    num_chunks, num_pseudo, times = len(chunks), 0, 1
     if pseudo is not None:
         if recipe.keep_plain:
             add(pseudo, unless_everything)
         add(pseudo, growing if recipe.augment == "growing" else unless_everything, copies=pseudo.copies)
         num_labelled = sum(len(chunk) for chunk in chunks[:num_chunks])
         num_pseudo = sum(len(chunk) for chunk in chunks[num_chunks:])
-        wanted = settings.labelled_share / (1 - settings.labelled_share) * num_pseudo
-        times = max(1, math.ceil(wanted / num_labelled - _ROUNDING))
+        if settings.streams == "mixed":
+            wanted = settings.labelled_share / (1 - settings.labelled_share) * num_pseudo
+            times = max(1, math.ceil(wanted / num_labelled - _ROUNDING))
 
     rows = np.concatenate(chunks[:num_chunks] * times + chunks[num_chunks:])
     generator = np.random.default_rng([settings.seed, generation])
@@ -152,7 +156,7 @@ def mix(
         fixed = [_fixed_seeds(chunk["index"], settings.seed, place) for place, chunk in enumerate(chunks[:num_chunks])]
         seeds = np.concatenate(fixed * times)
         rows["seed"][: len(seeds)] = seeds
-    return TrainingSet(tuple(sources), strengths, rows, task, recipe.blocking)
+    return TrainingSet(tuple(sources), strengths, rows, task, recipe.blocking, num_pseudo)
 
 
 def _fixed_seeds(indices: np.ndarray, seed: int, number_of_copy: int) -> np.ndarray:

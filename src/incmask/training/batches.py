@@ -1,13 +1,11 @@
 """What a network is trained on: rows that point into stacks, and the batches drawn from them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from incmask.base.config import IGNORED, Task
@@ -17,6 +15,7 @@ from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, TrainingSet
 from incmask.method.recipes import Blocking
 from incmask.nets.forward import as_floats
+from incmask.training.order import BatchOrder, DrawnExample, Order, StreamOrder
 
 
 class BatchTensors:
@@ -64,54 +63,6 @@ class Batch(BatchTensors):
     weight: Tensor | None
 
 
-class BatchOrder:
-    """Which examples make the batch of any step, from the seed alone: nothing to save when a training stops.
-
-    Args:
-        num_examples: to draw from.
-        batch_size: examples a step, at most.
-        steps_per_epoch: 0: an epoch is one shuffled pass whose remainder is left out, at least one
-            step (paper section 2.6.2). Else shuffled passes follow each other without a gap.
-        seed: of the order.
-    """
-
-    def __init__(self, num_examples: int, *, batch_size: int, steps_per_epoch: int, seed: int):
-        one_pass = steps_per_epoch == 0
-        self.batch_size = min(batch_size, num_examples) if one_pass else batch_size
-        self.steps_per_epoch = steps_per_epoch or max(1, num_examples // batch_size)
-        self._examples_per_pass = self.steps_per_epoch * self.batch_size if one_pass else num_examples
-        self._order = lru_cache(maxsize=2)(
-            lambda number: np.random.default_rng([seed, number]).permutation(num_examples)[: self._examples_per_pass]
-        )
-
-    def draw(self, step: int) -> Iterator["DrawnExample"]:
-        """Give the examples of ``step``, counted from 0 over all epochs."""
-        numbers, examples = self._find(range(step, step + 1))
-        yield from map(DrawnExample, numbers.tolist(), examples.tolist())
-
-    def examples(self, steps: range) -> NDArray[np.intp]:
-        """Give the examples alone of consecutive steps, (steps, batch size)."""
-        return self._find(steps)[1].reshape(len(steps), self.batch_size)
-
-    def _find(self, steps: range) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Give the numbers of passes and the examples of consecutive steps, one after the other."""
-        positions = np.arange(steps.start * self.batch_size, steps.stop * self.batch_size)
-        numbers, offsets = np.divmod(positions, self._examples_per_pass)
-        found = np.empty_like(positions)
-        for number in np.unique(numbers).tolist():
-            here = numbers == number
-            found[here] = self._order(number)[offsets[here]]
-        return numbers, found
-
-
-@dataclass(frozen=True)
-class DrawnExample:
-    """An example: the number of the pass over all of them, and which one it is."""
-
-    number_of_pass: int
-    example: int
-
-
 class Batches:
     """Draws the batch of any step.
 
@@ -120,6 +71,7 @@ class Batches:
         batch_size, steps_per_epoch: as for ``BatchOrder``.
         redraw: augment each example anew each time; else the same way always, for every student.
         seed: of the order and, with ``redraw``, of the augmentation.
+        num_labelled: of each batch, before its pseudo-labelled ones; 0: they are mixed.
 
     Attributes:
         training_set: that given.
@@ -128,7 +80,16 @@ class Batches:
         size: height and width of the images.
     """
 
-    def __init__(self, training_set: TrainingSet, *, batch_size: int, steps_per_epoch: int, redraw: bool, seed: int):
+    def __init__(
+        self,
+        training_set: TrainingSet,
+        *,
+        batch_size: int,
+        steps_per_epoch: int,
+        redraw: bool,
+        seed: int,
+        num_labelled: int = 0,
+    ):
         self.training_set = training_set
         self._images = [Rows(source.images) for source in training_set.sources]
         self._labels = [Rows(source.labels) for source in training_set.sources]
@@ -139,9 +100,13 @@ class Batches:
         self.size: tuple[int, int] = self._images[0].shape[1], self._images[0].shape[2]
         self._redraw = redraw
         self._seed = seed
-        self.order = BatchOrder(
-            len(training_set.rows), batch_size=batch_size, steps_per_epoch=steps_per_epoch, seed=seed
-        )
+        num, num_pseudo = len(training_set.rows), training_set.num_pseudo
+        steps = {"steps_per_epoch": steps_per_epoch, "seed": seed}
+        self.order: Order = BatchOrder(num, batch_size=batch_size, **steps)
+        if num_labelled:
+            steps["steps_per_epoch"] = self.order.steps_per_epoch
+            sizes = num_labelled, batch_size - num_labelled
+            self.order = StreamOrder(num - num_pseudo, num_pseudo, batch_sizes=sizes, **steps)
 
     def draw(self, step: int) -> Batch:
         """Give the batch of ``step``, counted from 0 over all epochs."""

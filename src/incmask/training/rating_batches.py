@@ -12,7 +12,8 @@ from incmask.base.npy_rows import Rows
 from incmask.method.augment import augment_pair
 from incmask.method.blocking import block_image
 from incmask.method.quality import mask_planes
-from incmask.training.batches import BatchOrder, BatchTensors, DrawnExample
+from incmask.training.batches import BatchTensors
+from incmask.training.order import BatchOrder, DrawnExample
 from incmask.training.rating_pairs import PairSet
 
 

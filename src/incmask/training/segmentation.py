@@ -13,11 +13,13 @@ from incmask.base.errors import fail
 from incmask.base.npy_rows import Rows
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
 from incmask.method.labels import labels_of
-from incmask.method.losses import loss_of, segmentation_loss, selects_by_loss
+from incmask.method.losses import loss_of, segmentation_loss, selects_by_loss, two_stream_loss
 from incmask.method.mixture import TrainingSet
+from incmask.method.streams import streams_of
 from incmask.nets.forward import image_tensor
 from incmask.nets.unet import LEVELS
-from incmask.training.batches import Batch, Batches, BatchOrder, Draws
+from incmask.training.batches import Batch, Batches, Draws
+from incmask.training.order import BatchOrder, steps_of_epoch
 from incmask.training.validation import Evaluation, Validation, evaluate
 
 
@@ -76,12 +78,18 @@ class SegmentationLessons:
                 objective.unlabelled, settings, steps_per_epoch=max(1, steps // 2) if steps else 0, seed=seed
             )
             steps = max(1, steps - steps // 2) if steps else 0
+        training = objective.training
+        num_steps = settings.epochs * steps_of_epoch(
+            len(training.rows), batch_size=settings.batch_size, steps_per_epoch=steps
+        )
+        self._streams = streams_of(settings, num_steps=num_steps, has_pseudo=training.num_pseudo > 0)
         batches = Batches(
-            objective.training,
+            training,
             batch_size=settings.batch_size,
             steps_per_epoch=steps,
             redraw=settings.redraw,
             seed=seed,
+            num_labelled=self._streams.num_labelled,
         )
         self.batches: Draws[Batch] = batches
         orders = [batches.order, *([self._views.order] if self._views else [])]
@@ -115,7 +123,16 @@ class SegmentationLessons:
         task, device = self._objective.training.task, next(network.parameters()).device
         batch = self.batches.draw(step).to(device)
         logits, kind = self._forward(network, batch.image), loss_of(self._settings, task)
-        return segmentation_loss(logits, batch.target, task=task, kind=kind, weight=batch.weight)
+
+        def loss(rows: slice) -> Tensor:
+            weight = None if batch.weight is None else batch.weight[rows]
+            return segmentation_loss(logits[rows], batch.target[rows], task=task, kind=kind, weight=weight)
+
+        num_labelled = self._streams.num_labelled
+        if not num_labelled:
+            return loss(slice(None))
+        labelled, pseudo = loss(slice(num_labelled)), loss(slice(num_labelled, None))
+        return two_stream_loss(labelled, pseudo, pseudo_weight=self._streams.weight_at(step))
 
     def _loss_of_views(self, network: nn.Module, step: int) -> Tensor:
         assert self._views is not None

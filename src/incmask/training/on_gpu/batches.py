@@ -13,7 +13,7 @@ from torch import Tensor
 from incmask.base.config import Settings
 from incmask.base.device import free_bytes, resolve_device
 from incmask.method.mixture import PLAIN
-from incmask.training.batches import Batch, Batches, BatchKind, BatchOrder, DrawnExample, Draws, finish
+from incmask.training.batches import Batch, Batches, BatchKind, Draws, finish
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.augment import BatchChange, Change, batch_change, draw_change, upload
 from incmask.training.on_gpu.held import bytes_held
@@ -26,6 +26,7 @@ from incmask.training.on_gpu.stacks import (
     rows_in_stacks,
     stacks_on,
 )
+from incmask.training.order import DrawnExample, Order
 from incmask.training.rating import JudgingLessons, RatingObjective
 from incmask.training.rating_batches import PairBatch, PairBatches
 from incmask.training.segmentation import Segmentation, SegmentationLessons
@@ -164,7 +165,7 @@ class FixedBatches(Generic[BatchKind]):
         examples: those given.
     """
 
-    def __init__(self, examples: Examples[BatchKind], order: BatchOrder, places: np.ndarray, device: torch.device):
+    def __init__(self, examples: Examples[BatchKind], order: Order, places: np.ndarray, device: torch.device):
         self.examples = examples
         self._order, self._places, self._device = order, places, device
         self._uploaded: tuple[int, Tensor] | None = None

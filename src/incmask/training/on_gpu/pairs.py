@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from incmask.training.batches import DrawnExample
 from incmask.training.on_gpu.held import ROWS_AT_ONCE, held, hold, join_parts
+from incmask.training.order import DrawnExample
 from incmask.training.rating_batches import PairBatch, PairBatches
 
 

@@ -1,0 +1,118 @@
+"""What students of labelled and pseudo-labelled images learn from, step by step."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from incmask.method.losses import segmentation_loss
+from incmask.training.batches import Batch
+from incmask.training.loop import MODEL, fit
+from incmask.training.on_gpu.batches import batches_on
+from small import TASKS, Stopped, stop_after, student_of_pairs
+
+CPU = torch.device("cpu")
+
+WAYS = [{"streams": "two", "batch_size": 5}, {"streams": "two", "batch_size": 4, "labelled_share": 0.25}]
+"""Settings that change how students learn, each alone."""
+
+
+class Pixelwise(nn.Module):
+    """Logits of each pixel from its grey alone."""
+
+    def __init__(self, num_channels):
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(0.5, 1.5, num_channels))
+
+    def forward(self, images):
+        return (images[:, :1] / 128 - 1) * self.weight[:, None, None]
+
+
+def opened(job):
+    return job.objective.open(job.settings, seed=job.seed)
+
+
+def rows(batch, which):
+    return Batch(*(None if each is None else each[which] for each in (batch.image, batch.target, batch.weight)))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("kind", ["mse", "cross_entropy_dice"])
+def test_two_streams_are_averaged_apart(tmp_path, task, kind):
+    """Half of five images, rounded to two, are labelled; the weight rises to 3 in the first half of 6 steps."""
+    job = student_of_pairs(
+        tmp_path,
+        task=task,
+        streams="two",
+        batch_size=5,
+        pseudo_weight=3.0,
+        ramp_fraction=0.5,
+        epochs=3,
+        steps_per_epoch=2,
+        loss=kind,
+        precision="float32",
+    )
+    lessons, network = opened(job), Pixelwise(job.network.out_channels)
+    for step, weight in enumerate((1.0, 2.0, 3.0, 3.0)):
+        batch = lessons.batches.draw(step)
+        means = []
+        for part in (rows(batch, slice(2)), rows(batch, slice(2, 5))):
+            logits = network(part.image)
+            means.append(segmentation_loss(logits, part.target, task=task, kind=kind, weight=part.weight).item())
+        expected = (means[0] + weight * means[1]) / (1 + weight)
+        assert lessons.loss(network, phase=0, step=step).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_first_images_of_a_batch_are_the_labelled_ones(tmp_path):
+    job = student_of_pairs(tmp_path, streams="two", batch_size=5)
+    labelled = np.load(job.objective.training.sources[0].images)
+    for step in range(6):
+        images = opened(job).batches.draw(step).image.numpy().transpose(0, 2, 3, 1)
+        known = [any(np.array_equal(image, each) for each in labelled) for image in images]
+        assert known == [True, True, False, False, False]
+
+
+def test_without_pairs_a_student_learns_as_before(tmp_path):
+    jobs = []
+    for name, settings in (("one", {}), ("other", {"streams": "two", "pseudo_weight": 5.0})):
+        job = student_of_pairs(tmp_path / name, **settings)
+        training = job.objective.training
+        alone = replace(training, rows=training.rows[:4], num_pseudo=0)
+        jobs.append(replace(job, objective=replace(job.objective, training=alone)))
+        fit(jobs[-1])
+    assert (jobs[0].folder / MODEL).read_bytes() == (jobs[1].folder / MODEL).read_bytes()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interrupted_student_ends_with_the_same_bits(tmp_path, way):
+    job = student_of_pairs(tmp_path, recipe="im+", epochs=3, steps_per_epoch=2, **way)
+    fit(job)
+    other = replace(job, folder=tmp_path / "interrupted")
+    for num_steps in (1, 3, 5):
+        with pytest.raises(Stopped):
+            fit(other, stop_after(num_steps))
+    fit(other)
+    assert (other.folder / MODEL).read_bytes() == (job.folder / MODEL).read_bytes()
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("recipe", ["im", "im+"])
+@pytest.mark.parametrize("redraw", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+def test_batches_on_a_device_are_those_from_files(tmp_path, task, recipe, redraw, way):
+    job = student_of_pairs(tmp_path, recipe=recipe, task=task, redraw=redraw, **way)
+    # Noise is drawn by the device.
+    training = job.objective.training
+    quiet = tuple(replace(each, max_noise=0) for each in training.strengths)
+    job = replace(job, objective=replace(job.objective, training=replace(training, strengths=quiet)))
+    files = opened(job).batches
+    device = batches_on(files, CPU)
+    for step in (0, 1, 7, 2, 40):
+        ours, theirs = device.draw(step), files.draw(step)
+        assert torch.equal(ours.image, theirs.image)
+        assert torch.equal(ours.target, theirs.target)
+        everything = torch.ones_like(theirs.target, dtype=torch.bool)
+        weights = [everything if each.weight is None else each.weight for each in (ours, theirs)]
+        assert torch.equal(*weights)
