@@ -68,10 +68,10 @@ def student_jobs(
     *,
     generation: int = 0,
     pseudo: TrainingPart | None = None,
-    starts: Sequence[Student] = (),
+    teachers: Sequence[Student] = (),
 ) -> list[FitJob]:
     """Give the students of a generation, ready to train."""
-    return fit_jobs(setup, generation, mix_folds(setup, generation, pseudo), folder=folder, starts=starts)
+    return fit_jobs(setup, generation, mix_folds(setup, generation, pseudo), folder=folder, teachers=teachers)
 
 
 def rows_of(num: int, *, strength: int = PLAIN) -> np.ndarray:

@@ -53,6 +53,17 @@ def test_every_recipe_leaves_a_whole_run_folder(recipe, task, tmp_path):
     check_masks(data, out, task)
 
 
+def test_students_that_begin_with_teachers_make_a_whole_run(tmp_path):
+    data, out = make_data(tmp_path / "data", "binary"), tmp_path / "run"
+    outcome, said = run_tiny(data, out, "im+", num_generations=2, start="teacher")
+    assert [stage.name for stage in outcome.stages] == ["base", "gen-1", "gen-2"]
+    assert said.says("networks of generation 2 are wider than their teachers'")
+    _, fresh = run_tiny(data, tmp_path / "fresh", "im+", num_generations=2)
+    assert not fresh.says("wider than")
+    trained = [hash_file(root / "gen-1" / "students" / "1" / "model.safetensors") for root in (out, tmp_path / "fresh")]
+    assert trained[0] != trained[1]
+
+
 def check_records(out, recipe, stages):
     chosen = tomllib.loads((out / "run.toml").read_text())
     assert (chosen["recipe"], chosen["preset"], chosen["size"]) == (recipe, "default", [32, 32])

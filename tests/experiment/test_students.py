@@ -12,6 +12,7 @@ from incmask.base.store import Store
 from incmask.data.split import Fold
 from incmask.experiment.deliver import Stage, make_stage
 from incmask.experiment.setup import BASE, RunContext, seed_for, stage_name
+from incmask.experiment.stages import fresh_starts
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.experiment.train import adopt, train
 from incmask.method.growth import training_settings, width_of
@@ -215,7 +216,7 @@ def test_students_of_the_consistency_loss_begin_with_the_best_of_their_own_fold(
     folds = (Fold((2, 3), (0, 1)), Fold((0, 1), (2, 3)))
     this = some_setup(tmp_path, recipe="cl", folds=folds, num_students=3, consistency_strength="high")
     best_first = [student(4, fold=1), student(1, fold=0), student(2, fold=1), student(3, fold=0)]
-    jobs = student_jobs(this, tmp_path, generation=1, starts=best_first)
+    jobs = student_jobs(this, tmp_path, generation=1, teachers=best_first)
     assert [job.start for job in jobs] == [best_first[1].model, best_first[0].model, best_first[1].model]
     for job in jobs:
         assert job.objective.unlabelled.images == this.stacks["unlabelled"].images
@@ -224,6 +225,43 @@ def test_students_of_the_consistency_loss_begin_with_the_best_of_their_own_fold(
     for recipe in ("ldt", "im"):
         for job in student_jobs(replace(this, recipe=RECIPES[recipe]), tmp_path, generation=1):
             assert (job.start, job.objective.unlabelled) == (None, None)
+
+
+def test_students_that_begin_with_teachers_take_another_each_of_their_own_fold(tmp_path):
+    folds = (Fold((2, 3), (0, 1)), Fold((0, 1), (2, 3)))
+    this = some_setup(tmp_path, recipe="im", folds=folds, num_students=6, start="teacher")
+    best_first = [student(4, fold=1), student(1, fold=0), student(2, fold=1), student(3, fold=0), student(5, fold=0)]
+
+    def begin(setup, **given):
+        return [
+            each.start for each in student_jobs(setup, tmp_path, **({"generation": 1, "teachers": best_first} | given))
+        ]
+
+    ours = [(1, 3, 5), (4, 2, 4)]  # of each fold, the best first, and again where there are fewer than students
+    by_number = {each.number: each.model for each in best_first}
+    assert begin(this) == [by_number[ours[index % 2][index // 2]] for index in range(6)]
+    assert begin(this, generation=3) == begin(this)
+    # Base models have no teachers, nor has who learns from labels alone.
+    assert set(begin(this, generation=0)) == set(begin(replace(this, recipe=RECIPES["ldt"]))) == {None}
+    assert set(begin(replace(this, settings=this.settings.model_copy(update={"start": "fresh"})))) == {None}
+
+
+def test_networks_that_are_wider_than_their_teachers_begin_anew(tmp_path):
+    growing = some_setup(tmp_path, recipe="im+", start="teacher", width=0.125, width_step=0.0625)
+    teachers = [student(1), student(2)]
+    begun = [student_jobs(growing, tmp_path, generation=each, teachers=teachers)[0].start for each in (1, 2, 3)]
+    assert begun == [teachers[0].model, None, None]
+    more = replace(growing, settings=growing.settings.model_copy(update={"num_generations": 3}))
+    assert [*fresh_starts(replace(more, settings=more.settings.model_copy(update={"num_generations": 1})))] == []
+    (told,) = fresh_starts(more)
+    assert told.startswith("networks of generation 2, 3 are wider than their teachers' and begin with new weights")
+    assert (
+        [*fresh_starts(replace(more, recipe=RECIPES["im"]))]
+        == [*fresh_starts(replace(more, recipe=RECIPES["ldt"]))]
+        == []
+    )
+    level = replace(growing, settings=growing.settings.model_copy(update={"width_step": 0.0}))
+    assert student_jobs(level, tmp_path, generation=3, teachers=teachers)[1].start == teachers[1].model
 
 
 MODERN = {

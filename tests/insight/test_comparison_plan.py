@@ -107,6 +107,7 @@ SETTINGS_OF = {
     "num_generations": WITH_PSEUDO_LABELS,
     "num_students": set(RECIPES) - {"ldt", "strong-ldt", "aldt", "fdt"},
     "streams": WITH_PSEUDO_LABELS,
+    "start": WITH_PSEUDO_LABELS,
     "pseudo_weight": WITH_PSEUDO_LABELS,
     "ramp_fraction": WITH_PSEUDO_LABELS,
     "cutmix": WITH_PSEUDO_LABELS,

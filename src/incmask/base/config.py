@@ -46,6 +46,9 @@ class Settings(ConfigSection):
     )
     pseudo_weight: float = Field(1.0, ge=0, description="weight of pseudo-labelled images' loss, with two streams")
     ramp_fraction: float = Field(0.2, ge=0, le=1, description="share of the steps in which that weight rises from 0")
+    start: Literal["fresh", "teacher"] = Field(
+        "fresh", description="students' first weights: new ones, or each another teacher's where networks are as wide"
+    )
     cutmix: float = Field(
         0.0, ge=0, le=1, description="share of pseudo-labelled images that get a rectangle of another one"
     )

@@ -38,8 +38,7 @@ def run_generation(run: RunContext, teachers: Sequence[Student], generation: int
         run.progress.say(f"generation {generation}: {describe_pseudo_labels(folder / PSEUDO / INDEX)}")
     # What is disputed is blocked where the training reads it, as the recipe says (section 2.4.6).
     data = mix_folds(setup, generation, pseudo)
-    starts = teachers if setup.recipe.objective == "consistency" else ()
-    jobs = fit_jobs(setup, generation, data, folder=folder, starts=starts)
+    jobs = fit_jobs(setup, generation, data, folder=folder, teachers=teachers)
     run.progress.doing(f"generation {generation}: training {len(jobs)} students")
     cost = train_cost(width_of(setup.recipe, setup.settings, generation))
     return train(

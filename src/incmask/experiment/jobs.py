@@ -9,7 +9,7 @@ from incmask.experiment.paths import LABEL, PSEUDO, student_folder
 from incmask.experiment.pseudo_labels import accepted_before
 from incmask.experiment.setup import RunContext, Setup, seed_for
 from incmask.experiment.student import Student
-from incmask.method.growth import training_settings
+from incmask.method.growth import begins_with_teacher, training_settings
 from incmask.method.mixture import TrainingPart, TrainingSet, TrainingStacks, mix
 from incmask.method.recipes import Labeller
 from incmask.nets.forward import CHUNK
@@ -50,7 +50,7 @@ def mix_folds(setup: Setup, generation: int, pseudo: TrainingPart | None) -> tup
 
 
 def fit_jobs(
-    setup: Setup, generation: int, data: Sequence[TrainingSet], *, folder: Path, starts: Sequence[Student] = ()
+    setup: Setup, generation: int, data: Sequence[TrainingSet], *, folder: Path, teachers: Sequence[Student] = ()
 ) -> list[FitJob]:
     """Give the students of a generation, ready to train.
 
@@ -59,8 +59,8 @@ def fit_jobs(
         generation: 0 for base models.
         data: of each fold.
         folder: that a folder for each student is made in.
-        starts: trained models, best first; each student begins with the weights of the best of its own fold.
-            None: with new ones.
+        teachers: all students of the generation before, best first, where the recipe or the settings let students
+            begin with their weights.
     """
     jobs = []
     for index in range(num_students_of(setup, generation)):
@@ -78,10 +78,29 @@ def fit_jobs(
                 objective=Segmentation(data[fold], setup.validation(fold), setup.num_classes, setup.views()),
                 settings=used,
                 seed=seed_for(setup.settings.seed, generation, index),
-                start=next((each.model for each in starts if each.fold == fold), None),
+                start=_start(setup, generation, index, [each.model for each in teachers if each.fold == fold]),
             )
         )
     return jobs
+
+
+def _start(setup: Setup, generation: int, index: int, teachers: Sequence[Path]) -> Path | None:
+    """Choose the model that a student begins with; None: new weights.
+
+    Args:
+        setup: of the run.
+        generation: counted from 1; 0 for base models.
+        index: of the student, from 0.
+        teachers: of its own fold, best first: others have seen the images that choose its epoch.
+    """
+    if not teachers:
+        return None
+    if setup.recipe.objective == "consistency":
+        return teachers[0]
+    if not begins_with_teacher(setup.recipe, setup.settings, generation):
+        return None
+    # Each with another one, so that students go on to disagree.
+    return teachers[index // len(setup.folds) % len(teachers)]
 
 
 def num_students_of(setup: Setup, generation: int) -> int:

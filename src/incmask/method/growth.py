@@ -16,6 +16,18 @@ def width_of(recipe: Recipe, settings: Settings, generation: int) -> float:
     return settings.width + settings.width_step * (generation - 1 if grows else 0)
 
 
+def begins_with_teacher(recipe: Recipe, settings: Settings, generation: int) -> bool:
+    """Tell whether students of a generation begin with their teachers' weights: where these networks are as wide.
+
+    Examples:
+        >>> from incmask.method.recipes import RECIPES
+        >>> [begins_with_teacher(RECIPES["im+"], Settings(start="teacher"), generation) for generation in (1, 2)]
+        [True, False]
+    """
+    widths = (width_of(recipe, settings, each) for each in (generation - 1, generation))
+    return settings.start == "teacher" and recipe.labeller is not None and generation > 0 and len(set(widths)) == 1
+
+
 def training_settings(recipe: Recipe, settings: Settings, *, num_pairs: int, num_full: int) -> Settings:
     """Give the settings of a student, where its approach asks for others than the run's.
 

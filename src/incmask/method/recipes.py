@@ -189,7 +189,7 @@ class Recipe:
         return parts.get(setting, True)
 
 
-_PSEUDO_LABELS = ("streams", "pseudo_weight", "ramp_fraction", "cutmix")
+_PSEUDO_LABELS = ("streams", "start", "pseudo_weight", "ramp_fraction", "cutmix")
 """Settings that say how students learn from pseudo-labelled images."""
 
 _MODEL_ENSEMBLE = Recipe("model ensemble", teachers="ldt", labeller=Vote(soft=True))
