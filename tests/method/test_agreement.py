@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from incmask.base.errors import IncmaskError
-from incmask.method.agreement import continuous_inconsistency, hard_labels, inconsistency
+from incmask.method.agreement import combine, continuous_inconsistency, hard_labels, inconsistency
 
 SIDES = st.sampled_from([0, 1, 3, 5, 7])
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=7)
@@ -373,3 +373,16 @@ def test_continuous_by_hand():
 def test_continuous_refuses(values, options, message):
     with pytest.raises(IncmaskError, match=message):
         continuous_inconsistency(values, **({"threshold": 1.0} | options))
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])
+@given(data=st.data(), soft=st.booleans(), side_px=st.sampled_from([0, 3]))
+def test_what_members_come_to_is_the_same_of_tensors(task, data, soft, side_px):
+    channels = {"binary": 1, "multilabel": 2, "multiclass": 4}[task]
+    shape = (data.draw(st.integers(1, 3)), 2, channels, 3, 4)
+    says = data.draw(hnp.arrays(np.float32, shape, elements=st.floats(0, 1, width=32)))
+    options = {"task": task, "soft": soft, "erode_px": side_px, "dilate_px": side_px}
+    arrays, tensors = (combine(each, **options) for each in (says, torch.from_numpy(says)))
+    assert (tensors.label.dtype, tensors.inconsistent.dtype) == (torch.uint8, torch.bool)
+    assert np.array_equal(arrays.label, tensors.label.numpy())
+    assert np.array_equal(arrays.inconsistent, tensors.inconsistent.numpy())

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Annotated, Literal, get_args
 
-import numpy as np
 from array_api_compat import array_namespace, device
-from numpy.typing import NDArray
 
 from incmask.base.config import Task
 from incmask.base.errors import fail
@@ -203,7 +201,7 @@ def disagreement(votes: Votes, *, task: Task) -> Mask:
 
 
 def combine(
-    members: Annotated[NDArray[np.floating], "m n c h w"],
+    members: Annotated[Array, "m n c h w"],
     *,
     task: Task,
     soft: bool = False,
@@ -213,8 +211,8 @@ def combine(
     """Turn members' probabilities into a pseudo-label and the mask of disputed pixels.
 
     Args:
-        members: float, (n, N, C, H, W) as the networks give them; multiclass channel 0 is the masked class.
-            A single one answers alone, and nothing is disputed.
+        members: float, (n, N, C, H, W) as the networks give them, NumPy or torch; multiclass channel 0 is the masked
+            class. A single one answers alone, and nothing is disputed.
         task: what the channels mean.
         soft: the mean probability decides for multilabel and multiclass (paper section 2.2); else unanimity.
         erode_px, dilate_px: sides of the squares, as for ``inconsistency``.
@@ -229,16 +227,19 @@ def combine(
         >>> found.label.tolist(), found.inconsistent.tolist()
         ([[[1, 0, 0]]], [[[False, True, False]]])
     """
-    kind, mean = labels_of(task), members.mean(0)
-    if len(members) == 1:
-        return Inconsistency(kind.decode(mean), np.zeros((len(mean), *mean.shape[2:]), bool))
+    xp, kind = array_namespace(members), labels_of(task)
+    mean = mean_of_members(members)
+    if members.shape[0] == 1:
+        nowhere = xp.zeros((mean.shape[0], *mean.shape[2:]), dtype=xp.bool, device=device(mean))
+        return Inconsistency(kind.decode(mean), nowhere)
     agreed = agreement(kind.votes(members), task=task, erode_px=erode_px, dilate_px=dilate_px)
     if kind.always_unanimous:
         return agreed
-    likeliest: np.ndarray = kind.decode(mean)
-    inconsistent: np.ndarray = kind.over_layers(agreed.inconsistent)
-    label = likeliest if soft else np.where(inconsistent, likeliest, agreed.label).astype(np.uint8)
-    return Inconsistency(label, agreed.inconsistent)
+    likeliest: Array = kind.decode(mean)
+    if soft:
+        return Inconsistency(likeliest, agreed.inconsistent)
+    label = xp.where(kind.over_layers(agreed.inconsistent), likeliest, agreed.label)
+    return Inconsistency(xp.astype(label, xp.uint8), agreed.inconsistent)
 
 
 def agreement(votes: Votes, *, task: Task, erode_px: int = 0, dilate_px: int = 0) -> Inconsistency:
@@ -254,11 +255,12 @@ def agreement(votes: Votes, *, task: Task, erode_px: int = 0, dilate_px: int = 0
         >>> found.label.tolist(), found.inconsistent.tolist()
         ([[[0, 0, 0]]], [[[True, False, True]]])
     """
-    kind = labels_of(task)
+    xp, kind = array_namespace(votes), labels_of(task)
     if kind.is_exclusive:
         # Where all take a pixel for masked, the first one is made to dissent.
-        votes = np.concatenate([votes[:1] + (votes == 0).all(0, keepdims=True), votes[1:]])
-    layers_second = np.moveaxis(votes, -1, 1) if kind.is_layered else votes
+        nobody = xp.all(votes == 0, axis=0, keepdims=True)
+        votes = xp.concat([votes[:1, ...] + xp.astype(nobody, votes.dtype), votes[1:, ...]])
+    layers_second = xp.moveaxis(votes, -1, 1) if kind.is_layered else votes
     record = inconsistency(layers_second, task=task, erode_px=erode_px, dilate_px=dilate_px, spatial_ndim=2)
-    label = np.moveaxis(record.label, 0, -1) if kind.is_layered else record.label
+    label = xp.moveaxis(record.label, 0, -1) if kind.is_layered else record.label
     return Inconsistency(kind.without_masked(label), record.inconsistent)

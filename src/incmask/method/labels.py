@@ -9,7 +9,7 @@ import operator
 from functools import reduce
 from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from incmask.base.config import Task
 from incmask.base.errors import fail
@@ -97,6 +97,12 @@ class Labels:
             probability: floating, (..., C, H, W) as the networks give them; the masked class is never an answer.
         """
         return self.votes(probability)
+
+    def certainty(self, label: Label, probability: Probability) -> Label:
+        """Give how probable each label is, floating, of its shape; probability as the networks give it."""
+        xp = array_namespace(probability)
+        of_layers = xp.moveaxis(probability, -3, -1) if self.is_layered else probability[..., 0, :, :]
+        return xp.where(label > 0, of_layers, 1 - of_layers)
 
     def of_classes(self, probability: Annotated[Array, "..."], *, axis: int = 0) -> Annotated[Array, "..."]:
         """Leave out the masked class: (C, ...) to (K, ...), or along another ``axis``, 0 or 1."""
@@ -230,6 +236,12 @@ class Multiclass(Labels):
     def decode(self, probability: Probability) -> Label:
         """See ``Labels.decode``."""
         return self.votes(probability[..., 1:, :, :])
+
+    def certainty(self, label: Label, probability: Probability) -> Label:
+        """See ``Labels.certainty``."""
+        xp = array_namespace(probability)
+        classes = xp.arange(probability.shape[-3] - 1, device=device(probability))[:, None, None]
+        return xp.sum(probability[..., 1:, :, :] * (label[..., None, :, :] == classes), axis=-3)
 
     def of_classes(self, probability: Annotated[Array, "..."], *, axis: int = 0) -> Annotated[Array, "..."]:
         """See ``Labels.of_classes``."""
