@@ -29,6 +29,7 @@ from incmask.experiment.paths import stack_folder
 from incmask.experiment.record.images import read_shares
 from incmask.experiment.run import Outcome
 from incmask.experiment.scores import ScoreRow
+from incmask.insight.comparison.best_of import best_of as find_best
 from incmask.insight.comparison.compare import Comparison
 from incmask.insight.comparison.compare import compare as run_comparison
 from incmask.insight.comparison.plan import ALL
@@ -120,6 +121,7 @@ def run(
     effort: str | None = None,
     profile: str | None = None,
     settings: Mapping[str, object] | None = None,
+    best_of: str | os.PathLike[str] | None = None,
     fresh: bool = False,
     report: bool = True,
     progress: Progress | bool = False,
@@ -137,6 +139,8 @@ def run(
         effort: "quick", "normal" or "paper".
         profile: kind of images, for the augmentation.
         settings: single settings by name.
+        best_of: folder of a comparison on the same data that swept ``erode_px`` and ``dilate_px`` of "im": the best of
+            them by validation are taken.
         fresh: after corrected labels were imported: do not begin with the earlier round's models.
         report: also write ``report.html``, ``ranking.csv``, the model card, and what disagreement says about errors.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
@@ -152,7 +156,11 @@ def run(
     with _listening(progress) as listener:
 
         def run_data(data: Path, out: Path) -> Result:
-            outcome = experiment.run(data, out, choices=choices, executor=where, progress=listener, warm=not fresh)
+            best = find_best(Path(best_of), data, choices) if best_of else None
+            if best and listener:
+                listener.say(best.told)
+            chosen = best.over(choices) if best else choices
+            outcome = experiment.run(data, out, choices=chosen, executor=where, progress=listener, warm=not fresh)
             finished = finish(outcome, open_pool=where.open_pool, progress=listener) if report else FinishedFiles()
             return Result(outcome, load(outcome.root), finished)
 
@@ -199,6 +207,7 @@ def compare(
     profile: str | None = None,
     settings: Mapping[str, object] | None = None,
     grid: Mapping[str, Sequence[object]] | None = None,
+    best_of: str | os.PathLike[str] | None = None,
     progress: Progress | bool = False,
     executor: Executor | None = None,
 ) -> Comparison:
@@ -215,6 +224,7 @@ def compare(
         profile: as for ``run``.
         settings: as for ``run``; the same for all approaches.
         grid: settings with several values, all of which are tried.
+        best_of: as for ``run``; for all approaches with inconsistency masks.
         progress: as for ``run``.
         executor: as for ``run``.
 
@@ -235,6 +245,7 @@ def compare(
             num_repeats=num_repeats,
             grid=grid,
             equal_steps=equal_steps,
+            best_of=find_best(Path(best_of), Path(data), choices, grid=grid or ()) if best_of else None,
             progress=listener,
         )
     findings = find(comparison)

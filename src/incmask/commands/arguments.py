@@ -31,5 +31,14 @@ DeviceOption = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--
 RunFolder = Annotated[
     Path | None, typer.Option("--out", "-o", help="run folder; an unfinished run goes on  [default: DATA-run]")
 ]
+BestOfOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--best-of",
+        metavar="SWEEP",
+        help="a comparison that swept erode_px and dilate_px of im: take the best by validation, for all approaches "
+        "with inconsistency masks",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but the result")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON and nothing else")]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from incmask.commands.arguments import (
+    BestOfOption,
     Data,
     EffortOption,
     FitOption,
@@ -47,6 +48,7 @@ def run(
     size: SizeOption = None,
     fit: FitOption = None,
     assignments: SetOption = [],  # noqa: B006 - typer copies it
+    best_of: BestOfOption = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="after `incmask import`: do not begin with the earlier round's models")
     ] = False,
@@ -62,6 +64,7 @@ def run(
     from incmask.experiment.choices import Choices
     from incmask.experiment.outcome_text import outcome_as_dict, outcome_table
     from incmask.experiment.run import run as run_experiment
+    from incmask.insight.comparison.best_of import best_of as find_best
     from incmask.insight.finish import FinishedFiles, finish
 
     settings = parse_assignments(assignments)
@@ -69,17 +72,21 @@ def run(
     settings |= {"fit": fit} if fit else {}
     choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, settings=settings)
     with listener(quiet or as_json) as progress:
+        best = find_best(best_of, data, choices) if best_of else None
+        if best:
+            progress.say(best.told)
         outcome = run_experiment(
             data,
             out or run_folder(data),
-            choices=choices,
+            choices=best.over(choices) if best else choices,
             executor=executor(),
             progress=progress,
             warm=not fresh,
         )
         finished = finish(outcome, open_pool=executor().open_pool, progress=progress) if report else FinishedFiles()
     text = "\n".join([outcome_table(outcome), *finished.lines()])
-    print_result(text, outcome_as_dict(outcome) | finished.as_dict(), as_json=as_json)
+    values = outcome_as_dict(outcome) | finished.as_dict() | ({"best_of": best.as_dict()} if best else {})
+    print_result(text, values, as_json=as_json)
 
 
 def compare(
@@ -108,6 +115,7 @@ def compare(
             help="any setting, see `incmask settings`; several values are all tried; may be repeated",
         ),
     ] = [],  # noqa: B006 - typer copies it
+    best_of: BestOfOption = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -117,6 +125,7 @@ def compare(
     from incmask.commands.assignments import parse_grid
     from incmask.data.rounds import run_folder
     from incmask.experiment.choices import Choices
+    from incmask.insight.comparison.best_of import best_of as find_best
     from incmask.insight.comparison.compare import compare as run_comparison
     from incmask.insight.comparison.present import (
         PAGE,
@@ -141,6 +150,7 @@ def compare(
             num_repeats=repeats,
             grid=given.several,
             equal_steps=equal_steps,
+            best_of=find_best(best_of, data, choices, grid=given.several) if best_of else None,
             progress=progress,
         )
         progress.doing("tables and figures")

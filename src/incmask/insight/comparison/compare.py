@@ -19,6 +19,7 @@ from incmask.experiment.paths import PSEUDO, SCORES
 from incmask.experiment.run import Outcome, build_stacks, environment, num_workers_of, run_resolved
 from incmask.experiment.setup import folds_of, stage_name
 from incmask.experiment.workload import planned_work
+from incmask.insight.comparison.best_of import BestOf
 from incmask.insight.comparison.collect import Collected, collect
 from incmask.insight.comparison.plan import ALL, PlannedRun, plan, recipes_of
 from incmask.insight.comparison.pseudo import PseudoFacts, PseudoJob, TruthJob, compare_with_truth, count_classes
@@ -53,6 +54,7 @@ class Comparison:
         models, totals, images, pseudo, frequencies, data_frequencies: the rows of its tables.
         chosen: the choices that all runs share.
         equal_steps: steps an epoch of the second budget; None: there is none.
+        best_of: where erosion and dilation come from; None: from the choices.
         notes: what a reader should know.
         seconds: this call took.
     """
@@ -68,6 +70,7 @@ class Comparison:
     data_frequencies: tuple[DataFrequencyRow, ...]
     chosen: Resolved
     equal_steps: int | None
+    best_of: BestOf | None
     notes: tuple[str, ...]
     seconds: float
 
@@ -82,6 +85,7 @@ def compare(
     num_repeats: int = 3,
     grid: Mapping[str, Sequence[object]] | None = None,
     equal_steps: bool = False,
+    best_of: BestOf | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Train every approach on the same images with the same seeds, and tell what came of it; goes on where it stopped.
@@ -101,6 +105,7 @@ def compare(
         num_repeats: how often everything is repeated with another seed.
         grid: settings with several values; every recipe is trained with all combinations of those that matter to it.
         equal_steps: beside each approach's own number of steps, also train all with as many as FDT takes.
+        best_of: erosion and dilation of all approaches with inconsistency masks, from a sweep; None: as chosen.
         progress: a listener.
 
     Raises:
@@ -110,13 +115,13 @@ def compare(
     progress = progress or Silent()
     if num_repeats < 1:
         raise fail("--repeats", f"got {num_repeats}, expected 1 or more", "use --repeats 3")
-    chosen = resolve(data, replace(choices, recipe="ldt"))
+    chosen = resolve(data, replace(best_of.over(choices) if best_of else choices, recipe="ldt"))
     if not chosen.dataset.unlabelled:
         raise fail(data, "holds no unlabelled images to compare approaches with", "put some into unlabelled/")
     names = recipes_of(recipes, chosen)
     steps, notes = _equal_steps(chosen, wanted=equal_steps)
     cells = plan(chosen, names, num_repeats=num_repeats, grid=grid or {}, equal_steps=steps)
-    for note in (*chosen.dataset.notes, *notes):
+    for note in (*chosen.dataset.notes, *notes, *([best_of.told] if best_of else [])):
         progress.say(note)
     progress.say(f"{len(cells)} runs: {', '.join(names)}; {num_repeats} repeat{'s' if num_repeats > 1 else ''}")
     joint = Joint(progress)
@@ -167,6 +172,7 @@ def compare(
         data_frequencies=true_classes,
         chosen=chosen,
         equal_steps=steps,
+        best_of=best_of,
         notes=notes,
         seconds=time.monotonic() - started,
     )

@@ -107,23 +107,29 @@ def plan(
                 changes = {**steps, **swept, "seed": chosen.settings.seed + repeat - 1}
                 settings = resolve_again(chosen.settings, changes, where="--set")
                 check_recipe(settings, chosen.dataset, recipe, name=name)
-                setting = _name(swept)
-                cells[name, repeat, f"{budget} {setting}"] = PlannedRun(
-                    variant=Variant(name, setting, budget, repeat),
+                variant = Variant(name, _name(swept), budget, repeat)
+                cells[name, repeat, f"{budget} {variant.setting}"] = PlannedRun(
+                    variant=variant,
                     chosen=replace(chosen, recipe=recipe, settings=settings, names={**chosen.names, "recipe": name}),
-                    folder=_folder(budget, repeat, name, setting),
+                    folder=folder_of(variant),
                     bases={
-                        base: _folder(budget, repeat, base, _name(swept, only_for=RECIPES[base]))
+                        base: folder_of(Variant(base, _name(swept, only_for=RECIPES[base]), budget, repeat))
                         for base in recipe.bases
                     },
                 )
     return list(cells.values())
 
 
-def _folder(budget: str, repeat: int, name: str, setting: str) -> Path:
-    if len(setting) > _LONGEST_SETTING:
-        raise fail("--set", f"sweeps too many settings at once ({setting})", "sweep fewer in one comparison")
-    return Path(RUNS) / budget / f"repeat-{repeat}" / (f"{name} {setting}" if setting else name)
+def folder_of(variant: Variant) -> Path:
+    """Give the folder of a run, below the comparison's.
+
+    Raises:
+        IncmaskError: its name would be too long.
+    """
+    if len(variant.setting) > _LONGEST_SETTING:
+        raise fail("--set", f"sweeps too many settings at once ({variant.setting})", "sweep fewer in one comparison")
+    name = f"{variant.recipe} {variant.setting}".rstrip()
+    return Path(RUNS) / variant.budget / f"repeat-{variant.repeat}" / name
 
 
 def _combinations(recipe: Recipe, grid: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:

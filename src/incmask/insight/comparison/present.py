@@ -158,6 +158,7 @@ def facts(comparison: Comparison) -> list[Fact]:
             "training", f"preset {chosen.names['preset']}, {settings.epochs} epochs, batches of {settings.batch_size}"
         ),
         Fact("steps", " ".join(comparison.notes)),
+        *([Fact("inconsistency masks", comparison.best_of.told)] if comparison.best_of else []),
     ]
 
 
@@ -285,6 +286,7 @@ def comparison_as_dict(comparison: Comparison, findings: Findings) -> dict[str, 
             }
             for approach, values in reported(comparison.models, comparison.totals).items()
         ],
+        **({"best_of": comparison.best_of.as_dict()} if comparison.best_of else {}),
         "warnings": list(findings.warnings),
         "sentences": list(findings.sentences),
     }

@@ -191,18 +191,19 @@ def best_settings(rows: Sequence[ModelRow], *, metric: str = "score") -> dict[st
     """
     best: dict[str, str] = {}
     for split in ("test", "val"):  # the later goes before the earlier
-        reached: dict[str, dict[str, float]] = {}
+        scores: dict[str, dict[str, float]] = {}
         for one, summaries in series([row for row in rows if row.split == split], metric=metric).items():
-            reached.setdefault(one.recipe, {})[one.setting] = _reached(summaries, metric)
-        best |= {recipe: max(settings, key=settings.__getitem__) for recipe, settings in reached.items()}
+            value = reached(summaries, metric) * (-1 if metric in LOWER_IS_BETTER else 1)
+            scores.setdefault(one.recipe, {})[one.setting] = value
+        best |= {recipe: max(settings, key=settings.__getitem__) for recipe, settings in scores.items()}
     return best
 
 
-def _reached(summaries: Mapping[int, Summary], metric: str) -> float:
-    """Give the mean of the best generation, negative where lower is better; base models count if there is no other."""
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    means = {generation: sign * summary.mean for generation, summary in summaries.items()}
-    return max([mean for generation, mean in means.items() if generation > 0] or means.values())
+def reached(summaries: Mapping[int, Summary], metric: str) -> float:
+    """Give the mean of the best generation; that of the base models counts if there is no other."""
+    means = {generation: summary.mean for generation, summary in summaries.items()}
+    choose = min if metric in LOWER_IS_BETTER else max
+    return choose([mean for generation, mean in means.items() if generation > 0] or means.values())
 
 
 def _order(approach: Approach) -> tuple[int, int, str, str]:
