@@ -12,7 +12,6 @@ from incmask.base.store import Store
 from incmask.data.split import Fold
 from incmask.experiment.deliver import Stage, make_stage
 from incmask.experiment.setup import BASE, RunContext, seed_for, stage_name
-from incmask.experiment.stages import fresh_starts
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.experiment.train import adopt, train
 from incmask.method.growth import training_settings, width_of
@@ -251,15 +250,6 @@ def test_networks_that_are_wider_than_their_teachers_begin_anew(tmp_path):
     teachers = [student(1), student(2)]
     begun = [student_jobs(growing, tmp_path, generation=each, teachers=teachers)[0].start for each in (1, 2, 3)]
     assert begun == [teachers[0].model, None, None]
-    more = replace(growing, settings=growing.settings.model_copy(update={"num_generations": 3}))
-    assert [*fresh_starts(replace(more, settings=more.settings.model_copy(update={"num_generations": 1})))] == []
-    (told,) = fresh_starts(more)
-    assert told.startswith("networks of generation 2, 3 are wider than their teachers' and begin with new weights")
-    assert (
-        [*fresh_starts(replace(more, recipe=RECIPES["im"]))]
-        == [*fresh_starts(replace(more, recipe=RECIPES["ldt"]))]
-        == []
-    )
     level = replace(growing, settings=growing.settings.model_copy(update={"width_step": 0.0}))
     assert student_jobs(level, tmp_path, generation=3, teachers=teachers)[1].start == teachers[1].model
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
+from incmask.experiment.advice import advice
 from incmask.experiment.deliver import Stage, make_stage
 from incmask.experiment.evalnets import Judges, evalnet_width, train_evalnets
 from incmask.experiment.executor import Clock
@@ -14,7 +15,7 @@ from incmask.experiment.setup import RunContext, Setup, Start, base_folders
 from incmask.experiment.student import Student
 from incmask.experiment.train import adopt, train
 from incmask.experiment.workload import planned_work
-from incmask.method.growth import begins_with_teacher, num_generations_of
+from incmask.method.growth import num_generations_of
 from incmask.method.profiles import rests_on_full_truth
 from incmask.method.recipes import RECIPES
 from incmask.training.capacity import train_cost
@@ -86,19 +87,17 @@ def _train_bases(
         if start is not None:
             jobs[name] = _warm(jobs[name], start.models.get(folder, ()))
     to_train = [name for name in jobs if name not in bases]
-    work = planned_work(
-        recipe,
-        settings,
-        num_labelled=len(setup.folds[0].training),
-        num_unlabelled=len(setup.stacks.get("unlabelled", ())),
-        taken_over=bases,
-    )
+    images = {
+        "num_labelled": len(setup.folds[0].training),
+        "num_unlabelled": len(setup.stacks.get("unlabelled", ())),
+    }
+    work = planned_work(recipe, settings, taken_over=bases, **images)
     for name in jobs:
         if name in bases:
             adopt(store, source=bases[name], jobs=jobs[name])
     if to_train and not store.has(jobs[to_train[-1]][-1].folder / WEIGHTS):
         _say_how_long(run, jobs[to_train[0]][0], clock=clock, work=work)
-    for sentence in fresh_starts(setup):
+    for sentence in advice(recipe, settings, **images):
         progress.say(sentence)
     progress.expect(work)
 
@@ -141,19 +140,6 @@ def resting_on_truth(setup: Setup) -> Iterator[str]:
         yield f"copies go from 1 to 5 between qualities of {band[0]:g} and {band[1]:g}, {whence}"
     if labeller and labeller.rates and known and setup.settings.quality_threshold is None:
         yield f"masks that are rated {known[1]:g} or more are accepted, {whence}"
-
-
-def fresh_starts(setup: Setup) -> Iterator[str]:
-    """Say where students cannot begin with their teachers' weights, which the settings ask for."""
-    recipe, settings = setup.recipe, setup.settings
-    if settings.start != "teacher" or recipe.labeller is None:
-        return
-    generations = range(1, num_generations_of(recipe, settings) + 1)
-    if fresh := [str(each) for each in generations if not begins_with_teacher(recipe, settings, each)]:
-        yield (
-            f"networks of generation {', '.join(fresh)} are wider than their teachers' and begin with new weights; "
-            "--set width_step=0 keeps the width"
-        )
 
 
 def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, work: float) -> None:

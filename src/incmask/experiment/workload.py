@@ -21,41 +21,52 @@ def planned_work(
         num_unlabelled: images that may be pseudo-labelled; every pair is taken to be used, and once.
         taken_over: base recipes whose models another run has trained.
     """
-    num_full = num_labelled + num_unlabelled
-
-    def steps(of: Recipe, num_pairs: int) -> int:
-        used = training_settings(of, settings, num_pairs=num_pairs, num_full=num_full)
-        return _steps(used, num_pairs)
-
-    def labelled_part(of: Recipe) -> int:
-        factors = {"plain": 1, "strong": 1, "augmented": 1 + NUM_AUGMENTED_COPIES}
-        return num_full if of.labelled == "full" else factors[of.labelled] * num_labelled
-
+    images = {"num_labelled": num_labelled, "num_unlabelled": num_unlabelled}
     base_cost = settings.num_base * train_cost(settings.width)
     if not recipe.teachers:
-        return base_cost * steps(recipe, labelled_part(recipe))
+        return base_cost * base_steps(recipe, settings, **images)
     work = sum(
-        base_cost * steps(base, labelled_part(base))
-        for base in (RECIPES[name] for name in recipe.bases if name not in taken_over)
+        base_cost * base_steps(RECIPES[name], settings, **images) for name in recipe.bases if name not in taken_over
     )
     if recipe.evalnets:
         num_masks = 1 + settings.num_base * len(recipe.evalnets.examples_from)
         num_pairs = num_labelled * (TRAINING_PASSES if recipe.evalnets.blocked else num_masks)
         cost = train_cost(settings.evalnet_width or 2 * settings.width)
-        work += settings.num_evalnets * cost * _steps(settings, num_pairs)
-    if recipe.objective == "consistency":
-        # Each epoch has a part with labels and one without.
-        student = steps(recipe, num_labelled)
-        if not settings.steps_per_epoch:
-            student += steps(recipe, num_unlabelled)
-        elif settings.steps_per_epoch == 1:
-            student *= 2
-    else:
-        student = steps(recipe, labelled_part(recipe) + num_unlabelled * (1 + recipe.keep_plain))
+        work += settings.num_evalnets * cost * _steps_of(settings, num_pairs)
+    student = student_steps(recipe, settings, **images)
     for generation in range(1, num_generations_of(recipe, settings) + 1):
         work += settings.num_students * student * train_cost(width_of(recipe, settings, generation))
     return work
 
 
-def _steps(settings: Settings, num_pairs: int) -> int:
+def base_steps(recipe: Recipe, settings: Settings, *, num_labelled: int, num_unlabelled: int) -> int:
+    """Count the steps of a model that learns from the labelled part of a recipe; arguments as for ``planned_work``."""
+    num_full = num_labelled + num_unlabelled
+    return _steps(recipe, settings, _labelled_part(recipe, num_labelled, num_full=num_full), num_full=num_full)
+
+
+def student_steps(recipe: Recipe, settings: Settings, *, num_labelled: int, num_unlabelled: int) -> int:
+    """Count the steps of a student; arguments as for ``planned_work``."""
+    num_full = num_labelled + num_unlabelled
+    if recipe.objective == "consistency":
+        # Each epoch has a part with labels and one without.
+        steps = _steps(recipe, settings, num_labelled, num_full=num_full)
+        if not settings.steps_per_epoch:
+            return steps + _steps(recipe, settings, num_unlabelled, num_full=num_full)
+        return 2 * steps if settings.steps_per_epoch == 1 else steps
+    pairs = _labelled_part(recipe, num_labelled, num_full=num_full) + num_unlabelled * (1 + recipe.keep_plain)
+    return _steps(recipe, settings, pairs, num_full=num_full)
+
+
+def _labelled_part(recipe: Recipe, num_labelled: int, *, num_full: int) -> int:
+    factors = {"plain": 1, "strong": 1, "augmented": 1 + NUM_AUGMENTED_COPIES}
+    return num_full if recipe.labelled == "full" else factors[recipe.labelled] * num_labelled
+
+
+def _steps(recipe: Recipe, settings: Settings, num_pairs: int, *, num_full: int) -> int:
+    used = training_settings(recipe, settings, num_pairs=num_pairs, num_full=num_full)
+    return _steps_of(used, num_pairs)
+
+
+def _steps_of(settings: Settings, num_pairs: int) -> int:
     return settings.epochs * (settings.steps_per_epoch or max(1, num_pairs // settings.batch_size))
