@@ -120,6 +120,7 @@ def run(
     preset: str | None = None,
     effort: str | None = None,
     profile: str | None = None,
+    group: str | None = None,
     settings: Mapping[str, object] | None = None,
     best_of: str | os.PathLike[str] | None = None,
     fresh: bool = False,
@@ -138,6 +139,9 @@ def run(
         preset: "default" or "paper".
         effort: "quick", "normal" or "paper".
         profile: kind of images, for the augmentation.
+        group: which images show the same subject and are never on both sides of a split: "auto" (``split.csv``, or
+            names that tell), "none", a CSV file of names and groups, or a regular expression whose first group, or else
+            whole match, in an image's name is the subject.
         settings: single settings by name.
         best_of: folder of a comparison on the same data that swept ``erode_px`` and ``dilate_px`` of "im": the best of
             them by validation are taken.
@@ -150,7 +154,12 @@ def run(
         IncmaskError: the data, a choice or the folder is wrong; each problem says how to mend it.
     """
     choices = Choices(
-        recipe=recipe, preset=preset, effort=effort, profile=profile, settings=dict(settings) if settings else None
+        recipe=recipe,
+        preset=preset,
+        effort=effort,
+        profile=profile,
+        group=group,
+        settings=dict(settings) if settings else None,
     )
     where = executor or Executor()
     with _listening(progress) as listener:
@@ -205,6 +214,7 @@ def compare(
     preset: str | None = None,
     effort: str | None = None,
     profile: str | None = None,
+    group: str | None = None,
     settings: Mapping[str, object] | None = None,
     grid: Mapping[str, Sequence[object]] | None = None,
     best_of: str | os.PathLike[str] | None = None,
@@ -222,6 +232,7 @@ def compare(
         preset: as for ``run``.
         effort: as for ``run``.
         profile: as for ``run``.
+        group: as for ``run``.
         settings: as for ``run``; the same for all approaches.
         grid: settings with several values, all of which are tried.
         best_of: as for ``run``; for all approaches with inconsistency masks.
@@ -234,7 +245,13 @@ def compare(
     Raises:
         IncmaskError: the data, a choice or the folder is wrong, or the packages for reports are not installed.
     """
-    choices = Choices(preset=preset, effort=effort, profile=profile, settings=dict(settings) if settings else None)
+    choices = Choices(
+        preset=preset,
+        effort=effort,
+        profile=profile,
+        group=group,
+        settings=dict(settings) if settings else None,
+    )
     with _listening(progress) as listener:
         comparison = run_comparison(
             Path(data),

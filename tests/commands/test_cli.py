@@ -115,6 +115,21 @@ def test_check_describes_a_good_folder_and_touches_nothing(call, tmp_path):
     assert listing(tmp_path) == before
 
 
+def test_check_takes_groups(call, tmp_path):
+    data = make_data(tmp_path / "data", "binary", {"labelled": 4, "test": 2})
+    code, told, _ = call("check", data)
+    assert code == 0
+    assert "groups: each image for itself; --group tells which show the same subject" in told
+    code, told, _ = call("check", data, "--group", r"^\w+ ([01]|2|3)")
+    assert code == 0
+    assert (
+        r"note: groups by the pattern ^\w+ ([01]|2|3): labelled 4, test 2, such as 0 of labelled 0 and test 0;" in told
+    )
+    code, told, _ = call("check", data, "--group", "patient")
+    assert code == 1
+    assert "problem: group patient: tells no group of 6 images: labelled/labelled 0, labelled/labelled 1, " in told
+
+
 def test_check_tells_all_problems_at_once(call, tmp_path):
     data = make_data(tmp_path / "data", "binary", truth=False)
     (data / "labelled" / "images" / "labelled 0.png").write_bytes(b"no image")

@@ -198,8 +198,8 @@ def test_a_run_begins_anew_where_it_must(finished_run, tmp_path, watched):
     _, said = run_tiny(data, tmp_path / "wide", width=0.1875)
     assert said.says(anew)
     # Images that choose now have trained then.
-    shutil.copy(data / "labelled" / "images" / "labelled 0.png", data / "val" / "images" / "again.png")
-    shutil.copy(data / "labelled" / "masks" / "labelled 0.png", data / "val" / "masks" / "again.png")
+    for folder in ("images", "masks"):
+        shutil.move(data / "labelled" / folder / "labelled 0.png", data / "val" / folder / "again.png")
     watched.clear()
     _, said = run_tiny(data, tmp_path / "leak")
     assert said.says(anew)
@@ -229,10 +229,13 @@ def test_cross_validated_models_begin_with_those_of_their_fold(tmp_path, watched
     assert validation_images(before) == validation_images(after)
 
 
-def record(root, labelled, *, val=(), num_base=2, seed=1):
+def record(root, labelled, *, val=(), num_base=2, seed=1, groups=None):
     """Give what a run says of itself; each image is its own hash."""
+    told = {name: {"group": group} for name, group in (groups or {}).items()}
     parts = {
-        "labelled": {name: {"files": {f"{name}.png": name, f"{name}-mask.png": ""}} for name in labelled},
+        "labelled": {
+            name: {"files": {f"{name}.png": name, f"{name}-mask.png": ""}, **told.get(name, {})} for name in labelled
+        },
         "unlabelled": {},
         "val": {name: {"files": {f"{name}.png": name}} for name in val},
     }
@@ -240,28 +243,35 @@ def record(root, labelled, *, val=(), num_base=2, seed=1):
     return RunRecord(root, Records({"recipe": "im", "settings": settings}, {"parts": parts}))
 
 
-def test_no_model_begins_with_one_that_saw_what_validates_it(tmp_path, monkeypatch):
-    """With other folds than before, each model takes one that was trained without its validation images."""
-    names = [f"a {index}" for index in range(5)]
+@pytest.mark.parametrize("num_each", [None, 1, 2, 3])
+def test_no_model_begins_with_one_that_saw_what_validates_it(tmp_path, monkeypatch, num_each):
+    """With other folds than before, each model takes one that was trained without its validation images' groups."""
+    names = [f"a {index}" for index in range(5 * (num_each or 1))]
+    groups = {name: f"g{index // num_each}" for index, name in enumerate(names)} if num_each else {}
+    later = groups | ({"round-2/b": "g0"} if num_each else {})
+    group_of = {name: name for name in [*names, "round-2/b"]} | later
     spec = NetworkSpec(1, 1, 0.125)
     for number in range(1, 6):
         folder = tmp_path / "base" / "students" / str(number)
         folder.mkdir(parents=True)
         reached = {"epoch": 1, "validation_loss": 1.0, "validation_score": number / 10, "steps": 1, "images": 1}
         (folder / "scores.json").write_text(json.dumps(reached))
-    theirs = record(tmp_path, names, num_base=5)
+    theirs = record(tmp_path, names, num_base=5, groups=groups)
     monkeypatch.setattr(starts, "read_record", lambda run: theirs)
     monkeypatch.setattr(starts, "load_tensors", lambda path: ({}, {"network": starts.asdict(spec)}))
     for seed in range(1, 8):
-        ours = record(tmp_path, [*names, "round-2/b"], num_base=5, seed=seed)
+        ours = record(tmp_path, [*names, "round-2/b"], num_base=5, seed=seed, groups=later)
         found = find_start(tmp_path, ours, recipes={"base": "ldt"}, specs={"base": spec}, num_models=5)
         assert found is not None
-        old = make_folds(names, has_val=False, seed=1, num_models=5)
-        new = make_folds([*names, "round-2/b"], has_val=False, seed=seed, num_models=5)
+        old = make_folds(names, has_val=False, seed=1, num_models=5, groups=groups)
+        new = make_folds([*names, "round-2/b"], has_val=False, seed=seed, num_models=5, groups=later)
         for index, path in enumerate(found.models["base"]):
             assert path is not None
             taken = int(path.parent.name) - 1
-            assert not set(new[index].validation or ()) & set(old[taken].training)
+            validated, seen = (
+                {group_of[names[row]] for row in rows} for rows in (new[index].validation or (), old[taken].training)
+            )
+            assert not validated & seen
             assert taken == index or seed != 1
     other = NetworkSpec(1, 1, 0.25)
     assert find_start(tmp_path, theirs, recipes={"base": "ldt"}, specs={"base": other}, num_models=5) is None

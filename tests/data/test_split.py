@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incmask.data.split import Fold, describe_folds, make_folds
+from incmask.data.split import Fold, can_hold_out, describe_folds, draw_groups, make_folds
 
 
 def rows_of_tiles(num_images, num_tiles=1):
@@ -70,3 +71,106 @@ def test_what_is_done_is_told(num_images, said):
 def test_there_are_no_more_folds_than_the_smallest_stage_has_models():
     names = ["a", "b", "c", "d", "e"]
     assert [len(make_folds(names, has_val=False, seed=1, num_models=num)) for num in (1, 2, 3, 9)] == [2, 2, 3, 5]
+
+
+def sides(fold, names):
+    return tuple({names[row] for row in rows} for rows in (fold.training, fold.validation))
+
+
+@given(st.integers(2, 40), st.integers(1, 3), st.integers(0, 1000), st.integers(1, 9))
+def test_images_without_groups_are_divided_as_they_were_drawn(num_images, num_tiles, seed, num_models):
+    names = rows_of_tiles(num_images, num_tiles)
+    order = [f"image {index}" for index in np.random.default_rng(seed).permutation(num_images)]
+    num_folds = max(2, min(num_images, 5, num_models))
+    dealt = [{*order[fold::num_folds]} for fold in range(num_folds)]
+    expected = dealt if num_images < 8 else [{*order[: round(0.2 * num_images)]}]
+    groups = {name: name for name in names}
+    for told in (None, {}, groups):
+        folds = make_folds(names, has_val=False, seed=seed, num_models=num_models, groups=told)
+        assert [sides(fold, names) for fold in folds] == [({*names} - held, held) for held in expected]
+
+
+GROUPS = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 3), st.booleans()), min_size=2, max_size=40)
+
+
+@given(GROUPS, st.integers(0, 1000), st.integers(1, 9))
+def test_no_group_is_on_both_sides(images, seed, num_models):
+    """Each image is of a group, has tiles and may be of a later round."""
+    groups = {f"{'round-2/' if later else ''}{n}": f"g{group}" for n, (group, _, later) in enumerate(images)}
+    names = [name for name, (_, num_tiles, _) in zip(groups, images, strict=True) for _ in range(num_tiles)]
+    first = [name for name in groups if not name.startswith("round-2/")] or list(groups)
+    folds = make_folds(names, has_val=False, seed=seed, num_models=num_models, groups=groups)
+    num_groups = len({groups[name] for name in first})
+    if num_groups == 1:
+        # Nothing else is left than to divide the images of the only group.
+        assert folds == make_folds(names, has_val=False, seed=seed, num_models=num_models)
+        assert len(first) == 1 or "images that train and images that validate" in describe_folds(folds, names, groups)
+        return
+    validated = []
+    for fold in folds:
+        training, validation = sides(fold, names)
+        assert training
+        assert validation
+        assert not {groups[name] for name in training} & {groups[name] for name in validation}
+        assert validation <= {*first}
+        assert training == {name for name in groups if groups[name] not in {groups[held] for held in validation}}
+        assert sorted(fold.training + fold.validation) == sorted({*fold.training, *fold.validation})
+        validated.append(validation)
+    assert can_hold_out(names, groups) == (num_groups >= 8)
+    if num_groups < 8:
+        assert len(folds) == max(2, min(num_groups, 5, num_models))
+        assert sorted(name for validation in validated for name in validation) == sorted(first)
+    else:
+        assert len(folds) == 1
+        # As near to a fifth as the smallest group allows.
+        smallest = min([groups[name] for name in first].count(group) for group in {groups[name] for name in first})
+        assert len(validated[0]) <= 0.4 * len(first)
+        assert len(validated[0]) >= 0.2 * len(first) - smallest / 2 or len(validated[0]) >= smallest
+    assert folds == make_folds(names, has_val=False, seed=seed, num_models=num_models, groups=groups)
+
+
+def test_folds_hold_about_as_many_images_each():
+    sizes = {"a": 12, "b": 5, "c": 4, "d": 3, "e": 2, "f": 1}
+    groups = {f"{group}{number}": group for group, num in sizes.items() for number in range(num)}
+    folds = make_folds(list(groups), has_val=False, seed=3, num_models=3, groups=groups)
+    # The largest first, each to the smallest fold: 12, 5 + 2 + 1, 4 + 3.
+    assert sorted(len(fold.validation) for fold in folds) == [7, 8, 12]
+
+
+def test_a_fifth_is_taken_in_whole_groups():
+    sizes = {"huge": 50, **{f"g{number}": 5 for number in range(10)}}
+    for seed in range(20):
+        taken = draw_groups(sizes, seed=seed)
+        assert sum(sizes[group] for group in taken) == 20
+        assert "huge" not in taken
+    assert draw_groups({"a": 9, "b": 8}, seed=0) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ("aaabbb", "no val/: 2-fold cross-validation over 6 labelled images of 2 groups chooses epochs and models"),
+        (
+            "aabbccddee",
+            "no val/: 5-fold cross-validation over 10 labelled images of 5 groups chooses epochs and models",
+        ),
+        ("aabbccddeeffgghhii", "no val/: 4 (2 groups) of the 18 labelled images of 9 groups are set aside to choose "),
+        (
+            "aaa",
+            "no val/: 3-fold cross-validation over 3 labelled images chooses epochs and models; all are of one group, "
+            "so images that train and images that validate show the same subject",
+        ),
+    ],
+)
+def test_groups_are_told(groups, said):
+    of = {str(number): group for number, group in enumerate(groups)}
+    assert describe_folds(make_folds(list(of), has_val=False, seed=1, groups=of), list(of), of).startswith(said)
+
+
+def test_images_of_later_rounds_that_do_not_train_are_told():
+    groups = {"1": "a", "2": "b", "round-2/3": "a", "round-2/4": "c"}
+    folds = make_folds(list(groups), has_val=False, seed=0, groups=groups)
+    assert {(fold.training, fold.validation) for fold in folds} == {((0, 2, 3), (1,)), ((1, 3), (0,))}
+    assert describe_folds(folds, list(groups), groups).endswith(
+        "; the 2 of later rounds train, but for 1 whose groups validate"
+    )

@@ -105,6 +105,12 @@ class TestCounts:
         assert len({name.rsplit("-", 1)[0] for name in names_of(made, "labelled")}) == 17
         assert len(made.sources) == 2380 + 3 + 3
         assert made.sources[0] == Destination("labelled", names_of(made, "labelled")[0])
+        # Crops of one frame stand in both parts, and belong together all the same.
+        assert made.groups == {
+            name: f"train_full/{name.rsplit('-', 1)[0]}"
+            for part in ("labelled", "unlabelled")
+            for name in names_of(made, part)
+        }
 
     def test_of_frames_as_the_text_has_them(self):
         made = arrange(name_list(width=1920), PrepareOptions(paper=True))

@@ -11,6 +11,7 @@ from incmask.exchange.formats.common import SourceImage
 from incmask.exchange.formats.masks.instances import InstanceLabel
 from incmask.exchange.prepare.parts import draw
 from incmask.exchange.prepare.plan import PrepareOptions
+from incmask.exchange.prepare.prepare import split_text
 from incmask.exchange.sources.archives import SourceFile
 from own_data import parts_of, plan_of, write_image
 
@@ -93,6 +94,33 @@ def test_large_groups_and_few_images() -> None:
 def test_what_a_draw_cannot_do_is_told(options: PrepareOptions, told: str) -> None:
     with pytest.raises(IncmaskError, match=told):
         draw([picture("a1"), picture("b")], options)
+
+
+@pytest.mark.parametrize("group", [None, "none"])
+def test_names_tell_groups_unless_they_must_not(group: str | None) -> None:
+    pictures = [picture(f"patient{number % 5}_slice_{number}") for number in range(20)]
+    division = draw(pictures, PrepareOptions(group=group, val_fraction=0.2, test_fraction=0.2))
+    shared = {
+        part: {name[:8] for name, of in division.parts.items() if of == part} for part in ("labelled", "val", "test")
+    }
+    assert bool(shared["labelled"] & (shared["val"] | shared["test"])) == (group == "none")
+    assert ("5 groups stay together: 1 in test, 1 in val" in division.notes) == (group is None)
+
+
+def test_groups_are_written_down(tmp_path: Path) -> None:
+    names = [f"g{number // 2} {number}th" for number in range(8)]
+    for name in names:
+        write_image(tmp_path / "images" / f"{name}.png", size=(1, 1))
+        write_image(tmp_path / "masks" / f"{name}.png", 255, size=(1, 1))
+    assert split_text(plan_of(tmp_path)) == "".join(["source,part\n", *(f"{name},labelled\n" for name in names)])
+    assert split_text(plan_of(tmp_path, group=r"g\d")) == "".join(
+        ["source,part,group\n", *(f"{name},labelled,{name[:2]}\n" for name in names)]
+    )
+
+
+def test_groups_of_a_table_are_kept(tmp_path: Path) -> None:
+    write_set(tmp_path, "part,source,group\ntest,images/a.png,eve\nlabelled,b.png,\n")
+    assert split_text(plan_of(tmp_path)) == ("source,part,group\na,test,eve\nb,labelled,b\nc,unlabelled,c\n")
 
 
 def write_set(root: Path, table: str) -> None:

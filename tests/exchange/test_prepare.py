@@ -62,6 +62,13 @@ def test_a_prepared_folder_is_ready_and_says_what_it_is(tmp_path):
             ["u1", "unlabelled"],
             ["v1", "val"],
         ]
+    groups = {part: sorted(item.group for item in items) for part, items in found.dataset.parts()}
+    assert groups == {
+        "labelled": ["l1", "l1", "l2", "l2"],
+        "unlabelled": ["u1"] * 2,
+        "val": ["v1"] * 2,
+        "test": ["t1"] * 2,
+    }
 
 
 def test_the_origin_is_told_with_counts_checksums_and_what_the_owner_asks_for(tmp_path):

@@ -18,6 +18,7 @@ from incmask.experiment import run as experiment
 from incmask.experiment import train as training
 from incmask.experiment.choices import Choices, resolve
 from incmask.experiment.executor import Executor
+from incmask.experiment.record.run import read_record
 from incmask.experiment.run import num_workers_of
 from runs import FOLDERS, HERE, PARTS, SETTINGS, SIZES, Listener, draw, make_data, results, run_tiny, save, save_masks
 
@@ -418,3 +419,44 @@ def test_workers_and_memory_follow_the_device(tmp_path, monkeypatch, device, mem
     assert num_workers_of(chosen, Listener()) == workers
     # U-Nets and EvalNets are asked for.
     assert asked == 2 * [5 if memory == "there" else 0]
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize(("num_labelled", "num_folds"), [(6, 2), (20, 1)])
+def test_a_run_keeps_groups_whole_and_remembers_them(tmp_path, num_labelled, num_folds):
+    data, out = (
+        make_data(tmp_path / "data", "binary", {"labelled": num_labelled, "unlabelled": 2, "test": 4}),
+        tmp_path / "run",
+    )
+    groups = {
+        part: {f"{part} {n}": f"{part[0]}{n // 2}" for n in range(num)}
+        for part, num in (("labelled", num_labelled), ("test", 4))
+    }
+    rows = "".join(f"{name},{group}\n" for part in groups for name, group in groups[part].items())
+    (data / "groups.csv").write_text(f"name,group\n{rows}")
+    (data / "incmask.toml").write_text('[data]\ngroup = "groups.csv"\n')
+    _, said = run_tiny(data, out, fit="tile")
+    assert said.says(f"of {num_labelled // 2} groups")
+    assert tomllib.loads((out / "run.toml").read_text())["group"] == "groups.csv"
+    record = read_record(out)
+    assert {part: record.groups(part) for part in groups} == groups
+    assert record.groups("unlabelled") == {"unlabelled 0": "unlabelled 0", "unlabelled 1": "unlabelled 1"}
+    names, of = record.stack("labelled").names, record.groups("labelled")
+    assert len(names) > num_labelled
+    assert len(record.folds) == len(record.image_folds) == num_folds
+    for fold in record.folds:
+        training, validation = ({of[names[row]] for row in rows} for rows in (fold.training, fold.validation))
+        assert training
+        assert validation
+        assert not training & validation
+    run_tiny(data, out, fit="tile")
+    (data / "incmask.toml").write_text("")
+    with pytest.raises(IncmaskError, match="group is gone; take it back"):
+        run_tiny(data, out, fit="tile")
+
+
+@pytest.mark.usefixtures("untrained")
+def test_without_groups_nothing_of_them_is_written(tmp_path):
+    data, out = make_data(tmp_path / "data", "binary"), tmp_path / "run"
+    run_tiny(data, out)
+    assert "group" not in (out / "data.json").read_text() + (out / "run.toml").read_text()

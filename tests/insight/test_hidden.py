@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,21 @@ def test_without_val_a_fifth_validates_all_orders():
     assert with_validation(dataset(), seed=3) == dataset()
     with pytest.raises(IncmaskError, match="has 3 labelled images and no val/"):
         with_validation(dataset(3, val=0), seed=3)
+
+
+@given(st.lists(st.integers(0, 9), min_size=8, max_size=40), st.integers(0, 99))
+def test_no_group_learns_and_validates(subjects, seed):
+    data = dataset(len(subjects), val=0)
+    labelled = [replace(item, subject=f"g{subject}") for item, subject in zip(data.labelled, subjects, strict=True)]
+    data = replace(data, labelled=tuple(labelled))
+    if len({*subjects}) > 1 and len(subjects) - min(map(subjects.count, subjects)) < 3:
+        return
+    with_val = with_validation(data, seed=seed)
+    learnt, validated = ({item.group for item in part} for part in (with_val.labelled, with_val.val))
+    assert learnt
+    assert validated
+    assert sorted(files((*with_val.labelled, *with_val.val))) == sorted(files(data.labelled))
+    assert bool(learnt & validated) == (len({*subjects}) == 1)
+    alone = with_validation(replace(data, labelled=tuple(replace(item, subject=None) for item in labelled)), seed=seed)
+    if len({*subjects}) == 1:
+        assert files(with_val.val) == files(alone.val)

@@ -24,6 +24,14 @@ SizeOption = Annotated[
 FitOption = Annotated[
     str | None, typer.Option("--fit", help="resize whole images, or tile them at full resolution  [default: resize]")
 ]
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        help="images of one subject, never on both sides of a split: auto (split.csv, or names that tell), none, "
+        "a CSV file (name,group), or a regular expression for the part of the name  [default: auto]",
+    ),
+]
 SetOption = Annotated[
     list[str], typer.Option("--set", metavar="NAME=VALUE", help="any setting, see `incmask settings`; may be repeated")
 ]

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from incmask.commands.arguments import Data, Json, Quiet
+from incmask.commands.arguments import Data, GroupOption, Json, Quiet
 from incmask.commands.shell import executor, listener, print_result
 
 
-def check(data: Data, as_json: Json = False) -> None:
+def check(data: Data, group: GroupOption = None, as_json: Json = False) -> None:
     """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing."""
     from incmask.experiment.choices import check_data
 
-    found = check_data(data)
+    found = check_data(data, group=group)
     if as_json:
         problems = [{"where": each.where, "what": each.what, "remedy": each.remedy} for each in found.problems]
         typer.echo(json.dumps({"problems": problems, "description": found.description}, ensure_ascii=False))
@@ -50,7 +50,11 @@ def prepare(
     ] = None,
     group: Annotated[
         str | None,
-        typer.Option("--group", help="folder: regular expression for the part of a name that stays together (patient)"),
+        typer.Option(
+            "--group",
+            help="folder: regular expression for the part of a name that stays together (patient), or none  "
+            "[default: as names tell]",
+        ),
     ] = None,
     val_fraction: Annotated[
         float, typer.Option("--val-fraction", min=0, max=1, help="folder: share to validate")

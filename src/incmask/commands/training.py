@@ -12,6 +12,7 @@ from incmask.commands.arguments import (
     Data,
     EffortOption,
     FitOption,
+    GroupOption,
     Json,
     PresetOption,
     ProfileOption,
@@ -47,6 +48,7 @@ def run(
     profile: ProfileOption = None,
     size: SizeOption = None,
     fit: FitOption = None,
+    group: GroupOption = None,
     assignments: SetOption = [],  # noqa: B006 - typer copies it
     best_of: BestOfOption = None,
     fresh: Annotated[
@@ -70,7 +72,7 @@ def run(
     settings = parse_assignments(assignments)
     settings |= {"size": size} if size else {}
     settings |= {"fit": fit} if fit else {}
-    choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, settings=settings)
+    choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, group=group, settings=settings)
     with listener(quiet or as_json) as progress:
         best = find_best(best_of, data, choices) if best_of else None
         if best:
@@ -107,6 +109,7 @@ def compare(
     profile: ProfileOption = None,
     size: SizeOption = None,
     fit: FitOption = None,
+    group: GroupOption = None,
     assignments: Annotated[
         list[str],
         typer.Option(
@@ -138,7 +141,7 @@ def compare(
 
     given = parse_grid(assignments)
     settings = given.single | ({"size": size} if size else {}) | ({"fit": fit} if fit else {})
-    choices = Choices(preset=preset, effort=effort, profile=profile, settings=settings)
+    choices = Choices(preset=preset, effort=effort, profile=profile, group=group, settings=settings)
     folder = out or run_folder(data, ending="compare")
     with listener(quiet or as_json) as progress:
         comparison = run_comparison(

@@ -145,6 +145,10 @@ class Dataset:
         for part in PARTS:
             yield part, getattr(self, part)
 
+    def groups(self) -> dict[str, str]:
+        """Give the group of each labelled image by its name."""
+        return {item.name: item.group for item in self.labelled}
+
 
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -178,6 +182,9 @@ class DataOptions(_Options):
         position_class: the class that marks the centres of objects, so that cells can be counted.
         intensity: the intensities that become 0 and 255 where images are not 8-bit; by default the
             0.1 and 99.9 percentiles of each image.
+        group: which images show the same subject: "auto" (``split.csv`` or names, where they tell), "none" (each image
+            its own), a CSV file of names and groups, or a regular expression whose first group, or else whole match,
+            in an image's name is the subject.
     """
 
     task: Task | None = None
@@ -188,6 +195,7 @@ class DataOptions(_Options):
     mask_suffix: Annotated[str, Field(min_length=1)] | None = None
     position_class: str | None = None
     intensity: tuple[float, float] | None = None
+    group: Annotated[str, Field(min_length=1)] = "auto"
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,8 @@ ROUNDS = "rounds.json"
 ENVIRONMENT = "environment.json"
 
 _ONCE_MORE = "run `incmask run DATA -o RUN` once more, with the folder of the data and this run"
+
+_PREFIX = re.compile(r"^round-\d+/")
 
 FIRST = 1
 """The number of the round that a person labelled without a run."""
@@ -47,6 +50,16 @@ class Round(BaseModel):
     def prefix(self) -> str:
         """What stands before the names of its images in the labelled part."""
         return f"round-{self.number}/"
+
+
+def without_round(name: str) -> str:
+    """Give the name of a labelled image as it was before a round added it.
+
+    Examples:
+        >>> without_round("round-2/slide 3/a"), without_round("a")
+        ('slide 3/a', 'a')
+    """
+    return _PREFIX.sub("", name)
 
 
 class _File(BaseModel):

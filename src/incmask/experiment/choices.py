@@ -18,6 +18,7 @@ from incmask.base.store import hash_file
 from incmask.base.validation import choose, validated
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.folder.check import describe
+from incmask.data.folder.groups import AUTO
 from incmask.data.folder.scan import load_dataset, scan
 from incmask.data.rounds import Round, read_rounds
 from incmask.data.split import Fold
@@ -38,6 +39,7 @@ class Choices:
         recipe: a name of ``RECIPES``, or one of your own.
         preset, effort: names of ``PRESETS`` and ``EFFORTS``.
         profile: a name of ``PROFILES``.
+        group: which images show the same subject, as ``DataOptions.group``.
         settings: single settings, which win over all else.
     """
 
@@ -45,6 +47,7 @@ class Choices:
     preset: str | None = None
     effort: str | None = None
     profile: str | None = None
+    group: str | None = None
     settings: dict[str, object] | None = None
 
 
@@ -53,7 +56,8 @@ class Resolved:
     """Everything that decides a run.
 
     Attributes:
-        names: of recipe, preset, effort and profile, by these words; a recipe of one's own is "own".
+        names: of recipe, preset, effort and profile, by these words; a recipe of one's own is "own". Where groups were
+            asked for, also "group".
         recipe, profile, settings: what they stand for.
         dataset: what the folder holds.
         size: height and width of the networks' input.
@@ -119,13 +123,18 @@ class Checked:
     problems: tuple[Problem, ...]
 
 
-def check_data(data: Path) -> Checked:
-    """Find everything that is wrong with a folder and its ``incmask.toml``; touches nothing."""
+def check_data(data: Path, *, group: str | None = None) -> Checked:
+    """Find everything that is wrong with a folder and its ``incmask.toml``; touches nothing.
+
+    Args:
+        data: the folder.
+        group: as in ``Choices``.
+    """
     problems: list[Problem] = []
     file, options = ConfigFile(), DataOptions()
     try:
         file = read_config(data)
-        options = validated(DataOptions, file.data, where=str(data / CONFIG_NAME))
+        options = _data_options(data, file, group)
     except IncmaskError as error:
         problems += error.problems
     try:
@@ -145,7 +154,10 @@ def resolve(data: Path, choices: Choices) -> Resolved:
     file = read_config(data)
     named = _name(file, choices)
     names, settings, recipe = named.names, named.settings, named.recipe
-    dataset = load_dataset(data, validated(DataOptions, file.data, where=str(data / CONFIG_NAME)))
+    options = _data_options(data, file, choices.group)
+    if choices.group is not None or options.group != AUTO:
+        names = names | {"group": options.group}
+    dataset = load_dataset(data, options)
     notes = list(dataset.notes)
     base_name = "ldt" if recipe.labelled == "full" else recipe.teachers
     if base_name and not dataset.unlabelled:
@@ -159,6 +171,12 @@ def resolve(data: Path, choices: Choices) -> Resolved:
     )
     profile, rounds = PROFILES[names["profile"]], read_rounds(data)
     return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes), rounds)
+
+
+def _data_options(data: Path, file: ConfigFile, group: str | None) -> DataOptions:
+    """Give the ``[data]`` section of a folder, with the groups that were asked for."""
+    options = validated(DataOptions, file.data, where=str(data / CONFIG_NAME))
+    return options if group is None else validated(DataOptions, {**dict(options), "group": group}, where="--group")
 
 
 @dataclass(frozen=True)

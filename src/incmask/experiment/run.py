@@ -151,9 +151,9 @@ def run_resolved(
             with_truth=chosen.recipe.needs_truth,
             sources=tuple(bases.values()) if stacks_from is None else (stacks_from,),
         )
-        names = stacks["labelled"].names
-        folds = folds_of(names, has_val="val" in stacks, settings=chosen.settings)
-        if told := describe_folds(folds, names):
+        names, groups = stacks["labelled"].names, chosen.dataset.groups()
+        folds = folds_of(names, groups=groups, has_val="val" in stacks, settings=chosen.settings)
+        if told := describe_folds(folds, names, groups):
             progress.say(told)
         run = RunContext(chosen.setup(stacks, folds), store, pool, progress)
         trained = train_all(run, clock=clock, bases=bases, start=chosen.start)

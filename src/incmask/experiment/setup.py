@@ -155,16 +155,17 @@ def base_folders(recipe: Recipe, name: str = "") -> dict[str, str]:
     return {f"{BASE}-{each}" if place else BASE: each for place, each in enumerate(names)}
 
 
-def folds_of(names: Sequence[str], *, has_val: bool, settings: Settings) -> tuple[Fold, ...]:
+def folds_of(names: Sequence[str], *, groups: Mapping[str, str], has_val: bool, settings: Settings) -> tuple[Fold, ...]:
     """Divide labelled images into folds, the same for every recipe, so that base models can be shared.
 
     Args:
         names: of the images, or of the images that tiles were cut from.
+        groups: of the images, by name.
         has_val: whether there is a part of its own that chooses.
         settings: seed, and numbers of models: there are no more folds than the smallest stage has models.
     """
     num_models = min(settings.num_base, settings.num_students)
-    return make_folds(names, has_val=has_val, seed=settings.seed, num_models=num_models)
+    return make_folds(names, has_val=has_val, seed=settings.seed, num_models=num_models, groups=groups)
 
 
 def seed_for(seed: int, generation: int, student: int) -> int:

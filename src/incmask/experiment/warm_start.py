@@ -10,6 +10,7 @@ from incmask.base.errors import IncmaskError
 from incmask.base.progress import Progress
 from incmask.base.store import as_records
 from incmask.data.rounds import FIRST, ROUNDS, Round
+from incmask.data.split import units_of
 from incmask.experiment.choices import Resolved
 from incmask.experiment.paths import student_folder
 from incmask.experiment.record.run import RunRecord, read_record
@@ -25,7 +26,8 @@ def find_start(
 ) -> Start | None:
     """Choose for each base model one of an earlier round, the one of its own number where that is possible.
 
-    A model may begin with another that has the same network and was trained on none of the images that validate it.
+    A model may begin with another that has the same network and was trained on none of the images that validate it,
+    nor on others of their groups.
 
     Args:
         run: the earlier round's run folder.
@@ -41,7 +43,7 @@ def find_start(
         theirs = read_record(run)
         recipe = theirs.names["recipe"]
         kept = {name: folder for folder, name in base_folders(RECIPES[recipe], recipe).items()}
-        validation = list(_validation(new))
+        validation = list(_validation(new, with_groups=True))
         models = {}
         for folder, name in recipes.items():
             if name not in kept:
@@ -58,12 +60,12 @@ def find_start(
 
 def validation_images(run: RunRecord) -> frozenset[str]:
     """Give the hashes of all images that choose between the models of a run."""
-    return frozenset().union(*_validation(run))
+    return frozenset().union(*_validation(run, with_groups=False))
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A trained model, and the hashes of the images that it has seen."""
+    """A trained model, and the marks of the images that it has seen."""
 
     student: Student
     seen: frozenset[str]
@@ -85,25 +87,35 @@ def _choose(models: Sequence[_Model], index: int, validation: frozenset[str]) ->
     return ordered[0].student.model if ordered else None
 
 
-def _validation(run: RunRecord) -> Iterator[frozenset[str]]:
-    """Give the images that validate the models of each fold."""
-    hashes = list(map(_image_hash, run.part("labelled").values()))
-    apart = frozenset(map(_image_hash, run.part("val").values()))
+def _validation(run: RunRecord, *, with_groups: bool) -> Iterator[frozenset[str]]:
+    """Give the images that validate the models of each fold and, if asked for, the groups that folds keep whole."""
+    labelled, apart = run.part("labelled"), run.part("val")
+    units = units_of(tuple(labelled), run.groups("labelled"))
+    marks = [
+        _marks(item) if with_groups and units[name] == item.get("group") else _hash_of(item)
+        for name, item in labelled.items()
+    ]
     for fold in run.image_folds:
-        yield apart if fold.validation is None else frozenset(hashes[row] for row in fold.validation)
+        chosen = map(_hash_of, apart.values()) if fold.validation is None else (marks[row] for row in fold.validation)
+        yield frozenset().union(*chosen)
 
 
 def _training(run: RunRecord, *, full: bool) -> Iterator[frozenset[str]]:
-    """Give the images that the base models of each fold were trained on."""
-    hashes = list(map(_image_hash, run.part("labelled").values()))
-    others = frozenset(map(_image_hash, run.part("unlabelled").values())) if full else frozenset()
+    """Give the images that the base models of each fold were trained on, and their groups."""
+    marks = list(map(_marks, run.part("labelled").values()))
+    others = frozenset().union(*map(_marks, run.part("unlabelled").values())) if full else frozenset()
     for fold in run.image_folds:
-        yield others | {hashes[row] for row in fold.training}
+        yield others.union(*(marks[row] for row in fold.training))
 
 
-def _image_hash(item: Mapping[str, Any]) -> str:
+def _hash_of(item: Mapping[str, Any]) -> frozenset[str]:
     """Give the hash of an image, which is listed before its masks."""
-    return str(next(iter(item["files"].values())))
+    return frozenset({str(next(iter(item["files"].values())))})
+
+
+def _marks(item: Mapping[str, Any]) -> frozenset[str]:
+    """Give the hash of an image and, where it is told, its group."""
+    return _hash_of(item) | ({f"group {item['group']}"} if "group" in item else frozenset())
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ def describe(dataset: Dataset) -> list[str]:
         lines.append(f"{statistics.empty_masks} of {len(dataset.labelled)} labelled images show background only")
     if statistics.ignored_pixels:
         lines.append(f"ignored: {_percent(statistics.ignored_pixels / statistics.total_pixels)} of the pixels")
+    if all(item.subject is None for _, items in dataset.parts() for item in items):
+        lines.append("groups: each image for itself; --group tells which show the same subject")
     return [*lines, *(f"note: {note}" for note in dataset.notes)]
 
 

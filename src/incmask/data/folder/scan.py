@@ -10,6 +10,7 @@ from incmask.base.machine import num_cores
 from incmask.base.threads import side_by_side
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
 from incmask.data.folder.classes import SETTLE
+from incmask.data.folder.groups import group_items
 from incmask.data.folder.layout import Layout, find_layout
 from incmask.data.folder.pairing import ImageWithMasks
 from incmask.data.folder.recognise import (
@@ -20,7 +21,7 @@ from incmask.data.folder.recognise import (
     recognise,
     recognise_folders,
 )
-from incmask.data.folder.summary import absent_notes, channel_notes, label_statistics, leak_notes, recognition_notes
+from incmask.data.folder.summary import absent_notes, channel_notes, label_statistics, name_notes, recognition_notes
 from incmask.data.images.masks import MaskFacts, mask_facts
 from incmask.data.images.readers import ImageFacts, image_facts
 from incmask.data.rounds import Round, read_rounds
@@ -113,13 +114,17 @@ def scan(
         if not problems:
             problems.append(Problem(str(root), "holds no labelled images", "add images with masks to labelled"))
         return Scan(None, tuple(problems))
+    digests = {path: fact.digest for path, fact in contents.images.items()}
+    grouping = group_items(root, items, options.group, digests)
+    problems += grouping.problems
     statistics = label_statistics(items["labelled"], contents.masks, recognised)
     notes = (
         *layout.notes,
         *recognition_notes(recognised),
         *channel_notes(contents.images, channels, options),
         *absent_notes(items, recognised, statistics),
-        *leak_notes(items, contents.images),
+        *name_notes(items, contents.images),
+        *grouping.notes,
     )
     dataset = Dataset(
         root=root,
@@ -127,7 +132,7 @@ def scan(
         classes=recognised.classes,
         encoding=recognised.encoding,
         channels=channels,
-        **items,
+        **grouping.items,
         notes=notes,
         statistics=statistics,
         position_class=position_class,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from incmask.data.dataset import DataOptions, Item, LabelStatistics
@@ -93,21 +94,18 @@ def absent_notes(items: Mapping[str, Sequence[Item]], recognised: Recognised, st
     return notes
 
 
-def leak_notes(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]) -> list[str]:
-    """Tell of images that are in two parts, by name or by content."""
+def name_notes(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]) -> list[str]:
+    """Tell of different images with one name in two of the parts that are learnt from and scored on."""
     notes = []
-    parts = ("labelled", "val", "test", "unlabelled")
-    for first_index, first in enumerate(parts):
-        digests = {images[item.image].digest for item in items[first]}
-        names = {item.name for item in items[first]}
-        for second in parts[first_index + 1 :]:
-            by_name = second != "unlabelled"
-            same = [
-                item.name
-                for item in items[second]
-                if images[item.image].digest in digests or (by_name and item.name in names)
-            ]
-            if same:
-                shown = ", ".join(same[:_EXAMPLES]) + (", …" if len(same) > _EXAMPLES else "")
-                notes.append(f"{len(same)} images are in {first} and in {second}, so scores are too good: {shown}")
+    for first, second in combinations(("labelled", "val", "test"), 2):
+        digests = {item.name: images[item.image].digest for item in items[first]}
+        same = [
+            item.name
+            for item in items[second]
+            if item.name in digests and images[item.image].digest != digests[item.name]
+        ]
+        if same:
+            shown = ", ".join(same[:_EXAMPLES]) + (", …" if len(same) > _EXAMPLES else "")
+            what = f"{len(same)} names are in {first} and in {second}"
+            notes.append(f"{what}; if their images show the same, scores are too good: {shown}")
     return notes

@@ -10,11 +10,12 @@ from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import fail
 from incmask.base.validation import validated
 from incmask.data.dataset import POSITION_NAMES, DataOptions
+from incmask.data.folder.group_table import SPLIT_FILE
 from incmask.data.images.readers import image_of, to_network_range
 from incmask.exchange.formats.common import Files, FoundImages, SourceImage, read_raster
 from incmask.exchange.formats.table import read_layout
-from incmask.exchange.prepare.parts import Division, draw, read_split, split_of_folders, without_part
-from incmask.exchange.prepare.plan import SPLIT_FILE, Count, Destination, Example, Plan, PrepareOptions, Work
+from incmask.exchange.prepare.parts import Division, draw, groups_of, read_split, split_of_folders, without_part
+from incmask.exchange.prepare.plan import Count, Destination, Example, Plan, PrepareOptions, Work
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.labels import labels_of
@@ -64,6 +65,7 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     works = tuple(
         Work((place,), partial(labelled, place, picture, data.intensity)) for place, picture in pictures.items()
     )
+    groups = division.groups or groups_of(found.pictures, options.group)
     num_found, num_labelled = len(found.pictures), sum(picture.label is not None for picture in found.pictures)
     return Plan(
         title=where.stem if where.is_file() else where.name,
@@ -71,6 +73,11 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         classes=found.classes,
         works=works,
         sources=tuple(pictures),
+        groups={
+            place.name: groups[picture.name]
+            for place, picture in pictures.items()
+            if groups.get(picture.name, picture.name) != picture.name
+        },
         counts=(Count("images found", num_found), Count("images with a label", num_labelled)),
         ignored=found.ignored,
         position_class=_position_class(found, data, where),

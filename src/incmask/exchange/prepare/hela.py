@@ -209,6 +209,7 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
     if len(training) < 2 or sum(num_crops.values()) < 10:
         what = f"has {len(training)} frames with {sum(num_crops.values())} crops; 2 with 10 are the fewest to be split"
         raise fail("train_full/brightfield", what, "download the set again")
+    groups: dict[str, str] = {}
     if by_frame:
         picked = owners.choose_sources(num_crops, LABELLED_FRACTION, seed=options.seed)
         labelled = {name for frame in training if frame.name in picked.chosen for name in frame.crops()}
@@ -216,6 +217,8 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
         crops = [name for frame in training for name in frame.crops()]
         picked = owners.pick(crops, LABELLED_FRACTION, seed=options.seed, rounding="floor")
         labelled = {*picked.chosen}
+        # Its folder, since a frame of val or test may have the same name.
+        groups = {name: f"train_full/{frame.name}" for frame in training for name in frame.crops()}
 
     def work(frame: Frame, part: PartName | None) -> Work:
         places = tuple(
@@ -233,6 +236,7 @@ def arrange(parts: Mapping[str, Sequence[Frame]], options: PrepareOptions) -> Pl
             *(Destination("unlabelled", name) for name in picked.rest),
             *(Destination(part, frame.name) for folder, part in _PARTS.items() if part for frame in parts[folder]),
         ),
+        groups=groups,
         profile="hela",
         settings=owners.paper_settings((SIDE_PX, SIDE_PX), quality_band=(0.59, 0.62)),
         counts=_counts(parts, num_labelled=len(labelled), by_frame=by_frame),

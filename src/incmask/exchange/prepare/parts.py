@@ -1,19 +1,22 @@
 """Which part each image goes to: as a person tells, as folders tell, or drawn by groups that stay together."""
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.tables import parse_rows
 from incmask.data.dataset import PARTS, PartName
+from incmask.data.folder.group_table import SPLIT_FILE
+from incmask.data.folder.groups import NONE, pattern_group
 from incmask.data.folder.names import name_of, part_of
+from incmask.data.folder.subjects import find_groups
+from incmask.data.split import take_groups
 from incmask.exchange.formats.common import SourceImage
 from incmask.exchange.prepare.owners import shuffled
-from incmask.exchange.prepare.plan import SPLIT_FILE, PrepareOptions
+from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.sources.archives import SourceFile
 
 
@@ -24,14 +27,16 @@ class Division:
     Attributes:
         parts: by the image's name; those that are left out lack.
         notes: what a person should be told.
+        groups: by the image's name, where a table tells what others show, too.
     """
 
     parts: Mapping[str, PartName]
     notes: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_split(entry: SourceFile, pictures: Sequence[SourceImage], *, bare_is_empty: bool) -> Division:
-    """Read a table of the columns source, the image's name or path, and part.
+    """Read a table of the columns source, the image's name or path, and part; there may be a column group.
 
     Images without a label that it does not list are unlabelled.
 
@@ -56,6 +61,7 @@ def read_split(entry: SourceFile, pictures: Sequence[SourceImage], *, bare_is_em
     known: dict[str, PartName] = {part: part for part in PARTS}
     problems: list[Problem] = []
     parts: dict[str, PartName] = {}
+    groups: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         source, given = (row["source"] or "").strip(), (row["part"] or "").strip()
         part = known.get(given)
@@ -69,6 +75,8 @@ def read_split(entry: SourceFile, pictures: Sequence[SourceImage], *, bare_is_em
             )
         elif parts.setdefault(name, part) != part:
             problems.append(Problem(at, f"puts {source} into {part} and {parts[name]}", "keep one of the two rows"))
+        elif group := (row.get("group") or "").strip():
+            groups[name] = group
     for picture in pictures:
         found = parts.get(picture.name)
         if found is None and picture.label is None:
@@ -79,7 +87,7 @@ def read_split(entry: SourceFile, pictures: Sequence[SourceImage], *, bare_is_em
             what = f"puts {picture.name} into {found}, but it has no label"
             problems.append(Problem(str(where), what, "put it into unlabelled, or add its mask"))
     raise_problems(problems)
-    return Division(parts, (f"parts as {SPLIT_FILE} tells",))
+    return Division(parts, (f"parts as {SPLIT_FILE} tells",), groups)
 
 
 def split_of_folders(pictures: Sequence[SourceImage]) -> Division | None:
@@ -115,30 +123,26 @@ def _divided(pictures: Sequence[SourceImage], told: Sequence[PartName]) -> Divis
 
 
 def groups_of(pictures: Sequence[SourceImage], pattern: str | None) -> dict[str, str]:
-    """Give the group of each image by its name; each for itself where there is no pattern.
+    """Give the group of each image by its name.
 
     Args:
         pictures: all images.
-        pattern: a regular expression, whose first group, or else whole match, in the name is the group.
+        pattern: a regular expression, whose first group, or else whole match, in the name is the group; "none": each
+            image for itself; None: as ``find_groups`` reads the names.
 
     Raises:
         IncmaskError: the pattern is none, or does not fit all names.
     """
-    if pattern is None:
-        return {picture.name: picture.name for picture in pictures}
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise fail(
-            "--group", f"{pattern!r} is no regular expression ({error})", r"give one such as '(patient\d+)'"
-        ) from error
-    found = {picture.name: compiled.search(picture.name) for picture in pictures}
+    names = {picture.name: picture.name for picture in pictures}
+    if pattern in (None, NONE):
+        return names | (find_groups(tuple(names)).subjects if pattern is None else {})
+    group_of = pattern_group(pattern)
+    found = {picture.name: group_of(picture.name) for picture in pictures}
     what = f"has no group, since {pattern!r} does not occur in its name"
     raise_problems(
-        [Problem(name, what, "give a pattern that fits all names") for name, match in found.items() if match is None]
+        [Problem(name, what, "give a pattern that fits all names") for name, group in found.items() if group is None]
     )
-    whole = min(compiled.groups, 1)
-    return {name: match[whole] or "" for name, match in found.items() if match is not None}
+    return {name: group for name, group in found.items() if group is not None}
 
 
 def draw(pictures: Sequence[SourceImage], options: PrepareOptions) -> Division:
@@ -162,7 +166,7 @@ def draw(pictures: Sequence[SourceImage], options: PrepareOptions) -> Division:
     rest = [group for group in order if group not in test]
     val = _take(rest, sizes, round(options.val_fraction * total))
     rest = [group for group in rest if group not in val]
-    kept = {*rest}
+    kept = frozenset(rest)
     if options.labelled_fraction < 1:
         target = max(1, round(options.labelled_fraction * sum(sizes[group] for group in rest)))
         kept = _take(rest, sizes, target) or kept
@@ -174,7 +178,7 @@ def draw(pictures: Sequence[SourceImage], options: PrepareOptions) -> Division:
     }
     division = _divided(pictures, [group_parts.get(groups[picture.name], "unlabelled") for picture in pictures])
     notes = [*division.notes]
-    if options.group is not None:
+    if len(sizes) < len(pictures) or options.group not in (None, NONE):
         notes.append(f"{len(sizes)} groups stay together: {len(test)} in test, {len(val)} in val")
     for name, share, taken in (("test", options.test_fraction, test), ("val", options.val_fraction, val)):
         if share and not taken:
@@ -193,14 +197,6 @@ def _check_shares(options: PrepareOptions) -> None:
         raise fail("labelled_fraction", f"is {options.labelled_fraction:g}; above 0 to 1 is expected", example)
 
 
-def _take(order: Sequence[str], sizes: Mapping[str, int], target: int) -> set[str]:
-    """Take groups in their order while that comes nearer to ``target`` images; one remains."""
-    if target < 1 or len(order) < 2:
-        return set()
-    taken: set[str] = set()
-    count = 0
-    for group in order:
-        if len(taken) + 1 < len(order) and abs(count + sizes[group] - target) < abs(count - target):
-            taken.add(group)
-            count += sizes[group]
-    return taken or {min(order, key=lambda group: sizes[group])}
+def _take(order: Sequence[str], sizes: Mapping[str, int], target: int) -> frozenset[str]:
+    """Take groups as ``take_groups`` does; none where nothing can be spared, or less than an image is wanted."""
+    return take_groups(order, sizes, target) if target >= 1 and len(order) >= 2 else frozenset()

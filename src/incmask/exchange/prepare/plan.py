@@ -9,9 +9,6 @@ import numpy as np
 from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo, PartName
 
-SPLIT_FILE = "split.csv"
-"""Tells the part of each image of a source; may lie beside a person's own, and is written beside what is prepared."""
-
 
 @dataclass(frozen=True)
 class PrepareOptions:
@@ -24,7 +21,8 @@ class PrepareOptions:
         seed: of everything random.
         layout: of a person's own folder: how images and masks lie in it; None: find out.
         group: of a person's own folder: a regular expression whose first group, or else whole match, in an image's
-            name tells what must stay together (a patient, slide or movie); None: each image for itself.
+            name tells what must stay together (a patient, slide or movie); "none": each image for itself; None: as
+            the names tell.
         val_fraction: of a person's own folder: share of the groups for validation, 0 to 1.
         test_fraction: of a person's own folder: share of the groups for the test, 0 to 1.
         labelled_fraction: of a person's own folder: share of the rest whose masks are learnt from, 0 to 1.
@@ -121,6 +119,8 @@ class Plan:
             ids for multiclass, folder names for multilabel.
         works: what makes all examples.
         sources: of each source image, its part, for ``split.csv``.
+        groups: of source images by name, the subject that others may show, too, for ``split.csv``; those that lack
+            stand for themselves.
         profile: a name of ``PROFILES``.
         settings: for ``[settings]`` of ``incmask.toml``.
         counts: for ``SOURCE.md``, and to be told.
@@ -135,6 +135,7 @@ class Plan:
     classes: tuple[ClassInfo, ...]
     works: tuple[Work, ...]
     sources: tuple[Destination, ...]
+    groups: dict[str, str] = field(default_factory=dict)
     profile: str = "generic"
     settings: dict[str, object] = field(default_factory=dict)
     counts: tuple[Count, ...] = ()

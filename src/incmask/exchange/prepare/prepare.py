@@ -21,7 +21,8 @@ from incmask.base.tables import csv_text, markdown_table
 from incmask.base.threads import side_by_side
 from incmask.base.validation import choose
 from incmask.data.dataset import PARTS
-from incmask.exchange.prepare.plan import SPLIT_FILE, Count, Origin, Plan, PrepareOptions
+from incmask.data.folder.group_table import SPLIT_FILE
+from incmask.exchange.prepare.plan import Count, Origin, Plan, PrepareOptions
 from incmask.exchange.prepare.write import Verified, check_places, verify, write_plan
 from incmask.exchange.sources.sources import SourceTree
 from incmask.method.labels import labels_of
@@ -231,9 +232,11 @@ def config_text(plan: Plan) -> str:
 
 
 def split_text(plan: Plan) -> str:
-    """Write ``split.csv``: each image of the source with its part."""
+    """Write ``split.csv``: each image of the source with its part, and its group where any has one."""
     rows = sorted((place.name, place.part) for place in plan.sources)
-    return csv_text(("source", "part"), rows)
+    if not plan.groups:
+        return csv_text(("source", "part"), rows)
+    return csv_text(("source", "part", "group"), [(name, part, plan.groups.get(name, name)) for name, part in rows])
 
 
 def count_line(count: Count) -> str:

@@ -1,7 +1,7 @@
 """A run folder as a value, whose parts are read when they are first asked for: the one reader of what a run leaves."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -134,12 +134,16 @@ class RunRecord:
     @cached_property
     def folds(self) -> tuple[Fold, ...]:
         """Tell what trained and what chose: rows of the stack of labelled images."""
-        return folds_of(self.stack("labelled").names, has_val=bool(self.part("val")), settings=self.settings)
+        return self._folds(self.stack("labelled").names)
 
     @cached_property
     def image_folds(self) -> tuple[Fold, ...]:
         """Give the same by images, as places in ``part("labelled")``; one without validation where there is ``val``."""
-        return folds_of(tuple(self.part("labelled")), has_val=bool(self.part("val")), settings=self.settings)
+        return self._folds(tuple(self.part("labelled")))
+
+    def _folds(self, names: Sequence[str]) -> tuple[Fold, ...]:
+        groups, has_val = self.groups("labelled"), bool(self.part("val"))
+        return folds_of(names, groups=groups, has_val=has_val, settings=self.settings)
 
     # Stages and scores
 

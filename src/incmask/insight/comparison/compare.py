@@ -205,7 +205,8 @@ def _num_full(chosen: Resolved) -> int:
             for _ in range(len(windows((item.height, item.width), chosen.size)) if tiled else 1)
         ]
 
-    folds = folds_of(names(dataset.labelled), has_val=bool(dataset.val), settings=settings)
+    has_val, groups = bool(dataset.val), dataset.groups()
+    folds = folds_of(names(dataset.labelled), groups=groups, has_val=has_val, settings=settings)
     return len(folds[0].training) + len(names(dataset.unlabelled))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from incmask.base.config import resolve_again
 from incmask.base.errors import fail
 from incmask.base.validation import choose
-from incmask.data.split import FEW_IMAGES
+from incmask.data.split import can_hold_out
 from incmask.experiment.choices import OWN_RECIPE, Resolved, check_recipe, name_of
 from incmask.experiment.paths import RUNS
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, Variant
@@ -91,7 +91,8 @@ def plan(
             raise fail(f"--set {setting}", "is the same for the whole comparison", "give it one value")
         if equal_steps and setting in _OF_BUDGET:
             raise fail(f"--set {setting}", "decides what equal steps are", "give it one value, or drop --equal-steps")
-        if setting == "num_students" and not chosen.dataset.val and len(chosen.dataset.labelled) < FEW_IMAGES:
+        groups = chosen.dataset.groups()
+        if setting == "num_students" and not chosen.dataset.val and not can_hold_out(tuple(groups), groups):
             # Base models trained on the folds of one number have seen what others validate on.
             raise fail(f"--set {setting}", "decides the folds of so few images without val/", "give it one value")
     budgets: list[tuple[str, dict[str, object]]] = [(OWN, {})]

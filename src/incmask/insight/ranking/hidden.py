@@ -1,5 +1,6 @@
 """Labels that are hidden to be bought again: who starts, who waits, and the data set after each purchase."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -8,7 +9,7 @@ import numpy as np
 
 from incmask.base.errors import fail
 from incmask.data.dataset import Dataset, Item
-from incmask.data.split import VALIDATION_FRACTION
+from incmask.data.split import VALIDATION_FRACTION, draw_groups, units_of
 
 HiddenPart = Literal["labelled", "unlabelled"]
 
@@ -50,24 +51,26 @@ class Hidden:
 
 
 def with_validation(dataset: Dataset, *, seed: int) -> Dataset:
-    """Set a fifth of the labelled images aside to validate on, unless there are others: all orders need the same.
+    """Set about a fifth of the labelled images aside to validate on, unless there are others: all orders need the same.
+
+    Images of a group stay together, unless all are of the same.
 
     Raises:
         IncmaskError: too few labelled images.
     """
     if dataset.val:
         return dataset
-    num = round(len(dataset.labelled) * VALIDATION_FRACTION)
-    if num < 1 or len(dataset.labelled) - num < 3:
-        raise fail(
-            dataset.root, f"has {len(dataset.labelled)} labelled images and no val/", "add some to labelled/ or val/"
-        )
-    order = np.random.default_rng(seed).permutation(len(dataset.labelled))
-    aside = set(order[:num].tolist())
+    num_all = len(dataset.labelled)
+    unit_of = units_of(tuple(dataset.groups()), dataset.groups())
+    sizes = Counter(unit_of.values())
+    aside = draw_groups(sizes, seed=seed) if round(num_all * VALIDATION_FRACTION) and len(sizes) > 1 else frozenset()
+    labelled = tuple(item for item in dataset.labelled if unit_of[item.name] not in aside)
+    if not aside or len(labelled) < 3:
+        of_groups = f" of {len(sizes)} groups" if len(sizes) < num_all else ""
+        what = f"has {num_all} labelled images{of_groups} and no val/"
+        raise fail(dataset.root, what, "add some to labelled/ or val/")
     return replace(
-        dataset,
-        labelled=tuple(item for index, item in enumerate(dataset.labelled) if index not in aside),
-        val=tuple(item for index, item in enumerate(dataset.labelled) if index in aside),
+        dataset, labelled=labelled, val=tuple(item for item in dataset.labelled if unit_of[item.name] in aside)
     )
 
 

@@ -236,6 +236,7 @@ def _resolved(run: Path, data: Path, *, recipe: str | None, settings: dict[str, 
         preset=names["preset"],
         effort=names["effort"],
         profile=names["profile"],
+        group=names.get("group"),
         settings={**theirs["settings"], "size": theirs["size"], **settings},
     )
     chosen = resolve(data, choices)
