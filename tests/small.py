@@ -21,6 +21,7 @@ from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, ROW, TrainingPart, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
+from incmask.method.scoring import Scoring
 from incmask.nets.spec import NetworkSpec, load_model, save_model
 from incmask.training.jobs import FitJob
 from incmask.training.loop import HISTORY, MODEL, SCORES
@@ -106,7 +107,10 @@ def some_job(
         folder=folder / "student",
         network=NetworkSpec(1, labels_of(task).num_outputs(NUM_CLASSES[task]), settings.width),
         objective=Segmentation(
-            TrainingSet((source,), (), rows_of(num), task), Validation(val.images, val.labels), NUM_CLASSES[task]
+            TrainingSet((source,), (), rows_of(num), task),
+            Validation(val.images, val.labels),
+            NUM_CLASSES[task],
+            Scoring(task),
         ),
         settings=settings,
         seed=seed,

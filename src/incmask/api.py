@@ -97,7 +97,8 @@ class Result:
             rows.append([stage.name, f"{stage.score:.3f}", *test, "handed over" if stage is self.chosen else ""])
         pictures = "".join(self._pictures())
         legend = "<div>Outlines are the mask's; disputed pixels are magenta.</div>" if pictures else ""
-        return f"<div>{table_html(header, rows)}{pictures}{legend}</div>"
+        said = f"<div>{self.outcome.scoring.full_name}</div>"
+        return f"<div>{table_html(header, rows)}{said}{pictures}{legend}</div>"
 
     def _pictures(self) -> Iterator[str]:
         shown = read_shares(self.folder)[:_NUM_PICTURES]

@@ -13,7 +13,7 @@ from incmask.experiment.scores import (
 )
 from incmask.method.cells import CellChannels
 from incmask.method.labels import labels_of
-from incmask.method.metrics import scores
+from incmask.method.scoring import scoring_of
 from incmask.nets.spec import NetworkSpec, load_model, save_model
 from incmask.training.validation import Validation, evaluate
 from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings, truth
@@ -31,15 +31,17 @@ def test_models_are_scored_together(tmp_path, task):
     source = save_source(tmp_path, images, truth(images, task))
     validation = Validation(source.images, source.labels, (2, 0))
     settings = some_settings("paper")
+    position = "position" if task == "multilabel" else None
+    scoring = scoring_of(settings, task, class_names=NAMES[task], position_class=position)
     job = EvaluateJob(
         stage="gen-2",
         model="ensemble",
         split="val",
         members=paths,
         images=validation,
-        task=task,
+        scoring=scoring,
         class_names=NAMES[task],
-        position_class="position" if task == "multilabel" else None,
+        position_class=position,
         settings=settings,
     )
     reports = []
@@ -49,26 +51,20 @@ def test_models_are_scored_together(tmp_path, task):
     expected = evaluate(
         [load_model(path) for path in paths],
         validation,
-        task=task,
+        scoring=scoring,
         num_classes=NUM_CLASSES[task],
         settings=settings,
         loss="cross_entropy" if task == "multiclass" else "mse",
         cells=CellChannels(1, (0,)) if task == "multilabel" else None,
     )
-    assert row.score == row.details["iou" if task == "binary" else "miou"] == expected.score
+    main = {"binary": "iou", "multilabel": "miou_ad", "multiclass": "miou"}[task]
+    assert row.score == row.details[main] == expected.score
     assert row.details["loss"] == expected.loss
     assert ("miou_ad" in row.details) == (task == "multilabel")
     assert row.details.get("mcce") == expected.cell_count_error
     assert len(row.image_scores) == 2
     assert sum(row.image_scores) / 2 == pytest.approx(row.score, rel=1e-12)
-    table = scores(
-        expected.counts,
-        task=task,
-        class_names=NAMES[task],
-        position_class=job.position_class,
-        empty=0,
-    )
-    assert table.items() <= row.details.items()
+    assert scoring.table(expected.counts, NAMES[task]).items() <= row.details.items()
     # Results are kept by their jobs.
     assert hash(job) == hash(EvaluateJob(**vars(job)))
 

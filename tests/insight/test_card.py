@@ -20,7 +20,7 @@ def make_run(folder, task="multiclass", *, parts=(4, 40, 3, 6), stage="gen-1", s
     """The records of a run, made up; its models are of no stage that was trained."""
     model = make_model(folder, task)
     about = json.loads((model / "model.json").read_text(encoding="utf-8"))
-    about["validation"] = {"stage": stage, "mIoU": 0.75}
+    about["validation"] = {"stage": stage, "mIoU (classes in truth)": 0.75}
     (model / "model.json").write_text(json.dumps(about), encoding="utf-8")
     sizes = ([30, 20], [40, 50], [35, 60])
     data = {

@@ -17,6 +17,7 @@ from incmask.insight.comparison.present import (
     write_page,
 )
 from incmask.insight.report.comparison_page.rows import OWN
+from incmask.method.scoring import scoring_of
 
 APPROACHES = ("ldt", "aldt", "fdt", "cl", "evalnet", "im", "im++")
 
@@ -199,3 +200,17 @@ def real_groups(comparison):
     from incmask.insight.report.comparison_page import figures
 
     return [figures.score_by_generation(comparison.models, budget=OWN)]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_the_score_is_named_with_what_it_averages(comparison, task):
+    chosen = replace(comparison.chosen, dataset=replace(comparison.chosen.dataset, task=task))
+    comparison, scoring = replace(comparison, chosen=chosen), scoring_of(chosen.settings, task)
+    findings = find(comparison)
+    for table in findings.tables[1:3]:
+        assert f"{scoring.full_name}, test" in table.header
+    assert scoring.note in findings.tables[1].note
+    (fact,) = (fact.value for fact in facts(comparison) if fact.name == "score")
+    assert fact == f"{scoring.full_name}, a mean over images. {scoring.note}".rstrip()
+    assert f"score: {scoring.full_name}," in comparison_text(comparison, findings)
+    assert comparison_as_dict(comparison, findings)["score"] == scoring.full_name

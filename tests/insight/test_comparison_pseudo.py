@@ -7,6 +7,7 @@ from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL
 from incmask.experiment.pseudo_labels import PseudoLabels, index_csv
 from incmask.insight.comparison.pseudo import PseudoJob, TruthJob, compare_with_truth, count_classes
 from incmask.insight.report.comparison_page.rows import MASK_CLASS, OWN, DataFrequencyRow, Variant
+from incmask.method.scoring import Scoring
 
 IGNORED = 255
 NAMES = {"binary": ("cell",), "multilabel": ("alive", "dead"), "multiclass": ("ground", "fish", "reef")}
@@ -34,7 +35,7 @@ def write(folder, task, *, label, mask, truth, quality=None, blocked=True, num_p
         folder=folder,
         names=names,
         truth=folder / "truth.npy",
-        task=task,
+        scoring=Scoring(task),
         class_names=NAMES[task],
         blocked=blocked,
         num_plain=num_plain,
@@ -68,7 +69,7 @@ def slow_image(label, mask, truth, task):
     """Error fraction and score of one image, pixel by pixel."""
     predicted, actual = planes(label, task), planes(truth, task)
     wrong = counted = 0
-    both, either, present = ([0] * len(NAMES[task]) for _ in range(3))
+    both, either = ([0] * len(NAMES[task]) for _ in range(2))
     for row in range(SIDE):
         for column in range(SIDE):
             ours, theirs, masked = predicted[row][column], actual[row][column], mask[row, column]
@@ -80,14 +81,13 @@ def slow_image(label, mask, truth, task):
                 said = ours[index] and not masked
                 both[index] += said and theirs[index]
                 either[index] += said or theirs[index]
-                present[index] += theirs[index]
     ious = [1.0 if not e else b / e for b, e in zip(both, either, strict=True)]
     if task == "binary":
         score = ious[0]
-    elif any(present):
-        score = np.mean([iou for iou, num in zip(ious, present, strict=True) if num])
+    elif any(either):
+        score = np.mean([iou for iou, num in zip(ious, either, strict=True) if num])
     else:
-        score = 0.0 if any(either) else 1.0
+        score = 1.0
     return wrong / counted if counted else 0.0, score
 
 

@@ -17,6 +17,7 @@ from incmask.insight.report.comparison_page.sheets import (
     over_generations,
     truth_against_pseudo,
 )
+from incmask.method.scoring import Scoring
 
 BLACK, WHITE, RED, GREEN = (0, 0, 0), (255, 255, 255), (200, 10, 20), (30, 180, 40)
 GUTTER, LINE = 8, 16
@@ -45,7 +46,7 @@ def write_source(folder, *, task="binary", labels, pseudo, masked, images=None, 
         "images": stack / "images.npy",
         "labels": stack / "labels.npy" if truth else None,
         "generations": tuple(generations),
-        "task": task,
+        "scoring": Scoring(task),
         "class_colours": (RED,),
         "blocked": True,
     }

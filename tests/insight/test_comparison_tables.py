@@ -1,20 +1,21 @@
 import dataclasses
 import math
+from functools import partial
 
 import pytest
 from scipy import stats
 
+from incmask.insight.report.comparison_page import tables
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ModelRow, RunRow
 from incmask.insight.report.comparison_page.tables import (
     Approach,
     approach_name,
-    best_table,
-    mean_table,
     reported,
     series,
 )
 from incmask.insight.report.page import Table
 from incmask.method.recipes import RECIPES
+from incmask.method.scoring import Scoring
 
 
 def model(recipe="im", *, generation=1, student="1", score=0.7, split="test", chosen=True, **changes):
@@ -55,6 +56,9 @@ def run(recipe="im", *, best_generation=1, **changes):
     return dataclasses.replace(row, **changes)
 
 
+best_table, mean_table = (partial(make, scoring=Scoring("binary")) for make in (tables.best_table, tables.mean_table))
+
+
 def column(table, name):
     return [row[table.header.index(name)] for row in table.rows]
 
@@ -89,7 +93,7 @@ def test_a_runs_value_is_the_chosen_students_on_test_in_the_generation_best_on_v
 
 def test_the_best_of_all_repeats_each_column_for_itself():
     table = best_table(MODELS, RUNS)
-    assert table.header[:5] == ("approach", "budget", "repeats", "generation", "IoU (test)")
+    assert table.header[:5] == ("approach", "budget", "repeats", "generation", "IoU, test")
     assert table.rows == (
         ("ldt", "own", "1", "0", "0.600", "0.700", "4.000"),
         ("im", "own", "3", "2", "0.740", "0.840", "2.600"),
@@ -101,7 +105,7 @@ def test_the_best_of_all_repeats_each_column_for_itself():
 def test_means_with_their_errors_and_costs():
     table = mean_table(MODELS, RUNS)
     assert column(table, "generation") == ["0", "2, 3, 2"]
-    assert column(table, "IoU (test)") == ["0.600", "0.720"]
+    assert column(table, "IoU, test") == ["0.600", "0.720"]
     error = stats.sem([0.72, 0.70, 0.74])
     reach = error * 4.302653
     assert column(table, "standard error") == ["–", f"{error:.3f}"]
@@ -117,7 +121,7 @@ def test_means_with_their_errors_and_costs():
 
 def test_without_test_images_validation_is_scored_and_the_note_says_so():
     table = best_table([model("ldt", generation=0, split="val")], [run("ldt", best_generation=0)])
-    assert column(table, "IoU (validation)") == ["0.700"]
+    assert column(table, "IoU, validation") == ["0.700"]
     assert "for want of test images" in table.note
 
 

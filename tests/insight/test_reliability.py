@@ -13,7 +13,8 @@ from incmask.insight.reliability import measure
 from incmask.insight.reliability.counting import ALL, BACKGROUND
 from incmask.insight.reliability.measure import measure_reliability, write_reliability
 from incmask.insight.reliability.rows import ErrorRow, ImageReliability
-from incmask.method.metrics import count, main_scores
+from incmask.method.metrics import count
+from incmask.method.scoring import Scoring
 from incmask.prediction.ensemble import Ensemble
 from runs import PARTS
 
@@ -41,7 +42,7 @@ def test_errors_are_those_of_what_predict_says(finished_run, task, split):
         assert (row.num_pixels, row.num_wrong) == (there.sum(), differs[there].sum())
         assert row.num_images == 1 or row.low <= row.error_rate <= row.high
     num_classes = {"binary": 1, "multilabel": 2, "multiclass": 3}[task]
-    scores = main_scores(count(label, truth, task=task, num_classes=num_classes), task=task)
+    scores = Scoring(task).by_image(count(label, truth, task=task, num_classes=num_classes))
     images = [row for row in found.images if row.split == split]
     assert [row.name for row in images] == [f"{split} {index}" for index in range(3)]
     np.testing.assert_allclose([row.score for row in images], scores)

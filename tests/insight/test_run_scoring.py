@@ -88,7 +88,7 @@ def test_tiles_are_averaged_to_images_before_anything_is_drawn(finished_run):
     judged = judge(record)
     lines = {line.name: line for line in score_lines(record, judged.counts, judged.names)}
     assert {line.num_images for line in lines.values()} <= {1, 2}
-    assert {"mIoU", "IoU of background", "share of right pixels"} <= lines.keys()
+    assert {"mIoU (classes in truth or prediction)", "IoU of background", "share of right pixels"} <= lines.keys()
 
 
 def test_images_are_means_of_their_tiles():

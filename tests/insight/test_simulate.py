@@ -15,6 +15,7 @@ from incmask.insight.ranking import simulate as module
 from incmask.insight.ranking.present import simulation_picture, simulation_text, verdict
 from incmask.insight.ranking.rank import rank_run
 from incmask.insight.ranking.simulate import ORDERS, RANDOM, Simulation, SimulationRow
+from incmask.method.scoring import Scoring
 from runs import HERE, Listener, results
 
 PARTS = {"labelled": 8, "unlabelled": 2, "val": 2, "test": 2}
@@ -109,7 +110,7 @@ def made_up(first, second, test=None):
     for seed, (a, b) in enumerate(zip(first, second, strict=True)):
         for order, score in (("start", 0.1), ("ranked", a), ("random", b), ("entropy", b)):
             rows.append(SimulationRow(seed, order, 4, "base", score, test))
-    return Simulation(None, "IoU", tuple(rows), (), ())
+    return Simulation(None, Scoring("binary"), tuple(rows), (), ())
 
 
 def test_the_interval_is_that_of_a_paired_t_test():

@@ -14,13 +14,12 @@ from incmask.method.metrics import (
     dataset_miou,
     dice,
     iou,
-    main_scores,
     miou,
     pixel_accuracy,
-    scores,
 )
 
 CLASSES = {"binary": 1, "multilabel": 3, "multiclass": 5}
+TWO_LAYERS = {"task": "multilabel", "num_classes": 2}
 
 
 def stacks(task, *, seed, ignored=0.1, wrong=0.05, dtype=np.uint8, side=12, num=4):
@@ -166,62 +165,25 @@ def test_binary_by_hand():
     assert iou(counts, empty=0.0)[:, 0].tolist() == [0.5, 0, 0, 0]
     assert dice(counts)[:, 0].tolist() == [3 / 4, 1, 1 / 2, 1]
     assert pixel_accuracy(counts).tolist() == [0.75, 1, 0.75, 1]
-    assert scores(counts, task="binary", class_names=["lesion"]) == {
-        "iou": 2.5 / 4,
-        "dice": 3.25 / 4,
-        "mpa": 3.5 / 4,
-        "dataset_iou": 1 / 3,
-        "num_empty": 2,
-    }
-    assert scores(counts, task="binary", class_names=["lesion"], empty=0.0)["iou"] == 0.5 / 4
 
 
-def test_multilabel_by_hand():
-    # Channels alive, dead, position; image 0 has alive and position, image 1 nothing, image 2 nothing but predicted.
-    truth = np.zeros((3, 1, 4, 3), dtype=np.uint8)
-    prediction = np.zeros_like(truth)
-    truth[0, 0, :2, 0] = 1
-    prediction[0, 0, 0, 0] = 1
-    truth[0, 0, 0, 2] = prediction[0, 0, 0, 2] = 1
-    prediction[2, 0, 0, 1] = 1
-    counts = count(prediction, truth, task="multilabel", num_classes=3)
-    assert miou(counts).tolist() == [0.75, 1, 0]
-    assert miou(counts, empty=0.0).tolist() == [0.75, 0, 0]
-    names = ["alive", "dead", "position"]
-    table = scores(counts, task="multilabel", class_names=names, position_class="position")
-    assert table == {
-        "miou": pytest.approx(1.75 / 3),
-        "miou_ad": pytest.approx(1.5 / 3),
-        "iou/alive": 0.5,
-        "iou/position": 1,
-        "dice": pytest.approx(((3 / 4 + 3 / 3) / 2 + 1 + (1 + 1 / 2 + 1) / 3) / 3),
-        "mpa": pytest.approx((11 / 12 + 1 + 11 / 12) / 3),
-        "dataset_miou": pytest.approx((1 / 2 + 0 + 1) / 3),
-    }
-    assert "miou_ad" not in scores(counts, task="multilabel", class_names=names)
+def test_the_classes_of_a_mean_by_hand():
+    """Class 0 is found in part, class 1 missed, class 2 invented, class 3 nowhere."""
+    counts = count(np.array([[0, 0, 2, 2]]), np.array([[0, 0, 0, 1]]), task="multiclass", num_classes=4)
+    assert iou(counts).tolist() == [[2 / 3, 0, 0, 1]]
+    assert miou(counts).tolist() == [pytest.approx(2 / 3 / 3)]
+    assert miou(counts, classes="true").tolist() == [pytest.approx(2 / 3 / 2)]
+    assert miou(counts, classes="all").tolist() == [pytest.approx((2 / 3 + 1) / 4)]
+    assert miou(counts, classes="all", empty=0.0).tolist() == [pytest.approx(2 / 3 / 4)]
 
 
-def test_multiclass_miou_is_of_the_classes_in_the_truth():
-    counts = count(np.array([[0, 0, 2, 2]]), np.array([[0, 0, 0, 1]]), task="multiclass", num_classes=3)
-    assert iou(counts).tolist() == [[2 / 3, 0, 0]]
-    assert miou(counts).tolist() == [pytest.approx(1 / 3)]
-    table = scores(counts, task="multiclass", class_names=["water", "fish", "reef"])
-    assert table["iou/fish"] == 0
-    assert "iou/reef" not in table
-    assert table["dice"] == pytest.approx((5 / 6 + 1 / 2) / 2)
-
-
-@pytest.mark.parametrize("empty", [0.0, 1.0])
-@pytest.mark.parametrize("task", CLASSES)
-def test_the_main_score_is_the_mean_over_the_images(task, empty):
-    prediction, truth = stacks(task, seed=6)
-    truth[1] = prediction[1] = 0  # empty in both, but for multiclass
-    counts = count(prediction, truth, task=task, num_classes=CLASSES[task])
-    by_image = main_scores(counts, task=task, empty=empty)
-    assert by_image.shape == (4,)
-    assert by_image[1] == (1 if task == "multiclass" else empty)
-    table = scores(counts, task=task, class_names=[str(k) for k in range(CLASSES[task])], empty=empty)
-    assert by_image.mean() == pytest.approx(table["iou" if task == "binary" else "miou"], rel=1e-12)
+def test_an_image_of_no_class_scores_as_set_unless_something_is_invented():
+    prediction = np.array([[[0, 0]], [[0, 1]]])[..., None]
+    counts = count(np.concatenate([prediction, prediction], -1), np.zeros((2, 1, 2, 2), int), **TWO_LAYERS)
+    for empty in (0.0, 1.0):
+        for classes in ("found", "true"):
+            assert miou(counts, classes=classes, empty=empty).tolist() == [empty, 0]
+        assert miou(counts, classes="all", empty=empty).tolist() == [empty, 0]
 
 
 def test_nothing_found_anywhere():
@@ -247,15 +209,6 @@ IMAGE = np.zeros((1, 4, 4), dtype=np.uint8)
         (lambda: count(IMAGE, IMAGE + 3, task="multiclass", num_classes=3), "truth holds 3, expected 0..2 or 255"),
         (lambda: count(IMAGE, IMAGE.astype(int) - 1, task="binary", num_classes=1), "truth holds -1"),
         (lambda: count(IMAGE, IMAGE, task="depth", num_classes=1), "unknown task"),
-        (lambda: scores(binary_images(), task="binary", class_names=["a", "b"]), "2 class names for 1 classes"),
-        (
-            lambda: scores(count(IMAGE[:0], IMAGE[:0], task="binary", num_classes=1), task="binary", class_names=["a"]),
-            "no images",
-        ),
-        (
-            lambda: scores(binary_images(), task="multilabel", class_names=["a"], position_class="b"),
-            "no class is named 'b'",
-        ),
     ],
 )
 def test_metrics_refuse(call, message):

@@ -12,6 +12,7 @@ from incmask.method.augment import Geometry, Strength, undo
 from incmask.method.labels import labels_of
 from incmask.method.losses import loss_of, selects_by_loss
 from incmask.method.mixture import TrainingSet
+from incmask.method.scoring import Scoring
 from incmask.nets.spec import save_model
 from incmask.training.loop import HISTORY, SCORES, fit
 from incmask.training.segmentation import ConsistencyImages, Segmentation
@@ -32,6 +33,7 @@ def lessons(folder, *, task="binary", strength=STRENGTH, num=4, num_unlabelled=7
         TrainingSet((source,), (), rows_of(num), task),
         Validation(source.images, source.labels),
         NUM_CLASSES[task],
+        Scoring(task),
         ConsistencyImages(hidden.images, strength),
     )
     return objective.open(some_settings(**({"precision": "float32"} | settings)), seed=seed)

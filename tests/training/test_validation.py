@@ -7,9 +7,10 @@ from torch.nn import functional
 from incmask.base.config import IGNORED
 from incmask.method.cells import CellChannels
 from incmask.method.labels import labels_of
+from incmask.method.scoring import Scoring
 from incmask.nets.forward import chunk_images, forward
 from incmask.nets.spec import NetworkSpec
-from incmask.training.validation import Validation, evaluate, main_score
+from incmask.training.validation import Validation, evaluate
 from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings, truth
 
 
@@ -79,7 +80,7 @@ def test_evaluate_scores_the_mean_of_the_members(tmp_path, task):
     reached = evaluate(
         members,
         Validation(source.images, source.labels),
-        task=task,
+        scoring=Scoring(task),
         num_classes=num_classes,
         settings=some_settings(precision="float32"),
         loss="cross_entropy",
@@ -103,11 +104,7 @@ def test_evaluate_scores_the_mean_of_the_members(tmp_path, task):
     scores = []
     for image in range(3):
         of_image = [(one[image] & pixels[image], other[image] & pixels[image]) for one, other in classes]
-        ious = [
-            float((one & other).sum() / (one | other).sum())
-            for one, other in of_image
-            if task == "binary" or other.any()
-        ]
+        ious = [float((one & other).sum() / (one | other).sum()) for one, other in of_image if (one | other).any()]
         scores.append(sum(ious) / len(ious))
     assert reached.score == pytest.approx(np.mean(scores))
     assert reached.counts.valid.tolist() == known.flatten(1).sum(1).tolist()
@@ -123,7 +120,7 @@ def test_an_evaluation_does_not_depend_on_the_chunks(tmp_path, monkeypatch):
             evaluate(
                 members,
                 Validation(source.images, source.labels),
-                task="multilabel",
+                scoring=Scoring("multilabel"),
                 num_classes=2,
                 settings=some_settings(precision="float32"),
                 loss="mse",
@@ -157,7 +154,8 @@ def test_cells_are_counted_only_where_asked_for(tmp_path, monkeypatch, chunk):
     labels[0, :, 16:, :2] = (labels[0, :, 16:, :1]) * [0, 1]  # one of the two is of the other type: an error of 2
     labels[2, 13:20, 13:20] = (1, 0, 1)  # missed: an error of 1
     source = save_source(tmp_path, images, labels)
-    options = {"task": "multilabel", "num_classes": 3, "settings": some_settings(precision="float32"), "loss": "mse"}
+    scoring = Scoring("multilabel", position=2)
+    options = {"scoring": scoring, "num_classes": 3, "settings": some_settings(precision="float32"), "loss": "mse"}
     counted = evaluate([Dots()], Validation(source.images, source.labels), **options, cells=CellChannels(2, (0, 1)))
     assert counted.cell_count_error == pytest.approx((2 + 0 + 1) / 3)
     plain = evaluate([Dots()], Validation(source.images, source.labels), **options)
@@ -185,13 +183,12 @@ def test_an_image_empty_in_truth_and_prediction_scores_as_set(tmp_path, empty_io
     reached = evaluate(
         [Constant()],
         Validation(source.images, source.labels),
-        task="binary",
+        scoring=Scoring("binary", empty=empty_iou),
         num_classes=1,
-        settings=some_settings(empty_iou=empty_iou),
+        settings=some_settings(),
         loss="mse",
     )
     assert reached.score == score
-    assert main_score(reached.counts, task="binary", empty_iou=1) == 0.5
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,12 @@ from incmask.base.validation import ConfigSection, choose, validated
 Task = Literal["binary", "multilabel", "multiclass"]
 """binary: one sigmoid channel; multilabel: one a class, they may overlap; multiclass: exclusive ids."""
 
+MeanOver = Literal["found", "true", "all"]
+"""Classes that an image's mIoU averages: those in its truth or prediction, those in its truth, all."""
+
+MaskedAnswers = Literal["next_best", "wrong"]
+"""What becomes of a pixel that networks call masked: their next best class counts, or it is wrong for every class."""
+
 IGNORED = 255
 """Id of a pixel that losses and scores leave out, in every true label."""
 
@@ -108,7 +114,16 @@ class Settings(ConfigSection):
         "score",
         description="what chooses a model's epoch on validation; auto: the paper's, loss for multilabel, else score",
     )
+    miou_classes: Literal["auto"] | MeanOver = Field(
+        "found",
+        description="classes in an image's mIoU; found: in its truth or prediction, true: in its truth, all; auto: the "
+        "paper's, all for multilabel, true for multiclass",
+    )
     empty_iou: Literal[0, 1] = Field(1, description="score of an image without the class in truth and prediction")
+    masked_answers: MaskedAnswers = Field(
+        "next_best",
+        description="pixels that networks call masked (multiclass): the next best class is scored, or they are wrong",
+    )
 
     @property
     def judging(self) -> int:
@@ -150,7 +165,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "precision": "float32",
         "validation_share": 1.0,
         "select_by": "auto",
+        "miou_classes": "auto",
         "empty_iou": 0,
+        "masked_answers": "wrong",
         "admit": "label_exceeds_mask",
     },
 }

@@ -117,19 +117,17 @@ def run_demo(out: Path, *, executor: Executor, progress: Progress) -> Demo:
 
 def to_table(demo: Demo) -> str:
     """LDT, ME, IM+ and FDT in a line each, and where the files are."""
-    lines = [f"{'approach':<10}{'stage':<8}{'validation':>12}{'test mIoU':>12}{'alive, dead':>13}"]
+    scoring = next(iter(demo.outcomes.values())).scoring
+    lines = [f"{'approach':<10}{'stage':<8}{'validation':>12}{'test':>8}"]
     for name, outcome in demo.outcomes.items():
         stage = demo.best(name)
         test = ensemble_score(outcome, stage.name)
-        lines.append(
-            f"{name:<10}{stage.name:<8}{stage.score:>12.3f}{test.score:>12.3f}{test.details['miou_ad']:>13.3f}"
-            f"   {RECIPES[name].title}"
-        )
+        lines.append(f"{name:<10}{stage.name:<8}{stage.score:>12.3f}{test.score:>8.3f}   {RECIPES[name].title}")
     folder = demo.root / SHOWN
     return "\n".join(
         [
             *lines,
-            "all models took the same number of steps; two members vote in each line",
+            f"{scoring.full_name}; two members vote in each line, and all models took the same number of steps",
             f"masks of all unlabelled images   {folder / 'masks'}",
             f"pixels not to be trusted         {folder / 'inconsistent'}",
             f"models                           {folder / 'model'}",

@@ -26,6 +26,7 @@ from incmask.data.stack import Stack, derive_size
 from incmask.experiment.setup import Setup, Start
 from incmask.method.profiles import PROFILES, Profile
 from incmask.method.recipes import RECIPES, Recipe
+from incmask.method.scoring import Scoring
 
 OWN_RECIPE = "own"
 """What a recipe that is not in ``RECIPES`` is called."""
@@ -80,6 +81,11 @@ class Resolved:
         """Tell what stays the same over the run; without stacks and folds, what networks it has."""
         return Setup(self.dataset, self.recipe, self.profile, self.settings, self.size, stacks, tuple(folds))
 
+    @property
+    def scoring(self) -> Scoring:
+        """How models are scored."""
+        return self.setup({}, ()).scoring
+
     def describe_run(self) -> dict[str, Any]:
         """Every choice, for ``run.toml``; how the work is shared out changes no number and is left out."""
         settings = self.settings.model_dump(mode="json", exclude={"num_workers", "size"})
@@ -97,6 +103,7 @@ class Resolved:
             "encoding": asdict(dataset.encoding),
             "channels": dataset.channels,
             "intensity": dataset.intensity,
+            "position_class": dataset.position_class,
             "parts": {
                 part: {
                     item.name: {

@@ -99,7 +99,7 @@ def hand_over(run: RunContext, chosen: Stage) -> Path:
         folder,
         [member.model for member in chosen.members],
         about,
-        scores={"stage": chosen.name, setup.labels.score_name: chosen.score},
+        scores={"stage": chosen.name, setup.scoring.full_name: chosen.score},
     )
     run.store.record(*paths)
     return folder
@@ -135,7 +135,7 @@ def _job(setup: Setup, stage: str, model: str, split: str, members: Sequence[Stu
         split=split,
         members=tuple(member.model for member in members),
         images=images,
-        task=setup.dataset.task,
+        scoring=setup.scoring,
         class_names=tuple(each.name for each in setup.dataset.classes),
         position_class=setup.dataset.position_class,
         settings=setup.settings,

@@ -75,7 +75,9 @@ def fit_jobs(
             FitJob(
                 folder=student_folder(folder, index + 1),
                 network=setup.network(generation, momentum=used.batch_norm_momentum),
-                objective=Segmentation(data[fold], setup.validation(fold), setup.num_classes, setup.views()),
+                objective=Segmentation(
+                    data[fold], setup.validation(fold), setup.num_classes, setup.scoring, setup.views()
+                ),
                 settings=used,
                 seed=seed_for(setup.settings.seed, generation, index),
                 start=_start(setup, generation, index, [each.model for each in teachers if each.fold == fold]),

@@ -9,7 +9,7 @@ from incmask.prediction.layers import INCONSISTENT, MASKS
 
 
 def outcome_table(outcome: Outcome) -> str:
-    """Give a line a stage with its validation and test score, and where the files are."""
+    """Give a line a stage with its validation and test score, what that is, and where the files are."""
     has_test = any(row.split == "test" for row in outcome.scores)
     header = f"{'stage':<10}{'validation':>12}" + (f"{'test':>10}" if has_test else "")
     lines = [header]
@@ -19,6 +19,7 @@ def outcome_table(outcome: Outcome) -> str:
             line += f"{ensemble_score(outcome, stage.name).score:>10.4f}"
         lines.append(line + ("   <- handed over" if stage is outcome.chosen else ""))
     root = outcome.root
+    lines += [f"score          {line}" for line in (outcome.scoring.full_name, outcome.scoring.note) if line]
     lines += [f"models         {root / MODEL}", f"all scores     {root / SCORES}"]
     if (root / MASKS).exists():
         lines += [f"masks          {root / MASKS}", f"disputed       {root / INCONSISTENT}"]
@@ -31,6 +32,7 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, Any]:
         "run": str(outcome.root),
         "recipe": outcome.recipe,
         "chosen": outcome.chosen.name,
+        "score": outcome.scoring.full_name,
         "seconds": round(outcome.seconds, 1),
         "validation": {stage.name: stage.score for stage in outcome.stages},
         "scores": [

@@ -29,6 +29,7 @@ from incmask.experiment.stages import Trained, train_all
 from incmask.experiment.warm_start import score_rounds, scores_text, with_start
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES
+from incmask.method.scoring import Scoring
 from incmask.nets.spec import Spec
 from incmask.training.capacity import fitting_workers
 
@@ -45,6 +46,7 @@ class Outcome:
         trained: all models.
         chosen: the stage whose models were handed over.
         scores: of every model on validation and, where there is one, on test.
+        scoring: what their main score is.
         seconds: this call took.
     """
 
@@ -53,6 +55,7 @@ class Outcome:
     trained: Trained
     chosen: Stage
     scores: tuple[ScoreRow, ...]
+    scoring: Scoring
     seconds: float
 
     @property
@@ -168,8 +171,10 @@ def run_resolved(
             write_masks(run, model)
             if chosen.rounds:
                 scores_of_rounds = score_rounds(chosen, out, data, score=best.score, stage=best.name)
-                store.write(out / ROUNDS, scores_text(scores_of_rounds, score_name=run.setup.labels.score_name))
-    return Outcome(out, chosen.names["recipe"], trained, best, tuple(scores), time.monotonic() - started)
+                store.write(out / ROUNDS, scores_text(scores_of_rounds, score_name=run.setup.scoring.full_name))
+    return Outcome(
+        out, chosen.names["recipe"], trained, best, tuple(scores), run.setup.scoring, time.monotonic() - started
+    )
 
 
 def _check_source(source: Path, chosen: Resolved, data: Mapping[str, Any]) -> None:

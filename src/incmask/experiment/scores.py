@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.base.config import Settings, Task
+from incmask.base.config import Settings
 from incmask.base.device import resolve_device
 from incmask.base.progress import Report, ignore
 from incmask.base.tables import csv_text
 from incmask.method.cells import cell_channels
 from incmask.method.losses import loss_of
-from incmask.method.metrics import main_scores, scores
+from incmask.method.scoring import Scoring
 from incmask.nets.spec import load_model
 from incmask.training.validation import Validation, evaluate
 
@@ -29,10 +29,10 @@ class EvaluateJob:
         split: "val" or "test".
         members: model files; the mean of their probabilities is scored.
         images: labelled images to score on.
-        task: what the models predict.
+        scoring: what the models predict, and how that is scored.
         class_names: of the classes.
         position_class: the class that marks centres, if there is one.
-        settings: device, precision, ``empty_iou``.
+        settings: device, precision.
     """
 
     stage: str
@@ -40,7 +40,7 @@ class EvaluateJob:
     split: str
     members: tuple[Path, ...]
     images: Validation
-    task: Task
+    scoring: Scoring
     class_names: tuple[str, ...]
     position_class: str | None
     settings: Settings
@@ -52,8 +52,8 @@ class ScoreRow:
 
     Attributes:
         stage, model, split: as in ``EvaluateJob``.
-        score: the main score, mean IoU of the foreground or mIoU, 0 to 1.
-        details: every score of ``metrics.scores``, the loss and, where a class marks positions, "mcce": the mean over
+        score: the main score of the run's ``Scoring``, 0 to 1.
+        details: every score of ``Scoring.table``, the loss and, where a class marks positions, "mcce": the mean over
             images of the sum over cell types of |true - predicted count| (equation A1).
         image_scores: the main score of each image, in the stack's order; not in ``scores.csv``.
     """
@@ -93,23 +93,17 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
     reached = evaluate(
         [load_model(path).to(device) for path in job.members],
         job.images,
-        task=job.task,
+        scoring=job.scoring,
         num_classes=len(job.class_names),
         settings=job.settings,
-        loss=loss_of(job.settings, job.task),
+        loss=loss_of(job.settings, job.scoring.task),
         cells=cell_channels(job.class_names, job.position_class),
     )
-    details = scores(
-        reached.counts,
-        task=job.task,
-        class_names=job.class_names,
-        empty=job.settings.empty_iou,
-        position_class=job.position_class,
-    )
+    details = job.scoring.table(reached.counts, job.class_names)
     details["loss"] = reached.loss
     if reached.cell_count_error is not None:
         details["mcce"] = reached.cell_count_error
-    by_image = main_scores(reached.counts, task=job.task, empty=job.settings.empty_iou)
+    by_image = job.scoring.by_image(reached.counts)
     report(1)
     return ScoreRow(job.stage, job.model, job.split, reached.score, details, tuple(by_image.tolist()))
 

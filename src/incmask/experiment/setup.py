@@ -19,6 +19,7 @@ from incmask.method.growth import width_of
 from incmask.method.labels import Labels, labels_of
 from incmask.method.profiles import Profile
 from incmask.method.recipes import Recipe
+from incmask.method.scoring import Scoring, scoring_of
 from incmask.nets.spec import NetworkSpec
 from incmask.training.segmentation import ConsistencyImages
 from incmask.training.validation import Validation
@@ -85,6 +86,12 @@ class Setup:
     def quality_band(self) -> tuple[float, float] | None:
         """Ratings between which copies go from 1 to 5; None: the ratings themselves say."""
         return self.settings.quality_band or self.profile.quality_band
+
+    @property
+    def scoring(self) -> Scoring:
+        """How models are scored."""
+        names = [each.name for each in self.dataset.classes]
+        return scoring_of(self.settings, self.task, class_names=names, position_class=self.dataset.position_class)
 
     def training(self, fold: int) -> Validation:
         """Give the labelled images that train, for a student of ``fold``."""

@@ -51,7 +51,7 @@ def train_all(run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start
     models = _train_bases(run, clock=clock, bases=bases, start=start)
     teachers, *others = models.values()
     stages = [make_stage(run, 0, teachers, earlier=())]
-    progress.say(f"base models: {setup.labels.score_name} {stages[0].score:.3f} on validation")
+    progress.say(f"base models: {setup.scoring.full_name} {stages[0].score:.3f} on validation")
 
     judges = None
     if recipe.evalnets:
@@ -70,7 +70,7 @@ def train_all(run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start
     for generation in range(1, num_generations_of(recipe, setup.settings) + 1):
         students = run_generation(run, stages[-1].students, generation)
         stages.append(make_stage(run, generation, students, earlier=stages))
-        progress.say(f"generation {generation}: {setup.labels.score_name} {stages[-1].score:.3f} on validation")
+        progress.say(f"generation {generation}: {setup.scoring.full_name} {stages[-1].score:.3f} on validation")
     return Trained(tuple(stages), tuple(model for each in others for model in each), judges)
 
 

@@ -13,7 +13,7 @@ from incmask.experiment.record.model import ModelRecord, read_model
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import ScoreRow
 from incmask.insight.report.statistics import mean_with_interval
-from incmask.method.labels import labels_of
+from incmask.method.scoring import scoring_of
 
 CARD = "README.md"
 """Its name in a model folder."""
@@ -141,8 +141,10 @@ def _training(facts: ModelRecord) -> str:
 
 
 def _scores(facts: ModelRecord) -> str:
-    score_name = labels_of(facts.about["task"]).score_name
-    chosen_on = facts.about.get("validation", {}).get(score_name)
+    # The model carries the name of its score.
+    score_name, chosen_on = next(
+        (each for each in facts.about.get("validation", {}).items() if each[0] != "stage"), ("score", None)
+    )
     rows = []
     for stage in dict.fromkeys([*(row.stage for row in (facts.run.scores if facts.run else ())), facts.stage]):
         validation, test = _score(facts, stage, "val"), _score(facts, stage, "test")
@@ -156,11 +158,13 @@ def _scores(facts: ModelRecord) -> str:
     row = _row(facts, facts.stage, "test") or _row(facts, facts.stage, "val")
     details = row.details if row else {}
     by_class = [(_plain(name[4:]), f"{value:.3f}") for name, value in details.items() if name.startswith("iou/")]
-    of_classes = ("IoU by class, over the images that hold it:", markdown_table(("class", "IoU"), by_class))
+    note = scoring_of(facts.run.settings, facts.about["task"]).note if facts.run else ""
+    of_classes = ("IoU by class, over the images in whose score it counts:", markdown_table(("class", "IoU"), by_class))
     return _section(
         "Scores",
         f"{score_name} of the members together, mean over images, 1 being perfect. `base` has not seen the unlabelled "
         "images. The interval tells what another draw of test images may change; another training changes more.",
+        *([note] if note else ()),
         markdown_table(("stage", "validation", "test", "95 % interval"), rows),
         *(of_classes if by_class else ()),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from array_api_compat import array_namespace, device
 
-from incmask.base.config import Task
+from incmask.base.config import MaskedAnswers, MeanOver, Task
 from incmask.base.errors import fail
 from incmask.method.exact import Array
 from incmask.method.morphology import dilate, nearest_ids
@@ -36,10 +36,11 @@ class Labels:
         is_layered: classes may overlap: labels are (..., H, W, K) of 0/1, a layer a class.
         is_exclusive: labels are ids (..., H, W) of classes, 0 the ground.
         is_one_class: there is one class beside the ground.
-        score_name: of the main score.
+        score_name: of the main score; ``Scoring.full_name`` says what it averages.
         always_unanimous: a pixel has the class only where all members say so, soft votes or not (section 2.2).
         paper_loss: with which the paper trains (section 2.6.2).
         paper_selects_by_loss: whether the paper keeps the epoch of the least validation loss; else of the best score.
+        paper_miou_classes: that the paper's published scores average of an image.
     """
 
     task: ClassVar[Task]
@@ -50,6 +51,7 @@ class Labels:
     score_name: ClassVar[str] = "mIoU"
     paper_loss: ClassVar[str] = "mse"
     paper_selects_by_loss: ClassVar[bool] = False
+    paper_miou_classes: ClassVar[MeanOver] = "true"
 
     # Shapes
 
@@ -90,11 +92,13 @@ class Labels:
         """
         return self._cut(probability)[..., 0, :, :]
 
-    def decode(self, probability: Probability) -> Label:
+    def decode(self, probability: Probability, *, masked: MaskedAnswers = "next_best") -> Label:
         """Give the likeliest real classes: uint8, (..., H, W), or (..., H, W, K) of layers; 0 the ground.
 
         Args:
-            probability: floating, (..., C, H, W) as the networks give them; the masked class is never an answer.
+            probability: floating, (..., C, H, W) as the networks give them.
+            masked: what stands where the masked class of exclusive ones is the likeliest: the "next_best" class, as
+                in all that a person gets, or, for scores as published, 255, which is none and therefore "wrong".
         """
         return self.votes(probability)
 
@@ -189,6 +193,7 @@ class Multilabel(Labels):
     task = "multilabel"
     is_layered = True
     paper_selects_by_loss = True
+    paper_miou_classes = "all"
 
     def votes(self, probability: Probability) -> Label:
         """See ``Labels.votes``."""
@@ -214,6 +219,8 @@ class Multiclass(Labels):
         >>> probability = np.array([0.6, 0.1, 0.1, 0.2, 0.3, 0.7]).reshape(3, 1, 2)  # masked, 0, 1; two pixels
         >>> Multiclass().votes(probability).tolist(), Multiclass().decode(probability).tolist()
         ([[0, 2]], [[1, 1]])
+        >>> Multiclass().decode(probability, masked="wrong").tolist()
+        [[255, 1]]
     """
 
     task = "multiclass"
@@ -233,8 +240,10 @@ class Multiclass(Labels):
         xp = array_namespace(probability)
         return xp.astype(xp.argmax(probability, axis=-3), xp.uint8)
 
-    def decode(self, probability: Probability) -> Label:
+    def decode(self, probability: Probability, *, masked: MaskedAnswers = "next_best") -> Label:
         """See ``Labels.decode``."""
+        if masked == "wrong":
+            return self.votes(probability) - 1  # 0, the masked class, becomes 255
         return self.votes(probability[..., 1:, :, :])
 
     def certainty(self, label: Label, probability: Probability) -> Label:

@@ -1,13 +1,13 @@
 """Scores (paper, section 2.8 and appendix A.1): first count pixels per image and class, then apply formulas."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.base.config import IGNORED, Task
+from incmask.base.config import IGNORED, MeanOver, Task
 from incmask.base.errors import fail
 from incmask.method.labels import labels_of
 
@@ -127,27 +127,43 @@ def iou(counts: Counts, *, empty: float = 1.0) -> ByClass:
     return np.where(counts.union == 0, empty, counts.intersection / np.maximum(counts.union, 1))
 
 
-def miou(counts: Counts, *, empty: float = 1.0) -> ByImage:
-    """Average the IoU of an image's classes (N,): those present in its truth.
-
-    Without any class in its truth an image scores 0 where something is predicted, else ``empty``.
+def counted_classes(counts: Counts, *, classes: MeanOver = "found") -> Annotated[NDArray[np.bool_], "n k"]:
+    """Tell which classes count in an image's mean: those in its truth or prediction, in its truth, or all.
 
     Examples:
-        >>> miou(count(np.array([[[0, 1, 2]]]), np.array([[[0, 1, 1]]]), task="multiclass", num_classes=3)).tolist()
-        [0.75]
+        >>> counts = count(np.array([[[0, 2]]]), np.array([[[0, 0]]]), task="multiclass", num_classes=4)
+        >>> [counted_classes(counts, classes=classes).sum().item() for classes in ("found", "true", "all")]
+        [2, 1, 4]
     """
-    return _mean_over_present(iou(counts, empty=empty), counts, absent=np.where(counts.union.any(axis=1), 0.0, empty))
+    if classes == "all":
+        return np.ones(counts.actual.shape, bool)
+    return (counts.actual if classes == "true" else counts.union) > 0
 
 
-def main_scores(counts: Counts, *, task: Task, empty: float = 1.0) -> ByImage:
-    """Give each image's main score (N,), 0 to 1: the IoU of the foreground (binary), else ``miou``.
+def mean_of_classes(values: ByClass, counted: Annotated[NDArray[np.bool_], "n k"], *, otherwise: ByImage) -> ByImage:
+    """Average (N, K) over the classes that count; ``otherwise`` (N,) for images without any.
 
     Examples:
-        >>> counts = count(np.array([[[1, 1, 0]]]), np.array([[[1, 0, 0]]]), task="binary", num_classes=1)
-        >>> main_scores(counts, task="binary").tolist()
-        [0.5]
+        >>> values, counted = np.array([[0.5, 0.7], [0.1, 0.3]]), np.array([[True, True], [False, False]])
+        >>> mean_of_classes(values, counted, otherwise=np.ones(2)).tolist()
+        [0.6, 1.0]
     """
-    return iou(counts, empty=empty)[:, 0] if labels_of(task).is_one_class else miou(counts, empty=empty)
+    number = counted.sum(axis=1)
+    return np.where(number == 0, otherwise, (values * counted).sum(axis=1) / np.maximum(number, 1))
+
+
+def miou(counts: Counts, *, classes: MeanOver = "found", empty: float = 1.0) -> ByImage:
+    """Average the IoU of an image's classes (N,): those that ``counted_classes`` tells.
+
+    An image without any scores 0 where something is predicted, else ``empty``, as does a class that is in neither.
+
+    Examples:
+        >>> counts = count(np.array([[[0, 1, 2]]]), np.array([[[0, 1, 1]]]), task="multiclass", num_classes=3)
+        >>> miou(counts).tolist(), miou(counts, classes="true").tolist()
+        ([0.5], [0.75])
+    """
+    otherwise = np.where(counts.union.any(axis=1), 0.0, empty)
+    return mean_of_classes(iou(counts, empty=empty), counted_classes(counts, classes=classes), otherwise=otherwise)
 
 
 def dice(counts: Counts) -> ByClass:
@@ -194,68 +210,6 @@ def dataset_miou(counts: Counts, *, empty: float = 1.0) -> float:
     return float(iou(together)[0, found].mean()) if found.any() else empty
 
 
-def scores(
-    counts: Counts,
-    *,
-    task: Task,
-    class_names: Sequence[str],
-    position_class: str | None = None,
-    empty: float = 1.0,
-) -> dict[str, float]:
-    """Make the table of scores; all but ``num_empty`` are in 0..1 and, unless said, means over images.
-
-    - binary: ``iou``, ``dice``, ``mpa`` (pixel accuracy), ``dataset_iou``, ``num_empty`` (images empty in both).
-    - multilabel and multiclass: ``miou``; ``iou/<class>`` over the images that hold the class, left out where none
-      does; ``dice`` of the classes present, as for ``miou``; ``mpa``; ``dataset_miou``; for multilabel with a
-      ``position_class`` also ``miou_ad``, the ``miou`` without it (HeLa: alive and dead).
-
-    Args:
-        counts: of one or more images.
-        task: the task they were counted for.
-        class_names: K names; binary: 1.
-        position_class: the class that marks positions and is not segmented for its own sake.
-        empty: what an image empty in both scores; 1, or 0 as published.
-
-    Raises:
-        IncmaskError: no image, a number of names that differs from the classes, or an unknown ``position_class``.
-
-    Examples:
-        >>> counts = count(np.array([[[1, 1, 0]]]), np.array([[[1, 0, 0]]]), task="binary", num_classes=1)
-        >>> scores(counts, task="binary", class_names=["cell"])["iou"]
-        0.5
-    """
-    where = "scores(counts)"
-    labels = labels_of(task, where)
-    num_images, num_classes = counts.actual.shape
-    if num_images == 0:
-        raise fail(where, "no images were counted", "score one or more images")
-    if len(class_names) != num_classes:
-        raise fail(where, f"{len(class_names)} class names for {num_classes} classes", "name every class once")
-    accuracy = float(pixel_accuracy(counts, empty=empty).mean())
-    by_class = iou(counts, empty=empty)
-    if labels.is_one_class:
-        return {
-            "iou": float(by_class.mean()),
-            "dice": float(dice(counts).mean()),
-            "mpa": accuracy,
-            "dataset_iou": float(dataset_iou(counts, empty=empty)[0]),
-            "num_empty": float((counts.union == 0).sum()),
-        }
-
-    table = {"miou": float(miou(counts, empty=empty).mean())}
-    if labels.is_layered and position_class is not None:
-        if position_class not in class_names:
-            raise fail(where, f"no class is named {position_class!r}", f"choose one of {', '.join(class_names)}")
-        others = [index for index, name in enumerate(class_names) if name != position_class]
-        table["miou_ad"] = float(miou(_of_classes(counts, others), empty=empty).mean())
-    for index, name in enumerate(class_names):
-        if (present := counts.actual[:, index] > 0).any():
-            table[f"iou/{name}"] = float(by_class[present, index].mean())
-    dice_by_class = dice(counts)
-    table["dice"] = float(_mean_over_present(dice_by_class, counts, absent=dice_by_class.mean(axis=1)).mean())
-    return table | {"mpa": accuracy, "dataset_miou": dataset_miou(counts, empty=empty)}
-
-
 def _joint_histogram(prediction: np.ndarray, truth: np.ndarray, *, states: int) -> Ints:
     """Count a channel's pairs of (true value, predicted value); the last value, ``states``, is all else."""
     side = states + 1
@@ -290,19 +244,3 @@ def _together(counts: Counts) -> Counts:
         correct=counts.correct.sum(keepdims=True),
         valid=counts.valid.sum(keepdims=True),
     )
-
-
-def _of_classes(counts: Counts, classes: list[int]) -> Counts:
-    return replace(
-        counts,
-        intersection=counts.intersection[:, classes],
-        predicted=counts.predicted[:, classes],
-        actual=counts.actual[:, classes],
-    )
-
-
-def _mean_over_present(values: Floats, counts: Counts, *, absent: Floats) -> Floats:
-    """Average (N, K) over the classes present in the truth; ``absent`` (N,) for images without any."""
-    present = counts.actual > 0
-    number = present.sum(axis=1)
-    return np.where(number == 0, absent, (values * present).sum(axis=1) / np.maximum(number, 1))

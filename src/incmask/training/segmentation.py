@@ -15,6 +15,7 @@ from incmask.method.augment import Strength, draw_geometry, flip_rotate, photome
 from incmask.method.labels import labels_of
 from incmask.method.losses import loss_of, segmentation_loss, selects_by_loss, two_stream_loss
 from incmask.method.mixture import TrainingSet
+from incmask.method.scoring import Scoring
 from incmask.method.streams import streams_of
 from incmask.nets.forward import image_tensor
 from incmask.nets.unet import LEVELS
@@ -44,6 +45,7 @@ class Segmentation:
         training: what to learn from.
         validation: what chooses the epoch.
         num_classes: classes in the labels.
+        scoring: of the validation images.
         unlabelled: with them every epoch has a second part, whose loss is the mean squared difference of the
             predictions for two views of the same image.
     """
@@ -51,6 +53,7 @@ class Segmentation:
     training: TrainingSet
     validation: Validation
     num_classes: int
+    scoring: Scoring
     unlabelled: ConsistencyImages | None = None
 
     def open(self, settings: Settings, *, seed: int) -> "SegmentationLessons":
@@ -109,14 +112,13 @@ class SegmentationLessons:
 
     def validate(self, network: nn.Module) -> Evaluation:
         """Score on the validation images."""
-        task = self._objective.training.task
         return evaluate(
             [network],
             self._objective.validation,
-            task=task,
+            scoring=self._objective.scoring,
             num_classes=self._objective.num_classes,
             settings=self._settings,
-            loss=loss_of(self._settings, task),
+            loss=loss_of(self._settings, self._objective.training.task),
         )
 
     def _loss_of_labels(self, network: nn.Module, step: int) -> Tensor:

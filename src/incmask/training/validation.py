@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from incmask.base.config import Settings, Task
+from incmask.base.config import Settings
 from incmask.base.npy_rows import Rows
 from incmask.method.cells import CellChannels, mean_cell_count_error
 from incmask.method.labels import labels_of
 from incmask.method.losses import segmentation_loss
-from incmask.method.metrics import Counts, count, main_scores
+from incmask.method.metrics import Counts, count
+from incmask.method.scoring import Scoring
 from incmask.nets.forward import chunk_images, forward
 from incmask.training.batches import make_batch
 
@@ -51,7 +52,7 @@ class Evaluation:
 
     Attributes:
         loss: mean loss over the images.
-        score: the task's main score: mean IoU of the foreground (binary) or mIoU.
+        score: the main score, a mean over images.
         counts: what every other score is computed from.
         cell_count_error: mean over images of the error of ``mean_cell_count_error``; None where cells were not counted.
     """
@@ -67,7 +68,7 @@ def evaluate(
     networks: Sequence[nn.Module],
     validation: Validation,
     *,
-    task: Task,
+    scoring: Scoring,
     num_classes: int,
     settings: Settings,
     loss: str,
@@ -78,21 +79,23 @@ def evaluate(
     Args:
         networks: in evaluation mode, all on one device.
         validation: the images.
-        task, num_classes: what the labels mean.
-        settings: precision, ``empty_iou``.
+        scoring: what the labels mean, and how they are scored.
+        num_classes: in the labels.
+        settings: precision.
         loss: its kind.
         cells: count the cells in these channels, too, which takes milliseconds an image; None: do not.
     """
+    task, kind = scoring.task, labels_of(scoring.task)
     counts, losses, cell_count_errors, num_images = [], 0.0, 0.0, 0
-    for images, labels in validation.chunks(labels_of(task).num_outputs(num_classes)):
+    for images, labels in validation.chunks(kind.num_outputs(num_classes)):
         logits = forward(networks, images, precision=settings.precision)
         blank = np.zeros(labels.shape[:3], bool)
         batch = make_batch(images[:, :1, :1], labels, blank, task=task, blocking=None).to(logits.device)
         chunk_loss = segmentation_loss(logits.mean(0), batch.target, task=task, kind=loss, weight=batch.weight)
         losses += float(chunk_loss) * len(images)
         num_images += len(images)
-        mean = torch.stack([labels_of(task).probabilities(each) for each in logits]).mean(0)
-        predicted = labels_of(task).decode(mean.cpu().numpy())
+        mean = torch.stack([kind.probabilities(each) for each in logits]).mean(0)
+        predicted = scoring.decode(mean.cpu().numpy())
         counts.append(count(predicted, labels, task=task, num_classes=num_classes))
         if cells is not None:
             cell_count_errors += len(images) * mean_cell_count_error(
@@ -101,12 +104,7 @@ def evaluate(
     joined = Counts.join(counts)
     return Evaluation(
         loss=losses / num_images,
-        score=main_score(joined, task=task, empty_iou=settings.empty_iou),
+        score=scoring.mean(joined),
         counts=joined,
         cell_count_error=None if cells is None else cell_count_errors / num_images,
     )
-
-
-def main_score(counts: Counts, *, task: Task, empty_iou: float) -> float:
-    """Give the score that models are chosen by: IoU for binary, else mIoU; mean over images, 0 to 1."""
-    return float(main_scores(counts, task=task, empty=empty_iou).mean())

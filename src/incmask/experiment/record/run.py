@@ -22,13 +22,17 @@ from incmask.experiment.record.stages import ENSEMBLE, StageRecord, judges_usefu
 from incmask.experiment.scores import ImageScores, ScoreRow, from_csv, image_scores_from_csv
 from incmask.experiment.setup import folds_of
 from incmask.experiment.student import mean_over_folds
-from incmask.method.labels import labels_of
 from incmask.method.recipes import RECIPES, Recipe
+from incmask.method.scoring import Scoring, scoring_of
 from incmask.prediction.ensemble import ABOUT, Ensemble
 from incmask.prediction.shares import MASK_SHARES
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError)
 """What reading a damaged file comes to."""
+
+
+_BEFORE = {"miou_classes": "true"}
+"""How runs were scored that do not name it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class RunRecord:
     @cached_property
     def settings(self) -> Settings:
         """Resolved; raises ``IncmaskError`` where one is wrong."""
-        return validated(Settings, self.records.run["settings"], where=str(self.root / RUN))
+        return validated(Settings, _BEFORE | self.records.run["settings"], where=str(self.root / RUN))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -115,10 +119,11 @@ class RunRecord:
         """In the order of the classes."""
         return tuple(each.name for each in self.scheme.classes)
 
-    @property
-    def score_name(self) -> str:
-        """Of the main score."""
-        return labels_of(self.task).score_name
+    @cached_property
+    def scoring(self) -> Scoring:
+        """How its models were scored."""
+        position = self.data.get("position_class")
+        return scoring_of(self.settings, self.task, class_names=self.class_names, position_class=position)
 
     # The images at the networks' size
 

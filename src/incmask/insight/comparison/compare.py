@@ -33,6 +33,7 @@ from incmask.insight.report.comparison_page.rows import (
     RunRow,
 )
 from incmask.method.recipes import Recipe
+from incmask.method.scoring import Scoring
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class Comparison:
     best_of: BestOf | None
     notes: tuple[str, ...]
     seconds: float
+
+    @property
+    def scoring(self) -> Scoring:
+        """What the main score of all runs is."""
+        return self.chosen.scoring
 
 
 def compare(
@@ -248,10 +254,9 @@ def _against_truth(run: ComparedRun, unlabelled: Stack, pool: Pool) -> list[Pseu
             folder=run.outcome.root / stage_name(generation) / PSEUDO,
             names=unlabelled.names,
             truth=unlabelled.labels,
-            task=chosen.dataset.task,
+            scoring=chosen.scoring,
             class_names=tuple(each.name for each in chosen.dataset.classes),
             blocked=chosen.recipe.blocking is not None,
-            empty_iou=chosen.settings.empty_iou,
             num_plain=int(chosen.recipe.keep_plain),
         )
         for generation in range(1, len(run.outcome.stages))

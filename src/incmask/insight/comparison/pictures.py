@@ -24,7 +24,7 @@ from incmask.insight.report.comparison_page.sheets import (
     over_generations,
     truth_against_pseudo,
 )
-from incmask.insight.report.comparison_page.tables import best_settings, main_metric
+from incmask.insight.report.comparison_page.tables import best_settings
 from incmask.insight.report.page import Figures
 from incmask.insight.report.picture import Drawing, PictureSheet, Pixels
 from incmask.method.agreement import combine
@@ -45,7 +45,7 @@ def figure_groups(comparison: Comparison) -> list[Figures]:
     models, totals = comparison.models, comparison.totals
     budgets = [budget for budget in (OWN, EQUAL) if any(row.budget == budget for row in models)]
     recipes = list(dict.fromkeys(row.recipe for row in models))
-    pseudo, metric = comparison.pseudo, main_metric(models)
+    pseudo = comparison.pseudo
     groups = (
         (
             "Score by generation",
@@ -57,11 +57,7 @@ def figure_groups(comparison: Comparison) -> list[Figures]:
         (
             "Settings",
             "Each swept setting of an approach (figures 6, A.8 to A.11); the best by validation stands out.",
-            [
-                figures.sweep(models, recipe=recipe, budget=budget, metric=metric)
-                for budget in budgets
-                for recipe in recipes
-            ],
+            [figures.sweep(models, recipe=recipe, budget=budget) for budget in budgets for recipe in recipes],
         ),
         (
             "Cost",
@@ -104,14 +100,14 @@ def figure_groups(comparison: Comparison) -> list[Figures]:
 
 def _scores_by_generation(comparison: Comparison, budget: str) -> list[Drawing | None]:
     """Draw figures 5, A.7, A.6, A.5 and A.4 of a budget, as far as there is something to draw."""
-    models, metric = comparison.models, main_metric(comparison.models)
+    models = comparison.models
     names = {name for row in models for name in row.details}
     draw = partial(figures.score_by_generation, models, budget=budget)
-    drawn = [draw(metric=metric, above_ldt=True), draw(metric=metric, above_ldt=True, with_error=True)]
-    if figures.never_above_ldt(models, budget=budget, metric=metric):
-        drawn.append(draw(metric=metric))
-    if metric != "score":
+    drawn = [draw(above_ldt=True), draw(above_ldt=True, with_error=True)]
+    if figures.never_above_ldt(models, budget=budget):
         drawn.append(draw())
+    if "miou_ad" in names:  # that is the score, and this is with the class that marks positions
+        drawn.append(draw(metric="miou"))
     if "mcce" in names:
         return [*drawn, draw(metric="mcce"), draw(metric="mcce", with_error=True)]
     return [*drawn, draw(metric=_ALTERNATIVES[comparison.chosen.dataset.task], above_ldt=True)]
@@ -137,8 +133,8 @@ def picture_sheets(comparison: Comparison) -> list[PictureSheet]:
 
 def _shown_runs(comparison: Comparison) -> dict[str, ComparedRun]:
     """Choose a run of each recipe: of the best setting by validation, in the first budget and repeat."""
-    budget, metric = comparison.runs[0].cell.variant.budget, main_metric(comparison.models)
-    best = best_settings([row for row in comparison.models if row.budget == budget], metric=metric)
+    budget = comparison.runs[0].cell.variant.budget
+    best = best_settings([row for row in comparison.models if row.budget == budget])
     shown: dict[str, ComparedRun] = {}
     for run in comparison.runs:
         variant = run.cell.variant
@@ -187,7 +183,7 @@ def _source(comparison: Comparison, run: ComparedRun) -> PseudoSource:
         generations=tuple(
             run.outcome.root / stage_name(generation) / PSEUDO for generation in range(1, len(run.outcome.stages))
         ),
-        task=dataset.task,
+        scoring=run.cell.chosen.scoring,
         class_colours=tuple(each.colour for each in dataset.classes),
         blocked=run.cell.chosen.recipe.blocking is not None,
     )

@@ -57,7 +57,8 @@ def find(comparison: Comparison) -> Findings:
     models, totals, images = comparison.models, comparison.totals, comparison.images
     pairs = pairs_by_budget(models, totals, images)
     found = verdicts(models, totals, pairs)
-    tables = [verdict_table(found), mean_table(models, totals), best_table(models, totals)]
+    made = (make(models, totals, scoring=comparison.scoring) for make in (mean_table, best_table))
+    tables = [verdict_table(found), *made]
     judges = _judges_table(comparison)
     return Findings(
         tables=(*tables, *([judges] if judges else [])),
@@ -157,6 +158,7 @@ def facts(comparison: Comparison) -> list[Fact]:
         Fact(
             "training", f"preset {chosen.names['preset']}, {settings.epochs} epochs, batches of {settings.batch_size}"
         ),
+        Fact("score", f"{comparison.scoring.full_name}, a mean over images. {comparison.scoring.note}".rstrip()),
         Fact("steps", " ".join(comparison.notes)),
         *([Fact("inconsistency masks", comparison.best_of.told)] if comparison.best_of else []),
     ]
@@ -263,6 +265,7 @@ def comparison_text(comparison: Comparison, findings: Findings) -> str:
         lines.append(
             f"{approach_name(approach) + budget:<28}{generations:>11}{summary.mean:>14.4f}{error:>9}{cost:>11.2e}"
         )
+    lines.append(f"score: {comparison.scoring.full_name}, a mean over images")
     files = [name for name in (PAGE, TABLES, "results.csv", SIGNIFICANCE) if (comparison.root / name).exists()]
     return "\n".join(
         [*lines, *findings.warnings, *findings.sentences, *(f"  {comparison.root / name}" for name in files)]
@@ -273,6 +276,7 @@ def comparison_as_dict(comparison: Comparison, findings: Findings) -> dict[str, 
     """Give the same for machines."""
     return {
         "out": str(comparison.root),
+        "score": comparison.scoring.full_name,
         "approaches": [
             {
                 "recipe": approach.recipe,

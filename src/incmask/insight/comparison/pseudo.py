@@ -13,7 +13,8 @@ from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.insight.report.comparison_page.rows import MASK_CLASS, DataFrequencyRow, FrequencyRow, PseudoRow, Variant
 from incmask.method.blocking import block_label
 from incmask.method.labels import labels_of
-from incmask.method.metrics import count, main_scores
+from incmask.method.metrics import count
+from incmask.method.scoring import Scoring
 
 _CHUNK = 32
 
@@ -27,9 +28,9 @@ class PseudoJob:
         folder: holds them.
         names: of the images.
         truth: ``.npy``, uint8, (N, H, W) or (N, H, W, K).
-        task, class_names: what the labels mean.
+        scoring: what the labels mean, and how they are scored.
+        class_names: of the classes.
         blocked: whether disputed pixels are masked in the label.
-        empty_iou: score of an image without the class in truth and label.
         num_plain: how often an admitted pair is used as it is, beside its augmented copies.
     """
 
@@ -38,10 +39,9 @@ class PseudoJob:
     folder: Path
     names: tuple[str, ...]
     truth: Path
-    task: Task
+    scoring: Scoring
     class_names: tuple[str, ...]
     blocked: bool
-    empty_iou: int = 1
     num_plain: int = 0
 
 
@@ -66,8 +66,8 @@ def compare_with_truth(job: PseudoJob, report: Report = ignore) -> PseudoFacts:
         mask = masks[rows] if job.blocked else np.zeros(label.shape[:3], bool)
         errors += _error_fractions(label, truth, mask).tolist()
         scores += _scores(label, truth, mask, job).tolist()
-        num_classes = len(job.class_names)
-        pixels += [_class_pixels(label, job.task, num_classes, mask), _class_pixels(truth, job.task, num_classes)]
+        task, num_classes = job.scoring.task, len(job.class_names)
+        pixels += [_class_pixels(label, task, num_classes, mask), _class_pixels(truth, task, num_classes)]
         num_pixels, num_masked = num_pixels + mask.size, num_masked + int(mask.sum())
         report(len(label))
     pairs = tuple(
@@ -143,10 +143,10 @@ def _error_fractions(label: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> 
 
 def _scores(label: np.ndarray, truth: np.ndarray, mask: np.ndarray, job: PseudoJob) -> np.ndarray:
     """Main score of the label as students see it: a masked pixel is background, or no class."""
-    exclusive = labels_of(job.task).is_exclusive
-    blocked = np.where(mask, IGNORED, label) if exclusive else block_label(label, mask, task=job.task)
-    counts = count(blocked, truth, task=job.task, num_classes=len(job.class_names))
-    return main_scores(counts, task=job.task, empty=job.empty_iou)
+    exclusive = labels_of(job.scoring.task).is_exclusive
+    blocked = np.where(mask, IGNORED, label) if exclusive else block_label(label, mask, task=job.scoring.task)
+    counts = count(blocked, truth, task=job.scoring.task, num_classes=len(job.class_names))
+    return job.scoring.by_image(counts)
 
 
 def _class_pixels(label: np.ndarray, task: Task, num_classes: int, mask: np.ndarray | None = None) -> np.ndarray:

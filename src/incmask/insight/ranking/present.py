@@ -63,6 +63,7 @@ def simulation_text(simulation: Simulation) -> str:
         lines.append(line)
     for split in splits:
         lines += [verdict(simulation, other, split=split) for other in (RANDOM, ENTROPY)]
+    lines.append(f"score           {simulation.scoring.full_name}")
     return "\n".join([*lines, f"all trainings   {simulation.root}"])
 
 
@@ -70,7 +71,7 @@ def verdict(simulation: Simulation, other: str, *, split: str) -> str:
     """Say in a sentence whether labelling in ranked order beats another order on a split."""
     found = simulation.difference(RANKED, other, split=split)
     assert found is not None, "scores of both orders"
-    unit = f"{simulation.score_name} on {split}"
+    unit = f"{simulation.scoring.name} on {split}"
     if found.num < 2:
         return f"ranked minus {other}: {found.mean:+.3f} {unit}; more seeds are needed to tell more"
     interval = f"95 % interval {found.low:+.3f} to {found.high:+.3f}, {found.num} seeds"
@@ -105,7 +106,7 @@ def simulation_picture(simulation: Simulation) -> Drawing:
         partial(_draw, simulation),
         name="simulation",
         title="Labelling in ranked, random and entropy order",
-        alt=f"{simulation.score_name} of each seed at the start and after labelling in each order; "
+        alt=f"{simulation.scoring.name} of each seed at the start and after labelling in each order; "
         f"{verdict(simulation, RANDOM, split='validation')}.",
     )
 
@@ -132,7 +133,7 @@ def _draw_split(axes: "Axes", simulation: Simulation, split: str) -> None:
         )
     axes.set_xticks(range(len(orders)), orders)
     axes.margins(x=0.12)
-    axes.set_ylabel(simulation.score_name)
+    axes.set_ylabel(simulation.scoring.name)
     axes.set_title(split)
     axes.grid(axis="y", alpha=0.3)
 

@@ -24,7 +24,7 @@ from incmask.insight.ranking.entropy import entropy_order
 from incmask.insight.ranking.hidden import Hidden, HiddenPart, hide, with_validation
 from incmask.insight.ranking.rank import rank_finished
 from incmask.insight.report.statistics import Summary, summarise
-from incmask.method.labels import labels_of
+from incmask.method.scoring import Scoring
 
 START, RANKED, RANDOM, ENTROPY = "start", "ranked", "random", "entropy"
 ORDERS = (RANKED, RANDOM, ENTROPY)
@@ -71,14 +71,14 @@ class Simulation:
 
     Attributes:
         root: its folder.
-        score_name: "IoU" or "mIoU".
+        scoring: what was scored.
         rows: a line a training.
         bought: which images were labelled.
         notes: what a reader should know.
     """
 
     root: Path
-    score_name: str
+    scoring: Scoring
     rows: tuple[SimulationRow, ...]
     bought: tuple[Bought, ...]
     notes: tuple[str, ...]
@@ -171,8 +171,7 @@ def simulate(
             progress.say(f"seed {index + 1} of {num_seeds}: {told}")
         store.write(out / BOUGHT, rows_text(bought, Bought))
         store.write(out / SIMULATION, rows_text(rows, SimulationRow))
-    score_name = labels_of(chosen.dataset.task).score_name
-    return Simulation(out, score_name, tuple(rows), tuple(bought), tuple(notes))
+    return Simulation(out, chosen.scoring, tuple(rows), tuple(bought), tuple(notes))
 
 
 @dataclass(frozen=True)

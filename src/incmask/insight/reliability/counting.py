@@ -1,7 +1,7 @@
 """How often pixels are wrong, told apart by disagreement and by what is predicted there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from incmask.base.progress import Report, ignore
 from incmask.method.agreement import disagreement
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts, count
+from incmask.method.scoring import Scoring
 from incmask.nets.forward import chunk_images, predict_probabilities
 from incmask.nets.spec import load_model
 
@@ -30,7 +31,8 @@ class HeldOutJob:
         members: model files that have not seen the images.
         images, labels: ``.npy`` of the stack.
         rows: of it.
-        task, num_classes: what the labels mean.
+        scoring: what the labels mean, and how they are scored.
+        num_classes: in the labels.
         settings: device and precision.
     """
 
@@ -38,7 +40,7 @@ class HeldOutJob:
     images: Path
     labels: Path
     rows: tuple[int, ...]
-    task: Task
+    scoring: Scoring
     num_classes: int
     settings: Settings
 
@@ -68,20 +70,24 @@ def scopes(task: Task, class_names: Sequence[str]) -> list[str]:
 
 def tally(job: HeldOutJob, report: Report = ignore) -> Tally:
     """Predict the rows of a job and count."""
-    device = resolve_device(job.settings.device)
+    device, task = resolve_device(job.settings.device), job.scoring.task
     networks = [load_model(path).to(device) for path in job.members]
     images, labels = Rows(job.images), Rows(job.labels)
     parts = []
     num = chunk_images(job.num_classes + 1, images.shape)
     for start in range(0, len(job.rows), num):
         rows = np.array(job.rows[start : start + num])
-        members = predict_probabilities(networks, images[rows], task=job.task, precision=job.settings.precision)
-        predicted, truth = labels_of(job.task).decode(members.mean(0)), labels[rows]
-        votes = labels_of(job.task).votes(members)
-        share = np.stack([disagreement(votes[:, index], task=job.task) for index in range(len(rows))])
-        parts.append(
-            count_errors(predicted, truth, share, task=job.task, num_classes=job.num_classes, num_members=len(networks))
-        )
+        members = predict_probabilities(networks, images[rows], task=task, precision=job.settings.precision)
+        mean, truth = members.mean(0), labels[rows]
+        votes = labels_of(task).votes(members)
+        share = np.stack([disagreement(votes[:, index], task=task) for index in range(len(rows))])
+        num_classes = job.num_classes
+        predicted = labels_of(task).decode(mean)
+        found = count_errors(predicted, truth, share, task=task, num_classes=num_classes, num_members=len(networks))
+        if job.scoring.masked == "wrong":
+            # What a person gets differs from what is scored.
+            found = replace(found, counts=count(job.scoring.decode(mean), truth, task=task, num_classes=num_classes))
+        parts.append(found)
         report(len(rows))
     return join(parts)
 

@@ -50,8 +50,7 @@ def measure_reliability(run: RunRecord, pool: Pool, report: Report = ignore) -> 
             part.split,
             list(dict.fromkeys(names)),
             found,
-            task=run.task,
-            empty=run.settings.empty_iou,
+            scoring=run.scoring,
         )
     note = "no two models have left the same labelled images unseen, so nothing is known of validation images"
     return Reliability(tuple(errors), tuple(images), () if any(part.split == "val" for part in held_out) else (note,))
@@ -85,7 +84,7 @@ def write_reliability(
         store.write(root / IMAGE_RELIABILITY, images_csv(found.images))
         store.write(root / RELIABILITY, json.dumps(found.as_dict(), indent=1))
         try:
-            picture = reliability_picture(found.errors, found.images, score_name=run.score_name)
+            picture = reliability_picture(found.errors, found.images, score_name=run.scoring.name)
         except IncmaskError:
             # Without matplotlib the numbers are there all the same.
             picture = None
@@ -135,7 +134,7 @@ def _jobs(run: RunRecord, part: _HeldOut) -> list[HeldOutJob]:
                     images=part.stack.images,
                     labels=part.stack.labels,
                     rows=rows[start : start + _JOB_IMAGES],
-                    task=run.task,
+                    scoring=run.scoring,
                     num_classes=len(run.class_names),
                     settings=run.settings,
                 )

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.base.config import Task
 from incmask.base.tables import rows_text
 from incmask.experiment.paths import RELIABILITY
 from incmask.insight.reliability.counting import ALL, Tally
 from incmask.insight.report.statistics import CONFIDENCE, Correlation, correlation
-from incmask.method.metrics import main_scores
+from incmask.method.scoring import Scoring
 
 _NUM_RESAMPLES, _SEED = 2000, 1
 _MEASURES = ("inconsistent_fraction", "disputed_of_foreground")
@@ -52,7 +51,7 @@ class ImageReliability:
     Attributes:
         split: "val" or "test".
         name: of the image.
-        score: true IoU of the foreground, or mIoU.
+        score: the true main score.
         inconsistent_fraction: share of its pixels that is disputed.
         disputed_of_foreground: disputed pixels as a share of those that are foreground or disputed; 0 without any.
     """
@@ -163,17 +162,16 @@ def error_rows(split: str, names: Sequence[str], total: NDArray[np.int64], wrong
     return rows
 
 
-def image_rows(split: str, names: Sequence[str], found: Tally, *, task: Task, empty: float) -> list[ImageReliability]:
+def image_rows(split: str, names: Sequence[str], found: Tally, *, scoring: Scoring) -> list[ImageReliability]:
     """Give a row an image.
 
     Args:
         split: of all images.
         names: of the images.
         found: by image.
-        task: what the labels mean.
-        empty: score of an image empty in truth and prediction.
+        scoring: what the labels mean, and how they are scored.
     """
-    scores = main_scores(found.counts, task=task, empty=empty)
+    scores = scoring.by_image(found.counts)
     pixels, inconsistent = found.total[:, 0].sum(1), found.total[:, 0, 1:].sum(1)
     fractions, shares = inconsistent / np.maximum(pixels, 1), inconsistent / np.maximum(found.object_px, 1)
     return [

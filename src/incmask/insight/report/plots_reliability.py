@@ -43,7 +43,7 @@ def reliability_picture(
     Args:
         errors: of any splits; without any there is nothing to draw.
         images: of the same splits.
-        score_name: "IoU" or "mIoU".
+        score_name: such as "IoU" or "mIoU".
 
     Raises:
         IncmaskError: matplotlib is not installed.

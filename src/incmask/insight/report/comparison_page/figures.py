@@ -53,7 +53,7 @@ BENCHMARKS = ("fdt", "strong-ldt", "aldt", "ldt")
 
 _SAME_STEPS = ("fdt", "strong-ldt")
 """These take as many steps under either budget, so that tables may hold them once."""
-_METRIC_NAMES = {"iou": "IoU", "miou": "mIoU", "miou_ad": "mIoU of alive and dead", "dice": "Dice", "mpa": "mPA"}
+_METRIC_NAMES = {"iou": "IoU", "miou": "mIoU", "miou_ad": "mIoU_ad", "dice": "Dice", "mpa": "mPA"}
 _IN_STEPS = {OWN: "", EQUAL: " at equal steps"}
 
 
@@ -275,7 +275,8 @@ def _cost_point(recipe: str, values: Sequence[Reported], style: Style) -> CostPo
 
 def _metric_name(rows: Iterable[ModelRow], metric: str) -> str:
     if metric == "score":
-        metric = "iou" if any("iou" in row.details for row in rows) else "miou"
+        held = {name for row in rows for name in row.details}
+        metric = next((name for name in ("iou", "miou_ad") if name in held), "miou")
     return _METRIC_NAMES.get(metric, metric.upper()) + (" (lower is better)" if metric in LOWER_IS_BETTER else "")
 
 

@@ -47,7 +47,7 @@ class ModelRow(Variant):
         student: its number from 1, or "ensemble".
         chosen: the best student of its generation by validation.
         split: "val" or "test".
-        score: the main score, 0 to 1: foreground IoU (binary) or mIoU.
+        score: the main score of the runs' ``Scoring``, 0 to 1.
         steps, images, seconds: its training took.
         flops: of its training by equation 1: a forward pass of a step times the steps.
         details: every score by name: "iou" | "miou", "miou_ad", "dice", "mpa", "mcce", "dataset_miou" and so on.
@@ -118,7 +118,7 @@ class PseudoRow(Variant):
         copies: how often it stands in the combined data, 0 if it is not used.
         inconsistent_fraction: share of masked pixels, 0 to 1.
         error_fraction: share of wrong pixels among those not masked.
-        iou: of the blocked label against the truth, foreground IoU or mIoU, 0 to 1.
+        iou: main score of the blocked label against the truth, 0 to 1.
         quality: as an EvalNet or the truth rated it; None without.
     """
 

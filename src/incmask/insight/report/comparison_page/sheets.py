@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
-from incmask.base.config import IGNORED, Task
+from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.base.npy_rows import Rows
 from incmask.data.dataset import Colour
@@ -21,7 +21,8 @@ from incmask.experiment.paths import INCONSISTENT, LABEL
 from incmask.insight.report.picture import PictureSheet, Pixels, as_rgb, slug
 from incmask.method.blocking import block_image
 from incmask.method.labels import labels_of
-from incmask.method.metrics import count, main_scores
+from incmask.method.metrics import count
+from incmask.method.scoring import Scoring
 
 GREY: Colour = (128, 128, 128)
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
@@ -41,7 +42,7 @@ class PseudoSource:
         images: ``images.npy`` of the unlabelled stack, uint8 (N, H, W, C), with its ``index.csv`` beside it.
         labels: the true ones, uint8 (N, H, W) or (N, H, W, K), 255 where there is no label; None where unknown.
         generations: the folder of each generation's pseudo-labels, from generation 1; empty where there are none.
-        task: how to read labels.
+        scoring: how to read labels, and how they are scored.
         class_colours: of each class, RGB; of a binary task the foreground's, which is drawn white all the same.
         blocked: whether students saw and learnt nothing where members disagreed (IM), or everything (ME).
         setting: what a sweep changed, and how it was chosen; empty without a sweep.
@@ -51,7 +52,7 @@ class PseudoSource:
     images: Path
     labels: Path | None
     generations: tuple[Path, ...]
-    task: Task
+    scoring: Scoring
     class_colours: tuple[Colour, ...]
     blocked: bool
     setting: str = ""
@@ -130,7 +131,7 @@ def masks_against_votes(
     headings += [f"{theirs}\n{kind}" for kind in ("input", "hard vote", "soft vote")]
     if masks.labels:
         headings.append("\ntruth")
-    grid, is_hard = [], labels_of(votes.task).always_unanimous
+    grid, is_hard = [], labels_of(votes.scoring.task).always_unanimous
     for place, row in enumerate(rows):
         im, me = (_Pseudo.read(source, source.generations[0], row) for source in (masks, votes))
         line = [_Cell(im.image, names[row]), _Cell(im.label), _Cell(im.mask, f"{im.fraction:.1%}")]
@@ -149,7 +150,7 @@ def masks_against_votes(
 def truth_against_pseudo(source: PseudoSource, *, rows: Sequence[int]) -> PictureSheet | None:
     """Draw the last generation's pseudo-labels beside the truth, with their IoU (paper figure 7).
 
-    The IoU is that of the blocked label with the whole truth, of the foreground or, for several classes, the mIoU.
+    The IoU is that of the blocked label with the whole truth: the main score.
 
     Args:
         source: of any approach; without pseudo-labels or truth there is no sheet.
@@ -161,11 +162,11 @@ def truth_against_pseudo(source: PseudoSource, *, rows: Sequence[int]) -> Pictur
     if not (source.generations and source.labels and rows):
         return None
     names = read_stack(source.images.parent).names
-    grid, said = [], []
+    scoring, grid, said = source.scoring, [], []
     for row in rows:
         pseudo, truth = _Pseudo.read(source, source.generations[-1], row), _row(source.labels, row)
-        counts = count(pseudo.prediction[None], truth[None], task=source.task, num_classes=len(source.class_colours))
-        value = f"{labels_of(source.task).score_name} {main_scores(counts, task=source.task)[0]:.2f}"
+        counts = count(pseudo.prediction[None], truth[None], task=scoring.task, num_classes=len(source.class_colours))
+        value = f"{scoring.name} {scoring.by_image(counts)[0]:.2f}"
         image = _Cell(_image(source, row), names[row])
         grid.append([image, _Cell(_to_rgb(truth, source)), _Cell(pseudo.label, value)])
         said.append(f"{names[row]}, {value}")
@@ -194,7 +195,7 @@ class _Pseudo:
         # A vote writes down where members disagree as well, but its students use every pixel.
         masked = _row(folder / INCONSISTENT, row).astype(bool) if source.blocked else np.zeros(label.shape[:2], bool)
         prediction, picture = label.copy(), _to_rgb(label, source)
-        prediction[masked] = IGNORED if labels_of(source.task).is_exclusive else 0  # id 0 would be a guess
+        prediction[masked] = IGNORED if labels_of(source.scoring.task).is_exclusive else 0  # id 0 would be a guess
         picture[masked] = GREY
         mask = masked[..., None] * np.full(3, 255, np.uint8)
         return _Pseudo(block_image(_image(source, row), masked), mask, picture, prediction, float(masked.mean()))
@@ -227,13 +228,13 @@ def _truth(source: PseudoSource, row: int) -> Pixels:
 
 def _to_rgb(label: Pixels, source: PseudoSource) -> Pixels:
     """Draw a label (H, W) or (H, W, K) as (H, W, 3); overlapping classes show the mean of their colours."""
-    if labels_of(source.task).is_layered:
+    if labels_of(source.scoring.task).is_layered:
         present = label == 1
         mixed = present @ np.array(source.class_colours, dtype=np.float64)
         picture = (mixed / np.maximum(present.sum(-1, keepdims=True), 1)).round().astype(np.uint8)
         picture[(label == IGNORED).any(-1) & ~present.any(-1)] = GREY
         return picture
-    colours = (_BLACK, _WHITE) if labels_of(source.task).is_one_class else source.class_colours
+    colours = (_BLACK, _WHITE) if labels_of(source.scoring.task).is_one_class else source.class_colours
     palette = np.full((256, 3), GREY, np.uint8)
     palette[: len(colours)] = colours
     return palette[label]

@@ -11,10 +11,11 @@ from incmask.insight.report.comparison_page.rows import EQUAL, OWN, AnyVariant, 
 from incmask.insight.report.page import Table
 from incmask.insight.report.statistics import Summary, summarise
 from incmask.method.recipes import RECIPES
+from incmask.method.scoring import Scoring
 
 LOWER_IS_BETTER = ("mcce", "loss")
 _METRICS = {
-    "miou_ad": "mIoU_ad",
+    "miou": "mIoU of all classes",
     "dice": "Dice",
     "mpa": "mPA",
     "mcce": "MCCE (lower is better)",
@@ -97,11 +98,16 @@ def reported(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> dict[Approac
     return found
 
 
-def best_table(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
-    """Make the table of the best of all repeats, as the paper's A.1 and A.2; each column for itself."""
+def best_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: Scoring) -> Table:
+    """Make the table of the best of all repeats, as the paper's A.1 and A.2; each column for itself.
+
+    Args:
+        models, runs: of the comparison.
+        scoring: what their main score is.
+    """
     columns: dict[str, _Column] = {
         "generation": lambda values: str(max(values, key=lambda value: value.student.score).run.best_generation),
-        _main(models): lambda values: _score(max(value.student.score for value in values)),
+        _main(models, scoring): lambda values: _score(max(value.student.score for value in values)),
         **{_METRICS[name]: partial(_best, metric=name) for name in _metrics(models)},
     }
     note = (
@@ -111,11 +117,16 @@ def best_table(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
     return _table("The best of all repeats", columns, models, runs, note)
 
 
-def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
-    """Make the table of means over repeats, with their errors and what the approaches cost."""
+def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: Scoring) -> Table:
+    """Make the table of means over repeats, with their errors and what the approaches cost.
+
+    Args:
+        models, runs: of the comparison.
+        scoring: what their main score is.
+    """
     columns: dict[str, _Column] = {
         "generation": lambda values: ", ".join(str(value.run.best_generation) for value in values),
-        _main(models): lambda values: _score(_scores(values).mean),
+        _main(models, scoring): lambda values: _score(_scores(values).mean),
         "standard error": lambda values: _score(_scores(values).standard_error),
         "95 % interval": lambda values: _interval(_scores(values)),
         **{_METRICS[name]: partial(_mean, metric=name) for name in _metrics(models)},
@@ -133,6 +144,7 @@ def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
     note = (
         f"Student and generation (one a repeat) are chosen on validation and {_scored(models)}; so are all students of "
         "that generation, and its members voting together. FLOPs count forward passes alone (equation 1)."
+        f"{f' {scoring.note}' if scoring.note else ''}"
     )
     return _table("The mean of all repeats", columns, models, runs, note)
 
@@ -177,11 +189,6 @@ def series(rows: Sequence[ModelRow], *, metric: str = "score") -> dict[Approach,
     }
 
 
-def main_metric(models: Iterable[ModelRow]) -> str:
-    """Name the score that figures show: "miou_ad" where a class marks centres, as for HeLa (figure 5), else "score"."""
-    return "miou_ad" if any("miou_ad" in row.details for row in models) else "score"
-
-
 def best_settings(rows: Sequence[ModelRow], *, metric: str = "score") -> dict[str, str]:
     """Choose a setting for each recipe: whose best generation has the best mean on validation, where that is known.
 
@@ -218,13 +225,12 @@ def _order(approach: Approach) -> tuple[int, int, str, str]:
 def _metrics(models: Sequence[ModelRow]) -> list[str]:
     """Give the alternative scores that any model has, in the order of the table."""
     held = {name for row in models for name in row.details}
-    return [name for name in _METRICS if name in held]
+    # Of all classes it is an alternative where a class that marks positions is none of the main score's.
+    return [name for name in _METRICS if name in held and (name != "miou" or "miou_ad" in held)]
 
 
-def _main(models: Sequence[ModelRow]) -> str:
-    held = {name for row in models for name in row.details}
-    name = "IoU" if "iou" in held else "mIoU" if "miou" in held else "score"
-    return f"{name} ({'test' if split_of(models) == 'test' else 'validation'})"
+def _main(models: Sequence[ModelRow], scoring: Scoring) -> str:
+    return f"{scoring.full_name}, {'test' if split_of(models) == 'test' else 'validation'}"
 
 
 def _scored(models: Sequence[ModelRow]) -> str:

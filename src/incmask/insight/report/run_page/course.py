@@ -35,7 +35,7 @@ def course_blocks(record: RunRecord) -> list[Block]:
     pictures = course_pictures(
         record.stages,
         generations,
-        score_name=record.score_name,
+        score_name=record.scoring.name,
         class_names=record.class_names,
         labelled_fractions=labelled,
     )
@@ -95,7 +95,7 @@ def _stage_table(record: RunRecord) -> Table:
             )
             for stage in record.stages
         ),
-        note=f"{record.score_name} of {together}; seconds of all trainings, one after the other.",
+        note=f"{record.scoring.full_name} of {together}; seconds of all trainings, one after the other.",
         name="stages",
     )
 

@@ -78,7 +78,7 @@ def _difference_table(record: RunRecord, best: StageRecord, on_validation: Table
         rows.append(_difference_row("test", without, with_them, difference_of(with_them, without)))
         note = "Validation chose; test images, where there are any, chose nothing and are the fairer comparison."
     return Table(
-        title=f"{record.score_name} without and with the unlabelled images",
+        title=f"{record.scoring.full_name} without and with the unlabelled images",
         header=("images", "number", "without", f"with ({best.title})", "difference", "95 % interval"),
         rows=tuple(rows),
         note=note,
@@ -104,7 +104,7 @@ def _without_images(record: RunRecord, best: StageRecord) -> Helped:
     did = "helped" if best_score > base_score else "did not help"
     gist = f"On validation the unlabelled images {did}."
     text = (
-        f"On validation the unlabelled images {did}: {record.score_name} {base_score:.3f} without them, "
+        f"On validation the unlabelled images {did}: {record.scoring.full_name} {base_score:.3f} without them, "
         f"{best_score:.3f} with them ({best.title}). Whether that is more than chance cannot be told, since the "
         "folder stacks/ is gone."
     )

@@ -23,7 +23,7 @@ from incmask.insight.report.run_page.scoring import (
 )
 from incmask.insight.report.run_page.thumbnails import StackPictures, outlines_of, to_jpeg
 from incmask.method.labels import labels_of
-from incmask.method.metrics import Counts, main_scores
+from incmask.method.metrics import Counts
 from incmask.nets.forward import predict_probabilities
 
 _NUM_SHOWN = 6
@@ -113,7 +113,8 @@ def quality_without_images(record: RunRecord) -> list[Block]:
     blocks: list[Block] = []
     if scored:
         on = "test" if split == "test" else "validation"
-        blocks.append(Text(f"{record.score_name} {scored.score:.3f} on the {on} images, 1 being perfect.", "answer"))
+        said = f"{record.scoring.full_name} {scored.score:.3f} on the {on} images, 1 being perfect."
+        blocks.append(Text(said, "answer"))
     blocks.append(
         Text(
             "The folder stacks/ is gone, so there are no intervals and no pictures; `incmask run` makes it anew.",
@@ -128,11 +129,11 @@ def quality_sentence(judged: RatedPart, lines: Sequence[ScoreLine]) -> str:
     main = lines[0]
     interval = "" if np.isnan(main.low) else f", 95 % interval {decimal(main.low)} to {decimal(main.high)}"
     on = _ON[judged.kind].format(num=main.num_images)
-    return f"{on} the models' outlines overlap with yours by {main.mean:.3f} ({main.name}, 1 being perfect{interval})."
+    return f"{on} the models' outlines overlap with yours by {main.mean:.3f}: {main.name}, 1 being perfect{interval}."
 
 
 def predict_labels(record: RunRecord, members: Sequence[Student], images: np.ndarray) -> np.ndarray:
-    """Predict labels with models together, as they are scored.
+    """Predict labels with models together, as a person gets them.
 
     Args:
         record: of the run.
@@ -148,7 +149,7 @@ def predict_labels(record: RunRecord, members: Sequence[Student], images: np.nda
 
 
 def _rows(record: RunRecord, judged: RatedPart) -> list[_Row]:
-    scores = iter(main_scores(judged.counts, task=record.task, empty=record.settings.empty_iou).tolist())
+    scores = iter(record.scoring.by_image(judged.counts).tolist())
     return [
         _Row(part, members, row, next(scores))
         for part, members in zip(judged.parts, judged.members, strict=True)
@@ -167,7 +168,7 @@ def _thumbnail(record: RunRecord, row: _Row) -> Thumbnail:
         for label, kind in ((true, "true"), (predicted, "predicted"))
     )
     place = f", from x {tile.left}, y {tile.top}" if record.settings.fit == "tile" else ""
-    text = f"{record.score_name} {row.score:.3f}{place}"
+    text = f"{record.scoring.name} {row.score:.3f}{place}"
     return Thumbnail(
         title=tile.name,
         text=text,
@@ -195,4 +196,6 @@ def _score_table(record: RunRecord, lines: Sequence[ScoreLine], kind: Kind) -> B
         note += " With so few images it is rough itself."
     if record.settings.fit == "tile":
         note += " Tiles of an image are averaged first, so that these differ a little from scores.csv."
+    if record.scoring.note:
+        note += f" {record.scoring.note}"
     return Table(title, ("score", "mean", "95 % interval", "images"), rows, note, name="scores")

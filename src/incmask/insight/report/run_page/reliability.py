@@ -45,4 +45,4 @@ def _picture(record: RunRecord) -> Drawing | None:
         images = read_rows(root / IMAGE_RELIABILITY, ImageReliability) if (root / IMAGE_RELIABILITY).exists() else []
     except IncmaskError:
         return None
-    return reliability_picture(errors, images, score_name=record.score_name)
+    return reliability_picture(errors, images, score_name=record.scoring.name)

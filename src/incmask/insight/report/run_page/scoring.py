@@ -16,7 +16,7 @@ from incmask.experiment.student import Student
 from incmask.insight.report.statistics import Difference, mean_with_interval, paired_bootstrap
 from incmask.method.labels import labels_of
 from incmask.method.losses import loss_of
-from incmask.method.metrics import Counts, dice, iou, main_scores, pixel_accuracy
+from incmask.method.metrics import Counts, counted_classes, dice, iou, pixel_accuracy
 from incmask.nets.spec import load_model
 from incmask.training.validation import Validation, evaluate
 
@@ -72,7 +72,7 @@ class ScoreLine:
         name: such as "IoU", or a class.
         mean: over images, 0 to 1.
         low, high: ends of its 95 % bootstrap interval; nan for a single image.
-        num_images: that the mean is over; for a class, those that hold it.
+        num_images: that the mean is over; for a class, those in whose main score it counts.
     """
 
     name: str
@@ -120,10 +120,7 @@ def validation_scores(record: RunRecord, stage: StageRecord, held: HeldOut) -> d
             apart = [[student] for student in stage.students if student.fold == fold]
         else:
             apart = [list(stage.members)]
-        scores = [
-            main_scores(count_pixels(record, members, part.images), task=record.task, empty=record.settings.empty_iou)
-            for members in apart
-        ]
+        scores = [record.scoring.by_image(count_pixels(record, members, part.images)) for members in apart]
         found |= by_image(part.names, np.mean(scores, axis=0).tolist())
     return found
 
@@ -137,7 +134,7 @@ def count_pixels(record: RunRecord, members: Sequence[Student], images: Validati
     return evaluate(
         load_members(record, members),
         images,
-        task=record.task,
+        scoring=record.scoring,
         num_classes=len(record.class_names),
         settings=record.settings,
         loss=loss_of(record.settings, record.task),
@@ -152,17 +149,17 @@ def load_members(record: RunRecord, members: Sequence[Student]) -> list[nn.Modul
 
 def score_lines(record: RunRecord, counts: Counts, names: Sequence[str]) -> list[ScoreLine]:
     """Average every score over images, with its interval: the main one, Dice or the classes' IoU, pixels."""
-    empty = record.settings.empty_iou
-    lines = [_line(record.score_name, names, main_scores(counts, task=record.task, empty=empty))]
+    scoring = record.scoring
+    lines = [_line(scoring.full_name, names, scoring.by_image(counts))]
     if labels_of(record.task).is_one_class:
         lines.append(_line("Dice", names, dice(counts)[:, 0]))
     else:
-        by_class = iou(counts, empty=empty)
+        by_class, counted = iou(counts, empty=scoring.empty), counted_classes(counts, classes=scoring.classes)
         for index, name in enumerate(record.class_names):
-            rows = np.flatnonzero(counts.actual[:, index] > 0).tolist()
+            rows = np.flatnonzero(counted[:, index]).tolist()
             if rows:
                 lines.append(_line(f"IoU of {name}", [names[row] for row in rows], by_class[rows, index]))
-    return [*lines, _line("share of right pixels", names, pixel_accuracy(counts, empty=empty))]
+    return [*lines, _line("share of right pixels", names, pixel_accuracy(counts, empty=scoring.empty))]
 
 
 def by_image(names: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
