@@ -33,6 +33,7 @@ from incmask.data.synthetic import make_fields
 from incmask.insight.report.statistics import summarise
 from incmask.method.mixture import ROW, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
+from incmask.method.scoring import Scoring
 from incmask.nets.spec import NetworkSpec
 from incmask.training.gpu_group import fit_students
 from incmask.training.jobs import FitJob
@@ -120,6 +121,7 @@ def make_job(options: argparse.Namespace, seed: int, precision: Precision) -> Fi
             TrainingSet((TrainingStacks(images, labels),), (strength,), rows, "binary"),
             Validation(images, labels, tuple(range(num, num + options.num_val))),
             num_classes=1,
+            scoring=Scoring("binary"),
         ),
         settings=settings,
         seed=seed,

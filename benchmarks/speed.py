@@ -38,6 +38,7 @@ from incmask.base.progress import ignore
 from incmask.data.synthetic import make_fields
 from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
+from incmask.method.scoring import Scoring
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.training.jobs import FitJob
 from incmask.training.loop import fit
@@ -107,6 +108,7 @@ def training_job(out: Path, number: int, *, num_steps: int, augment: bool = Fals
             ),
             Validation(data / "images.npy", data / "labels.npy", rows=(0, 1)),
             num_classes=1,
+            scoring=Scoring("binary"),
         ),
         settings=settings(epochs=1, steps_per_epoch=num_steps, batch_size=BATCH),
         seed=number,

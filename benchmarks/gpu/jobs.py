@@ -14,6 +14,7 @@ from benchmarks.gpu.bench import NUM_LABELLED, NUM_UNLABELLED, Bench
 from incmask.method.mixture import TrainingPart, TrainingStacks, mix
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
+from incmask.method.scoring import Scoring
 from incmask.nets.spec import EvalNetSpec, NetworkSpec, Spec
 from incmask.training.capacity import students_at_a_time
 from incmask.training.jobs import FitJob, Objective
@@ -98,4 +99,4 @@ def _segmentation(bench: Bench, kind: Kind) -> Segmentation:
         settings=bench.settings,
         task="binary",
     )
-    return Segmentation(training, Validation(images, labels, tuple(rows[: bench.sizes.num_val])), num_classes=1)
+    return Segmentation(training, Validation(images, labels, tuple(rows[: bench.sizes.num_val])), 1, Scoring("binary"))
