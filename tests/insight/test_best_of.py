@@ -88,13 +88,6 @@ def test_another_is_best_where_that_one_was_not_tried(swept, sweep):
     assert (found.settings, found.num_settings) == ({"erode_px": 3, "dilate_px": 5}, 3)
 
 
-def test_where_cells_are_counted_the_score_without_centres_counts(swept, sweep):
-    """As in figure 6 of the paper, where the best stands out by the same score."""
-    change(sweep, lambda row: replace(row, details={"miou_ad": 0.9 if row.setting == LAST else row.score}))
-    found = best_of(sweep, swept / "data", CHOICES)
-    assert (found.settings, found.score) == ({"erode_px": 3, "dilate_px": 5}, pytest.approx(0.9))
-
-
 def test_what_else_was_swept_must_be_as_it_is_now(swept, sweep):
     """Settings with three members, all of them better, and those with two are told apart."""
     for run in list((sweep / "runs" / "own" / "repeat-1").glob("im *")):

@@ -124,8 +124,8 @@ def test_images_of_a_run_are_those_counted_by_hand():
     # Validations, and the pairs that 3 voters make: 10 of each labelled, 3 of each validation image.
     assert base.num_forward == 3 * 2 * 5 + 3 * (90 + 15)
     assert evalnets.num_forward == 5 * 2 * 15
-    # 2 members label and 3 judges rate.
-    assert first.num_forward == second.num_forward == 2 * 2 * 5 + (2 + 3) * 20
+    # 2 members label and as many judges rate.
+    assert first.num_forward == second.num_forward == 2 * 2 * 5 + (2 + 2) * 20
 
 
 def test_the_papers_run_has_its_numbers():

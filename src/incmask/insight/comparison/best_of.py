@@ -13,7 +13,7 @@ from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.record.run import read_record
 from incmask.insight.comparison.plan import folder_of
 from incmask.insight.report.comparison_page.rows import OWN, RESULTS, ModelRow, Variant
-from incmask.insight.report.comparison_page.tables import best_settings, main_metric, reached, series
+from incmask.insight.report.comparison_page.tables import best_settings, reached, series
 
 SWEPT_RECIPE = "im"
 TAKEN = ("erode_px", "dilate_px")
@@ -85,9 +85,8 @@ def best_of(sweep: Path, data: Path, choices: Choices, *, grid: Collection[str] 
     tried = _comparable(sweep, _settings_of(sweep, models), chosen.settings)
     rows = [row for row in models if row.setting in tried and row.split == "val"]
     num_repeats = _num_repeats(sweep, rows)
-    metric = main_metric(models)
-    best = best_settings(rows, metric=metric)[SWEPT_RECIPE]
-    scores = {one.setting: reached(summaries, metric) for one, summaries in series(rows, metric=metric).items()}
+    best = best_settings(rows)[SWEPT_RECIPE]
+    scores = {one.setting: reached(summaries, "score") for one, summaries in series(rows).items()}
     return BestOf(
         sweep=sweep,
         settings={name: getattr(tried[best], name) for name in TAKEN},
