@@ -152,12 +152,18 @@ def some_setup(
 
 
 def student_of_pairs(folder: Path, *, recipe: str = "im", task: Task = "binary", **settings: object) -> FitJob:
-    """Give a student of four labelled images and five pseudo-labelled ones, of which a fifth is disputed."""
+    """Give a student of four labelled images and five pseudo-labelled ones.
+
+    A fifth of the pairs is disputed, the last two are the most certain; a tenth of the true labels is 255.
+    """
     setup = some_setup(folder, recipe=recipe, task=task, **settings)
-    unlabelled, generator = setup.stacks["unlabelled"], np.random.default_rng(5)
+    labelled, unlabelled, generator = setup.stacks["labelled"], setup.stacks["unlabelled"], np.random.default_rng(5)
+    labels = np.load(labelled.labels)
+    labels[generator.random(labels.shape) < 0.1] = 255
+    np.save(labelled.labels, labels)
     images = np.load(unlabelled.images)
     source = save_source(folder, images, truth(images, task), generator.random(images.shape[:3]) < 0.2, name="pairs")
-    pseudo = TrainingPart(replace(source, images=unlabelled.images), range(len(images)))
+    pseudo = TrainingPart(replace(source, images=unlabelled.images), range(len(images)), certain=(3, 4))
     return student_jobs(setup, folder, generation=1, pseudo=pseudo)[0]
 
 

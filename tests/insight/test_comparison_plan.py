@@ -96,6 +96,7 @@ SETTINGS_OF = {
     "num_views": {"ie"},
     "erode_px": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "dilate_px": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
+    "blocking": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "admit": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "width_step": {"ns", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "consistency_strength": {"cl"},

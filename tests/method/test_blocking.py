@@ -1,12 +1,17 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError
 from incmask.method.agreement import inconsistency
-from incmask.method.blocking import admitted, block_image, block_label
+from incmask.method.blocking import admitted, block_image, block_label, blocking_of, filled, least_disputed
+from incmask.method.recipes import RECIPES, Blocking
 
 
 @given(
@@ -34,6 +39,65 @@ def test_blocking_removes_what_is_no_number():
     blocked = block_image(image, np.array([[True, False]]))
     assert blocked[0, 0].tolist() == [0, 0, 0]
     assert np.isnan(blocked[0, 1]).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("recipe", Blocking(True, True, True)),
+        ("zero", Blocking(True, True, True)),
+        ("zero_ignore", Blocking(True, True, False)),
+        ("ignore", Blocking(False, False, False)),
+        ("labelled", Blocking(True, True, False, "labelled")),
+        ("certain", Blocking(True, True, False, "certain")),
+    ],
+)
+def test_the_setting_says_what_becomes_of_disputed_pixels_where_the_recipe_blocks_them(value, expected):
+    settings = Settings(blocking=value)
+    assert blocking_of(RECIPES["im"], settings) == expected
+    assert {blocking_of(RECIPES[name], settings) for name in ("ldt", "me", "ns", "evalnet")} == {None}
+
+
+def test_a_recipes_own_blocking_stays_unless_the_setting_says_otherwise():
+    own = replace(RECIPES["im"], blocking=Blocking(image=False))
+    assert blocking_of(own, Settings()) == Blocking(image=False)
+    assert blocking_of(own, Settings(blocking="zero")) == Blocking()
+
+
+@given(data=st.data(), shape=hnp.array_shapes(min_dims=2, max_dims=3, max_side=5), num_classes=st.integers(0, 3))
+def test_filling_takes_the_other_pair_where_the_first_is_inconsistent(data, shape, num_classes):
+    """Pixel by pixel; without classes the labels have no layers."""
+    label_shape = (*shape, num_classes) if num_classes else shape
+    pair, other = (
+        (
+            data.draw(hnp.arrays(np.uint8, (*shape, 2))),
+            data.draw(hnp.arrays(np.uint8, label_shape)),
+            data.draw(hnp.arrays(bool, shape)),
+        )
+        for _ in range(2)
+    )
+    before = [each.copy() for each in (*pair, *other)]
+    image, label, mask = filled(pair, other, task="multilabel" if num_classes else "multiclass")
+    assert (image.dtype, label.dtype, mask.dtype) == (np.uint8, np.uint8, bool)
+    for pixel in np.ndindex(shape):
+        whose = other if pair[2][pixel] else pair
+        assert image[pixel].tolist() == whose[0][pixel].tolist()
+        assert label[pixel].tolist() == whose[1][pixel].tolist()
+        assert mask[pixel] == (pair[2][pixel] and other[2][pixel])
+    for now, then in zip((*pair, *other), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+@given(shares=hnp.arrays(float, st.integers(1, 30), elements=st.floats(0, 1)))
+def test_the_least_disputed_images_are_a_quarter_and_none_is_more_disputed_than_another(shares):
+    chosen = least_disputed(shares)
+    assert len(set(chosen.tolist())) == len(chosen) == math.ceil(len(shares) / 4)
+    others = np.delete(shares, chosen)
+    assert not others.size or shares[chosen].max() <= others.min()
+
+
+def test_of_no_images_none_is_the_least_disputed():
+    assert least_disputed(np.zeros(0)).tolist() == []
 
 
 def pairs():

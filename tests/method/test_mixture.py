@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,7 @@ def mixed(
     profile=PROFILE,
     share=0.0,
     redraw=True,
+    **values,
 ):
     return mix(
         RECIPES[name],
@@ -31,7 +34,7 @@ def mixed(
         pseudo=pseudo,
         generation=generation,
         profile=profile,
-        settings=some_settings(augment=augment, seed=seed, labelled_share=share, redraw=redraw),
+        settings=some_settings(augment=augment, seed=seed, labelled_share=share, redraw=redraw, **values),
         task="binary",
     )
 
@@ -182,3 +185,20 @@ def test_labelled_images_stand_there_often_enough_for_their_share(share, times):
     rows = content(mixed("im", generation=1, pseudo=pairs, share=share))
     assert rows == in_order(plain(LABELLED) * times + plain(pairs))
     assert content(mixed("ldt", generation=0, pseudo=None, share=share)) == plain(LABELLED)
+
+
+@pytest.mark.parametrize("name", ["im", "aim+"])
+def test_disputed_pixels_are_filled_from_the_images_that_are_asked_for(name):
+    pairs = TrainingPart(PSEUDO.source, range(10), certain=(4, 7))
+
+    def fillers(**given):
+        training_set = mixed(name, **({"generation": 1, "pseudo": pairs} | given))
+        return content(replace(training_set, rows=training_set.fillers))
+
+    assert fillers(blocking="labelled") == plain(LABELLED)
+    assert fillers(blocking="certain") == [(PSEUDO.source, 4, None), (PSEUDO.source, 7, None)]
+    for blocking in ("recipe", "zero", "zero_ignore", "ignore"):
+        assert fillers(blocking=blocking) == []
+    # Nothing is filled where there are no pairs, or nothing is blocked.
+    assert fillers(blocking="certain", pseudo=TrainingPart(PSEUDO.source, [])) == []
+    assert len(mixed("me", generation=1, pseudo=pairs, blocking="labelled").fillers) == 0

@@ -15,7 +15,13 @@ from small import TASKS, Stopped, stop_after, student_of_pairs
 
 CPU = torch.device("cpu")
 
-WAYS = [{"streams": "two", "batch_size": 5}, {"streams": "two", "batch_size": 4, "labelled_share": 0.25}]
+WAYS = [
+    {"streams": "two", "batch_size": 5},
+    {"streams": "two", "batch_size": 4, "labelled_share": 0.25},
+    {"blocking": "ignore", "batch_size": 4},
+    {"blocking": "labelled", "batch_size": 4},
+    {"blocking": "certain", "batch_size": 4},
+]
 """Settings that change how students learn, each alone."""
 
 
@@ -72,6 +78,46 @@ def test_the_first_images_of_a_batch_are_the_labelled_ones(tmp_path):
         images = opened(job).batches.draw(step).image.numpy().transpose(0, 2, 3, 1)
         known = [any(np.array_equal(image, each) for each in labelled) for image in images]
         assert known == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("fill", ["labelled", "certain"])
+def test_disputed_pixels_are_those_of_another_image(tmp_path, task, fill):
+    """Pixel by pixel from the files; images that are not augmented."""
+    job = student_of_pairs(tmp_path, task=task, blocking=fill, batch_size=9, steps_per_epoch=0)
+    labelled, pairs = job.objective.training.sources
+    images, labels, masks = (np.load(path) for path in (pairs.images, pairs.labels, pairs.inconsistent))
+    donors = range(3, 5) if fill == "certain" else range(4)
+    theirs = (
+        (images, labels, masks) if fill == "certain" else (np.load(labelled.images), np.load(labelled.labels), None)
+    )
+    seen = set()
+    for step in range(8):
+        batch = opened(job).batches.draw(step)
+        order = [place.example for place in opened(job).batches.order.draw(step)]
+        shown = batch.image.numpy().transpose(0, 2, 3, 1).astype(np.uint8)
+        for place, example in enumerate(order):
+            if example < 4:
+                continue
+            pair, mask = example - 4, masks[example - 4]
+            assert np.array_equal(shown[place][~mask], images[pair][~mask])
+            blank = [np.zeros_like(mask) if theirs[2] is None else mask & theirs[2][donor] for donor in donors]
+            expected = [
+                np.where(none[..., None], 0, theirs[0][donor]) for donor, none in zip(donors, blank, strict=True)
+            ]
+            (number,) = (i for i, each in enumerate(expected) if np.array_equal(each[mask], shown[place][mask]))
+            donor, unknown = donors[number], blank[number]
+            seen.add((pair, donor))
+            over = mask[..., None] if task == "multilabel" else mask
+            label = np.where(over, theirs[1][donor], labels[pair])
+            counts = (label != 255) & ~(unknown[..., None] if task == "multilabel" else unknown)
+            target, weight = batch.target[place].numpy(), batch.weight[place].numpy()
+            if task == "multilabel":
+                target, weight = np.moveaxis(target, 0, -1), np.moveaxis(weight, 0, -1)
+            assert np.array_equal(weight, counts)
+            assert np.array_equal(target[counts], (label + (task == "multiclass"))[counts])
+    # Drawn anew in every pass: 8 passes over 5 pairs.
+    assert len(seen) > len(donors) * 3
 
 
 def test_without_pairs_a_student_learns_as_before(tmp_path):

@@ -39,6 +39,9 @@ class Settings(ConfigSection):
     num_members: int = Field(2, ge=2, description="models whose votes make a pseudo-label")
     erode_px: int = Field(0, ge=0, description="side of the square that thins the inconsistency mask; odd, 0: none")
     dilate_px: int = Field(0, ge=0, description="side of the square that widens it afterwards; odd, 0: none")
+    blocking: Literal["recipe", "zero", "zero_ignore", "ignore", "labelled", "certain"] = Field(
+        "recipe", description="what becomes of pixels that members disagree on, where the recipe blocks them"
+    )
     admit: Literal["confident_empty_too", "label_exceeds_mask", "all"] = Field(
         "confident_empty_too", description="which pseudo-labelled images are used (binary task)"
     )

@@ -16,6 +16,7 @@ from incmask.experiment.pseudo_labels import PseudoLabels, describe_pseudo_label
 from incmask.experiment.setup import RunContext
 from incmask.experiment.student import Student
 from incmask.experiment.train import train
+from incmask.method.blocking import least_disputed
 from incmask.method.copies import Band, band_of, num_copies
 from incmask.method.growth import width_of
 from incmask.method.mixture import TrainingPart, TrainingStacks
@@ -67,7 +68,8 @@ def pseudo_label(run: RunContext, teachers: Sequence[Student], generation: int) 
         run.store.write(index, index_csv(unlabelled.names, copied))
     known = read_pseudo_labels(index)
     rows = np.flatnonzero(known.admitted)
-    return TrainingPart(pairs, rows.tolist(), known.copies[rows].tolist())
+    certain = rows[least_disputed(known.inconsistent_fraction[rows])]
+    return TrainingPart(pairs, rows.tolist(), known.copies[rows].tolist(), certain.tolist())
 
 
 def label(run: RunContext, teachers: Sequence[Student], generation: int, pairs: TrainingStacks) -> PseudoLabels:

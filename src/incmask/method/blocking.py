@@ -5,12 +5,16 @@ from typing import Annotated, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.base.config import Task
+from incmask.base.config import Settings, Task
 from incmask.base.errors import fail
 from incmask.method.labels import labels_of
+from incmask.method.recipes import Blocking, Recipe
 
 Label = Annotated[np.ndarray, "*pixels"] | Annotated[np.ndarray, "*pixels k"]
 Mask = Annotated[NDArray[np.bool_], "*pixels"]
+
+_LEAST_DISPUTED = 0.25
+"""Share of the pseudo-labelled images that others are filled from."""
 
 AdmissionRule = Literal["label_exceeds_mask", "confident_empty_too", "all"]
 """label_exceeds_mask: the paper's; confident_empty_too: images agreed to be empty as well; all: every pair."""
@@ -60,6 +64,68 @@ def block_label(label: Label, inconsistent: Mask, *, task: Task) -> Label:
     labels = labels_of(task, where)
     _check_mask(labels.pixels(label.shape), inconsistent, where)
     return _zeroed(label, labels.over_layers(inconsistent))
+
+
+def blocking_of(recipe: Recipe, settings: Settings) -> Blocking | None:
+    """Give what is done to disputed pixels: what the setting ``blocking`` says, where the recipe blocks at all.
+
+    Examples:
+        >>> from incmask.method.recipes import RECIPES
+        >>> blocking_of(RECIPES["im"], Settings(blocking="ignore"))
+        Blocking(image=False, label=False, in_loss=False, fill='zero')
+        >>> blocking_of(RECIPES["me"], Settings(blocking="ignore")) is None
+        True
+    """
+    of_settings = {
+        "zero": Blocking(),
+        "zero_ignore": Blocking(in_loss=False),
+        "ignore": Blocking(image=False, label=False, in_loss=False),
+        "labelled": Blocking(in_loss=False, fill="labelled"),
+        "certain": Blocking(in_loss=False, fill="certain"),
+    }
+    return recipe.blocking and of_settings.get(settings.blocking, recipe.blocking)
+
+
+def filled(
+    pair: tuple[Annotated[np.ndarray, "*pixels c"], Label, Mask],
+    other: tuple[Annotated[np.ndarray, "*pixels c"], Label, Mask],
+    *,
+    task: Task,
+) -> tuple[Annotated[np.ndarray, "*pixels c"], Label, Mask]:
+    """Put what another pair has there in place of the inconsistent pixels.
+
+    Args:
+        pair: image (..., H, W, C), label as for ``block_label``, and where it is inconsistent, bool (..., H, W).
+        other: the same of another image, of the same shapes.
+        task: how to read the labels.
+
+    Returns:
+        Image and label, and where both are inconsistent; new arrays.
+
+    Examples:
+        >>> image, label, inconsistent = np.array([[[7], [8]]]), np.array([[1, 1]]), np.array([[True, False]])
+        >>> other = np.array([[[3], [4]]]), np.array([[0, 0]]), np.array([[False, True]])
+        >>> [each.tolist() for each in filled((image, label, inconsistent), other, task="binary")]
+        [[[[3], [8]]], [[0, 1]], [[False, False]]]
+    """
+    (image, label, inconsistent), (other_image, other_label, others) = pair, other
+    over_layers = labels_of(task).over_layers(inconsistent)
+    return (
+        np.where(inconsistent[..., None], other_image, image),
+        np.where(over_layers, other_label, label),
+        inconsistent & others,
+    )
+
+
+def least_disputed(inconsistent_fraction: Annotated[NDArray[np.floating], "n"]) -> Annotated[NDArray[np.intp], "m"]:
+    """Give the images that others are filled from: the quarter with the smallest masks, at least one, in order.
+
+    Examples:
+        >>> least_disputed(np.array([0.3, 0.1, 0.2, 0.1, 0.4, 0.0])).tolist()
+        [1, 5]
+    """
+    num = -(-len(inconsistent_fraction) * _LEAST_DISPUTED // 1)
+    return np.sort(np.argsort(inconsistent_fraction, kind="stable")[: int(num)])
 
 
 def admitted(

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from incmask.base.config import Settings, Task
 from incmask.method.augment import Strength
+from incmask.method.blocking import blocking_of
 from incmask.method.profiles import Profile
 from incmask.method.recipes import Blocking, Recipe
 
@@ -24,6 +25,8 @@ ROW = np.dtype([("source", "u1"), ("index", "<i4"), ("strength", "i1"), ("seed",
 and the seed of its augmentation. Copies of an image are rows that differ in their seeds alone."""
 
 PLAIN = -1
+
+NO_ROWS = np.zeros(0, ROW)
 
 _LABELLED_STREAM = 3000
 """In place of the number of a generation, so that labelled images that are augmented once have seeds of their own."""
@@ -55,6 +58,7 @@ class TrainingSet:
         task: what the labels mean.
         blocking: what is done to inconsistent pixels.
         num_pseudo: rows of pseudo-labelled pairs, the last ones.
+        fillers: rows whose pixels may stand in place of inconsistent ones of these pairs; empty: nothing does.
     """
 
     sources: tuple[TrainingStacks, ...]
@@ -63,6 +67,7 @@ class TrainingSet:
     task: Task
     blocking: Blocking | None = None
     num_pseudo: int = 0
+    fillers: np.ndarray = field(default_factory=lambda: NO_ROWS)
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,13 @@ class TrainingPart:
         source: where they are.
         rows: which of them.
         copies: how often each of them is used; None: once.
+        certain: which of the rows are least disputed.
     """
 
     source: TrainingStacks
     rows: Sequence[int]
     copies: Sequence[int] | None = None
+    certain: Sequence[int] = ()
 
 
 def mix(
@@ -104,7 +111,7 @@ def mix(
         pseudo: admitted pairs; None in a base recipe.
         generation: counted from 1; 0 for a base recipe.
         profile: augmentation maxima.
-        settings: ``augment``, ``labelled_share``, ``streams``, ``redraw`` and ``seed``.
+        settings: ``augment``, ``blocking``, ``labelled_share``, ``streams``, ``redraw`` and ``seed``.
         task: what the labels mean.
 
     Examples:
@@ -125,13 +132,16 @@ def mix(
     sources: list[TrainingStacks] = []
     chunks: list[np.ndarray] = []
 
-    def add(part: TrainingPart, strength: int, *, copies: Sequence[int] | None = None) -> None:
+    def rows_of(part: TrainingPart, indices: Sequence[int] | np.ndarray, strength: int = PLAIN) -> np.ndarray:
         if part.source not in sources:
             sources.append(part.source)
+        made = np.zeros(len(indices), ROW)
+        made["source"], made["index"], made["strength"] = sources.index(part.source), indices, strength
+        return made
+
+    def add(part: TrainingPart, strength: int, *, copies: Sequence[int] | None = None) -> None:
         indices = np.repeat(np.asarray(part.rows, np.int64), 1 if copies is None else copies)
-        chunk = np.zeros(len(indices), ROW)
-        chunk["source"], chunk["index"], chunk["strength"] = sources.index(part.source), indices, strength
-        chunks.append(chunk)
+        chunks.append(rows_of(part, indices, strength))
 
     for part in labelled:
         add(part, weakest if recipe.labelled == "strong" else unless_everything)
@@ -156,7 +166,13 @@ def mix(
         fixed = [_fixed_seeds(chunk["index"], settings.seed, place) for place, chunk in enumerate(chunks[:num_chunks])]
         seeds = np.concatenate(fixed * times)
         rows["seed"][: len(seeds)] = seeds
-    return TrainingSet(tuple(sources), strengths, rows, task, recipe.blocking, num_pseudo)
+    blocking, fillers = blocking_of(recipe, settings), [NO_ROWS]
+    if pseudo is not None and num_pseudo and blocking is not None:
+        if blocking.fill == "labelled":
+            fillers += [rows_of(part, part.rows) for part in labelled]
+        elif blocking.fill == "certain":
+            fillers += [rows_of(pseudo, pseudo.certain)]
+    return TrainingSet(tuple(sources), strengths, rows, task, blocking, num_pseudo, np.concatenate(fillers))
 
 
 def _fixed_seeds(indices: np.ndarray, seed: int, number_of_copy: int) -> np.ndarray:

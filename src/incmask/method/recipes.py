@@ -119,11 +119,15 @@ class Blocking:
         image: they turn 0 in the image.
         label: they turn 0 in the label: background, or for multiclass the masked class.
         in_loss: they count in the loss; False leaves them out of it.
+        fill: what stands in their place, in image and label: nothing; or what another image has there, a labelled one
+            drawn at random or one of the pseudo-labelled ones that are least disputed. What is disputed there, too, is
+            blocked.
     """
 
     image: bool = True
     label: bool = True
     in_loss: bool = True
+    fill: Literal["zero", "labelled", "certain"] = "zero"
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,7 @@ class Recipe:
         """Tell whether a setting makes a difference to it: those of every training do, and those of its parts."""
         labeller = self.labeller
         parts = {
-            **dict.fromkeys(("erode_px", "dilate_px", "admit"), self.blocking is not None),
+            **dict.fromkeys(("erode_px", "dilate_px", "admit", "blocking"), self.blocking is not None),
             **dict.fromkeys(("num_evalnets", "num_judges", "evalnet_width"), self.evalnets is not None),
             **dict.fromkeys(("num_generations", "labelled_share", *_PSEUDO_LABELS), labeller is not None),
             "width_step": self.width == "growing",

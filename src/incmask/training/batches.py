@@ -11,11 +11,15 @@ from torch import Tensor
 from incmask.base.config import IGNORED, Task
 from incmask.base.npy_rows import Rows
 from incmask.method.augment import augment_pair
+from incmask.method.blocking import filled
 from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, TrainingSet
 from incmask.method.recipes import Blocking
 from incmask.nets.forward import as_floats
 from incmask.training.order import BatchOrder, DrawnExample, Order, StreamOrder
+
+_FILLING = 6001
+"""Behind the seeds of an example, for the draw of what fills it."""
 
 
 class BatchTensors:
@@ -76,7 +80,7 @@ class Batches:
     Attributes:
         training_set: that given.
         order: which examples make a batch.
-        are_fixed: whether each example is always the same.
+        are_fixed: whether each example is always the same, and made of one image.
         size: height and width of the images.
     """
 
@@ -96,7 +100,8 @@ class Batches:
         self._inconsistent = [
             None if source.inconsistent is None else Rows(source.inconsistent) for source in training_set.sources
         ]
-        self.are_fixed = not redraw or bool((training_set.rows["strength"] == PLAIN).all())
+        is_filled = len(training_set.fillers) > 0
+        self.are_fixed = not is_filled and (not redraw or bool((training_set.rows["strength"] == PLAIN).all()))
         self.size: tuple[int, int] = self._images[0].shape[1], self._images[0].shape[2]
         self._redraw = redraw
         self._seed = seed
@@ -116,10 +121,9 @@ class Batches:
 
     def _example(self, place: DrawnExample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         row = self.training_set.rows[place.example]
-        source, index = int(row["source"]), int(row["index"])
-        image, label = self._images[source][index], self._labels[source][index]
-        stack = self._inconsistent[source]
-        mask = np.zeros(image.shape[:2], bool) if stack is None else stack[index]
+        image, label, mask = self._read(row)
+        if (filler := self.filler(place)) is not None:
+            image, label, mask = filled((image, label, mask), self._read(filler), task=self.training_set.task)
         if row["strength"] != PLAIN:
             # Augmented first and blocked afterwards, so that a blocked pixel is 0 and not brightened.
             pair = augment_pair(
@@ -134,10 +138,23 @@ class Batches:
             return pair.image, pair.label, pair.inconsistent
         return image, label, mask
 
-    def generator(self, row: "np.void | np.ndarray", place: DrawnExample) -> np.random.Generator:
-        """Give the source of an example's augmentation."""
+    def _read(self, row: "np.void | np.ndarray") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        source, index = int(row["source"]), int(row["index"])
+        image, label, stack = self._images[source][index], self._labels[source][index], self._inconsistent[source]
+        return image, label, np.zeros(image.shape[:2], bool) if stack is None else stack[index]
+
+    def filler(self, place: DrawnExample) -> "np.void | np.ndarray | None":
+        """Choose the row whose pixels stand in place of an example's inconsistent ones; None: nothing does."""
+        rows, fillers = self.training_set.rows, self.training_set.fillers
+        if not len(fillers) or place.example < len(rows) - self.training_set.num_pseudo:
+            return None
+        chosen: np.void = fillers[self.generator(rows[place.example], place, _FILLING).integers(len(fillers))]
+        return chosen
+
+    def generator(self, row: "np.void | np.ndarray", place: DrawnExample, *stream: int) -> np.random.Generator:
+        """Give the source of an example's augmentation, or of another stream of draws for it."""
         seeds = [int(row["seed"]), self._seed, place.number_of_pass] if self._redraw else [int(row["seed"])]
-        return np.random.default_rng(seeds)
+        return np.random.default_rng([*seeds, *stream])
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ _AS_IT_IS = Geometry()
 
 _SAME_INTENSITIES = np.arange(256, dtype=np.uint8)
 
-_FIRST, _DOWN, _RIGHT, _BLURRED, _BACK, _TABLE = range(6)
+_FIRST, _DOWN, _RIGHT, _FILLER, _BLURRED, _BACK, _TABLE = range(7)
 """Columns of the numbers of a batch; the last begins those of the tables."""
 
 
@@ -55,21 +55,28 @@ class BatchChange:
 
     Attributes:
         numbers: int64, a row for each image: the pixel of the stack that its first one is, the way in the stack to
-            the pixel below and to that on the right; the image that comes at this place in the order of blur, and the
-            place of this image in it; its table, if any image of the batch has one.
+            the pixel below, to that on the right and to the same one of the image that it is filled from; the image
+            that comes at this place in the order of blur, and the place of this image in it; its table, if any image
+            of the batch has one.
         size: height and width.
         blurs: radius, and number of images that have it, in the order of blur.
         noises: maximum and seed for each image; maximum 0: none.
+        is_filled: whether images have what others have where they are inconsistent.
     """
 
     numbers: Tensor
     size: tuple[int, int]
     blurs: tuple[tuple[int, int], ...]
     noises: tuple[tuple[int, int], ...]
+    is_filled: bool = False
 
     def to(self, device: torch.device) -> "BatchChange":
         """Give the same on a device."""
         return replace(self, numbers=upload(self.numbers, device))
+
+    def fill(self, pixels: Tensor, inconsistent: Tensor) -> Tensor:
+        """Give the same pixels as ``pixels``, but those of other images where the mask (N, H, W) says so."""
+        return torch.where(inconsistent, pixels + self.numbers[:, _FILLER, None, None], pixels)
 
     def pixels(self) -> Tensor:
         """Find the pixel of the stack that each pixel of the batch is: int64, (N, H, W)."""
@@ -87,19 +94,24 @@ def draw_change(strength: Strength, shape: tuple[int, ...], generator: np.random
     return Change(geometry, table, blur_px, strength.max_noise, seed)
 
 
-def batch_change(changes: Sequence[Change], rows: np.ndarray, size: tuple[int, int]) -> BatchChange:
+def batch_change(
+    changes: Sequence[Change], rows: np.ndarray, size: tuple[int, int], *, fillers: np.ndarray | None = None
+) -> BatchChange:
     """Put the changes of single images together.
 
     Args:
         changes: one for each image; turns by 90 degrees only where H is W.
         rows: of the stack, (N,): which images.
         size: height and width.
+        fillers: of the stack, (N,): from which images these are filled; None: from none.
     """
     paths = np.array([_path(change.geometry, size) for change in changes], np.int64)
-    paths[:, 0] += rows.astype(np.int64) * (size[0] * size[1])
+    image_px = size[0] * size[1]
+    paths[:, 0] += rows.astype(np.int64) * image_px
+    to_fillers = np.zeros(len(rows), np.int64) if fillers is None else (fillers.astype(np.int64) - rows) * image_px
     radii_px = np.array([change.blur_px for change in changes])
     order = np.argsort(radii_px, kind="stable")
-    columns = [paths, order[:, None], np.argsort(order)[:, None]]
+    columns = [paths, to_fillers[:, None], order[:, None], np.argsort(order)[:, None]]
     if any(change.table is not None for change in changes):
         columns.append(np.stack([_SAME_INTENSITIES if each.table is None else each.table for each in changes]))
     different, counts = np.unique(radii_px, return_counts=True)
@@ -108,6 +120,7 @@ def batch_change(changes: Sequence[Change], rows: np.ndarray, size: tuple[int, i
         size,
         blurs=tuple(zip(different.tolist(), counts.tolist(), strict=True)),
         noises=tuple((change.max_noise, change.noise_seed) for change in changes),
+        is_filled=fillers is not None,
     )
 
 

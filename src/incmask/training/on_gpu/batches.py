@@ -124,10 +124,15 @@ class DeviceBatches:
 
     def _draw_changes(self, step: int) -> BatchChange:
         places = list(self._batches.order.draw(step))
-        examples = [place.example for place in places]
-        rows = self._batches.training_set.rows[examples]
+        examples, training_set = [place.example for place in places], self._batches.training_set
+        rows = training_set.rows[examples]
         changes = [_change(self._batches, row, place) for row, place in zip(rows, places, strict=True)]
-        return batch_change(changes, self._places[examples], self._batches.size)
+        fillers = None
+        if len(training_set.fillers):
+            chosen = [self._batches.filler(place) for place in places]
+            rows = np.array([row if filler is None else filler for row, filler in zip(rows, chosen, strict=True)])
+            fillers = rows_in_stacks(training_set.sources, rows)
+        return batch_change(changes, self._places[examples], self._batches.size, fillers=fillers)
 
 
 class PrefetchedBatches(Generic[BatchKind]):

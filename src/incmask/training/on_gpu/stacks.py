@@ -47,7 +47,12 @@ class Stacks:
     def take(self, change: BatchChange) -> tuple[Tensor, Tensor, Tensor | None]:
         """Take images, labels and masks of a batch, and augment them."""
         pixels = change.pixels()
-        masks = None if self.inconsistent is None else take_pixels(self.inconsistent, pixels)
+        masks = None
+        if self.inconsistent is not None:
+            masks = take_pixels(self.inconsistent, pixels)
+            if change.is_filled:
+                pixels = change.fill(pixels, masks)
+                masks = take_pixels(self.inconsistent, pixels)
         images = photometric_batch(take_pixels(self.images, pixels), change)
         return images, take_pixels(self.labels, pixels), masks
 
