@@ -11,8 +11,10 @@ import incmask.experiment.labelling as module
 from incmask.experiment.labelling import LabelJob, label_range
 from incmask.method.agreement import combine
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
+from incmask.method.cap import capped
 from incmask.method.labels import labels_of
 from incmask.method.recipes import RECIPES, Blocking, Recipe, Vote
+from incmask.nets.forward import predict_probabilities
 from incmask.nets.spec import NetworkSpec, load_model, save_model
 from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings
 
@@ -206,6 +208,36 @@ def test_the_facts_of_a_range_are_those_of_its_labels(tmp_path, task):
         assert facts.known.inconsistent_fraction[row] == pytest.approx(disputed / 1024)
         assert facts.known.foreground_fraction[row] == pytest.approx(foreground / 1024)
         assert facts.known.admitted[row] == (task != "binary" or foreground > disputed)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("erode_px", [0, 3])
+def test_a_capped_mask_is_written_and_admission_looks_at_the_votes(tmp_path, task, erode_px):
+    values = {"erode_px": erode_px, "dilate_px": 3, "admit": "confident_all_tasks"}
+    free = label_job(tmp_path / "free", task, **values)
+    job = label_job(tmp_path / "capped", task, max_blocked_share=0.0, **values)
+    facts, before = label_range(job), label_range(free)
+    models = [load_model(path).eval() for path in job.teachers]
+    members = np.stack([*predict_probabilities(models, np.load(job.images), task=task, precision="float32")])
+    sides_px = {"erode_px": erode_px, "dilate_px": 3}
+    expected = capped(combine(members, task=task, **sides_px), members.mean(0), task=task, max_share=0.0)
+    label, mask = np.load(job.label), np.load(job.inconsistent)
+    assert np.array_equal(label, expected.label)
+    assert np.array_equal(mask, expected.inconsistent)
+    assert mask.sum() < np.load(free.inconsistent).sum()
+    votes = combine(members, task=task)
+    agreed = labels_of(task).foreground(votes.label) & ~votes.inconsistent
+    outnumbered = agreed.sum((1, 2)) > votes.inconsistent.sum((1, 2))
+    nothing = ~agreed.any((1, 2)) & ~votes.inconsistent.any((1, 2))
+    assert facts.known.admitted.tolist() == before.known.admitted.tolist() == (outnumbered | nothing).tolist()
+
+
+def test_without_blocking_nothing_is_capped(tmp_path):
+    jobs = [label_job(tmp_path / str(share), "multilabel", max_blocked_share=share) for share in (1.0, 0.0)]
+    for job in jobs:
+        label_range(replace(job, recipe=Recipe("votes", labeller=SOFT)))
+    for name in ("label", "inconsistent"):
+        assert np.array_equal(*(np.load(getattr(job, name)) for job in jobs))
 
 
 class Pixelwise(nn.Module):

@@ -97,6 +97,7 @@ SETTINGS_OF = {
     "erode_px": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "dilate_px": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "blocking": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
+    "max_blocked_share": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "admit": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "width_step": {"ns", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "consistency_strength": {"cl"},

@@ -128,6 +128,25 @@ def test_binary_admission(rule, expected):
         assert bool(alone) == expected[index]
 
 
+@pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])
+def test_a_rule_for_all_tasks_counts_pixels_of_any_class_but_the_ground(task):
+    """The same pairs, whose foreground is of class 1 and 2 in turn; a pixel of two classes is one pixel."""
+    label, inconsistent = pairs()
+    if task == "multiclass":
+        label[:, :, 1] *= 2
+    if task == "multilabel":
+        first, second = label.copy(), label.copy()
+        first[:, :, 1], second[:, :, 0] = 0, 0
+        label = np.stack([first, second, second], -1)
+    assert admitted(label, inconsistent, task=task, rule="confident_all_tasks").tolist() == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
 def test_foreground_under_the_mask_does_not_count():
     label = np.ones((1, 2, 3), dtype=np.uint8)
     inconsistent = np.array([[[True, True, True], [False, False, False]]])

@@ -42,8 +42,11 @@ class Settings(ConfigSection):
     blocking: Literal["recipe", "zero", "zero_ignore", "ignore", "labelled", "certain"] = Field(
         "recipe", description="what becomes of pixels that members disagree on, where the recipe blocks them"
     )
-    admit: Literal["confident_empty_too", "label_exceeds_mask", "all"] = Field(
-        "confident_empty_too", description="which pseudo-labelled images are used (binary task)"
+    max_blocked_share: float = Field(
+        1.0, ge=0, le=1, description="of a class's pixels in an image; beyond it the surest keep the soft vote's label"
+    )
+    admit: Literal["confident_empty_too", "confident_all_tasks", "label_exceeds_mask", "all"] = Field(
+        "confident_empty_too", description="which pseudo-labelled images are used: a rule of binary tasks, or of all"
     )
 
     labelled_share: float = Field(

@@ -112,6 +112,7 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
                 dilate_px=settings.dilate_px if is_blocked else 0,
                 strength=job.strength,
                 seed=job.seed,
+                max_blocked_share=settings.max_blocked_share if is_blocked else 1.0,
             )
         )
         label, mask = found.label, found.inconsistent

@@ -16,8 +16,9 @@ Mask = Annotated[NDArray[np.bool_], "*pixels"]
 _LEAST_DISPUTED = 0.25
 """Share of the pseudo-labelled images that others are filled from."""
 
-AdmissionRule = Literal["label_exceeds_mask", "confident_empty_too", "all"]
-"""label_exceeds_mask: the paper's; confident_empty_too: images agreed to be empty as well; all: every pair."""
+AdmissionRule = Literal["label_exceeds_mask", "confident_empty_too", "confident_all_tasks", "all"]
+"""label_exceeds_mask: the paper's; confident_empty_too: images agreed to be empty as well; confident_all_tasks: the
+same for every task and not the binary one alone; all: every pair."""
 
 
 def block_image(image: Annotated[np.ndarray, "*pixels c"], inconsistent: Mask) -> Annotated[np.ndarray, "*pixels c"]:
@@ -137,9 +138,10 @@ def admitted(
 ) -> Annotated[NDArray[np.bool_], "*n"]:
     """Decide which pairs enter the combined data (paper, sections 2.4.6 and 3.11).
 
-    Only binary pairs are ever turned away. ``label_exceeds_mask``: the foreground pixels outside the mask must
-    outnumber the mask's pixels. ``confident_empty_too`` admits besides the images without foreground and with an empty
-    mask: that there is nothing to find is something to learn.
+    ``label_exceeds_mask``: the foreground pixels outside the mask must outnumber the mask's pixels; where a task has
+    several classes, pixels of any but the ground. ``confident_empty_too`` admits besides the images without foreground
+    and with an empty mask: that there is nothing to find is something to learn. Both turn binary pairs away alone;
+    ``confident_all_tasks`` is the second one for all tasks.
 
     Give label and mask as algorithm 1 makes them, before the mask is eroded and dilated: the rule asks on how much of
     an object the members agree. A rim of some pixels that a dilation adds says nothing of that, and an erosion takes
@@ -168,11 +170,11 @@ def admitted(
     if rule not in get_args(AdmissionRule):
         raise fail(where, f"unknown rule {rule!r}", f"choose one of {', '.join(get_args(AdmissionRule))}")
     _check_mask(labels.pixels(label.shape), inconsistent, where)
-    if not labels.is_one_class or rule == "all":
+    if rule == "all" or (rule != "confident_all_tasks" and not labels.is_one_class):
         return np.ones(inconsistent.shape[:-2], dtype=bool)
-    if label.max(initial=0) > 1:
+    if labels.is_one_class and label.max(initial=0) > 1:
         raise fail(where, f"binary labels hold {label.max()}, expected 0 and 1 only", "convert them, e.g. labels > 0")
-    foreground_px = np.count_nonzero((label != 0) & ~inconsistent, axis=(-2, -1))
+    foreground_px = np.count_nonzero(labels.foreground(label) & ~inconsistent, axis=(-2, -1))
     inconsistent_px = np.count_nonzero(inconsistent, axis=(-2, -1))
     exceeds = np.asarray(foreground_px > inconsistent_px)
     if rule == "label_exceeds_mask":

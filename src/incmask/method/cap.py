@@ -47,5 +47,6 @@ def capped(
             num_allowed = math.floor(max_share * np.count_nonzero(pixels[image]) + _ROUNDING)
             surest_first = np.argsort(-probability.flat[disputed], kind="stable")
             freed[image].flat[disputed[surest_first[: max(0, len(disputed) - num_allowed)]]] = True
-    label: np.ndarray = np.where(kind.over_layers(freed), soft, voted.label)
+    label = voted.label.copy()
+    label[freed] = soft[freed]
     return Inconsistency(label, voted.inconsistent & ~freed)

@@ -8,6 +8,8 @@ import numpy as np
 from incmask.base.config import Settings, Task
 from incmask.method.agreement import combine
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric, undo
+from incmask.method.cap import capped
+from incmask.method.exact import mean_of_members
 from incmask.method.labels import labels_of
 
 
@@ -26,6 +28,7 @@ class Unlabelled:
             -1 where it has accepted none.
         erode_px, dilate_px: sides of the squares that change the mask, as for ``inconsistency``; 0 without blocking.
         strength, seed: of changed views (section 2.4.2); each image and view draws its own.
+        max_blocked_share: of a class, as for ``capped``; 1: all of it, as without blocking.
     """
 
     images: np.ndarray
@@ -40,6 +43,7 @@ class Unlabelled:
     dilate_px: int
     strength: Strength
     seed: int
+    max_blocked_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ class Labelled:
         label: uint8, (N, H, W) or (N, H, W, K).
         inconsistent: bool, (N, H, W): disputed pixels.
         quality: ratings, float (N,); None: the labeller does not rate.
-        raw: label and mask as the votes are, before the mask was eroded and dilated, where that is known to differ:
-            admission compares these.
+        raw: label and mask as the votes are, before the mask was eroded, dilated and capped, where that is known to
+            differ: admission compares these.
     """
 
     label: np.ndarray
@@ -71,17 +75,22 @@ def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: boo
     Examples:
         >>> from types import SimpleNamespace
         >>> says = np.array([[0.9, 0.9], [0.9, 0.2]]).reshape(2, 1, 1, 1, 2)  # two teachers on an image of two pixels
-        >>> asked = SimpleNamespace(images=None, task="binary", predict=lambda images: says, erode_px=0, dilate_px=0)
+        >>> sides_px, share = {"erode_px": 0, "dilate_px": 0}, {"max_blocked_share": 1}
+        >>> asked = SimpleNamespace(images=None, task="binary", predict=lambda images: says, **sides_px, **share)
         >>> found = label_by_vote(asked)
         >>> found.label.tolist(), found.inconsistent.tolist()
         ([[[1, 0]]], [[[False, True]]])
     """
     members = np.stack([*(_views(unlabelled) if with_views else unlabelled.predict(unlabelled.images))])
     task, sides_px = unlabelled.task, {"erode_px": unlabelled.erode_px, "dilate_px": unlabelled.dilate_px}
-    voted, raw = combine(members, task=task, soft=soft, **sides_px), None
-    if labels_of(task).is_one_class and max(sides_px.values()) > 1:
+    voted = before = combine(members, task=task, soft=soft, **sides_px)
+    if max(sides_px.values()) > 1 and (
+        labels_of(task).is_one_class or unlabelled.settings.admit == "confident_all_tasks"
+    ):
         before = combine(members, task=task, soft=soft)
-        raw = Labelled(before.label, before.inconsistent)
+    if unlabelled.max_blocked_share < 1:
+        voted = capped(voted, mean_of_members(members), task=task, max_share=unlabelled.max_blocked_share)
+    raw = Labelled(before.label, before.inconsistent) if before is not voted else None
     return Labelled(voted.label, voted.inconsistent, raw=raw)
 
 

@@ -179,7 +179,7 @@ class Recipe:
         """Tell whether a setting makes a difference to it: those of every training do, and those of its parts."""
         labeller = self.labeller
         parts = {
-            **dict.fromkeys(("erode_px", "dilate_px", "admit", "blocking"), self.blocking is not None),
+            **dict.fromkeys((*_BLOCKING, "erode_px", "dilate_px"), self.blocking is not None),
             **dict.fromkeys(("num_evalnets", "num_judges", "evalnet_width"), self.evalnets is not None),
             **dict.fromkeys(("num_generations", "labelled_share", *_PSEUDO_LABELS), labeller is not None),
             "width_step": self.width == "growing",
@@ -192,6 +192,9 @@ class Recipe:
         }
         return parts.get(setting, True)
 
+
+_BLOCKING = ("admit", "blocking", "max_blocked_share")
+"""Settings that say what becomes of disputed pixels, and of images that have many."""
 
 _PSEUDO_LABELS = ("streams", "start", "pseudo_weight", "ramp_fraction", "cutmix")
 """Settings that say how students learn from pseudo-labelled images."""
