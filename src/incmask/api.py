@@ -154,14 +154,7 @@ def run(
     Raises:
         IncmaskError: the data, a choice or the folder is wrong; each problem says how to mend it.
     """
-    choices = Choices(
-        recipe=recipe,
-        preset=preset,
-        effort=effort,
-        profile=profile,
-        group=group,
-        settings=dict(settings) if settings else None,
-    )
+    choices = Choices(recipe, preset, effort, profile, group, settings=dict(settings) if settings else None)
     where = executor or Executor()
     with _listening(progress) as listener:
 
@@ -246,13 +239,7 @@ def compare(
     Raises:
         IncmaskError: the data, a choice or the folder is wrong, or the packages for reports are not installed.
     """
-    choices = Choices(
-        preset=preset,
-        effort=effort,
-        profile=profile,
-        group=group,
-        settings=dict(settings) if settings else None,
-    )
+    choices = Choices(None, preset, effort, profile, group, settings=dict(settings) if settings else None)
     with _listening(progress) as listener:
         comparison = run_comparison(
             Path(data),

@@ -108,6 +108,17 @@ def test_names_of_classes_may_be_no_names_for_folders(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
 
+def test_groups_come_along(tmp_path):
+    images, masks = [picture(6, 8) for _ in range(4)], [mask("binary") for _ in range(4)]
+    data = ArrayData(images[:2], masks[:2], val_images=images[2:], val_masks=masks[2:], groups=["eve", "eve"])
+    dataset = written(data, tmp_path / "data")
+    assert [item.group for item in in_order(dataset.labelled)] == ["eve", "eve"]
+    assert [item.group for item in in_order(dataset.val)] == ["val-000000", "val-000001"]
+    data = ArrayData(images[:2], masks[:2], val_images=images[2:], val_masks=masks[2:], val_groups=["eve"])
+    with pytest.raises(IncmaskError, match="val_groups: 1 groups for 2 images; give one for each"):
+        write_data(data, tmp_path / "other")
+
+
 def test_classes_that_do_not_occur_are_there_all_the_same(tmp_path):
     data = ArrayData(
         [picture(6, 8)], [mask("binary") * np.int64(1)], task="multiclass", class_names=["ground", "a", "b", "c"]

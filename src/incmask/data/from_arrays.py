@@ -14,9 +14,12 @@ import tomli_w
 from incmask.base.config import CONFIG_NAME, IGNORED, Task
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import TEMPORARY_SUFFIX, write_text
+from incmask.base.tables import csv_text
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, default_colour
 from incmask.data.images.writers import write_label, write_tiff
 from incmask.method.labels import labels_of
+
+_GROUPS = "groups.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,10 @@ class ArrayData:
         val_masks: theirs, as ``masks``.
         test_images: for the final scores.
         test_masks: theirs, as ``masks``.
+        groups: of each of ``images`` the subject that it shows, where others show it, too, such as a patient; images of
+            one group are never on both sides of a split. None: each stands for itself.
+        val_groups: those of ``val_images``.
+        test_groups: those of ``test_images``.
         task: "binary", "multiclass" or "multilabel"; None: multilabel for masks of three axes, binary for those
             of 0 and 1, else multiclass.
         class_names: of the foreground alone for binary, of all ids for multiclass, of the channels for multilabel;
@@ -46,6 +53,9 @@ class ArrayData:
     val_masks: Sequence[np.ndarray] = ()
     test_images: Sequence[np.ndarray] = ()
     test_masks: Sequence[np.ndarray] = ()
+    groups: Sequence[str] | None = None
+    val_groups: Sequence[str] | None = None
+    test_groups: Sequence[str] | None = None
     task: Task | None = None
     class_names: Sequence[str] | None = None
 
@@ -95,7 +105,9 @@ def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
                     classes=meaning.classes,
                     ignored=meaning.ignored,
                 )
-        write_text(making / CONFIG_NAME, _config(meaning))
+        if _has_groups(data):
+            write_text(making / _GROUPS, csv_text(("name", "part", "group"), _group_rows(data)))
+        write_text(making / CONFIG_NAME, _config(meaning, has_groups=_has_groups(data)))
         if folder.exists():
             folder.rmdir()
         making.rename(folder)
@@ -118,6 +130,21 @@ def _parts(data: ArrayData) -> Iterator[tuple[str, Sequence[np.ndarray], Sequenc
     yield "test", data.test_images, data.test_masks
 
 
+def _groups(data: ArrayData) -> dict[str, Sequence[str] | None]:
+    return {"labelled": data.groups, "val": data.val_groups, "test": data.test_groups}
+
+
+def _has_groups(data: ArrayData) -> bool:
+    return any(of_part is not None for of_part in _groups(data).values())
+
+
+def _group_rows(data: ArrayData) -> Iterator[tuple[str, str, str]]:
+    groups = _groups(data)
+    for part, images, _ in _parts(data):
+        names = [_name(part, index) for index in range(len(images))]
+        yield from ((name, part, group) for name, group in zip(names, groups.get(part) or names, strict=True))
+
+
 def _write_image(path: Path, image: np.ndarray) -> None:
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
@@ -128,7 +155,7 @@ def _write_image(path: Path, image: np.ndarray) -> None:
     write_tiff(path, image)
 
 
-def _config(meaning: _Meaning) -> str:
+def _config(meaning: _Meaning, *, has_groups: bool) -> str:
     """Say of the masks what a scan might take otherwise."""
     classes = [{"name": info.name, "value": info.value, "colour": list(info.colour)} for info in meaning.classes]
     values: dict[str, Any] = {
@@ -136,6 +163,7 @@ def _config(meaning: _Meaning) -> str:
         "encoding": "folders" if labels_of(meaning.task).is_layered else "grey",
         "ignore": IGNORED if meaning.ignored else "none",
         "classes": classes,
+        **({"group": _GROUPS} if has_groups else {}),
     }
     return tomli_w.dumps({"data": values})
 
@@ -143,7 +171,7 @@ def _config(meaning: _Meaning) -> str:
 def _meaning(data: ArrayData) -> _Meaning:
     """Check all arrays and find out what the masks mean."""
     problems = [problem for part in _parts(data) for problem in _problems(*part)]
-    if problems:
+    if problems := [*problems, *_problems_of_groups(data)]:
         raise IncmaskError(problems)
     masks = [*data.masks, *data.val_masks, *data.test_masks]
     if not masks:
@@ -216,6 +244,14 @@ def _problems(part: str, images: Sequence[np.ndarray], masks: Sequence[np.ndarra
         elif mask.shape[:2] != image.shape[:2]:
             what = f"has shape {mask.shape[:2]} for an image of {image.shape[:2]}"
             yield Problem(f"{mask_list}[{index}]", what, "give it the image's height and width")
+
+
+def _problems_of_groups(data: ArrayData) -> Iterator[Problem]:
+    for part, images, _ in _parts(data):
+        groups = _groups(data).get(part)
+        if groups is not None and len(groups) != len(images):
+            where = "groups" if part == "labelled" else f"{part}_groups"
+            yield Problem(where, f"{len(groups)} groups for {len(images)} images", "give one for each")
 
 
 def _wrong_with_image(image: np.ndarray) -> str:
