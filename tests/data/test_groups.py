@@ -156,7 +156,8 @@ def test_a_table_tells(tmp_path, monkeypatch, rows):
 def test_blank_groups_are_images_for_themselves(tmp_path):
     folder(tmp_path, labelled=["a", "b", "c"])
     (tmp_path / "split.csv").write_text("name,group\na,g\nb,g\nc,\n")
-    assert groups_of(scan_ok(tmp_path)) == {"a": "g", "b": "g", "c": "c"}
+    for told in ({}, {"group": "split.csv"}):
+        assert groups_of(scan_ok(tmp_path, **told)) == {"a": "g", "b": "g", "c": "c"}
 
 
 def test_crops_belong_to_the_sources_of_split_csv(tmp_path):

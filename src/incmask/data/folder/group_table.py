@@ -38,7 +38,7 @@ def read_group_table(path: Path) -> GroupTable:
     """Read a CSV file with the columns name, or source, and group, of which the part may restrict a row.
 
     Names may have their part before them, and their ending. Without a column group each source is a group, with all
-    crops of it (``source-003``); an image whose group is blank is left to stand for itself.
+    crops of it (``source-003``); an image whose group is blank stands for itself.
 
     Raises:
         IncmaskError: it is no such table, or gives an image two groups.
@@ -51,8 +51,8 @@ def read_group_table(path: Path) -> GroupTable:
     found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for number, row in enumerate(rows, start=2):
         name, part = _plain(row[column]), (row.get("part") or "").strip()
-        group = (row["group"] or "").strip() if "group" in row else name
-        if name and group:
+        if name:
+            group = (row.get("group") or "").strip() or name
             found[part, name].setdefault(group, number)
     raise_problems(list(_contradictions(path, found)))
     groups = {key: next(iter(given)) for key, given in found.items()}
