@@ -110,6 +110,7 @@ SETTINGS_OF = {
     "num_students": set(RECIPES) - {"ldt", "strong-ldt", "aldt", "fdt"},
     "streams": WITH_PSEUDO_LABELS,
     "start": WITH_PSEUDO_LABELS,
+    **dict.fromkeys(("strong", "strong_from", "finetune_fraction"), WITH_PSEUDO_LABELS),
     "pseudo_weight": WITH_PSEUDO_LABELS,
     "ramp_fraction": WITH_PSEUDO_LABELS,
     "cutmix": WITH_PSEUDO_LABELS,

@@ -48,6 +48,20 @@ def test_a_weight_of_nothing_rises_to_nothing():
     assert [Streams(4, 0.0, 3).weight_at(step) for step in (0, 5)] == [0, 0]
 
 
+def test_strong_changes_and_labelled_images_alone_have_their_steps():
+    values = {"strong": 0.5, "cutmix": 0.25, "strong_from": 0.3, "finetune_fraction": 0.25}
+    for way in ("mixed", "two"):
+        settings = Settings(streams=way, **values)
+        streams = streams_of(settings, num_steps=10, has_pseudo=True)
+        assert [streams.shares_at(step) for step in (0, 2, 3, 9)] == [(0, 0), (0, 0), (0.5, 0.25), (0.5, 0.25)]
+        # A quarter of 10 steps are 2 whole ones.
+        assert [streams.is_alone(step) for step in (0, 7, 8, 9)] == [False, False, True, True]
+        assert streams_of(settings, num_steps=10, has_pseudo=False) == MIXED
+    # Of few steps, some are left for what is pseudo-labelled.
+    few = streams_of(Settings(finetune_fraction=0.99), num_steps=3, has_pseudo=True)
+    assert [few.is_alone(step) for step in range(3)] == [False, True, True]
+
+
 def test_a_batch_of_one_has_no_room_for_two_streams():
     with pytest.raises(IncmaskError, match="no room for two streams; use a batch_size of 2 or more"):
         resolve_settings(overrides={"streams": "two", "batch_size": 1})

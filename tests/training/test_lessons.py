@@ -21,6 +21,9 @@ WAYS = [
     {"blocking": "ignore", "batch_size": 4},
     {"blocking": "labelled", "batch_size": 4},
     {"blocking": "certain", "batch_size": 4},
+    {"strong": 0.5, "cutmix": 0.5, "strong_from": 0.4, "batch_size": 4},
+    {"finetune_fraction": 0.5, "batch_size": 4},
+    {"streams": "two", "blocking": "labelled", "cutmix": 0.9, "finetune_fraction": 0.4, "batch_size": 5},
 ]
 """Settings that change how students learn, each alone."""
 
@@ -120,9 +123,73 @@ def test_disputed_pixels_are_those_of_another_image(tmp_path, task, fill):
     assert len(seen) > len(donors) * 3
 
 
+def test_from_a_step_on_pairs_are_changed_most_strongly(tmp_path):
+    """Of 40 steps the first 10 show all as it is; then 60 % of the pairs change, and no labelled image."""
+    job = student_of_pairs(tmp_path, strong=0.6, strong_from=0.25, batch_size=9, steps_per_epoch=4, epochs=10)
+    job = replace(job, objective=replace(job.objective, training=replace(job.objective.training, blocking=None)))
+    labelled, pairs = (np.load(source.images) for source in job.objective.training.sources)
+    batches, changed = opened(job).batches, 0
+    for step in range(40):
+        shown = batches.draw(step).image.numpy().transpose(0, 2, 3, 1)
+        for place, image in zip(batches.order.draw(step), shown, strict=True):
+            number = place.example
+            same = np.array_equal(image, labelled[number] if number < 4 else pairs[number - 4])
+            assert same or (number >= 4 and step >= 10)
+            changed += not same
+    num_pairs = sum(place.example >= 4 for step in range(10, 40) for place in batches.order.draw(step))
+    assert num_pairs * 0.45 < changed < num_pairs * 0.75
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("streams", ["mixed", "two"])
+def test_rectangles_come_from_other_pairs_with_their_labels_and_masks(tmp_path, task, streams):
+    values = {"blocking": "ignore", "batch_size": 6, "steps_per_epoch": 4, "streams": streams, "task": task}
+    job = student_of_pairs(tmp_path / "cut", cutmix=1.0, **values)
+    whole = opened(student_of_pairs(tmp_path / "whole", **values)).batches
+    batches = opened(job).batches
+    for step in range(6):
+        places = [place.example for place in batches.order.draw(step)]
+        pseudo = [number for number, example in enumerate(places) if example >= 4]
+        ours, theirs = batches.draw(step), whole.draw(step)
+        weights = [torch.ones_like(each.target) if each.weight is None else each.weight for each in (ours, theirs)]
+        cut = [(ours.image, theirs.image), (ours.target, theirs.target), tuple(weights)]
+        for number in range(6):
+            if number not in pseudo or len(pseudo) < 2:
+                assert all(torch.equal(one[number], other[number]) for one, other in cut)
+                continue
+            # From the pair before it in the batch, the first one's from the last.
+            source = pseudo[pseudo.index(number) - 1]
+            differs = (ours.image[number] != theirs.image[number]).any(0)
+            if places[source] == places[number]:
+                assert not differs.any()
+                continue
+            # Blocks of 8 pixels are never alike, so that the rectangle shows.
+            rows, columns = differs.any(1), differs.any(0)
+            assert torch.equal(differs, rows[:, None] & columns)
+            assert 0.08 < differs.float().mean() <= 0.5
+            for one, other in cut:
+                assert torch.equal(one[number], torch.where(differs, other[source], other[number]))
+
+
+def test_at_the_end_labelled_images_train_alone(tmp_path):
+    values = {"streams": "two", "batch_size": 5, "steps_per_epoch": 2, "epochs": 5, "precision": "float32"}
+    job = student_of_pairs(tmp_path, finetune_fraction=0.2, pseudo_weight=3.0, **values)
+    lessons, network = opened(job), Pixelwise(1)
+    for step in range(10):
+        examples = [place.example for place in lessons.batches.order.draw(step)]
+        assert (max(examples) < 4) == (step >= 8)
+    batch = lessons.batches.draw(9)
+    kind = {"task": "binary", "kind": "cross_entropy_dice", "weight": batch.weight}
+    expected = segmentation_loss(network(batch.image), batch.target, **kind)
+    assert lessons.loss(network, phase=0, step=9).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
 def test_without_pairs_a_student_learns_as_before(tmp_path):
     jobs = []
-    for name, settings in (("one", {}), ("other", {"streams": "two", "pseudo_weight": 5.0})):
+    for name, settings in (
+        ("one", {}),
+        ("other", {"streams": "two", "pseudo_weight": 5.0, "cutmix": 1.0, "strong": 1.0, "finetune_fraction": 0.5}),
+    ):
         job = student_of_pairs(tmp_path / name, **settings)
         training = job.objective.training
         alone = replace(training, rows=training.rows[:4], num_pseudo=0)

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incmask.training.order import StreamOrder
+from incmask.method.streams import MIXED, Streams
+from incmask.training.order import BatchOrder, StreamOrder, order_of
 
 
 @given(
@@ -41,3 +42,32 @@ def test_orders_differ_between_seeds_and_between_the_kinds():
     first, second = one.examples(range(1))[0][:20], one.examples(range(1))[0][20:] - 20
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, other.examples(range(1))[0][:20])
+
+
+@given(
+    alone_from=st.integers(0, 20),
+    num_labelled_each=st.integers(0, 3),
+    start=st.integers(0, 20),
+    num_steps=st.integers(0, 20),
+    steps_per_epoch=st.integers(0, 4),
+)
+def test_labelled_examples_stand_alone_from_a_step_on(alone_from, num_labelled_each, start, num_steps, steps_per_epoch):
+    streams = Streams(num_labelled=num_labelled_each, alone_from=alone_from)
+    sizes = {"batch_size": 4, "steps_per_epoch": steps_per_epoch, "seed": 3}
+    order, before = order_of(5, 9, streams, **sizes), order_of(5, 9, Streams(num_labelled=num_labelled_each), **sizes)
+    assert (order.batch_size, order.steps_per_epoch) == (before.batch_size, before.steps_per_epoch)
+    steps = range(start, start + num_steps)
+    drawn = order.examples(steps)
+    assert drawn.shape == (num_steps, 4)
+    for step, examples in zip(steps, drawn, strict=True):
+        assert [each.example for each in order.draw(step)] == examples.tolist()
+        if step < alone_from:
+            assert list(order.draw(step)) == list(before.draw(step))
+        else:
+            assert set(examples.tolist()) <= set(range(5))
+
+
+def test_a_mixture_is_the_order_of_batches():
+    sizes = {"batch_size": 4, "steps_per_epoch": 0, "seed": 3}
+    ours, theirs = order_of(5, 9, MIXED, **sizes), BatchOrder(14, **sizes)
+    assert np.array_equal(ours.examples(range(20)), theirs.examples(range(20)))

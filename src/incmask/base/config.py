@@ -61,9 +61,12 @@ class Settings(ConfigSection):
     start: Literal["fresh", "teacher"] = Field(
         "fresh", description="students' first weights: new ones, or each another teacher's where networks are as wide"
     )
+    strong: float = Field(0.0, ge=0, le=1, description="share of pseudo-labelled images that are changed most strongly")
     cutmix: float = Field(
         0.0, ge=0, le=1, description="share of pseudo-labelled images that get a rectangle of another one"
     )
+    strong_from: float = Field(0.0, ge=0, le=1, description="share of the steps after which both begin")
+    finetune_fraction: float = Field(0.0, ge=0, lt=1, description="last share of the steps, of labelled images alone")
     num_views: int = Field(3, ge=2, description="changed versions of an image that vote in an input ensemble")
     consistency_strength: Literal["low", "mid", "high"] = Field(
         "mid", description="how much the two views of the consistency loss differ"

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import numpy as np
 from array_api_compat import array_namespace, device
-from numpy.typing import NDArray
 
 from incmask.method.exact import Array
 
@@ -23,8 +22,8 @@ class Cuts:
         inside: bool, (N, H, W): the rectangle's pixels; none where an image stays as it is.
     """
 
-    source: Annotated[NDArray[np.int64], "n"]
-    inside: Annotated[NDArray[np.bool_], "n h w"]
+    source: Annotated[Array, "n"]
+    inside: Annotated[Array, "n h w"]
 
 
 def draw_cuts(num: int, size: tuple[int, int], *, share: float, generator: np.random.Generator) -> Cuts:

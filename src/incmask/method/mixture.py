@@ -53,7 +53,7 @@ class TrainingSet:
 
     Attributes:
         sources: stacks that the rows point into.
-        strengths: augmentation maxima that the rows point into.
+        strengths: augmentation maxima that the rows point into, the strongest last.
         rows: array of ``ROW``; those of labelled images come first.
         task: what the labels mean.
         blocking: what is done to inconsistent pixels.

@@ -196,7 +196,16 @@ class Recipe:
 _BLOCKING = ("admit", "blocking", "max_blocked_share")
 """Settings that say what becomes of disputed pixels, and of images that have many."""
 
-_PSEUDO_LABELS = ("streams", "start", "pseudo_weight", "ramp_fraction", "cutmix")
+_PSEUDO_LABELS = (
+    "streams",
+    "start",
+    "strong",
+    "strong_from",
+    "finetune_fraction",
+    "pseudo_weight",
+    "ramp_fraction",
+    "cutmix",
+)
 """Settings that say how students learn from pseudo-labelled images."""
 
 _MODEL_ENSEMBLE = Recipe("model ensemble", teachers="ldt", labeller=Vote(soft=True))

@@ -1,6 +1,6 @@
 """What a network is trained on: rows that point into stacks, and the batches drawn from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol, Self, TypeVar
 
@@ -10,16 +10,18 @@ from torch import Tensor
 
 from incmask.base.config import IGNORED, Task
 from incmask.base.npy_rows import Rows
-from incmask.method.augment import augment_pair
+from incmask.method.augment import Strength, augment_pair
 from incmask.method.blocking import filled
+from incmask.method.cutmix import Cuts, cut_mix, draw_cuts
 from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, TrainingSet
 from incmask.method.recipes import Blocking
+from incmask.method.streams import MIXED, Streams
 from incmask.nets.forward import as_floats
-from incmask.training.order import BatchOrder, DrawnExample, Order, StreamOrder
+from incmask.training.order import DrawnExample, order_of
 
-_FILLING = 6001
-"""Behind the seeds of an example, for the draw of what fills it."""
+_FILLING, _STRONG, _CUTTING = 6001, 6002, 6003
+"""Behind other seeds, for draws of their own: what fills an example, how strongly it is changed, what is cut."""
 
 
 class BatchTensors:
@@ -75,7 +77,7 @@ class Batches:
         batch_size, steps_per_epoch: as for ``BatchOrder``.
         redraw: augment each example anew each time; else the same way always, for every student.
         seed: of the order and, with ``redraw``, of the augmentation.
-        num_labelled: of each batch, before its pseudo-labelled ones; 0: they are mixed.
+        streams: how labelled and pseudo-labelled examples go side by side.
 
     Attributes:
         training_set: that given.
@@ -92,7 +94,7 @@ class Batches:
         steps_per_epoch: int,
         redraw: bool,
         seed: int,
-        num_labelled: int = 0,
+        streams: Streams = MIXED,
     ):
         self.training_set = training_set
         self._images = [Rows(source.images) for source in training_set.sources]
@@ -100,37 +102,43 @@ class Batches:
         self._inconsistent = [
             None if source.inconsistent is None else Rows(source.inconsistent) for source in training_set.sources
         ]
-        is_filled = len(training_set.fillers) > 0
-        self.are_fixed = not is_filled and (not redraw or bool((training_set.rows["strength"] == PLAIN).all()))
+        is_plain = bool((training_set.rows["strength"] == PLAIN).all())
+        are_changed = len(training_set.fillers) > 0 or streams.strong > 0 or streams.cutmix > 0
+        self.are_fixed = not are_changed and (is_plain or not redraw)
         self.size: tuple[int, int] = self._images[0].shape[1], self._images[0].shape[2]
         self._redraw = redraw
         self._seed = seed
-        num, num_pseudo = len(training_set.rows), training_set.num_pseudo
-        steps = {"steps_per_epoch": steps_per_epoch, "seed": seed}
-        self.order: Order = BatchOrder(num, batch_size=batch_size, **steps)
-        if num_labelled:
-            steps["steps_per_epoch"] = self.order.steps_per_epoch
-            sizes = num_labelled, batch_size - num_labelled
-            self.order = StreamOrder(num - num_pseudo, num_pseudo, batch_sizes=sizes, **steps)
+        self._streams = streams
+        self._num_labelled = len(training_set.rows) - training_set.num_pseudo
+        self.order = order_of(
+            self._num_labelled,
+            training_set.num_pseudo,
+            streams,
+            batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
+            seed=seed,
+        )
 
     def draw(self, step: int) -> Batch:
         """Give the batch of ``step``, counted from 0 over all epochs."""
-        examples = [self._example(place) for place in self.order.draw(step)]
-        images, labels, masks = map(np.stack, zip(*examples, strict=True))
+        places = list(self.order.draw(step))
+        images, labels, masks = map(np.stack, zip(*(self._example(place, step) for place in places), strict=True))
+        if (cuts := self.cuts(places, step)) is not None:
+            images, labels, masks = (cut_mix(each, cuts) for each in (images, labels, masks))
         return make_batch(images, labels, masks, task=self.training_set.task, blocking=self.training_set.blocking)
 
-    def _example(self, place: DrawnExample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _example(self, place: DrawnExample, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         row = self.training_set.rows[place.example]
         image, label, mask = self._read(row)
         if (filler := self.filler(place)) is not None:
             image, label, mask = filled((image, label, mask), self._read(filler), task=self.training_set.task)
-        if row["strength"] != PLAIN:
+        if (strength := self.strength(place, step)) is not None:
             # Augmented first and blocked afterwards, so that a blocked pixel is 0 and not brightened.
             pair = augment_pair(
                 image,
                 label,
                 mask,
-                strength=self.training_set.strengths[row["strength"]],
+                strength=strength,
                 generator=self.generator(row, place),
             )
             assert pair.label is not None
@@ -146,10 +154,36 @@ class Batches:
     def filler(self, place: DrawnExample) -> "np.void | np.ndarray | None":
         """Choose the row whose pixels stand in place of an example's inconsistent ones; None: nothing does."""
         rows, fillers = self.training_set.rows, self.training_set.fillers
-        if not len(fillers) or place.example < len(rows) - self.training_set.num_pseudo:
+        if not len(fillers) or not self._is_pseudo(place):
             return None
         chosen: np.void = fillers[self.generator(rows[place.example], place, _FILLING).integers(len(fillers))]
         return chosen
+
+    def strength(self, place: DrawnExample, step: int) -> Strength | None:
+        """Give the maxima by which an example is changed in a step; None: it is as it is."""
+        row, (share, _) = self.training_set.rows[place.example], self._streams.shares_at(step)
+        if share and self._is_pseudo(place) and self.generator(row, place, _STRONG).random() < share:
+            return self.training_set.strengths[-1]
+        return self.own_strength(row)
+
+    def own_strength(self, row: "np.void | np.ndarray") -> Strength | None:
+        """Give the maxima by which an example is changed unless a step asks for more; None: it is as it is."""
+        return None if row["strength"] == PLAIN else self.training_set.strengths[row["strength"]]
+
+    def cuts(self, places: Sequence[DrawnExample], step: int) -> Cuts | None:
+        """Tell which pseudo-labelled examples of a step's batch get a rectangle of another one; None: none does."""
+        _, share = self._streams.shares_at(step)
+        pseudo = np.flatnonzero([self._is_pseudo(place) for place in places])
+        if not share or len(pseudo) < 2:
+            return None
+        generator = np.random.default_rng([self._seed, step, _CUTTING])
+        drawn = draw_cuts(len(pseudo), self.size, share=share, generator=generator)
+        source, inside = np.arange(len(places)), np.zeros((len(places), *self.size), bool)
+        source[pseudo], inside[pseudo] = pseudo[drawn.source], drawn.inside
+        return Cuts(source, inside)
+
+    def _is_pseudo(self, place: DrawnExample) -> bool:
+        return place.example >= self._num_labelled
 
     def generator(self, row: "np.void | np.ndarray", place: DrawnExample, *stream: int) -> np.random.Generator:
         """Give the source of an example's augmentation, or of another stream of draws for it."""

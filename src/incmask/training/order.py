@@ -8,6 +8,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from incmask.method.streams import Streams
+
+_ALONE = 2
+"""Added to the seed, so that labelled images that train alone have an order of their own."""
+
 
 @dataclass(frozen=True)
 class DrawnExample:
@@ -109,3 +114,52 @@ class StreamOrder:
         """Give the examples alone of consecutive steps, (steps, batch size)."""
         parts = [order.examples(steps) + offset for order, offset in zip(self._orders, self._offsets, strict=True)]
         return np.concatenate(parts, axis=1)
+
+
+class SwitchedOrder:
+    """An order, and from a step on another one of batches as large.
+
+    Args:
+        first, then: the orders.
+        step: the first one, counted from 0 over all epochs, that the second order draws.
+    """
+
+    def __init__(self, first: Order, then: Order, *, step: int):
+        self.batch_size, self.steps_per_epoch = first.batch_size, first.steps_per_epoch
+        self._first, self._then, self._step = first, then, step
+
+    def draw(self, step: int) -> Iterator[DrawnExample]:
+        """Give the examples of ``step``, counted from 0 over all epochs."""
+        return (self._first if step < self._step else self._then).draw(step)
+
+    def examples(self, steps: range) -> NDArray[np.intp]:
+        """Give the examples alone of consecutive steps, (steps, batch size)."""
+        middle = min(max(self._step, steps.start), steps.stop)
+        before, after = range(steps.start, middle), range(middle, steps.stop)
+        return np.concatenate([self._first.examples(before), self._then.examples(after)])
+
+
+def order_of(
+    num_labelled: int, num_pseudo: int, streams: Streams, *, batch_size: int, steps_per_epoch: int, seed: int
+) -> Order:
+    """Give the order in which students draw labelled examples and the pseudo-labelled ones that follow on them.
+
+    Args:
+        num_labelled, num_pseudo: examples of each kind.
+        streams: whether they are mixed, and when labelled ones stand alone.
+        batch_size, steps_per_epoch: as for ``BatchOrder``.
+        seed: of the order.
+    """
+    order: Order = BatchOrder(
+        num_labelled + num_pseudo, batch_size=batch_size, steps_per_epoch=steps_per_epoch, seed=seed
+    )
+    if streams.num_labelled:
+        sizes = streams.num_labelled, batch_size - streams.num_labelled
+        steps = order.steps_per_epoch
+        order = StreamOrder(num_labelled, num_pseudo, batch_sizes=sizes, steps_per_epoch=steps, seed=seed)
+    if streams.alone_from is None:
+        return order
+    alone = BatchOrder(
+        num_labelled, batch_size=order.batch_size, steps_per_epoch=order.steps_per_epoch, seed=seed + _ALONE
+    )
+    return SwitchedOrder(order, alone, step=streams.alone_from)

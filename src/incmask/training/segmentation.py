@@ -92,7 +92,7 @@ class SegmentationLessons:
             steps_per_epoch=steps,
             redraw=settings.redraw,
             seed=seed,
-            num_labelled=self._streams.num_labelled,
+            streams=self._streams,
         )
         self.batches: Draws[Batch] = batches
         orders = [batches.order, *([self._views.order] if self._views else [])]
@@ -131,7 +131,7 @@ class SegmentationLessons:
             return segmentation_loss(logits[rows], batch.target[rows], task=task, kind=kind, weight=weight)
 
         num_labelled = self._streams.num_labelled
-        if not num_labelled:
+        if not num_labelled or self._streams.is_alone(step):
             return loss(slice(None))
         labelled, pseudo = loss(slice(num_labelled)), loss(slice(num_labelled, None))
         return two_stream_loss(labelled, pseudo, pseudo_weight=self._streams.weight_at(step))

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from incmask.base.config import Settings
 from incmask.base.device import free_bytes, resolve_device
-from incmask.method.mixture import PLAIN
+from incmask.method.augment import Strength
+from incmask.method.cutmix import Cuts, cut_mix
 from incmask.training.batches import Batch, Batches, BatchKind, Draws, finish
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.augment import BatchChange, Change, batch_change, draw_change, upload
@@ -83,7 +84,7 @@ def batches_on(batches: Batches, device: torch.device) -> Draws[Batch]:
         rows, places = distinct_rows(training_set)
         # Examples that are finished need no stacks any more.
         if _has_room(bytes_to_finish(training_set, rows, device), device):
-            examples = examples_on(training_set, rows, device, change_of=partial(_change, batches))
+            examples = examples_on(training_set, rows, device, change_of=partial(_fixed_change, batches))
             return FixedBatches(examples, batches.order, places, device)
     if _has_room(bytes_to_upload(training_set, device), device):
         return DeviceBatches(batches, device)
@@ -110,29 +111,40 @@ class DeviceBatches:
         self._batches, self._device = batches, device
         self._stacks = stacks_on(training_set.sources, device)
         self._places = rows_in_stacks(training_set.sources, training_set.rows)
-        self._ahead: _Ahead[BatchChange] = _Ahead()
+        self._ahead: _Ahead[tuple[BatchChange, Cuts | None]] = _Ahead()
 
     def draw(self, step: int) -> Batch:
         """Give the batch of ``step``, counted from 0 over all epochs."""
-        training_set, change = self._batches.training_set, self._ahead.draw(self._draw_changes, step)
+        training_set, (change, cuts) = self._batches.training_set, self._ahead.draw(self._draw_changes, step)
+        images, labels, masks = self._stacks.take(change.to(self._device))
+        if cuts is not None:
+            cuts = Cuts(*(upload(torch.from_numpy(each), self._device) for each in (cuts.source, cuts.inside)))
+            images, labels = cut_mix(images, cuts), cut_mix(labels, cuts)
+            masks = None if masks is None else cut_mix(masks, cuts)
         return finish(
-            *self._stacks.take(change.to(self._device)),
+            images,
+            labels,
+            masks,
             task=training_set.task,
             blocking=training_set.blocking,
             has_ignored=self._stacks.has_ignored,
         ).batch()
 
-    def _draw_changes(self, step: int) -> BatchChange:
+    def _draw_changes(self, step: int) -> tuple[BatchChange, Cuts | None]:
         places = list(self._batches.order.draw(step))
         examples, training_set = [place.example for place in places], self._batches.training_set
         rows = training_set.rows[examples]
-        changes = [_change(self._batches, row, place) for row, place in zip(rows, places, strict=True)]
+        changes = [
+            _change(self._batches, row, self._batches.strength(place, step), place)
+            for row, place in zip(rows, places, strict=True)
+        ]
         fillers = None
         if len(training_set.fillers):
             chosen = [self._batches.filler(place) for place in places]
             rows = np.array([row if filler is None else filler for row, filler in zip(rows, chosen, strict=True)])
             fillers = rows_in_stacks(training_set.sources, rows)
-        return batch_change(changes, self._places[examples], self._batches.size, fillers=fillers)
+        change = batch_change(changes, self._places[examples], self._batches.size, fillers=fillers)
+        return change, self._batches.cuts(places, step)
 
 
 class PrefetchedBatches(Generic[BatchKind]):
@@ -203,11 +215,14 @@ class _Ahead(Generic[Drawn]):
         return drawn
 
 
-def _change(batches: Batches, row: np.ndarray, place: DrawnExample = _FIRST_PLACE) -> Change:
-    """Tell what is done to an example."""
-    if row["strength"] == PLAIN:
-        return _NO_CHANGE
-    return draw_change(batches.training_set.strengths[row["strength"]], batches.size, batches.generator(row, place))
+def _fixed_change(batches: Batches, row: np.ndarray) -> Change:
+    """Tell what is done to an example whenever it is drawn."""
+    return _change(batches, row, batches.own_strength(row), _FIRST_PLACE)
+
+
+def _change(batches: Batches, row: np.ndarray, strength: Strength | None, place: DrawnExample) -> Change:
+    """Tell what is done to an example that is changed so strongly at most."""
+    return draw_change(strength, batches.size, batches.generator(row, place)) if strength else _NO_CHANGE
 
 
 def _has_room(num_bytes: int, device: torch.device) -> bool:
