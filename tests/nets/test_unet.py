@@ -69,8 +69,8 @@ def test_shape_and_type_of_the_output(height, width_px, in_channels, out_channel
     assert torch.linalg.vector_norm(reduced - exact) < 0.15 * size
 
 
-def forward_anew(state: dict[str, Tensor], image: Tensor) -> Tensor:
-    """The forward pass of the method's description, on the weights alone."""
+def forward_anew(state: dict[str, Tensor], image: Tensor, *, training: bool = False) -> Tensor:
+    """The forward pass of the method's description, on the weights alone; in training norms are of the batch."""
 
     def conv(x: Tensor, name: str) -> Tensor:
         weight = state[f"{name}.weight"]
@@ -80,6 +80,9 @@ def forward_anew(state: dict[str, Tensor], image: Tensor) -> Tensor:
         mean, var, gain, offset = (
             state[f"{name}.{part}"][:, None, None] for part in ("running_mean", "running_var", "weight", "bias")
         )
+        if training:
+            mean = x.mean((0, 2, 3), keepdim=True)
+            var = (x - mean).square().mean((0, 2, 3), keepdim=True)
         return (x - mean) / (var + 1e-3).sqrt() * gain + offset
 
     x = norm(conv(image / 255, "stem.0").relu(), "stem.1")
@@ -113,6 +116,23 @@ def test_forward_equals_one_written_anew():
         expected = forward_anew(net.state_dict(), image.double())
         net.float()
         torch.testing.assert_close(net(image), expected.float(), rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_equal_those_of_one_written_anew(monkeypatch):
+    """In training, in double precision to the end, of a loss that weighs every output alike at random."""
+    monkeypatch.setattr(Tensor, "float", lambda tensor: tensor)
+    torch.manual_seed(0)
+    net = UNet(2, 3, 0.5).double().train()
+    image, weight = torch.randint(256, (3, 2, 32, 48)).double(), torch.randn(3, 3, 32, 48).double()
+    anew = {
+        name: tensor.clone().requires_grad_(tensor.is_floating_point()) for name, tensor in net.state_dict().items()
+    }
+    (net(image).sigmoid() * weight).sum().backward()
+    (forward_anew(anew, image, training=True).sigmoid() * weight).sum().backward()
+    for name, parameter in net.named_parameters():
+        size = anew[name].grad.abs().max()
+        assert size > 0, name
+        assert (parameter.grad - anew[name].grad).abs().max() < 1e-10 * max(size, 1), name
 
 
 def test_widths_of_the_levels():
