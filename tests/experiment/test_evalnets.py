@@ -151,6 +151,9 @@ def test_trained_judges_are_not_trained_again(tmp_path):
 def test_the_network_of_a_task(tmp_path, task):
     this = some_setup(tmp_path, task=task, recipe="im++", width=0.25)
     num_classes = NUM_CLASSES[task]
+    assert replace(evalnet_spec(this), head="glorot_uniform") == evalnet_spec(
+        replace(this, settings=this.settings.model_copy(update={"evalnet_head": "glorot_uniform"}))
+    )
     assert evalnet_spec(this) == EvalNetSpec(
         image_channels=1,
         mask_channels=mask_channels(task, num_classes),

@@ -8,15 +8,23 @@ import torch
 from torch import nn
 
 import incmask.experiment.labelling as module
+from incmask.base.config import PRESETS
+from incmask.base.pool import HerePool
+from incmask.base.progress import Silent
+from incmask.base.store import Store
+from incmask.experiment.jobs import label_jobs
 from incmask.experiment.labelling import LabelJob, label_range
+from incmask.experiment.setup import RunContext
 from incmask.method.agreement import combine
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
 from incmask.method.cap import capped
+from incmask.method.labelling import Unlabelled, best_candidates, label_by_vote
 from incmask.method.labels import labels_of
+from incmask.method.mixture import TrainingStacks
 from incmask.method.recipes import RECIPES, Blocking, Recipe, Vote
 from incmask.nets.forward import predict_probabilities
 from incmask.nets.spec import NetworkSpec, load_model, save_model
-from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings
+from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings, some_setup
 
 HARD, SOFT = Vote(), Vote(soft=True)
 
@@ -339,6 +347,90 @@ def test_one_voter_decides_alone(tmp_path, task):
     assert np.array_equal(np.load(job.label), expected[..., 0] if task == "binary" else expected)
     assert not np.load(job.inconsistent).any()
     assert facts.known.inconsistent_fraction.tolist() == [0] * 7
+
+
+def cells_of(*centres_yx, side=11):
+    """A square for each cell on 60×60 pixels."""
+    mask = np.zeros((60, 60), bool)
+    for y, x in centres_yx:
+        mask[y - side // 2 : y + side // 2 + 1, x - side // 2 : x + side // 2 + 1] = True
+    return mask
+
+
+def disc(y, x, radius):
+    rows, columns = np.ogrid[:60, :60]
+    return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+
+
+def unlabelled_cells(*members, position, **more):
+    """One image on which each member marks cells in the second of two channels, and the left half in the first."""
+    probability = np.full((len(members), 1, 2, 60, 60), 0.1, np.float32)
+    probability[:, 0, 0, :, :30] = 0.9
+    for member, (sure, marked) in zip(probability, members, strict=True):
+        member[0, 1][marked] = sure
+    values = {"erode_px": 0, "dilate_px": 0, "label": np.zeros((1, 60, 60, 2), np.uint8), "quality": np.array([-1.0])}
+    images = np.zeros((1, 60, 60, 1), np.uint8)
+    of_run = {"first": 0, "task": "multilabel", "settings": some_settings(), "strength": Strength(), "seed": 1}
+    return Unlabelled(
+        images=images,
+        predict=lambda _: iter(probability),
+        position=position,
+        **of_run,
+        **({"rate": lambda _: np.zeros(1)} | values | more),
+    )
+
+
+LEFT = np.arange(60) < 30
+
+
+@pytest.mark.parametrize("position", [None, 1])
+def test_positions_on_which_all_agree_are_drawn_anew_as_discs(position):
+    """One cell that both mark, and one that the surer of the two marks: alone it is drawn with a radius of 8."""
+    first, second = cells_of((20, 20), (20, 48)), cells_of((20, 20))
+    asked = unlabelled_cells((0.95, first), (0.9, second), position=position)
+    found = label_by_vote(asked)
+    assert np.array_equal(found.label[0, ..., 0], np.broadcast_to(LEFT, (60, 60)))
+    assert np.array_equal(found.inconsistent[0], first ^ second)
+    # Without it, a disputed pixel has the likelier class: .525.
+    assert np.array_equal(found.label[0, ..., 1], first if position is None else disc(20, 20, 8))
+
+
+def test_positions_of_a_soft_vote_are_what_it_says():
+    """The mean of .95 and .1 is above one half: two cells, 28 apart."""
+    asked = unlabelled_cells(
+        (0.95, cells_of((20, 20), (20, 48))), (0.9, cells_of((20, 20))), position=1, erode_px=0, dilate_px=0
+    )
+    assert np.array_equal(label_by_vote(asked, soft=True).label[0, ..., 1], disc(20, 20, 7) | disc(20, 48, 7))
+
+
+def test_positions_of_a_single_teacher_are_its_own():
+    asked = unlabelled_cells((0.95, cells_of((20, 20), (32, 20), side=5)), position=1)
+    assert np.array_equal(label_by_vote(asked).label[0, ..., 1], disc(20, 20, 3) | disc(32, 20, 3))
+
+
+def test_candidates_are_rated_as_they_are_drawn_anew():
+    rated = []
+
+    def rate(label):
+        rated.append(label)
+        return np.array([0.5])
+
+    best = best_candidates(unlabelled_cells((0.95, cells_of((20, 20))), position=1, rate=rate))
+    assert np.array_equal(best.label, rated[0])
+    assert np.array_equal(best.label[0, ..., 1], disc(20, 20, 8))
+    assert np.array_equal(best.label[0, ..., 0], np.broadcast_to(LEFT, (60, 60)))
+
+
+@pytest.mark.parametrize(
+    ("preset", "marks", "position"), [("paper", "1", 1), ("paper", None, None), ("default", "1", None)]
+)
+def test_who_draws_positions_anew(tmp_path, preset, marks, position):
+    this = some_setup(tmp_path, task="multilabel", **PRESETS[preset])
+    this = replace(this, dataset=replace(this.dataset, position_class=marks))
+    run = RunContext(this, Store(tmp_path / "run", run={}, data={}), HerePool(1), Silent())
+    pairs = TrainingStacks(Path("images"), Path("labels"), Path("masks"))
+    (job,) = label_jobs(run, [], 1, pairs)
+    assert job.position == position
 
 
 NUM_IMAGES = 7

@@ -116,6 +116,15 @@ def test_jobs_of_the_base(tmp_path):
         assert job.objective.training is jobs[0].objective.training
 
 
+@pytest.mark.parametrize(
+    ("marks", "position_target", "values"), [("1", 3, (1, 3)), ("0", 3, (3, 1)), ("1", 1, None), (None, 3, None)]
+)
+def test_more_may_be_asked_where_a_class_marks_positions(tmp_path, marks, position_target, values):
+    this = some_setup(tmp_path, task="multilabel", position_target=position_target)
+    this = replace(this, dataset=replace(this.dataset, position_class=marks))
+    assert {job.objective.target_values for job in student_jobs(this, tmp_path / "base")} == {values}
+
+
 def test_jobs_of_a_generation_learn_from_the_pseudo_labels_and_grow(tmp_path):
     this = some_setup(tmp_path, recipe="im+", task="multiclass")
     pseudo = TrainingPart(

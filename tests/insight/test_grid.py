@@ -85,6 +85,7 @@ def test_changes_change_nothing_else(changes):
         ({"epocs": 3}, "here: unknown name 'epocs'; did you mean epochs"),
         ({"epochs": "many"}, "here: epochs = 'many': "),
         ({"dilate_px": 2}, "setting dilate_px: must be odd or 0, got 2"),
+        ({"position_target": 3, "loss": "cross_entropy"}, "setting position_target: 3 with the loss cross_entropy"),
         ({"num_judges": 9}, "setting num_judges: 9 of 5 networks that rate"),
         ({"quality_band": [0.8, 0.2]}, "setting quality_band: expected 0 <= low <= high <= 1"),
     ],

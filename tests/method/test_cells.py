@@ -4,7 +4,14 @@ import pytest
 
 import incmask
 from incmask.base.errors import IncmaskError
-from incmask.method.cells import CellChannels, cell_channels, count_cells, mean_cell_count_error, redraw_positions
+from incmask.method.cells import (
+    CellChannels,
+    cell_channels,
+    count_cells,
+    mean_cell_count_error,
+    redraw_cells,
+    redraw_positions,
+)
 
 
 def cells_label():
@@ -137,6 +144,19 @@ def test_redrawn_discs_at_the_border_and_none():
     y, x = np.mgrid[:10, :12]
     np.testing.assert_array_equal(corner, y**2 + x**2 <= 64)
     assert not redraw_positions(np.empty((0, 2)), (10, 12)).any()
+
+
+def test_cells_are_drawn_anew_wherever_they_were_found():
+    """Two patches of different size and form 23 pixels apart, a speck that is no cell, a cell alone, and nothing."""
+    places = np.zeros((3, 60, 60), np.uint8)
+    places[0, 18:23, 17:24] = places[0, 38:49, 19:22] = places[0, 2:4, 50:52] = 1
+    places[1, 30:33, 40:43] = 1
+    redrawn = redraw_cells(places)
+    y, x = np.mgrid[:60, :60]
+    expected = [((y - 20) ** 2 + (x - 20) ** 2 <= 25) | ((y - 43) ** 2 + (x - 20) ** 2 <= 25)]
+    expected += [(y - 31) ** 2 + (x - 41) ** 2 <= 64, np.zeros((60, 60))]
+    assert redrawn.dtype == np.uint8
+    np.testing.assert_array_equal(redrawn, expected)
 
 
 def test_cells_survive_redrawing():

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import log_loss
 
 from incmask.base.errors import IncmaskError
-from incmask.method.losses import segmentation_loss
+from incmask.method.losses import rating_loss, segmentation_loss
 
 KINDS = ("mse", "cross_entropy", "cross_entropy_dice")
 TASKS = ("binary", "multilabel", "multiclass")
@@ -59,6 +59,42 @@ def test_equals_a_slow_loop(task, kind):
     unweighted = segmentation_loss(logits, target, task=task, kind=kind)
     ones = torch.ones(NUM, HEIGHT, WIDTH)
     assert unweighted.item() == pytest.approx(slow(logits, target, ones, task=task, kind=kind), rel=1e-5)
+
+
+def test_a_squared_error_may_ask_for_more_of_a_class():
+    logits, target, weight = case("multilabel")
+    loss = segmentation_loss(logits, target, task="multilabel", kind="mse", weight=weight, target_values=(1, 1, 3))
+    asked = target.double() * torch.tensor([1, 1, 3])[:, None, None]
+    errors = (1 / (1 + (-logits.double()).exp()) - asked) ** 2 * weight[:, None]
+    assert loss.item() == pytest.approx(errors.sum().item() / (CLASSES * weight.sum().item()), rel=1e-5)
+    plain = segmentation_loss(logits, target, task="multilabel", kind="mse", weight=weight)
+    ones = segmentation_loss(logits, target, task="multilabel", kind="mse", weight=weight, target_values=(1, 1, 1))
+    assert ones.item() == plain.item()
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "values"),
+    [("multilabel", "cross_entropy", (1, 1, 3)), ("multilabel", "mse", (1, 3)), ("binary", "mse", (3,))],
+)
+def test_values_that_nothing_asks_for_are_refused(task, kind, values):
+    logits, target, _ = case(task)
+    with pytest.raises(ValueError, match="target_values"):
+        segmentation_loss(logits, target, task=task, kind=kind, target_values=values)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("detection", ["mse", "cross_entropy"])
+def test_a_rating_is_compared_output_by_output(task, detection):
+    generator = torch.Generator().manual_seed(3)
+    num = 1 if task == "binary" else 2 * CLASSES
+    outputs, target = (torch.rand(5, num, generator=generator) for _ in range(2))
+    target[:, CLASSES:] = target[:, CLASSES:].round()
+    said, true = outputs.double().numpy(), target.double().numpy()
+    expected = ((said - true) ** 2).mean()
+    if task != "binary" and detection == "cross_entropy":
+        ious = ((said - true) ** 2)[:, :CLASSES].mean()
+        expected = ious + log_loss(true[:, CLASSES:].ravel(), said[:, CLASSES:].ravel())
+    assert rating_loss(outputs, target, task=task, detection=detection).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_cross_entropy_equals_scikit_learn():

@@ -47,7 +47,7 @@ def test_filters_grow_with_the_width():
     assert (net.head.in_features, net.head.out_features) == (512, 6)
 
 
-def forward_anew(state: dict[str, Tensor], image: Tensor, mask: Tensor) -> Tensor:
+def forward_anew(state: dict[str, Tensor], image: Tensor, mask: Tensor, *, training: bool = False) -> Tensor:
     """The forward pass of the method's description, on the weights alone; sides are multiples of 64."""
 
     def conv(x: Tensor, name: str) -> Tensor:
@@ -58,6 +58,9 @@ def forward_anew(state: dict[str, Tensor], image: Tensor, mask: Tensor) -> Tenso
         mean, var, gain, offset = (
             state[f"{name}.{part}"][:, None, None] for part in ("running_mean", "running_var", "weight", "bias")
         )
+        if training:
+            mean = x.mean((0, 2, 3), keepdim=True)
+            var = (x - mean).square().mean((0, 2, 3), keepdim=True)
         return (x - mean) / (var + 1e-3).sqrt() * gain + offset
 
     def block(x: Tensor, name: str) -> Tensor:
@@ -89,6 +92,24 @@ def test_forward_equals_one_written_anew():
         expected = forward_anew(net.state_dict(), image.double(), mask.double())
         assert expected.std() > 0.01
         torch.testing.assert_close(net.float()(image, mask), expected.float(), rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_equal_those_of_one_written_anew(monkeypatch):
+    """In training, in double precision to the end, of the squared error."""
+    monkeypatch.setattr(Tensor, "float", lambda tensor: tensor)
+    torch.manual_seed(0)
+    net = EvalNet(2, 3, 4, 0.5).double().train()
+    image, mask = (each.double() for each in pair(3, 64, 128, image_channels=2, mask_channels=3))
+    target = torch.rand(3, 4).double()
+    anew = {
+        name: tensor.clone().requires_grad_(tensor.is_floating_point()) for name, tensor in net.state_dict().items()
+    }
+    (net(image, mask) - target).square().mean().backward()
+    (forward_anew(anew, image, mask, training=True) - target).square().mean().backward()
+    for name, parameter in net.named_parameters():
+        size = anew[name].grad.abs().max()
+        assert size > 0, name
+        assert (parameter.grad - anew[name].grad).abs().max() < 1e-10 * max(size, 1), name
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (17, 31), (32, 48), (64, 64), (100, 65)])
@@ -162,6 +183,22 @@ def test_weights_begin_he_normal_and_biases_at_zero():
                 assert module.weight.std().item() == pytest.approx(expected, rel=0.05), name
 
 
+@pytest.mark.parametrize(("num_outputs", "num_each"), [(1, 1), (64, 32)])
+def test_the_last_layer_may_begin_as_in_keras(num_outputs, num_each):
+    """Uniform within the root of 6 / (inputs + outputs), for ratings and detections by themselves; else nothing new."""
+    nets = []
+    for head in ("he_normal", "glorot_uniform"):
+        torch.manual_seed(0)
+        nets.append(EvalNet(3, 1, num_outputs, 1.0, head=head))
+    he, glorot = nets
+    for (name, ours), theirs in zip(he.named_parameters(), glorot.parameters(), strict=True):
+        assert torch.equal(ours, theirs) == (name != "head.weight"), name
+    limit = math.sqrt(6 / (256 + num_each))
+    weight = glorot.head.weight
+    assert 0.97 * limit < weight.abs().max() <= limit
+    assert weight.std().item() == pytest.approx(limit / math.sqrt(3), rel=0.05)
+
+
 def test_batch_norms_follow_the_paper():
     norms = [module for module in EvalNet(1, 1, 1, 0.25).modules() if isinstance(module, torch.nn.BatchNorm2d)]
     assert len(norms) == 2 * 2 + 5
@@ -200,6 +237,7 @@ def test_masks_of_other_sides_are_refused(shape):
         ({"width": 0.06}, "width"),
         ({"batch_norm_momentum": 1.0}, "batch_norm_momentum"),
         ({"batch_norm_momentum": -0.1}, "batch_norm_momentum"),
+        ({"head": "zeros"}, "head"),
     ],
 )
 def test_arguments_outside_their_range_are_refused(arguments, message):

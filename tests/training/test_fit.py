@@ -14,7 +14,7 @@ from incmask.base.errors import IncmaskError
 from incmask.method.metrics import Counts
 from incmask.nets.spec import load_model, load_tensors
 from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit
-from incmask.training.schedule import learning_rate, validated_parts
+from incmask.training.schedule import epsilon, learning_rate, validated_parts
 from incmask.training.validation import Evaluation
 from small import TASKS, Stopped, some_job, some_settings, stop_after
 
@@ -116,9 +116,12 @@ def test_steps_are_those_of_a_plain_loop(tmp_path, preset, task):
     settings = some_settings(preset, precision="float32", epochs=3, average_decay=0.0)
     job = some_job(tmp_path, task=task, settings=settings)
     network = job.network.build(seed=job.seed).to(memory_format=torch.contiguous_format).train()
-    optimiser = torch.optim.AdamW(
-        network.parameters(), weight_decay=1e-4 / 0.003, eps=1e-7, betas=(0.9, 0.999), foreach=False, fused=False
-    )
+    if preset == "paper":
+        optimiser = KerasAdamW([*network.parameters()])
+    else:
+        optimiser = torch.optim.AdamW(
+            network.parameters(), weight_decay=1e-4 / 0.003, eps=1e-7, betas=(0.9, 0.999), foreach=False, fused=False
+        )
     trainer = Trainer(job, CPU)
     batches = trainer.lessons.batches
     for step in range(6):
@@ -135,6 +138,52 @@ def test_steps_are_those_of_a_plain_loop(tmp_path, preset, task):
         differences = [(value - theirs[name]).detach().abs().flatten() for name, value in network.named_parameters()]
         assert torch.cat(differences).quantile(0.98) < 0.02 * rate
         network.load_state_dict(theirs)
+
+
+class KerasAdamW:
+    """Keras' Adam: one correction for both moments, epsilon beside the uncorrected root; the decay is not scaled."""
+
+    def __init__(self, parameters, *, decay=1e-4):
+        self.parameters, self.decay = parameters, decay
+        self.moments = [(torch.zeros_like(each), torch.zeros_like(each)) for each in parameters]
+        self.param_groups, self.num_steps = [{"lr": 0.003}], 0
+
+    def zero_grad(self):
+        for each in self.parameters:
+            each.grad = None
+
+    @torch.no_grad()
+    def step(self):
+        self.num_steps += 1
+        rate = self.param_groups[0]["lr"] * math.sqrt(1 - 0.999**self.num_steps) / (1 - 0.9**self.num_steps)
+        for each, (first, second) in zip(self.parameters, self.moments, strict=True):
+            first += (each.grad - first) * 0.1
+            second += (each.grad**2 - second) * 0.001
+            each -= self.decay * each + rate * first / (second.sqrt() + 1e-7)
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_what_the_optimiser_adds_to_the_root_of_its_second_moment(preset):
+    """Gradients from 1e-9 to 1, of which those about epsilon tell the forms apart; in double precision."""
+    settings = some_settings(preset)
+    generator = torch.Generator().manual_seed(1)
+    sizes = torch.logspace(-9, 0, 50, dtype=torch.double)
+    start = torch.randn(50, generator=generator, dtype=torch.double)
+    ours, theirs = (start.clone().requires_grad_() for _ in range(2))
+    optimiser = torch.optim.AdamW([ours], lr=0.003, weight_decay=1e-4 / 0.003, fused=True)
+    keras, differences = KerasAdamW([theirs]), []
+    for step in range(300):
+        gradient = sizes * torch.randn(50, generator=generator, dtype=torch.double)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        optimiser.param_groups[0]["eps"] = epsilon(step, settings)
+        optimiser.step()
+        keras.step()
+        differences.append((ours - theirs).abs().max().item())
+    if preset == "paper":
+        assert max(differences) < 1e-12
+    else:
+        assert epsilon(0, settings) == epsilon(299, settings) == 1e-7
+        assert differences[0] > 1e-3
 
 
 def plain_loss(logits, target, *, task, paper):

@@ -79,6 +79,26 @@ def test_without_unlabelled_images_there_is_one_part(tmp_path):
     assert (taught.phases, taught.batch_sizes) == ((1,), (3,))
 
 
+def test_more_may_be_asked_of_a_class_in_training_and_validation(tmp_path):
+    """Of sigmoids that are one half everywhere: 1/4 where a class is not, and (1/2 - value)² where it is."""
+    images = blocks(4)
+    labels = truth(images, "multilabel")
+    source = save_source(tmp_path, images, labels)
+    objective = Segmentation(
+        TrainingSet((source,), (), rows_of(4), "multilabel"), Validation(source.images, source.labels), 2
+    )
+    network = nn.Conv2d(1, 2, 1)
+    for parameter in network.parameters():
+        nn.init.zeros_(parameter)
+    share = labels[..., 1].mean()
+    for values, expected in ((None, 0.25), ((1.0, 3.0), 0.25 + share * (6.25 - 0.25) / 2)):
+        taught = replace(objective, target_values=values).open(
+            some_settings("paper", batch_size=4, steps_per_epoch=0), seed=1
+        )
+        assert taught.loss(network, phase=0, step=0).item() == pytest.approx(expected, rel=1e-5)
+        assert taught.validate(network).loss == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_the_loss_is_the_mean_squared_difference_of_two_predictions(tmp_path, task):
     """Value by value, with the sums of the standard library."""

@@ -52,6 +52,9 @@ class Settings(ConfigSection):
     labelled_share: float = Field(
         0.0, ge=0, lt=1, description="least share of labelled images in what students learn from; 0: each once"
     )
+    redraw_positions: bool = Field(
+        False, description="pseudo-labelled places of cells are drawn anew, as discs, where a class marks them"
+    )
     streams: Literal["mixed", "two"] = Field(
         "mixed",
         description="two: labelled_share of every batch, or half, are labelled images, whose loss is averaged apart",
@@ -74,6 +77,12 @@ class Settings(ConfigSection):
     num_evalnets: int = Field(5, ge=1, description="networks trained to rate pseudo-labels, where a recipe asks for it")
     num_judges: int = Field(0, ge=0, description="best of them, whose mean rating counts; 0: as many as num_members")
     evalnet_width: float = Field(0.0, ge=0, le=8, description="their width factor; 0: twice the networks'")
+    evalnet_head: Literal["he_normal", "glorot_uniform"] = Field(
+        "he_normal", description="how the weights of their last layer are drawn"
+    )
+    detection_loss: Literal["mse", "cross_entropy"] = Field(
+        "mse", description="with which they learn whether a class is there; the paper: mse, its code: cross_entropy"
+    )
     quality_threshold: float | None = Field(
         None,
         ge=0,
@@ -109,10 +118,17 @@ class Settings(ConfigSection):
     schedule: Literal["warmup_cosine", "constant"] = Field("warmup_cosine", description="course of the learning rate")
     warmup_fraction: float = Field(0.05, ge=0, lt=1, description="share of the steps that the warm-up takes")
     weight_decay: float = Field(1e-4, ge=0, description="share of each weight removed a step at the highest rate")
+    epsilon: Literal["after_correction", "before_correction"] = Field(
+        "after_correction",
+        description="what keeps Adam from dividing by 0 is added after or, as in Keras, before it corrects",
+    )
     batch_norm_momentum: float = Field(0.9, ge=0, lt=1, description="share of the running statistics kept a step")
     average_decay: float = Field(0.98, ge=0, lt=1, description="decay of the averaged weights that are scored; 0: none")
     loss: Literal["auto", "mse", "cross_entropy", "cross_entropy_dice"] = Field(
         "cross_entropy_dice", description="auto: the paper's, mse or (multiclass) cross_entropy"
+    )
+    position_target: float = Field(
+        1.0, ge=1, description="what mse asks for where a class marks places of cells; the paper's code: 3"
     )
     augment: Literal["recipe", "everything"] = Field(
         "recipe", description="recipe: what the recipe augments; everything: labelled images too"
@@ -167,6 +183,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "steps_per_epoch": 0,
         "batch_size": 32,
         "schedule": "constant",
+        "epsilon": "before_correction",
         "batch_norm_momentum": 0.99,
         "average_decay": 0.0,
         "loss": "auto",
@@ -178,6 +195,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "empty_iou": 0,
         "masked_answers": "wrong",
         "admit": "label_exceeds_mask",
+        "evalnet_head": "glorot_uniform",
+        "redraw_positions": True,
     },
 }
 """How is trained: ``paper`` is the paper's procedure to the letter (section 2.6.2)."""
@@ -258,6 +277,12 @@ def _problems(settings: Settings) -> Iterator[Problem]:
             "setting num_judges",
             f"{settings.num_judges} of {settings.num_evalnets} networks that rate",
             "use fewer, more of num_evalnets, or 0: as many as num_members",
+        )
+    if settings.position_target != 1 and settings.loss not in ("auto", "mse"):
+        yield Problem(
+            "setting position_target",
+            f"{settings.position_target:g} with the loss {settings.loss}, which asks for 1",
+            "use --set loss=mse, or leave it out",
         )
     if settings.quality_band and not 0 <= settings.quality_band[0] <= settings.quality_band[1] <= 1:
         yield Problem(

@@ -94,6 +94,7 @@ def evalnet_spec(setup: Setup) -> EvalNetSpec:
         num_outputs=num_outputs(setup.task, setup.num_classes),
         width=evalnet_width(setup),
         batch_norm_momentum=setup.settings.batch_norm_momentum,
+        head=setup.settings.evalnet_head,
     )
 
 

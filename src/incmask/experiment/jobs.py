@@ -76,7 +76,12 @@ def fit_jobs(
                 folder=student_folder(folder, index + 1),
                 network=setup.network(generation, momentum=used.batch_norm_momentum),
                 objective=Segmentation(
-                    data[fold], setup.validation(fold), setup.num_classes, setup.scoring, setup.views()
+                    training=data[fold],
+                    validation=setup.validation(fold),
+                    num_classes=setup.num_classes,
+                    scoring=setup.scoring,
+                    unlabelled=setup.views(),
+                    target_values=setup.target_values,
                 ),
                 settings=used,
                 seed=seed_for(setup.settings.seed, generation, index),
@@ -153,4 +158,5 @@ def label_jobs(
             seed=seed_for(settings.seed, generation, _VIEWS_STREAM),
             before=before / LABEL if before else None,
             quality=quality[first:last],
+            position=setup.scoring.position if settings.redraw_positions else None,
         )

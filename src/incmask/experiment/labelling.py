@@ -40,6 +40,7 @@ class LabelJob:
         strength, seed: of changed views.
         before: ``.npy`` with the labels of the generation before; None: there are none to keep.
         quality: ratings of those of them that were accepted, for the rows of the range; -1 for the others.
+        position: channel that marks the places of cells, which are drawn anew; None: they are left as they are.
     """
 
     recipe: Recipe
@@ -58,6 +59,7 @@ class LabelJob:
     seed: int
     before: Path | None
     quality: np.ndarray
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
                 strength=job.strength,
                 seed=job.seed,
                 max_blocked_share=settings.max_blocked_share if is_blocked else 1.0,
+                position=job.position,
             )
         )
         label, mask = found.label, found.inconsistent

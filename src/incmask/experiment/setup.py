@@ -83,6 +83,14 @@ class Setup:
         return len(self.dataset.classes)
 
     @property
+    def target_values(self) -> tuple[float, ...] | None:
+        """What the squared error asks for where a class is, by class; None: 1."""
+        asked, position = self.settings.position_target, self.scoring.position
+        if position is None or asked == 1:
+            return None
+        return tuple(asked if number == position else 1.0 for number in range(self.num_classes))
+
+    @property
     def quality_band(self) -> tuple[float, float] | None:
         """Ratings between which copies go from 1 to 5; None: the ratings themselves say."""
         return self.settings.quality_band or self.profile.quality_band

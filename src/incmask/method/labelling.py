@@ -9,6 +9,7 @@ from incmask.base.config import Settings, Task
 from incmask.method.agreement import combine
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric, undo
 from incmask.method.cap import capped
+from incmask.method.cells import redraw_cells
 from incmask.method.exact import mean_of_members
 from incmask.method.labels import labels_of
 
@@ -29,6 +30,8 @@ class Unlabelled:
         erode_px, dilate_px: sides of the squares that change the mask, as for ``inconsistency``; 0 without blocking.
         strength, seed: of changed views (section 2.4.2); each image and view draws its own.
         max_blocked_share: of a class, as for ``capped``; 1: all of it, as without blocking.
+        position: multilabel channel in which labels mark cells by discs, as ``redraw_cells`` draws them; None: labels
+            are as the teachers say.
     """
 
     images: np.ndarray
@@ -44,6 +47,7 @@ class Unlabelled:
     strength: Strength
     seed: int
     max_blocked_share: float = 1.0
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,8 @@ def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: boo
     Examples:
         >>> from types import SimpleNamespace
         >>> says = np.array([[0.9, 0.9], [0.9, 0.2]]).reshape(2, 1, 1, 1, 2)  # two teachers on an image of two pixels
-        >>> sides_px, share = {"erode_px": 0, "dilate_px": 0}, {"max_blocked_share": 1}
-        >>> asked = SimpleNamespace(images=None, task="binary", predict=lambda images: says, **sides_px, **share)
+        >>> plain = {"erode_px": 0, "dilate_px": 0, "max_blocked_share": 1, "position": None}
+        >>> asked = SimpleNamespace(images=None, task="binary", predict=lambda images: says, **plain)
         >>> found = label_by_vote(asked)
         >>> found.label.tolist(), found.inconsistent.tolist()
         ([[[1, 0]]], [[[False, True]]])
@@ -91,7 +95,12 @@ def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: boo
     if unlabelled.max_blocked_share < 1:
         voted = capped(voted, mean_of_members(members), task=task, max_share=unlabelled.max_blocked_share)
     raw = Labelled(before.label, before.inconsistent) if before is not voted else None
-    return Labelled(voted.label, voted.inconsistent, raw=raw)
+    label = voted.label
+    if unlabelled.position is not None:
+        # Of members that are to agree, what all of them mark.
+        places = label if soft or len(members) == 1 else labels_of(task).votes(members).min(0)
+        label = _with_discs(label, places, unlabelled.position)
+    return Labelled(label, voted.inconsistent, raw=raw)
 
 
 def best_candidates(unlabelled: Unlabelled) -> Labelled:
@@ -100,7 +109,7 @@ def best_candidates(unlabelled: Unlabelled) -> Labelled:
     Examples:
         >>> from types import SimpleNamespace
         >>> says = np.array([[0.9, 0.2], [0.9, 0.9]]).reshape(2, 1, 1, 1, 2)  # two teachers on an image of two pixels
-        >>> before = {"label": np.zeros((1, 1, 2), np.uint8), "quality": np.array([-1.0])}
+        >>> before = {"label": np.zeros((1, 1, 2), np.uint8), "quality": np.array([-1.0]), "position": None}
         >>> images, rate = np.zeros((1, 1, 2, 3), np.uint8), lambda label: label.mean((1, 2))
         >>> asked = SimpleNamespace(images=images, task="binary", predict=lambda images: says, rate=rate, **before)
         >>> found = best_candidates(asked)
@@ -110,10 +119,19 @@ def best_candidates(unlabelled: Unlabelled) -> Labelled:
     label, best = unlabelled.label.copy(), unlabelled.quality
     for probability in unlabelled.predict(unlabelled.images):
         candidate = labels_of(unlabelled.task).decode(probability)
+        if unlabelled.position is not None:
+            candidate = _with_discs(candidate, candidate, unlabelled.position)
         rating = unlabelled.rate(candidate)
         better = rating > best
         best, label[better] = np.where(better, rating, best), candidate[better]
     return Labelled(label, np.zeros(unlabelled.images.shape[:3], bool), best)
+
+
+def _with_discs(label: np.ndarray, places: np.ndarray, position: int) -> np.ndarray:
+    """Mark the cells that ``places`` has by discs; the rest of the label stays."""
+    label = label.copy()
+    label[..., position] = redraw_cells(places[..., position])
+    return label
 
 
 def _views(unlabelled: Unlabelled) -> Iterator[np.ndarray]:

@@ -1,5 +1,6 @@
 """Losses of a segmentation, averaged over the pixels that count."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -19,7 +20,13 @@ _DICE_SMOOTHING = 1.0
 
 
 def segmentation_loss(
-    logits: Logits, target: Target, *, task: Task, kind: str, weight: Target | None = None
+    logits: Logits,
+    target: Target,
+    *,
+    task: Task,
+    kind: str,
+    weight: Target | None = None,
+    target_values: Sequence[float] | None = None,
 ) -> Annotated[Tensor, ""]:
     """Compare logits with a target; the mean over pixels, each counting as much as its weight.
 
@@ -33,6 +40,8 @@ def segmentation_loss(
             taken over the whole batch for each class, then averaged over classes.
         weight: 0 or more, bool or float, ``(N, H, W)``, or for multilabel also ``(N, C, H, W)``; None counts all
             pixels alike.
+        target_values: multilabel and ``"mse"`` alone: what is asked for where a class is, one a class; None: 1. Beyond
+            1, which no sigmoid reaches, a class counts the more.
 
     Returns:
         A scalar of type float32; 0, with gradients of 0, where no pixel counts. MSE for binary and multilabel and
@@ -40,7 +49,7 @@ def segmentation_loss(
 
     Raises:
         IncmaskError: an unknown task or kind.
-        ValueError: shapes other than these.
+        ValueError: shapes other than these, or target values of another task or kind.
 
     Examples:
         >>> logits, target = torch.zeros(1, 1, 2, 2), torch.ones(1, 2, 2, dtype=torch.uint8)
@@ -54,6 +63,10 @@ def segmentation_loss(
     logits = logits.float()
     if labels.is_one_class:
         target = target[:, None]
+    if target_values is not None:
+        if not labels.is_layered or kind != "mse" or len(target_values) != logits.shape[1]:
+            raise ValueError("segmentation_loss: target_values are for multilabel and mse, one a class")
+        target = target * torch.tensor(target_values, device=target.device)[:, None, None]
     weight = _expand(weight, target)
     # Ignored pixels may hold any value, an index that is no class among them.
     target = torch.where(weight > 0, target, torch.zeros((), dtype=target.dtype, device=target.device))
@@ -133,6 +146,29 @@ def _check_shapes(logits: Tensor, target: Tensor, *, labels: Labels, weight: Ten
         )
     if weight is not None and weight.shape not in (pixels, expected_target):
         raise ValueError(f"segmentation_loss: weight must be {pixels}, got {tuple(weight.shape)}")
+
+
+def rating_loss(
+    outputs: Annotated[Tensor, "n outputs"], target: Annotated[Tensor, "n outputs"], *, task: Task, detection: str
+) -> Annotated[Tensor, ""]:
+    """Compare what an EvalNet says with what it should say (paper, section 2.7.1).
+
+    Args:
+        outputs: (N, outputs) in 0 to 1, as ``quality`` takes them.
+        target: the same, as ``network_targets`` gives it.
+        task: how to read them.
+        detection: ``"mse"``, the paper's: the mean squared error of all outputs. ``"cross_entropy"``, as in its code:
+            the mean squared error of the IoUs and the binary cross-entropy of the detections, added.
+
+    Examples:
+        >>> said, true = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.0, 1.0]])
+        >>> [rating_loss(said, true, task="multilabel", detection=each).item() for each in ("mse", "cross_entropy")]
+        [0.25, 0.9431471824645996]
+    """
+    if detection == "mse" or labels_of(task).is_one_class:
+        return (outputs - target).square().mean()
+    (rated, detected), (iou, is_there) = (each.chunk(2, 1) for each in (outputs, target))
+    return (rated - iou).square().mean() + functional.binary_cross_entropy(detected, is_there)
 
 
 def selects_by_loss(settings: Settings, task: Task) -> bool:

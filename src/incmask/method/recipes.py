@@ -180,7 +180,10 @@ class Recipe:
         labeller = self.labeller
         parts = {
             **dict.fromkeys((*_BLOCKING, "erode_px", "dilate_px"), self.blocking is not None),
-            **dict.fromkeys(("num_evalnets", "num_judges", "evalnet_width"), self.evalnets is not None),
+            **dict.fromkeys(
+                ("num_evalnets", "num_judges", "evalnet_width", "evalnet_head", "detection_loss"),
+                self.evalnets is not None,
+            ),
             **dict.fromkeys(("num_generations", "labelled_share", *_PSEUDO_LABELS), labeller is not None),
             "width_step": self.width == "growing",
             "consistency_strength": self.objective == "consistency",
@@ -197,6 +200,7 @@ _BLOCKING = ("admit", "blocking", "max_blocked_share")
 """Settings that say what becomes of disputed pixels, and of images that have many."""
 
 _PSEUDO_LABELS = (
+    "redraw_positions",
     "streams",
     "start",
     "strong",

@@ -1,6 +1,7 @@
 """The EvalNet, which tells from an image and its label how good the label is (paper section 2.7, appendix A.3)."""
 
 from itertools import pairwise
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,8 @@ from incmask.nets.unet import Conv, draw_weights, norm
 
 LEAST_SIDE_PX = 16
 """Least height and width of an image."""
+
+HeadWeights = Literal["he_normal", "glorot_uniform"]
 
 _BLOCKS = 5
 
@@ -28,6 +31,8 @@ class EvalNet(nn.Module):
             (paper: 1 for ISIC, else 2).
         batch_norm_momentum: in Keras's meaning, the share of the running statistics that stays
             at each step (paper: 0.99).
+        head: how the dense layer's weights are drawn: ``"he_normal"`` as all others, or ``"glorot_uniform"``, Keras's
+            own choice, as for one layer of ratings and another of detections (more than one output).
 
     ``forward`` takes intensities of 0 to 255, shape ``(N, image_channels, H, W)``, and the label as 0/1,
     ``(N, mask_channels, H, W)``, and returns float32 ``(N, num_outputs)`` in 0..1. Any ``H`` and ``W`` from
@@ -47,8 +52,11 @@ class EvalNet(nn.Module):
         width: float = 1.0,
         *,
         batch_norm_momentum: float = 0.99,
+        head: HeadWeights = "he_normal",
     ):
         super().__init__()
+        if head not in get_args(HeadWeights):
+            raise ValueError(f"EvalNet: head must be one of {', '.join(get_args(HeadWeights))}, got {head!r}")
         if min(image_channels, mask_channels, num_outputs) < 1:
             raise ValueError(
                 "EvalNet: image_channels, mask_channels and num_outputs must be 1 or more, "
@@ -67,6 +75,9 @@ class EvalNet(nn.Module):
         self.blocks = nn.Sequential(*(_block(a, b, momentum) for a, b in pairwise([2 * filters[0], *filters])))
         self.head = nn.Linear(filters[-1], num_outputs)
         draw_weights(self)
+        if head == "glorot_uniform":
+            for half in self.head.weight.chunk(min(2, num_outputs)):
+                nn.init.xavier_uniform_(half)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         if image.ndim != 4 or min(image.shape[-2:]) < LEAST_SIDE_PX:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes
-from incmask.nets.evalnet import EvalNet
+from incmask.nets.evalnet import EvalNet, HeadWeights
 from incmask.nets.unet import UNet
 
 
@@ -52,6 +52,7 @@ class EvalNetSpec:
         num_outputs: ratings an image.
         width: width factor.
         batch_norm_momentum: in Keras's meaning.
+        head: how the last layer's weights are drawn.
     """
 
     image_channels: int
@@ -59,6 +60,7 @@ class EvalNetSpec:
     num_outputs: int
     width: float
     batch_norm_momentum: float = 0.99
+    head: HeadWeights = "he_normal"
 
     @property
     def input_channels(self) -> tuple[int, ...]:

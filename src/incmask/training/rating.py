@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from incmask.base.config import Settings, Task
 from incmask.base.device import autocast
 from incmask.method.blocking import block_image
+from incmask.method.losses import rating_loss
 from incmask.method.quality import mask_channels, mask_planes, quality
 from incmask.nets.forward import as_floats, chunk_images, image_tensor
 from incmask.training.batches import Draws
@@ -39,7 +40,7 @@ class RatingObjective:
 
 @dataclass(frozen=True)
 class RatingScores:
-    """What a network reached: mean squared error of its outputs, and 1 minus the mean absolute error of its ratings."""
+    """What a network reached: the loss of its outputs, and 1 minus the mean absolute error of its ratings."""
 
     loss: float
     score: float
@@ -71,21 +72,24 @@ class JudgingLessons:
         self.num_validation = len(OpenPairs(objective.validation))
 
     def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor:
-        """Mean squared error of a step's batch (section 2.7.1)."""
+        """Give the loss of a step's batch (section 2.7.1)."""
         batch = self.batches.draw(step)
         device = next(network.parameters()).device
         image, planes, target = (each.to(device, non_blocking=True) for each in batch.tensors)
         with autocast(device, self._settings.precision):
             outputs = network(as_floats(image), planes.float())
-        return (outputs - target).square().mean()
+        return self._compare(outputs, target)
 
     def validate(self, network: nn.Module) -> RatingScores:
         """Rate the validation pairs."""
         judgement = judge_pairs([network], self._objective, settings=self._settings)
         return RatingScores(
-            loss=float(np.square(judgement.outputs - judgement.targets).mean()),
+            loss=float(self._compare(*map(torch.from_numpy, (judgement.outputs, judgement.targets)))),
             score=1 - float(np.abs(judgement.predicted - judgement.true).mean()),
         )
+
+    def _compare(self, outputs: Tensor, target: Tensor) -> Tensor:
+        return rating_loss(outputs, target, task=self._objective.task, detection=self._settings.detection_loss)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class Segmentation:
         scoring: of the validation images.
         unlabelled: with them every epoch has a second part, whose loss is the mean squared difference of the
             predictions for two views of the same image.
+        target_values: as for ``segmentation_loss``.
     """
 
     training: TrainingSet
@@ -55,6 +56,7 @@ class Segmentation:
     num_classes: int
     scoring: Scoring
     unlabelled: ConsistencyImages | None = None
+    target_values: tuple[float, ...] | None = None
 
     def open(self, settings: Settings, *, seed: int) -> "SegmentationLessons":
         """Make ready to draw batches."""
@@ -119,6 +121,7 @@ class SegmentationLessons:
             num_classes=self._objective.num_classes,
             settings=self._settings,
             loss=loss_of(self._settings, self._objective.training.task),
+            target_values=self._objective.target_values,
         )
 
     def _loss_of_labels(self, network: nn.Module, step: int) -> Tensor:
@@ -128,7 +131,14 @@ class SegmentationLessons:
 
         def loss(rows: slice) -> Tensor:
             weight = None if batch.weight is None else batch.weight[rows]
-            return segmentation_loss(logits[rows], batch.target[rows], task=task, kind=kind, weight=weight)
+            return segmentation_loss(
+                logits[rows],
+                batch.target[rows],
+                task=task,
+                kind=kind,
+                weight=weight,
+                target_values=self._objective.target_values,
+            )
 
         num_labelled = self._streams.num_labelled
         if not num_labelled or self._streams.is_alone(step):

@@ -13,7 +13,7 @@ from incmask.base.device import autocast
 from incmask.base.errors import fail
 from incmask.nets.spec import load_model
 from incmask.training.jobs import FitJob
-from incmask.training.schedule import PhaseStep, Schedule, learning_rate
+from incmask.training.schedule import BETAS, PhaseStep, Schedule, epsilon, learning_rate
 from incmask.training.together.group import NetworkGroup
 from incmask.training.together.micro_batches import MicroBatches
 from incmask.training.together.quick import compiler_errors, quick
@@ -69,7 +69,7 @@ class GroupTrainer:
             self._trained.network.parameters(),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay / settings.learning_rate,
-            eps=1e-7,
+            betas=BETAS,
             fused=True,
         )
 
@@ -83,6 +83,7 @@ class GroupTrainer:
         """
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(step, self.schedule.num_steps, self._settings)
+            group["eps"] = epsilon(step, self._settings)
         place = self.schedule.place(step)
         while (losses := self._backward(place)) is None:
             self._cut_batches()

@@ -73,6 +73,7 @@ def evaluate(
     settings: Settings,
     loss: str,
     cells: CellChannels | None = None,
+    target_values: Sequence[float] | None = None,
 ) -> Evaluation:
     """Score the mean of the networks' probabilities on labelled images.
 
@@ -83,6 +84,7 @@ def evaluate(
         num_classes: in the labels.
         settings: precision.
         loss: its kind.
+        target_values: as for ``segmentation_loss``.
         cells: count the cells in these channels, too, which takes milliseconds an image; None: do not.
     """
     task, kind = scoring.task, labels_of(scoring.task)
@@ -91,7 +93,9 @@ def evaluate(
         logits = forward(networks, images, precision=settings.precision)
         blank = np.zeros(labels.shape[:3], bool)
         batch = make_batch(images[:, :1, :1], labels, blank, task=task, blocking=None).to(logits.device)
-        chunk_loss = segmentation_loss(logits.mean(0), batch.target, task=task, kind=loss, weight=batch.weight)
+        chunk_loss = segmentation_loss(
+            logits.mean(0), batch.target, task=task, kind=loss, weight=batch.weight, target_values=target_values
+        )
         losses += float(chunk_loss) * len(images)
         num_images += len(images)
         mean = torch.stack([kind.probabilities(each) for each in logits]).mean(0)
