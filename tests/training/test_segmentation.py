@@ -85,7 +85,10 @@ def test_more_may_be_asked_of_a_class_in_training_and_validation(tmp_path):
     labels = truth(images, "multilabel")
     source = save_source(tmp_path, images, labels)
     objective = Segmentation(
-        TrainingSet((source,), (), rows_of(4), "multilabel"), Validation(source.images, source.labels), 2
+        TrainingSet((source,), (), rows_of(4), "multilabel"),
+        Validation(source.images, source.labels),
+        2,
+        Scoring("multilabel"),
     )
     network = nn.Conv2d(1, 2, 1)
     for parameter in network.parameters():
