@@ -123,6 +123,9 @@ def test_more_may_be_asked_where_a_class_marks_positions(tmp_path, marks, positi
     this = some_setup(tmp_path, task="multilabel", position_target=position_target)
     this = replace(this, dataset=replace(this.dataset, position_class=marks))
     assert {job.objective.target_values for job in student_jobs(this, tmp_path / "base")} == {values}
+    # The strong baseline is trained as the default preset does.
+    strong = student_jobs(replace(this, recipe=RECIPES["strong-ldt"]), tmp_path / "strong")
+    assert {job.objective.target_values for job in strong} == {None}
 
 
 def test_jobs_of_a_generation_learn_from_the_pseudo_labels_and_grow(tmp_path):
@@ -266,6 +269,8 @@ def test_networks_that_are_wider_than_their_teachers_begin_anew(tmp_path):
 MODERN = {
     "schedule": "warmup_cosine",
     "warmup_fraction": 0.05,
+    "epsilon": "after_correction",
+    "position_target": 1.0,
     "batch_norm_momentum": 0.9,
     "average_decay": 0.98,
     "loss": "cross_entropy_dice",

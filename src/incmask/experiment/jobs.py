@@ -81,7 +81,7 @@ def fit_jobs(
                     num_classes=setup.num_classes,
                     scoring=setup.scoring,
                     unlabelled=setup.views(),
-                    target_values=setup.target_values,
+                    target_values=setup.target_values(used),
                 ),
                 settings=used,
                 seed=seed_for(setup.settings.seed, generation, index),

@@ -82,10 +82,9 @@ class Setup:
         """Of the data."""
         return len(self.dataset.classes)
 
-    @property
-    def target_values(self) -> tuple[float, ...] | None:
-        """What the squared error asks for where a class is, by class; None: 1."""
-        asked, position = self.settings.position_target, self.scoring.position
+    def target_values(self, settings: Settings) -> tuple[float, ...] | None:
+        """Tell what the squared error asks of a student with these settings where a class is, by class; None: 1."""
+        asked, position = settings.position_target, self.scoring.position
         if position is None or asked == 1:
             return None
         return tuple(asked if number == position else 1.0 for number in range(self.num_classes))

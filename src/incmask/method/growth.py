@@ -59,7 +59,10 @@ def training_settings(recipe: Recipe, settings: Settings, *, num_pairs: int, num
     return settings.model_copy(update=changes)
 
 
-_HOW_TO_TRAIN = ("schedule", "warmup_fraction", "batch_norm_momentum", "average_decay", "loss", "redraw", "select_by")
+_HOW_TO_TRAIN = (
+    *("schedule", "warmup_fraction", "epsilon", "batch_norm_momentum", "average_decay"),
+    *("loss", "position_target", "redraw", "select_by"),
+)
 """What the strong baseline takes from the default preset."""
 
 
