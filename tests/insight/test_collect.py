@@ -152,6 +152,7 @@ def test_what_a_run_cost(made, run_of):
         assert total.total_flops == sum(counted_flops(each.model, (1, 32, 32)) * each.num_images for each in students)
         judges = outcome.trained.judges.students if outcome.trained.judges else ()
         assert len(judges) == (2 if total.recipe in ("evalnet", "im++") else 0)
+        assert total.total_steps == sum(each.num_steps for each in students)
         assert total.evalnet_flops == sum(
             counted_flops(each.model, (1, 32, 32), (1, 32, 32)) * each.num_images for each in judges
         )
@@ -221,7 +222,7 @@ def test_merit(tmp_path):
 def test_image_scores_are_the_chosen_students(made, run_of):
     found = {}
     for row in made.found.images:
-        found.setdefault((row.recipe, row.repeat, row.generation), {})[row.name] = row.score
+        found.setdefault((row.recipe, row.repeat, row.generation), {})[row.name] = (row.score, row.all_students)
     assert set(found) == {
         (recipe, repeat, generation)
         for recipe, generations in GENERATIONS.items()
@@ -230,10 +231,16 @@ def test_image_scores_are_the_chosen_students(made, run_of):
     }
     for (recipe, repeat, generation), scores in found.items():
         outcome = run_of(recipe, repeat).outcome
-        number = outcome.stages[generation].students[0].number
-        column = f"{outcome.stages[generation].name}/{number}"
+        stage = outcome.stages[generation]
+        number = stage.students[0].number
+        columns = [f"{stage.name}/{student.number}" for student in stage.students]
         lines = lines_of(outcome.root / "image_scores.csv")
-        assert scores == {line["name"]: float(line[column]) for line in lines}
+        assert {name: score for name, (score, _) in scores.items()} == {
+            line["name"]: float(line[columns[0]]) for line in lines
+        }
+        for line in lines:
+            expected = np.mean([float(line[column]) for column in columns])
+            assert scores[line["name"]][1] == pytest.approx(expected)
         assert len(scores) == NUM_TEST
         (row,) = [
             row
@@ -241,7 +248,7 @@ def test_image_scores_are_the_chosen_students(made, run_of):
             if (row.recipe, row.repeat, row.generation, row.split, row.student)
             == (recipe, repeat, generation, "test", str(number))
         ]
-        assert np.mean(list(scores.values())) == pytest.approx(row.score)
+        assert np.mean([score for score, _ in scores.values()]) == pytest.approx(row.score)
     assert all(row.group == row.name for row in made.found.images)
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import math
 import re
 import sys
 from html.parser import HTMLParser
@@ -14,10 +15,10 @@ from incmask.insight.report.comparison_page import page
 from incmask.insight.report.comparison_page.page import comparison_page, costs_table, pairs_table
 from incmask.insight.report.comparison_page.plots_frequencies import class_frequencies
 from incmask.insight.report.comparison_page.rows import OWN, FrequencyRow
+from incmask.insight.report.differences import Estimate, PairRow, Source
 from incmask.insight.report.page import Fact, Figures, Table
 from incmask.insight.report.picture import Drawing, PictureSheet, to_picture
 from incmask.insight.report.render import render
-from incmask.insight.report.statistics import Difference, PairRow
 from incmask.nets.costs import CostRow
 
 EVIL = "<script>alert('\"&')</script>"
@@ -246,18 +247,31 @@ def test_without_jinja2_a_user_hears_what_to_install(monkeypatch):
         rendered()
 
 
+def estimate(mean, error, *, repeats=3, subjects=9):
+    """With as much chance in subjects as that many errors, and none in repeats."""
+    return Estimate(
+        mean, (Source("repeat", repeats, 0 if repeats > 1 else math.nan), Source("subject", subjects, error**2))
+    )
+
+
 def test_pairs_table_tells_differences_and_both_answers():
+    # Student's t of 8 degrees is 2.306: .1234 is 3.085 errors of .04, p .01500; .01 is a quarter of one, .8088.
     pairs = [
-        PairRow("im", "ldt", Difference(0.1234, 0.05, 0.2, 0.0002), 0.0026, True, False),
-        PairRow("im", "me", Difference(-0.01, -0.04, 0.02, 0.4), 1.0, False, True),
-        PairRow("me", "ldt", Difference(0.02, 0.0, 0.04, 0.00001), 0.00009, True, None),
+        PairRow("im", "ldt", estimate(0.1234, 0.04), 0.0026, True, False),
+        PairRow("im", "me", estimate(-0.01, 0.04), 1.0, False, True),
+        PairRow("me", "ldt", estimate(0.02, 0.0005), 0.00009, True, None),
+        PairRow("me", "ldt", estimate(0.02, 0.0005, repeats=1), math.nan, None, None),
     ]
     assert pairs_table(pairs).rows == (
-        ("im", "ldt", "+0.123", "+0.050 to +0.200", "0.0002", "0.0026", "yes", "apart"),
-        ("im", "me", "-0.010", "-0.040 to +0.020", "0.4000", "1.0000", "no", "overlap"),
-        ("me", "ldt", "+0.020", "+0.000 to +0.040", "< 0.0001", "< 0.0001", "yes", "–"),
+        ("im", "ldt", "+0.123", "+0.031 to +0.216", "0.0150", "0.0026", "yes", "apart"),
+        ("im", "me", "−0.010", "−0.102 to +0.082", "0.8089", "1.0000", "not shown", "overlap"),
+        ("me", "ldt", "+0.020", "+0.019 to +0.021", "< 0.0001", "< 0.0001", "yes", "–"),
+        ("me", "ldt", "+0.020", "–", "–", "–", "cannot be told", "–"),
     )
     assert {len(row) for row in pairs_table(pairs).rows} == {len(pairs_table(pairs).header)}
+    assert "over 3 repeats, each with itself, and 9 subjects of the test images" in pairs_table(pairs).note
+    of_repeats = [PairRow("im", "ldt", Estimate(0.1, (Source("repeat", 3, 0.01),)), 0.2, False, None)]
+    assert "on the images that chose" in pairs_table(of_repeats).note
 
 
 def test_costs_table_puts_counts_beside_what_the_paper_prints(monkeypatch):

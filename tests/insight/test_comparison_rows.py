@@ -45,13 +45,16 @@ def test_what_is_written_is_read_again(kind, data):
 
 
 def image(**changes):
-    row = ImageScoreRow("im", "", "own", 1, generation=2, name="a.png", group="slide 3", score=0.1 + 0.2)
+    row = ImageScoreRow(
+        "im", "", "own", 1, generation=2, name="a.png", group="slide 3", score=0.1 + 0.2, all_students=0.25
+    )
     return dataclasses.replace(row, **changes)
 
 
 def test_the_table_reads_like_one():
     assert to_csv([image()]) == (
-        "recipe,setting,budget,repeat,generation,name,group,score\nim,,own,1,2,a.png,slide 3,0.30000000000000004\n"
+        "recipe,setting,budget,repeat,generation,name,group,score,all_students\n"
+        "im,,own,1,2,a.png,slide 3,0.30000000000000004,0.25\n"
     )
 
 

@@ -49,6 +49,7 @@ def run(recipe="im", *, best_generation=1, **changes):
         seconds=100.0,
         student_flops=2e12,
         total_flops=3e13,
+        total_steps=9_000,
         evalnet_flops=1e13,
         num_parameters=171_561,
         flops_an_image=6e8,
@@ -111,9 +112,12 @@ def test_means_with_their_errors_and_costs():
     assert column(table, "standard error") == ["–", f"{error:.3f}"]
     assert column(table, "95 % interval") == ["–", f"{0.72 - reach:.3f} to {0.72 + reach:.3f}"]
     assert column(table, "Dice") == ["0.700", f"0.820 ± {error:.3f}"]
+    # Of the two students of each of three generations.
+    assert column(table, "best of") == ["1", "3 × 2"]
     assert column(table, "all students") == ["0.600", "0.740"]
     assert column(table, "members together") == ["–", "0.740"]
     assert column(table, "steps a model") == ["400", "400"]
+    assert column(table, "steps in all") == ["9,000", "9,000"]
     assert column(table, "TFLOPs in all") == ["2", "30"]
     assert column(table, "with EvalNets") == ["2", "40"]
     assert column(table, "seconds") == ["100", "100"]

@@ -87,6 +87,7 @@ def run(recipe, best_generation, flops, *, repeat=1, budget=OWN, setting=""):
         seconds=1.0,
         student_flops=flops,
         total_flops=9e15,
+        total_steps=100,
         evalnet_flops=0.0,
         num_parameters=1,
         flops_an_image=1.0,

@@ -49,6 +49,18 @@ def test_errors_are_those_of_what_predict_says(finished_run, task, split):
     np.testing.assert_allclose([row.inconsistent_fraction for row in images], (share > 0).mean((1, 2)))
 
 
+def test_images_of_one_subject_go_together(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run("binary"), run)
+    data = json.loads((run / "data.json").read_text())
+    for item in data["parts"]["test"].values():
+        item["group"] = "the only one"
+    (run / "data.json").write_text(json.dumps(data))
+    found = {row.split: row for row in measured(run).errors if row.name == ALL}
+    assert np.isnan([found["test"].low, found["test"].high]).all()
+    assert found["val"].low <= found["val"].error_rate <= found["val"].high
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_every_predicted_class_has_rows_of_its_own(finished_run, task):
     found = measured(finished_run(task))

@@ -25,21 +25,25 @@ def some_counts(num_images=40):
     return total, wrong
 
 
+def each_its_own(total):
+    return [str(index) for index in range(len(total))]
+
+
 def test_rates_and_levels():
     total = np.array([[[8, 0, 4]], [[2, 0, 0]]])
     wrong = np.array([[[1, 0, 3]], [[1, 0, 0]]])
-    agreed, inconsistent = error_rows("val", ["(all)"], total, wrong)
+    agreed, inconsistent = error_rows("val", ["(all)"], total, wrong, subjects=each_its_own(total))
     assert (agreed.disagreement, agreed.num_pixels, agreed.num_wrong, agreed.num_images) == (0, 10, 2, 2)
     assert agreed.error_rate == 0.2
-    # From the first image alone to the second one alone.
-    assert (agreed.low, agreed.high) == (1 / 8, 1 / 2)
+    # Of 2 of 10 wrong pixels, one image has .6 too few and the other as many too many, of 5 on the mean; t is 12.7062.
+    assert (agreed.low, agreed.high) == (0, 1)
     assert (inconsistent.disagreement, inconsistent.error_rate, inconsistent.num_images) == (1, 0.75, 1)
     assert np.isnan([inconsistent.low, inconsistent.high]).all()
 
 
-def test_the_interval_is_scipys():
+def test_the_interval_is_nearly_that_of_drawing_images_anew():
     total, wrong = some_counts()
-    row = error_rows("val", ["(all)"], total, wrong)[0]
+    row = error_rows("val", ["(all)"], total, wrong, subjects=each_its_own(total))[0]
     reference = stats.bootstrap(
         (wrong[:, 0, 0], total[:, 0, 0]),
         lambda a, b, axis: a.sum(axis) / b.sum(axis),
@@ -49,12 +53,26 @@ def test_the_interval_is_scipys():
         rng=np.random.default_rng(1),
     ).confidence_interval
     assert (row.low, row.high) == pytest.approx((reference.low, reference.high), abs=0.006)
-    assert row == error_rows("val", ["(all)"], total, wrong)[0]
+
+
+def test_images_of_a_subject_go_together():
+    total, wrong = some_counts()
+    subjects = [f"frame {index // 4}" for index in range(40)]
+    alone, together = (
+        error_rows("val", ["(all)"], total, wrong, subjects=names)[0] for names in (each_its_own(total), subjects)
+    )
+    assert together.error_rate == alone.error_rate
+    # As if the images of a subject were one.
+    joined = (each.reshape(10, 4, *each.shape[1:]).sum(1) for each in (total, wrong))
+    (expected, *_) = error_rows("val", ["(all)"], *joined, subjects=list("abcdefghij"))
+    assert (together.low, together.high) == pytest.approx((expected.low, expected.high))
+    assert (together.low, together.high) != pytest.approx((alone.low, alone.high), abs=0.001)
+    assert together.num_images == 40
 
 
 def test_images_that_are_all_alike_have_no_spread():
-    (row,) = error_rows("test", ["(all)"], np.full((5, 1, 1 + 1), [10, 0]), np.full((5, 1, 2), [3, 0]))
-    assert (row.low, row.error_rate, row.high) == (0.3, 0.3, 0.3)
+    (row,) = error_rows("test", ["(all)"], np.full((5, 1, 2), [10, 0]), np.full((5, 1, 2), [3, 0]), subjects="abcde")
+    assert (row.low, row.error_rate, row.high) == pytest.approx((0.3, 0.3, 0.3))
 
 
 def test_an_image_is_told_by_its_own_pixels():

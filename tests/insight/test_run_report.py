@@ -57,7 +57,9 @@ def test_the_page_answers_the_questions_in_order(run):
         place = page.text.index(heading, place) + 1
     assert [tag for tag, _ in page.elements if tag in ("h1", "h2")] == ["h1"] + ["h2"] * 6
     assert "On the 3 test images, which no choice has seen, the models' outlines overlap with yours by" in page.text
-    assert "3 images are too few to tell the difference of" in page.text
+    assert "3 images are too few to tell this from chance" in page.text
+    assert "single models, test" in page.text
+    assert "members together, test" in page.text
     assert "Both sides were trained for the same number of steps, 4 a model." in page.text
     assert "The models disagree on" in page.text
     assert "incmask rank" in page.text
@@ -138,8 +140,19 @@ def test_without_stacks_the_page_says_what_it_lacks(run):
     shutil.rmtree(run / "stacks")
     page = read(write_report(run))
     assert "The folder stacks/ is gone, so there are no intervals and no pictures" in page.text
-    assert "Whether that is more than chance cannot be told" in page.text
+    # What the test images tell was written down.
+    assert "3 images are too few to tell this from chance" in page.text
     assert page.all("img") == []
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_stacks_and_test_images_nothing_can_be_told(finished_run, tmp_path):
+    run = copy_of(finished_run("folds"), tmp_path)
+    shutil.rmtree(run / "stacks")
+    page = read(write_report(run))
+    assert (
+        "Whether the unlabelled images helped cannot be told. On validation, mIoU of the members together" in page.text
+    )
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -270,12 +283,12 @@ def test_the_run_of_a_comparison_has_a_page_without_models_and_masks(run, tmp_pa
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_scores_that_chose_are_told_where_they_are_not_those_shown(finished_run, monkeypatch):
+def test_scores_that_chose_are_told(finished_run, monkeypatch):
     record = read_run(finished_run("folds"))
     # As folds of different sizes would have it.
     monkeypatch.setattr(RunRecord, "stage_score", lambda self, stage: 0.456 if stage.name == "base" else 0.345)
     page = Page(render(run_page(record)).decode())
-    assert "what counts is the mean over folds, 0.345 with them and 0.456 without." in page.text
+    assert "What counts is the mean over folds: 0.345 with the unlabelled images, 0.456 without." in page.text
 
 
 def test_an_old_page_stays_where_a_new_one_cannot_be_written(run):

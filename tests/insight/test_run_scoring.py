@@ -11,9 +11,18 @@ from incmask.experiment.record.run import read_run
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import image_scores_from_csv
 from incmask.experiment.student import mean_over_folds
+from incmask.insight.report.differences import unpaired_difference
 from incmask.insight.report.run_page.quality import judge, predict_labels
-from incmask.insight.report.run_page.scoring import by_image, difference_of, held_out, score_lines, validation_scores
-from incmask.insight.report.statistics import mean_with_interval
+from incmask.insight.report.run_page.scoring import (
+    ModelScores,
+    difference_of,
+    held_out,
+    mean_of,
+    score_lines,
+    scores_of_models,
+    stored_test_scores,
+    subjects_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +41,32 @@ def test_the_stages_are_read_best_student_first(record):
     assert [stage.width for stage in record.stages] == [0.125, 0.125, 0.1875]
 
 
-def test_scores_of_validation_images_average_to_what_the_run_chose_by(record):
+def test_scores_of_validation_images_average_to_what_each_model_reached(record):
     held = held_out(record)
     assert (held.kind, held.num_images) == ("val", 3)
     for stage in record.stages:
-        scores = validation_scores(record, stage, held)
-        assert list(scores) == ["val 0", "val 1", "val 2"]
-        expected = record.score_of(stage.name, ENSEMBLE, "val").score
-        assert np.mean(list(scores.values())) == pytest.approx(expected, abs=1e-6)
+        (found,) = scores_of_models(record, stage, held)
+        assert found.names == ("val 0", "val 1", "val 2")
+        expected = [student.score for student in stage.students]
+        assert found.scores.mean(1) == pytest.approx(expected, abs=1e-6)
+
+
+def test_scores_of_test_images_are_those_that_the_run_wrote_down(record, finished_run):
+    for stage in record.stages:
+        (found,) = stored_test_scores(record, stage)
+        assert found.names == ("test 0", "test 1", "test 2")
+        expected = [record.score_of(stage.name, str(student.number), "test").score for student in stage.students]
+        assert found.scores.mean(1) == pytest.approx(expected, abs=1e-6)
+    without = read_run(finished_run("folds"))
+    assert stored_test_scores(without, without.base) == []
 
 
 def test_scores_on_test_images_are_those_of_the_run(record):
     judged = judge(record)
     assert judged.kind == "test"
-    lines = {line.name: line for line in score_lines(record, judged.counts, judged.names)}
+    lines = {
+        line.name: line for line in score_lines(record, judged.counts, judged.names, subjects_of(record, judged.kind))
+    }
     expected = record.score_of(record.chosen, ENSEMBLE, "test")
     assert lines["IoU"].mean == pytest.approx(expected.details["iou"], abs=1e-6)
     assert lines["Dice"].mean == pytest.approx(expected.details["dice"], abs=1e-6)
@@ -71,10 +92,9 @@ def test_cross_validated_images_are_scored_by_models_that_have_not_seen_them(fin
         for student in stage.students:
             (job,) = [part for fold, part in enumerate(held.parts) if fold == (student.number - 1) % 2]
             assert set(job.names).isdisjoint(names[row] for row in folds[student.fold].training)
-        scores = validation_scores(record, stage, held)
-        assert sorted(scores) == sorted(names)
-        # Both folds have two images, so that images and folds count alike.
-        assert np.mean(list(scores.values())) == pytest.approx(mean_over_folds(stage.students), abs=1e-6)
+        found = scores_of_models(record, stage, held)
+        assert sorted(name for part in found for name in part.names) == sorted(names)
+        assert mean_of(found, subjects_of(record, "folds")) == pytest.approx(mean_over_folds(stage.students), abs=1e-6)
     judged = judge(record)
     assert [len(members) for members in judged.members] == [1, 1]
 
@@ -86,28 +106,56 @@ def test_tiles_are_averaged_to_images_before_anything_is_drawn(finished_run):
     (part,) = held.parts
     assert len(part.names) > 2
     judged = judge(record)
-    lines = {line.name: line for line in score_lines(record, judged.counts, judged.names)}
+    lines = {
+        line.name: line for line in score_lines(record, judged.counts, judged.names, subjects_of(record, judged.kind))
+    }
     assert {line.num_images for line in lines.values()} <= {1, 2}
     assert {"mIoU (classes in truth or prediction)", "IoU of background", "share of right pixels"} <= lines.keys()
 
 
-def test_images_are_means_of_their_tiles():
-    assert by_image(["a", "b", "a"], [0.2, 0.5, 0.6]) == {"a": pytest.approx(0.4), "b": 0.5}
+def test_scores_of_a_subject_count_once(record):
+    judged = judge(record)
+    alone = score_lines(record, judged.counts, judged.names, subjects_of(record, judged.kind))[0]
+    together = score_lines(record, judged.counts, judged.names, {"test 0": "a", "test 2": "a", "test 1": "b"})[0]
+    stage = record.handed_over
+    scores = dict(zip(record.image_scores.names, record.image_scores.scores[f"{stage.name}/{ENSEMBLE}"], strict=True))
+    values = [(scores["test 0"] + scores["test 2"]) / 2, scores["test 1"]]
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (alone.num_images, alone.num_subjects) == (3, 3)
+    assert (together.num_images, together.num_subjects) == (3, 2)
+    assert together.mean == pytest.approx(np.mean(values), abs=1e-6)
+    assert (together.low, together.high) == pytest.approx((max(expected.low, 0), min(expected.high, 1)), abs=1e-5)
 
 
-def test_intervals_are_those_of_an_independent_bootstrap():
-    rng = np.random.default_rng(3)
-    first, second = rng.beta(4, 2, 40), rng.beta(3, 2, 40)
-    found = mean_with_interval(first.tolist(), seed=0)
-    expected = stats.bootstrap((first,), np.mean, n_resamples=9999, rng=1).confidence_interval
-    assert found.mean == pytest.approx(first.mean())
-    assert [found.low, found.high] == pytest.approx([expected.low, expected.high], abs=0.004)
-    names = [str(index) for index in range(40)]
-    shuffled = dict(sorted(zip(names, second, strict=True)))
-    change = difference_of(dict(zip(names, first, strict=True)), shuffled)
-    expected = stats.bootstrap((first - second,), np.mean, n_resamples=9999, rng=1).confidence_interval
-    assert change.mean == pytest.approx((first - second).mean())
-    assert [change.low, change.high] == pytest.approx([expected.low, expected.high], abs=0.006)
+def some_models(num_models, names, *, seed):
+    return ModelScores(tuple(names), np.random.default_rng(seed).random((num_models, len(names))))
+
+
+SUBJECTS = {"a": "x", "b": "y", "c": "x", "d": "z"}
+EACH_ITS_OWN = {name: name for name in "abcdef"}
+
+
+def test_stages_are_compared_by_the_means_of_their_models_and_subjects():
+    first, second = some_models(3, "abcd", seed=0), some_models(5, "abcd", seed=1)
+    found = difference_of([first], [second], SUBJECTS)
+    tables = [
+        np.stack([(each.scores[:, 0] + each.scores[:, 2]) / 2, each.scores[:, 1], each.scores[:, 3]], 1)
+        for each in (first, second)
+    ]
+    assert found == unpaired_difference(*tables)
+    assert mean_of([first], SUBJECTS) == pytest.approx(tables[0].mean())
+    assert found.num("subject") == 3
+
+
+def test_folds_are_what_is_drawn_where_each_has_models_and_images_of_its_own():
+    with_them = [some_models(2, names, seed=seed) for seed, names in enumerate(("ab", "c", "def"))]
+    without = [some_models(1, names, seed=9 + seed) for seed, names in enumerate(("ab", "c", "def"))]
+    found = difference_of(with_them, without, EACH_ITS_OWN)
+    values = [one.scores.mean() - other.scores.mean() for one, other in zip(with_them, without, strict=True)]
+    expected = stats.ttest_1samp(values, 0)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert found.mean == pytest.approx(mean_of(with_them, EACH_ITS_OWN) - mean_of(without, EACH_ITS_OWN))
 
 
 def test_disputed_images_come_most_disputed_first(record):

@@ -6,8 +6,8 @@ import pytest
 
 from incmask.experiment.record.stages import StageRecord
 from incmask.experiment.student import Student
+from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, Source
 from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
-from incmask.insight.report.statistics import Difference
 
 
 def stage(name, *, steps=(100, 100), width=0.5):
@@ -18,17 +18,27 @@ def stage(name, *, steps=(100, 100), width=0.5):
     return StageRecord(name, students, ((),) * len(steps), num_members=2, width=width)
 
 
-def comparison(low, high, **changes):
+def estimate(mean, reach, *, models=3, subjects=20):
+    """With a 95 % interval of that reach, all of it from the trainings with the unlabelled images."""
+    without = Source("model without", models, 0 if models > 1 else math.nan)
+    return Estimate(mean, (Source("model with", 3, (reach / 4.302653) ** 2), without, Source("subject", subjects, 0)))
+
+
+def comparison(low, high, *, subjects=20, models=3, **changes):
     values = WithAndWithout(
-        base=stage("base"),
-        best=stage("gen-2"),
+        base=stage("base", steps=(100,) * models),
+        best=stage("gen-2", steps=(100, 100, 100)),
+        score_name="IoU",
         base_score=0.55,
         best_score=0.55 + (low + high) / 2,
-        difference=Difference((low + high) / 2, low, high, 0.01),
+        difference=estimate((low + high) / 2, (high - low) / 2, models=models, subjects=subjects),
         num_images=20,
-        num_generations=3,
+        num_subjects=subjects,
+        num_unlabelled=108,
+        num_generations=1,
         kind="val",
         chosen="gen-2",
+        chosen_by=(0.61, 0.63),
     )
     return replace(values, **changes)
 
@@ -37,63 +47,88 @@ def test_a_gain_beyond_chance_is_a_yes():
     found = comparison(0.03, 0.11)
     assert headline(found) == "Yes, the unlabelled images helped."
     assert answer(found) == (
-        "Yes, the unlabelled images helped: on the 20 validation images, the outlines of the models trained with the "
-        "unlabelled images overlap with yours by 0.620 (1 would be perfect), those of the models trained without them "
-        "by 0.550; the gain of 0.070 (95 % interval +0.030 to +0.110) is more than chance."
+        "Yes, the unlabelled images helped: +0.070 IoU from 108 unlabelled images (95 % interval +0.030 to +0.110; 20 "
+        "validation images; 3 trainings with them, 3 without), which is more than chance. The outlines of a model that "
+        "was trained with them overlap with yours by 0.620 on the mean (1 would be perfect), those of one that was "
+        "trained without them by 0.550."
     )
 
 
 def test_a_loss_beyond_chance_is_a_no():
     found = comparison(-0.11, -0.03, chosen="base")
     assert headline(found) == "No, the unlabelled images did harm."
-    assert answer(found).endswith("the loss of 0.070 (95 % interval −0.110 to −0.030) is more than chance.")
+    assert "−0.070 IoU from 108 unlabelled images (95 % interval −0.110 to −0.030;" in answer(found)
 
 
-@pytest.mark.parametrize(("low", "high"), [(-0.02, 0.04), (0.0, 0.04), (-0.04, 0.0)])
+@pytest.mark.parametrize(("low", "high"), [(-0.02, 0.04), (-1e-5, 0.04), (-0.04, 1e-5)])
 def test_an_interval_with_zero_shows_nothing(low, high):
     found = comparison(low, high)
     assert headline(found) == "It is not shown that the unlabelled images helped."
-    assert answer(found).endswith("may be chance.")
+    assert f"which may be chance; less than about {(high - low) / 2:.3f} cannot be seen" in answer(found)
 
 
-def test_few_images_show_nothing_however_clear_they_look():
-    # Of n images all may differ the same way by chance with probability 2 / 2**n, which is above 5 % up to n = 5.
-    enough = next(num for num in range(1, 20) if 2 / 2**num < 0.05)
-    assert headline(comparison(0.1, 0.2, num_images=enough)).startswith("Yes")
-    few = comparison(0.1, 0.2, num_images=enough - 1)
-    assert headline(few).startswith("It is not shown")
-    assert answer(few).endswith("; 5 images are too few to tell the difference of +0.150 from chance.")
+def test_few_subjects_tell_nothing_however_clear_they_look():
+    assert headline(comparison(0.1, 0.2, subjects=LEAST_SUBJECTS)).startswith("Yes")
+    few = comparison(0.1, 0.2, subjects=5)
+    assert headline(few) == "Whether the unlabelled images helped cannot be told."
+    assert "20 validation images from 5 subjects; " in answer(few)
+    assert "; 5 subjects are too few to tell this from chance." in answer(few)
+    assert "; 5 images are too few to tell" in answer(comparison(0.1, 0.2, subjects=5, num_images=5))
+
+
+def test_one_training_on_a_side_tells_nothing():
+    alone = comparison(0.1, 0.2, models=1)
+    assert headline(alone) == "Whether the unlabelled images helped cannot be told."
+    assert "(20 validation images; 3 trainings with them, 1 without); of one training on a side" in answer(alone)
+    assert "--set num_base=3" in answer(alone)
+
+
+def test_the_choice_among_generations_widens_the_interval_on_the_images_that_chose():
+    alone, three = comparison(0.03, 0.11), comparison(0.03, 0.11, num_generations=3)
+    # Bonferroni: t of 2 degrees at .05 / 3, 7.649, for 4.303.
+    assert three.reach == pytest.approx(0.04 * 7.6488 / 4.302653, abs=1e-4)
+    assert headline(three).startswith("It is not shown")
+    tested = comparison(0.03, 0.11, num_generations=3, kind="test")
+    assert (tested.low, tested.high) == (alone.low, alone.high)
+    assert headline(tested).startswith("Yes")
 
 
 def test_where_the_images_come_from_is_said():
-    assert "on the 20 labelled images that were set aside" in answer(comparison(0, 0.1, kind="split"))
+    assert "20 labelled images that were set aside;" in answer(comparison(0, 0.1, kind="split"))
+    assert "20 test images;" in answer(comparison(0, 0.1, kind="test"))
     told = answer(comparison(0, 0.1, kind="folds"))
-    assert "on your 20 labelled images, each scored by models that were trained without it" in told
-    same = comparison(0.1, 0.1, kind="same", num_images=1)
+    assert "your 20 labelled images, each by the models that were trained without it;" in told
+    same = comparison(0.1, 0.1, kind="same", num_images=1, subjects=1)
     assert headline(same) == "Whether the unlabelled images helped cannot be told."
-    assert answer(same).endswith("but that image was trained on, so neither number means much.")
+    assert "; that image was trained on, so neither number means much." in answer(same)
 
 
 def test_what_was_handed_over_follows_the_run_and_not_the_interval():
     assert handed_over(comparison(-0.1, 0.2)) == (
-        "Handed over are therefore the models trained with the unlabelled images, those of generation 2."
+        "Handed over are the models trained with the unlabelled images, those of generation 2. What counts is the "
+        "members together on validation: 0.630 with the unlabelled images, 0.610 without."
     )
-    assert handed_over(comparison(-0.1, 0.2, chosen="base")).endswith("trained on the labelled images alone.")
+    base = comparison(-0.1, 0.2, chosen="base", kind="folds")
+    assert handed_over(base).startswith(
+        "Handed over are the models trained on the labelled images alone. What counts is "
+    )
+    assert "the mean over folds:" in handed_over(base)
 
 
-@pytest.mark.parametrize(("kind", "each"), [("folds", "fold"), ("val", "tile")])
-def test_a_choice_by_another_mean_than_the_one_shown_is_told(kind, each):
-    # The mean over images speaks for the unlabelled images, the one that chose against them.
-    found = comparison(0.01, 0.03, kind=kind, chosen="base", chosen_by=(0.61, 0.604))
-    assert handed_over(found) == (
-        f"Handed over are the models trained on the labelled images alone: what counts is the mean over {each}s, "
-        "0.604 with them and 0.610 without."
-    )
+def test_a_choice_against_the_answer_is_told():
+    assert handed_over(comparison(0.03, 0.11, chosen="base")).startswith("All the same, handed over are the models")
+    assert handed_over(comparison(-0.11, -0.03)).startswith("All the same, handed over are the models")
+    assert handed_over(comparison(-0.11, -0.03, chosen="base")).startswith("Handed over are the models")
+
+
+def test_what_the_members_reach_on_test_images_is_told():
+    told = handed_over(comparison(0.03, 0.11, kind="test", together=(0.58, 0.6)))
+    assert told.endswith("On the test images these members reach 0.600 and 0.580.")
 
 
 def test_a_run_that_hands_nothing_over_does_not_say_so():
-    assert handed_over(comparison(0.01, 0.03, delivered=False)) == (
-        "Best by validation are therefore the models trained with the unlabelled images, those of generation 2."
+    assert handed_over(comparison(0.01, 0.03, delivered=False)).startswith(
+        "Best by validation are the models trained with the unlabelled images, those of generation 2."
     )
 
 
@@ -105,11 +140,11 @@ def test_equal_steps_are_said_plainly_and_so_are_others():
 
 
 def test_wider_networks_and_the_choice_among_generations_are_said():
-    told = " ".join(fairness(comparison(0, 1, best=stage("gen-2", width=0.75))))
+    told = " ".join(fairness(comparison(0, 1, best=stage("gen-2", width=0.75), num_generations=3)))
     assert "The networks of generation 2 are wider (width factor 0.75 instead of 0.5)" in told
-    assert "The best of 3 generations was chosen on these same images" in told
-    assert "another seed" in told
-    alone = " ".join(fairness(comparison(0, 1, num_generations=1)))
+    assert "The best of 3 generations was chosen on these same images; the interval is wider for that." in told
+    assert "All models of generation 2 learnt from the same pseudo-labels" in told
+    alone = " ".join(fairness(comparison(0, 1, num_generations=3, kind="test")))
     assert "wider" not in alone
     assert "was chosen on these same" not in alone
 

@@ -276,16 +276,13 @@ def _stack_to_take(sources: Sequence[Path], part: str, *, labelled: bool) -> Sta
 
 
 def _verdict(stages: Sequence[Stage], chosen: Stage) -> str:
-    """Tell whether the unlabelled images helped, in a sentence."""
+    """Tell what was handed over, in a sentence: whether it is better by more than chance, the report says."""
     base, best = stages[0], max(stages[1:], key=lambda stage: stage.score, default=None)
     if best is None:
         return f"validation score {base.score:.3f}"
     difference = f"{base.score:.3f} without them, {best.score:.3f} with them ({best.name})"
-    if chosen is base:
-        return (
-            f"the unlabelled images did not help on validation: {difference}; the models without them are handed over"
-        )
-    return f"the unlabelled images helped on validation: {difference}; those models are handed over"
+    which = "without" if chosen is base else "with"
+    return f"validation score {difference}; the models {which} the unlabelled images are handed over"
 
 
 def environment(data: str | None = None) -> str:

@@ -12,15 +12,13 @@ from incmask.base.tables import markdown_table
 from incmask.experiment.record.model import ModelRecord, read_model
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import ScoreRow
-from incmask.insight.report.statistics import mean_with_interval
+from incmask.insight.report.differences import by_subject, mean_over_subjects
 from incmask.method.scoring import scoring_of
 
 CARD = "README.md"
 """Its name in a model folder."""
 
 _FEW_IMAGES = 30
-_SEED = 1
-"""Of the resamples: the same card for the same run."""
 _NAMED_VERSIONS = ("incmask", "torch", "numpy")
 _PARTS = {
     "labelled": "trained on, with masks",
@@ -163,7 +161,7 @@ def _scores(facts: ModelRecord) -> str:
     return _section(
         "Scores",
         f"{score_name} of the members together, mean over images, 1 being perfect. `base` has not seen the unlabelled "
-        "images. The interval tells what another draw of test images may change; another training changes more.",
+        "images. The interval tells what other test images may change for these models; another training changes more.",
         *([note] if note else ()),
         markdown_table(("stage", "validation", "test", "95 % interval"), rows),
         *(of_classes if by_class else ()),
@@ -186,10 +184,11 @@ def _number(value: float | None) -> str:
 def _interval(facts: ModelRecord, stage: str) -> str:
     scores = facts.run.image_scores if facts.run else None
     values = scores.by_image(f"{stage}/{ENSEMBLE}") if scores else []
-    if len(values) < 2:
+    if facts.run is None or scores is None or len(values) < 2:
         return ""
-    found = mean_with_interval(values, seed=_SEED)
-    return f"{found.low:.3f} to {found.high:.3f}"
+    groups = facts.run.groups("test")
+    found = mean_over_subjects(by_subject(values, [groups.get(name, name) for name in sorted(set(scores.names))]))
+    return f"{max(found.low, 0):.3f} to {min(found.high, 1):.3f}"
 
 
 def _limits(facts: ModelRecord) -> str:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from incmask.experiment.deliver import Stage
 from incmask.experiment.evalnets import evalnet_spec
 from incmask.experiment.record.run import read_record
@@ -67,6 +69,7 @@ def collect(cell: PlannedRun, outcome: Outcome) -> Collected:
             for generation, each in own
             for student in each.students
         ),
+        total_steps=sum(student.num_steps for student in (*bases, *students)),
         evalnet_flops=judge.flops_an_image * sum(student.num_images for student in judges) if judge else 0.0,
         num_parameters=networks[best].num_parameters,
         flops_an_image=networks[best].flops_an_image,
@@ -106,15 +109,19 @@ def _model_rows(
 def _image_rows(variant: Variant, own: Sequence[tuple[int, Stage]], root: Path) -> list[ImageScoreRow]:
     record = read_record(root)
     found, groups = record.image_scores, record.groups("test")
-    return (
-        []
-        if found is None
-        else [
-            ImageScoreRow(**asdict(variant), generation=generation, name=name, group=groups[name], score=score)
-            for generation, stage in own
-            for name, score in zip(found.names, found.scores[f"{stage.name}/{stage.students[0].number}"], strict=True)
+    if found is None:
+        return []
+    rows = []
+    for generation, stage in own:
+        # Best first.
+        scores = np.array([found.scores[f"{stage.name}/{student.number}"] for student in stage.students])
+        rows += [
+            ImageScoreRow(
+                **asdict(variant), generation=generation, name=name, group=groups[name], score=score, all_students=mean
+            )
+            for name, score, mean in zip(found.names, scores[0].tolist(), scores.mean(0).tolist(), strict=True)
         ]
-    )
+    return rows
 
 
 @lru_cache

@@ -1,6 +1,7 @@
 """A finished comparison as files for people: tables, significance, figures, picture sheets and one page."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from incmask.base.files import write_bytes, write_text
 from incmask.base.tables import csv_text
 from incmask.data.rounds import ENVIRONMENT
 from incmask.insight.comparison.compare import Comparison
-from incmask.insight.report.comparison_page.rows import EQUAL, OWN
+from incmask.insight.report.comparison_page.rows import OWN
+from incmask.insight.report.comparison_page.sentences import BUDGET_NAMES, no_room_warnings, verdict_sentences
 from incmask.insight.report.comparison_page.tables import (
     approach_name,
     best_table,
@@ -18,21 +20,12 @@ from incmask.insight.report.comparison_page.tables import (
     reported,
     split_of,
 )
-from incmask.insight.report.comparison_page.verdicts import (
-    BASELINE,
-    STRONG_BASELINE,
-    Verdict,
-    pairs_by_budget,
-    verdict_table,
-    verdicts,
-)
+from incmask.insight.report.comparison_page.verdicts import Verdict, pairs_by_budget, verdict_table, verdicts
+from incmask.insight.report.differences import PairRow
 from incmask.insight.report.page import Fact, Table
-from incmask.insight.report.statistics import PairRow, summarise
-from incmask.method.recipes import RECIPES
+from incmask.insight.report.statistics import summarise
 
 PAGE, TABLES, SIGNIFICANCE, FIGURES, SHEETS = "compare.html", "tables.md", "significance.csv", "figures", "sheets"
-
-BUDGET_NAMES = {OWN: "each approach's own steps", EQUAL: "equal steps"}
 
 
 @dataclass(frozen=True)
@@ -42,12 +35,14 @@ class Findings:
     Attributes:
         tables: verdicts, best of repeats, means over repeats, EvalNets.
         pairs: all pairs, by budget.
+        fair: the same of the means of all students.
         sentences: the gist.
         warnings: what a reader must not miss.
     """
 
     tables: tuple[Table, ...]
     pairs: dict[str, list[PairRow]]
+    fair: dict[str, list[PairRow]]
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -56,14 +51,16 @@ def find(comparison: Comparison) -> Findings:
     """Make the tables of a comparison and say what is in them."""
     models, totals, images = comparison.models, comparison.totals, comparison.images
     pairs = pairs_by_budget(models, totals, images)
-    found = verdicts(models, totals, pairs)
+    fair = pairs_by_budget(models, totals, images, of="all students")
+    found = verdicts(models, totals, pairs, fair)
     made = (make(models, totals, scoring=comparison.scoring) for make in (mean_table, best_table))
-    tables = [verdict_table(found), *made]
+    tables = [verdict_table(found, models, totals), *made]
     judges = _judges_table(comparison)
     return Findings(
         tables=(*tables, *([judges] if judges else [])),
         pairs=pairs,
-        sentences=tuple(_sentences(found)),
+        fair=fair,
+        sentences=tuple(verdict_sentences(found, pairs)),
         warnings=tuple(_warnings(comparison, found)),
     )
 
@@ -73,25 +70,34 @@ def write_findings(comparison: Comparison, findings: Findings) -> list[Path]:
     paths = [comparison.root / TABLES, comparison.root / SIGNIFICANCE]
     parts = [*findings.warnings, *findings.sentences, *(table.to_markdown() for table in findings.tables)]
     write_text(paths[0], "\n\n".join(parts) + "\n")
-    header = ("budget", "first", "second", "difference", "low", "high", "p", "adjusted_p", "significant", "overlap")
+    header = (
+        *("budget", "of", "first", "second", "difference", "low", "high", "p", "adjusted_p", "significant"),
+        *("repeats", "subjects", "overlap"),
+    )
     lines = [
         (
             budget,
+            of,
             pair.first,
             pair.second,
             pair.difference.mean,
-            pair.difference.low,
-            pair.difference.high,
-            pair.difference.p_value,
-            pair.adjusted_p,
-            pair.significant,
-            "" if pair.intervals_overlap is None else pair.intervals_overlap,
+            *map(_known, (pair.difference.low, pair.difference.high, pair.difference.p_value, pair.adjusted_p)),
+            _known(pair.significant),
+            pair.difference.num("repeat"),
+            pair.difference.num("subject"),
+            _known(pair.intervals_overlap),
         )
-        for budget, pairs in findings.pairs.items()
+        for of, found in (("reported", findings.pairs), ("all students", findings.fair))
+        for budget, pairs in found.items()
         for pair in pairs
     ]
     write_text(paths[1], csv_text(header, lines))
     return paths
+
+
+def _known(value: float | bool | None) -> float | bool | str:
+    """Leave what cannot be told empty."""
+    return "" if value is None or math.isnan(value) else value
 
 
 def write_page(comparison: Comparison, findings: Findings, *, command: str | None = None) -> Path:
@@ -171,51 +177,8 @@ def _how_to_repeat(comparison: Comparison, command: str | None) -> list[Fact]:
     return [Fact(name, value) for name, value in (({"command": command} if command else {}) | found).items()]
 
 
-def _is_approach(recipe: str) -> bool:
-    return recipe not in RECIPES or RECIPES[recipe].teachers is not None
-
-
-def _sentences(found: Sequence[Verdict]) -> list[str]:
-    """Who beats the baselines, by test images."""
-    sentences = []
-    for budget in dict.fromkeys(verdict.budget for verdict in found):
-        for name in (BASELINE, STRONG_BASELINE):
-            against = [
-                verdict
-                for verdict in found
-                if verdict.budget == budget and verdict.baseline == name and _is_approach(verdict.recipe)
-            ]
-            judged = [verdict for verdict in against if verdict.significant is not None and verdict.difference]
-            if not judged:
-                continue
-            better = [v for v in judged if v.significant and v.difference and v.difference.mean > 0]
-            worse = [v for v in judged if v.significant and v.difference and v.difference.mean < 0]
-            sentences.append(
-                f"With {BUDGET_NAMES[budget]}, {_counted(better, len(judged))} significantly better than {name}"
-                f" over the test images{_listed(better)}, and {len(worse)} worse{_listed(worse)}."
-            )
-    return sentences
-
-
-def _counted(some: Sequence[Verdict], num: int) -> str:
-    return f"{len(some)} of {num} uses of unlabelled images {'is' if len(some) == 1 else 'are'}"
-
-
-def _listed(some: Sequence[Verdict]) -> str:
-    names = [approach_name(verdict) for verdict in some]
-    return f" ({', '.join(names)})" if names else ""
-
-
 def _warnings(comparison: Comparison, found: Sequence[Verdict]) -> list[str]:
-    warnings = []
-    for verdict in found:
-        no_room = verdict.significant is False or (verdict.difference and verdict.difference.mean <= 0)
-        if (verdict.recipe, verdict.baseline) == ("fdt", BASELINE) and no_room:
-            warnings.append(
-                f"There is no room ({BUDGET_NAMES[verdict.budget]}): even with all true masks (fdt) the score is not "
-                f"significantly above {BASELINE}'s, so nothing can be seen of what unlabelled images are worth. Take "
-                "fewer labelled images, or more steps."
-            )
+    warnings = no_room_warnings(found)
     for run in comparison.runs:
         judges = run.outcome.trained.judges
         if judges and not judges.report.useful:

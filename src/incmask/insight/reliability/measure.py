@@ -45,10 +45,17 @@ def measure_reliability(run: RunRecord, pool: Pool, report: Report = ignore) -> 
         done = dict(pool.run(tally, jobs, report))
         names = [part.stack.names[row] for job in jobs for row in job.rows]
         found = by_image(join([done[job] for job in jobs]), names)
-        errors += error_rows(part.split, scopes(run.task, class_names), found.total, found.wrong)
+        of_images = list(dict.fromkeys(names))
+        errors += error_rows(
+            part.split,
+            scopes(run.task, class_names),
+            found.total,
+            found.wrong,
+            subjects=[part.subjects[name] for name in of_images],
+        )
         images += image_rows(
             part.split,
-            list(dict.fromkeys(names)),
+            of_images,
             found,
             scoring=run.scoring,
         )
@@ -99,6 +106,7 @@ class _HeldOut:
 
     split: str
     stack: Stack
+    subjects: dict[str, str]
     unseen_by: tuple[tuple[tuple[Path, ...], tuple[int, ...]], ...]
 
 
@@ -107,7 +115,7 @@ def _held_out(run: RunRecord) -> list[_HeldOut]:
     for part in ("val", "test"):
         if run.part(part):
             stack = run.stack(part)
-            found.append(_HeldOut(part, stack, ((run.members, tuple(range(len(stack)))),)))
+            found.append(_HeldOut(part, stack, run.groups(part), ((run.members, tuple(range(len(stack)))),)))
     folds = run.folds
     if folds[0].validation is None or {*folds[0].validation} & {*folds[0].training}:
         return found
@@ -120,7 +128,7 @@ def _held_out(run: RunRecord) -> list[_HeldOut]:
         num = min(map(len, of_fold))
         groups = [(members[:num], fold.validation or ()) for members, fold in zip(of_fold, folds, strict=True)]
     if min(len(members) for members, _ in groups) > 1:
-        found.insert(0, _HeldOut("val", run.stack("labelled"), tuple(groups)))
+        found.insert(0, _HeldOut("val", run.stack("labelled"), run.groups("labelled"), tuple(groups)))
     return found
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from incmask.base.tables import rows_text
 from incmask.experiment.paths import RELIABILITY
 from incmask.insight.reliability.counting import ALL, Tally
-from incmask.insight.report.statistics import CONFIDENCE, Correlation, correlation
+from incmask.insight.report.differences import ratio_over_subjects
+from incmask.insight.report.statistics import Correlation, correlation
 from incmask.method.scoring import Scoring
 
-_NUM_RESAMPLES, _SEED = 2000, 1
 _MEASURES = ("inconsistent_fraction", "disputed_of_foreground")
 
 
@@ -29,7 +29,7 @@ class ErrorRow:
         disagreement: share of the members that are off the majority.
         num_pixels, num_wrong: with that disagreement and a true label, and those of them predicted wrong.
         error_rate: their ratio.
-        low, high: its 95 % interval by drawing images anew, since a picture's pixels go together; nan for one image.
+        low, high: its 95 % interval for other subjects, since the pixels of a subject go together; nan for one.
         num_images: that have such pixels.
     """
 
@@ -123,28 +123,31 @@ def read_sentence(root: Path) -> str:
         return ""
 
 
-def error_rows(split: str, names: Sequence[str], total: NDArray[np.int64], wrong: NDArray[np.int64]) -> list[ErrorRow]:
+def error_rows(
+    split: str,
+    names: Sequence[str],
+    total: NDArray[np.int64],
+    wrong: NDArray[np.int64],
+    *,
+    subjects: Sequence[str],
+) -> list[ErrorRow]:
     """Give a row for each scope and disagreement that there is.
 
     Args:
         split: of all images.
         names: of the S scopes.
         total, wrong: (N, S, n + 1) as in ``Tally``, by image.
+        subjects: of the images.
     """
-    num_images, num_levels = len(total), total.shape[2]
-    # How often each image is drawn says all about a sum over drawn images.
-    times = np.random.default_rng(_SEED).multinomial(num_images, np.full(num_images, 1 / num_images), _NUM_RESAMPLES)
+    num_levels = total.shape[2]
     rows = []
     for scope, level in np.ndindex(len(names), num_levels):
         pixels, errors = total[:, scope, level], wrong[:, scope, level]
         if not pixels.any():
             continue
-        low = high = np.nan
-        if (there := int((pixels > 0).sum())) > 1:
-            drawn, drawn_errors = times @ pixels, times @ errors
-            some = drawn > 0
-            low, high = np.quantile(drawn_errors[some] / drawn[some], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
         num_pixels, num_wrong = int(pixels.sum()), int(errors.sum())
+        there = np.flatnonzero(pixels).tolist()
+        rate = ratio_over_subjects(errors[there], pixels[there], [subjects[image] for image in there])
         disagreement_there = level / (num_levels - 1)
         rows.append(
             ErrorRow(
@@ -154,9 +157,9 @@ def error_rows(split: str, names: Sequence[str], total: NDArray[np.int64], wrong
                 num_pixels=num_pixels,
                 num_wrong=num_wrong,
                 error_rate=num_wrong / num_pixels,
-                low=float(low),
-                high=float(high),
-                num_images=there,
+                low=float(np.clip(rate.low, 0, 1)),
+                high=float(np.clip(rate.high, 0, 1)),
+                num_images=len(there),
             )
         )
     return rows

@@ -1,8 +1,10 @@
 """The page of a comparison: what was compared, what came out, in tables, figures and pictures."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from incmask.insight.report.differences import Estimate, PairRow
 from incmask.insight.report.page import (
     Block,
     Fact,
@@ -14,9 +16,9 @@ from incmask.insight.report.page import (
     Sheets,
     Table,
     Text,
+    signed,
 )
 from incmask.insight.report.picture import PictureSheet
-from incmask.insight.report.statistics import PairRow
 from incmask.nets.costs import paper_costs
 
 _ABOUT_SHEETS = (
@@ -96,6 +98,7 @@ def costs_table() -> Table:
 def pairs_table(pairs: Sequence[PairRow], *, title: str = "Differences between all pairs") -> Table:
     """Make a line a pair of what ``compare_pairs`` found."""
     overlap = {True: "overlap", False: "apart", None: _NOTHING}
+    answer = {True: "yes", False: "not shown", None: "cannot be told"}
     return Table(
         title=title,
         header=(
@@ -105,27 +108,48 @@ def pairs_table(pairs: Sequence[PairRow], *, title: str = "Differences between a
             "95 % interval",
             "p",
             "adjusted p",
-            "significant",
+            "different",
             "intervals over repeats",
         ),
         rows=tuple(
             (
                 pair.first,
                 pair.second,
-                f"{pair.difference.mean:+.3f}",
-                f"{pair.difference.low:+.3f} to {pair.difference.high:+.3f}",
+                signed(pair.difference.mean),
+                _interval(pair.difference),
                 _probability(pair.difference.p_value),
                 _probability(pair.adjusted_p),
-                "yes" if pair.significant else "no",
+                answer[pair.significant],
                 overlap[pair.intervals_overlap],
             )
             for pair in pairs
         ),
-        note="Mean differences over test images, each image's score averaged over repeats; interval and p by a paired "
-        "bootstrap, adjusted for all pairs (Holm), significant below 0.05. The last column is the paper's rule: two "
-        "approaches differ if the 95 % intervals of their means over repeats lie apart.",
+        note=f"{_drawn(pairs)} p is adjusted for all pairs (Holm); different is what has it below 0.05. The "
+        "last column is the paper's rule: two approaches differ if the 95 % intervals of their means over repeats do "
+        "not overlap.",
     )
 
 
+def _drawn(pairs: Sequence[PairRow]) -> str:
+    """Say what the intervals know of, and of how many."""
+    found = pairs[0].difference if pairs else Estimate(0.0, ())
+    repeats, subjects = found.num("repeat"), found.num("subject")
+    if not subjects:
+        return (
+            "Mean differences over repeats, each with itself, on the images that chose; other images are not known of."
+        )
+    return (
+        f"Mean differences over {repeats} repeats, each with itself, and {subjects} subjects of the test images. Other "
+        "trainings and other subjects are both in the interval: its reach is the root of the sum of the squares of the "
+        "reaches that each has alone, by Student's t."
+    )
+
+
+def _interval(found: Estimate) -> str:
+    return _NOTHING if math.isnan(found.low) else f"{signed(found.low)} to {signed(found.high)}"
+
+
 def _probability(value: float) -> str:
+    if math.isnan(value):
+        return _NOTHING
     return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"

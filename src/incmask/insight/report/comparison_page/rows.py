@@ -75,6 +75,7 @@ class RunRow(Variant):
         seconds: of all trainings, base models and EvalNets included.
         student_flops: of one student of the best generation (equation 1).
         total_flops: of all students and base models.
+        total_steps: of them, too.
         evalnet_flops: of the EvalNets, 0 without.
         num_parameters: of a network of the best generation.
         flops_an_image: of its forward pass.
@@ -85,6 +86,7 @@ class RunRow(Variant):
     seconds: float
     student_flops: float
     total_flops: float
+    total_steps: int
     evalnet_flops: float
     num_parameters: int
     flops_an_image: float
@@ -99,12 +101,14 @@ class ImageScoreRow(Variant):
         name: of the image; of tiles, that of the image that they are cut from.
         group: of images that show the same subject; of others the image's own name.
         score: 0 to 1.
+        all_students: the mean score by all students of the generation.
     """
 
     generation: int
     name: str
     group: str
     score: float
+    all_students: float
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,26 @@ class Reported:
         student: of that generation the best on validation, scored on test where there is one.
         all_students: mean score of all students of that generation, on the same split.
         together: score of the members voting together; nan where it was not taken.
+        num_students: of that generation, of which ``student`` is the best.
+        num_generations: of which that generation is the best.
     """
 
     run: RunRow
     student: ModelRow
     all_students: float
     together: float
+    num_students: int
+    num_generations: int
+
+    @property
+    def candidates(self) -> str:
+        """How many models the reported one was chosen from."""
+        return f"{self.num_generations} × {self.num_students}" if self.num_generations > 1 else str(self.num_students)
+
+    @property
+    def steps(self) -> str:
+        """Of training."""
+        return f"{self.student.steps:,} a model, {self.run.total_steps:,} in all"
 
 
 _Column = Callable[[Sequence[Reported]], str]
@@ -72,6 +86,11 @@ def by_approach(rows: Iterable[AnyVariant]) -> dict[Approach, list[AnyVariant]]:
     return found
 
 
+def each_once(texts: Iterable[str]) -> str:
+    """Join what the repeats say, each once."""
+    return ", ".join(dict.fromkeys(texts))
+
+
 def split_of(models: Iterable[ModelRow]) -> str:
     """Name what approaches are compared on: "test" where anything was scored on it, else "val"."""
     return "test" if any(row.split == "test" for row in models) else "val"
@@ -89,11 +108,19 @@ def reported(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> dict[Approac
             by_generation.setdefault((approach_of(row), row.repeat, row.generation), []).append(row)
     found: dict[Approach, list[Reported]] = {}
     for run in sorted(runs, key=lambda run: (_order(approach_of(run)), run.repeat)):
-        rows = by_generation.get((approach_of(run), run.repeat, run.best_generation), [])
+        one = (approach_of(run), run.repeat)
+        rows = by_generation.get((*one, run.best_generation), [])
         students = [row for row in rows if row.student != ENSEMBLE]
         for student in (row for row in students if row.chosen):
             together = next((row.score for row in rows if row.student == ENSEMBLE), math.nan)
-            value = Reported(run, student, fmean(row.score for row in students), together)
+            value = Reported(
+                run=run,
+                student=student,
+                all_students=fmean(row.score for row in students),
+                together=together,
+                num_students=len(students),
+                num_generations=sum(key[:2] == one for key in by_generation),
+            )
             found.setdefault(approach_of(run), []).append(value)
     return found
 
@@ -130,11 +157,13 @@ def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: S
         "standard error": lambda values: _score(_scores(values).standard_error),
         "95 % interval": lambda values: _interval(_scores(values)),
         **{_METRICS[name]: partial(_mean, metric=name) for name in _metrics(models)},
+        "best of": lambda values: each_once(value.candidates for value in values),
         "all students": lambda values: _score(fmean(value.all_students for value in values)),
         "members together": lambda values: _score(fmean(value.together for value in values)),
     }
     costs: dict[str, Callable[[Reported], float]] = {
         "steps a model": lambda value: value.student.steps,
+        "steps in all": lambda value: value.run.total_steps,
         "TFLOPs a student": lambda value: value.run.student_flops / 1e12,
         "TFLOPs in all": lambda value: value.run.total_flops / 1e12,
         "with EvalNets": lambda value: (value.run.total_flops + value.run.evalnet_flops) / 1e12,
@@ -143,8 +172,9 @@ def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: S
     columns |= {name: partial(_amount, cost=cost) for name, cost in costs.items()}
     note = (
         f"Student and generation (one a repeat) are chosen on validation and {_scored(models)}; so are all students of "
-        "that generation, and its members voting together. FLOPs count forward passes alone (equation 1)."
-        f"{f' {scoring.note}' if scoring.note else ''}"
+        "that generation, and its members voting together. Best of: the generations and their students that the best "
+        "was chosen from; the mean of all students owes nothing to their number. FLOPs count forward passes alone "
+        f"(equation 1).{f' {scoring.note}' if scoring.note else ''}"
     )
     return _table("The mean of all repeats", columns, models, runs, note)
 

@@ -1,21 +1,38 @@
-"""Which approaches beat the baselines: by their repeats, and by test images."""
+"""Which approaches beat the baselines, as far as their repeats and the test images can tell."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from incmask.insight.report.comparison_page.rows import ImageScoreRow, ModelRow, RunRow
 from incmask.insight.report.comparison_page.tables import (
     Approach,
+    Reported,
     Table,
     approach_name,
     approach_of,
+    each_once,
     reported,
 )
-from incmask.insight.report.statistics import Difference, PairRow, Summary, compare_pairs, intervals_overlap, summarise
+from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, PairRow, by_subject, can_tell, compare_pairs
+from incmask.insight.report.statistics import SIGNIFICANCE, Summary, summarise
 
 BASELINE, STRONG_BASELINE = "ldt", "strong-ldt"
 """What an approach is to beat: the paper's baseline, and supervised training that is as good as we can make it."""
+
+Of = Literal["reported", "all students"]
+"""Whose scores count: those of the student that a run reports, or the means of all students of its generation, which
+owe nothing to their number."""
+
+Pairs = Mapping[str, Sequence[PairRow]]
+"""By budget."""
+
+_ABSENT = "{} is not in the comparison"
 
 
 @dataclass(frozen=True)
@@ -24,34 +41,30 @@ class Verdict(Approach):
 
     Attributes:
         baseline: its recipe.
-        difference: approach minus baseline over test images; None without test images of both.
-        significant: by the bootstrap, after Holm; None as above.
-        intervals_overlap: of the means over repeats; None without several repeats of both.
-        by_images: the answer over test images, in words.
-        by_repeats: the answer over repeats, in words: the paper's rule.
+        difference: approach minus baseline; None where that is not in the comparison.
+        significant: after Holm; None where nothing can be told.
+        answer: in words.
+        fair: the answer for the means of all students.
     """
 
     baseline: str
-    difference: Difference | None
+    difference: Estimate | None
     significant: bool | None
-    intervals_overlap: bool | None
-    by_images: str
-    by_repeats: str
+    answer: str
+    fair: str
 
 
-def verdicts(
-    models: Sequence[ModelRow], runs: Sequence[RunRow], pairs: Mapping[str, Sequence[PairRow]]
-) -> list[Verdict]:
+def verdicts(models: Sequence[ModelRow], runs: Sequence[RunRow], pairs: Pairs, fair: Pairs) -> list[Verdict]:
     """Say of each approach whether it beats ``BASELINE`` and ``STRONG_BASELINE`` within its budget.
 
-    Repeats are compared by the paper's rule (appendix A.5), test images as ``pairs`` tell. The strong baseline takes
-    the same steps under either budget, so it serves both where it was run in one. A baseline of the same setting goes
-    before one without setting.
+    The strong baseline takes the same steps under either budget, so it serves both where it was run in one. A baseline
+    of the same setting goes before one without setting.
 
     Args:
         models: of the comparison.
         runs: of the comparison.
-        pairs: of the comparison, by budget, as ``pairs_by_budget`` gives them.
+        pairs: of the comparison, as ``pairs_by_budget`` gives them.
+        fair: those of the means of all students.
     """
     summaries = _summaries(models, runs)
     found = []
@@ -59,7 +72,7 @@ def verdicts(
         family = _family(summaries, budget)
         for approach in (approach for approach in family if approach.budget == budget):
             found += [
-                _verdict(approach, name, _baseline(name, family, approach), summaries=summaries, pairs=of_budget)
+                _verdict(approach, name, _baseline(name, family, approach), of_budget, fair[budget])
                 for name in (BASELINE, STRONG_BASELINE)
                 if name != approach.recipe
             ]
@@ -67,75 +80,154 @@ def verdicts(
 
 
 def pairs_by_budget(
-    models: Sequence[ModelRow],
-    runs: Sequence[RunRow],
-    images: Sequence[ImageScoreRow],
-    *,
-    num_resamples: int | None = None,
-    seed: int = 0,
+    models: Sequence[ModelRow], runs: Sequence[RunRow], images: Sequence[ImageScoreRow], *, of: Of = "reported"
 ) -> dict[str, list[PairRow]]:
-    """Compare all pairs of approaches within each budget over test images.
+    """Compare all pairs of approaches within each budget over repeats and, where there are any, test images.
 
-    An image counts with its mean score over repeats; by a paired bootstrap, and Holm over all pairs of the budget.
+    Repeats and subjects are both draws; Holm over all pairs of the budget. Without test images only the repeats are
+    drawn, on the images that chose.
 
     Args:
         models: of the comparison.
         runs: of the comparison.
         images: of the comparison; none without a test split.
-        num_resamples: of ``compare_pairs``.
-        seed: of ``compare_pairs``.
+        of: whose scores.
     """
-    summaries, scores = _summaries(models, runs), _image_scores(runs, images)
-    found: dict[str, list[PairRow]] = {}
+    summaries, by_image = _summaries(models, runs), _image_scores(runs, images, of)
+    subjects = {row.name: row.group for row in images}
+    found = {}
     for budget in dict.fromkeys(approach.budget for approach in summaries):
-        held = [approach for approach in _family(summaries, budget) if approach in scores]
-        common = sorted(set.intersection(*(set(scores[approach]) for approach in held))) if held else []
-        found[budget] = (
-            compare_pairs(
-                {approach_name(each): [scores[each][image] for image in common] for each in held},
-                summaries={approach_name(each): summaries[each] for each in held},
-                num_resamples=num_resamples,
-                seed=seed,
-            )
-            if common
-            else []
+        family = _family(summaries, budget)
+        if all(each in by_image for each in family):
+            scores = _over_subjects({each: by_image[each] for each in family}, subjects)
+        else:
+            scores = _over_repeats(models, runs, family, of)
+        found[budget] = compare_pairs(
+            {approach_name(each): values for each, values in scores.items()},
+            summaries={approach_name(each): summaries[each] for each in family},
         )
     return found
 
 
-def verdict_table(found: Sequence[Verdict]) -> Table:
-    """Make a line an approach of what ``verdicts`` found."""
+def verdict_table(found: Sequence[Verdict], models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
+    """Make a line an approach of what ``verdicts`` found, with what its models were chosen from and cost."""
+    values = reported(models, runs)
     lines: dict[Approach, dict[str, Verdict]] = {}
     for verdict in found:
         lines.setdefault(Approach(verdict.recipe, verdict.setting, verdict.budget), {})[verdict.baseline] = verdict
     names = (BASELINE, STRONG_BASELINE)
     rows = []
     for approach, against in lines.items():
-        cells = [approach_name(approach), approach.budget]
+        cells = [approach_name(approach), approach.budget, *_means(values[approach])]
         for name in names:
-            cells += [against[name].by_images, against[name].by_repeats] if name in against else ["–", "–"]
+            cells += [against[name].answer, against[name].fair] if name in against else ["–", "–"]
         rows.append(tuple(cells))
-    answers = (f"better than {name}, by {what}" for name in names for what in ("images", "repeats"))
+    answers = (
+        text for name in names for text in (f"better than {name}?", f"… by the mean of all students, {name}'s too?")
+    )
     return Table(
         title="Who beats the baselines?",
-        header=("approach", "budget", *answers),
+        header=("approach", "budget", "best of", "steps", *answers),
         rows=tuple(rows),
-        note=f"{STRONG_BASELINE} is the supervised baseline that any use of unlabelled images must beat. By images: "
-        "the mean difference over test images with its 95 % interval, significant if a paired bootstrap's p-value, "
-        "adjusted for all pairs of the budget (Holm), is below 0.05. By repeats: whether the 95 % intervals of the "
-        "means overlap.",
+        note=f"{STRONG_BASELINE} is the supervised baseline that any use of unlabelled images must beat. Differences "
+        "of the reported students, with 95 % intervals that know of other trainings and of other subjects; images of "
+        "one subject go together, and each subject counts alike. Yes and no: the p-value, adjusted for all pairs of "
+        f"the budget (Holm), is below {SIGNIFICANCE}. Best of: the generations and their students from which "
+        "validation chose the reported one. The best of more is better by that alone: the mean of all is fairer.",
     )
 
 
-def _image_scores(runs: Sequence[RunRow], images: Sequence[ImageScoreRow]) -> dict[Approach, dict[str, float]]:
-    """Give each image's mean over repeats, of the generation that each run reports."""
+def why_untold(difference: Estimate) -> str:
+    """Say what lacks for a verdict; "" where nothing does."""
+    if can_tell(difference):
+        return ""
+    if difference.num("repeat") < 2:
+        return "one training each"
+    return f"{_counted(difference.num('subject'), 'subject')}, fewer than {LEAST_SUBJECTS}"
+
+
+def _verdict(
+    approach: Approach, name: str, baseline: Approach | None, pairs: Sequence[PairRow], fair: Sequence[PairRow]
+) -> Verdict:
+    one = None if baseline is None else _find(pairs, approach, baseline)
+    other = None if baseline is None else _find(fair, approach, baseline)
+    return Verdict(
+        recipe=approach.recipe,
+        setting=approach.setting,
+        budget=approach.budget,
+        baseline=name,
+        difference=one.difference if one else None,
+        significant=one.significant if one else None,
+        answer=_answer(one) if one else _ABSENT.format(name),
+        fair=_answer(other) if other else _ABSENT.format(name),
+    )
+
+
+def _find(pairs: Sequence[PairRow], first: Approach, second: Approach) -> PairRow | None:
+    names = (approach_name(first), approach_name(second))
+    for pair in pairs:
+        if (pair.first, pair.second) == names:
+            return pair
+        if (pair.second, pair.first) == names:
+            return pair.turned
+    return None
+
+
+def _answer(pair: PairRow) -> str:
+    difference, mean = pair.difference, pair.difference.mean
+    interval = "" if math.isnan(difference.low) else f"{difference.low:+.3f} to {difference.high:+.3f}"
+    if pair.significant is None:
+        told = "; ".join(filter(None, (interval, why_untold(difference))))
+        return f"cannot be told: {mean:+.3f} ({told})"
+    if not pair.significant:
+        return f"not shown: {mean:+.3f} ({interval})"
+    return f"yes: {mean:+.3f} ({interval})" if mean > 0 else f"no, worse: {mean:+.3f} ({interval})"
+
+
+def _image_scores(
+    runs: Sequence[RunRow], images: Sequence[ImageScoreRow], of: Of
+) -> dict[Approach, dict[int, dict[str, float]]]:
+    """Give each image's score by repeat, of the generation that the run reports; of tiles their mean."""
     best = {(approach_of(run), run.repeat): run.best_generation for run in runs}
-    scores: dict[Approach, dict[str, list[float]]] = {}
+    scores: dict[Approach, dict[int, dict[str, list[float]]]] = {}
     for row in images:
         approach = approach_of(row)
         if best.get((approach, row.repeat)) == row.generation:
-            scores.setdefault(approach, {}).setdefault(row.name, []).append(row.score)
-    return {approach: {name: fmean(of) for name, of in by_name.items()} for approach, by_name in scores.items()}
+            score = row.score if of == "reported" else row.all_students
+            scores.setdefault(approach, {}).setdefault(row.repeat, {}).setdefault(row.name, []).append(score)
+    return {
+        approach: {
+            repeat: {name: fmean(tiles) for name, tiles in of_repeat.items()} for repeat, of_repeat in each.items()
+        }
+        for approach, each in scores.items()
+    }
+
+
+def _over_subjects(
+    held: Mapping[Approach, Mapping[int, Mapping[str, float]]], subjects: Mapping[str, str]
+) -> dict[Approach, dict[int, ArrayLike]]:
+    """Average the images that all have over their subjects."""
+    common = sorted(set.intersection(*({*by_name} for each in held.values() for by_name in each.values())))
+    names = [subjects[name] for name in common]
+    return {
+        approach: {
+            repeat: by_subject([by_name[name] for name in common], names) for repeat, by_name in by_repeat.items()
+        }
+        for approach, by_repeat in held.items()
+    }
+
+
+def _over_repeats(
+    models: Sequence[ModelRow], runs: Sequence[RunRow], family: Sequence[Approach], of: Of
+) -> dict[Approach, dict[int, ArrayLike]]:
+    values = reported(models, runs)
+    return {
+        approach: {
+            value.run.repeat: np.float64(value.student.score if of == "reported" else value.all_students)
+            for value in values[approach]
+        }
+        for approach in family
+    }
 
 
 def _summaries(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> dict[Approach, Summary]:
@@ -160,49 +252,9 @@ def _baseline(name: str, family: Sequence[Approach], approach: Approach) -> Appr
     return None
 
 
-def _verdict(
-    approach: Approach,
-    name: str,
-    baseline: Approach | None,
-    *,
-    summaries: Mapping[Approach, Summary],
-    pairs: Sequence[PairRow],
-) -> Verdict:
-    by_images = by_repeats = f"{name} is not in the comparison"
-    difference, significant, overlap = None, None, None
-    if baseline is not None:
-        ours, theirs = summaries[approach], summaries[baseline]
-        overlap = intervals_overlap(ours, theirs)
-        by_images, by_repeats = "no test images of both, hence no bootstrap", "a single repeat, hence no interval"
-        if overlap is not None:
-            told = "intervals overlap" if overlap else "intervals apart"
-            by_repeats = _answer(ours.mean - theirs.mean, told, not overlap)
-        names = (approach_name(approach), approach_name(baseline))
-        for pair in pairs:
-            if {pair.first, pair.second} == {*names}:
-                difference = pair.difference if pair.first == names[0] else -pair.difference
-                significant = pair.significant
-                by_images = _of_images(difference, significant)
-    return Verdict(
-        recipe=approach.recipe,
-        setting=approach.setting,
-        budget=approach.budget,
-        baseline=name,
-        difference=difference,
-        significant=significant,
-        intervals_overlap=overlap,
-        by_images=by_images,
-        by_repeats=by_repeats,
-    )
+def _means(values: Sequence[Reported]) -> tuple[str, str]:
+    return each_once(value.candidates for value in values), each_once(value.steps for value in values)
 
 
-def _of_images(difference: Difference, significant: bool) -> str:
-    # Said as "worse by", the interval turns round with the sign.
-    shown = -difference if significant and difference.mean < 0 else difference
-    return _answer(difference.mean, f"{shown.low:.3f} to {shown.high:.3f}", significant)
-
-
-def _answer(mean: float, detail: str, significant: bool) -> str:
-    if not significant:
-        return f"not significantly: {mean:+.3f} ({detail})"
-    return f"yes: {mean:+.3f} ({detail})" if mean > 0 else f"no: worse by {-mean:.3f} ({detail})"
+def _counted(num: int, thing: str) -> str:
+    return f"{num} {thing}" if num == 1 else f"{num} {thing}s"

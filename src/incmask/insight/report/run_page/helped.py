@@ -1,14 +1,21 @@
 """The section that tells whether the unlabelled images helped."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from incmask.experiment.record.run import RunRecord
 from incmask.experiment.record.stages import ENSEMBLE, StageRecord
 from incmask.insight.report.page import Block, Table, TableRow, Text, number, signed, whole
-from incmask.insight.report.run_page.scoring import by_image, difference_of, held_out, validation_scores
+from incmask.insight.report.run_page.scoring import (
+    Kind,
+    difference_of,
+    held_out,
+    mean_of,
+    scores_of_models,
+    stored_test_scores,
+    subjects_of,
+)
 from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
-from incmask.insight.report.statistics import Difference
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,7 @@ class Helped:
 
 
 def helped(record: RunRecord, *, with_images: bool) -> Helped:
-    """Compare models without and with the unlabelled images.
+    """Compare models without and with the unlabelled images: on test images, or else on those that chose.
 
     Args:
         record: of the run.
@@ -35,81 +42,94 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
         text = f"{gist} `incmask run DATA --recipe im+` asks."
         return Helped((Text(text, "answer"),), gist)
     best = max(record.stages[1:], key=record.stage_score)
-    if not with_images:
+    if record.image_scores is None and not with_images:
         return _without_images(record, best)
-    held = held_out(record)
-    without, with_them = (validation_scores(record, stage, held) for stage in (record.base, best))
-    found = WithAndWithout(
-        base=record.base,
-        best=best,
-        base_score=_mean(without),
-        best_score=_mean(with_them),
-        difference=difference_of(with_them, without),
-        num_images=held.num_images,
-        num_generations=len(record.stages) - 1,
-        kind=held.kind,
-        chosen=record.chosen,
-        chosen_by=_chosen_by(record, best, (_mean(without), _mean(with_them))),
-        delivered=record.delivered is not None,
-    )
-    name = "validation" if held.kind in ("val", "split") else "labelled images"
+    found = _compared(record, best)
     blocks: list[Block] = [
         Text(answer(found), "answer"),
         Text(handed_over(found)),
         *(Text(line, "note") for line in fairness(found)),
-        _difference_table(record, best, _difference_row(name, without, with_them, found.difference)),
+        _difference_table(found, record.scoring.full_name),
     ]
     return Helped(tuple(blocks), f"{headline(found)} {handed_over(found)}")
 
 
-def _chosen_by(record: RunRecord, best: StageRecord, shown: tuple[float, float]) -> tuple[float, float] | None:
-    """Give the scores that chose, where they are not those that are shown."""
-    scores = (record.stage_score(record.base), record.stage_score(best))
-    same = all(f"{one:.3f}" == f"{other:.3f}" for one, other in zip(scores, shown, strict=True))
-    return None if same else scores
-
-
-def _difference_table(record: RunRecord, best: StageRecord, on_validation: TableRow) -> Table:
-    rows, note = [on_validation], ""
-    if stored := record.image_scores:
-        without, with_them = (
-            by_image(stored.names, stored.scores[f"{stage.name}/{ENSEMBLE}"]) for stage in (record.base, best)
-        )
-        rows.append(_difference_row("test", without, with_them, difference_of(with_them, without)))
-        note = "Validation chose; test images, where there are any, chose nothing and are the fairer comparison."
-    return Table(
-        title=f"{record.scoring.full_name} without and with the unlabelled images",
-        header=("images", "number", "without", f"with ({best.title})", "difference", "95 % interval"),
-        rows=tuple(rows),
-        note=note,
-        name="difference",
+def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
+    stages = (record.base, best)
+    kind: Kind = "test"
+    base, with_them = (stored_test_scores(record, stage) for stage in stages)
+    if not base:
+        held = held_out(record)
+        kind = held.kind
+        base, with_them = (scores_of_models(record, stage, held) for stage in stages)
+    subjects = subjects_of(record, kind)
+    names = [name for part in base for name in part.names]
+    return WithAndWithout(
+        base=record.base,
+        best=best,
+        score_name=record.scoring.name,
+        base_score=mean_of(base, subjects),
+        best_score=mean_of(with_them, subjects),
+        difference=difference_of(with_them, base, subjects),
+        num_images=len(names),
+        num_subjects=len({subjects[name] for name in names}),
+        num_unlabelled=len(record.part("unlabelled")),
+        num_generations=len(record.stages) - 1,
+        kind=kind,
+        chosen=record.chosen,
+        chosen_by=(record.stage_score(record.base), record.stage_score(best)),
+        together=_together(record, best, "test" if kind == "test" else "val"),
+        delivered=record.delivered is not None,
     )
 
 
-def _difference_row(
-    name: str, without: Mapping[str, float], with_them: Mapping[str, float], change: Difference
-) -> TableRow:
-    return (
-        name,
-        whole(len(without)),
-        number(_mean(without)),
-        number(_mean(with_them)),
-        number(change.mean, signed(change.mean)),
-        number(change.low, f"{signed(change.low)} to {signed(change.high)}"),
+def _together(record: RunRecord, best: StageRecord, split: Literal["val", "test"]) -> tuple[float, float] | None:
+    """Give what the members of both sides reach together, where that was taken."""
+    base, with_them = (record.score_of(stage.name, ENSEMBLE, split) for stage in (record.base, best))
+    return (base.score, with_them.score) if base and with_them else None
+
+
+def _difference_table(found: WithAndWithout, score_name: str) -> Table:
+    where = {"test": "test", "val": "validation", "split": "validation"}.get(found.kind, "labelled images")
+    rows: list[TableRow] = [
+        (
+            f"single models, {where}",
+            whole(found.num_images),
+            number(found.base_score),
+            number(found.best_score),
+            number(found.difference.mean, signed(found.difference.mean)),
+            number(found.low, f"{signed(found.low)} to {signed(found.high)}"),
+        )
+    ]
+    if found.together:
+        base, best = found.together
+        change = best - base
+        rows.append(
+            (
+                f"members together, {where}",
+                whole(found.num_images),
+                number(base),
+                number(best),
+                number(change, signed(change)),
+                "–",
+            )
+        )
+    return Table(
+        title=f"{score_name} without and with the unlabelled images",
+        header=("models and images", "images", "without", f"with ({found.best.title})", "difference", "95 % interval"),
+        rows=tuple(rows),
+        note="Single models: the mean of all of a stage, each subject counting alike. Members together were trained "
+        "once on either side, so that how much other trainings would move their difference is unknown.",
+        name="difference",
     )
 
 
 def _without_images(record: RunRecord, best: StageRecord) -> Helped:
     base_score, best_score = record.stage_score(record.base), record.stage_score(best)
-    did = "helped" if best_score > base_score else "did not help"
-    gist = f"On validation the unlabelled images {did}."
+    gist = "Whether the unlabelled images helped cannot be told."
     text = (
-        f"On validation the unlabelled images {did}: {record.scoring.full_name} {base_score:.3f} without them, "
-        f"{best_score:.3f} with them ({best.title}). Whether that is more than chance cannot be told, since the "
-        "folder stacks/ is gone."
+        f"{gist} On validation, {record.scoring.full_name} of the members together is {base_score:.3f} without them, "
+        f"{best_score:.3f} with them ({best.title}); whether that is more than chance is unknown, since the folder "
+        "stacks/ is gone."
     )
     return Helped((Text(text, "answer"),), gist)
-
-
-def _mean(scores: Mapping[str, float]) -> float:
-    return sum(scores.values()) / len(scores)

@@ -9,6 +9,7 @@ from incmask.base.npy_rows import Rows
 from incmask.experiment.record.run import RunRecord
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.student import Student
+from incmask.insight.report.differences import LEAST_SUBJECTS
 from incmask.insight.report.page import Block, Gallery, Table, Text, Thumbnail, decimal, number, whole
 from incmask.insight.report.run_page.scoring import (
     HeldOut,
@@ -19,6 +20,7 @@ from incmask.insight.report.run_page.scoring import (
     held_out,
     load_members,
     score_lines,
+    subjects_of,
     whole_part,
 )
 from incmask.insight.report.run_page.thumbnails import StackPictures, outlines_of, to_jpeg
@@ -90,7 +92,7 @@ def judge(record: RunRecord) -> RatedPart:
 
 def quality_blocks(record: RunRecord, judged: RatedPart) -> list[Block]:
     """Write what the models reach, in scores and in pictures."""
-    lines = score_lines(record, judged.counts, judged.names)
+    lines = score_lines(record, judged.counts, judged.names, subjects_of(record, judged.kind))
     blocks: list[Block] = [Text(quality_sentence(judged, lines), "answer")]
     if caveat := _CAVEATS[judged.kind]:
         blocks.append(Text(caveat, "warning"))
@@ -191,9 +193,15 @@ def _score_table(record: RunRecord, lines: Sequence[ScoreLine], kind: Kind) -> B
         for line in lines
     )
     title = "Scores on test images" if kind == "test" else "Scores on the images that chose"
-    note = "Means over images, at the networks' size; the interval comes from drawing the images anew (bootstrap)."
-    if lines[0].num_images < 10:
-        note += " With so few images it is rough itself."
+    num_images, num_subjects = lines[0].num_images, lines[0].num_subjects
+    note = "Means over images, at the networks' size; the interval is for these models on other such images."
+    if num_subjects < num_images:
+        note = (
+            f"Means over {num_subjects} subjects, at the networks' size; each counts alike, whatever the number of its "
+            "images. The interval is for these models on other subjects."
+        )
+    if num_subjects < LEAST_SUBJECTS:
+        note += " With so few it is rough itself."
     if record.settings.fit == "tile":
         note += " Tiles of an image are averaged first, so that these differ a little from scores.csv."
     if record.scoring.note:

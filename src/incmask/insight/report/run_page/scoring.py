@@ -1,4 +1,4 @@
-"""Scores of single images by the models of a run, on its own stacks: what intervals are made from."""
+"""Scores of single images by the models of a run: what intervals are made from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,14 @@ from incmask.experiment.paths import stack_folder
 from incmask.experiment.record.run import RunRecord
 from incmask.experiment.record.stages import StageRecord
 from incmask.experiment.student import Student
-from incmask.insight.report.statistics import Difference, mean_with_interval, paired_bootstrap
+from incmask.insight.report.differences import (
+    Estimate,
+    by_subject,
+    mean_over,
+    mean_over_subjects,
+    unpaired_difference,
+)
+from incmask.insight.report.statistics import Floats
 from incmask.method.labels import labels_of
 from incmask.method.losses import loss_of
 from incmask.method.metrics import Counts, counted_classes, dice, iou, pixel_accuracy
@@ -23,9 +30,6 @@ from incmask.training.validation import Validation, evaluate
 Kind = Literal["test", "val", "split", "folds", "same"]
 """Images that chose nothing ("test"), or those that chose epochs and models: a part of their own, some of the labelled
 images, set aside, each labelled image by the models that were trained without it, or the one that trained, too."""
-
-_SEED = 0
-"""Of the resamples: the same page for the same run."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,28 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class ModelScores:
+    """Main scores of single models on single images.
+
+    Attributes:
+        names: of N images.
+        scores: (M, N) of M models, 0 to 1.
+    """
+
+    names: tuple[str, ...]
+    scores: Floats
+
+
+@dataclass(frozen=True)
 class ScoreLine:
-    """A score, averaged over images.
+    """A score of the same models together, averaged over subjects: what their images have on the mean.
 
     Attributes:
         name: such as "IoU", or a class.
-        mean: over images, 0 to 1.
-        low, high: ends of its 95 % bootstrap interval; nan for a single image.
+        mean: over subjects, 0 to 1.
+        low, high: ends of its 95 % interval over subjects; nan for a single one.
         num_images: that the mean is over; for a class, those in whose main score it counts.
+        num_subjects: of these images.
     """
 
     name: str
@@ -80,6 +98,7 @@ class ScoreLine:
     low: float
     high: float
     num_images: int
+    num_subjects: int
 
 
 def has_stacks(record: RunRecord) -> bool:
@@ -102,27 +121,40 @@ def held_out(record: RunRecord) -> HeldOut:
     return HeldOut("folds" if len(record.folds) > 1 else "split", parts)
 
 
+def subjects_of(record: RunRecord, kind: Kind) -> dict[str, str]:
+    """Give the subject of each image by name."""
+    return record.groups(kind if kind in ("test", "val") else "labelled")
+
+
 def whole_part(record: RunRecord, part: Literal["val", "test"]) -> HeldOut:
     """Give all images of a part."""
     stack = record.stack(part)
     return HeldOut(part, (ScoredPart(Validation(stack.images, stack.labels), stack.names),))
 
 
-def validation_scores(record: RunRecord, stage: StageRecord, held: HeldOut) -> dict[str, float]:
-    """Score each held-out image by a stage: by its members together, or by those that were trained without it.
+def scores_of_models(record: RunRecord, stage: StageRecord, held: HeldOut) -> list[ModelScores]:
+    """Score each model of a stage alone on the held-out images: a table a part, of the models that may judge it.
 
-    Returns:
-        The main score by the image's name; tiles of an image are averaged.
+    Of folds these are the models that were trained without it.
+
+    Raises:
+        IncmaskError: a model is missing or damaged.
     """
-    found: dict[str, float] = {}
+    found = []
     for fold, part in enumerate(held.parts):
-        if held.kind == "folds":
-            apart = [[student] for student in stage.students if student.fold == fold]
-        else:
-            apart = [list(stage.members)]
-        scores = [record.scoring.by_image(count_pixels(record, members, part.images)) for members in apart]
-        found |= by_image(part.names, np.mean(scores, axis=0).tolist())
+        students = [each for each in stage.students if held.kind != "folds" or each.fold == fold]
+        scores = [record.scoring.by_image(count_pixels(record, [each], part.images)) for each in students]
+        found.append(_of_images(part.names, np.stack(scores)))
     return found
+
+
+def stored_test_scores(record: RunRecord, stage: StageRecord) -> list[ModelScores]:
+    """Give the same of the test images, as the run wrote them down: one table; none without test images."""
+    stored = record.image_scores
+    if stored is None:
+        return []
+    scores = np.array([stored.scores[f"{stage.name}/{student.number}"] for student in stage.students])
+    return [_of_images(stored.names, scores)]
 
 
 def count_pixels(record: RunRecord, members: Sequence[Student], images: Validation) -> Counts:
@@ -147,36 +179,65 @@ def load_members(record: RunRecord, members: Sequence[Student]) -> list[nn.Modul
     return [load_model(member.model).to(device) for member in members]
 
 
-def score_lines(record: RunRecord, counts: Counts, names: Sequence[str]) -> list[ScoreLine]:
-    """Average every score over images, with its interval: the main one, Dice or the classes' IoU, pixels."""
+def score_lines(
+    record: RunRecord, counts: Counts, names: Sequence[str], subjects: Mapping[str, str]
+) -> list[ScoreLine]:
+    """Average every score over subjects, with its interval: the main one, Dice or the classes' IoU, pixels.
+
+    Args:
+        record: of the run.
+        counts: of the rows of a stack.
+        names: the image of each row; of tiles the mean counts.
+        subjects: of the images by name.
+    """
     scoring = record.scoring
-    lines = [_line(scoring.full_name, names, scoring.by_image(counts))]
+    lines = [_line(scoring.full_name, names, scoring.by_image(counts), subjects)]
     if labels_of(record.task).is_one_class:
-        lines.append(_line("Dice", names, dice(counts)[:, 0]))
+        lines.append(_line("Dice", names, dice(counts)[:, 0], subjects))
     else:
         by_class, counted = iou(counts, empty=scoring.empty), counted_classes(counts, classes=scoring.classes)
         for index, name in enumerate(record.class_names):
             rows = np.flatnonzero(counted[:, index]).tolist()
             if rows:
-                lines.append(_line(f"IoU of {name}", [names[row] for row in rows], by_class[rows, index]))
-    return [*lines, _line("share of right pixels", names, pixel_accuracy(counts, empty=scoring.empty))]
+                lines.append(_line(f"IoU of {name}", [names[row] for row in rows], by_class[rows, index], subjects))
+    return [*lines, _line("share of right pixels", names, pixel_accuracy(counts, empty=scoring.empty), subjects)]
 
 
-def by_image(names: Sequence[str], scores: Sequence[float]) -> dict[str, float]:
-    """Average the scores of tiles (N,) that are cut from one image."""
-    tiles: dict[str, list[float]] = {}
-    for name, score in zip(names, scores, strict=True):
-        tiles.setdefault(name, []).append(score)
-    return {name: float(np.mean(values)) for name, values in tiles.items()}
+def difference_of(
+    with_them: Sequence[ModelScores], without: Sequence[ModelScores], subjects: Mapping[str, str]
+) -> Estimate:
+    """Compare two stages by the means of their models.
+
+    Each fold has models and images of its own, so that folds are what is drawn where there are several.
+
+    Args:
+        with_them, without: of the same parts of images, one or more.
+        subjects: of the images by name.
+    """
+    ours, theirs = (_over_subjects(parts, subjects) for parts in (with_them, without))
+    if len(ours) > 1:
+        return mean_over("fold", [a.mean() - b.mean() for a, b in zip(ours, theirs, strict=True)])
+    return unpaired_difference(ours[0], theirs[0])
 
 
-def difference_of(first: Mapping[str, float], second: Mapping[str, float]) -> Difference:
-    """Compare two scores of the same images, by name: first minus second."""
-    return paired_bootstrap(list(first.values()), [second[name] for name in first], seed=_SEED)
+def mean_of(scores: Sequence[ModelScores], subjects: Mapping[str, str]) -> float:
+    """Average the scores of one side as ``difference_of`` does."""
+    return float(np.mean([part.mean() for part in _over_subjects(scores, subjects)]))
 
 
-def _line(name: str, names: Sequence[str], scores: np.ndarray) -> ScoreLine:
-    values = list(by_image(names, scores.tolist()).values())
-    found = mean_with_interval(values, seed=_SEED)
-    low, high = (found.low, found.high) if len(values) > 1 else (np.nan, np.nan)
-    return ScoreLine(name, found.mean, low, high, len(values))
+def _over_subjects(parts: Sequence[ModelScores], subjects: Mapping[str, str]) -> list[Floats]:
+    return [by_subject(part.scores, [subjects[name] for name in part.names]) for part in parts]
+
+
+def _of_images(names: Sequence[str], scores: Floats) -> ModelScores:
+    """Average the scores (M, rows) of the tiles of an image."""
+    return ModelScores(tuple(dict.fromkeys(names)), by_subject(scores, names))
+
+
+def _line(name: str, names: Sequence[str], scores: Floats, subjects: Mapping[str, str]) -> ScoreLine:
+    images = _of_images(names, scores[None])
+    values = _over_subjects([images], subjects)[0][0]
+    found = mean_over_subjects(values)
+    # A mean of scores is one of them.
+    low, high = np.clip([found.low, found.high], 0, 1).tolist()
+    return ScoreLine(name, found.mean, low, high, num_images=len(images.names), num_subjects=values.size)

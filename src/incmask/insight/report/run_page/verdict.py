@@ -1,104 +1,150 @@
 """Whether the unlabelled images helped, in sentences for people who do not train networks; pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from incmask.experiment.record.stages import StageRecord
+from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, can_tell
 from incmask.insight.report.page import signed
 from incmask.insight.report.run_page.scoring import Kind
-from incmask.insight.report.statistics import Difference
+from incmask.insight.report.statistics import SIGNIFICANCE
 
-_WHERE: dict[Kind, str] = {
-    "val": "on the {num} validation images",
-    "split": "on the {num} labelled images that were set aside",
-    "folds": "on your {num} labelled images, each scored by models that were trained without it",
-    "same": "on the single labelled image",
+_IMAGES: dict[Kind, str] = {
+    "test": "{num} test images",
+    "val": "{num} validation images",
+    "split": "{num} labelled images that were set aside",
+    "folds": "your {num} labelled images, each by the models that were trained without it",
+    "same": "the single labelled image",
 }
-
-_LEAST_IMAGES = 6
-"""Of fewer images even a difference that all of them share is chance more often than one time in 20 (2 of 2^5)."""
 
 
 @dataclass(frozen=True)
 class WithAndWithout:
-    """Models without and with the unlabelled images, on the images that chose.
+    """Models without and with the unlabelled images.
+
+    What is compared are single models, each trained with a seed of its own: the mean of all of a stage.
 
     Attributes:
         base, best: the stages: base models, and the best generation by validation.
-        base_score, best_score: means over the same images, 0 to 1.
-        difference: best minus base, with its interval over images.
-        num_images: that both were scored on.
+        score_name: such as "IoU" or "mIoU".
+        base_score, best_score: means over models and subjects, 0 to 1.
+        difference: best minus base.
+        num_images, num_subjects: that they were scored on.
+        num_unlabelled: images.
         num_generations: that the best was chosen from.
         kind: how these images were come by.
         chosen: name of the stage that was handed over.
-        chosen_by: the scores of both sides by which it was chosen, where these are other means of the same scores.
+        chosen_by: the scores of both sides by which it was chosen.
+        together: scores of both sides' members together, on the same images; None where none could be taken.
         delivered: whether models were handed over; a run of a comparison hands over none.
     """
 
     base: StageRecord
     best: StageRecord
+    score_name: str
     base_score: float
     best_score: float
-    difference: Difference
+    difference: Estimate
     num_images: int
+    num_subjects: int
+    num_unlabelled: int
     num_generations: int
     kind: Kind
     chosen: str
-    chosen_by: tuple[float, float] | None = None
+    chosen_by: tuple[float, float]
+    together: tuple[float, float] | None = None
     delivered: bool = True
+
+    @property
+    def reach(self) -> float:
+        """Half the width of the difference's 95 % interval.
+
+        The best generation of several, chosen on the same images, may miss as often as any of them (Bonferroni).
+        """
+        chances = 1 if self.kind == "test" else self.num_generations
+        return self.difference.reach(SIGNIFICANCE / chances)
+
+    @property
+    def low(self) -> float:
+        """Lower end of that interval."""
+        return self.difference.mean - self.reach
+
+    @property
+    def high(self) -> float:
+        """Upper end of it."""
+        return self.difference.mean + self.reach
+
+    @property
+    def lacks(self) -> str:
+        """What lacks for an answer; "" where nothing does."""
+        if self.kind == "same":
+            return "that image was trained on, so neither number means much"
+        if self.num_subjects < LEAST_SUBJECTS:
+            return f"{_counted(self.num_subjects, _unit(self))} are too few to tell this from chance"
+        if not can_tell(self.difference):
+            return (
+                "of one training on a side it is unknown how much another seed would move it; with "
+                "`--set num_base=3 --set num_students=3` or more it can be told"
+            )
+        return ""
 
 
 def headline(found: WithAndWithout) -> str:
     """Answer in a few words."""
-    if found.kind == "same":
+    if found.lacks:
         return "Whether the unlabelled images helped cannot be told."
-    if _is_enough(found) and found.difference.low > 0:
+    if found.low > 0:
         return "Yes, the unlabelled images helped."
-    if _is_enough(found) and found.difference.high < 0:
+    if found.high < 0:
         return "No, the unlabelled images did harm."
     return "It is not shown that the unlabelled images helped."
 
 
 def answer(found: WithAndWithout) -> str:
-    """Answer in a sentence, with the numbers."""
-    where = _WHERE[found.kind].format(num=found.num_images)
-    start = (
-        f"{headline(found)[:-1]}: {where}, the outlines of the models trained with the unlabelled images overlap with "
-        f"yours by {found.best_score:.3f} (1 would be perfect), those of the models trained without them by "
-        f"{found.base_score:.3f}"
+    """Answer with the numbers."""
+    images = _IMAGES[found.kind].format(num=found.num_images)
+    if found.num_subjects < found.num_images:
+        images += f" from {_counted(found.num_subjects, 'subject')}"
+    if not math.isnan(found.reach):
+        images = f"95 % interval {signed(found.low)} to {signed(found.high)}; {images}"
+    trainings = f"{_counted(len(found.best.students), 'training')} with them, {len(found.base.students)} without"
+    numbers = (
+        f"{signed(found.difference.mean)} {found.score_name} from {_counted(found.num_unlabelled, 'unlabelled image')} "
+        f"({images}; {trainings})"
     )
-    if found.kind == "same":
-        return f"{start}, but that image was trained on, so neither number means much."
-    change = found.difference
-    interval = f"95 % interval {signed(change.low)} to {signed(change.high)}"
-    if not _is_enough(found):
-        return (
-            f"{start}; {found.num_images} images are too few to tell the difference of {signed(change.mean)} "
-            "from chance."
-        )
-    if change.low > 0:
-        return f"{start}; the gain of {change.mean:.3f} ({interval}) is more than chance."
-    if change.high < 0:
-        return f"{start}; the loss of {-change.mean:.3f} ({interval}) is more than chance."
-    return f"{start}; the difference of {signed(change.mean)} ({interval}) may be chance."
+    means = (
+        f"The outlines of a model that was trained with them overlap with yours by {found.best_score:.3f} on the mean "
+        f"(1 would be perfect), those of one that was trained without them by {found.base_score:.3f}."
+    )
+    return f"{headline(found)[:-1]}: {numbers}{_rest(found)}. {means}"
 
 
-def _is_enough(found: WithAndWithout) -> bool:
-    return found.num_images >= _LEAST_IMAGES
+def _rest(found: WithAndWithout) -> str:
+    if found.lacks:
+        return f"; {found.lacks}"
+    if found.low > 0 or found.high < 0:
+        return ", which is more than chance"
+    return f", which may be chance; less than about {found.reach:.3f} cannot be seen with so few trainings and images"
 
 
 def handed_over(found: WithAndWithout) -> str:
     """Say which models were handed over, and by which scores."""
-    if found.chosen == found.base.name:
-        models = "the models trained on the labelled images alone"
-    else:
-        models = f"the models trained with the unlabelled images, those of {found.best.title}"
+    is_base = found.chosen == found.base.name
+    models = (
+        "the models trained on the labelled images alone"
+        if is_base
+        else f"the models trained with the unlabelled images, those of {found.best.title}"
+    )
     does = "Handed over are" if found.delivered else "Best by validation are"
-    if found.chosen_by is None:
-        return f"{does} therefore {models}."
+    if not found.lacks and (found.low > 0 if is_base else found.high < 0):
+        does = f"All the same, {does[0].lower()}{does[1:]}"
     base, best = found.chosen_by
-    each = "fold" if found.kind == "folds" else "tile"
-    return f"{does} {models}: what counts is the mean over {each}s, {best:.3f} with them and {base:.3f} without."
+    what = "the mean over folds" if found.kind == "folds" else "the members together on validation"
+    text = f"{does} {models}. What counts is {what}: {best:.3f} with the unlabelled images, {base:.3f} without."
+    if found.together and found.kind == "test":
+        text += f" On the test images these members reach {found.together[1]:.3f} and {found.together[0]:.3f}."
+    return text
 
 
 def fairness(found: WithAndWithout) -> list[str]:
@@ -118,13 +164,25 @@ def fairness(found: WithAndWithout) -> list[str]:
             f"The networks of {best.title} are {'wider' if best.width > base.width else 'narrower'} "
             f"(width factor {best.width:g} instead of {base.width:g}), which may be part of the difference."
         )
-    if found.num_generations > 1 and found.kind != "same":
+    if found.num_generations > 1 and found.kind not in ("same", "test"):
         told.append(
-            f"The best of {found.num_generations} generations was chosen on these same images, which flatters the "
-            "side with the unlabelled images a little."
+            f"The best of {found.num_generations} generations was chosen on these same images; the interval is wider "
+            "for that."
         )
-    told.append("The interval comes from drawing the images anew; another seed of the training moves the scores, too.")
+    told.append(
+        f"The interval knows of other subjects, and of other seeds of each training. All models of {best.title} learnt "
+        "from the same pseudo-labels, though: what other base models and their pseudo-labels would change, only "
+        "`incmask compare DATA --repeats 3` tells."
+    )
     return told
+
+
+def _unit(found: WithAndWithout) -> str:
+    return "image" if found.num_subjects == found.num_images else "subject"
+
+
+def _counted(num: int, thing: str) -> str:
+    return f"{num:,} {thing}" if num == 1 else f"{num:,} {thing}s"
 
 
 def _listed(numbers: Sequence[int]) -> str:
