@@ -60,7 +60,9 @@ def test_the_page_answers_the_questions_in_order(run):
     assert "3 images are too few to tell this from chance" in page.text
     assert "single models, test" in page.text
     assert "members together, test" in page.text
-    assert "Both sides were trained for the same number of steps, 4 a model." in page.text
+    # Two models in each of three stages.
+    told = "same number of steps, 4 a model. In all it took 8 steps without the unlabelled images, 24 with them."
+    assert told in page.text
     assert "The models disagree on" in page.text
     assert "incmask rank" in page.text
     assert "4 labelled, 5 unlabelled, 3 val, 3 test" in page.text

@@ -39,6 +39,7 @@ def comparison(low, high, *, subjects=20, models=3, **changes):
         kind="val",
         chosen="gen-2",
         chosen_by=(0.61, 0.63),
+        steps_in_all=(300, 1_200),
     )
     return replace(values, **changes)
 
@@ -133,7 +134,10 @@ def test_a_run_that_hands_nothing_over_does_not_say_so():
 
 
 def test_equal_steps_are_said_plainly_and_so_are_others():
-    assert fairness(comparison(0, 1))[0] == "Both sides were trained for the same number of steps, 100 a model."
+    assert fairness(comparison(0, 1))[0] == (
+        "Both sides were trained for the same number of steps, 100 a model. In all it took 300 steps without the "
+        "unlabelled images, 1,200 with them."
+    )
     told = fairness(comparison(0, 1, best=stage("gen-2", steps=(1200, 1500))))[0]
     assert told.startswith("The steps were not equal: 100 a model without the unlabelled images, 1,200 or 1,500 with")
     assert "`incmask compare DATA --equal-steps`" in told

@@ -1,5 +1,6 @@
 """The section that tells whether the unlabelled images helped."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,9 +79,14 @@ def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
         kind=kind,
         chosen=record.chosen,
         chosen_by=(record.stage_score(record.base), record.stage_score(best)),
+        steps_in_all=(_steps(record.stages[:1]), _steps(record.stages)),
         together=_together(record, best, "test" if kind == "test" else "val"),
         delivered=record.delivered is not None,
     )
+
+
+def _steps(stages: Sequence[StageRecord]) -> int:
+    return sum(student.num_steps for stage in stages for student in stage.students)
 
 
 def _together(record: RunRecord, best: StageRecord, split: Literal["val", "test"]) -> tuple[float, float] | None:

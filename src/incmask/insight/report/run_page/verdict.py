@@ -36,6 +36,7 @@ class WithAndWithout:
         kind: how these images were come by.
         chosen: name of the stage that was handed over.
         chosen_by: the scores of both sides by which it was chosen.
+        steps_in_all: of all models that either side needs: the base models; these and all generations.
         together: scores of both sides' members together, on the same images; None where none could be taken.
         delivered: whether models were handed over; a run of a comparison hands over none.
     """
@@ -53,6 +54,7 @@ class WithAndWithout:
     kind: Kind
     chosen: str
     chosen_by: tuple[float, float]
+    steps_in_all: tuple[int, int]
     together: tuple[float, float] | None = None
     delivered: bool = True
 
@@ -151,13 +153,17 @@ def fairness(found: WithAndWithout) -> list[str]:
     """Say what else differs between the two sides, and what the interval does not know."""
     base, best = found.base, found.best
     told = []
+    without, with_them = found.steps_in_all
+    in_all = f"In all it took {without:,} steps without the unlabelled images, {with_them:,} with them."
     if base.num_steps == best.num_steps:
-        told.append(f"Both sides were trained for the same number of steps, {_listed(base.num_steps)} a model.")
+        told.append(
+            f"Both sides were trained for the same number of steps, {_listed(base.num_steps)} a model. {in_all}"
+        )
     else:
         told.append(
             f"The steps were not equal: {_listed(base.num_steps)} a model without the unlabelled images, "
             f"{_listed(best.num_steps)} with them. Part of the difference may come from that alone; "
-            "`incmask compare DATA --equal-steps` tells the two apart."
+            f"`incmask compare DATA --equal-steps` tells the two apart. {in_all}"
         )
     if base.width != best.width:
         told.append(
