@@ -232,7 +232,11 @@ def power_rows(rng: Generator, num_trials: int, level: float) -> Iterator[tuple[
             yield f"{seed_sd:g}", str(num), *seen, f"{np.median([each.reach(level) for each in found]):.3f}"
 
 
-RUN_IMAGES = ("20 test images", "20 validation images, best of 3 generations", "5 of 4 images each")
+RUN_IMAGES = (
+    "20 test images",
+    "20 validation images, best of 3 generations",
+    "6 subjects of 4 validation images, best of 3 generations",
+)
 
 
 def run_rows(rng: Generator, num_trials: int) -> Iterator[tuple[str, ...]]:
