@@ -86,11 +86,6 @@ def by_approach(rows: Iterable[AnyVariant]) -> dict[Approach, list[AnyVariant]]:
     return found
 
 
-def each_once(texts: Iterable[str]) -> str:
-    """Join what the repeats say, each once."""
-    return ", ".join(dict.fromkeys(texts))
-
-
 def split_of(models: Iterable[ModelRow]) -> str:
     """Name what approaches are compared on: "test" where anything was scored on it, else "val"."""
     return "test" if any(row.split == "test" for row in models) else "val"
@@ -157,7 +152,7 @@ def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: S
         "standard error": lambda values: _score(_scores(values).standard_error),
         "95 % interval": lambda values: _interval(_scores(values)),
         **{_METRICS[name]: partial(_mean, metric=name) for name in _metrics(models)},
-        "best of": lambda values: each_once(value.candidates for value in values),
+        "best of": lambda values: ", ".join(dict.fromkeys(value.candidates for value in values)),
         "all students": lambda values: _score(fmean(value.all_students for value in values)),
         "members together": lambda values: _score(fmean(value.together for value in values)),
     }

@@ -16,7 +16,6 @@ from incmask.insight.report.comparison_page.tables import (
     Table,
     approach_name,
     approach_of,
-    each_once,
     reported,
 )
 from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, PairRow, by_subject, can_tell, compare_pairs
@@ -253,7 +252,8 @@ def _baseline(name: str, family: Sequence[Approach], approach: Approach) -> Appr
 
 
 def _means(values: Sequence[Reported]) -> tuple[str, str]:
-    return each_once(value.candidates for value in values), each_once(value.steps for value in values)
+    candidates, steps = (dict.fromkeys(each) for each in zip(*((v.candidates, v.steps) for v in values), strict=True))
+    return ", ".join(candidates), "; ".join(steps)
 
 
 def _counted(num: int, thing: str) -> str:

@@ -134,7 +134,7 @@ def _without_images(record: RunRecord, best: StageRecord) -> Helped:
     base_score, best_score = record.stage_score(record.base), record.stage_score(best)
     gist = "Whether the unlabelled images helped cannot be told."
     text = (
-        f"{gist} On validation, {record.scoring.full_name} of the members together is {base_score:.3f} without them, "
+        f"{gist} On validation, {record.scoring.full_name} is {base_score:.3f} without them, "
         f"{best_score:.3f} with them ({best.title}); whether that is more than chance is unknown, since the folder "
         "stacks/ is gone."
     )
