@@ -150,7 +150,7 @@ def test_cells_are_drawn_anew_wherever_they_were_found():
     """Two patches of different size and form 23 pixels apart, a speck that is no cell, a cell alone, and nothing."""
     places = np.zeros((3, 60, 60), np.uint8)
     places[0, 18:23, 17:24] = places[0, 38:49, 19:22] = places[0, 2:4, 50:52] = 1
-    places[1, 30:33, 40:43] = 1
+    places[1, 29:34, 39:44] = 1
     redrawn = redraw_cells(places)
     y, x = np.mgrid[:60, :60]
     expected = [((y - 20) ** 2 + (x - 20) ** 2 <= 25) | ((y - 43) ** 2 + (x - 20) ** 2 <= 25)]

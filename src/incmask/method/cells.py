@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -17,7 +18,12 @@ Floats = NDArray[np.float64]
 LabelStack = Annotated[np.ndarray, "n h w k"]
 
 _CELL_WINDOW_PX = 6
+_LEAST_ERODED_PX = 5
+"""Pixels that are left of the smallest disc for sure, and of specks of 4×4 pixels never."""
+_ROUND = 0.8
+"""Share of its enclosing circle that a disc fills, and a circle of three or four discs does not."""
 _LEAST_RADIUS_PX, _MOST_RADIUS_PX = 3, 8
+_SQUARE = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,10 @@ def count_cells(label: Annotated[np.ndarray, "h w k"], *, position: int, cell_cl
     """Find the cells and their types (paper, appendix A.1).
 
     The position channel is eroded by a 3×3 square (the border does not erode); what then hangs together edge to edge
-    is a cell. Its type is the class with the most foreground in the 6×6 pixels around its centroid: from 3 before the
-    nearest pixel to 2 after it, clipped to the image. Equal or no foreground leaves the type unclear.
+    is a cell, unless it has fewer than 5 pixels: a mark of less than 5×5 pixels is a speck. Before that, holes are
+    filled in what is round, so that a ring is one cell. A cell's type is the class with the most foreground in the 6×6
+    pixels around its centroid: from 3 before the nearest pixel to 2 after it, clipped to the image. Equal or no
+    foreground leaves the type unclear.
 
     Args:
         label: 0/1 (H, W, K).
@@ -85,21 +93,22 @@ def count_cells(label: Annotated[np.ndarray, "h w k"], *, position: int, cell_cl
     Examples:
         >>> import numpy as np
         >>> label = np.zeros((12, 12, 2), np.uint8)  # one type of cell, and where they are
-        >>> label[1:8, 1:8, 0] = label[2:6, 2:6, 1] = 1
+        >>> label[1:8, 1:8, 0] = label[2:7, 2:7, 1] = 1
         >>> cells = count_cells(label, position=1, cell_classes=[0])
         >>> cells.centres_yx.tolist(), cells.counts.tolist()
-        ([[3.5, 3.5]], [1])
+        ([[4.0, 4.0]], [1])
     """
     if not cell_classes:
         raise fail("count_cells(label)", "no cell type is given", "name one channel or more in cell_classes")
     if label.ndim != 3 or not all(0 <= channel < label.shape[-1] for channel in (position, *cell_classes)):
         raise fail("count_cells(label)", f"shape {label.shape}", f"give (H, W, K) with {position}, {cell_classes} < K")
-    kept = ndimage.binary_erosion(label[..., position] == 1, structure=np.ones((3, 3)), border_value=1)
-    components, num_cells = ndimage.label(kept)
-    centres = ndimage.center_of_mass(kept, components, range(1, num_cells + 1))
-    centres_yx = np.array(centres, dtype=np.float64).reshape(num_cells, 2)
+    eroded = ndimage.binary_erosion(_rings_filled(label[..., position] == 1), structure=_SQUARE, border_value=1)
+    components, _ = ndimage.label(eroded)
+    cells = np.flatnonzero(np.bincount(components[eroded]) >= _LEAST_ERODED_PX)
+    centres = ndimage.center_of_mass(eroded, components, cells)
+    centres_yx = np.array(centres, dtype=np.float64).reshape(len(cells), 2)
     foreground = label[..., list(cell_classes)] == 1
-    types = np.full(num_cells, -1, dtype=np.int64)
+    types = np.full(len(cells), -1, dtype=np.int64)
     for index, (top, left) in enumerate(np.floor(centres_yx + 0.5).astype(int) - _CELL_WINDOW_PX // 2):
         rows, columns = (slice(max(start, 0), start + _CELL_WINDOW_PX) for start in (top, left))
         area = foreground[rows, columns].sum(axis=(0, 1))
@@ -128,7 +137,7 @@ def mean_cell_count_error(
 
     Examples:
         >>> truth = np.zeros((1, 12, 12, 2), np.uint8)
-        >>> truth[0, 1:8, 1:8, 0] = truth[0, 2:6, 2:6, 1] = 1
+        >>> truth[0, 1:8, 1:8, 0] = truth[0, 2:7, 2:7, 1] = 1
         >>> mean_cell_count_error(np.zeros_like(truth), truth, position=1, cell_classes=[0])
         1.0
     """
@@ -193,3 +202,20 @@ def redraw_positions(
         rows, columns = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
         part[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = 1
     return mask
+
+
+def _rings_filled(position: Annotated[NDArray[np.bool_], "h w"]) -> Annotated[NDArray[np.bool_], "h w"]:
+    """Fill holes of what is round; a hole between cells that touch each other stays."""
+    grounds, num = ndimage.label(np.pad(~position, 1, constant_values=True), structure=_SQUARE)
+    if num == 1:  # that around everything
+        return position
+    filled = grounds[1:-1, 1:-1] != 1
+    parts, _ = ndimage.label(filled)
+    windows, result = ndimage.find_objects(parts), position.copy()
+    for index in np.unique(parts[filled & ~position]):
+        part = parts[window := windows[index - 1]] == index
+        _, radius_px = cv2.minEnclosingCircle(np.argwhere(part).astype(np.float32))
+        # Pixels are larger than the points in the middle of them.
+        if part.sum() >= _ROUND * np.pi * (radius_px + 0.5) ** 2:
+            result[window] |= part
+    return result
