@@ -117,10 +117,9 @@ def _results(result: incmask.Result, task: Task) -> Drawing:
 def _told(result: incmask.Result, task: Task) -> str:
     """Say how good the models are, so that nobody takes the best picture for the rule."""
     score = ensemble_score(result.outcome, result.chosen.name).score
-    unit = "IoU" if task == "binary" else "mIoU"
     stage = result.chosen.name
     models = f"models of generation {stage.removeprefix('gen-')}" if stage.startswith("gen-") else "base models"
-    return f"{task}: {unit} {score:.2f}, mean over {NUM_TEST} test images, {models}"
+    return f"{task}: {result.outcome.scoring.full_name} {score:.2f}, mean over {NUM_TEST} test images, {models}"
 
 
 def _draw_results(shown: Sequence[Shown], task: Task, classes: Sequence[ClassInfo], *, told: str) -> "Figure":
