@@ -52,9 +52,7 @@ class Settings(ConfigSection):
     labelled_share: float = Field(
         0.0, ge=0, lt=1, description="least share of labelled images in what students learn from; 0: each once"
     )
-    redraw_positions: bool = Field(
-        False, description="pseudo-labelled places of cells are drawn anew, as discs, where a class marks them"
-    )
+    redraw_positions: bool = Field(False, description="draw pseudo-labelled places of cells anew, as discs")
     streams: Literal["mixed", "two"] = Field(
         "mixed",
         description="two: labelled_share of every batch, or half, are labelled images, whose loss is averaged apart",
@@ -81,7 +79,7 @@ class Settings(ConfigSection):
         "he_normal", description="how the weights of their last layer are drawn"
     )
     detection_loss: Literal["mse", "cross_entropy"] = Field(
-        "mse", description="with which they learn whether a class is there; the paper: mse, its code: cross_entropy"
+        "mse", description="with which they learn whether a class is there; published code: cross_entropy"
     )
     quality_threshold: float | None = Field(
         None,
@@ -127,9 +125,7 @@ class Settings(ConfigSection):
     loss: Literal["auto", "mse", "cross_entropy", "cross_entropy_dice"] = Field(
         "cross_entropy_dice", description="auto: the paper's, mse or (multiclass) cross_entropy"
     )
-    position_target: float = Field(
-        1.0, ge=1, description="what mse asks for where a class marks places of cells; the paper's code: 3"
-    )
+    position_target: float = Field(1.0, ge=1, description="what mse asks for at places of cells; published code: 3")
     augment: Literal["recipe", "everything"] = Field(
         "recipe", description="recipe: what the recipe augments; everything: labelled images too"
     )
