@@ -18,6 +18,8 @@ from incmask.data.images.decode import decode, read_bytes
 from incmask.data.images.writers import write_label
 
 PARTS = ("labelled", "unlabelled", "val", "test")
+_BINARY: Task = "binary"
+_MULTILABEL: Task = "multilabel"
 _SLICES = (0.4, 0.5, 0.6)
 """Of a volume, at these shares of its extent along the last axis."""
 _MR_CLASSES = tuple(
@@ -51,6 +53,7 @@ class Set:
         size: height and width that it is brought to.
         read: reads one of its files.
         num_labelled: files that keep their label; the other training files become unlabelled. None: as split.
+        num_files: at most, of each part but the labelled one.
         group: gives what files belong together by name, such as a flight; draws keep it together.
     """
 
@@ -60,6 +63,7 @@ class Set:
     size: tuple[int, int]
     read: Reader
     num_labelled: int | None = None
+    num_files: int | None = None
     group: Callable[[str], str] = str
 
 
@@ -118,8 +122,8 @@ def _aerial_classes() -> tuple[ClassInfo, ...]:
 
 
 def _nuclei_set(num_labelled: int | None = None, *, multilabel: bool = False) -> Set:
-    classes, task = (LAYERS, "multilabel") if multilabel else (FOREGROUND, "binary")
-    return Set("nuclei", task, classes, (64, 64), _nuclei(multilabel), num_labelled)  # type: ignore[arg-type]
+    classes, task = LAYERS if multilabel else FOREGROUND, _MULTILABEL if multilabel else _BINARY
+    return Set("nuclei", task, classes, (64, 64), _nuclei(multilabel), num_labelled)
 
 
 SETS: dict[str, Set] = {
@@ -136,24 +140,23 @@ SETS: dict[str, Set] = {
 """The sets by name; a number is that of the labelled files."""
 
 
-def arrange(name: str, source: Path, target: Path, *, draw: int) -> None:
+def arrange(kind: Set, source: Path, target: Path, *, draw: int) -> None:
     """Write a set as a data folder, the unlabelled images with their true masks, unless it is there.
 
     Args:
-        name: in ``SETS``.
+        kind: of data.
         source: folder of all data.
         target: folder to make.
         draw: which training files are the labelled ones; 0: those of ``split.json``, as far as their number goes.
     """
     if target.exists():
         return
-    kind = SETS[name]
     split: dict[str, list[str]] = json.loads((source / kind.folder / "split.json").read_text(encoding="utf-8"))
     split |= dict(zip(("labelled", "unlabelled"), drawn(kind, split, draw=draw), strict=True))
     beginning = target.with_name(target.name + ".part")
     shutil.rmtree(beginning, ignore_errors=True)
     for part in PARTS:
-        for file in split[part]:
+        for file in split[part][: None if part == "labelled" else kind.num_files]:
             for item in kind.read(source / kind.folder, file):
                 _write(kind, item, beginning / part)
     beginning.rename(target)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.study.approaches import APPROACHES
-from benchmarks.study.sets import arrange
+from benchmarks.study.sets import SETS, arrange
 
 RESULTS = "results.jsonl"
 
@@ -55,7 +55,7 @@ def train_missing(trials: Sequence[Trial], *, data: Path, out: Path, num_jobs: i
     known = {line["key"] for line in read(out)}
     missing = [trial for trial in trials if trial.key not in known]
     for name, draw in dict.fromkeys((trial.set, trial.draw) for trial in missing):
-        arrange(name, data, _folder(out, name, draw), draw=draw)
+        arrange(SETS[name], data, _folder(out, name, draw), draw=draw)
     with ProcessPoolExecutor(num_jobs, mp_context=get_context("spawn"), initializer=_one_thread) as processes:
         running = [processes.submit(train, trial, out) for trial in missing]
         for number, future in enumerate(as_completed(running), 1):
