@@ -50,6 +50,15 @@ class Approach:
         return given | {"epochs": _EPOCHS, "steps_per_epoch": max(1, steps // num_stages // _EPOCHS), "seed": seed}
 
 
+_STREAMS: dict[str, object] = {
+    "streams": "two",
+    "labelled_share": 0.5,
+    "start": "teacher",
+    "augment": "everything",
+    "strong": 1.0,
+    "cutmix": 0.5,
+}
+
 APPROACHES: dict[str, Approach] = {
     "ldt": Approach("ldt"),
     "strong-ldt": Approach("strong-ldt"),
@@ -57,8 +66,11 @@ APPROACHES: dict[str, Approach] = {
     "me": Approach("me"),
     "im": Approach("im"),
     "im+": Approach("im+"),
-    "im .5": Approach("im", {"labelled_share": 0.5}),
     "me .5": Approach("me", {"labelled_share": 0.5}),
-    "im+ .5": Approach("im+", {"labelled_share": 0.5}),
+    "im .5": Approach("im", {"labelled_share": 0.5}),
+    "me streams": Approach("me", _STREAMS),
+    "im streams": Approach("im", _STREAMS | {"blocking": "zero_ignore"}),
+    "im streams, ignored": Approach("im", _STREAMS | {"blocking": "ignore"}),
+    "im streams, filled": Approach("im", _STREAMS | {"blocking": "labelled"}),
 }
 """By the name in tables."""
