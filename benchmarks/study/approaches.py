@@ -70,7 +70,7 @@ APPROACHES: dict[str, Approach] = {
     "im .5": Approach("im", {"labelled_share": 0.5}),
     "me streams": Approach("me", _STREAMS),
     "im streams": Approach("im", _STREAMS | {"blocking": "zero_ignore"}),
-    "im streams, ignored": Approach("im", _STREAMS | {"blocking": "ignore"}),
-    "im streams, filled": Approach("im", _STREAMS | {"blocking": "labelled"}),
+    "im streams ignored": Approach("im", _STREAMS | {"blocking": "ignore"}),
+    "im streams filled": Approach("im", _STREAMS | {"blocking": "labelled"}),
 }
 """By the name in tables."""
