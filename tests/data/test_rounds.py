@@ -207,6 +207,10 @@ def test_a_run_begins_anew_where_it_must(finished_run, tmp_path, watched):
     assert "start" not in tomllib.loads((tmp_path / "leak" / "run.toml").read_text())
     record = json.loads((tmp_path / "leak" / "rounds.json").read_text())
     assert [each["comparable"] for each in record["rounds"]] == [False, True]
+    # What is scored is another thing.
+    run_tiny(data, tmp_path / "scored", empty_iou=0)
+    record = json.loads((tmp_path / "scored" / "rounds.json").read_text())
+    assert [each["comparable"] for each in record["rounds"]] == [False, True]
     # The earlier run is gone.
     first.rename(tmp_path / "elsewhere")
     _, said = run_tiny(data, tmp_path / "gone")

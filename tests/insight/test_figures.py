@@ -3,6 +3,7 @@ import math
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -145,6 +146,14 @@ def test_scores_are_means_of_chosen_students_on_test(drawn):
         "Mean mIoU on test images over 2 repeats, for each generation of NS, IM, with lines for FDT, LDT; "
         "best: IM with 0.625 in generation 2."
     )
+
+
+@pytest.mark.usefixtures("drawn")
+def test_the_score_without_positions_has_its_name():
+    rows = [replace(row, details={"miou": 0.1, "miou_ad": row.score}) for row in SOME]
+    assert figures.score_by_generation(rows).title == "mIoU_ad by generation"
+    assert figures.score_by_generation(rows, metric="miou").title == "mIoU by generation"
+    assert "mIoU_ad" in figures.score_by_cost(rows, [run("im", 1, 1e9)]).alt
 
 
 def test_approaches_that_are_better_than_ldt_nowhere_are_left_out(drawn):

@@ -131,7 +131,7 @@ class RoundScore:
         date: when they were added; "" for the first round.
         score: on validation, of the models that were handed over.
         stage: which these are.
-        comparable: whether it was taken on the same validation images as the last round's.
+        comparable: whether it is the same score, taken on the same validation images, as the last round's.
     """
 
     number: int
@@ -235,7 +235,7 @@ def _earlier_scores(run: Path, present: RunRecord) -> tuple[RoundScore, ...]:
             stage = reached.pop("stage")
             (score,) = reached.values()
             scores = (_score_of_run(theirs, rounds=(), score=score, stage=stage),)
-        same = validation_images(theirs) == validation_images(present)
+        same = (validation_images(theirs), theirs.scoring) == (validation_images(present), present.scoring)
     except (IncmaskError, OSError, ValueError, KeyError, TypeError):
         return ()
     return tuple(replace(each, comparable=each.comparable and same) for each in scores)
