@@ -7,6 +7,7 @@ from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ImageScoreRo
 from incmask.insight.report.comparison_page.sentences import verdict_sentences
 from incmask.insight.report.comparison_page.verdicts import pairs_by_budget, verdict_table, verdicts
 from incmask.insight.report.differences import paired_difference
+from incmask.insight.report.page import signed
 
 BASE = np.random.default_rng(0).uniform(0.3, 0.7, 40)
 NOISE = {
@@ -90,17 +91,17 @@ def test_better_worse_and_neither():
     difference = better.difference
     assert difference.mean == pytest.approx(GAIN)
     assert better.significant
-    assert better.answer == f"yes: {GAIN:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    assert better.answer == f"yes: {signed(GAIN)} ({signed(difference.low)} to {signed(difference.high)})"
     # Every student gained half of that.
     assert better.fair.startswith(f"yes: {GAIN / 2:+.3f} (")
 
     worse = found["im+", "", OWN, "strong-ldt"]
     assert worse.difference.mean < 0
-    assert worse.answer.startswith(f"no, worse: {worse.difference.mean:+.3f} (")
+    assert worse.answer.startswith(f"no, worse: {signed(worse.difference.mean)} (")
 
     neither = found["me", "", OWN, "ldt"]
     assert neither.significant is False
-    assert neither.answer.startswith(f"not shown: {neither.difference.mean:+.3f} (")
+    assert neither.answer.startswith(f"not shown: {signed(neither.difference.mean)} (")
 
 
 def test_trainings_that_scatter_show_nothing_however_many_images_agree():
@@ -110,6 +111,12 @@ def test_trainings_that_scatter_show_nothing_however_many_images_agree():
     differences = np.array([0.3, 0, 0]) + NOISE["im+"].mean() - NOISE["ldt"].mean()
     assert verdict.difference.sources[0].variance == pytest.approx(differences.var(ddof=1) / 3)
     assert verdict.significant is False
+
+
+def test_what_only_many_pairs_leave_unshown_is_told_with_its_p_value():
+    luck = {("im+", 1): 0.02, ("me", 2): -0.03}
+    found = compare({"ldt": 0, "strong-ldt": 0.02, "me": 0.001, "im+": 0.1}, luck=luck).verdicts()
+    assert found["im+", "", OWN, "ldt"].fair == "not shown: +0.056 (+0.027 to +0.085; adjusted p 0.07)"
 
 
 def test_the_difference_is_that_of_the_reported_generation_and_its_sign_is_ours():

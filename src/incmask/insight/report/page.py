@@ -248,8 +248,8 @@ def decimal(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """Write a difference with its sign."""
-    return f"{value:+.3f}".replace("-", "−")
+    """Write a difference with its sign; never −0.000."""
+    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−")
 
 
 def number(value: float, text: str = "") -> TableCell:

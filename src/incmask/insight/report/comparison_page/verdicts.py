@@ -19,6 +19,7 @@ from incmask.insight.report.comparison_page.tables import (
     reported,
 )
 from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, PairRow, by_subject, can_tell, compare_pairs
+from incmask.insight.report.page import signed
 from incmask.insight.report.statistics import SIGNIFICANCE, Summary, summarise
 
 BASELINE, STRONG_BASELINE = "ldt", "strong-ldt"
@@ -122,7 +123,7 @@ def verdict_table(found: Sequence[Verdict], models: Sequence[ModelRow], runs: Se
             cells += [against[name].answer, against[name].fair] if name in against else ["–", "–"]
         rows.append(tuple(cells))
     answers = (
-        text for name in names for text in (f"better than {name}?", f"… by the mean of all students, {name}'s too?")
+        text for name in names for text in (f"better than {name}?", f"better than {name} by the mean of all students?")
     )
     return Table(
         title="Who beats the baselines?",
@@ -173,14 +174,16 @@ def _find(pairs: Sequence[PairRow], first: Approach, second: Approach) -> PairRo
 
 
 def _answer(pair: PairRow) -> str:
-    difference, mean = pair.difference, pair.difference.mean
-    interval = "" if math.isnan(difference.low) else f"{difference.low:+.3f} to {difference.high:+.3f}"
+    difference = pair.difference
+    mean, low, high = (signed(each) for each in (difference.mean, difference.low, difference.high))
+    told = [] if math.isnan(difference.low) else [f"{low} to {high}"]
     if pair.significant is None:
-        told = "; ".join(filter(None, (interval, why_untold(difference))))
-        return f"cannot be told: {mean:+.3f} ({told})"
-    if not pair.significant:
-        return f"not shown: {mean:+.3f} ({interval})"
-    return f"yes: {mean:+.3f} ({interval})" if mean > 0 else f"no, worse: {mean:+.3f} ({interval})"
+        return f"cannot be told: {mean} ({'; '.join([*told, why_untold(difference)])})"
+    if pair.significant:
+        return f"{'yes' if difference.mean > 0 else 'no, worse'}: {mean} ({told[0]})"
+    if not difference.low <= 0 <= difference.high:
+        told.append(f"adjusted p {pair.adjusted_p:.2f}")
+    return f"not shown: {mean} ({'; '.join(told)})"
 
 
 def _image_scores(
