@@ -48,9 +48,10 @@ def finished_run(tmp_path_factory) -> Callable[[str], Path]:
 def untrained(monkeypatch) -> None:
     """Let runs save their networks as they begin: for tests of what is trained, not of what comes of it."""
     from incmask.experiment import train as training
-    from small import fit_nothing
+    from small import fit_nothing, fit_nothing_together
 
     monkeypatch.setattr(training, "fit", fit_nothing)
+    monkeypatch.setattr(training, "fit_group", fit_nothing_together)
 
 
 @pytest.fixture

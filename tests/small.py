@@ -23,8 +23,9 @@ from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 from incmask.method.scoring import Scoring
 from incmask.nets.spec import NetworkSpec, load_model, save_model
-from incmask.training.jobs import FitJob
+from incmask.training.jobs import FitJob, Lesson
 from incmask.training.loop import HISTORY, MODEL, SCORES
+from incmask.training.online import OnlineLessons, TaughtLessons
 from incmask.training.schedule import Schedule
 from incmask.training.segmentation import Segmentation
 from incmask.training.validation import Validation
@@ -173,8 +174,11 @@ def fit_nothing(job: FitJob, report: Report) -> None:
     lessons = job.objective.open(job.settings, seed=job.seed)
     with torch.inference_mode():
         # What a training reads is read.
+        lesson: Lesson = lessons
+        if isinstance(lessons, OnlineLessons):
+            lesson = TaughtLessons(lessons, lessons.ask([network] * (lessons.place + 1), 0))
         for phase in range(len(lessons.phases)):
-            lessons.loss(network, phase=phase, step=0)
+            lesson.loss(network, phase=phase, step=0)
         scored = lessons.validate(network)
     save_model(job.folder / MODEL, network.state_dict(), job.network)
     schedule = Schedule.of(lessons, job.settings)
@@ -183,6 +187,12 @@ def fit_nothing(job: FitJob, report: Report) -> None:
     (job.folder / HISTORY).write_text(csv_text(list(row), [list(row.values())]))
     (job.folder / SCORES).write_text(json.dumps(reached | {"steps": schedule.num_steps, "images": schedule.num_images}))
     report(schedule.num_steps)
+
+
+def fit_nothing_together(jobs: Sequence[FitJob], report: Report) -> None:
+    """Do as much for the students of a team."""
+    for job in jobs:
+        fit_nothing(job, report)
 
 
 class Stopped(Exception):

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from incmask.method.quality import true_quality
 from incmask.method.recipes import Blocking
 from incmask.nets.spec import load_model
 from incmask.training.jobs import FitJob
-from incmask.training.loop import fit
+from incmask.training.loop import fit, fit_group
 from runs import HERE, SETTINGS, Listener, make_data
-from small import NUM_CLASSES, TASKS, fit_nothing, some_setup
+from small import NUM_CLASSES, TASKS, fit_nothing, fit_nothing_together, some_setup
 
 PARTS = {"labelled": 3, "unlabelled": 5, "val": 2, "test": 2}
 FEW = SETTINGS | {"epochs": 1, "steps_per_epoch": 1, "num_base": 2}
@@ -50,6 +50,7 @@ class Approach:
         beside: an augmented pair is used as it is, too.
         by_quality: a pair is used once, or up to five times.
         blocked: disputed pixels turn 0 in image and label.
+        left_out: they turn 0 in the image and leave the loss.
     """
 
     labelled: str = "plain"
@@ -58,6 +59,7 @@ class Approach:
     beside: bool = False
     by_quality: bool = False
     blocked: bool = False
+    left_out: bool = False
 
 
 APPROACHES = {
@@ -76,6 +78,8 @@ APPROACHES = {
     "aim+": Approach(labelled="augmented", blocked=True, growing=True, beside=True),
     "aim++": Approach(labelled="augmented", blocked=True, growing=True, beside=True, by_quality=True),
     "gt-im++": Approach(blocked=True, growing=True, by_quality=True),
+    **{name: Approach(labelled="strong", pseudo=False) for name in ("mt", "cps", "fixmatch")},
+    **{name: Approach(labelled="strong", pseudo=False, left_out=True) for name in ("im-online", "fixmatch+im")},
 }
 ALONE = ("ldt", "strong-ldt", "aldt", "fdt")
 
@@ -89,7 +93,7 @@ class Watch:
         before, after: stacks that were read before the last evaluation and from then on.
         at_the_end: whether it has begun.
         to_the_end: whether it takes place.
-        fit: what trains.
+        fit, fit_together: what trains.
     """
 
     jobs: dict[str, FitJob] = field(default_factory=dict)
@@ -98,6 +102,7 @@ class Watch:
     at_the_end: bool = False
     to_the_end: bool = False
     fit: Callable[[FitJob, Report], None] = fit
+    fit_together: Callable[[Sequence[FitJob], Report], None] = fit_group
 
     def begin(self) -> None:
         """Forget what base models of others needed."""
@@ -150,7 +155,13 @@ def watch(monkeypatch) -> Watch:
         # It takes as long as all the rest, and asks nothing of the approach.
         return evaluate_all(*arguments) if watch.to_the_end else []
 
+    def noted_fit_together(jobs, report):
+        for job in jobs:
+            watch.jobs["/".join(job.folder.parts[-3:])] = job
+        watch.fit_together(jobs, report)
+
     monkeypatch.setattr(training, "fit", noted_fit)
+    monkeypatch.setattr(training, "fit_group", noted_fit_together)
     monkeypatch.setattr(np, "load", noted_load)
     monkeypatch.setattr(experiment, "evaluate_all", noted_end)
     return watch
@@ -199,7 +210,7 @@ def play(tmp_path, shared, watch) -> Callable[..., Made]:
         bases = {} if recipe in ALONE else {name: shared(task, name) for name in names}
         data = shared(task)
         watch.begin()
-        watch.fit = fit
+        watch.fit, watch.fit_together = fit, fit_nothing_together if fit is fit_nothing else fit_group
         outcome, said = make(data, tmp_path / "run", recipe, bases=bases, **values)
         return Made(outcome, watch, said)
 
@@ -257,7 +268,8 @@ def check_training_set(made, approach, job, number):
     assert rows == expected
     # Each copy has an augmentation of its own.
     assert len(set(training.rows["seed"].tolist())) == len(training.rows)
-    assert training.blocking == (Blocking(image=True, label=True, in_loss=True) if approach.blocked else None)
+    is_blocked = approach.blocked or approach.left_out
+    assert training.blocking == (Blocking(image=True, label=True, in_loss=approach.blocked) if is_blocked else None)
 
 
 def check_reads(made, recipe):

@@ -20,6 +20,7 @@ from incmask.experiment.choices import Choices, resolve
 from incmask.experiment.executor import Executor
 from incmask.experiment.record.run import read_record
 from incmask.experiment.run import num_workers_of
+from incmask.method.recipes import RECIPES
 from runs import FOLDERS, HERE, PARTS, SETTINGS, SIZES, Listener, draw, make_data, results, run_tiny, save, save_masks
 
 OPTIONS = {
@@ -36,6 +37,7 @@ def rows_of(path):
 
 CASES = [(recipe, "binary") for recipe in ("ldt", "fdt", "me", "cl", "evalnet", "im+", "im++")]
 CASES += [(recipe, task) for recipe in ("me", "im+") for task in ("multilabel", "multiclass")]
+CASES += [("mt", "binary"), ("fixmatch+im", "multilabel"), ("im-online", "multiclass")]
 
 
 @pytest.mark.parametrize(("recipe", "task"), CASES)
@@ -82,7 +84,7 @@ def check_records(out, recipe, stages):
     for name, entry in last.items():
         assert (entry["bytes"], entry["sha256"]) == ((out / name).stat().st_size, hash_file(out / name))
     expected = {f"{stage}/students/{i}/{name}" for stage in stages for i in (1, 2) for name in STUDENT_FILES}
-    labelled = [] if recipe == "cl" else stages[1:]
+    labelled = stages[1:] if RECIPES[recipe].labeller else []
     expected |= {f"{stage}/pseudo/{name}" for stage in labelled for name in PSEUDO_FILES}
     if recipe in ("evalnet", "im++", "aim++"):
         expected |= {f"evalnets/students/{i}/{name}" for i in (1, 2) for name in STUDENT_FILES}
@@ -153,14 +155,17 @@ def check_masks(data, out, task):
 
 
 @pytest.mark.slow
-def test_workers_come_to_the_same_as_this_process(tmp_path):
+@pytest.mark.parametrize(("recipe", "num_students"), [("im+", 2), ("im-online", 4)])
+def test_workers_come_to_the_same_as_this_process(recipe, num_students, tmp_path):
     data = make_data(tmp_path / "data", "multilabel", truth=False)
-    run_tiny(data, tmp_path / "here", "im+")
-    outcome, said = run_tiny(data, tmp_path / "workers", "im+", num_workers=2, executor=Executor())
+    run_tiny(data, tmp_path / "here", recipe, num_students=num_students)
+    outcome, said = run_tiny(
+        data, tmp_path / "workers", recipe, num_students=num_students, num_workers=2, executor=Executor()
+    )
     assert dict(results(tmp_path / "workers")) == dict(results(tmp_path / "here"))
-    assert said.says("2 base models, then 1 generations of 2 students: about ")
+    assert said.says(f"2 base models, then 1 generations of {num_students} students: about ")
     assert said.done == pytest.approx(said.expected)
-    assert len(outcome.scores) == 12
+    assert len(outcome.scores) == 8 + 2 * num_students
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
@@ -277,7 +282,13 @@ def test_tiles_are_cut_and_stitched(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("recipe", "task", "stride"), [("im+", "multilabel", 1), ("im++", "binary", 2), ("cl", "multiclass", 1)]
+    ("recipe", "task", "stride"),
+    [
+        ("im+", "multilabel", 1),
+        ("im++", "binary", 2),
+        ("cl", "multiclass", 1),
+        ("im-online", "multilabel", 1),
+    ],
 )
 def test_killed_again_and_again_a_run_comes_to_the_same(recipe, task, stride, tmp_path):
     data = make_data(tmp_path / "data", task, truth=False)
@@ -460,3 +471,45 @@ def test_without_groups_nothing_of_them_is_written(tmp_path):
     data, out = make_data(tmp_path / "data", "binary"), tmp_path / "run"
     run_tiny(data, out)
     assert "group" not in (out / "data.json").read_text() + (out / "run.toml").read_text()
+
+
+@pytest.mark.usefixtures("untrained")
+def test_teams_are_whole(tmp_path):
+    data = make_data(tmp_path / "data", "binary", truth=False)
+    outcome, said = run_tiny(data, tmp_path / "run", "im-online", num_members=2, num_students=3)
+    assert said.says("4 students instead of 3: they train in teams of 2")
+    assert [len(stage.students) for stage in outcome.stages] == [2, 4]
+    assert said.done == pytest.approx(said.expected)
+    outcome, said = run_tiny(data, tmp_path / "alone", "mt", num_students=3)
+    assert not said.says("instead of")
+    assert [len(stage.students) for stage in outcome.stages] == [2, 3]
+
+
+def test_a_team_goes_on_as_one_where_a_student_s_files_are_gone(tmp_path):
+    """As after a stop between what is recorded of one and of the next: all of the team train, to the same."""
+    data = make_data(tmp_path / "data", "binary", truth=False)
+    run_tiny(data, tmp_path / "run", "im-online")
+    before = dict(results(tmp_path / "run"))
+    students = tmp_path / "run" / "gen-1" / "students"
+    manifest = tmp_path / "run" / "manifest.jsonl"
+    lines = manifest.read_text().splitlines(keepends=True)
+    gone = next(number for number, line in enumerate(lines) if "gen-1/students/2/" in line)
+    manifest.write_text("".join(lines[:gone]))
+    (students / "2" / "model.safetensors").unlink()
+    run_tiny(data, tmp_path / "run", "im-online")
+    assert dict(results(tmp_path / "run")) == before
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"batch_size": 1}, "setting batch_size: 1 image a step"),
+        ({"blocking": "labelled"}, "setting blocking: 'labelled' takes images whose masks are known before"),
+    ],
+)
+def test_what_labels_of_each_step_do_not_allow_is_told_before_anything_is_trained(values, told, tmp_path):
+    data = make_data(tmp_path / "data", "binary", truth=False)
+    with pytest.raises(IncmaskError) as error:
+        run_tiny(data, tmp_path / "run", "im-online", **values)
+    assert str(error.value).startswith(told)
+    assert not (tmp_path / "run").exists()

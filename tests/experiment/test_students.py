@@ -283,7 +283,14 @@ MODERN = {
     ("recipe", "values", "changes"),
     [
         # One pass over 10 pairs in batches of 4, where all 46 images would take 11 steps.
-        *((recipe, {}, {}) for recipe in RECIPES if recipe not in ("strong-ldt", "cl", "evalnet")),
+        *(
+            (name, {}, {})
+            for name, recipe in RECIPES.items()
+            if name not in ("strong-ldt", "cl", "evalnet") and not recipe.is_online
+        ),
+        # Averaged copies label, which the paper's preset has not.
+        *((name, {}, {"redraw": True, "average_decay": 0.98}) for name, recipe in RECIPES.items() if recipe.is_online),
+        ("mt", {"average_decay": 0.5}, {"redraw": True}),
         ("strong-ldt", {}, MODERN | {"steps_per_epoch": 11}),
         ("strong-ldt", {"steps_per_epoch": 7}, MODERN),
         ("strong-ldt", {"batch_size": 64}, MODERN | {"steps_per_epoch": 1}),

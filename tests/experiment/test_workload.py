@@ -36,6 +36,10 @@ def test_with_a_fixed_number_of_steps_all_models_take_as_many():
     assert work("cl", FIXED.model_copy(update={"steps_per_epoch": 1})) == pytest.approx((4 * 2 + 3 * 4) * HALF)
     assert work("im+", FIXED) == pytest.approx(4 * 6 * HALF + 3 * 6 * (HALF + THREE_QUARTERS))
     assert work("im+", FIXED, taken_over=("ldt",)) == pytest.approx(3 * 6 * (HALF + THREE_QUARTERS))
+    # Copies look at half of the images of a step, which costs a third of learning from them; teams of 2 of 3 students
+    # are two teams.
+    assert work("mt", FIXED) == pytest.approx((4 + 3 * 7 / 6) * 6 * HALF)
+    assert work("im-online", FIXED, taken_over=("ldt",)) == pytest.approx(4 * 7 / 6 * 6 * HALF)
     # Both base recipes, 3 EvalNets of twice the width, 2 generations.
     assert work("evalnet", FIXED) == pytest.approx((2 * 4 + 2 * 3) * 6 * HALF + 3 * 6 * ONE)
 
@@ -48,6 +52,8 @@ def test_where_an_epoch_is_one_pass_steps_follow_the_images():
     assert work("me", taken_over=("ldt",)) == pytest.approx(2 * 3 * 20 * HALF)
     # Twice as many epochs, of a pass over the labelled and one over the unlabelled images.
     assert work("cl", taken_over=("ldt",)) == pytest.approx(3 * 2 * 20 * HALF)
+    # A pass over the unlabelled images, one in each batch of two.
+    assert work("mt", taken_over=("ldt",)) == pytest.approx(3 * 2 * 14 * 7 / 6 * HALF)
     # Ten blocked pairs of each labelled image.
     growing = 3 * (HALF + THREE_QUARTERS)
     assert work("im++", taken_over=("ldt",)) == pytest.approx(3 * 60 * ONE + 20 * growing)
@@ -57,7 +63,7 @@ def test_where_an_epoch_is_one_pass_steps_follow_the_images():
     assert work("evalnet", taken_over=("ldt", "aldt")) == pytest.approx(3 * 54 * ONE + 2 * 3 * 20 * HALF)
 
 
-@pytest.mark.parametrize("name", ["aldt", "cl", "me", "aim+"])
+@pytest.mark.parametrize("name", ["aldt", "cl", "me", "aim+", "fixmatch+im"])
 @pytest.mark.usefixtures("untrained")
 def test_the_plan_is_what_is_done(name, tmp_path):
     data = make_data(tmp_path / "data", "multilabel")
@@ -66,4 +72,4 @@ def test_the_plan_is_what_is_done(name, tmp_path):
 
 
 def test_only_labellers_have_generations():
-    assert [num_generations_of(RECIPES[name], FIXED) for name in ("ldt", "cl", "ns", "im++")] == [0, 1, 2, 2]
+    assert [num_generations_of(RECIPES[name], FIXED) for name in ("ldt", "cl", "mt", "ns", "im++")] == [0, 1, 1, 2, 2]

@@ -87,18 +87,22 @@ def test_too_few_models_to_vote_are_told(chosen):
         recipes_of(("im",), few)
 
 
+ONLINE = {"im-online", "mt", "cps", "fixmatch", "fixmatch+im"}
 WITH_PSEUDO_LABELS = set(RECIPES) - {"ldt", "strong-ldt", "aldt", "fdt", "cl"}
+WITH_GENERATIONS = WITH_PSEUDO_LABELS - ONLINE
+BLOCKED = {"im", "im+", "im++", "aim+", "aim++", "gt-im++"}
+BLOCKED_ONLINE = {"im-online", "fixmatch+im"}
 
 SETTINGS_OF = {
     # What each setting makes a difference to, from the paper's description of the approaches (section 2.4).
-    "num_members": {"me", "evalnet", "im", "im+", "im++", "aim+", "aim++", "gt-im++"},
-    "num_kept": {"me", "im", "im+", "im++", "aim+", "aim++", "gt-im++"},
+    "num_members": BLOCKED | {"me", "evalnet"} | BLOCKED_ONLINE | {"cps"},
+    "num_kept": BLOCKED | {"me"},
     "num_views": {"ie"},
-    "erode_px": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
-    "dilate_px": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
-    "blocking": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
-    "max_blocked_share": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
-    "admit": {"im", "im+", "im++", "aim+", "aim++", "gt-im++"},
+    "erode_px": BLOCKED | BLOCKED_ONLINE,
+    "dilate_px": BLOCKED | BLOCKED_ONLINE,
+    "blocking": BLOCKED | BLOCKED_ONLINE,
+    "max_blocked_share": BLOCKED,
+    "admit": BLOCKED,
     "width_step": {"ns", "im+", "im++", "aim+", "aim++", "gt-im++"},
     "consistency_strength": {"cl"},
     "num_evalnets": {"evalnet", "im++", "aim++"},
@@ -111,14 +115,15 @@ SETTINGS_OF = {
     "epsilon": set(RECIPES),
     "quality_threshold": {"evalnet"},
     "quality_band": {"im++", "aim++", "gt-im++"},
-    "num_generations": WITH_PSEUDO_LABELS,
+    "num_generations": WITH_GENERATIONS,
     "num_students": set(RECIPES) - {"ldt", "strong-ldt", "aldt", "fdt"},
-    "streams": WITH_PSEUDO_LABELS,
+    "streams": WITH_GENERATIONS,
+    "labelled_share": WITH_PSEUDO_LABELS,
     "start": WITH_PSEUDO_LABELS,
     **dict.fromkeys(("strong", "strong_from", "finetune_fraction"), WITH_PSEUDO_LABELS),
     "pseudo_weight": WITH_PSEUDO_LABELS,
     "ramp_fraction": WITH_PSEUDO_LABELS,
-    "cutmix": WITH_PSEUDO_LABELS,
+    "cutmix": WITH_GENERATIONS,
     "epochs": set(RECIPES),
     "learning_rate": set(RECIPES),
     "num_base": set(RECIPES),

@@ -538,7 +538,7 @@ def test_recipes_keep_their_looks_and_differ():
     looks = dict(zip(RECIPES, styles_of(list(RECIPES)), strict=True))
     assert len(set(looks.values())) == len(RECIPES)
     assert styles_of(["ns", "im"]) == [looks["ns"], looks["im"]]
-    assert len({(style.colour, style.marker) for style in looks.values() if style.marker}) == 11
+    assert len({(style.colour, style.marker) for style in looks.values() if style.marker}) == 16
 
 
 @given(st.lists(st.sampled_from(["im", "im+", "mine", "yours"]), min_size=1, max_size=42))

@@ -36,7 +36,7 @@ def test_profiles_are_the_paper_s_table(name, blur, contrast, brightness, free_r
 
 def test_recipes_name_recipes_as_their_teachers():
     for name, recipe in RECIPES.items():
-        learns_from_them = recipe.labeller is not None or recipe.objective == "consistency"
+        learns_from_them = recipe.labeller is not None or recipe.objective != "labels"
         assert (recipe.teachers is not None) == learns_from_them, name
         assert recipe.teachers is None or RECIPES[recipe.teachers].teachers is None, name
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from incmask.method.online import Online
 from incmask.method.recipes import RECIPES, BestCandidate, Blocking, EvalNets, Recipe, Vote
 
 AGREEMENT = Vote(teachers="several", views="one", soft=False)
@@ -15,6 +16,8 @@ LIKE_IM_PLUS = {
     "augment": "growing",
     "width": "growing",
 }
+ONLINE = {"teachers": "ldt", "objective": "online"}
+LEFT_OUT = Blocking(image=True, label=True, in_loss=False)
 LIKE_AIM_PLUS = LIKE_IM_PLUS | {"teachers": "aldt", "labelled": "augmented", "keep_plain": True}
 
 # What differs from labelled images alone: plain, no teachers, nothing blocked or augmented, fixed width, one copy.
@@ -43,12 +46,19 @@ TABLE = {
     "aim+": LIKE_AIM_PLUS,
     "aim++": LIKE_AIM_PLUS | {"copies": "by_quality", "evalnets": EvalNets(examples_from=("aldt",), blocked=True)},
     "gt-im++": LIKE_IM_PLUS | {"copies": "by_true_quality"},
+    # Not the paper's.
+    "im-online": ONLINE | {"online": Online("team", confidence=0, cutmix=0.5), "blocking": LEFT_OUT},
+    "mt": ONLINE | {"online": Online("own", confidence=0, cutmix=0.5)},
+    "cps": ONLINE | {"online": Online("other", confidence=0, cutmix=0.5)},
+    "fixmatch": ONLINE | {"online": Online("own", confidence=0.95, cutmix=0.5)},
+    "fixmatch+im": ONLINE | {"online": Online("own", confidence=0.95, cutmix=0.5), "blocking": LEFT_OUT},
 }
 NOTHING = {
     "labelled": "plain",
     "teachers": None,
     "objective": "labels",
     "labeller": None,
+    "online": Online(),
     "blocking": None,
     "augment": "none",
     "keep_plain": False,
@@ -81,7 +91,7 @@ def test_true_masks_of_unlabelled_images_are_needed_by_two():
     ("names", "bases"),
     [
         (("ldt", "strong-ldt", "aldt", "fdt"), ()),
-        (("me", "ie", "cl", "ns", "im", "im+", "im++", "gt-im++"), ("ldt",)),
+        (("me", "ie", "cl", "ns", "im", "im+", "im++", "gt-im++", "im-online", "mt", "cps", "fixmatch+im"), ("ldt",)),
         (("evalnet",), ("ldt", "aldt")),
         (("aim+", "aim++"), ("aldt",)),
     ],

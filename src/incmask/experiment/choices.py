@@ -24,9 +24,12 @@ from incmask.data.rounds import Round, read_rounds
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, derive_size
 from incmask.experiment.setup import Setup, Start
+from incmask.method.blocking import blocking_of
+from incmask.method.growth import num_students_of
 from incmask.method.profiles import PROFILES, Profile
 from incmask.method.recipes import RECIPES, Recipe
 from incmask.method.scoring import Scoring
+from incmask.training.online import batch_parts
 
 OWN_RECIPE = "own"
 """What a recipe that is not in ``RECIPES`` is called."""
@@ -176,6 +179,10 @@ def resolve(data: Path, choices: Choices) -> Resolved:
         f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}, effort {names['effort']}, "
         f"networks of {size[0]}×{size[1]}×{dataset.channels} and width {settings.width:g}"
     )
+    if recipe.has_teams and (num := num_students_of(recipe, settings)) > settings.num_students:
+        notes.append(
+            f"{num} students instead of {settings.num_students}: they train in teams of {settings.num_members}"
+        )
     profile, rounds = PROFILES[names["profile"]], read_rounds(data)
     return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes), rounds)
 
@@ -217,7 +224,8 @@ def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: 
     """Refuse a recipe that the data or the settings do not allow.
 
     Raises:
-        IncmaskError: true masks lack, there are too few models to vote, or workers cannot import the labeller.
+        IncmaskError: true masks lack, there are too few models to vote, a batch is too small to be shared, or workers
+            cannot import the labeller.
     """
     if recipe.needs_truth and any(item.masks is None for item in dataset.unlabelled):
         raise fail(
@@ -231,6 +239,15 @@ def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: 
             f"{type(recipe.labeller).__name__} is defined in the script itself, which worker processes do not run",
             "put it into a module beside the script, and import it",
         )
+    if recipe.is_online:
+        batch_parts(settings)
+        blocking = blocking_of(recipe, settings)
+        if blocking is not None and blocking.fill != "zero":
+            raise fail(
+                "setting blocking",
+                f"{settings.blocking!r} takes images whose masks are known before, which recipe {name} has not",
+                "use zero_ignore or ignore",
+            )
     least = min(settings.num_base, settings.num_students, settings.num_kept)
     num_voters = recipe.labeller.num_voters(settings) if recipe.labeller else None
     if num_voters is not None and num_voters > least:

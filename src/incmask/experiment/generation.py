@@ -16,11 +16,10 @@ from incmask.experiment.pseudo_labels import PseudoLabels, describe_pseudo_label
 from incmask.experiment.setup import RunContext
 from incmask.experiment.student import Student
 from incmask.experiment.train import train
+from incmask.experiment.workload import step_cost
 from incmask.method.blocking import least_disputed
 from incmask.method.copies import Band, band_of, num_copies
-from incmask.method.growth import width_of
 from incmask.method.mixture import TrainingPart, TrainingStacks
-from incmask.training.capacity import train_cost
 
 
 def run_generation(run: RunContext, teachers: Sequence[Student], generation: int) -> list[Student]:
@@ -41,7 +40,7 @@ def run_generation(run: RunContext, teachers: Sequence[Student], generation: int
     data = mix_folds(setup, generation, pseudo)
     jobs = fit_jobs(setup, generation, data, folder=folder, teachers=teachers)
     run.progress.doing(f"generation {generation}: training {len(jobs)} students")
-    cost = train_cost(width_of(setup.recipe, setup.settings, generation))
+    cost = step_cost(setup.recipe, setup.settings, generation)
     return train(
         jobs,
         num_folds=len(setup.folds),

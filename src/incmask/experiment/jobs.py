@@ -9,16 +9,19 @@ from incmask.experiment.paths import LABEL, PSEUDO, student_folder
 from incmask.experiment.pseudo_labels import accepted_before
 from incmask.experiment.setup import RunContext, Setup, seed_for
 from incmask.experiment.student import Student
-from incmask.method.growth import begins_with_teacher, training_settings
+from incmask.method import growth
+from incmask.method.blocking import blocking_of
+from incmask.method.growth import begins_with_teacher, team_size, training_settings
 from incmask.method.mixture import TrainingPart, TrainingSet, TrainingStacks, mix
 from incmask.method.recipes import Labeller
 from incmask.nets.forward import CHUNK
 from incmask.training.jobs import FitJob
+from incmask.training.online import OnlineSegmentation, Team
 from incmask.training.segmentation import Segmentation
 
 _JOB_IMAGES = 8 * CHUNK
-_VIEWS_STREAM = 2000
-"""In place of the number of a student, so that views have seeds of their own."""
+_VIEWS_STREAM, _TEAM_STREAM = 2000, 4000
+"""In place of the number of a student, so that views and teams have seeds of their own."""
 
 
 def mix_folds(setup: Setup, generation: int, pseudo: TrainingPart | None) -> tuple[TrainingSet, ...]:
@@ -62,7 +65,7 @@ def fit_jobs(
         teachers: all students of the generation before, best first, where the recipe or the settings let students
             begin with their weights.
     """
-    jobs = []
+    jobs, size = [], team_size(setup.recipe, setup.settings) if generation else 1
     for index in range(num_students_of(setup, generation)):
         fold = index % len(setup.folds)
         used = training_settings(
@@ -75,20 +78,41 @@ def fit_jobs(
             FitJob(
                 folder=student_folder(folder, index + 1),
                 network=setup.network(generation, momentum=used.batch_norm_momentum),
-                objective=Segmentation(
-                    training=data[fold],
-                    validation=setup.validation(fold),
-                    num_classes=setup.num_classes,
-                    scoring=setup.scoring,
-                    unlabelled=setup.views(),
-                    target_values=setup.target_values(used),
+                objective=_objective(
+                    setup, generation, data[fold], used, fold=fold, team=index // size, place=index % size
                 ),
                 settings=used,
                 seed=seed_for(setup.settings.seed, generation, index),
                 start=_start(setup, generation, index, [each.model for each in teachers if each.fold == fold]),
+                team=index // size if size > 1 else None,
             )
         )
     return jobs
+
+
+def _objective(
+    setup: Setup, generation: int, training: TrainingSet, used: Settings, *, fold: int, team: int, place: int
+) -> Segmentation:
+    """Give what a student of a fold learns with the settings used, the one at a place in its team."""
+    alone = Segmentation(
+        training=training,
+        validation=setup.validation(fold),
+        num_classes=setup.num_classes,
+        scoring=setup.scoring,
+        unlabelled=setup.views(),
+        target_values=setup.target_values(used),
+    )
+    if not (generation and setup.recipe.is_online):
+        return alone
+    shared = Team(
+        images=setup.stacks["unlabelled"].images,
+        online=setup.recipe.online,
+        blocking=blocking_of(setup.recipe, setup.settings),
+        strength=setup.profile.strongest,
+        seed=seed_for(setup.settings.seed, generation, _TEAM_STREAM + team),
+        num_validation=max(len(setup.validation(each)) for each in range(len(setup.folds))),
+    )
+    return OnlineSegmentation(**vars(alone), team=shared, place=place)
 
 
 def _start(setup: Setup, generation: int, index: int, teachers: Sequence[Path]) -> Path | None:
@@ -112,7 +136,7 @@ def _start(setup: Setup, generation: int, index: int, teachers: Sequence[Path]) 
 
 def num_students_of(setup: Setup, generation: int) -> int:
     """Models of a generation; 0 is the base."""
-    return setup.settings.num_students if generation else setup.settings.num_base
+    return growth.num_students_of(setup.recipe, setup.settings) if generation else setup.settings.num_base
 
 
 def voters_of(labeller: Labeller, settings: Settings, teachers: Sequence[Student]) -> Sequence[Student]:

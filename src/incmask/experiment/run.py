@@ -27,7 +27,7 @@ from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import RunContext, folds_of
 from incmask.experiment.stages import Trained, train_all
 from incmask.experiment.warm_start import score_rounds, scores_text, with_start
-from incmask.method.growth import num_generations_of
+from incmask.method.growth import num_generations_of, num_students_of, team_size
 from incmask.method.recipes import RECIPES
 from incmask.method.scoring import Scoring
 from incmask.nets.spec import Spec
@@ -215,10 +215,16 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
     if chosen.recipe.evalnets:
         networks.append(evalnet_spec(setup))
     # Other devices share the memory of the machine.
-    together = max(settings.num_base, settings.num_students, settings.num_evalnets) if device == "cuda" else 0
+    num_students = num_students_of(chosen.recipe, settings)
+    on_gpu = max(settings.num_base, num_students, settings.num_evalnets) if device == "cuda" else 0
     room = min(
         fitting_workers(
-            network, size=chosen.size, batch_size=settings.batch_size, num_workers=wanted, num_on_gpu=together
+            network,
+            size=chosen.size,
+            batch_size=settings.batch_size,
+            num_workers=wanted,
+            num_together=team_size(chosen.recipe, settings),
+            num_on_gpu=on_gpu,
         )
         for network in networks
     )

@@ -15,7 +15,7 @@ from incmask.experiment.setup import RunContext, Setup, Start, base_folders
 from incmask.experiment.student import Student
 from incmask.experiment.train import adopt, train
 from incmask.experiment.workload import planned_work
-from incmask.method.growth import num_generations_of
+from incmask.method.growth import num_generations_of, num_students_of
 from incmask.method.profiles import rests_on_full_truth
 from incmask.method.recipes import RECIPES
 from incmask.training.capacity import train_cost
@@ -144,14 +144,14 @@ def resting_on_truth(setup: Setup) -> Iterator[str]:
 
 def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, work: float) -> None:
     setup, pool, settings = run.setup, run.pool, run.setup.settings
-    num_generations = num_generations_of(setup.recipe, settings)
+    num_generations, num_students = num_generations_of(setup.recipe, settings), num_students_of(setup.recipe, settings)
     # A validated image costs a third of a trained one.
     num_validated = len(setup.stacks["val"]) if "val" in setup.stacks else len(setup.folds[0].validation or ())
     num_trained = job.num_steps / settings.epochs * settings.batch_size
     seconds = clock(job, pool) * work / train_cost(settings.width) / pool.num_workers
     run.progress.say(
         f"{settings.num_base} base models"
-        + (f", then {num_generations} generations of {settings.num_students} students" if num_generations else "")
+        + (f", then {num_generations} generations of {num_students} students" if num_generations else "")
         + f": about {_duration(seconds * (1 + num_validated / num_trained / 3))}"
         + f" on {pool.num_workers} worker{'s' if pool.num_workers > 1 else ''}"
     )

@@ -10,20 +10,20 @@ from incmask.experiment.paths import student_folder
 from incmask.experiment.setup import BASE
 from incmask.experiment.student import Student, read_student
 from incmask.training.gpu_group import fit_students, group_jobs
-from incmask.training.jobs import FitJob
-from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit
+from incmask.training.jobs import FitJob, teams_of
+from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit, fit_group
 
 
 def train(
     jobs: Sequence[FitJob], *, num_folds: int, store: Store, pool: Pool, report: Callable[[float], None]
 ) -> list[Student]:
     """Train the networks that are not trained yet and return all; number i is of fold i modulo ``num_folds``."""
-    to_do = []
-    for job in jobs:
-        if store.has(*_files(job.folder)):
-            report(job.num_steps)
+    to_do: list[FitJob] = []
+    for team in teams_of(jobs):
+        if all(store.has(*_files(job.folder)) for job in team):
+            report(sum(job.num_steps for job in team))
         else:
-            to_do.append(job)
+            to_do += team
     for job in _trained(to_do, pool, report):
         store.record(*_files(job.folder))
     students = []
@@ -38,6 +38,11 @@ def _trained(jobs: Sequence[FitJob], pool: Pool, report: Callable[[float], None]
     if jobs and resolve_device(jobs[0].settings.device).type != "cpu":
         for group, _ in pool.run(fit_students, group_jobs(jobs), report):
             yield from group
+        return
+    teams = teams_of(jobs)
+    if any(len(team) > 1 for team in teams):
+        for team, _ in pool.run(fit_group, teams, report):
+            yield from team
     else:
         # Small networks train best one a core.
         yield from (job for job, _ in pool.run(fit, jobs, report))

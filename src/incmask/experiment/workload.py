@@ -3,11 +3,14 @@
 from collections.abc import Collection
 
 from incmask.base.config import Settings
-from incmask.method.growth import num_generations_of, training_settings, width_of
+from incmask.method.growth import num_generations_of, num_students_of, training_settings, width_of
 from incmask.method.mixture import NUM_AUGMENTED_COPIES
 from incmask.method.recipes import RECIPES, Recipe
 from incmask.training.capacity import train_cost
+from incmask.training.online import batch_parts
+from incmask.training.order import steps_of_epoch
 from incmask.training.rating_pairs import TRAINING_PASSES
+from incmask.training.schedule import LOOK_COST
 
 
 def planned_work(
@@ -35,7 +38,7 @@ def planned_work(
         work += settings.num_evalnets * cost * _steps_of(settings, num_pairs)
     student = student_steps(recipe, settings, **images)
     for generation in range(1, num_generations_of(recipe, settings) + 1):
-        work += settings.num_students * student * train_cost(width_of(recipe, settings, generation))
+        work += num_students_of(recipe, settings) * student * step_cost(recipe, settings, generation)
     return work
 
 
@@ -54,8 +57,25 @@ def student_steps(recipe: Recipe, settings: Settings, *, num_labelled: int, num_
         if not settings.steps_per_epoch:
             return steps + _steps(recipe, settings, num_unlabelled, num_full=num_full)
         return 2 * steps if settings.steps_per_epoch == 1 else steps
+    if recipe.is_online:
+        # An epoch goes once through the unlabelled images.
+        _, batch_size = batch_parts(settings)
+        steps = steps_of_epoch(num_unlabelled, batch_size=batch_size, steps_per_epoch=settings.steps_per_epoch)
+        return settings.epochs * steps
     pairs = _labelled_part(recipe, num_labelled, num_full=num_full) + num_unlabelled * (1 + recipe.keep_plain)
     return _steps(recipe, settings, pairs, num_full=num_full)
+
+
+def step_cost(recipe: Recipe, settings: Settings, generation: int) -> float:
+    """Give what a training step of a student of a generation, from 1, costs in these units.
+
+    Averaged copies look at the unlabelled images of a step before they are learnt from.
+    """
+    cost = train_cost(width_of(recipe, settings, generation))
+    if not recipe.is_online:
+        return cost
+    _, num_unlabelled = batch_parts(settings)
+    return cost * (1 + LOOK_COST * num_unlabelled / settings.batch_size)
 
 
 def _labelled_part(recipe: Recipe, num_labelled: int, *, num_full: int) -> int:

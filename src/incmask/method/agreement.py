@@ -260,6 +260,9 @@ def agreement(votes: Votes, *, task: Task, erode_px: int = 0, dilate_px: int = 0
         # Where all take a pixel for masked, the first one is made to dissent.
         nobody = xp.all(votes == 0, axis=0, keepdims=True)
         votes = xp.concat([votes[:1, ...] + xp.astype(nobody, votes.dtype), votes[1:, ...]])
+    else:
+        # As such they are not looked through for other numbers.
+        votes = xp.astype(votes, xp.bool)
     layers_second = xp.moveaxis(votes, -1, 1) if kind.is_layered else votes
     record = inconsistency(layers_second, task=task, erode_px=erode_px, dilate_px=dilate_px, spatial_ndim=2)
     label = xp.moveaxis(record.label, 0, -1) if kind.is_layered else record.label

@@ -1,5 +1,7 @@
 """What grows with the generation, and how long each approach trains (paper sections 2.4.7 and 2.6)."""
 
+import math
+
 from incmask.base.config import Settings, resolve_settings
 from incmask.method.recipes import Recipe
 
@@ -25,7 +27,31 @@ def begins_with_teacher(recipe: Recipe, settings: Settings, generation: int) -> 
         [True, False]
     """
     widths = (width_of(recipe, settings, each) for each in (generation - 1, generation))
-    return settings.start == "teacher" and recipe.labeller is not None and generation > 0 and len(set(widths)) == 1
+    has_pseudo = recipe.labeller is not None or recipe.is_online
+    return settings.start == "teacher" and has_pseudo and generation > 0 and len(set(widths)) == 1
+
+
+def team_size(recipe: Recipe, settings: Settings) -> int:
+    """Count the students that train side by side since they learn from each other; 1: each trains by itself.
+
+    Examples:
+        >>> from incmask.method.recipes import RECIPES
+        >>> [team_size(RECIPES[name], Settings(num_members=3)) for name in ("im", "mt", "im-online")]
+        [1, 1, 3]
+    """
+    return settings.num_members if recipe.has_teams else 1
+
+
+def num_students_of(recipe: Recipe, settings: Settings) -> int:
+    """Count the students of a generation: ``num_students``, and as many more as make the last team whole.
+
+    Examples:
+        >>> from incmask.method.recipes import RECIPES
+        >>> [num_students_of(RECIPES[name], Settings(num_students=5)) for name in ("im", "mt", "im-online")]
+        [5, 5, 6]
+    """
+    size = team_size(recipe, settings)
+    return math.ceil(settings.num_students / size) * size
 
 
 def training_settings(recipe: Recipe, settings: Settings, *, num_pairs: int, num_full: int) -> Settings:
@@ -46,13 +72,16 @@ def training_settings(recipe: Recipe, settings: Settings, *, num_pairs: int, num
     one_pass = settings.steps_per_epoch == 0
     full_steps = max(1, num_full // settings.batch_size)
     changes: dict[str, object] = {}
+    modern = resolve_settings()
     if recipe.labelled == "strong":
-        modern = resolve_settings()
         changes |= {name: getattr(modern, name) for name in _HOW_TO_TRAIN}
         changes |= {"steps_per_epoch": full_steps} if one_pass else {}
     if recipe.objective == "consistency":
         # The paper trains twice as long, and by the loss (section 2.4.3).
         changes |= {"select_by": "loss"} | ({"epochs": 2 * settings.epochs} if one_pass else {})
+    if recipe.is_online:
+        # Averaged copies and new draws are parts of the approach.
+        changes |= {"redraw": True, "average_decay": settings.average_decay or modern.average_decay}
     if recipe.labeller and one_pass:
         least = max(1, int(full_steps * recipe.labeller.least_steps))
         changes |= {"steps_per_epoch": least} if num_pairs // settings.batch_size < least else {}

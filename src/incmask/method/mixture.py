@@ -99,10 +99,10 @@ def mix(
 ) -> TrainingSet:
     """Put the combined data (CD) of a generation together (paper section 2.4).
 
-    The labelled part is never augmented unless the recipe has augmented copies of it or is the strong
-    baseline, or the setting ``augment = "everything"`` asks for it. Each of its images stands there once, or as
-    often as it takes to reach the setting ``labelled_share``; with two ``streams`` once, since batches have that share.
-    Where augmentations are drawn once (``redraw`` is False), those of the labelled part are the same in all
+    The labelled part is never augmented unless the recipe has augmented copies of it, is the strong baseline or makes
+    pseudo-labels at each step, or the setting ``augment = "everything"`` asks for it. Each of its images stands there
+    once, or as often as it takes to reach the setting ``labelled_share``; with two ``streams`` once, since batches have
+    that share. Where augmentations are drawn once (``redraw`` is False), those of the labelled part are the same in all
     generations: ALD is one set of images (section 2.3.3).
 
     Args:
@@ -127,7 +127,8 @@ def mix(
     """
     weakest, growing, strongest = range(3)
     strengths = (profile.strength(1), profile.strength(max(generation, 1)), profile.strongest)
-    unless_everything = weakest if settings.augment == "everything" else PLAIN
+    is_modern = recipe.labelled == "strong" or recipe.is_online
+    unless_everything = weakest if settings.augment == "everything" or is_modern else PLAIN
 
     sources: list[TrainingStacks] = []
     chunks: list[np.ndarray] = []
@@ -144,7 +145,7 @@ def mix(
         chunks.append(rows_of(part, indices, strength))
 
     for part in labelled:
-        add(part, weakest if recipe.labelled == "strong" else unless_everything)
+        add(part, unless_everything)
         if recipe.labelled == "augmented":
             for _ in range(NUM_AUGMENTED_COPIES):
                 add(part, strongest)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from incmask.method.online import Online
+
 if TYPE_CHECKING:
     from incmask.base.config import Settings
     from incmask.method.labelling import Labelled, Unlabelled
@@ -140,9 +142,11 @@ class Recipe:
             unlabelled images too with their true masks. "strong" is the baseline to beat: augmented anew at each
             step, trained as the default preset trains and for as many steps as with all true masks.
         teachers: the recipe whose models label first; None: this is a base recipe without pseudo-labels.
-        objective: students learn from labels, or from labels and from predicting the same for two views of an
-            unlabelled image, beginning with the best teacher's weights (section 2.4.3).
+        objective: students learn from labels; or from labels and from predicting the same for two views of an
+            unlabelled image, beginning with the best teacher's weights (section 2.4.3); or, "online", from labels and
+            pseudo-labels that are made at each step, with labelled images augmented as in the strong baseline.
         labeller: how teachers make pseudo-labels.
+        online: who makes the pseudo-labels of each step, for that objective.
         blocking: what is done to disputed pixels; None: nothing.
         augment: pseudo-labelled images are augmented not at all or more strongly each generation.
         keep_plain: beside an augmented pseudo-labelled image, it is used as it is, too.
@@ -155,8 +159,9 @@ class Recipe:
     title: str
     labelled: Literal["plain", "augmented", "full", "strong"] = "plain"
     teachers: str | None = None
-    objective: Literal["labels", "consistency"] = "labels"
+    objective: Literal["labels", "consistency", "online"] = "labels"
     labeller: Labeller | None = None
+    online: Online = Online()  # noqa: RUF009 - a frozen value
     blocking: Blocking | None = None
     augment: Literal["none", "growing"] = "none"
     keep_plain: bool = False
@@ -175,42 +180,53 @@ class Recipe:
         others = self.evalnets.examples_from if self.evalnets else ()
         return tuple(dict.fromkeys((self.teachers, *others))) if self.teachers else ()
 
+    @property
+    def is_online(self) -> bool:
+        """Whether pseudo-labels are made at each step of the students' training."""
+        return self.objective == "online"
+
+    @property
+    def has_teams(self) -> bool:
+        """Whether its students learn from each other's averaged copies, ``num_members`` in a team."""
+        return self.is_online and (self.online.voters != "own" or self.blocking is not None)
+
     def depends_on(self, setting: str) -> bool:
         """Tell whether a setting makes a difference to it: those of every training do, and those of its parts."""
         labeller = self.labeller
         parts = {
-            **dict.fromkeys((*_BLOCKING, "erode_px", "dilate_px"), self.blocking is not None),
+            **dict.fromkeys(("blocking", "erode_px", "dilate_px"), self.blocking is not None),
+            **dict.fromkeys(("admit", "max_blocked_share"), self.blocking is not None and labeller is not None),
             **dict.fromkeys(
                 ("num_evalnets", "num_judges", "evalnet_width", "evalnet_head", "detection_loss"),
                 self.evalnets is not None,
             ),
-            **dict.fromkeys(("num_generations", "labelled_share", *_PSEUDO_LABELS), labeller is not None),
+            **dict.fromkeys(_GENERATIONS, labeller is not None),
+            **dict.fromkeys(_PSEUDO_LABELS, labeller is not None or self.is_online),
             "width_step": self.width == "growing",
             "consistency_strength": self.objective == "consistency",
             "quality_band": self.copies != "one",
             "num_students": self.teachers is not None,
             **dict.fromkeys(("num_kept", "num_views", "quality_threshold"), False),
-            "num_members": self.evalnets is not None,  # that rate: as many as members, unless num_judges says otherwise
+            # EvalNets that rate are as many as members, unless num_judges says otherwise.
+            "num_members": self.evalnets is not None or self.has_teams,
             **dict.fromkeys(labeller.settings if labeller else (), True),
         }
         return parts.get(setting, True)
 
 
-_BLOCKING = ("admit", "blocking", "max_blocked_share")
-"""Settings that say what becomes of disputed pixels, and of images that have many."""
+_PSEUDO_LABELS = ("labelled_share", "start", "pseudo_weight", "ramp_fraction")
+"""Settings that say how students learn from pseudo-labels, whenever these are made."""
 
-_PSEUDO_LABELS = (
+_GENERATIONS = (
+    "num_generations",
     "redraw_positions",
     "streams",
-    "start",
     "strong",
     "strong_from",
     "finetune_fraction",
-    "pseudo_weight",
-    "ramp_fraction",
     "cutmix",
 )
-"""Settings that say how students learn from pseudo-labelled images."""
+"""Settings that matter where pseudo-labels are made before students learn from them."""
 
 _MODEL_ENSEMBLE = Recipe("model ensemble", teachers="ldt", labeller=Vote(soft=True))
 _NOISY_STUDENT = Recipe(
@@ -231,6 +247,9 @@ _AIM_PLUS = replace(
     labelled="augmented",
     keep_plain=True,
 )
+_MEAN_TEACHER = Recipe("mean teacher", teachers="ldt", objective="online", online=Online("own"))
+_FIXMATCH = replace(_MEAN_TEACHER, title="weak to strong, where certain", online=Online("own", confidence=0.95))
+_LEFT_OUT = Blocking(in_loss=False)
 
 RECIPES: dict[str, Recipe] = {
     "ldt": Recipe("labelled images alone"),
@@ -260,5 +279,10 @@ RECIPES: dict[str, Recipe] = {
         copies="by_true_quality",
         evalnets=None,
     ),
+    "im-online": replace(_MEAN_TEACHER, title="inconsistency masks, online", online=Online("team"), blocking=_LEFT_OUT),
+    "mt": _MEAN_TEACHER,
+    "cps": replace(_MEAN_TEACHER, title="cross pseudo supervision", online=Online("other")),
+    "fixmatch": _FIXMATCH,
+    "fixmatch+im": replace(_FIXMATCH, title="weak to strong, where certain and agreed", blocking=_LEFT_OUT),
 }
 """The approaches by name."""

@@ -65,6 +65,7 @@ def fitting_workers(
     size: tuple[int, int],
     batch_size: int,
     num_workers: int,
+    num_together: int = 1,
     num_on_gpu: int = 0,
     available: int | None = None,
 ) -> int:
@@ -75,8 +76,9 @@ def fitting_workers(
         size: height and width of its input.
         batch_size: images a step.
         num_workers: wanted.
+        num_together: networks that a worker trains as one program, in its own memory.
         num_on_gpu: networks that a worker trains together on a GPU with memory of its own: activations lie there, so
-            that the process and the batches alone are counted; 0: a worker trains one network, in its own memory.
+            that the process and the batches alone are counted; 0: there is no such GPU.
         available: bytes of this machine; None: ask the system.
 
     Raises:
@@ -86,7 +88,7 @@ def fitting_workers(
     if available is None:
         return num_workers
     counted = batch_bytes if num_on_gpu else training_bytes
-    needed = PROCESS_BYTES + max(1, num_on_gpu) * counted(network, size=size, batch_size=batch_size)
+    needed = PROCESS_BYTES + (num_on_gpu or num_together) * counted(network, size=size, batch_size=batch_size)
     if needed > available:
         fitting = int(batch_size * (available - PROCESS_BYTES) / (needed - PROCESS_BYTES))
         smaller_batch = f"use --set batch_size={fitting}, a smaller" if fitting >= 1 else "use a smaller"

@@ -9,7 +9,7 @@ import torch
 from incmask.base.device import resolve_device
 from incmask.base.progress import Report
 from incmask.training.capacity import students_at_a_time
-from incmask.training.jobs import FitJob
+from incmask.training.jobs import FitJob, teams_of
 from incmask.training.loop import fit_group
 from incmask.training.on_gpu.batches import on_device
 from incmask.training.schedule import Schedule
@@ -40,8 +40,11 @@ def fit_students(jobs: Sequence[FitJob], report: Report) -> None:
     num = students_at_a_time(jobs[0], device)
     if 1 < num < len(jobs):
         _LOG.warning("the device has memory for %d of %d students at a time", num, len(jobs))
-    for first in range(0, len(jobs), num):
-        fit_group([on_device(job) for job in jobs[first : first + num]], report)
+    teams = teams_of(jobs)
+    # A team stays together, whether or not there is room for it; batches can be cut.
+    num_teams = max(1, num // len(teams[0]))
+    for first in range(0, len(teams), num_teams):
+        fit_group([on_device(job) for team in teams[first : first + num_teams] for job in team], report)
         # Trainings refer to themselves, and would hold the device's memory until Python looks.
         gc.collect()
         if device.type == "cuda":

@@ -1,5 +1,6 @@
 """One network to train, as a value, and what an objective must offer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +21,15 @@ class Scored(Protocol):
     def score(self) -> float: ...
 
 
-class Lessons(Protocol):
+class Lesson(Protocol):
+    """What a step is learnt from."""
+
+    def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor:
+        """Loss of a step; may be called in a thread of its own."""
+        ...
+
+
+class Lessons(Lesson, Protocol):
     """An objective made ready in the process that trains.
 
     Attributes:
@@ -34,10 +43,6 @@ class Lessons(Protocol):
     batch_sizes: tuple[int, ...]
     num_validation: int
     by_loss: bool
-
-    def loss(self, network: nn.Module, *, phase: int, step: int) -> Tensor:
-        """Loss of a step; may be called in a thread of its own."""
-        ...
 
     def validate(self, network: nn.Module) -> Scored: ...
 
@@ -59,6 +64,8 @@ class FitJob:
         settings: steps, rates, losses.
         seed: of weights, order and augmentation.
         start: model file whose weights it begins with; None: new ones.
+        team: number of the team of students that learn from each other, so that they train as one program and keep one
+            checkpoint; None: it needs nobody.
     """
 
     folder: Path
@@ -67,8 +74,17 @@ class FitJob:
     settings: Settings
     seed: int
     start: Path | None = None
+    team: int | None = None
 
     @property
     def num_steps(self) -> int:
         """Training steps in all."""
         return self.settings.epochs * sum(self.objective.open(self.settings, seed=self.seed).phases)
+
+
+def teams_of(jobs: Sequence[FitJob]) -> list[tuple[FitJob, ...]]:
+    """Put those together that need each other; one that needs nobody is alone."""
+    teams: dict[int | Path, list[FitJob]] = {}
+    for job in jobs:
+        teams.setdefault(job.folder if job.team is None else job.team, []).append(job)
+    return [tuple(team) for team in teams.values()]

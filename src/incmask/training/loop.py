@@ -4,8 +4,9 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from incmask.base.files import write_text
 from incmask.base.progress import Report, ignore
 from incmask.base.tables import csv_text
 from incmask.nets.spec import load_tensors, save_model, save_tensors
-from incmask.training.jobs import FitJob
+from incmask.training.jobs import FitJob, teams_of
 from incmask.training.schedule import Schedule
 from incmask.training.trainer import GroupTrainer
 
@@ -35,10 +36,11 @@ def fit_group(jobs: Sequence[FitJob], report: Report = ignore) -> None:
     """Train students and write ``model.safetensors`` (its best epoch), ``history.csv``, ``scores.json`` for each.
 
     They take each step together, in one program. After each validation everything needed to go on is in their
-    ``checkpoint.safetensors``; a later call continues there and ends with the same numbers.
+    ``checkpoint.safetensors``, that of a team in its first student's; a later call continues there and ends with the
+    same numbers.
 
     Args:
-        jobs: what to train: networks of one shape, with the same settings and the same schedule.
+        jobs: what to train: networks of one shape, with the same settings and the same schedule; all of each team.
         report: called with the number of steps done since the last call, those of all students together.
 
     Raises:
@@ -47,12 +49,12 @@ def fit_group(jobs: Sequence[FitJob], report: Report = ignore) -> None:
         ValueError: the schedules differ.
     """
     # A training stopped between two of its checkpoints left students of different progress.
-    by_progress: dict[int, list[_Record]] = defaultdict(list)
-    for job in jobs:
-        record = _read(job)
-        by_progress[len(record.history)].append(record)
-    for _, records in sorted(by_progress.items(), reverse=True):
-        _train(records, report)
+    by_progress: dict[int, list[_Team]] = defaultdict(list)
+    for team in teams_of(jobs):
+        records = _read(team)
+        by_progress[len(records[0].history)].append(records)
+    for _, teams in sorted(by_progress.items(), reverse=True):
+        _train(teams, report)
 
 
 @dataclass
@@ -72,19 +74,48 @@ class _Record:
     checkpoint: dict[str, Tensor] = field(default_factory=dict)
 
 
-def _read(job: FitJob) -> _Record:
-    path = job.folder / CHECKPOINT
+_Team = Sequence[_Record]
+"""Students that need each other, or one that needs nobody; their progress is the same."""
+
+
+def _read(team: Sequence[FitJob]) -> _Team:
+    path = team[0].folder / CHECKPOINT
     if not path.exists():
-        return _Record(job)
+        return [_Record(job) for job in team]
     tensors, about = load_tensors(path)
+    records = []
     try:
-        return _Record(job, about["history"], checkpoint=tensors)
-    except KeyError as error:
-        raise _foreign(job) from error
+        histories = about["histories"] if len(team) > 1 else [about["history"]]
+        for place, (job, history) in enumerate(zip(team, histories, strict=True)):
+            prefix = _prefix(place, team)
+            own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+            records.append(_Record(job, history, checkpoint=own))
+    except (KeyError, ValueError) as error:
+        raise _foreign(*team) from error
+    return records
 
 
-def _train(records: Sequence[_Record], report: Report) -> None:
+def _save(team: _Team, states: Sequence[Mapping[str, Tensor]]) -> None:
+    """Write a team's checkpoint: one file, since nobody can go on without the others' state at the same step."""
+    tensors = {
+        # Single numbers are the same ones for all students, which a file cannot tell.
+        _prefix(place, team) + name: tensor if tensor.ndim else tensor.clone()
+        for place, state in enumerate(states)
+        for name, tensor in state.items()
+    }
+    histories = [record.history for record in team]
+    about = {"histories": histories} if len(team) > 1 else {"history": histories[0]}
+    save_tensors(team[0].job.folder / CHECKPOINT, tensors, about)
+
+
+def _prefix(place: int, team: Sequence[object]) -> str:
+    """Give what the names of a student's tensors begin with in the checkpoint of its team."""
+    return f"{place}." if len(team) > 1 else ""
+
+
+def _train(teams: Sequence[_Team], report: Report) -> None:
     """Train students of equal progress to the end."""
+    records = [record for team in teams for record in team]
     jobs = [record.job for record in records]
     settings, num_done = jobs[0].settings, len(records[0].history)
     trainer = GroupTrainer(jobs, resolve_device(settings.device))
@@ -113,8 +144,9 @@ def _train(records: Sequence[_Record], report: Report) -> None:
             )
             if _best(record.history, by_loss=lessons.by_loss) is record.history[-1]:
                 record.best = {name: tensor.clone() for name, tensor in averaged.state_dict().items()}
-        for record, state in zip(records, trainer.state([record.best for record in records]), strict=True):
-            save_tensors(record.job.folder / CHECKPOINT, state, {"history": record.history})
+        states = iter(trainer.state([record.best for record in records]))
+        for team in teams:
+            _save(team, list(islice(states, len(team))))
     for record, lessons in zip(records, trainer.lessons, strict=True):
         _write(record, schedule, by_loss=lessons.by_loss)
 

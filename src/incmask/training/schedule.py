@@ -13,7 +13,7 @@ BETAS = (0.9, 0.999)
 
 _EPSILON = 1e-7
 
-_VALIDATION_COST = 1 / 3
+LOOK_COST = 1 / 3
 """Of an image that is looked at, to one that is learnt from: forward alone, to forward and back."""
 
 
@@ -93,7 +93,7 @@ def validated_parts(num_parts: int, *, share: float, num_trained: int, num_valid
     """
     num = num_parts
     if share < 1 and num_validation:
-        affordable = share / (1 - share) * num_trained / (num_validation * _VALIDATION_COST)
+        affordable = share / (1 - share) * num_trained / (num_validation * LOOK_COST)
         num = max(1, min(num_parts, int(affordable)))
     return [math.ceil(num_parts * (place + 1) / num) - 1 for place in range(num)]
 

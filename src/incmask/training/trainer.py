@@ -3,7 +3,7 @@
 import gc
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from incmask.base.device import autocast
 from incmask.base.errors import fail
 from incmask.nets.spec import load_model
-from incmask.training.jobs import FitJob
+from incmask.training.jobs import FitJob, Lesson
+from incmask.training.online import OnlineLessons, Teams
 from incmask.training.schedule import BETAS, PhaseStep, Schedule, epsilon, learning_rate
 from incmask.training.together.group import NetworkGroup
 from incmask.training.together.micro_batches import MicroBatches
@@ -54,6 +55,8 @@ class GroupTrainer:
         for network in self.averaged:
             network.eval()
         self._trained.network.train()
+        online = [each for each in self.lessons if isinstance(each, OnlineLessons)]
+        self._teams = Teams(online, self.averaged) if online else None
         self._settings, self._device = settings, device
         # A loss of two views goes forth twice before it goes back.
         is_recorded = len(self.lessons[0].phases) == 1
@@ -151,13 +154,13 @@ class GroupTrainer:
         return self._backward(place)
 
     def _losses(self, place: PhaseStep) -> Tensor:
-        if len(self.lessons) == 1:
-            return self.lessons[0].loss(self._network, phase=place.phase, step=place.step)[None]
-
-        def loss_of(lessons: Any) -> Any:
-            return lambda network: lessons.loss(network, phase=place.phase, step=place.step)
-
-        return torch.stack(self._together.run([loss_of(each) for each in self.lessons]))
+        lessons: Sequence[Lesson] = self.lessons
+        if self._teams is not None:
+            lessons = self._teams.taught(place.step, num_parts=self._network.num)
+        losses = [partial(each.loss, phase=place.phase, step=place.step) for each in lessons]
+        if len(losses) == 1:
+            return losses[0](self._network)[None]
+        return torch.stack(self._together.run(losses))
 
     def _forward(self, *inputs: Tensor) -> Tensor:
         # The students' own contexts are those of their threads.

@@ -88,10 +88,15 @@ class BatchChange:
 def draw_change(strength: Strength, shape: tuple[int, ...], generator: np.random.Generator) -> Change:
     """Draw what ``augment_pair`` would do with ``generator`` to an image of ``shape`` (H, W, ...)."""
     geometry = draw_geometry(strength, shape, generator)
+    return replace(draw_intensities(strength, generator), geometry=geometry)
+
+
+def draw_intensities(strength: Strength, generator: np.random.Generator) -> Change:
+    """Draw what ``photometric`` would do with ``generator`` to an image."""
     table = draw_table(strength, generator)
     blur_px = int(generator.integers(strength.max_blur_px, endpoint=True))
     seed = int(generator.integers(_LARGEST_SEED)) if strength.max_noise else 0
-    return Change(geometry, table, blur_px, strength.max_noise, seed)
+    return Change(_AS_IT_IS, table, blur_px, strength.max_noise, seed)
 
 
 def batch_change(

@@ -1,10 +1,8 @@
 """Training images that lie on the device as bytes, and are augmented there."""
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from incmask.method.augment import Strength
 from incmask.method.cutmix import Cuts, cut_mix
 from incmask.training.batches import Batch, Batches, BatchKind, Draws, finish
 from incmask.training.jobs import FitJob
+from incmask.training.on_gpu.ahead import Ahead
 from incmask.training.on_gpu.augment import BatchChange, Change, batch_change, draw_change, upload
 from incmask.training.on_gpu.held import bytes_held
 from incmask.training.on_gpu.pairs import bytes_of_pairs, pairs_on
@@ -27,12 +26,12 @@ from incmask.training.on_gpu.stacks import (
     rows_in_stacks,
     stacks_on,
 )
+from incmask.training.on_gpu.views import DeviceViews, bytes_of_views
+from incmask.training.online import FileViews, OnlineLessons, Views
 from incmask.training.order import DrawnExample, Order
 from incmask.training.rating import JudgingLessons, RatingObjective
 from incmask.training.rating_batches import PairBatch, PairBatches
 from incmask.training.segmentation import Segmentation, SegmentationLessons
-
-Drawn = TypeVar("Drawn")
 
 _SHARE = 0.4
 """Of the memory that a device would have free without images, what all of them may take."""
@@ -61,6 +60,8 @@ class OnDevice:
         if isinstance(lessons, SegmentationLessons):
             assert isinstance(lessons.batches, Batches)
             lessons.batches = batches_on(lessons.batches, device)
+            if isinstance(lessons, OnlineLessons) and isinstance(lessons.views, FileViews):
+                lessons.views = views_on(lessons.views, device)
         else:
             assert isinstance(lessons.batches, PairBatches)
             lessons.batches = pair_batches_on(lessons.batches, device)
@@ -91,6 +92,11 @@ def batches_on(batches: Batches, device: torch.device) -> Draws[Batch]:
     return PrefetchedBatches(batches, device)
 
 
+def views_on(views: FileViews, device: torch.device) -> Views:
+    """Draw unlabelled images that lie on a device, and change them there; as they are where there is no room."""
+    return DeviceViews(views, device) if _has_room(bytes_of_views(views, device), device) else views
+
+
 def pair_batches_on(batches: PairBatches, device: torch.device) -> Draws[PairBatch]:
     """Draw batches from pairs on a device where they are always the same and have room; else make them ahead."""
     if batches.are_fixed and _has_room(bytes_of_pairs(batches, device), device):
@@ -111,7 +117,7 @@ class DeviceBatches:
         self._batches, self._device = batches, device
         self._stacks = stacks_on(training_set.sources, device)
         self._places = rows_in_stacks(training_set.sources, training_set.rows)
-        self._ahead: _Ahead[tuple[BatchChange, Cuts | None]] = _Ahead()
+        self._ahead: Ahead[tuple[BatchChange, Cuts | None]] = Ahead()
 
     def draw(self, step: int) -> Batch:
         """Give the batch of ``step``, counted from 0 over all epochs."""
@@ -152,7 +158,7 @@ class PrefetchedBatches(Generic[BatchKind]):
 
     def __init__(self, batches: Draws[BatchKind], device: torch.device):
         self._batches, self._device = batches, device
-        self._ahead: _Ahead[BatchKind] = _Ahead()
+        self._ahead: Ahead[BatchKind] = Ahead()
 
     def draw(self, step: int) -> BatchKind:
         """Give the batch of ``step``, counted from 0 over all epochs."""
@@ -194,25 +200,6 @@ class FixedBatches(Generic[BatchKind]):
             steps = range(number * _STEPS_AN_UPLOAD, (number + 1) * _STEPS_AN_UPLOAD)
             self._uploaded = number, upload(torch.from_numpy(self._places[self._order.examples(steps)]), self._device)
         return self.examples.take(self._uploaded[1][place])
-
-
-class _Ahead(Generic[Drawn]):
-    """Draws what a step needs in a thread of its own, while the step before is taken."""
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1)
-        self._next: tuple[int, Future[Drawn]] | None = None
-        self._is_first = True
-
-    def draw(self, function: Callable[[int], Drawn], step: int) -> Drawn:
-        """Give what the function, always the same, gives for a step; fastest if that follows on the one before."""
-        ahead, self._next = self._next, None
-        drawn = ahead[1].result() if ahead and ahead[0] == step else function(step)
-        # While the device's work is recorded, in a training's first step, no other thread may take memory there.
-        if not self._is_first:
-            self._next = step + 1, self._thread.submit(function, step + 1)
-        self._is_first = False
-        return drawn
 
 
 def _fixed_change(batches: Batches, row: np.ndarray) -> Change:

@@ -4,8 +4,11 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from incmask.base.npy_rows import Rows
 
 ROWS_AT_ONCE = 16
 """Read from disk, or augmented, at a time."""
@@ -49,3 +52,14 @@ def join_parts(parts: Iterable[Sequence[Tensor]], num_rows: int, device: torch.d
             whole[done : done + len(each)] = each.to(device)
         done += len(part[0])
     return wholes
+
+
+def load_rows(parts: Sequence[Rows | np.ndarray], device: torch.device) -> Tensor:
+    """Bring arrays to a device, one after the other in a single stack."""
+    rows = (
+        [torch.from_numpy(np.ascontiguousarray(part[first : first + ROWS_AT_ONCE]))]
+        for part in parts
+        for first in range(0, len(part), ROWS_AT_ONCE)
+    )
+    (stack,) = join_parts(rows, sum(map(len, parts)), device)
+    return stack

@@ -13,7 +13,7 @@ from incmask.base.npy_rows import Rows
 from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks
 from incmask.training.batches import ByteExamples, finish
 from incmask.training.on_gpu.augment import BatchChange, Change, batch_change, photometric_batch, take_pixels
-from incmask.training.on_gpu.held import ROWS_AT_ONCE, held, hold, join_parts
+from incmask.training.on_gpu.held import ROWS_AT_ONCE, held, hold, join_parts, load_rows
 
 
 class Stacks:
@@ -27,8 +27,8 @@ class Stacks:
     """
 
     def __init__(self, sources: Sequence[TrainingStacks], device: torch.device):
-        self.images = _load([Rows(source.images) for source in sources], device)
-        self.labels = _load([Rows(source.labels) for source in sources], device)
+        self.images = load_rows([Rows(source.images) for source in sources], device)
+        self.labels = load_rows([Rows(source.labels) for source in sources], device)
         self.inconsistent: Tensor | None = None
         if any(source.inconsistent for source in sources):
             blank = np.zeros((1, *self.images.shape[1:3]), bool)
@@ -36,7 +36,7 @@ class Stacks:
                 Rows(source.inconsistent) if source.inconsistent else np.broadcast_to(blank, (num, *blank.shape[1:]))
                 for source, num in zip(sources, _lengths(sources), strict=True)
             ]
-            self.inconsistent = _load(masks, device)
+            self.inconsistent = load_rows(masks, device)
         self.has_ignored = bool((self.labels == IGNORED).any())
 
     @property
@@ -141,17 +141,6 @@ def _finished(
 
     image, target, *weights = join_parts(parts(), len(rows), stacks.images.device)
     return ByteExamples(image, target, weights[0] if weights else None, task)
-
-
-def _load(parts: Sequence[Rows | np.ndarray], device: torch.device) -> Tensor:
-    """Bring arrays to a device, one after the other in a single stack."""
-    rows = (
-        [torch.from_numpy(np.ascontiguousarray(part[first : first + ROWS_AT_ONCE]))]
-        for part in parts
-        for first in range(0, len(part), ROWS_AT_ONCE)
-    )
-    (stack,) = join_parts(rows, sum(map(len, parts)), device)
-    return stack
 
 
 def _lengths(sources: Sequence[TrainingStacks]) -> list[int]:

@@ -41,8 +41,19 @@ _STYLES = {
     "aim+": Style(_SKY, "D", "-"),
     "aim++": Style(_PURPLE, "v", "-"),
     "gt-im++": Style(_VERMILION, "P", ":"),
+    "im-online": Style(_BLUE, "d", ":"),
+    "mt": Style(_PURPLE, "p", ":"),
+    "cps": Style(_GREEN, "H", ":"),
+    "fixmatch": Style(_ORANGE, "8", ":"),
+    "fixmatch+im": Style(_SKY, "d", ":"),
 }
-_NAMES = {"evalnet": "EvalNet", "strong-ldt": "strong LDT"}
+_NAMES = {
+    "evalnet": "EvalNet",
+    "strong-ldt": "strong LDT",
+    "im-online": "IM online",
+    "fixmatch": "FixMatch",
+    "fixmatch+im": "FixMatch+IM",
+}
 # Neighbours differ in colour, marker and line; colour and marker together differ up to the 42nd.
 _COLOURS, _MARKERS, _LINES = (_BLUE, _VERMILION, _GREEN, _PURPLE, _SKY, _ORANGE), "os^DvPX", ("-", "--", "-.", ":")
 
