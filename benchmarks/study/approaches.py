@@ -37,7 +37,7 @@ class Approach:
     @property
     def takes_base(self) -> bool:
         """Whether its students start anew, so that the base models are only what they are compared with."""
-        return RECIPES[self.recipe].objective == "online" and self.settings.get("start", "fresh") == "fresh"
+        return RECIPES[self.recipe].is_online and self.settings.get("start", "fresh") == "fresh"
 
     def resolved(self, *, steps: int, seed: int) -> dict[str, object]:
         """Give all settings: the steps are those of one member over all stages together."""
@@ -59,6 +59,8 @@ _STREAMS: dict[str, object] = {
     "cutmix": 0.5,
 }
 
+_ONLINE: dict[str, object] = {"augment": "everything"}
+
 APPROACHES: dict[str, Approach] = {
     "ldt": Approach("ldt"),
     "strong-ldt": Approach("strong-ldt"),
@@ -72,5 +74,11 @@ APPROACHES: dict[str, Approach] = {
     "im streams": Approach("im", _STREAMS | {"blocking": "zero_ignore"}),
     "im streams ignored": Approach("im", _STREAMS | {"blocking": "ignore"}),
     "im streams filled": Approach("im", _STREAMS | {"blocking": "labelled"}),
+    "im-online": Approach("im-online", _ONLINE),
+    "im-online ignored": Approach("im-online", _ONLINE | {"blocking": "ignore"}),
+    "mt": Approach("mt", _ONLINE),
+    "cps": Approach("cps", _ONLINE),
+    "fixmatch": Approach("fixmatch", _ONLINE),
+    "fixmatch+im": Approach("fixmatch+im", _ONLINE),
 }
 """By the name in tables."""
