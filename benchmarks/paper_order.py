@@ -84,6 +84,7 @@ def main() -> None:
                 options.out / name,
                 choices=Choices(preset="paper", settings=SETTINGS | {"num_workers": options.workers}),
                 executor=Executor(),
+                recipes=(*TABLE_A1, "strong-ldt", "gt-im++"),
                 num_repeats=options.repeats,
                 progress=progress,
             )
