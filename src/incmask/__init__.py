@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from incmask.data.from_arrays import ArrayData, write_data
     from incmask.method.agreement import Inconsistency, continuous_inconsistency, inconsistency
     from incmask.method.cells import Cells, count_cells
-    from incmask.method.online import Online
-    from incmask.method.recipes import RECIPES, Blocking, Recipe, Vote
+    from incmask.method.recipes import RECIPES, Blocking, Online, Recipe, Vote
     from incmask.prediction.ensemble import Ensemble, Prediction
 
 _HOME = {
@@ -26,7 +25,7 @@ _HOME = {
     "Ensemble": "prediction.ensemble",
     "IncmaskError": "base.errors",
     "Inconsistency": "method.agreement",
-    "Online": "method.online",
+    "Online": "method.recipes",
     "Prediction": "prediction.ensemble",
     "Problem": "base.errors",
     "RECIPES": "method.recipes",

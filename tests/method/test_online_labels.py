@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 from incmask.base.errors import IncmaskError
 from incmask.method.agreement import agreement
 from incmask.method.labels import labels_of
-from incmask.method.online import Online, online_labels
+from incmask.method.online import online_labels
+from incmask.method.recipes import Online
 from small import TASKS
 
 NUM_OUTPUTS = {"binary": 1, "multilabel": 2, "multiclass": 4}

@@ -4,8 +4,7 @@ import dataclasses
 
 import pytest
 
-from incmask.method.online import Online
-from incmask.method.recipes import RECIPES, BestCandidate, Blocking, EvalNets, Recipe, Vote
+from incmask.method.recipes import RECIPES, BestCandidate, Blocking, EvalNets, Online, Recipe, Vote
 
 AGREEMENT = Vote(teachers="several", views="one", soft=False)
 BLOCKED = Blocking(image=True, label=True, in_loss=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from incmask.method.online import Online
+from incmask.base.errors import fail
 
 if TYPE_CHECKING:
     from incmask.base.config import Settings
@@ -133,6 +133,38 @@ class Blocking:
 
 
 @dataclass(frozen=True)
+class Online:
+    """Pseudo-labels that are made anew at each step of a training, and left in no file.
+
+    Beside each network that learns stands its averaged copy, the running mean of its weights (Tarvainen & Valpola
+    2017). At each step copies look at weakly changed unlabelled images: flipped and turned alone. What they say is the
+    label of the same images, strongly changed, that the networks learn from (Sohn et al. 2020), some of them with a
+    rectangle of another one (French et al. 2020). Half of a batch are labelled images.
+
+    Students train side by side in teams of ``num_members`` whose copies look at the same images; where nobody but a
+    network's own copy is asked, and no disagreement blocks anything, a team is one student.
+
+    Attributes:
+        voters: whose copy labels for a student: those of all its team, which vote; its own (mean teacher, FixMatch); or
+            the next one's of the team (cross pseudo supervision, Chen et al. 2021).
+        confidence: least probability of a label, 0 to 1; what is less certain stays out of the loss.
+        cutmix: share of the unlabelled images that get a rectangle of another one, 0 to 1.
+
+    Raises:
+        IncmaskError: a number outside its range.
+    """
+
+    voters: Literal["team", "own", "other"] = "team"
+    confidence: float = 0.0
+    cutmix: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, value in (("confidence", self.confidence), ("cutmix", self.cutmix)):
+            if not 0 <= value <= 1:
+                raise fail(name, f"{value} is outside 0 to 1", "choose a value in this range")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One approach.
 
@@ -161,7 +193,7 @@ class Recipe:
     teachers: str | None = None
     objective: Literal["labels", "consistency", "online"] = "labels"
     labeller: Labeller | None = None
-    online: Online = Online()  # noqa: RUF009 - a frozen value
+    online: Online = Online()
     blocking: Blocking | None = None
     augment: Literal["none", "growing"] = "none"
     keep_plain: bool = False
