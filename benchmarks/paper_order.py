@@ -9,10 +9,9 @@ printed beside the paper's (table A.1).
 """
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from scipy.stats import spearmanr
 
@@ -22,7 +21,7 @@ from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
 from incmask.insight.comparison.compare import Comparison, compare
 from incmask.insight.comparison.present import find, write_findings
-from incmask.insight.report.comparison_page.tables import Approach, reported
+from incmask.insight.report.comparison_page.tables import reported
 from incmask.insight.report.statistics import summarise
 
 TASKS: dict[str, tuple[Set, str]] = {
@@ -94,8 +93,11 @@ def main() -> None:
 
 def beside_paper(done: Comparison, name: str) -> str:
     """Give a table of a set: best, mean and its 95 % interval over repeats, beside the paper's best; ranks of both."""
-    found = {each.recipe: summarise([value.student.score for value in values]) for each, values in _reported(done)}
-    theirs = {recipe: scores[list(TASKS).index(name)] for recipe, scores in TABLE_A1.items()}
+    found = {
+        each.recipe: summarise([value.student.score for value in values])
+        for each, values in reported(done.models, done.totals).items()
+    }
+    theirs = {recipe: best[list(TASKS).index(name)] for recipe, best in TABLE_A1.items()}
     both = [recipe for recipe in found if recipe in theirs]
     ours_ranked, theirs_ranked = (
         _ranks({recipe: values[recipe] for recipe in both})
@@ -114,10 +116,6 @@ def beside_paper(done: Comparison, name: str) -> str:
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     order = spearmanr([ours_ranked[recipe] for recipe in both], [theirs_ranked[recipe] for recipe in both])
     return "\n".join([*lines, f"rank correlation with the paper {order.statistic:.2f} (p {order.pvalue:.3f})"])
-
-
-def _reported(done: Comparison) -> Iterable[tuple[Approach, Sequence[Any]]]:
-    return reported(done.models, done.totals).items()
 
 
 def _ranks(scores: Mapping[str, float]) -> dict[str, int]:

@@ -11,9 +11,11 @@ import itertools
 from pathlib import Path
 
 from benchmarks.study.approaches import APPROACHES
-from benchmarks.study.sets import SETS, chosen
+from benchmarks.study.sets import SETS
 from benchmarks.study.table import table
 from benchmarks.study.train import Trial, train_missing
+from incmask.base.errors import IncmaskError
+from incmask.base.validation import choose
 
 
 def main() -> None:
@@ -30,8 +32,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only-table", action="store_true")
     options = parser.parse_args()
-    if unknown := [name for name in options.approaches if name not in APPROACHES]:
-        raise SystemExit(f"unknown approach {unknown[0]!r}, choose of {', '.join(APPROACHES)}")
+    try:
+        for known, names, option in ((SETS, options.sets, "--sets"), (APPROACHES, options.approaches, "--approaches")):
+            for name in names:
+                choose(known, name, option=option)
+    except IncmaskError as error:
+        raise SystemExit(str(error)) from None
     trials = [
         Trial(set=name, draw=draw, seed=seed, steps=int(steps), approach=approach, device=options.device)
         # All approaches of a draw and a seed before the next: what is there is always complete pairs.
@@ -39,7 +45,7 @@ def main() -> None:
             range(1, options.seeds + 1),
             range(options.draws),
             options.steps,
-            chosen(options.sets),
+            options.sets,
             options.approaches,
         )
     ]

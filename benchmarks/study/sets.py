@@ -4,7 +4,7 @@ import colorsys
 import gzip
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,14 +181,3 @@ def _write(kind: Set, item: Item, folder: Path) -> None:
     cv2.imwrite(str(folder / "images" / f"{item.name}.png"), image if image.ndim == 2 else image[..., ::-1])
     label = cv2.resize(item.label, size, interpolation=cv2.INTER_NEAREST)
     write_label(folder / "masks", item.name, label, task=kind.task, classes=kind.classes)
-
-
-def chosen(names: Sequence[str]) -> list[str]:
-    """Check names of sets.
-
-    Raises:
-        SystemExit: one is unknown.
-    """
-    if unknown := [name for name in names if name not in SETS]:
-        raise SystemExit(f"unknown set {unknown[0]!r}, choose of {', '.join(SETS)}")
-    return list(names)
