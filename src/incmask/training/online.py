@@ -18,7 +18,7 @@ from incmask.method.agreement import Inconsistency
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
 from incmask.method.cutmix import Cuts, cut_mix, draw_cuts
 from incmask.method.labels import labels_of
-from incmask.method.losses import loss_of, segmentation_loss, two_stream_loss
+from incmask.method.losses import two_stream_loss
 from incmask.method.online import online_labels
 from incmask.method.recipes import Blocking, Online
 from incmask.method.streams import Streams, streams_of
@@ -194,21 +194,10 @@ class OnlineLessons(SegmentationLessons):
 
     def loss_with(self, look: Look, network: nn.Module, step: int) -> Tensor:
         """Loss of a step: of its labelled images, and of what the copies said, each averaged apart."""
-        settings, task = self._settings, self._objective.training.task
         labelled, pseudo = self.batches.draw(step).to(look.images.device), self._shown(look, step)
         logits = self._forward(network, torch.cat([labelled.image, pseudo.image]))
         parts = logits.split([len(labelled.image), len(pseudo.image)])
-        losses = (
-            segmentation_loss(
-                part,
-                batch.target,
-                task=task,
-                kind=loss_of(settings, task),
-                weight=batch.weight,
-                target_values=self._objective.target_values,
-            )
-            for part, batch in zip(parts, (labelled, pseudo), strict=True)
-        )
+        losses = (self._compare(part, batch) for part, batch in zip(parts, (labelled, pseudo), strict=True))
         return two_stream_loss(*losses, pseudo_weight=self._two.weight_at(step))
 
     def _shown(self, look: Look, step: int) -> Batch:

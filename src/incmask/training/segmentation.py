@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -125,26 +126,25 @@ class SegmentationLessons:
         )
 
     def _loss_of_labels(self, network: nn.Module, step: int) -> Tensor:
-        task, device = self._objective.training.task, next(network.parameters()).device
-        batch = self.batches.draw(step).to(device)
-        logits, kind = self._forward(network, batch.image), loss_of(self._settings, task)
-
-        def loss(rows: slice) -> Tensor:
-            weight = None if batch.weight is None else batch.weight[rows]
-            return segmentation_loss(
-                logits[rows],
-                batch.target[rows],
-                task=task,
-                kind=kind,
-                weight=weight,
-                target_values=self._objective.target_values,
-            )
-
-        num_labelled = self._streams.num_labelled
+        batch = self.batches.draw(step).to(next(network.parameters()).device)
+        logits, num_labelled = self._forward(network, batch.image), self._streams.num_labelled
         if not num_labelled or self._streams.is_alone(step):
-            return loss(slice(None))
-        labelled, pseudo = loss(slice(num_labelled)), loss(slice(num_labelled, None))
-        return two_stream_loss(labelled, pseudo, pseudo_weight=self._streams.weight_at(step))
+            return self._compare(logits, batch)
+        rows = (slice(num_labelled), slice(num_labelled, None))
+        losses = (self._compare(logits[part], batch.map(itemgetter(part))) for part in rows)
+        return two_stream_loss(*losses, pseudo_weight=self._streams.weight_at(step))
+
+    def _compare(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Loss of what a network says of a batch."""
+        task = self._objective.training.task
+        return segmentation_loss(
+            logits,
+            batch.target,
+            task=task,
+            kind=loss_of(self._settings, task),
+            weight=batch.weight,
+            target_values=self._objective.target_values,
+        )
 
     def _loss_of_views(self, network: nn.Module, step: int) -> Tensor:
         assert self._views is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from incmask.base.errors import Problem
 from incmask.data.dataset import PARTS, Item
+from incmask.data.folder.names import first_of
 
 Items = Mapping[str, Sequence[Item]]
 """The images of each part."""
@@ -105,5 +106,5 @@ def _images(num: int) -> str:
 
 
 def _listed(pairs: Sequence[tuple[Place, Place]]) -> str:
-    texts = [" = ".join(f"{part}/{item.name}" for part, item in pair) for pair in pairs[:_EXAMPLES]]
-    return ", ".join(texts) + (", …" if len(pairs) > _EXAMPLES else "")
+    texts = [" = ".join(f"{part}/{item.name}" for part, item in pair) for pair in pairs]
+    return first_of(texts, _EXAMPLES)

@@ -10,7 +10,7 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.data.dataset import Item
 from incmask.data.folder.copies import Items, copy_notes, copy_problems, find_copies, joined
 from incmask.data.folder.group_table import SPLIT_FILE, GroupTable, read_group_table
-from incmask.data.folder.names import name_of
+from incmask.data.folder.names import first_of, name_of
 from incmask.data.folder.subjects import find_groups
 from incmask.data.rounds import without_round
 
@@ -146,7 +146,7 @@ def _notes(items: Items, told_by: str) -> Iterator[str]:
     for first, second in [*combinations(_SCORED, 2), ("unlabelled", "val"), ("unlabelled", "test")]:
         shared = sorted({*subjects[first]} & {*subjects[second]})
         if shared:
-            listed = ", ".join(shared[:_EXAMPLES]) + (", …" if len(shared) > _EXAMPLES else "")
+            listed = first_of(shared, _EXAMPLES)
             yield f"{len(shared)} groups are in {first} and in {second}, so scores say less about new ones: {listed}"
 
 
@@ -165,7 +165,7 @@ def _left_out(items: Items, option: str) -> Iterator[Problem]:
         return
     names = [f"{part}/{item.name}" for part in _SCORED for item in items[part] if item.subject is None]
     if names:
-        listed = ", ".join(names[:_EXAMPLES]) + (", …" if len(names) > _EXAMPLES else "")
+        listed = first_of(names, _EXAMPLES)
         is_table = option.casefold().endswith(".csv")
         remedy = "add a row name,group for each" if is_table else f"give one that fits all names, or {_CHOICES}"
         yield Problem(f"group {option}", f"tells no group of {len(names)} images: {listed}", remedy)

@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -133,3 +133,8 @@ def sorted_folders(names: Iterable[str]) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     return re.sub("[-_ ]", "", name.casefold())
+
+
+def first_of(texts: Sequence[str], num: int) -> str:
+    """List the first of some texts for a message, with a sign where there are more."""
+    return ", ".join(texts[:num]) + (", …" if len(texts) > num else "")

@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from incmask.data.dataset import DataOptions, Item, LabelStatistics
+from incmask.data.folder.names import first_of
 from incmask.data.folder.recognise import Recognised, view
 from incmask.data.images.masks import MaskFacts
 from incmask.data.images.readers import ImageFacts
@@ -105,7 +106,6 @@ def name_notes(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageF
             if item.name in digests and images[item.image].digest != digests[item.name]
         ]
         if same:
-            shown = ", ".join(same[:_EXAMPLES]) + (", …" if len(same) > _EXAMPLES else "")
             what = f"{len(same)} names are in {first} and in {second}"
-            notes.append(f"{what}; if their images show the same, scores are too good: {shown}")
+            notes.append(f"{what}; if their images show the same, scores are too good: {first_of(same, _EXAMPLES)}")
     return notes

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.base.config import Task
 from incmask.base.npy_rows import Rows
 from incmask.base.tables import read_rows
 from incmask.data.stack import Stack
@@ -31,9 +30,6 @@ from incmask.method.agreement import combine
 from incmask.method.labels import labels_of
 from incmask.nets.forward import predict_probabilities
 from incmask.nets.spec import load_model
-
-_ALTERNATIVES: dict[Task, str] = {"binary": "dice", "multilabel": "dice", "multiclass": "mpa"}
-"""The other score of figure A.4; where cells are counted, that is the error of it (A.5)."""
 
 _SHEET_IMAGES = 4
 _BEST_WITH_PSEUDO_LABELS = ("im++", "aim++", "im+", "aim+", "im", "me")
@@ -110,7 +106,8 @@ def _scores_by_generation(comparison: Comparison, budget: str) -> list[Drawing |
         drawn.append(draw(metric="miou"))
     if "mcce" in names:
         return [*drawn, draw(metric="mcce"), draw(metric="mcce", with_error=True)]
-    return [*drawn, draw(metric=_ALTERNATIVES[comparison.chosen.dataset.task], above_ldt=True)]
+    kind = labels_of(comparison.chosen.dataset.task)
+    return [*drawn, draw(metric="mpa" if kind.is_exclusive else "dice", above_ldt=True)]
 
 
 def picture_sheets(comparison: Comparison) -> list[PictureSheet]:
