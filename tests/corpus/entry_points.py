@@ -1,0 +1,138 @@
+"""The ways into the program, each as a function of a folder that gives what it made of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from situations import Right
+
+from incmask.api import predict
+from incmask.base.errors import IncmaskError
+from incmask.base.pool import HerePool
+from incmask.data.dataset import Dataset
+from incmask.data.folder.names import is_image
+from incmask.data.from_arrays import ArrayData, write_data
+from incmask.data.images.readers import read_label
+from incmask.data.stack import build_stack
+from incmask.exchange.prepare.plan import PrepareOptions
+from incmask.exchange.prepare.prepare import prepare
+from incmask.experiment.choices import Choices, check_data, resolve
+from incmask.prediction import files
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an entry point made of a folder, by the names of images as in ``Right``; None: it does not tell."""
+
+    said: str = ""
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)
+    labels: Mapping[str, np.ndarray] | None = None
+    parts: Mapping[str, str] | None = None
+    num_classes: int | None = None
+    class_pixels: tuple[int, ...] | None = None
+
+
+def _check(root: Path, _: Right | None) -> Seen:
+    checked = check_data(root)
+    if checked.problems:
+        raise IncmaskError(checked.problems)
+    dataset = resolve(root, Choices()).dataset
+    said = "\n".join(checked.description)
+    return Seen(said, num_classes=len(dataset.classes), class_pixels=dataset.statistics.class_pixels)
+
+
+def _stack(root: Path, _: Right | None) -> Seen:
+    return _seen(resolve(root, Choices()).dataset, root.with_name(f"{root.name}-stack"))
+
+
+def _seen(dataset: Dataset, folder: Path, said: str = "") -> Seen:
+    """Read all of a data set as a run does, at its own size."""
+    images, labels, parts = {}, {}, {}
+    for part, items in dataset.parts():
+        if not items:
+            continue
+        size = (items[0].height, items[0].width)
+        stack = build_stack(items, dataset, size=size, fit="resize", folder=folder / part)
+        for index, item in enumerate(items):
+            name = item.name.split("/")[-1]
+            parts[name] = part
+            images[name] = np.load(stack.images, mmap_mode="r")[index]
+            if item.masks is not None:
+                labels[name] = read_label(item, dataset)
+                if part != "unlabelled":
+                    assert (np.load(stack.labels, mmap_mode="r")[index] == labels[name]).all()
+    return Seen("\n".join([said, *dataset.notes]), images, labels, parts, len(dataset.classes))
+
+
+def _prepare(root: Path, _: Right | None) -> Seen:
+    to = root.with_name(f"{root.name}-prepared")
+    options = PrepareOptions(val_fraction=0.0, test_fraction=0.0)
+    done = prepare("folder", root, to, open_pool=HerePool, options=options)
+    return _seen(resolve(to, Choices()).dataset, root.with_name(f"{root.name}-stack"), "\n".join(done.notes))
+
+
+def _predict(root: Path, right: Right | None) -> Seen:
+    about = SimpleNamespace(channels=_num_channels(right), intensity=None)
+    return Seen(images={path.stem: files._open(path, about) for path in _images_below(root)})
+
+
+def _images_below(root: Path) -> Iterator[Path]:
+    for path in sorted(root.rglob("*")):
+        is_mask = {"mask", "annotation"} & {folder.rstrip("s") for folder in path.relative_to(root).parts}
+        if is_image(path) and not is_mask:
+            yield path
+
+
+def _num_channels(right: Right | None) -> int:
+    shapes = [image.shape[2] for image in right.images.values()] if right else []
+    return max(shapes, default=3)
+
+
+class _Showing:
+    """An ensemble that answers with the images that it is asked about."""
+
+    def __init__(self, channels: int):
+        self.about = SimpleNamespace(channels=channels, intensity=None)
+
+    def predict(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        return images
+
+
+def _python(root: Path, right: Right | None) -> Seen:
+    """Give arrays to Python's two ways in, which have to see the same."""
+    assert right is not None, "nothing is asked of arrays"
+    names = sorted(right.labels)
+    rest = sorted({*right.arrays} - {*names})
+    data = ArrayData(
+        [right.arrays[name] for name in names],
+        [right.labels[name] for name in names],
+        unlabelled=[right.arrays[name] for name in rest],
+    )
+    write_data(data, folder := root.with_name(f"{root.name}-arrays"))
+    seen = _seen(resolve(folder, Choices()).dataset, root.with_name(f"{root.name}-stack"))
+    of_part = {f"labelled-{index:06d}": name for index, name in enumerate(names)}
+    of_part |= {f"unlabelled-{index:06d}": name for index, name in enumerate(rest)}
+    images = {of_part[name]: image for name, image in seen.images.items()}
+    given = predict(_Showing(_num_channels(right)), [right.arrays[name] for name in images])
+    for image, predicted in zip(images.values(), given, strict=True):
+        np.testing.assert_array_equal(image, predicted)
+    labels = {of_part[name]: label for name, label in seen.labels.items()}
+    return Seen(seen.said, images, labels, None, seen.num_classes)
+
+
+Look = Callable[[Path, Right | None], Seen]
+LOOKS: dict[str, Look] = {
+    "check": _check,
+    "stack": _stack,
+    "prepare": _prepare,
+    "predict": _predict,
+    "python": _python,
+}
+
+
+def look_of(entry: str, right: Right | None) -> Callable[[Path], Seen]:
+    """Give what an entry point does; ``right`` tells what a person would have to: channels, and arrays."""
+    return partial(lambda root, look: look(root, right), look=LOOKS[entry])

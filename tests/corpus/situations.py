@@ -1,0 +1,87 @@
+"""What a situation of the corpus is: a function that writes a folder and says what is right for it.
+
+A new one: ``@situation(*ENTRIES)`` above a function of a folder, in a module that ``test_corpus.py`` imports. Name and
+entry points make a row of the table; it returns a ``Right`` or a ``Told``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+ENTRIES = ("check", "stack", "prepare", "predict", "python")
+
+
+@dataclass(frozen=True)
+class Right:
+    """What a folder holds, by the names of its images without folder and ending, which are unique.
+
+    Attributes:
+        labels: of each image with a mask, as ``read_label`` gives it.
+        images: what the network sees, (64, 64, C) uint8; those that are not named may be anything.
+        num_classes: as many as ``Dataset.classes``; background counts among several.
+        parts: of the images, where it matters.
+        within: of the pixels of images, by so much they may differ.
+        said: words that must be among what a person is told.
+        unsaid: words that must not.
+        arrays: the images as a person who reads the files has them in Python, for the entry ``python``.
+    """
+
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)
+    num_classes: int = 1
+    parts: Mapping[str, str] = field(default_factory=dict)
+    within: int = 1
+    said: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A folder that is refused, or of which something is asked.
+
+    Attributes:
+        words: that the message must have.
+        line: for ``[data]`` of ``incmask.toml``; it must be in the message, too.
+        then: what is right once the line is written.
+    """
+
+    words: tuple[str, ...]
+    line: str = ""
+    then: Right | None = None
+
+
+Outcome = Right | Told
+Write = Callable[[Path], "Outcome | Mapping[str, Outcome]"]
+"""Writes the folder; where entry points differ, gives the outcome of each by its name."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A row of the table: its name, what writes it, and the entry points for which it is there."""
+
+    name: str
+    write: Write
+    entries: tuple[str, ...]
+
+
+SITUATIONS: dict[str, Situation] = {}
+
+
+def situation(*entries: str) -> Callable[[Write], Write]:
+    """Enter a function into the table for the entry points; none: for all but ``python``, which has no files."""
+
+    def enter(write: Write) -> Write:
+        assert write.__name__ not in SITUATIONS, "each has a name of its own"
+        assert {*entries} <= {*ENTRIES}, "of these alone"
+        SITUATIONS[write.__name__] = Situation(write.__name__, write, entries or ENTRIES[:-1])
+        return write
+
+    return enter
+
+
+def outcome_of(written: "Outcome | Mapping[str, Outcome]", entry: str) -> Outcome:
+    """Give what is right at an entry point."""
+    return written if isinstance(written, Right | Told) else written[entry]
