@@ -76,6 +76,19 @@ def test_an_archive_holds_all_and_comes_back_as_it_is(tmp_path):
     assert set(import_labels(run, out, target="cvat").round.names) == {"x.2", "slide/x.1"}
 
 
+def test_images_that_a_ranking_lacks_come_last_and_are_told(tmp_path):
+    _data, run, pseudo = make_loop(tmp_path)
+    write_ranking(run, ["x.2"])
+    exported = export_labels(run, tmp_path / "out", target="cvat")
+    disputed = sorted(pseudo, key=lambda name: (-pseudo[name].inconsistent.mean(), name))
+    assert exported.names == ("x.2", *(name for name in disputed if name != "x.2"))
+    (note,) = exported.notes
+    assert note.startswith("ranking.csv lacks 2 of the run's images, which come last, the most disputed first;")
+    (run / "ranking.csv").write_text("rank,name,x\n1,x.2,0\n2,x.0,0\n3,slide/x.1,4\n")
+    (note,) = export_labels(run, tmp_path / "of crops", target="cvat").notes
+    assert note.startswith("ranking.csv ranks crops, so each image has the place of its first one;")
+
+
 def test_images_that_not_every_program_shows_become_png(tmp_path):
     data, run, pseudo = make_loop(tmp_path)
     generator = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finished_runs import finish
+from finished_runs import copy_of, finish
 from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
@@ -181,6 +181,18 @@ def test_it_is_written_into_the_run_or_elsewhere(finished_run, tmp_path):
         *("novelty", "reason"),
     ]
     assert len(rows) == 2
+
+
+@pytest.mark.parametrize("view", [{"top": 2}, {"crop_px": 16}, {"crop_px": 16, "top": 3}])
+def test_a_view_never_changes_the_record_of_the_run(finished_run, tmp_path, view):
+    run = copy_of(finished_run("binary"), tmp_path)
+    write_ranking(run, open_pool=HerePool)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    seen = write_ranking(run, open_pool=HerePool, **view)
+    assert len(seen.rows) == view.get("top", len(seen.rows))
+    with pytest.raises(IncmaskError, match="is the run's ranking of all its images as wholes"):
+        write_ranking(run, out=run / "model" / ".." / RANKING, open_pool=HerePool, **view)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_the_ranking_is_shown_with_its_reasons_and_crops(run):
     assert "unlike anything labelled <b>" in page.text
     assert "The image is gone." in page.text
     assert len([one for one in page.all("path") if one.get("class") == "crop"]) == 2
-    assert "incmask rank" not in page.text
+    assert "ranking.csv lacks 3 of the run's images, which come last" in page.text
 
 
 def test_a_damaged_ranking_is_named(run):

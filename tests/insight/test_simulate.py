@@ -151,7 +151,11 @@ def test_the_command_ranks(call, finished, tmp_path):
     code, out, _ = call(finished, "-o", tmp_path / "ranking.csv", "--top", "1", "--crops", "16")
     assert code == 0
     assert out.splitlines()[0].lstrip().startswith("1  0.")
-    assert f"1 rows in {tmp_path / 'ranking.csv'}" in out
+    assert f"1 row in {tmp_path / 'ranking.csv'}" in out
+    code, out, _ = call(finished, "--top", "1")
+    assert (code, "1 row looked at, none written; -o FILE keeps them" in out) == (0, True)
+    code, out, _ = call(finished, "--top", "1", "--json")
+    assert (code, json.loads(out)["ranking"]) == (0, None)
     code, out, err = call(finished, "--json", "-o", tmp_path / "ranking.csv")
     values = json.loads(out)
     assert (code, err) == (0, "")

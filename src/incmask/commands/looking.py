@@ -15,7 +15,9 @@ def rank(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="file to write, or folder of the simulation  [default: RUN/ranking.csv, RUN-simulation]"
+            *("--out", "-o"),
+            help="file to write, or folder of the simulation  [default: RUN/ranking.csv, and nothing with --top or "
+            "--crops; RUN-simulation]",
         ),
     ] = None,
     crops: Annotated[
@@ -62,7 +64,8 @@ def rank(
             ranking = write_ranking(
                 run, open_pool=executor().open_pool, out=out, crop_px=crops, top=top, progress=progress
             )
-        path = out or run / RANKING
+        is_view = top is not None or crops is not None
+        path = out or (None if is_view else run / RANKING)
         print_result(ranking_text(ranking, path), ranking_as_dict(ranking, path), as_json=as_json)
         return
     from incmask.base.files import write_text

@@ -9,6 +9,7 @@ import numpy as np
 
 from incmask.base.errors import fail
 from incmask.base.tables import markdown_table
+from incmask.base.words import counted
 from incmask.experiment.record.model import ModelRecord, read_model
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import ScoreRow
@@ -202,21 +203,17 @@ def _limits(facts: ModelRecord) -> str:
         parts = facts.run.data["parts"]
         num_labelled, num_test = len(parts.get("labelled") or ()), len(parts.get("test") or ())
         if num_labelled < _FEW_IMAGES:
-            lines.append(f"Only {_count(num_labelled)} had masks to learn from.")
+            lines.append(f"Only {counted(num_labelled, 'image')} had masks to learn from.")
         if num_test == 0:
             lines.append("There were no test images, so that no score is free of the choice of models.")
         elif num_test < _FEW_IMAGES:
-            lines.append(f"Only {_count(num_test)} to test on: the scores are rough.")
+            lines.append(f"Only {counted(num_test, 'image')} to test on: the scores are rough.")
         if not parts.get("val"):
             lines.append("There were no validation images apart: labelled ones took turns or were set aside.")
     if len(facts.about["members"]) == 1:
         lines.append("It has a single member, so that its disagreement is 0 everywhere.")
     lines.append("It is not a medical device, and was not examined as one.")
     return _section("Limits", "\n".join(f"- {line}" for line in lines))
-
-
-def _count(num: int) -> str:
-    return f"{num} image{'s' if num != 1 else ''}"
 
 
 def _section(heading: str, *paragraphs: str) -> str:

@@ -76,9 +76,6 @@ def export_labels(
     if any(each.name == UNSURE for each in scheme.foreground):
         raise fail(run, f"has a class named {UNSURE}, as what the models do not agree on is called", "rename the class")
     order = correction_order(record)
-    notes = []
-    if order.source != RANKING:
-        notes.append(f"there is no {RANKING}, so the most disputed images come first; `incmask rank {run}` knows more")
     names = order.names[:top]
     images = _images(record, names)
     progress.doing("writing pseudo-labels")
@@ -87,7 +84,7 @@ def export_labels(
     with (whole_archive if out.suffix.casefold() == ".zip" else whole_folder)(out) as folder:
         form.write(_sheets(run, images, folder, scheme, progress=progress), folder, scheme)
         write_text(folder / "README.txt", form.how_to + _back(run, target))
-    return Exported(out, target, names, order.source, tuple(notes))
+    return Exported(out, target, names, order.source, (order.note,) if order.note else ())
 
 
 def _images(run: RunRecord, names: Sequence[str]) -> dict[str, Path]:

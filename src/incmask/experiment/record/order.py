@@ -1,6 +1,7 @@
 """In which order the images of a run are worth correcting."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from incmask.base.errors import fail
 from incmask.experiment.paths import RANKING
@@ -13,16 +14,20 @@ class CorrectionOrder:
     """Images of a run.
 
     Attributes:
-        names: those that are most worth correcting first.
+        names: all of them, those that are most worth correcting first.
         source: the file of the run that tells.
+        note: what a person should know of the order; "" where nothing.
     """
 
     names: tuple[str, ...]
     source: str
+    note: str = ""
 
 
 def correction_order(run: RunRecord) -> CorrectionOrder:
     """Give the images in the order of the run's ranking, or else the most disputed first.
+
+    Images that the ranking lacks follow those that it names; of an image that is ranked in crops, the first counts.
 
     Raises:
         IncmaskError: there are no masks, or a table is damaged.
@@ -33,12 +38,24 @@ def correction_order(run: RunRecord) -> CorrectionOrder:
             told = "name a finished run of a folder with unlabelled images"
             raise fail(run.root, "holds no masks of unlabelled images", told)
         names = tuple(row.name for row in run.shares)
-        known = set(names)
-        if ranking := run.table(RANKING, mend="write it anew"):
-            source = RANKING
-            ordered = sorted(ranking, key=lambda row: int(row["rank"]))
-            # Of an image that is ranked in crops, the first counts.
-            names = tuple(dict.fromkeys(row["name"] for row in ordered if row["name"] in known))
-        return CorrectionOrder(names, source)
+        ranking = run.table(RANKING, mend="write it anew")
+        if not ranking:
+            told = (
+                f"there is no {RANKING}, so the most disputed images come first; `incmask rank {run.root}` knows more"
+            )
+            return CorrectionOrder(names, source, told)
+        source = RANKING
+        ordered = sorted(ranking, key=lambda row: int(row["rank"]))
+        ranked = dict.fromkeys(row["name"] for row in ordered)
+        known = [name for name in ranked if name in set(names)]
+        others = [name for name in names if name not in ranked]
+        return CorrectionOrder((*known, *others), source, _note(run.root, len(others), of_crops="x" in ranking[0]))
     except (KeyError, ValueError, TypeError) as error:
         raise fail(run.root / source, f"is damaged ({error!r})", "write it anew") from error
+
+
+def _note(root: Path, num_others: int, *, of_crops: bool) -> str:
+    anew = f"`incmask rank {root}` ranks all of them as wholes"
+    if num_others:
+        return f"{RANKING} lacks {num_others:,} of the run's images, which come last, the most disputed first; {anew}"
+    return f"{RANKING} ranks crops, so each image has the place of its first one; {anew}" if of_crops else ""

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from incmask.base.words import counted
 from incmask.insight.ranking.rank import Ranking
 from incmask.insight.ranking.simulate import ENTROPY, RANDOM, RANKED, START, Simulation
 from incmask.insight.report.comparison_page.style import cycle_style
@@ -20,19 +21,20 @@ FIGURE = "simulation.svg"
 _SHOWN = 20
 
 
-def ranking_text(ranking: Ranking, path: Path) -> str:
-    """Give the first rows with their reasons, and where all of them are."""
+def ranking_text(ranking: Ranking, path: Path | None) -> str:
+    """Give the first rows with their reasons, and where all of them are; None: nowhere, since it was a view alone."""
     lines = [*ranking.notes]
     for row in ranking.rows[:_SHOWN]:
         where = f" at {row.crop.left}, {row.crop.top}" if row.crop else ""
         lines.append(f"{row.rank:>4}  {row.score:.3f}  {row.name}{where}: {row.reason}")
-    return "\n".join([*lines, f"{len(ranking.rows)} rows in {path}"])
+    where = f"in {path}" if path else "looked at, none written; -o FILE keeps them"
+    return "\n".join([*lines, f"{counted(len(ranking.rows), 'row')} {where}"])
 
 
-def ranking_as_dict(ranking: Ranking, path: Path) -> dict[str, Any]:
+def ranking_as_dict(ranking: Ranking, path: Path | None) -> dict[str, Any]:
     """Give the same for machines."""
     return {
-        "ranking": str(path),
+        "ranking": str(path) if path else None,
         "notes": list(ranking.notes),
         "rows": [
             {

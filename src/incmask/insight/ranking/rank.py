@@ -87,14 +87,24 @@ def write_ranking(
     top: int | None = None,
     progress: Progress | None = None,
 ) -> Ranking:
-    """Do what ``rank_run`` does, and write it to ``out`` or else to ``ranking.csv`` in the run folder."""
+    """Do what ``rank_run`` does, and write it to ``out`` or else to ``ranking.csv`` in the run folder.
+
+    That file is the run's record of all its images as wholes, which a view of them never replaces: the first ``top``,
+    or crops, go to ``out`` or nowhere.
+
+    Raises:
+        IncmaskError: as ``rank_run`` does, or ``out`` is that record and this is a view.
+    """
+    is_view = top is not None or crop_px is not None
+    if is_view and out is not None and out.resolve() == (run / RANKING).resolve():
+        raise fail(out, "is the run's ranking of all its images as wholes", "name another file with -o")
     ranking = rank_run(run, open_pool=open_pool, crop_px=crop_px, top=top, progress=progress)
     text = to_csv(ranking.rows)
-    if out is None:
+    if out is not None:
+        write_text(out, text)
+    elif not is_view:
         with reopen(run) as store:
             store.write(run / RANKING, text)
-    else:
-        write_text(out, text)
     return ranking
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from incmask.base.words import counted
 from incmask.insight.report.comparison_page.rows import ImageScoreRow, ModelRow, RunRow
 from incmask.insight.report.comparison_page.tables import (
     Approach,
@@ -143,7 +144,7 @@ def why_untold(difference: Estimate) -> str:
         return ""
     if difference.num("repeat") < 2:
         return "one training each"
-    return f"{_counted(difference.num('subject'), 'subject')}, fewer than {LEAST_SUBJECTS}"
+    return f"{counted(difference.num('subject'), 'subject')}, fewer than {LEAST_SUBJECTS}"
 
 
 def _verdict(
@@ -257,7 +258,3 @@ def _baseline(name: str, family: Sequence[Approach], approach: Approach) -> Appr
 def _means(values: Sequence[Reported]) -> tuple[str, str]:
     candidates, steps = (dict.fromkeys(each) for each in zip(*((v.candidates, v.steps) for v in values), strict=True))
     return ", ".join(candidates), "; ".join(steps)
-
-
-def _counted(num: int, thing: str) -> str:
-    return f"{num} {thing}" if num == 1 else f"{num} {thing}s"

@@ -11,6 +11,7 @@ from incmask.data.images.tiles import Window
 from incmask.data.images.writers import path_inside
 from incmask.experiment.paths import RANKING, stack_folder
 from incmask.experiment.record.images import mask_folders
+from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord
 from incmask.insight.report.page import (
     Block,
@@ -150,7 +151,9 @@ def unsure_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
 def next_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
     """Show which images to label next: as ``incmask rank`` says or, without it, the most disputed ones."""
     if ranking := record.table(RANKING):
-        return _ranked(record.root / RANKING, images, ranking)
+        blocks = _ranked(record.root / RANKING, images, ranking)
+        note = correction_order(record).note if record.shares else ""
+        return [*blocks, Text(f"{note}.", "warning")] if note else blocks
     if not record.shares:
         return []
     names = ", ".join(row.name for row in record.shares[:_NUM_NAMED])

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from incmask.base.words import counted
 from incmask.experiment.record.stages import StageRecord
 from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, can_tell
 from incmask.insight.report.page import signed
@@ -83,7 +84,7 @@ class WithAndWithout:
         if self.kind == "same":
             return "that image was trained on, so neither number means much"
         if self.num_subjects < LEAST_SUBJECTS:
-            return f"{_counted(self.num_subjects, _unit(self))} are too few to tell this from chance"
+            return f"{counted(self.num_subjects, _unit(self))} are too few to tell this from chance"
         if not can_tell(self.difference):
             return (
                 "of one training on a side it is unknown how much another seed would move it; with "
@@ -107,12 +108,12 @@ def answer(found: WithAndWithout) -> str:
     """Answer with the numbers."""
     images = _IMAGES[found.kind].format(num=found.num_images)
     if found.num_subjects < found.num_images:
-        images += f" from {_counted(found.num_subjects, 'subject')}"
+        images += f" from {counted(found.num_subjects, 'subject')}"
     if not math.isnan(found.reach):
         images = f"95 % interval {signed(found.low)} to {signed(found.high)}; {images}"
-    trainings = f"{_counted(len(found.best.students), 'training')} with them, {len(found.base.students)} without"
+    trainings = f"{counted(len(found.best.students), 'training')} with them, {len(found.base.students)} without"
     numbers = (
-        f"{signed(found.difference.mean)} {found.score_name} from {_counted(found.num_unlabelled, 'unlabelled image')} "
+        f"{signed(found.difference.mean)} {found.score_name} from {counted(found.num_unlabelled, 'unlabelled image')} "
         f"({images}; {trainings})"
     )
     means = (
@@ -185,10 +186,6 @@ def fairness(found: WithAndWithout) -> list[str]:
 
 def _unit(found: WithAndWithout) -> str:
     return "image" if found.num_subjects == found.num_images else "subject"
-
-
-def _counted(num: int, thing: str) -> str:
-    return f"{num:,} {thing}" if num == 1 else f"{num:,} {thing}s"
 
 
 def _listed(numbers: Sequence[int]) -> str:
