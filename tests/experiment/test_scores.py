@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from incmask.base.config import Settings
@@ -90,6 +91,14 @@ def test_image_scores_are_read_as_they_were_written():
     assert text.splitlines()[0] == "name,base/1,gen-1/ensemble"
     scores_by_model = {"base/1": (0.1 + 0.2, 0.6), "gen-1/ensemble": (1 / 3, 2 / 3)}
     assert image_scores_from_csv(text) == ImageScores(("plate 1/a, b", "c"), scores_by_model)
+    in_turn = [
+        ScoreRow("base", "1", "val", 0.5, {}, (0.25, 0.75), (2, 0)),
+        ScoreRow("base", "2", "val", 0.5, {}, (0.5,), (1,)),
+    ]
+    found = image_scores_from_csv(image_scores_csv(["a", "b", "c", "trains alone"], in_turn, split="val"))
+    assert found.names == ("a", "b", "c")
+    np.testing.assert_array_equal(found.scores["base/1"], (0.75, np.nan, 0.25))
+    np.testing.assert_array_equal(found.scores["base/2"], (np.nan, 0.5, np.nan))
     assert image_scores_from_csv(image_scores_csv([], [])) == ImageScores((), {})
     assert from_csv(to_csv(rows))[1] == ScoreRow("base", "1", "test", 0.45, {})
 

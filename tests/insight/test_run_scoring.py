@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,15 +13,16 @@ from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import image_scores_from_csv
 from incmask.experiment.student import mean_over_folds
 from incmask.insight.report.differences import unpaired_difference
+from incmask.insight.report.run_page import scoring
 from incmask.insight.report.run_page.quality import judge, predict_labels
 from incmask.insight.report.run_page.scoring import (
     ModelScores,
     difference_of,
     held_out,
+    kind_of_held_out,
     mean_of,
     score_lines,
     scores_of_models,
-    stored_test_scores,
     subjects_of,
 )
 
@@ -45,7 +47,7 @@ def test_scores_of_validation_images_average_to_what_each_model_reached(record):
     held = held_out(record)
     assert (held.kind, held.num_images) == ("val", 3)
     for stage in record.stages:
-        (found,) = scores_of_models(record, stage, held)
+        (found,) = scores_of_models(record, stage, "val")
         assert found.names == ("val 0", "val 1", "val 2")
         expected = [student.score for student in stage.students]
         assert found.scores.mean(1) == pytest.approx(expected, abs=1e-6)
@@ -53,12 +55,26 @@ def test_scores_of_validation_images_average_to_what_each_model_reached(record):
 
 def test_scores_of_test_images_are_those_that_the_run_wrote_down(record, finished_run):
     for stage in record.stages:
-        (found,) = stored_test_scores(record, stage)
+        (found,) = scores_of_models(record, stage, "test")
         assert found.names == ("test 0", "test 1", "test 2")
         expected = [record.score_of(stage.name, str(student.number), "test").score for student in stage.students]
         assert found.scores.mean(1) == pytest.approx(expected, abs=1e-6)
-    without = read_run(finished_run("folds"))
-    assert stored_test_scores(without, without.base) == []
+
+
+@pytest.mark.parametrize("name", ["growing", "folds", "tiles"])
+def test_scores_that_were_written_down_are_those_that_a_run_without_them_takes_anew(finished_run, monkeypatch, name):
+    record = read_run(finished_run(name))
+    kind = kind_of_held_out(record)
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring, "count_pixels", None)  # no network runs
+        stored = [scores_of_models(record, stage, kind) for stage in record.stages]
+    older = replace(record)
+    vars(older)["validation_scores"] = None
+    for stage, parts in zip(record.stages, stored, strict=True):
+        anew = scores_of_models(older, stage, kind)
+        assert [part.names for part in parts] == [part.names for part in anew]
+        for part, other in zip(parts, anew, strict=True):
+            assert part.scores == pytest.approx(other.scores, abs=1e-9)
 
 
 def test_scores_on_test_images_are_those_of_the_run(record):
@@ -92,7 +108,7 @@ def test_cross_validated_images_are_scored_by_models_that_have_not_seen_them(fin
         for student in stage.students:
             (job,) = [part for fold, part in enumerate(held.parts) if fold == (student.number - 1) % 2]
             assert set(job.names).isdisjoint(names[row] for row in folds[student.fold].training)
-        found = scores_of_models(record, stage, held)
+        found = scores_of_models(record, stage, "folds")
         assert sorted(name for part in found for name in part.names) == sorted(names)
         assert mean_of(found, subjects_of(record, "folds")) == pytest.approx(mean_over_folds(stage.students), abs=1e-6)
     judged = judge(record)

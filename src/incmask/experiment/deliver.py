@@ -7,7 +7,7 @@ from pathlib import Path
 
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import ignore
-from incmask.experiment.paths import IMAGE_SCORES, MODEL, SCORES, TOGETHER
+from incmask.experiment.paths import IMAGE_SCORES, MODEL, SCORES, TOGETHER, VALIDATION_SCORES
 from incmask.experiment.scores import EvaluateJob, ScoreRow, evaluate_models, from_csv, image_scores_csv, to_csv
 from incmask.experiment.setup import RunContext, Setup, stage_name
 from incmask.experiment.student import Student, mean_over_folds, rank
@@ -78,6 +78,8 @@ def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
     scores = [rows[job] for job in jobs]
     if "test" in setup.stacks:
         store.write(store.root / IMAGE_SCORES, image_scores_csv(setup.stacks["test"].names, scores))
+    chose = setup.stacks["val" if "val" in setup.stacks else "labelled"].names
+    store.write(store.root / VALIDATION_SCORES, image_scores_csv(chose, scores, split="val"))
     store.write(path, to_csv(scores))
     return scores
 

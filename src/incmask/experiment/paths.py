@@ -24,7 +24,8 @@ LABEL, INCONSISTENT, INDEX = "label.npy", "inconsistent.npy", "index.csv"
 EVALNETS = "evalnets"
 EVALNETS_REPORT, RATINGS = "quality.json", "ratings.csv"
 
-SCORES, IMAGE_SCORES = "scores.csv", "image_scores.csv"
+SCORES, IMAGE_SCORES, VALIDATION_SCORES = "scores.csv", "image_scores.csv", "validation_image_scores.csv"
+"""Of all models; by test image, and by image that chose."""
 
 RANKING = "ranking.csv"
 """What to label next."""

@@ -55,7 +55,8 @@ class ScoreRow:
         score: the main score of the run's ``Scoring``, 0 to 1.
         details: every score of ``Scoring.table``, the loss and, where a class marks positions, "mcce": the mean over
             images of the sum over cell types of |true - predicted count| (equation A1).
-        image_scores: the main score of each image, in the stack's order; not in ``scores.csv``.
+        image_scores: the main score of each image that it was scored on; not in ``scores.csv``.
+        image_rows: which rows of the stack these are; None: all, in their order.
     """
 
     stage: str
@@ -64,15 +65,16 @@ class ScoreRow:
     score: float
     details: dict[str, float]
     image_scores: tuple[float, ...] = ()
+    image_rows: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class ImageScores:
-    """The main scores of the test images by every model.
+    """The main scores of test or validation images by every model.
 
     Attributes:
         names: of the images, in the stack's order; of tiles, that of the image that they are cut from.
-        scores: by model, such as "gen-1/3" or "base/ensemble", one an image.
+        scores: by model, such as "gen-1/3" or "base/ensemble", one an image; nan for those that do not judge it.
     """
 
     names: tuple[str, ...]
@@ -105,7 +107,7 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
         details["mcce"] = reached.cell_count_error
     by_image = job.scoring.by_image(reached.counts)
     report(1)
-    return ScoreRow(job.stage, job.model, job.split, reached.score, details, tuple(by_image.tolist()))
+    return ScoreRow(job.stage, job.model, job.split, reached.score, details, tuple(by_image.tolist()), job.images.rows)
 
 
 def to_csv(rows: Sequence[ScoreRow]) -> str:
@@ -129,16 +131,25 @@ def from_csv(text: str) -> list[ScoreRow]:
     return rows
 
 
-def image_scores_csv(names: Sequence[str], rows: Sequence[ScoreRow]) -> str:
-    """Write the test images' main scores: a line an image, a column a model, such as "gen-1/3".
+def image_scores_csv(names: Sequence[str], rows: Sequence[ScoreRow], *, split: str = "test") -> str:
+    """Write main scores: a line an image, a column a model, such as "gen-1/3"; empty where it does not judge the image.
 
     Args:
-        names: of the test stack's images.
-        rows: with the scores of each image; those of other splits are left out.
+        names: of the stack's images; those that no model was scored on are left out.
+        rows: with the scores of their images; those of other splits are left out.
+        split: "test" or "val".
     """
-    tested = [row for row in rows if row.split == "test"]
-    lines = zip(names, *(row.image_scores for row in tested), strict=True)
-    return csv_text(("name", *(f"{row.stage}/{row.model}" for row in tested)), lines)
+    scored = [row for row in rows if row.split == split]
+    columns = [
+        dict(zip(range(len(names)) if row.image_rows is None else row.image_rows, row.image_scores, strict=True))
+        for row in scored
+    ]
+    lines = [
+        (name, *(column.get(place, "") for column in columns))
+        for place, name in enumerate(names)
+        if any(place in column for column in columns)
+    ]
+    return csv_text(("name", *(f"{row.stage}/{row.model}" for row in scored)), lines)
 
 
 def image_scores_from_csv(text: str) -> ImageScores:
@@ -150,5 +161,5 @@ def image_scores_from_csv(text: str) -> ImageScores:
     (_, *models), *lines = csv.reader(io.StringIO(text))
     return ImageScores(
         names=tuple(line[0] for line in lines),
-        scores={model: tuple(float(line[column]) for line in lines) for column, model in enumerate(models, 1)},
+        scores={model: tuple(float(line[column] or "nan") for line in lines) for column, model in enumerate(models, 1)},
     )

@@ -16,7 +16,7 @@ from incmask.data.dataset import ClassInfo, Colour, Scheme
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
-from incmask.experiment.paths import EVALNETS, IMAGE_SCORES, MODEL, RUNS, SCORES, stack_folder
+from incmask.experiment.paths import EVALNETS, IMAGE_SCORES, MODEL, RUNS, SCORES, VALIDATION_SCORES, stack_folder
 from incmask.experiment.record.images import ShareRow, StackImage, read_shares, stack_images
 from incmask.experiment.record.stages import ENSEMBLE, StageRecord, judges_useful, read_judges, read_stage
 from incmask.experiment.scores import ImageScores, ScoreRow, from_csv, image_scores_from_csv
@@ -166,7 +166,15 @@ class RunRecord:
     @cached_property
     def image_scores(self) -> ImageScores | None:
         """Of the test images; None where there are none."""
-        path = self.root / IMAGE_SCORES
+        return self._image_scores(IMAGE_SCORES)
+
+    @cached_property
+    def validation_scores(self) -> ImageScores | None:
+        """Of the images that chose; None where an earlier version did not write them down."""
+        return self._image_scores(VALIDATION_SCORES)
+
+    def _image_scores(self, name: str) -> ImageScores | None:
+        path = self.root / name
         return image_scores_from_csv(path.read_text(encoding="utf-8")) if path.exists() else None
 
     @cached_property

@@ -10,10 +10,9 @@ from incmask.insight.report.page import Block, Table, TableRow, Text, number, si
 from incmask.insight.report.run_page.scoring import (
     Kind,
     difference_of,
-    held_out,
+    kind_of_held_out,
     mean_of,
     scores_of_models,
-    stored_test_scores,
     subjects_of,
 )
 from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
@@ -43,7 +42,7 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
         text = f"{gist} `incmask run DATA --recipe im+` asks."
         return Helped((Text(text, "answer"),), gist)
     best = max(record.stages[1:], key=record.stage_score)
-    if record.image_scores is None and not with_images:
+    if not (record.image_scores or record.validation_scores or with_images):
         return _without_images(record, best)
     found = _compared(record, best)
     blocks: list[Block] = [
@@ -57,12 +56,8 @@ def helped(record: RunRecord, *, with_images: bool) -> Helped:
 
 def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
     stages = (record.base, best)
-    kind: Kind = "test"
-    base, with_them = (stored_test_scores(record, stage) for stage in stages)
-    if not base:
-        held = held_out(record)
-        kind = held.kind
-        base, with_them = (scores_of_models(record, stage, held) for stage in stages)
+    kind: Kind = "test" if record.image_scores else kind_of_held_out(record)
+    base, with_them = (scores_of_models(record, stage, kind) for stage in stages)
     subjects = subjects_of(record, kind)
     names = [name for part in base for name in part.names]
     return WithAndWithout(

@@ -107,18 +107,26 @@ def has_stacks(record: RunRecord) -> bool:
     return all(Stack(stack_folder(record.root, part), ()).images.exists() for part in parts)
 
 
+def kind_of_held_out(record: RunRecord) -> Kind:
+    """Tell how the images that chose were come by."""
+    if record.part("val"):
+        return "val"
+    if len(record.part("labelled")) == 1:
+        return "same"
+    return "folds" if len(record.image_folds) > 1 else "split"
+
+
 def held_out(record: RunRecord) -> HeldOut:
     """Tell which images chose, as the run did."""
-    if record.part("val"):
+    kind = kind_of_held_out(record)
+    if kind == "val":
         return whole_part(record, "val")
     stack = record.stack("labelled")
     parts = tuple(
         ScoredPart(Validation(stack.images, stack.labels, rows), tuple(stack.names[row] for row in rows))
         for rows in (fold.validation or () for fold in record.folds)
     )
-    if len(set(stack.names)) == 1:
-        return HeldOut("same", parts)
-    return HeldOut("folds" if len(record.folds) > 1 else "split", parts)
+    return HeldOut(kind, parts)
 
 
 def subjects_of(record: RunRecord, kind: Kind) -> dict[str, str]:
@@ -132,29 +140,40 @@ def whole_part(record: RunRecord, part: Literal["val", "test"]) -> HeldOut:
     return HeldOut(part, (ScoredPart(Validation(stack.images, stack.labels), stack.names),))
 
 
-def scores_of_models(record: RunRecord, stage: StageRecord, held: HeldOut) -> list[ModelScores]:
-    """Score each model of a stage alone on the held-out images: a table a part, of the models that may judge it.
+def scores_of_models(record: RunRecord, stage: StageRecord, kind: Kind) -> list[ModelScores]:
+    """Give the scores of each model of a stage alone: a table a part of the images, of the models that may judge it.
 
-    Of folds these are the models that were trained without it.
+    Of folds these are the models that were trained without it. Scores are as the run wrote them down; of runs of a
+    version that did not, those of the images that chose are taken anew.
 
     Raises:
         IncmaskError: a model is missing or damaged.
     """
+    stored = record.image_scores if kind == "test" else record.validation_scores
+    if stored is None:
+        return _scored_anew(record, stage, held_out(record))
+    num_parts = len(record.image_folds) if kind == "folds" else 1
+    parts = []
+    for fold in range(num_parts):
+        models = [f"{stage.name}/{student.number}" for student in _judging(stage, kind, fold)]
+        scores = np.array([stored.scores[model] for model in models])
+        rows = np.flatnonzero(~np.isnan(scores).any(0))
+        parts.append(_of_images([stored.names[row] for row in rows], scores[:, rows]))
+    return parts
+
+
+def _scored_anew(record: RunRecord, stage: StageRecord, held: HeldOut) -> list[ModelScores]:
     found = []
     for fold, part in enumerate(held.parts):
-        students = [each for each in stage.students if held.kind != "folds" or each.fold == fold]
+        students = _judging(stage, held.kind, fold)
         scores = [record.scoring.by_image(count_pixels(record, [each], part.images)) for each in students]
         found.append(_of_images(part.names, np.stack(scores)))
     return found
 
 
-def stored_test_scores(record: RunRecord, stage: StageRecord) -> list[ModelScores]:
-    """Give the same of the test images, as the run wrote them down: one table; none without test images."""
-    stored = record.image_scores
-    if stored is None:
-        return []
-    scores = np.array([stored.scores[f"{stage.name}/{student.number}"] for student in stage.students])
-    return [_of_images(stored.names, scores)]
+def _judging(stage: StageRecord, kind: Kind, fold: int) -> list[Student]:
+    """Give the models that were not trained on the images of a fold."""
+    return [student for student in stage.students if kind != "folds" or student.fold == fold]
 
 
 def count_pixels(record: RunRecord, members: Sequence[Student], images: Validation) -> Counts:
