@@ -65,3 +65,10 @@ def test_a_folder_without_permission(tmp_path):
 
 def test_csv_quotes_what_needs_it():
     assert csv_text(("name", "n"), [("a,b", 1), ('c"d', 0.1)]) == 'name,n\n"a,b",1\n"c""d",0.1\n'
+
+
+def test_a_name_of_255_bytes_can_be_written_and_a_longer_one_says_so(tmp_path):
+    write_text(tmp_path / f"{'x' * 251}.txt", "whole")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
+    with pytest.raises(IncmaskError, match="cannot be written .*; give the image or the folder a shorter name"):
+        write_text(tmp_path / f"{'x' * 252}.txt", "whole")

@@ -1,6 +1,6 @@
 """The ways into the program, each as a function of a folder that gives what it made of it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,14 +13,15 @@ from incmask.api import predict
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.data.dataset import Dataset
-from incmask.data.folder.names import is_image
 from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.images.readers import read_label
 from incmask.data.stack import build_stack
+from incmask.exchange.formats.naming import is_mask
 from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.prepare.prepare import prepare
 from incmask.experiment.choices import Choices, check_data, resolve
 from incmask.prediction import files
+from incmask.prediction.listing import find_images
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,11 @@ def _prepare(root: Path, _: Right | None) -> Seen:
 
 def _predict(root: Path, right: Right | None) -> Seen:
     about = SimpleNamespace(channels=_num_channels(right), intensity=None)
-    return Seen(images={path.stem: files._open(path, about) for path in _images_below(root)})
-
-
-def _images_below(root: Path) -> Iterator[Path]:
-    for path in sorted(root.rglob("*")):
-        is_mask = {"mask", "annotation"} & {folder.rstrip("s") for folder in path.relative_to(root).parts}
-        if is_image(path) and not is_mask:
-            yield path
+    found = find_images([root])
+    images = {name: path for name, path in found.images.items() if not is_mask(f"{name}.png")}
+    seen = {name.split("/")[-1]: files._open(path, about) for name, path in images.items()}
+    assert len(seen) == len(images), "each image once"
+    return Seen("\n".join(found.notes), seen)
 
 
 def _num_channels(right: Right | None) -> int:

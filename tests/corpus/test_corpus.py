@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import of_values  # noqa: F401 - enters its situations
+import of_walks  # noqa: F401 - the same
 import pytest
 from entry_points import Seen, look_of
 from situations import SITUATIONS, Right, Told, outcome_of

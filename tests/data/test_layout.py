@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from trees import HEIGHT, WIDTH, only_problem, options, patches, picture, save, scan_ok, tree
 
@@ -213,3 +215,75 @@ def test_mask_outside_class_folders(tmp_path):
     save(tmp_path / "labelled" / "masks" / "alive" / "a.png", CELLS)
     found = scan(tmp_path, options(encoding="folders"))
     assert "a.png: lies outside the folders of the classes; move it" in only_problem(found)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("IMG_1.png", "img_1.png"),
+        ("IMG_1.JPG", "img_1_Mask.png"),
+        ("image_1.png", "mask_1.png"),
+        ("img1.png", "label1.png"),
+        ("7.png", "seg_7.png"),
+        ("img_cat.png", "gt-cat.png"),
+        ("x_img.png", "X_cp_masks.png"),
+    ],
+)
+def test_names_that_differ_in_capitals_or_begin_with_what_they_are(tmp_path, image, mask):
+    tree(tmp_path, {"other": CELLS})
+    save(tmp_path / "labelled" / "images" / image, picture())
+    save(tmp_path / "labelled" / "masks" / mask, CELLS)
+    assert image.rpartition(".")[0] in names(scan_ok(tmp_path).labelled)
+
+
+def test_prefixes_tell_masks_apart_in_one_folder(tmp_path):
+    for number in "12":
+        save(tmp_path / "labelled" / f"image_{number}.png", picture(int(number)))
+        save(tmp_path / "labelled" / f"mask_{number}.png", CELLS)
+    assert names(scan_ok(tmp_path).labelled) == ["image_1", "image_2"]
+
+
+def test_an_exact_name_comes_before_one_that_differs_in_capitals(tmp_path):
+    tree(tmp_path, {"B": CELLS, "image_a": CELLS, "a": CELLS})
+    dataset = scan_ok(tmp_path)
+    assert [item.masks[0].stem for item in dataset.labelled] == names(dataset.labelled) == ["B", "a", "image_a"]
+
+
+def test_images_whose_names_differ_in_capitals_are_a_problem(tmp_path):
+    tree(tmp_path, {"a1": CELLS, "A1": CELLS})
+    text = str(scan(tmp_path).problems[0])
+    assert "a1.png: has the same name as A1.png but for capitals, which some disks do not tell" in text
+
+
+def test_what_is_hidden_or_made_by_a_command_is_passed_over_and_told(tmp_path):
+    tree(tmp_path, {"a": CELLS})
+    for service in (".ipynb_checkpoints", "__MACOSX", "@eaDir"):
+        for folder in ("images", "masks"):
+            save(tmp_path / "labelled" / folder / service / "a.png", picture(5))
+    save(tmp_path / "test" / "masks" / "a.png", picture(6))
+    (tmp_path / "test" / "predicted.jsonl").touch()
+    dataset = scan_ok(tmp_path)
+    assert names(dataset.labelled) == ["a"]
+    assert dataset.test == ()
+    assert {
+        "passed over, as they are hidden or of the system: 2 × .ipynb_checkpoints, 2 × @eaDir, 2 × __MACOSX",
+        "passed over, as they hold results of incmask: test",
+    } <= {*dataset.notes}
+
+
+def test_a_name_that_is_no_text_is_one_problem(tmp_path):
+    tree(tmp_path, {"a": CELLS})
+    for name in (b"caf\xe9.png", b"na\xefve.png"):
+        (tmp_path / "unlabelled").mkdir(exist_ok=True)
+        with open(os.fsencode(tmp_path / "unlabelled") + b"/" + name, "wb"):
+            pass
+    text = only_problem(scan(tmp_path))
+    assert r"unlabelled: holds 2 files whose names are no UTF-8 text, such as caf\xe9.png; rename them" in text
+
+
+def test_a_link_to_an_image_that_was_not_fetched_is_a_problem(tmp_path):
+    tree(tmp_path, {"a": CELLS})
+    (tmp_path / "labelled" / "images" / "b.png").symlink_to(tmp_path / ".git" / "annex" / "b.png")
+    assert "b.png: is a link to what is not there; get the file (git annex get, dvc pull)" in only_problem(
+        scan(tmp_path)
+    )

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from incmask.base.store import Store
+from incmask.base.store import INCONSISTENT, Store
 from incmask.base.tables import csv_text
 from incmask.data.dataset import ClassInfo, Scheme
 from incmask.data.images.writers import write_grey, write_label
 from incmask.data.rounds import ENVIRONMENT, path_from
 from incmask.experiment.choices import Choices, resolve
 from incmask.experiment.record.images import PredictedMask
-from incmask.prediction.layers import INCONSISTENT, MASKS
+from incmask.prediction.layers import MASKS
 from runs import SETTINGS, make_data
 
 SIZE = (24, 20)

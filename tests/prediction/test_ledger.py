@@ -3,7 +3,8 @@ import json
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.prediction.ledger import LEDGER, Ledger, Stamp, stamp_of
+from incmask.base.store import LEDGER
+from incmask.prediction.ledger import Ledger, Stamp, stamp_of
 
 STAMP = Stamp(3, 12345)
 

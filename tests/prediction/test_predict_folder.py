@@ -241,7 +241,7 @@ def test_the_command_takes_several_folders_patterns_and_a_list(call, model, imag
     assert [row["name"] for row in rows(out)] == ["images/0", "images/1", "images/2", "more/0"]
     listed = f"{images / '0.png'}\n\nmore/0.png\n"
     code, told, _ = call(model, "-", "-o", out, "--json", stdin=listed)
-    assert json.loads(told) == {"images": 2, "unchanged": 2, "out": str(out), "problems": []}
+    assert json.loads(told) == {"images": 2, "unchanged": 2, "out": str(out), "problems": [], "notes": []}
     code, told, _ = call(model, "*/0.png", "-o", out)
     assert told.startswith("2 images, 2 of them unchanged: masks in ")
     code, told, err = call(model, "-", "-o", out)

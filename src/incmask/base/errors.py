@@ -1,5 +1,6 @@
 """What goes wrong by a user's hand: what, where, what was expected, and how to mend it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,25 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.where, f"{self.what}; {self.remedy}") if part)
+        return printable(": ".join(part for part in (self.where, f"{self.what}; {self.remedy}") if part))
+
+
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Give a text with the bytes of file names that are no text as ``\xe9``, so that it can be shown and written.
+
+    Examples:
+        >>> print(printable("caf\udce9.png"))
+        caf\xe9.png
+    """
+
+    def escaped(found: re.Match[str]) -> str:
+        code = ord(found[0])
+        return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+    return _NO_TEXT.sub(escaped, text)
 
 
 class IncmaskError(Exception):

@@ -1,5 +1,7 @@
 """Files written whole or not at all: a temporary name beside the target, then a rename."""
 
+import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +11,8 @@ from incmask.base.errors import IncmaskError, fail
 
 TEMPORARY_SUFFIX = ".part"
 """Ending of a file that is still being written; such a file may always be deleted."""
+
+_LONG_NAME_BYTES = 220
 
 
 @contextmanager
@@ -21,7 +25,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         IncmaskError: the folder cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    temporary = path.with_name(f"{_short(path.name)}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -34,13 +38,18 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
 
 
+def _short(name: str) -> str:
+    """Give a name that leaves room for an ending: file systems take 255 bytes."""
+    content = os.fsencode(name)
+    return name if len(content) <= _LONG_NAME_BYTES else hashlib.sha256(content).hexdigest()
+
+
 def cannot_write(path: Path, error: OSError) -> IncmaskError:
     """Say why a file or folder cannot be written, and what to do."""
-    return fail(
-        path,
-        f"cannot be written ({error.strerror or error})",
-        "check the folder's permissions and the free disk space, or choose another output folder",
-    )
+    remedy = "check the folder's permissions and the free disk space, or choose another output folder"
+    if error.errno == errno.ENAMETOOLONG:
+        remedy = "give the image or the folder a shorter name"
+    return fail(path, f"cannot be written ({error.strerror or error})", remedy)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

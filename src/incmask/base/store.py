@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,19 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import TEMPORARY_SUFFIX, whole_file, write_text
 
 MANIFEST, RUN, DATA, LOCK = "manifest.jsonl", "run.toml", "data.json", ".lock"
+LEDGER = "predicted.jsonl"
+"""What lies in a folder of predictions."""
+COMPARED, INCONSISTENT = "mask.json", "inconsistent"
+"""The record of a comparison of other models' predictions, and the folder of disputed pixels."""
+EXPORTED = ".incmask-export"
+"""Marks a folder of images and masks that are to be corrected."""
+
+_MADE_HERE = ({MANIFEST, RUN}, {LEDGER}, {COMPARED, INCONSISTENT}, {EXPORTED})
+
+
+def is_made_here(names: Collection[str]) -> bool:
+    """Tell by the names of what lies in a folder whether a command made it; its images are then no new data."""
+    return any(record <= {*names} for record in _MADE_HERE)
 
 
 class Store(AbstractContextManager["Store"]):

@@ -1,5 +1,6 @@
 """The command line. Heavy modules are imported by the commands that need them."""
 
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,10 @@ def main(executor: "Executor | None" = None) -> None:
     Args:
         executor: where the work is done; None: in processes of this machine.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Terminals of few letters, and file names that are no text, end no command.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(obj=executor)
     except IncmaskError as error:

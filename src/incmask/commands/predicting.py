@@ -55,8 +55,14 @@ def predict(
     unchanged = f", {done.num_unchanged} of them unchanged" if done.num_unchanged else ""
     text = f"{num_images} images{unchanged}: masks in {out / 'masks'}, table in {out / 'summary.csv'}"
     problems = [str(problem) for problem in done.problems]
-    values = {"images": num_images, "unchanged": done.num_unchanged, "out": str(out), "problems": problems}
-    print_result(text, values, as_json=as_json)
+    values = {
+        "images": num_images,
+        "unchanged": done.num_unchanged,
+        "out": str(out),
+        "problems": problems,
+        "notes": list(done.notes),
+    }
+    print_result("\n".join([*(f"note: {note}" for note in done.notes), text]), values, as_json=as_json)
     if done.problems:
         raise typer.Exit(1)
 

@@ -75,11 +75,13 @@ class Predicted:
         shares: what was found in each image that was predicted now.
         problems: of images that could not be read.
         num_unchanged: images that had been predicted before, with the same model and options.
+        notes: what a person should be told.
     """
 
     shares: tuple[MaskShares, ...]
     problems: tuple[Problem, ...]
     num_unchanged: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:

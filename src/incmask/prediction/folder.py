@@ -22,7 +22,7 @@ from incmask.prediction.ensemble import ABOUT, About, Ensemble, model_folder
 from incmask.prediction.files import NOTHING_MORE, ImageFile, Predicted, PredictJob, predict_files
 from incmask.prediction.layers import ExtraOutputs
 from incmask.prediction.ledger import Ledger, Stamp, stamp_of
-from incmask.prediction.listing import find_images
+from incmask.prediction.listing import Listing, find_images
 from incmask.prediction.shares import MaskShares, tables
 
 SUMMARY = "summary.csv"
@@ -38,12 +38,12 @@ _LESS_MEMORY = "close other programs, or name fewer images; what is done stays"
 _SHARES = pydantic.TypeAdapter(MaskShares)
 
 
-def list_images(
-    given: Path | Sequence[str | Path], *, out: Path | None = None, may_be_empty: bool = False
-) -> list[ImageFile]:
-    """Find images in folders, files and patterns: see ``find_images``."""
-    found = find_images([given] if isinstance(given, Path) else given, out=out, may_be_empty=may_be_empty)
-    return [ImageFile(name, path) for name, path in found.items()]
+def _list_images(given: Path | Sequence[str | Path], out: Path, *, may_be_empty: bool = False) -> Listing:
+    return find_images([given] if isinstance(given, Path) else given, out=out, may_be_empty=may_be_empty)
+
+
+def _files(listing: Listing) -> list[ImageFile]:
+    return [ImageFile(name, path) for name, path in listing.images.items()]
 
 
 def predict_folder(
@@ -76,7 +76,8 @@ def predict_folder(
         IncmaskError: there is no model, no image, or the folder cannot be written.
     """
     about = Ensemble.load(model, device="cpu").about
-    files = list_images(images, out=out)
+    listing = _list_images(images, out)
+    files = _files(listing)
     _check_out(out)
     with Ledger(out, _key(model, pictures)) as ledger:
         stamps = {file: stamp_of(file.path) for file in files}
@@ -93,7 +94,8 @@ def predict_folder(
             with open_pool(num_processes, less_memory=_LESS_MEMORY) as pool:
                 done = _predict(job, stamps, ledger, pool=pool, progress=progress)
         write_tables(out, ledger, about)
-    return replace(done, num_unchanged=len(files) - len(new))
+    problems = (*listing.problems, *done.problems)
+    return replace(done, problems=problems, num_unchanged=len(files) - len(new), notes=listing.notes)
 
 
 def watch_folder(
@@ -120,7 +122,7 @@ def watch_folder(
         wait: what passes the time.
     """
     about = Ensemble.load(model, device="cpu").about
-    list_images(images, out=out, may_be_empty=True)
+    listing = _list_images(images, out, may_be_empty=True)
     _check_out(out)
     shares: list[MaskShares] = []
     refused: dict[Path, tuple[Stamp | None, tuple[Problem, ...]]] = {}
@@ -129,7 +131,8 @@ def watch_folder(
     with Ledger(out, _key(model, pictures)) as ledger, open_pool(num_workers, less_memory=_LESS_MEMORY) as pool:
         progress.say("waiting for images; Ctrl-C ends it")
         while True:
-            stamps = {file: stamp_of(file.path) for file in list_images(images, out=out, may_be_empty=True)}
+            listing = _list_images(images, out, may_be_empty=True)
+            stamps = {file: stamp_of(file.path) for file in _files(listing)}
             new = [
                 file
                 for file, stamp in stamps.items()
@@ -156,7 +159,8 @@ def watch_folder(
                 wait(seconds)
             except KeyboardInterrupt:
                 break
-    return Predicted(tuple(shares), tuple(problem for _, problems in refused.values() for problem in problems))
+    unread = [problem for _, problems in refused.values() for problem in problems]
+    return Predicted(tuple(shares), (*listing.problems, *unread), notes=listing.notes)
 
 
 def _predict(

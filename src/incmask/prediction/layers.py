@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.config import Task
+from incmask.base.store import INCONSISTENT
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.writers import path_inside
 from incmask.method.labels import labels_of
@@ -17,7 +18,7 @@ from incmask.prediction.overlays import draw_overlay
 from incmask.prediction.pictures import PictureWriter
 from incmask.prediction.shares import MaskShares
 
-MASKS, INCONSISTENT, DISAGREEMENT = "masks", "inconsistent", "disagreement"
+MASKS, DISAGREEMENT = "masks", "disagreement"
 PROBABILITIES, OVERLAYS, INSTANCES = "probabilities", "overlays", "instances"
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import filelock
 
 from incmask.base.errors import IncmaskError, fail
+from incmask.base.store import LEDGER, LOCK
 from incmask.data.images.writers import path_inside
-
-LEDGER, LOCK = "predicted.jsonl", ".lock"
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,7 @@ class Ledger(AbstractContextManager["Ledger"]):
             out.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(out / LOCK)
             self._lock.acquire(timeout=0)
+            (out / LEDGER).touch()  # which marks the folder before any mask is there
             self._entries = {entry.name: entry for entry in _read(out / LEDGER)}
         except filelock.Timeout:
             raise fail(out, "another process is writing there", "wait for it or end it, or choose another -o") from None
@@ -108,8 +108,6 @@ def stamp_of(path: Path) -> Stamp | None:
 
 def _read(path: Path) -> Iterator[LedgerEntry]:
     """Lines that a kill has cut off, or that someone has changed, count for nothing: those images come anew."""
-    if not path.exists():
-        return
     content = path.read_bytes()
     if content and not content.endswith(b"\n"):
         with open(path, "ab") as handle:

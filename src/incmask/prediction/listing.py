@@ -3,17 +3,58 @@
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
 
-from incmask.base.errors import fail
-from incmask.data.folder.names import IMAGE_SUFFIXES, is_image, walk
+from incmask.base.errors import Problem, fail
+from incmask.data.folder.names import IMAGE_SUFFIXES, is_image, key_of_name, name_of
+from incmask.data.folder.walk import holds_results, is_silent, is_text, nameless, passed_over_notes, walk
 
 
-def find_images(given: Sequence[str | Path], *, out: Path | None = None, may_be_empty: bool = False) -> dict[str, Path]:
-    """Find images by name: their paths with subfolders and without endings, sorted.
+@dataclass
+class Listing:
+    """What was found.
+
+    Attributes:
+        images: by name: their paths with subfolders and without endings, sorted.
+        problems: what cannot be an image of that name.
+        passed_over: folders that hold no images of their own.
+    """
+
+    images: dict[str, Path] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    passed_over: list[Path] = field(default_factory=list)
+
+    _keys: dict[str, Path] = field(default_factory=dict)
+
+    def enter(self, below: str, file: Path) -> None:
+        """Enter an image by its path.
+
+        Raises:
+            IncmaskError: another one has the same name, or one that is the same on some disks.
+        """
+        name = name_of(PurePosixPath(below))
+        before = self._keys.setdefault(key_of_name(name), file)
+        if before is not file and before.resolve() != file.resolve():
+            what = f"has the same name as {before} in the output folder, perhaps but for capitals or accents"
+            raise fail(file, what, "rename one of the two, or predict it elsewhere")
+        if before is file:
+            self.images[name] = file
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should be told."""
+        return tuple(passed_over_notes(dict.fromkeys(self.passed_over)))
+
+
+def find_images(given: Sequence[str | Path], *, out: Path | None = None, may_be_empty: bool = False) -> Listing:
+    """Find images by name.
 
     Names begin below a folder that is given; where several are, with the folder's own name. Single files and those
-    of a pattern are named from the folder that they have in common.
+    of a pattern are named from the folder that they have in common. Folders that hold results are passed over, and
+    what is hidden in the others.
 
     Args:
         given: folders, files, and patterns such as ``plates/*/*.tif`` for whatever the shell has not replaced.
@@ -24,36 +65,53 @@ def find_images(given: Sequence[str | Path], *, out: Path | None = None, may_be_
         IncmaskError: one is not there or is ``out``, a pattern or a folder holds no image, or two images have the same
             name.
     """
-    folders: list[Path] = []
-    files: list[Path] = []
-    for path in _paths(given, may_be_empty):
-        (folders if path.is_dir() else files).append(path)
-    found: dict[str, Path] = {}
+    found = Listing()
+    paths = list(_paths(given, may_be_empty, found))
+    folders = [path for path in paths if path.is_dir()]
+    if len(paths) > 1:  # the shell may have replaced a pattern by all that is there
+        found.passed_over += [path for path in folders if is_silent(path.name) or holds_results(path)]
+        folders = [path for path in folders if path not in found.passed_over]
     for folder in folders:
-        if out is not None and folder.resolve() == out.resolve():
-            raise fail(out, "holds the images themselves", "choose another folder with -o")
         prefix = f"{folder.resolve().name}/" if len(folders) > 1 else ""
-        inside = [file for file in walk(folder, skip=[out] if out else []) if is_image(file)]
-        if not inside and not may_be_empty:
-            raise fail(folder, f"holds no images ({', '.join(IMAGE_SUFFIXES)})", "name the folder that holds them")
-        for file in inside:
-            _enter(found, prefix + file.relative_to(folder).with_suffix("").as_posix(), file)
-    if files:
-        places = [Path(os.path.abspath(file)) for file in files]
-        common = os.path.commonpath([place.parent for place in places])
-        for file, place in zip(files, places, strict=True):
-            _enter(found, place.relative_to(common).with_suffix("").as_posix(), file)
-    return dict(sorted(found.items()))
+        _enter_folder(found, folder, prefix, out=out, may_be_empty=may_be_empty)
+    _enter_files(found, [path for path in paths if not path.is_dir()])
+    found.images = dict(sorted(found.images.items()))
+    return found
 
 
-def _paths(given: Sequence[str | Path], may_be_empty: bool) -> Iterator[Path]:
+def _enter_folder(found: Listing, folder: Path, prefix: str, *, out: Path | None, may_be_empty: bool) -> None:
+    if out is not None and folder.resolve() == out.resolve():
+        raise fail(out, "holds the images themselves", "choose another folder with -o")
+    walked = walk(folder, skip=[out] if out else [])
+    found.passed_over += walked.passed_over
+    found.problems += walked.problems
+    inside = [file for file in walked.files if is_image(file)]
+    if not inside and not may_be_empty:
+        others = "".join(f"; {note}" for note in found.notes)
+        what = f"holds no images ({', '.join(IMAGE_SUFFIXES)}){others}"
+        raise fail(folder, what, "name the folder that holds them")
+    for file in inside:
+        found.enter(prefix + file.relative_to(folder).as_posix(), file)
+
+
+def _enter_files(found: Listing, files: Sequence[Path]) -> None:
+    if not files:
+        return
+    places = [Path(os.path.abspath(file)) for file in files]
+    common = Path(os.path.commonpath([place.parent for place in places]))
+    found.problems += nameless(common, places)
+    for file, place in zip(files, places, strict=True):
+        if is_text(below := place.relative_to(common)):
+            found.enter(below.as_posix(), file)
+
+
+def _paths(given: Sequence[str | Path], may_be_empty: bool, found: Listing) -> Iterator[Path]:
     for each in given:
         path = Path(each)
         if path.exists():
             yield path
         elif glob.has_magic(str(each)):
-            matches = sorted(map(Path, glob.glob(str(each), recursive=True)))
-            matches = [match for match in matches if match.is_file() and is_image(match)]
+            matches = list(_matches(str(each), found))
             if not matches and not may_be_empty:
                 raise fail(each, "matches no images", "check the pattern, and put it in quotes")
             yield from matches
@@ -61,11 +119,15 @@ def _paths(given: Sequence[str | Path], may_be_empty: bool) -> Iterator[Path]:
             raise fail(each, "is not there", "check the path")
 
 
-def _enter(found: dict[str, Path], name: str, file: Path) -> None:
-    before = found.setdefault(name, file)
-    if before is not file and before.resolve() != file.resolve():
-        raise fail(
-            file,
-            f"has the same name as {before} in the output folder",
-            "rename one of the two, or predict it elsewhere",
-        )
+def _matches(pattern: str, found: Listing) -> Iterator[Path]:
+    """Give the images that a pattern means, each once however links lead to it, and none that a walk passes over."""
+    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    seen: set[Path] = set()
+    are_results = cache(holds_results)
+    for match in sorted(map(Path, glob.glob(pattern, recursive=True)), key=lambda path: (len(path.parts), path)):
+        folders = [folder for folder in match.parents if fixed in folder.parents]
+        passed = [folder for folder in folders if is_silent(folder.name) or are_results(folder)]
+        found.passed_over += passed[-1:]
+        if not passed and match.is_file() and is_image(match) and (place := match.resolve()) not in seen:
+            seen.add(place)
+            yield match

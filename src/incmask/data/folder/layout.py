@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import Problem
 from incmask.data.dataset import PARTS, DataOptions
 from incmask.data.folder.names import (
@@ -14,11 +15,10 @@ from incmask.data.folder.names import (
     name_of,
     part_of,
     sorted_folders,
-    subfolders,
-    walk,
     without_mask_suffix,
 )
 from incmask.data.folder.pairing import Files, ImageWithMasks, pair, split_by_suffix
+from incmask.data.folder.walk import passed_over_in, passed_over_notes, subfolders, walk
 from incmask.data.rounds import Round
 
 _EXPECTED = (
@@ -48,6 +48,7 @@ class Layout:
 class _Log:
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    passed_over: list[Path] = field(default_factory=list)
 
     def problem(self, where: object, what: str, remedy: str) -> None:
         self.problems.append(Problem(str(where), what, remedy))
@@ -106,7 +107,8 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
     _find_missing(root, parts, found, log)
     for each in rounds:
         _add_round(root, each, found, class_folders=class_folders is not None, log=log)
-    return Layout(found, class_folders or (), tuple(log.notes), tuple(log.problems))
+    notes = (*log.notes, *passed_over_notes({*log.passed_over, *passed_over_in(root)}))
+    return Layout(found, class_folders or (), notes, tuple(log.problems))
 
 
 def _add_round(
@@ -183,13 +185,15 @@ def _files(folder: Path, log: _Log, *, skip: Collection[Path] = ()) -> Files:
     found: dict[PurePosixPath, Path] = {}
     others: Counter[str] = Counter()
 
-    def refused(error: OSError) -> None:
-        log.problem(error.filename, f"cannot be read ({error.strerror})", "give yourself the right to read it")
-
-    for path in walk(folder, skip=skip, refused=refused):
-        if is_image(path) and path.is_file():
+    walked = walk(folder, skip=skip)
+    log.problems += walked.problems
+    log.passed_over += walked.passed_over
+    for path in walked.files:
+        if path.is_symlink() and not path.exists():
+            log.problem(path, "is a link to what is not there", "get the file (git annex get, dvc pull), or remove it")
+        elif is_image(path) and path.is_file():
             found[PurePosixPath(path.relative_to(folder).as_posix())] = path
-        else:
+        elif path.name != CONFIG_NAME:
             others[path.suffix.casefold() or path.name] += 1
     if others:
         endings = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))

@@ -1,13 +1,11 @@
 """What the names of files and folders tell: which are images, and what a folder holds. Opens no image."""
 
-import os
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from incmask.base.config import CONFIG_NAME
 from incmask.data.dataset import PartName
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -24,10 +22,8 @@ _KINDS: dict[Literal["image", "mask"], tuple[str, str]] = {
 }
 """What folders are called in a data folder, and what else annotation tools call them; s may follow."""
 
-_SILENT = ("thumbs.db", "desktop.ini", "__macosx", CONFIG_NAME)
-
 _MASK_SUFFIX = re.compile(
-    r"[ _.-](?:gtfine[ _.-])?"
+    r"[ _.-](?:gtfine[ _.-]|cp[ _.-])?"
     r"(?:labeltrainids|labelids|color|masks?|labels?|seg|segmentations?|gt|ground[ _-]?truth|annotations?|targets?)$",
     re.IGNORECASE,
 )
@@ -56,37 +52,6 @@ def is_image(path: str | Path) -> bool:
     return str(path).casefold().endswith(IMAGE_SUFFIXES)
 
 
-def is_silent(name: str) -> bool:
-    """Tell whether a file or folder is hidden, or one that systems leave: it is passed over without a word."""
-    return name.startswith(".") or name.casefold() in _SILENT
-
-
-def subfolders(folder: Path) -> list[Path]:
-    """Give the folders in a folder, sorted."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_silent(path.name))
-
-
-def walk(
-    folder: Path, *, skip: Collection[Path] = (), refused: Callable[[OSError], None] | None = None
-) -> Iterator[Path]:
-    """Give all files below a folder, sorted within each, following links but no circles.
-
-    Args:
-        folder: where to begin.
-        skip: folders below it that are left out.
-        refused: told of folders that cannot be read.
-    """
-    visited = {path.resolve() for path in skip}
-    for where, folder_names, file_names in os.walk(folder, followlinks=True, onerror=refused):
-        here = Path(where)
-        folder_names[:] = sorted(name for name in folder_names if not is_silent(name))
-        if here.resolve() in visited:
-            folder_names.clear()
-            continue
-        visited.add(here.resolve())
-        yield from (here / name for name in sorted(file_names) if not is_silent(name))
-
-
 def nfc(name: str) -> str:
     """Give a name in the one Unicode form, since macOS writes another than the rest."""
     return unicodedata.normalize("NFC", name)
@@ -95,6 +60,11 @@ def nfc(name: str) -> str:
 def name_of(below: PurePosixPath) -> str:
     """Give the path without the ending, in the one Unicode form."""
     return nfc(str(below.with_suffix("")))
+
+
+def key_of_name(name: str) -> str:
+    """Give what two names have in common that are one to some disks, which do not tell capitals."""
+    return nfc(name).casefold()
 
 
 def without_mask_suffix(name: str, mask_suffix: str | None) -> str:

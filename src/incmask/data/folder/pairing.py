@@ -1,17 +1,22 @@
 """Which mask belongs to which image, by their names alone."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
-from incmask.data.folder.names import name_of, without_mask_suffix
+from incmask.data.folder.names import key_of_name, name_of, without_mask_suffix
 
 Files = Mapping[PurePosixPath, Path]
 """Files by their path below the folder in which they were looked for."""
 
 _IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat)$", re.IGNORECASE)
+_IMAGE_PREFIX, _MASK_PREFIX = (
+    re.compile(rf"(?:^|(?<=/))(?:{words})(?:[ _.-]|(?=\d))(?=[^/]+$)", re.IGNORECASE)
+    for words in ("images?|imgs?|im|raw|sat", "masks?|labels?|seg|segmentations?|gt|annotations?|targets?")
+)
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,18 @@ def split_by_suffix(files: Files, mask_suffix: str | None) -> tuple[Files, Files
     one of the common ones. Where no two files belong together, all are images.
     """
     names = {name_of(below) for below in files}
-    names |= {_IMAGE_SUFFIX.sub("", name) for name in names}
-    masks = {below: path for below, path in files.items() if without_mask_suffix(name_of(below), mask_suffix)}
-    if not any(without_mask_suffix(name_of(below), mask_suffix) in names for below in masks):
+    names |= {pattern.sub("", name) for name in names for pattern in (_IMAGE_SUFFIX, _IMAGE_PREFIX)}
+    owners = {below: _owner(name_of(below), mask_suffix) for below in files}
+    if not any(owner in names for owner in owners.values() if owner):
         return files, {}
+    masks = {below: path for below, path in files.items() if owners[below]}
     return {below: path for below, path in files.items() if below not in masks}, masks
+
+
+def _owner(name: str, mask_suffix: str | None) -> str:
+    """Give what a mask's name has of its image's; "" for a name that no mask has."""
+    short = without_mask_suffix(name, mask_suffix)
+    return short or (_MASK_PREFIX.sub("", name) if mask_suffix is None and _MASK_PREFIX.search(name) else "")
 
 
 def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders: bool) -> Pairing:
@@ -65,17 +77,17 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
     """
     problems: list[Problem] = []
     by_name: dict[str, Path] = {}
+    keys: dict[str, str] = {}
     for below, path in sorted(images.items()):
         name = name_of(below)
-        if name in by_name:
-            what = f"has the same name as {by_name[name].name}, so their results would overwrite each other"
+        other = keys.setdefault(key_of_name(name), name)
+        if other in by_name:
+            but = "" if other == name else " but for capitals, which some disks do not tell"
+            what = f"has the same name as {by_name[other].name}{but}, so their results would overwrite each other"
             problems.append(Problem(str(path), what, "rename or remove one of the two"))
         else:
             by_name[name] = path
-    by_full_name = {name: name for name in by_name}
-    by_short_name: dict[str, str] = {}
-    for name in by_name:
-        by_short_name.setdefault(_IMAGE_SUFFIX.sub("", name), name)
+    spellings = _Spellings(by_name)
 
     found: dict[str, dict[str, Path]] = {name: {} for name in by_name}
     for below, path in sorted(masks.items()):
@@ -85,15 +97,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
             if not name:
                 problems.append(Problem(str(path), "lies outside the folders of the classes", "move it into one"))
                 continue
-        owner = next(
-            (
-                names[candidate]
-                for names in (by_full_name, by_short_name)
-                for candidate in _candidates(name, folder, mask_suffix)
-                if candidate in names
-            ),
-            None,
-        )
+        owner = spellings.find(_candidates(name, folder, mask_suffix))
         if owner is None:
             problems.append(
                 Problem(
@@ -117,11 +121,36 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
     return Pairing(tuple(ImageWithMasks(name, by_name[name], found[name]) for name in by_name), tuple(problems))
 
 
-def _candidates(name: str, folder: str, mask_suffix: str | None) -> Iterable[str]:
+class _Spellings:
+    """Images by what a mask may call them, the likeliest first: capitals count only where they must."""
+
+    def __init__(self, names: Iterable[str]):
+        names = list(names)
+        without_suffix = [_IMAGE_SUFFIX.sub("", name) for name in names]
+        without_prefix = [_IMAGE_PREFIX.sub("", name) for name in names]
+        spelt = [names, without_suffix, without_prefix]
+        self._found = [self._index(each, names) for each in spelt]
+        self._folded = [self._index([key_of_name(name) for name in each], names) for each in spelt]
+
+    @staticmethod
+    def _index(spelt: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+        times = Counter(spelt)
+        return {text: name for text, name in zip(spelt, names, strict=True) if times[text] == 1}
+
+    def find(self, candidates: Sequence[str]) -> str | None:
+        """Give the image with one of these names; None: there is none."""
+        tries = [
+            *((names, candidate) for names in self._found for candidate in candidates),
+            *((names, key_of_name(candidate)) for names in self._folded for candidate in candidates),
+        ]
+        return next((names[spelt] for names, spelt in tries if spelt in names), None)
+
+
+def _candidates(name: str, folder: str, mask_suffix: str | None) -> list[str]:
     """Give the names that the image of a mask may have, the likeliest first."""
     if mask_suffix is not None:
         return [without_mask_suffix(name, mask_suffix)]
-    names = [name, without_mask_suffix(name, None)]
+    names = [name, _owner(name, None)]
     if folder:
         names += [without_mask_suffix(name, f"{separator}{folder}") for separator in "_-. "]
     return [candidate for candidate in names if candidate]

@@ -13,6 +13,7 @@ from PIL import JpegImagePlugin
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress, Silent
+from incmask.base.store import EXPORTED
 from incmask.base.validation import choose
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import decode, read_bytes
@@ -84,6 +85,8 @@ def export_labels(
     with (whole_archive if out.suffix.casefold() == ".zip" else whole_folder)(out) as folder:
         form.write(_sheets(run, images, folder, scheme, progress=progress), folder, scheme)
         write_text(folder / "README.txt", form.how_to + _back(run, target))
+        if out.suffix.casefold() != ".zip":
+            write_text(folder / EXPORTED, "images and masks of a run, to be corrected\n")
     return Exported(out, target, names, order.source, (order.note,) if order.note else ())
 
 

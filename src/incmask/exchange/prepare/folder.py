@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from incmask.base.config import CONFIG_NAME
-from incmask.base.errors import fail
+from incmask.base.errors import fail, raise_problems
 from incmask.base.validation import validated
 from incmask.data.dataset import POSITION_NAMES, DataOptions
 from incmask.data.folder.group_table import SPLIT_FILE
@@ -53,6 +53,7 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     Raises:
         IncmaskError: the layout is not recognised, or files do not fit together; all problems are told.
     """
+    raise_problems(source.problems)
     files = source.folder() or {}
     where = source.root
     data = _data_options(files)

@@ -110,7 +110,11 @@ def prepare(
         progress.doing("comparing what is there")
         verified = verify(dst)
         num_made = write_plan(plan, store, verified=verified, open_pool=open_pool, progress=progress)
-        notes = [*plan.notes, *(f"{name} was changed by hand and stays so" for name in sorted(verified.edited))]
+        notes = [
+            *source.notes,
+            *plan.notes,
+            *(f"{name} was changed by hand and stays so" for name in sorted(verified.edited)),
+        ]
         _finish(plan, store, verified, source=source, choices=choices, progress=progress)
     return Prepared(
         kind=kind,

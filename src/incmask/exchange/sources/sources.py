@@ -1,7 +1,6 @@
 """The files of a downloaded data set: in folders and, without unpacking, in zip archives."""
 
 import hashlib
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -11,13 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.base.store import MANIFEST, RUN
+from incmask.data.folder.walk import is_silent, passed_over_notes, walk
 from incmask.exchange.sources.archives import UNFINISHED, ListedFile, SourceFile, is_archive, list_members
 
 _Folder = tuple[bool, tuple[str, ...]]
 """Whether it is in an archive, and its path."""
-
-_SILENT = ("__macosx", "thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,8 @@ class _Listing:
     files: list[ListedFile] = field(default_factory=list)
     archives: list[Path] = field(default_factory=list)
     refused: dict[Path, Problem] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    passed_over: set[Path] = field(default_factory=set)
 
 
 class SourceTree:
@@ -91,6 +90,16 @@ class SourceTree:
     def archives(self) -> tuple[Path, ...]:
         """Zip archives that were found and are whole."""
         return tuple(sorted(self._found.archives))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Tell of what lies in a folder and cannot be used."""
+        return tuple(self._found.problems)
+
+    @property
+    def notes(self) -> list[str]:
+        """Tell of folders that were passed over."""
+        return passed_over_notes(sorted(self._found.passed_over))
 
     @property
     def used(self) -> tuple[Used, ...]:
@@ -154,7 +163,7 @@ class SourceTree:
             beside = _Listing()
             children: list[Path] = []
             with suppress(OSError):
-                children = sorted(path for path in above.iterdir() if not _is_hidden(path.name))
+                children = sorted(path for path in above.iterdir() if not is_silent(path.name))
             for path in children:
                 is_near_archive = above == self.root.parent and is_archive(path)
                 if path != self.root and (is_near_archive or (path.is_dir() and _fold(path.name) == wanted[0])):
@@ -179,43 +188,34 @@ def _stem(name: str) -> str:
     return re.sub(r" ?\(\d+\)$", "", name)
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _SILENT
-
-
 def _list(root: Path, into: _Listing) -> None:
     if is_archive(root):
         _list_archive(root, into)
+    if not root.is_dir():
         return
-    visited: set[Path] = set()
-    for where, folder_names, file_names in os.walk(root, followlinks=True):
-        here = Path(where)
-        folder_names[:] = sorted(name for name in folder_names if not _is_hidden(name))
-        # Links may lead in circles; and what was made of the data set may lie beside it.
-        is_made = {MANIFEST, RUN} <= {*file_names} and here != root
-        if here.resolve() in visited or is_made:
-            folder_names.clear()
+    walked = walk(root)
+    into.passed_over |= {*walked.passed_over}
+    into.problems += walked.problems
+    for path in walked.files:
+        if not path.is_file():
             continue
-        visited.add(here.resolve())
-        for name in sorted(file_names):
-            path = here / name
-            if _is_hidden(name) or not path.is_file():
-                continue
-            if is_archive(path):
-                _list_archive(path, into)
-            else:
-                into.files.append(ListedFile(path.parts, SourceFile(path), path.stat().st_size))
+        if is_archive(path):
+            _list_archive(path, into)
+        else:
+            into.files.append(ListedFile(path.parts, SourceFile(path), path.stat().st_size))
 
 
 def _list_archive(path: Path, into: _Listing) -> None:
     # Parts of a split download have the same name but for the number.
     above = (*path.parent.parts, re.sub(r"(-\d+)?-\d{3}$", "", path.stem))
+    files: list[ListedFile] = []
     try:
-        files = [
-            replace(member, parts=(*above, *member.parts))
-            for member in list_members(path)
-            if not any(map(_is_hidden, member.parts))
-        ]
+        for member in list_members(path):
+            hidden = next((part for part in member.parts[:-1] if is_silent(part)), None)
+            if hidden is not None:
+                into.passed_over.add(path / hidden)
+            elif not is_silent(member.parts[-1]):
+                files.append(replace(member, parts=(*above, *member.parts)))
     except IncmaskError as error:
         into.refused[path] = error.problems[0]
         return

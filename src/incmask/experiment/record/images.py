@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.errors import fail
+from incmask.base.store import INCONSISTENT
 from incmask.base.tables import parse_rows, read_rows
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import decode, read_bytes
@@ -15,7 +16,7 @@ from incmask.data.images.tiles import Window, windows
 from incmask.data.images.writers import path_inside
 from incmask.data.stack import StackRow
 from incmask.method.labels import labels_of
-from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT, MASKS
+from incmask.prediction.layers import DISAGREEMENT, MASKS
 from incmask.prediction.shares import MASK_SHARES
 
 

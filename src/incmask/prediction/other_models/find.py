@@ -6,9 +6,11 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.data.folder.names import IMAGE_SUFFIXES, are_in_class_folders, name_of, walk
+from incmask.base.store import INCONSISTENT
+from incmask.data.folder.names import IMAGE_SUFFIXES, are_in_class_folders, name_of
+from incmask.data.folder.walk import walk
 from incmask.method.labels import labels_of
-from incmask.prediction.layers import INCONSISTENT, MASKS
+from incmask.prediction.layers import MASKS
 
 ARRAY_SUFFIX = ".npy"
 
@@ -109,8 +111,9 @@ def _check_folders(folders: Sequence[Path], *, out: Path, images: Path | None) -
 def _list(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
     """Files by name, those that are hidden left out."""
     found: dict[str, Path] = {}
-    problems: list[Problem] = []
-    for path in sorted(walk(folder)):
+    walked = walk(folder)
+    problems = list(walked.problems)
+    for path in walked.files:
         if path.suffix.casefold() not in suffixes:
             continue
         before = found.setdefault(name_of(PurePosixPath(path.relative_to(folder).as_posix())), path)

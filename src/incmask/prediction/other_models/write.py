@@ -12,6 +12,7 @@ from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.base.files import cannot_write, write_text
 from incmask.base.progress import Progress
+from incmask.base.store import COMPARED
 from incmask.data.dataset import ClassInfo, ClassOption
 from incmask.data.folder.recognise import Recognised
 from incmask.data.images.readers import read_image
@@ -29,7 +30,7 @@ from incmask.prediction.other_models.read import read_ids
 from incmask.prediction.pictures import PictureWriter
 from incmask.prediction.shares import MaskShares, shares_csv
 
-RECORD, SUMMARY, IMAGES = "mask.json", "summary.csv", "images"
+SUMMARY, IMAGES = "summary.csv", "images"
 
 _FORMAT = 1
 _MASKED = ClassInfo("inconsistent", (128, 128, 128), 0)
@@ -158,7 +159,7 @@ class _Work:
 
 def _open_out(out: Path, record: Mapping[str, Any]) -> None:
     """Make the folder, or take up that of an earlier call with the same predictions and options."""
-    path = out / RECORD
+    path = out / COMPARED
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             _check_record(out, record)
@@ -171,7 +172,7 @@ def _open_out(out: Path, record: Mapping[str, Any]) -> None:
 
 def _check_record(out: Path, record: Mapping[str, Any]) -> None:
     try:
-        before = dict(json.loads((out / RECORD).read_bytes()))
+        before = dict(json.loads((out / COMPARED).read_bytes()))
         gone = sorted(set(before.pop("images")) - set(record["images"]))
     except (OSError, ValueError, KeyError, TypeError):
         raise fail(out, "is there already and holds something else", "choose another folder with -o") from None

@@ -1,0 +1,145 @@
+"""The one way through a folder: which files count, and which folders are passed over. Opens no file."""
+
+import os
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from incmask.base.errors import Problem, printable
+from incmask.base.store import is_made_here
+
+_SILENT_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
+_SERVICE_FOLDERS = (
+    "__macosx",
+    "@eadir",
+    "@recycle",
+    "@recently-snapshot",
+    "#recycle",
+    "#snapshot",
+    "~snapshot",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+    "__pycache__",
+)
+"""What systems, network disks and notebooks leave in folders, beside what begins with a dot."""
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What lies below a folder.
+
+    Attributes:
+        files: sorted; links to files among them, those that lead nowhere, too.
+        passed_over: folders that are hidden, of the system, or hold results of a command.
+        problems: folders that cannot be read, and names that are no text.
+    """
+
+    files: tuple[Path, ...]
+    passed_over: tuple[Path, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def walk(root: Path, *, skip: Collection[Path] = ()) -> Walked:
+    """Find all files below a folder.
+
+    Links to folders are followed, each folder once, and by its own path where it has one below ``root``. The folder
+    itself may be of any kind: whoever names it means it.
+
+    Args:
+        root: where to begin.
+        skip: folders below it that are left out.
+    """
+    way = _Way(root, {path.resolve() for path in skip})
+    while way.waiting:
+        for where, folders, files in os.walk(way.waiting.popleft(), onerror=way.refused):
+            folders[:] = way.enter(Path(where), folders, files)
+    problems = (*way.problems, *nameless(root, way.files))
+    named = sorted(path for path in way.files if is_text(path.relative_to(root)))
+    return Walked(tuple(named), tuple(sorted(way.passed_over)), problems)
+
+
+class _Way:
+    """What was found so far, and the folders where it goes on: links wait until all others are done."""
+
+    def __init__(self, root: Path, visited: set[Path]):
+        self._root, self._visited = root, visited
+        self.waiting = deque([root])
+        self.files: list[Path] = []
+        self.passed_over: list[Path] = []
+        self.problems: list[Problem] = []
+
+    def enter(self, here: Path, folders: Sequence[str], files: Sequence[str]) -> list[str]:
+        """Take the files of a folder, and tell which folders in it are looked into."""
+        place = here.resolve()
+        if place in self._visited:
+            return []
+        self._visited.add(place)
+        if here != self._root and is_made_here({*folders, *files}):
+            self.passed_over.append(here)
+            return []
+        self.files += [here / name for name in files if not is_silent(name)]
+        self.passed_over += [here / name for name in folders if is_silent(name)]
+        open_ = sorted(name for name in folders if not is_silent(name))
+        self.waiting += [here / name for name in open_ if (here / name).is_symlink()]
+        return open_
+
+    def refused(self, error: OSError) -> None:
+        """Take note of a folder that cannot be read."""
+        what = f"cannot be read ({error.strerror})"
+        self.problems.append(Problem(str(error.filename), what, "give yourself the right to read it"))
+
+
+def is_text(path: Path) -> bool:
+    """Tell whether a path can be written in a table, and on other systems."""
+    return printable(str(path)) == str(path)
+
+
+def nameless(root: Path, files: Iterable[Path]) -> Iterator[Problem]:
+    """Tell of the files whose names below ``root`` are no text."""
+    strange = sorted(below for path in files if not is_text(below := path.relative_to(root)))
+    if strange:
+        what = f"holds {len(strange)} files whose names are no UTF-8 text, such as {strange[0]}"
+        remedy = "rename them, for example by: convmv -f cp1252 -t utf-8 -r --notest FOLDER"
+        yield Problem(str(root), what, remedy)
+
+
+def is_silent(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or one that systems leave."""
+    return name.startswith(".") or name.casefold() in (*_SILENT_FILES, *_SERVICE_FOLDERS)
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Give the folders in a folder that may hold data, sorted."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_passed_over(path))
+
+
+def passed_over_in(folder: Path) -> list[Path]:
+    """Give the others."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and _is_passed_over(path))
+
+
+def _is_passed_over(folder: Path) -> bool:
+    return is_silent(folder.name) or holds_results(folder)
+
+
+def holds_results(folder: Path) -> bool:
+    """Tell whether a folder is what a command made."""
+    try:
+        return is_made_here(os.listdir(folder))
+    except OSError:  # of which whoever looks into it tells
+        return False
+
+
+def passed_over_notes(passed_over: Iterable[Path]) -> list[str]:
+    """Tell of folders that were passed over, those of one name together."""
+    service = Counter(path.name for path in passed_over if is_silent(path.name))
+    made = sorted(path.name for path in passed_over if not is_silent(path.name))
+    notes = []
+    if service:
+        listed = ", ".join(name if num == 1 else f"{num} × {name}" for name, num in sorted(service.items()))
+        notes.append(f"passed over, as they are hidden or of the system: {listed}")
+    if made:
+        notes.append(f"passed over, as they hold results of incmask: {', '.join(made)}")
+    return notes
