@@ -70,5 +70,5 @@ def test_csv_quotes_what_needs_it():
 def test_a_name_of_255_bytes_can_be_written_and_a_longer_one_says_so(tmp_path):
     write_text(tmp_path / f"{'x' * 251}.txt", "whole")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
-    with pytest.raises(IncmaskError, match="cannot be written .*; give the image or the folder a shorter name"):
+    with pytest.raises(IncmaskError, match=r"cannot be written .*; give the image or the folder a shorter name"):
         write_text(tmp_path / f"{'x' * 252}.txt", "whole")

@@ -287,3 +287,9 @@ def test_a_link_to_an_image_that_was_not_fetched_is_a_problem(tmp_path):
     assert "b.png: is a link to what is not there; get the file (git annex get, dvc pull)" in only_problem(
         scan(tmp_path)
     )
+
+
+def test_a_data_folder_whose_path_is_no_text_is_a_problem(tmp_path):
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    text = only_problem(scan(tree(root, {"a": CELLS})))
+    assert r"caf\xe9: has a path that is no UTF-8 text; rename the folder" in text

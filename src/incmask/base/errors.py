@@ -42,6 +42,11 @@ def printable(text: str) -> str:
     return _NO_TEXT.sub(escaped, text)
 
 
+def is_text(path: object) -> bool:
+    """Tell whether a path can be written in a table, and on other systems."""
+    return not _NO_TEXT.search(str(path))
+
+
 class IncmaskError(Exception):
     """A mistake that the user can mend; the command line prints its lines without a traceback.
 

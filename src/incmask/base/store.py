@@ -14,7 +14,7 @@ from typing import Any
 import filelock
 import tomli_w
 
-from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.errors import IncmaskError, Problem, fail, is_text
 from incmask.base.files import TEMPORARY_SUFFIX, whole_file, write_text
 
 MANIFEST, RUN, DATA, LOCK = "manifest.jsonl", "run.toml", "data.json", ".lock"
@@ -48,6 +48,8 @@ class Store(AbstractContextManager["Store"]):
 
     def __init__(self, root: Path, *, run: Mapping[str, Any], data: Mapping[str, Any]):
         self.root = root
+        if not is_text(root.resolve()):
+            raise fail(root, "has a path that is no UTF-8 text", "rename the folder, or choose another with -o")
         try:
             if root.exists() and not _is_run(root):
                 raise fail(root, "is there already and is no run folder", "choose another folder with -o")

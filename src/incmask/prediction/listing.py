@@ -8,9 +8,9 @@ from functools import cache
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-from incmask.base.errors import Problem, fail
+from incmask.base.errors import Problem, fail, is_text
 from incmask.data.folder.names import IMAGE_SUFFIXES, is_image, key_of_name, name_of
-from incmask.data.folder.walk import holds_results, is_silent, is_text, nameless, passed_over_notes, walk
+from incmask.data.folder.walk import holds_results, is_silent, nameless, passed_over_notes, walk
 
 
 @dataclass

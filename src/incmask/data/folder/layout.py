@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from incmask.base.config import CONFIG_NAME
-from incmask.base.errors import Problem
+from incmask.base.errors import Problem, is_text
 from incmask.data.dataset import PARTS, DataOptions
 from incmask.data.folder.names import (
     are_in_class_folders,
@@ -80,6 +80,8 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         what = "is a file; a folder is expected" if root.exists() else "is not there"
         log.problem(root, what, f"give the folder with the data; {_EXPECTED}")
         return Layout(empty, problems=tuple(log.problems))
+    if not is_text(root.resolve()):
+        log.problem(root, "has a path that is no UTF-8 text", "rename the folder")
     folders = _part_folders(root, log)
     at_root = "labelled" not in folders
     added = [root / each.folder for each in rounds]

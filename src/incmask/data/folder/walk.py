@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from incmask.base.errors import Problem, printable
+from incmask.base.errors import Problem, is_text
 from incmask.base.store import is_made_here
 
 _SILENT_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
@@ -89,11 +89,6 @@ class _Way:
         """Take note of a folder that cannot be read."""
         what = f"cannot be read ({error.strerror})"
         self.problems.append(Problem(str(error.filename), what, "give yourself the right to read it"))
-
-
-def is_text(path: Path) -> bool:
-    """Tell whether a path can be written in a table, and on other systems."""
-    return printable(str(path)) == str(path)
 
 
 def nameless(root: Path, files: Iterable[Path]) -> Iterator[Problem]:
