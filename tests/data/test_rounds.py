@@ -23,6 +23,7 @@ from incmask.experiment.choices import Choices
 from incmask.experiment.record.run import RunRecord, read_record
 from incmask.experiment.run import run
 from incmask.experiment.warm_start import find_start, validation_images
+from incmask.insight.report.run_page.helped import find_verdict
 from incmask.nets.spec import NetworkSpec, load_model
 from runs import HERE, SETTINGS, Listener, make_data, results, run_tiny
 
@@ -165,6 +166,16 @@ def test_a_run_begins_with_the_models_of_the_round_before(tmp_path, watched):
     assert record["rounds"][1]["score"] == outcome.chosen.score
     assert all(each["comparable"] for each in record["rounds"])
     assert record["rounds"][1]["date"] == added.round.date
+
+    # What the base models had learnt before counts, and they are compared with no models that began anew.
+    steps = [read_record(run).handed_over.students[0].num_steps for run in (first, second)]
+    inherited = 4 if outcome.chosen.name == "base" else 0
+    assert [each["total_steps"] for each in record["rounds"]] == [steps[0], steps[1] + inherited]
+    assert [student.num_inherited for student in read_record(second).base.students] == [4, 4]
+    verdict = find_verdict(read_record(second))
+    assert verdict.headline == "Whether the unlabelled images helped cannot be told."
+    assert "began with those of an earlier round, after 4 steps in the weights that it began with" in verdict.answer
+    assert verdict.pairs[0].low is None
 
     # The same command goes on, and so does one that was killed.
     before = dict(results(second))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 
 WRITTEN = (
     *("usage.json", "error_vs_disagreement.csv", "image_reliability.csv", "reliability.json"),
-    *("ranking.csv", "model/README.md", "report.html"),
+    *("verdict.json", "ranking.csv", "model/README.md", "report.html"),
 )
 SET = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items() if name != "num_workers"]
 
@@ -33,6 +33,10 @@ def test_a_run_ends_with_a_report_and_writes_it_once(call, tmp_path):
     assert json.loads((run / "reliability.json").read_text())["sentence"] in lines
     known = {json.loads(line)["path"] for line in (run / "manifest.jsonl").read_text().splitlines()}
     assert {*WRITTEN} <= known
+    verdict = json.loads((run / "verdict.json").read_text())
+    assert verdict["answer"] in lines
+    for quoted in (run / "report.html", run / "model" / "README.md"):
+        assert verdict["answer"] in quoted.read_text(encoding="utf-8").replace("\\", "")
     ranked = read_rows(run / "ranking.csv", dict[str, str])
     assert {row["name"] for row in ranked} == {f"unlabelled {index}" for index in range(5)}
     page = (run / "report.html").read_text(encoding="utf-8")
@@ -43,12 +47,15 @@ def test_a_run_ends_with_a_report_and_writes_it_once(call, tmp_path):
     # Somebody's own ranking stays; what was lost comes back.
     (run / "ranking.csv").write_text("mine")
     (run / "report.html").unlink()
+    # One verdict, once: it is quoted, and not found again.
+    (run / "verdict.json").write_text(json.dumps(verdict | {"answer": "It is told otherwise."}))
     before = {name: (run / name).stat().st_mtime_ns for name in WRITTEN if name != "report.html"}
     code, told, _ = call(*words, "--json")
     assert code == 0
     assert {name: (run / name).stat().st_mtime_ns for name in before} == before
-    assert (run / "report.html").exists()
+    assert "It is told otherwise." in (run / "report.html").read_text()
     values = json.loads(told)
+    assert values["verdict"]["answer"] == "It is told otherwise."
     assert (values["report"], values["problems"]) == (str(run / "report.html"), [])
 
 

@@ -151,7 +151,12 @@ def test_without_stacks_the_page_says_what_it_lacks(run):
 def test_without_stacks_and_test_images_nothing_can_be_told(finished_run, tmp_path):
     run = copy_of(finished_run("folds"), tmp_path)
     shutil.rmtree(run / "stacks")
+    assert "single models, labelled images" in read(write_report(run)).text
+    # As an earlier version left it.
+    for name in ("verdict.json", "validation_image_scores.csv"):
+        (run / name).unlink()
     page = read(write_report(run))
+    assert not (run / "verdict.json").exists()
     assert "Whether the unlabelled images helped cannot be told. On validation, mIoU (classes" in page.text
 
 
@@ -220,6 +225,14 @@ def test_rounds_are_shown_where_they_are_recorded(run):
         assert "What did each round of labelling bring?" in page.text
         assert "num images" in page.text
         assert "0.62" in page.text
+    told = {"number": 2, "num_labelled": 9, "date": "2026-11-29T04:51:05+00:00", "total_steps": 8, "comparable": True}
+    (run / "rounds.json").write_text(json.dumps([told | {"total_steps": 4}, told]), encoding="utf-8")
+    page = read(write_report(run))
+    assert "round labelled images added at steps in all comparable" in page.text
+    assert "2026-11-29 04:51 8 yes" in page.text
+    assert "the labels are not all that a score rose by" in page.text
+    (run / "rounds.json").write_text(json.dumps([told, told]), encoding="utf-8")
+    assert "the labels are not all" not in read(write_report(run)).text
     (run / "rounds.json").write_text("7", encoding="utf-8")
     with pytest.raises(IncmaskError, match=r"rounds\.json: is no record of rounds"):
         write_report(run)

@@ -7,12 +7,22 @@ import pytest
 from incmask.experiment.record.stages import StageRecord
 from incmask.experiment.student import Student
 from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, Source
-from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
+from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline, means
 
 
-def stage(name, *, steps=(100, 100), width=0.5):
+def stage(name, *, steps=(100, 100), width=0.5, inherited=0):
     students = tuple(
-        Student(Path(name), number, 0, epoch=1, loss=0.5, score=0.6, num_steps=num_steps, num_images=800)
+        Student(
+            Path(name),
+            number,
+            0,
+            epoch=1,
+            loss=0.5,
+            score=0.6,
+            num_steps=num_steps,
+            num_images=800,
+            num_inherited=inherited,
+        )
         for number, num_steps in enumerate(steps, 1)
     )
     return StageRecord(name, students, ((),) * len(steps), num_members=2, width=width)
@@ -49,9 +59,11 @@ def test_a_gain_beyond_chance_is_a_yes():
     assert headline(found) == "Yes, the unlabelled images helped."
     assert answer(found) == (
         "Yes, the unlabelled images helped: +0.070 IoU from 108 unlabelled images (95 % interval +0.030 to +0.110; 20 "
-        "validation images; 3 trainings with them, 3 without), which is more than chance. The outlines of a model that "
-        "was trained with them overlap with yours by 0.620 on the mean (1 would be perfect), those of one that was "
-        "trained without them by 0.550."
+        "validation images; 3 trainings with them, 3 without), which is more than chance."
+    )
+    assert means(found) == (
+        "The outlines of a model that was trained with them overlap with yours by 0.620 on the mean (1 would be "
+        "perfect), those of one that was trained without them by 0.550."
     )
 
 
@@ -139,8 +151,29 @@ def test_equal_steps_are_said_plainly_and_so_are_others():
         "unlabelled images, 1,200 with them."
     )
     told = fairness(comparison(0, 1, best=stage("gen-2", steps=(1200, 1500))))[0]
-    assert told.startswith("The steps were not equal: 100 a model without the unlabelled images, 1,200 or 1,500 with")
+    assert told.startswith("The steps were not equal: 100 a model without the unlabelled images, 1,200 or 1,500 a ")
     assert "`incmask compare DATA --equal-steps`" in told
+
+
+def test_models_that_began_with_those_of_an_earlier_round_are_not_compared_with_new_ones():
+    """As after `incmask import`: one side has twice the training of the other."""
+    base = stage("base", steps=(100,) * 3, inherited=100)
+    found = comparison(-0.11, -0.03, base=base, is_warm=True)
+    assert headline(found) == "Whether the unlabelled images helped cannot be told."
+    assert "95 % interval" not in answer(found)
+    assert answer(found).endswith(
+        "; the models without them began with those of an earlier round, after 100 steps in the weights that it began "
+        "with, the models with them did not; in a run with `--fresh` both begin alike."
+    )
+    assert math.isnan(found.reach)
+    assert fairness(found)[0].startswith("The steps were not equal: 100 a model, after 100 steps in the weights")
+    # Students that go on with the weights of their teachers have all of these steps, too.
+    both = comparison(0.03, 0.11, base=base, is_warm=True, best=stage("gen-2", inherited=200))
+    assert headline(both).startswith("Yes")
+    assert fairness(both)[0].startswith("The steps were not equal: ")
+    # Of an earlier version, which did not count them.
+    unknown = comparison(-0.11, -0.03, is_warm=True)
+    assert "began with those of an earlier round, the models with them did not" in answer(unknown)
 
 
 def test_wider_networks_and_the_choice_among_generations_are_said():

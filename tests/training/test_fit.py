@@ -340,6 +340,7 @@ def test_the_best_epoch_is_kept_the_first_of_equals(tmp_path, monkeypatch, selec
         "validation_loss": LOSSES_BY_EPOCH[epoch - 1],
         "validation_score": SCORES_BY_EPOCH[epoch - 1],
         "steps": 8,
+        "inherited_steps": 0,
         "images": 16,
     }
     for name, value in load_model(job.folder / MODEL).state_dict().items():

@@ -32,6 +32,8 @@ RANKING = "ranking.csv"
 ERRORS, IMAGE_RELIABILITY = "error_vs_disagreement.csv", "image_reliability.csv"
 RELIABILITY, ERRORS_FIGURE = "reliability.json", "error_vs_disagreement.svg"
 """What the disagreement is worth."""
+VERDICT = "verdict.json"
+"""Whether the unlabelled images helped."""
 PAGE, USAGE = "report.html", "usage.json"
 
 RUNS = "runs"

@@ -26,6 +26,7 @@ from incmask.experiment.paths import stack_folder
 from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import RunContext, folds_of
 from incmask.experiment.stages import Trained, train_all
+from incmask.experiment.student import total_steps
 from incmask.experiment.warm_start import score_rounds, scores_text, with_start
 from incmask.method.growth import num_generations_of, num_students_of, team_size
 from incmask.method.recipes import RECIPES
@@ -170,7 +171,9 @@ def run_resolved(
             progress.doing("masks for all unlabelled images")
             write_masks(run, model)
             if chosen.rounds:
-                scores_of_rounds = score_rounds(chosen, out, data, score=best.score, stage=best.name)
+                scores_of_rounds = score_rounds(
+                    chosen, out, data, score=best.score, stage=best.name, total_steps=total_steps(best.students)
+                )
                 store.write(out / ROUNDS, scores_text(scores_of_rounds, score_name=run.setup.scoring.full_name))
     return Outcome(
         out, chosen.names["recipe"], trained, best, tuple(scores), run.setup.scoring, time.monotonic() - started

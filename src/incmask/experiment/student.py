@@ -22,6 +22,7 @@ class Student:
         loss, score: on validation.
         num_steps: that it was trained for.
         num_images: that it was shown in these steps.
+        num_inherited: steps in the weights that it began with, of a teacher or of an earlier round, as far as known.
     """
 
     folder: Path
@@ -32,6 +33,7 @@ class Student:
     score: float
     num_steps: int
     num_images: int
+    num_inherited: int = 0
 
     @property
     def model(self) -> Path:
@@ -61,6 +63,11 @@ def mean_over_folds(students: Sequence[Student]) -> float:
     return float(np.mean([np.mean([each.score for each in students if each.fold == fold]) for fold in folds]))
 
 
+def total_steps(students: Sequence[Student]) -> int:
+    """Give the most steps behind one of several models, with those in the weights that it began with."""
+    return max(student.num_steps + student.num_inherited for student in students)
+
+
 def read_student(folder: Path, *, number: int, num_folds: int) -> Student:
     """Read what ``fit`` wrote of a student.
 
@@ -82,4 +89,5 @@ def read_student(folder: Path, *, number: int, num_folds: int) -> Student:
         score=reached["validation_score"],
         num_steps=reached["steps"],
         num_images=reached["images"],
+        num_inherited=reached.get("inherited_steps", 0),
     )

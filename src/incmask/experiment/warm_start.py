@@ -131,6 +131,8 @@ class RoundScore:
         date: when they were added; "" for the first round.
         score: on validation, of the models that were handed over.
         stage: which these are.
+        total_steps: behind each of these models, with those of the models that it began with; the most of them. None:
+            an earlier version did not write them down.
         comparable: whether it is the same score, taken on the same validation images, as the last round's.
     """
 
@@ -142,6 +144,7 @@ class RoundScore:
     date: str
     score: float
     stage: str
+    total_steps: int | None = None
     comparable: bool = True
 
 
@@ -176,7 +179,7 @@ def with_start(chosen: Resolved, out: Path, data: Mapping[str, Any], progress: P
 
 
 def score_rounds(
-    chosen: Resolved, out: Path, data: Mapping[str, Any], *, score: float, stage: str
+    chosen: Resolved, out: Path, data: Mapping[str, Any], *, score: float, stage: str, total_steps: int
 ) -> tuple[RoundScore, ...]:
     """Give what every round until this one reached; earlier ones as their runs tell.
 
@@ -186,10 +189,11 @@ def score_rounds(
         data: description of the data.
         score: on validation, of the models that are handed over.
         stage: which these are.
+        total_steps: behind each of them.
     """
     run = _record(chosen, out, data)
     reached = _score_of_run(run, rounds=chosen.rounds, score=score, stage=stage)
-    return (*_earlier_scores(_earlier_run(chosen), run), reached)
+    return (*_earlier_scores(_earlier_run(chosen), run), replace(reached, total_steps=total_steps))
 
 
 def scores_text(scores: Sequence[RoundScore], *, score_name: str) -> str:
@@ -234,7 +238,8 @@ def _earlier_scores(run: Path, present: RunRecord) -> tuple[RoundScore, ...]:
             reached = dict((theirs.about or {})["validation"])
             stage = reached.pop("stage")
             (score,) = reached.values()
-            scores = (_score_of_run(theirs, rounds=(), score=score, stage=stage),)
+            found = _score_of_run(theirs, rounds=(), score=score, stage=stage)
+            scores = (replace(found, total_steps=theirs.handed_over.total_steps),)
         same = (validation_images(theirs), theirs.scoring) == (validation_images(present), present.scoring)
     except (IncmaskError, OSError, ValueError, KeyError, TypeError):
         return ()

@@ -14,6 +14,7 @@ from incmask.experiment.record.model import ModelRecord, read_model
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import ScoreRow
 from incmask.insight.report.differences import by_subject, mean_over_subjects
+from incmask.insight.report.run_page.stored import read_verdict
 from incmask.method.scoring import scoring_of
 
 CARD = "README.md"
@@ -166,7 +167,14 @@ def _scores(facts: ModelRecord) -> str:
         *([note] if note else ()),
         markdown_table(("stage", "validation", "test", "95 % interval"), rows),
         *(of_classes if by_class else ()),
+        *_verdict(facts),
     )
+
+
+def _verdict(facts: ModelRecord) -> tuple[str, ...]:
+    """Quote what was found of the unlabelled images."""
+    found = read_verdict(facts.run.root) if facts.run else None
+    return (_plain(f"{found.answer} {found.means}"),) if found and found.pairs else ()
 
 
 def _row(facts: ModelRecord, stage: str, split: str) -> ScoreRow | None:

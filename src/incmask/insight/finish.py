@@ -11,13 +11,15 @@ from incmask.base.machine import peak_memory_bytes
 from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
-from incmask.experiment.paths import MODEL, PAGE, RANKING, RELIABILITY, USAGE
-from incmask.experiment.record.run import read_record
+from incmask.experiment.paths import MODEL, PAGE, RANKING, RELIABILITY, USAGE, VERDICT
+from incmask.experiment.record.run import read_record, read_run
 from incmask.experiment.run import Outcome
 from incmask.insight.card import CARD, model_card
 from incmask.insight.ranking.rank import write_ranking
 from incmask.insight.reliability.measure import write_reliability
 from incmask.insight.reliability.rows import read_sentence
+from incmask.insight.report.run_page.helped import write_verdict
+from incmask.insight.report.run_page.stored import Verdict, read_verdict
 from incmask.insight.report.run_page.write import write_report
 
 
@@ -28,12 +30,14 @@ class FinishedFiles:
     Attributes:
         report: the page; None: it could not be written.
         ranking: what to label next; None: nothing is unlabelled, or it could not be written.
+        verdict: whether the unlabelled images helped; None: that was not asked, or could not be found.
         sentence: how often disputed pixels are wrong; "" where that is not known.
         problems: what could not be made, with the remedy, one line each.
     """
 
     report: Path | None = None
     ranking: Path | None = None
+    verdict: Verdict | None = None
     sentence: str = ""
     problems: tuple[str, ...] = ()
 
@@ -41,13 +45,15 @@ class FinishedFiles:
         """Tell what a person should know."""
         told = {"to label next": self.ranking, "report": self.report}
         lines = [f"{what:<15}{path}" for what, path in told.items() if path]
-        return [*([self.sentence] if self.sentence else []), *lines, *self.problems]
+        answers = [self.verdict.answer if self.verdict else "", self.sentence]
+        return [*filter(None, answers), *lines, *self.problems]
 
     def as_dict(self) -> dict[str, Any]:
         """Give the same for machines."""
         return {
             "report": str(self.report) if self.report else None,
             "ranking": str(self.ranking) if self.ranking else None,
+            "verdict": self.verdict.model_dump(mode="json") if self.verdict else None,
             "reliability": self.sentence or None,
             "problems": list(self.problems),
         }
@@ -72,6 +78,7 @@ def finish(outcome: Outcome, *, open_pool: OpenPool, progress: Progress | None =
             "the reliability of its disagreement",
             lambda: write_reliability(root, open_pool=open_pool, progress=progress),
         ),
+        (root / VERDICT, "whether the unlabelled images helped", lambda: write_verdict(read_run(root))),
         (root / MODEL / CARD, "the model card", lambda: _write(root, Path(MODEL, CARD), model_card(root))),
     ]
     if read_record(root).part("unlabelled"):
@@ -97,9 +104,15 @@ def finish(outcome: Outcome, *, open_pool: OpenPool, progress: Progress | None =
     return FinishedFiles(
         report=_there(root / PAGE),
         ranking=_there(root / RANKING),
+        verdict=_verdict(root),
         sentence=read_sentence(root),
         problems=tuple(problems),
     )
+
+
+def _verdict(root: Path) -> Verdict | None:
+    found = read_verdict(root)
+    return found if found and found.pairs else None
 
 
 def _write(root: Path, name: Path, text: str) -> None:

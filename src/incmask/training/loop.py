@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -182,8 +183,17 @@ def _write(record: _Record, schedule: Schedule, *, by_loss: bool) -> None:
     save_model(job.folder / MODEL, record.best, job.network)
     write_text(job.folder / HISTORY, csv_text(list(chosen), [list(row.values()) for row in record.history]))
     kept = ("epoch", "validation_loss", "validation_score")
-    counts = {"steps": schedule.num_steps, "images": schedule.num_images}
+    inherited = _steps_behind(job.start)
+    counts = {"steps": schedule.num_steps, "inherited_steps": inherited, "images": schedule.num_images}
     write_text(job.folder / SCORES, json.dumps({name: chosen[name] for name in kept} | counts, indent=1))
+
+
+def _steps_behind(start: Path | None) -> int:
+    """Count the steps in the weights that a training begins with: those of its model, and what that began with."""
+    if start is None or not (start.parent / SCORES).exists():
+        return 0
+    reached = json.loads((start.parent / SCORES).read_text(encoding="utf-8"))
+    return int(reached["steps"] + reached.get("inherited_steps", 0))
 
 
 def _best(history: list[dict[str, float]], *, by_loss: bool) -> dict[str, float]:

@@ -10,7 +10,7 @@ from incmask.base.tables import parse_rows
 from incmask.experiment.paths import EVALNETS_REPORT, student_folder
 from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import BASE
-from incmask.experiment.student import Student, rank, read_student
+from incmask.experiment.student import Student, rank, read_student, total_steps
 from incmask.nets.spec import load_tensors
 from incmask.training.loop import HISTORY
 from incmask.training.loop import SCORES as STUDENT_SCORES
@@ -74,6 +74,16 @@ class StageRecord:
     def num_steps(self) -> tuple[int, ...]:
         """The different numbers of steps that the students took, ascending."""
         return tuple(sorted({student.num_steps for student in self.students}))
+
+    @property
+    def num_inherited(self) -> tuple[int, ...]:
+        """The different numbers of steps in the weights that the students began with, ascending; (0,): new weights."""
+        return tuple(sorted({student.num_inherited for student in self.students}))
+
+    @property
+    def total_steps(self) -> int:
+        """The most steps behind one of its models, with those in the weights that it began with."""
+        return total_steps(self.students)
 
     @property
     def seconds(self) -> float:

@@ -1,15 +1,25 @@
 """What was run: data, settings, versions, time and memory; rounds of labelling."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from incmask.base.errors import fail
 from incmask.data.rounds import ROUNDS
 from incmask.experiment.paths import USAGE
 from incmask.experiment.record.run import RunRecord
-from incmask.insight.report.page import Block, Command, Fact, FactList, Table, Text, plain_cell
+from incmask.insight.report.page import Block, Command, Fact, FactList, Table, TableCell, Text, plain_cell
 
 _MAX_ROUNDS = 100
+_ROUND_COLUMNS = {
+    "number": "round",
+    "num_labelled": "labelled images",
+    "num_added": "added",
+    "source": "came as",
+    "date": "added at",
+    "stage": "models",
+    "total_steps": "steps in all",
+}
 
 
 def about_blocks(record: RunRecord, *, command: str) -> list[Block]:
@@ -45,13 +55,32 @@ def rounds_blocks(record: RunRecord) -> list[Block]:
     Raises:
         IncmaskError: the record is damaged.
     """
-    path = record.root / ROUNDS
-    rounds = _read_rounds(path)
+    rounds = _read_rounds(record.root / ROUNDS)
     names = list(dict.fromkeys(name for each in rounds for name, value in each.items() if _is_plain(value)))
     if not names:
         return []
-    rows = tuple(tuple(plain_cell(each.get(name)) for name in names) for each in rounds[:_MAX_ROUNDS])
-    return [Table("Rounds", tuple(name.replace("_", " ") for name in names), rows, name="rounds-table")]
+    rows = tuple(tuple(_round_cell(name, each.get(name)) for name in names) for each in rounds[:_MAX_ROUNDS])
+    header = tuple(_ROUND_COLUMNS.get(name, name.replace("_", " ")) for name in names)
+    return [Table("Rounds", header, rows, _rounds_note(rounds), name="rounds-table")]
+
+
+def _round_cell(name: str, value: object) -> TableCell:
+    if isinstance(value, bool):
+        return TableCell("yes" if value else "no")
+    if name == "date" and value:
+        return TableCell(str(value)[:16].replace("T", " "))
+    return plain_cell(value)
+
+
+def _rounds_note(rounds: Sequence[dict[str, object]]) -> str:
+    note = "Comparable: the same score on the same images as the last round's."
+    steps = [each.get("total_steps") for each in rounds]
+    if len(set(steps)) == 1 and None not in steps:
+        return note
+    return (
+        f"{note} Steps in all count those of the models that a round's models began with. Where they differ or "
+        "are not known, the labels are not all that a score rose by; `incmask run DATA --fresh` tells what they bring alone."
+    )
 
 
 def _facts(record: RunRecord) -> list[Fact]:

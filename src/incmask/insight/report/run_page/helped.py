@@ -1,57 +1,87 @@
-"""The section that tells whether the unlabelled images helped."""
+"""Whether the unlabelled images helped: found once, and told in a section of the page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from incmask.base.store import reopen
+from incmask.experiment.paths import VERDICT
 from incmask.experiment.record.run import RunRecord
 from incmask.experiment.record.stages import ENSEMBLE, StageRecord
-from incmask.insight.report.page import Block, Table, TableRow, Text, number, signed, whole
+from incmask.insight.report.page import Block, Table, TableCell, TableRow, Text, number, signed, whole
 from incmask.insight.report.run_page.scoring import (
     Kind,
     difference_of,
+    has_stacks,
     kind_of_held_out,
     mean_of,
     scores_of_models,
     subjects_of,
 )
-from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline
+from incmask.insight.report.run_page.stored import ScorePair, Verdict, read_verdict
+from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline, means
 
 
-@dataclass(frozen=True)
-class Helped:
-    """What the section says, and its gist in a few words."""
+def write_verdict(record: RunRecord) -> Verdict:
+    """Give the verdict of a run, and write it down if that was not done before.
 
-    blocks: tuple[Block, ...]
-    gist: str
+    Raises:
+        IncmaskError: a file or model is missing or damaged, or another process works in the folder.
+    """
+    verdict = verdict_of(record)
+    if _is_known(record) and not (record.root / VERDICT).exists():
+        with reopen(record.root) as store:
+            store.write(record.root / VERDICT, verdict.model_dump_json(indent=1))
+    return verdict
 
 
-def helped(record: RunRecord, *, with_images: bool) -> Helped:
+def verdict_of(record: RunRecord) -> Verdict:
+    """Give the verdict of a run: the one that was written down, or else what is found now.
+
+    Raises:
+        IncmaskError: a file or model is missing or damaged.
+    """
+    return read_verdict(record.root) or find_verdict(record)
+
+
+def find_verdict(record: RunRecord) -> Verdict:
     """Compare models without and with the unlabelled images: on test images, or else on those that chose.
-
-    Args:
-        record: of the run.
-        with_images: the images at the networks' size are there.
 
     Raises:
         IncmaskError: a model is missing or damaged.
     """
     if len(record.stages) < 2:
         recipe = record.names["recipe"]
-        gist = f"Whether unlabelled images help was not asked: the approach {recipe} trains on true masks alone."
-        text = f"{gist} `incmask run DATA --recipe im+` asks."
-        return Helped((Text(text, "answer"),), gist)
+        asked = f"Whether unlabelled images help was not asked: the approach {recipe} trains on true masks alone."
+        return Verdict(headline=asked, answer=f"{asked} `incmask run DATA --recipe im+` asks.")
     best = max(record.stages[1:], key=record.stage_score)
-    if not (record.image_scores or record.validation_scores or with_images):
+    if not _is_known(record):
         return _without_images(record, best)
     found = _compared(record, best)
+    return Verdict(
+        headline=headline(found),
+        answer=answer(found),
+        means=means(found),
+        handed_over=handed_over(found),
+        notes=tuple(fairness(found)),
+        score_name=record.scoring.full_name,
+        best=best.title,
+        pairs=tuple(_pairs(found)),
+    )
+
+
+def helped_blocks(verdict: Verdict) -> list[Block]:
+    """Write the section."""
     blocks: list[Block] = [
-        Text(answer(found), "answer"),
-        Text(handed_over(found)),
-        *(Text(line, "note") for line in fairness(found)),
-        _difference_table(found, record.scoring.full_name),
+        Text(f"{verdict.answer} {verdict.means}".strip(), "answer"),
+        *([Text(verdict.handed_over)] if verdict.handed_over else []),
+        *(Text(line, "note") for line in verdict.notes),
     ]
-    return Helped(tuple(blocks), f"{headline(found)} {handed_over(found)}")
+    return [*blocks, _difference_table(verdict)] if verdict.pairs else blocks
+
+
+def _is_known(record: RunRecord) -> bool:
+    """Tell whether scores of single images are written down, or can be taken anew."""
+    return bool(record.image_scores or record.validation_scores) or has_stacks(record)
 
 
 def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
@@ -77,6 +107,7 @@ def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
         steps_in_all=(_steps(record.stages[:1]), _steps(record.stages)),
         together=_together(record, best, "test" if kind == "test" else "val"),
         delivered=record.delivered is not None,
+        is_warm="start" in record.records.run,
     )
 
 
@@ -90,34 +121,40 @@ def _together(record: RunRecord, best: StageRecord, split: Literal["val", "test"
     return (base.score, with_them.score) if base and with_them else None
 
 
-def _difference_table(found: WithAndWithout, score_name: str) -> Table:
+def _pairs(found: WithAndWithout) -> list[ScorePair]:
     where = {"test": "test", "val": "validation", "split": "validation"}.get(found.kind, "labelled images")
+    single = ScorePair(
+        what=f"single models, {where}",
+        num_images=found.num_images,
+        without=found.base_score,
+        with_them=found.best_score,
+        low=None if found.lacks else found.low,
+        high=None if found.lacks else found.high,
+    )
+    if not found.together:
+        return [single]
+    base, best = found.together
+    what = f"members together, {where}"
+    return [single, ScorePair(what=what, num_images=found.num_images, without=base, with_them=best)]
+
+
+def _difference_table(verdict: Verdict) -> Table:
     rows: list[TableRow] = [
         (
-            f"single models, {where}",
-            whole(found.num_images),
-            number(found.base_score),
-            number(found.best_score),
-            number(found.difference.mean, signed(found.difference.mean)),
-            number(found.low, f"{signed(found.low)} to {signed(found.high)}"),
+            pair.what,
+            whole(pair.num_images),
+            number(pair.without),
+            number(pair.with_them),
+            number(pair.difference, signed(pair.difference)),
+            "–"
+            if pair.low is None or pair.high is None
+            else number(pair.low, f"{signed(pair.low)} to {signed(pair.high)}"),
         )
+        for pair in verdict.pairs
     ]
-    if found.together:
-        base, best = found.together
-        change = best - base
-        rows.append(
-            (
-                f"members together, {where}",
-                whole(found.num_images),
-                number(base),
-                number(best),
-                number(change, signed(change)),
-                "–",
-            )
-        )
     return Table(
-        title=f"{score_name} without and with the unlabelled images",
-        header=("models and images", "images", "without", f"with ({found.best.title})", "difference", "95 % interval"),
+        title=f"{verdict.score_name} without and with the unlabelled images",
+        header=("models and images", "images", "without", f"with ({verdict.best})", "difference", "95 % interval"),
         rows=tuple(rows),
         note="Single models: the mean of all of a stage, each subject counting alike. Members together were trained "
         "once on either side, so that how much other trainings would move their difference is unknown.",
@@ -125,12 +162,18 @@ def _difference_table(found: WithAndWithout, score_name: str) -> Table:
     )
 
 
-def _without_images(record: RunRecord, best: StageRecord) -> Helped:
+def _interval(pair: ScorePair) -> str | TableCell:
+    if pair.low is None or pair.high is None:
+        return "–"
+    return number(pair.low, f"{signed(pair.low)} to {signed(pair.high)}")
+
+
+def _without_images(record: RunRecord, best: StageRecord) -> Verdict:
     base_score, best_score = record.stage_score(record.base), record.stage_score(best)
     gist = "Whether the unlabelled images helped cannot be told."
     text = (
         f"{gist} On validation, {record.scoring.full_name} is {base_score:.3f} without them, "
-        f"{best_score:.3f} with them ({best.title}); whether that is more than chance is unknown, since the folder "
-        "stacks/ is gone."
+        f"{best_score:.3f} with them ({best.title}); whether that is more than chance is unknown, since the scores of "
+        "single images were not written down and the folder stacks/ is gone."
     )
-    return Helped((Text(text, "answer"),), gist)
+    return Verdict(headline=gist, answer=text)

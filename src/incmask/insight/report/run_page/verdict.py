@@ -40,6 +40,7 @@ class WithAndWithout:
         steps_in_all: of all models that either side needs: the base models; these and all generations.
         together: scores of both sides' members together, on the same images; None where none could be taken.
         delivered: whether models were handed over; a run of a comparison hands over none.
+        is_warm: the base models began with those of an earlier round.
     """
 
     base: StageRecord
@@ -58,13 +59,16 @@ class WithAndWithout:
     steps_in_all: tuple[int, int]
     together: tuple[float, float] | None = None
     delivered: bool = True
+    is_warm: bool = False
 
     @property
     def reach(self) -> float:
-        """Half the width of the difference's 95 % interval.
+        """Half the width of the difference's 95 % interval; nan where something lacks that would carry one.
 
         The best generation of several, chosen on the same images, may miss as often as any of them (Bonferroni).
         """
+        if self.lacks:
+            return math.nan
         chances = 1 if self.kind == "test" else self.num_generations
         return self.difference.reach(SIGNIFICANCE / chances)
 
@@ -83,6 +87,11 @@ class WithAndWithout:
         """What lacks for an answer; "" where nothing does."""
         if self.kind == "same":
             return "that image was trained on, so neither number means much"
+        if self.is_warm and self.best.num_inherited <= self.base.num_inherited:
+            return (
+                f"the models without them began with those of an earlier round{_inherited(self.base)}, the models with "
+                "them did not; in a run with `--fresh` both begin alike"
+            )
         if self.num_subjects < LEAST_SUBJECTS:
             return f"{counted(self.num_subjects, _unit(self))} are too few to tell this from chance"
         if not can_tell(self.difference):
@@ -116,11 +125,15 @@ def answer(found: WithAndWithout) -> str:
         f"{signed(found.difference.mean)} {found.score_name} from {counted(found.num_unlabelled, 'unlabelled image')} "
         f"({images}; {trainings})"
     )
-    means = (
+    return f"{headline(found)[:-1]}: {numbers}{_rest(found)}."
+
+
+def means(found: WithAndWithout) -> str:
+    """Say what the numbers are."""
+    return (
         f"The outlines of a model that was trained with them overlap with yours by {found.best_score:.3f} on the mean "
         f"(1 would be perfect), those of one that was trained without them by {found.base_score:.3f}."
     )
-    return f"{headline(found)[:-1]}: {numbers}{_rest(found)}. {means}"
 
 
 def _rest(found: WithAndWithout) -> str:
@@ -153,19 +166,7 @@ def handed_over(found: WithAndWithout) -> str:
 def fairness(found: WithAndWithout) -> list[str]:
     """Say what else differs between the two sides, and what the interval does not know."""
     base, best = found.base, found.best
-    told = []
-    without, with_them = found.steps_in_all
-    in_all = f"In all it took {without:,} steps without the unlabelled images, {with_them:,} with them."
-    if base.num_steps == best.num_steps:
-        told.append(
-            f"Both sides were trained for the same number of steps, {_listed(base.num_steps)} a model. {in_all}"
-        )
-    else:
-        told.append(
-            f"The steps were not equal: {_listed(base.num_steps)} a model without the unlabelled images, "
-            f"{_listed(best.num_steps)} with them. Part of the difference may come from that alone; "
-            f"`incmask compare DATA --equal-steps` tells the two apart. {in_all}"
-        )
+    told = [_steps_taken(found)]
     if base.width != best.width:
         told.append(
             f"The networks of {best.title} are {'wider' if best.width > base.width else 'narrower'} "
@@ -182,6 +183,27 @@ def fairness(found: WithAndWithout) -> list[str]:
         "`incmask compare DATA --repeats 3` tells."
     )
     return told
+
+
+def _steps_taken(found: WithAndWithout) -> str:
+    without, with_them = found.steps_in_all
+    in_all = f"In all it took {without:,} steps without the unlabelled images, {with_them:,} with them."
+    base, best = (f"{_listed(stage.num_steps)} a model{_inherited(stage)}" for stage in (found.base, found.best))
+    if base == best:
+        return f"Both sides were trained for the same number of steps, {base}. {in_all}"
+    return (
+        f"The steps were not equal: {base} without the unlabelled images, {best} with them. Part of the difference may "
+        f"come from that alone; `incmask compare DATA --equal-steps` tells the two apart. {in_all}"
+    )
+
+
+def _inherited(stage: StageRecord) -> str:
+    """Say how many steps were in the weights that the models of a stage began with; nothing of new weights."""
+    return (
+        f", after {_listed(stage.num_inherited)} steps in the weights that it began with"
+        if any(stage.num_inherited)
+        else ""
+    )
 
 
 def _unit(found: WithAndWithout) -> str:

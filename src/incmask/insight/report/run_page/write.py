@@ -11,7 +11,7 @@ from incmask.insight.report.page import Page, PageSection, Text
 from incmask.insight.report.render import render
 from incmask.insight.report.run_page.about import about_blocks, rounds_blocks
 from incmask.insight.report.run_page.course import course_blocks
-from incmask.insight.report.run_page.helped import helped
+from incmask.insight.report.run_page.helped import helped_blocks, verdict_of, write_verdict
 from incmask.insight.report.run_page.quality import judge, quality_blocks, quality_without_images
 from incmask.insight.report.run_page.reliability import reliability_blocks
 from incmask.insight.report.run_page.scoring import has_stacks
@@ -40,6 +40,7 @@ def write_report(root: Path) -> Path:
             reports are not installed.
     """
     record = read_run(root)
+    write_verdict(record)
     with reopen(root) as store:
         store.write(root / PAGE, render(run_page(record)).decode())
     return root / PAGE
@@ -52,13 +53,13 @@ def run_page(record: RunRecord) -> Page:
         IncmaskError: a file is damaged, or matplotlib is not installed.
     """
     with_images = has_stacks(record)
+    verdict = verdict_of(record)
     quality = quality_blocks(record, judge(record)) if with_images else quality_without_images(record)
-    answered = helped(record, with_images=with_images)
     images = UnlabelledPictures(record)
     command = shlex.join(["incmask", "report", str(record.root)])
     sections = (
         PageSection("quality", "How good is the model?", quality),
-        PageSection("helped", "Did the unlabelled images help?", answered.blocks),
+        PageSection("helped", "Did the unlabelled images help?", helped_blocks(verdict)),
         PageSection("unsure", "Where is it unsure?", unsure_blocks(record, images)),
         PageSection("reliability", "Does disagreement tell where it is wrong?", reliability_blocks(record)),
         PageSection("next", "What to label next?", next_blocks(record, images)),
@@ -68,7 +69,7 @@ def run_page(record: RunRecord) -> Page:
     )
     return Page(
         title=f"Report of {record.root.resolve().name}",
-        summary=tuple(_summary(sections, answered.gist)),
+        summary=tuple(_summary(sections, verdict.gist)),
         sections=sections,
         is_live=True,
         limits=_LIMITS,
