@@ -17,7 +17,8 @@ from incmask.base.notebook import picture_html, table_html
 from incmask.base.progress import Progress
 from incmask.base.terminal import show_progress
 from incmask.data.from_arrays import ArrayData, write_data
-from incmask.data.images.readers import to_network_range
+from incmask.data.images.decode import Raster
+from incmask.data.images.readers import network_image
 from incmask.data.rounds import run_folder
 from incmask.data.stack import read_stack
 from incmask.experiment import run as experiment
@@ -83,7 +84,7 @@ class Result:
             For each image the label, the disputed pixels and the probabilities, at the image's own size.
 
         Raises:
-            IncmaskError: an image of another shape or number of channels, or with NaN or infinite values.
+            IncmaskError: an image of another shape or number of channels, or of NaN and infinite values alone.
         """
         return predict(self.ensemble, images)
 
@@ -284,7 +285,7 @@ def predict(ensemble: Ensemble, images: Sequence[np.ndarray]) -> list[Prediction
         For each image the label, the disputed pixels and the probabilities, at the image's own size.
 
     Raises:
-        IncmaskError: an image of another shape or number of channels, or with NaN or infinite values.
+        IncmaskError: an image of another shape or number of channels, or of NaN and infinite values alone.
     """
     return list(
         ensemble.predict(
@@ -296,10 +297,5 @@ def predict(ensemble: Ensemble, images: Sequence[np.ndarray]) -> list[Prediction
 def _network_image(image: np.ndarray, ensemble: Ensemble, *, where: str) -> np.ndarray:
     if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "buif":
         raise fail(where, f"expected (H, W) or (H, W, C) numbers, got {image.dtype} {image.shape}", "convert it")
-    if not np.isfinite(image).all():
-        raise fail(where, "has NaN or infinite intensities", "replace them by numbers, such as 0")
-    image = np.atleast_3d(image)
-    if image.dtype == bool:
-        image = image.astype(np.uint8) * np.uint8(255)
     about = ensemble.about
-    return to_network_range(image, about.channels, intensity=about.intensity, where=where)
+    return network_image(where, Raster(np.atleast_3d(image)), channels=about.channels, intensity=about.intensity)

@@ -1,6 +1,7 @@
 """The ways into the program, each as a function of a folder that gives what it made of it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.data.dataset import Dataset
 from incmask.data.from_arrays import ArrayData, write_data
+from incmask.data.images.big_images import NetworkRows, open_big_image
 from incmask.data.images.readers import read_label
 from incmask.data.stack import build_stack
 from incmask.exchange.formats.naming import is_mask
@@ -69,7 +71,8 @@ def _seen(dataset: Dataset, folder: Path, said: str = "") -> Seen:
 
 
 def _prepare(root: Path, _: Right | None) -> Seen:
-    to = root.with_name(f"{root.name}-prepared")
+    # Once its question is answered the source is another one.
+    to = next(path for num in range(9) if not (path := root.with_name(f"{root.name}-prepared-{num}")).exists())
     options = PrepareOptions(val_fraction=0.0, test_fraction=0.0)
     done = prepare("folder", root, to, open_pool=HerePool, options=options)
     return _seen(resolve(to, Choices()).dataset, root.with_name(f"{root.name}-stack"), "\n".join(done.notes))
@@ -81,7 +84,24 @@ def _predict(root: Path, right: Right | None) -> Seen:
     images = {name: path for name, path in found.images.items() if not is_mask(f"{name}.png")}
     seen = {name.split("/")[-1]: files._open(path, about) for name, path in images.items()}
     assert len(seen) == len(images), "each image once"
+    for name, path in images.items():
+        _compare_rows(path, about, seen[name.split("/")[-1]])
     return Seen("\n".join(found.notes), seen)
+
+
+def _compare_rows(path: Path, about: SimpleNamespace, whole: np.ndarray) -> None:
+    """Read an image by rows, as a large one is, and compare it with what was read whole."""
+    big = open_big_image(path, at_least=1, channels=about.channels)
+    if big is None:
+        return
+    with closing(big):
+        try:
+            rows = NetworkRows(big, channels=about.channels, intensity=None, where=path)
+        except IncmaskError as error:
+            if "is too large to find the range" not in str(error):  # of floating numbers, which is told
+                raise
+            return
+        np.testing.assert_array_equal(np.concatenate([rows.read(0, 30), rows.read(30, 64)]), whole)
 
 
 def _num_channels(right: Right | None) -> int:

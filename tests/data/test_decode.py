@@ -228,8 +228,10 @@ def test_pillows_limit_does_not_warn(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_nan_and_infinite_intensities(tmp_path, value):
+def test_what_is_not_finite_is_no_data(tmp_path, value):
     image = np.zeros((3, 4), np.float32)
     image[1, 2] = value
     tifffile.imwrite(tmp_path / "a.tif", image)
-    assert "has NaN or infinite intensities at 1 pixels; replace them by numbers" in fails(tmp_path / "a.tif")
+    assert np.flatnonzero(np.isnan(read_image(tmp_path / "a.tif"))).tolist() == [6]
+    tifffile.imwrite(tmp_path / "a.tif", np.full((3, 4), value, np.float32))
+    assert "has no data at any pixel" in fails(tmp_path / "a.tif")

@@ -151,7 +151,7 @@ IMAGE, LABEL = picture(6, 8), mask("binary")
         (ArrayData([IMAGE], [LABEL], val_images=[IMAGE]), r"val_masks: 0 masks for 1"),
         (ArrayData([IMAGE], [LABEL[:, :5]]), r"masks\[0\]: has shape \(6, 5\) for an image of \(6, 8\)"),
         (ArrayData([IMAGE], [LABEL * 0.5]), r"masks\[0\]: expected .* integers, got float64"),
-        (ArrayData([IMAGE], [LABEL], unlabelled=[np.full((3, 3), np.nan)]), r"unlabelled\[0\]: has NaN or infinite"),
+        (ArrayData([IMAGE], [LABEL], unlabelled=[np.full((3, 3), np.nan)]), r"unlabelled\[0\]: has no data"),
         (ArrayData([IMAGE, IMAGE], [LABEL, mask("multilabel")]), r"different numbers of axes"),
         (ArrayData([IMAGE], [LABEL * 255]), r"hold 255, which means no label, and nowhere 1; give masks > 0"),
         (ArrayData([IMAGE], [LABEL + 1], task="binary"), r"hold \[2\], binary masks 0 to 1"),

@@ -113,7 +113,7 @@ def test_nan_is_found(tmp_path):
     path = tmp_path / "unlabelled" / "n.tif"
     path.parent.mkdir()
     tifffile.imwrite(path, np.full((3, 4), np.nan, np.float32))
-    assert "n.tif: has NaN or infinite intensities at 12 pixels" in only_problem(scan(tmp_path))
+    assert "n.tif: has no data at any pixel" in only_problem(scan(tmp_path))
 
 
 def test_deep_images_are_noted(tmp_path):

@@ -16,6 +16,7 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import TEMPORARY_SUFFIX, write_text
 from incmask.base.tables import csv_text
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, default_colour
+from incmask.data.images.intensity import as_intensities
 from incmask.data.images.writers import write_label, write_tiff
 from incmask.method.labels import labels_of
 
@@ -79,7 +80,7 @@ def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
     """Write arrays as a data folder with its ``incmask.toml``, whole or not at all.
 
     Args:
-        data: the arrays; images become TIFF files of their own type, float64 and wide integers float32.
+        data: the arrays; images become TIFF files as ``as_intensities`` gives them, with NaN where there is no data.
         folder: one that is not there, or is empty.
 
     Raises:
@@ -146,10 +147,7 @@ def _group_rows(data: ArrayData) -> Iterator[tuple[str, str, str]]:
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:
-    if image.dtype == bool:
-        image = image.astype(np.uint8) * np.uint8(255)
-    elif image.dtype not in (np.uint8, np.uint16):
-        image = image.astype(np.float32)
+    image = as_intensities(image)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     write_tiff(path, image)
@@ -257,4 +255,4 @@ def _problems_of_groups(data: ArrayData) -> Iterator[Problem]:
 def _wrong_with_image(image: np.ndarray) -> str:
     if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "buif":
         return f"expected (H, W) or (H, W, C) numbers, got {image.dtype} {image.shape}"
-    return "" if np.isfinite(image).all() else "has NaN or infinite intensities"
+    return "" if np.isfinite(image).any() else "has no data at any pixel: NaN or infinite values alone"

@@ -128,7 +128,7 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
 
 def _open(path: Path, about: About) -> np.ndarray | PixelRows:
     """Give the image as the network sees it, whole or, where it is large, by rows."""
-    big = open_big_image(path, at_least=ROWS_PIXELS)
+    big = open_big_image(path, at_least=ROWS_PIXELS, channels=about.channels)
     if big is not None:
         try:
             return NetworkRows(big, channels=about.channels, intensity=about.intensity, where=path)

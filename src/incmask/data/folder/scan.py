@@ -11,6 +11,7 @@ from incmask.base.threads import side_by_side
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
 from incmask.data.folder.classes import SETTLE
 from incmask.data.folder.groups import group_items
+from incmask.data.folder.intensities import alpha_notes, intensity_notes
 from incmask.data.folder.layout import Layout, find_layout
 from incmask.data.folder.pairing import ImageWithMasks
 from incmask.data.folder.recognise import (
@@ -121,7 +122,9 @@ def scan(
     notes = (
         *layout.notes,
         *recognition_notes(recognised),
-        *channel_notes(contents.images, channels, options),
+        *channel_notes(contents.images, channels),
+        *alpha_notes(contents.images, options),
+        *intensity_notes(contents.images, items, options),
         *absent_notes(items, recognised, statistics),
         *name_notes(items, contents.images),
         *grouping.notes,
@@ -218,7 +221,7 @@ def _channels(images: Mapping[Path, ImageFacts], options: DataOptions, problems:
         wanted = 3
     fitting = {wanted} | ({1} if wanted == 3 else {3} if wanted == 1 and options.channels else set())
     for path, fact in images.items():
-        if fact.channels not in fitting:
+        if fact.channels not in fitting and not (fact.extra and fact.channels + 1 == options.channels):
             why = "channels in incmask.toml is" if options.channels else f"{counts[wanted]} images have"
             remedy = "convert it, or take it out of the folder"
             problems.append(Problem(str(path), f"has a channel count of {fact.channels}, while {why} {wanted}", remedy))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from incmask.data.dataset import DataOptions, Item, LabelStatistics
+from incmask.data.dataset import Item, LabelStatistics
 from incmask.data.folder.names import first_of
 from incmask.data.folder.recognise import Recognised, view
 from incmask.data.images.masks import MaskFacts
@@ -61,20 +61,14 @@ def label_statistics(items: Sequence[Item], masks: Mapping[Path, MaskFacts], rec
     return LabelStatistics(tuple(class_pixels), ignored, total, empty)
 
 
-def channel_notes(images: Mapping[Path, ImageFacts], channels: int, options: DataOptions) -> list[str]:
-    """Tell what is done to bring images to the network's channels and to 8 bits."""
+def channel_notes(images: Mapping[Path, ImageFacts], channels: int) -> list[str]:
+    """Tell what is done to bring images to the network's channels."""
     counts = Counter(fact.channels for fact in images.values())
     notes = []
     if channels == 3 and counts[1] and counts[3]:
         notes.append(f"{counts[1]} grey and {counts[3]} RGB images: grey is repeated to three channels")
     elif channels == 1 and counts[3]:
         notes.append(f"{counts[3]} RGB images are turned to grey, as channels = 1 asks for")
-    deep = [fact.dtype for fact in images.values() if fact.dtype != "uint8"]
-    if deep:
-        how = f"from {options.intensity[0]:g} … {options.intensity[1]:g}" if options.intensity else "image by image"
-        notes.append(
-            f"{len(deep)} images have more than 8 bits ({', '.join(sorted(set(deep)))}): scaled {how} to 8 bits"
-        )
     return notes
 
 

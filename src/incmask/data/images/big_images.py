@@ -9,9 +9,10 @@ import tifffile
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.images.decode import broken
+from incmask.data.images.intensity import HUGE, PERCENTILES, as_intensities, to_bytes, to_channels
+from incmask.data.images.orientation import UPRIGHT, of_page
 from incmask.data.images.page_rows import PageRows
-from incmask.data.images.pages import full_planes
-from incmask.data.images.readers import PERCENTILES, to_network_range
+from incmask.data.images.pages import full_planes, no_data_of
 
 STRIP_ROWS = 256
 """Rows that are looked at together where something is found out about a whole image."""
@@ -60,13 +61,17 @@ class TiffRows:
 
     Args:
         path: the file: of one page, or of one for each channel; see ``full_planes``.
+        channels: that are wanted; where an alpha channel makes so many, it is the last one.
+
+    Attributes:
+        no_data: the value of pixels that were not measured; None where the file names none.
 
     Raises:
         IncmaskError: the file is broken, has several pages that are no channels, or stores its pixels in a single
             large compressed piece.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, channels: int | None = None):
         self._path = path
         try:
             # Pixels in other files, which OME-TIFF allows, are not looked for there.
@@ -75,7 +80,9 @@ class TiffRows:
             raise broken(path, error, _REPLACE) from error
         try:
             planes = full_planes(path, self._file)
-            self._planes = [PageRows(path, self._file, plane) for plane in planes]
+            keeps_alpha = planes[0].page.samplesperpixel == channels
+            self._planes = [PageRows(path, self._file, plane, keeps_alpha=keeps_alpha) for plane in planes]
+            self.no_data = no_data_of(planes[0].page)
         except IncmaskError:
             self.close()
             raise
@@ -112,30 +119,33 @@ class NetworkRows:
     def __init__(self, rows: PixelRows, *, channels: int, intensity: tuple[float, float] | None, where: object = ""):
         self._rows, self._channels, self._where = rows, channels, where
         self.height, self.width = rows.height, rows.width
+        self._no_data = rows.no_data if isinstance(rows, TiffRows) else None
         # Channels of their own have limits of their own.
-        known = intensity is not None or rows.read(0, 1).dtype == np.uint8
-        self._limits = [intensity] if known else _limits(rows, where)
+        is_narrow = rows.read(0, 1).dtype == np.uint8
+        self._limits = [] if is_narrow else [intensity] if intensity else _limits(rows, self._no_data, where)
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Rows ``first`` to ``last - 1``: uint8, (rows, W, channels)."""
         values = self._rows.read(first, last)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise fail(self._where, "has NaN or infinite intensities", "replace them by numbers, such as 0")
-        if len(self._limits) > 1:
-            planes = [
-                to_network_range(values[..., [index]], 1, intensity=limits) for index, limits in enumerate(self._limits)
-            ]
-            values = np.concatenate(planes, 2)
-            return to_network_range(values, self._channels, where=self._where)
-        return to_network_range(values, self._channels, intensity=self._limits[0], where=self._where)
+        if values.dtype.kind == "f":  # of all rows these stand apart, and may of some be all that there is
+            values = np.where(np.abs(values) < HUGE, values, np.nan)
+        values = as_intensities(values, no_data=self._no_data)
+        return to_channels(
+            to_bytes(values, self._limits) if self._limits else values, self._channels, where=self._where
+        )
 
     def close(self) -> None:
         """Let go of the file, if there is one."""
         self._rows.close()
 
 
-def open_big_image(path: Path, *, at_least: int) -> TiffRows | None:
+def open_big_image(path: Path, *, at_least: int, channels: int) -> TiffRows | None:
     """Open a TIFF of ``at_least`` pixels or more; None for everything else, which is read whole.
+
+    Args:
+        path: the file.
+        at_least: pixels.
+        channels: as for ``TiffRows``.
 
     Raises:
         IncmaskError: it is such a TIFF but cannot be read; see ``TiffRows``.
@@ -143,15 +153,15 @@ def open_big_image(path: Path, *, at_least: int) -> TiffRows | None:
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
-            if page.imagelength * page.imagewidth < at_least:
+            if page.imagelength * page.imagewidth < at_least or of_page(page) != UPRIGHT:
                 return None
     except Exception:  # no TIFF, or a broken one, of which the usual reader says more
         return None
-    return TiffRows(path)
+    return TiffRows(path, channels=channels)
 
 
-def _limits(rows: PixelRows, where: object) -> list[tuple[float, float] | None]:
-    """Give the percentiles that ``to_network_range`` takes of a whole image: one pair, or one for each channel."""
+def _limits(rows: PixelRows, no_data: float | None, where: object) -> list[tuple[float, float]]:
+    """Give what ``limits_of`` gives for a whole image."""
     first = rows.read(0, 1)
     if first.dtype != np.uint16:
         raise fail(
@@ -166,14 +176,19 @@ def _limits(rows: PixelRows, where: object) -> list[tuple[float, float] | None]:
         for index in range(num):
             part = values if num == 1 else values[..., index]
             counts[index] += np.bincount(part.ravel(), minlength=1 << 16)
+    if no_data is not None and no_data in range(1 << 16):
+        counts[:, int(no_data)] = 0
     return [_percentiles(each) for each in counts]
 
 
 def _percentiles(counts: np.ndarray) -> tuple[float, float]:
     """Give the percentiles of as many whole numbers 0, 1, 2, … as ``counts`` says, linear between neighbours."""
+    found = np.flatnonzero(counts)
+    if not len(found):
+        return 0.0, 0.0
     up_to = np.cumsum(counts)
     low, high = (_number_at(up_to, (int(up_to[-1]) - 1) * percent / 100) for percent in PERCENTILES)
-    return low, high
+    return (low, high) if low < high else (float(found[0]), float(found[-1]))
 
 
 def _number_at(up_to: np.ndarray, place: float) -> float:

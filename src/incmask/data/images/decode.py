@@ -2,7 +2,7 @@
 
 import io
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -11,15 +11,15 @@ import tifffile
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin
 
 from incmask.base.errors import IncmaskError, fail
+from incmask.data.images.orientation import UPRIGHT, of_page, of_png, take_exif, upright
 from incmask.data.images.page_rows import PageRows
-from incmask.data.images.pages import as_displayed, check_page, full_planes
+from incmask.data.images.pages import as_displayed, check_page, full_planes, is_inverted, no_data_of
 
 MAX_PIXELS = 300_000_000
 """Images with more pixels are refused before memory is taken for them."""
 
 MAX_FILE_BYTES = 2 << 30
 
-_ORIENTATION = 0x0112
 _TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _TILE = "cut the image into tiles of at most 10000×10000 pixels"
 _REPLACE = "copy or export the file again, or take it out of the folder"
@@ -30,17 +30,33 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 @dataclass(frozen=True)
 class Raster:
-    """A decoded file, as displayed and without its alpha channel.
+    """A decoded file, as displayed.
 
     Attributes:
-        values: (H, W) or (H, W, C), in the file's own type; palette indices where ``palette`` is given.
+        values: (H, W) or (H, W, C) without alpha, in the file's own type; palette indices where ``palette`` is given.
         palette: (n, 3) uint8, the RGB colour of each index; None where the values are no indices.
-        turned: the displayed image is the stored one turned by 90° (EXIF).
+        orientation: 1 to 8, how the stored image was turned and mirrored to be displayed (EXIF 2.3, tag 274).
+        alpha: (H, W), how opaque each pixel is; None where the file has no such channel.
+        no_data: the value of pixels that were not measured; None where the file names none.
+        inverted: in the file 0 is white, and the values are those that it stores turned round.
     """
 
     values: np.ndarray
     palette: np.ndarray | None = None
-    turned: bool = False
+    orientation: int = UPRIGHT
+    alpha: np.ndarray | None = None
+    no_data: float | None = None
+    inverted: bool = False
+
+    @property
+    def turned(self) -> bool:
+        """Whether the displayed image is the stored one turned by 90°."""
+        return self.orientation >= 5
+
+    @property
+    def has_drawn_alpha(self) -> bool:
+        """Whether its alpha channel tells pixels apart."""
+        return self.alpha is not None and bool((self.alpha != self.alpha[0, 0]).any())
 
     def to_colour(self) -> np.ndarray:
         """Give the values with palette indices replaced by their colours; (H, W) or (H, W, C)."""
@@ -127,64 +143,45 @@ def _from_pillow(path: Path, image: Image.Image) -> Raster:
     if values.dtype == bool:
         values = values.astype(np.uint8) * np.uint8(255)
     if image.mode in ("LA", "La"):
-        values = values[..., 0]
+        return Raster(values[..., 0], alpha=values[..., 1])
     if image.mode in ("RGBA", "RGBa"):
-        values = values[..., :3]
+        return Raster(values[..., :3], alpha=values[..., 3])
     return Raster(values)
 
 
 def _decode_png(path: Path, content: bytes) -> Raster:
     image = PngImagePlugin.PngImageFile(io.BytesIO(content))
     bit_depth, colour_type = content[24], content[25]
-    if bit_depth == 16 and colour_type in (2, 4, 6):
-        # Pillow cuts 16-bit colours to 8 bit. It still decodes the file here because it notices truncation.
-        _guard(path, image.height, image.width)
-        image.load()
-        values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        if values is None:
-            raise ValueError("the pixel data cannot be decoded")
-        return Raster(values[..., 0] if colour_type == 4 else np.ascontiguousarray(values[..., 2::-1]))
     raster = _from_pillow(path, image)
-    if bit_depth == 16:
-        return Raster(raster.values.astype(np.uint16))
-    return raster
+    if bit_depth == 16 and colour_type in (2, 4, 6):
+        # Pillow cuts 16-bit colours to 8 bit. It still decoded the file because it notices truncation.
+        raster = _deep_png(content, colour_type)
+    elif bit_depth == 16:
+        raster = Raster(raster.values.astype(np.uint16))
+    # What stands behind the pixels is only known once they are read.
+    return _turned(raster, of_png(image.info))
+
+
+def _deep_png(content: bytes, colour_type: int) -> Raster:
+    """Decode a PNG of 16 bits in colours or with alpha."""
+    values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None:
+        raise ValueError("the pixel data cannot be decoded")
+    alpha = values[..., 3] if values.shape[2] == 4 else None
+    return Raster(values[..., 0] if colour_type == 4 else np.ascontiguousarray(values[..., 2::-1]), alpha=alpha)
 
 
 def _decode_jpeg(path: Path, content: bytes) -> Raster:
-    pixels, orientation = _take_exif(content)
-    values = _from_pillow(path, JpegImagePlugin.JpegImageFile(io.BytesIO(pixels))).values
-    turned = orientation >= 5
-    if turned:
-        values = values.swapaxes(0, 1)
-    # What is left after the transposition of 5 to 8: which axes run backwards (EXIF 2.3, tag 274).
-    if orientation in (3, 4, 7, 8):
-        values = values[::-1]
-    if orientation in (2, 3, 6, 7):
-        values = values[:, ::-1]
-    return Raster(np.ascontiguousarray(values), turned=turned)
+    pixels, orientation = take_exif(content)
+    return _turned(_from_pillow(path, JpegImagePlugin.JpegImageFile(io.BytesIO(pixels))), orientation)
 
 
-def _take_exif(content: bytes) -> tuple[bytes, int]:
-    """Split off a JPEG's EXIF blocks, since Pillow warns where they are broken; give the rest and the orientation."""
-    kept, orientation, at = [content[:2]], 1, 2
-    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:
-        end = at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-        if content[at + 1] != 0xE1:
-            kept.append(content[at:end])
-        elif content[at + 4 : at + 10] == b"Exif\x00\x00":
-            orientation = _orientation(content[at + 10 : end])
-        at = end
-    return b"".join([*kept, content[at:]]), orientation
-
-
-def _orientation(exif: bytes) -> int:
-    try:
-        # An EXIF block is a TIFF without pixels.
-        with tifffile.TiffFile(io.BytesIO(exif)) as file:
-            value = file.pages.first.tags.valueof(_ORIENTATION)
-    except Exception:  # a broken block says nothing about the pixels, and tifffile raises anything on it
-        return 1
-    return value if value in range(1, 9) else 1
+def _turned(raster: Raster, orientation: int) -> Raster:
+    """Show a raster as its file's orientation says."""
+    if orientation == UPRIGHT:
+        return raster
+    alpha = None if raster.alpha is None else upright(raster.alpha, orientation)
+    return replace(raster, values=upright(raster.values, orientation), alpha=alpha, orientation=orientation)
 
 
 def _decode_tiff(path: Path, content: bytes) -> Raster:
@@ -193,11 +190,14 @@ def _decode_tiff(path: Path, content: bytes) -> Raster:
         planes = full_planes(path, file)
         page = planes[0].page
         _guard(path, page.imagelength, page.imagewidth)
+        orientation, no_data = of_page(page), no_data_of(page)
         if len(planes) > 1:
             rows = [PageRows(path, file, plane).read(0, page.imagelength) for plane in planes]
-            return Raster(np.concatenate(rows, axis=2))
+            return _turned(Raster(np.concatenate(rows, axis=2), no_data=no_data), orientation)
         check_page(path, file, page)
         values = page.asarray()
         values = np.moveaxis(values, 0, -1) if page.axes == "SYX" else np.atleast_3d(values)
-        values, palette = as_displayed(page, values)
-    return Raster(np.ascontiguousarray(values[..., 0] if values.shape[2] == 1 else values), palette)
+        shown = as_displayed(page, values)
+    values = np.ascontiguousarray(shown.values[..., 0] if shown.values.shape[2] == 1 else shown.values)
+    raster = Raster(values, shown.palette, alpha=shown.alpha, no_data=no_data, inverted=is_inverted(page))
+    return _turned(raster, orientation)

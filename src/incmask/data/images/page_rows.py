@@ -14,19 +14,21 @@ _MAX_SIDE_PX = 1 << 20
 
 
 class PageRows:
-    """A page, decoded piece by piece: (H, W, C) in the file's own type, without alpha.
+    """A page, decoded piece by piece: (H, W, C) in the file's own type.
 
     Args:
         path: for messages.
         file: opened.
         plane: the page, and where its pixels begin.
+        keeps_alpha: whether an alpha channel is the last one; else it is left out.
 
     Raises:
         IncmaskError: the page has no rows of pixels, or stores them in a single large compressed piece.
         Exception: tifffile's, of a broken file.
     """
 
-    def __init__(self, path: Path, file: tifffile.TiffFile, plane: Plane):
+    def __init__(self, path: Path, file: tifffile.TiffFile, plane: Plane, *, keeps_alpha: bool = False):
+        self._keeps_alpha = keeps_alpha
         self._path, self._file, self._page, self._skipped = path, file, plane.page, plane.skipped
         self._decoded: dict[int, np.ndarray] = {}
         self._look()
@@ -34,8 +36,10 @@ class PageRows:
     def read(self, first: int, last: int) -> np.ndarray:
         """Rows ``first`` to ``last - 1``: (rows, W, C)."""
         values = self._read_plain(first, last) if self._plain else self._read_pieces(first, last)
-        values, palette = as_displayed(self._page, values)
-        return values if palette is None else palette[values[..., 0]]
+        shown = as_displayed(self._page, values)
+        if self._keeps_alpha and shown.alpha is not None:
+            return np.dstack([shown.values, shown.alpha])
+        return shown.values if shown.palette is None else shown.palette[shown.values[..., 0]]
 
     def _look(self) -> None:
         """Find out how the pixels are stored, and refuse what cannot be read."""

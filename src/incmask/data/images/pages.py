@@ -10,6 +10,23 @@ import tifffile
 from incmask.base.errors import fail
 
 _ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
+_GDAL_NODATA = 42113
+
+_FOREIGN = (
+    tifffile.PHOTOMETRIC.SEPARATED,
+    tifffile.PHOTOMETRIC.CIELAB,
+    tifffile.PHOTOMETRIC.ICCLAB,
+    tifffile.PHOTOMETRIC.ITULAB,
+    tifffile.PHOTOMETRIC.LOGL,
+    tifffile.PHOTOMETRIC.LOGLUV,
+    tifffile.PHOTOMETRIC.CFA,
+)
+"""Numbers that are no intensities of grey, or of red, green and blue."""
+
+_DECODED_TO_RGB = (6, 7, 33007, 34892)
+"""The kinds of JPEG, by the numbers that TIFF gives to compressions."""
+
+_JPEG_2000_IN_YCBCR = 33003
 
 
 @dataclass(frozen=True)
@@ -72,10 +89,11 @@ def check_page(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage) -> 
         IncmaskError: it has other axes or colours.
         ValueError: the file is truncated.
     """
-    separated = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
-    if page.dtype is None or page.axes not in ("YX", "YXS", "SYX") or separated:
+    if page.dtype is None or page.axes not in ("YX", "YXS", "SYX") or not _is_plain(page):
         what = f"is a TIFF with axes {page.axes} in {tifffile.PHOTOMETRIC(page.photometric).name}"
         raise fail(path, what, "save it as a grey or RGB TIFF, or as PNG")
+    if page.dtype.kind not in "buif":
+        raise fail(path, f"is a TIFF of {page.dtype} numbers", "save it as a TIFF of whole or floating numbers")
     # tifffile fills with zeros what a truncated file lacks.
     ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True))
     if max(ends, default=0) > file.filehandle.size:
@@ -83,35 +101,66 @@ def check_page(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage) -> 
     return page.dtype
 
 
-def as_displayed(page: tifffile.TiffPage, values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Take away a page's alpha, and turn its truth values and black-on-white to bytes and white-on-black.
+@dataclass(frozen=True)
+class Displayed:
+    """Pixels of a page as they are shown.
+
+    Attributes:
+        values: (H, W, C) without alpha.
+        palette: that they are indices of, uint8 (n, 3); None: of none.
+        alpha: (H, W); None: the page has none.
+    """
+
+    values: np.ndarray
+    palette: np.ndarray | None
+    alpha: np.ndarray | None
+
+
+def _is_plain(page: tifffile.TiffPage) -> bool:
+    """Tell whether the numbers of a page are grey or RGB intensities or indices of a palette, once they are decoded."""
+    if page.photometric == tifffile.PHOTOMETRIC.YCBCR:
+        return page.compression in _DECODED_TO_RGB
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and page.dtype is not None and page.dtype.kind not in "bu":
+        return False
+    return page.photometric not in _FOREIGN and page.compression != _JPEG_2000_IN_YCBCR
+
+
+def as_displayed(page: tifffile.TiffPage, values: np.ndarray) -> Displayed:
+    """Take apart a page's alpha, and turn its truth values and black-on-white to bytes and white-on-black.
 
     Args:
         page: tells what its numbers mean.
         values: (H, W, C).
-
-    Returns:
-        the values, and the palette that they are indices of, uint8 (n, 3); None: of none.
     """
+    alpha = None
     if values.shape[2] > 1 and page.extrasamples and page.extrasamples[-1] in _ALPHA:
-        values = values[..., :-1]
-    if _is_inverted(page):
+        values, alpha = values[..., :-1], values[..., -1]
+    if is_inverted(page):
         values = ~values
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)
-    if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.colormap is None:
-        return values, None
-    return values, np.ascontiguousarray((np.asarray(page.colormap) >> 8).astype(np.uint8).T)
+    palette = None
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        palette = np.ascontiguousarray((np.asarray(page.colormap) >> 8).astype(np.uint8).T)
+    return Displayed(values, palette, alpha)
 
 
-def _is_inverted(page: tifffile.TiffPage) -> bool:
+def is_inverted(page: tifffile.TiffPage) -> bool:
     """Tell whether larger numbers are darker, as in black-on-white scans.
 
     tifffile marks every array of truth values so, for want of another mark; these are meant as they are.
     """
-    if page.photometric != tifffile.PHOTOMETRIC.MINISWHITE or page.dtype not in (np.bool_, np.uint8, np.uint16):
+    if page.photometric != tifffile.PHOTOMETRIC.MINISWHITE:
         return False
     return page.dtype != np.bool_ or not page.software.startswith("tifffile")
+
+
+def no_data_of(page: tifffile.TiffPage) -> float | None:
+    """Give the value that GDAL's tag names for pixels that were not measured; None: there is no such tag."""
+    try:
+        return float(str(page.tags.valueof(_GDAL_NODATA)).strip("\0 "))
+    except ValueError:
+        return None
 
 
 def _has_hidden_planes(file: tifffile.TiffFile) -> bool:

@@ -4,18 +4,17 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, Dataset, Item, MaskEncoding
 from incmask.data.images.decode import Raster, decode, read_bytes
+from incmask.data.images.intensity import as_intensities, limits_of, to_network_range
 from incmask.data.images.masks import grey_values, pack_colours
 from incmask.method.labels import labels_of
 
 _OUTSIDE = 254
-PERCENTILES = (0.1, 99.9)
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,11 @@ class ImageFacts:
         channels: channels without alpha.
         dtype: NumPy's name of the type.
         digest: of its pixels, as ``pixel_digest`` gives it.
-        turned: EXIF turns the stored image by 90°.
+        turned: its orientation turns the stored image by 90°.
+        extra: it has an alpha channel.
+        has_drawn_alpha: which tells pixels apart.
+        limits: the intensities that become 0 and 255 by default; None for 8 bits.
+        extent: its lowest and its highest intensity; None for 8 bits.
     """
 
     height: int
@@ -37,34 +40,36 @@ class ImageFacts:
     dtype: str
     digest: str | None
     turned: bool
+    extra: bool = False
+    has_drawn_alpha: bool = False
+    limits: tuple[float, float] | None = None
+    extent: tuple[float, float] | None = None
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an image as displayed: EXIF rotation applied, palettes as RGB, alpha dropped.
+    """Read an image as displayed: its orientation applied, palettes as RGB, alpha left out.
 
     Returns:
-        (H, W, C) uint8, uint16 or float32; types without a match become float32.
+        (H, W, C), as ``as_intensities`` gives it: uint8, uint16 or float32, NaN where there is no data.
 
     Raises:
-        IncmaskError: the file is no image, broken, too large, of several pages, or holds NaN or
-            infinite intensities.
+        IncmaskError: the file is no image, broken, too large, of several pages, without data, or drawn in its alpha
+            channel alone.
     """
     return image_of(path, decode(path, read_bytes(path)))
 
 
-def image_of(path: Path, raster: Raster) -> np.ndarray:
-    """Give a decoded file as ``read_image`` does."""
-    image = np.atleast_3d(raster.to_colour())
-    if image.dtype not in (np.uint8, np.uint16, np.float32):
-        with np.errstate(over="ignore"):
-            image = image.astype(np.float32)
-    if image.dtype == np.float32 and not np.isfinite(image).all():
-        num_pixels = int((~np.isfinite(image)).any(axis=2).sum())
-        raise fail(
-            path,
-            f"has NaN or infinite intensities at {num_pixels} pixels",
-            "replace them by numbers, such as 0, or take the image out of the folder",
-        )
+def image_of(path: object, raster: Raster, *, channels: int | None = None) -> np.ndarray:
+    """Give a decoded file as ``read_image`` does; with its alpha channel where that makes ``channels``."""
+    values = np.atleast_3d(raster.to_colour())
+    if raster.alpha is not None and channels == values.shape[2] + 1:
+        values = np.dstack([values, raster.alpha])
+    elif raster.has_drawn_alpha and (values == values[0, 0]).all():
+        what = "is of one colour, and what it shows stands in its alpha channel"
+        raise fail(path, what, "save it without transparency, as it is seen on a background")
+    image = as_intensities(values, no_data=raster.no_data)
+    if image.dtype.kind == "f" and np.isnan(image).all():
+        raise fail(path, "has no data at any pixel: NaN, infinite or no-data values alone", "take it out of the folder")
     return image
 
 
@@ -73,7 +78,23 @@ def image_facts(path: Path) -> ImageFacts:
     raster = decode(path, read_bytes(path))
     image = image_of(path, raster)
     height, width, channels = image.shape
-    return ImageFacts(height, width, channels, str(image.dtype), pixel_digest(image), raster.turned)
+    is_deep = image.dtype != np.uint8
+    return ImageFacts(
+        height,
+        width,
+        channels,
+        str(image.dtype),
+        pixel_digest(image),
+        raster.turned,
+        has_drawn_alpha=raster.has_drawn_alpha,
+        extra=raster.alpha is not None,
+        limits=_outer(limits_of(image)) if is_deep else None,
+        extent=(float(np.nanmin(image)), float(np.nanmax(image))) if is_deep else None,
+    )
+
+
+def _outer(limits: list[tuple[float, float]]) -> tuple[float, float]:
+    return min(low for low, _ in limits), max(high for _, high in limits)
 
 
 def pixel_digest(image: np.ndarray) -> str | None:
@@ -99,58 +120,19 @@ def _repeats(pixels: np.ndarray) -> bool:
     return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all())
 
 
-def to_network_range(
-    image: np.ndarray, channels: int, *, intensity: tuple[float, float] | None = None, where: object = ""
-) -> np.ndarray:
-    """Bring an image to 8 bits and to the network's number of channels.
-
-    8-bit images stay as they are. Others are scaled so that ``intensity`` becomes 0 and 255; by default
-    the 0.1 and 99.9 percentiles of the image itself, taken over all channels of a grey or RGB image and
-    for each channel alone where there are others. Values beyond are clipped; a constant image is 0.
-
-    Args:
-        image: (H, W, C) of any numeric type, finite.
-        channels: what the network sees: grey is repeated for 3, RGB becomes its luma for 1.
-        intensity: the two intensities that become 0 and 255.
-        where: the file, for the message.
-
-    Returns:
-        (H, W, channels) uint8.
-
-    Raises:
-        IncmaskError: the channels cannot be brought to ``channels``.
-    """
-    if image.dtype != np.uint8:
-        image = _to_bytes(image, intensity)
-    have = image.shape[2]
-    if have == channels:
-        return image
-    if have == 1 and channels == 3:
-        return np.repeat(image, 3, axis=2)
-    if have == 3 and channels == 1:
-        return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)[..., None]
-    raise fail(where, f"has {have} channels where {channels} are expected", "convert it, or take it out of the folder")
-
-
 def read_network_image(path: Path, *, channels: int, intensity: tuple[float, float] | None = None) -> np.ndarray:
-    """Read an image as the network sees it: ``read_image``, then ``to_network_range``; (H, W, channels) uint8."""
-    return to_network_range(read_image(path), channels, intensity=intensity, where=path)
+    """Read an image as the network sees it; see ``network_image``."""
+    return network_image(path, decode(path, read_bytes(path)), channels=channels, intensity=intensity)
 
 
-def _to_bytes(image: np.ndarray, intensity: tuple[float, float] | None) -> np.ndarray:
-    low: np.ndarray | float
-    high: np.ndarray | float
-    if intensity is not None:
-        low, high = intensity
-    else:
-        axes = None if image.shape[2] in (1, 3) else (0, 1)
-        low, high = np.percentile(image, PERCENTILES, axis=axes)
-    span = np.asarray(high, np.float64) - np.asarray(low, np.float64)
-    scale = np.divide(255.0, span, out=np.zeros_like(span), where=span > 0)
-    # In double precision, since intensities may be of any magnitude.
-    scaled = (image.astype(np.float64) - low) * scale
-    grey: np.ndarray = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    return grey
+def network_image(
+    path: object, raster: Raster, *, channels: int, intensity: tuple[float, float] | None = None
+) -> np.ndarray:
+    """Give a decoded file as the network sees it: ``image_of``, then ``to_network_range``; (H, W, channels) uint8.
+
+    An alpha channel is left out, unless the network sees as many channels as there are with it.
+    """
+    return to_network_range(image_of(path, raster, channels=channels), channels, intensity=intensity, where=path)
 
 
 def read_label(item: Item, dataset: Dataset) -> np.ndarray:

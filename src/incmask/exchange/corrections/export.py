@@ -1,14 +1,11 @@
 """Pseudo-labels of a run for a labelling tool: images, masks and the regions that are unsure."""
 
-import io
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import JpegImagePlugin
 
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.files import write_bytes, write_text
@@ -17,7 +14,9 @@ from incmask.base.store import EXPORTED
 from incmask.base.validation import choose
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import decode, read_bytes
-from incmask.data.images.readers import image_of, to_network_range
+from incmask.data.images.intensity import to_network_range
+from incmask.data.images.orientation import UPRIGHT
+from incmask.data.images.readers import image_of
 from incmask.data.images.writers import path_inside
 from incmask.data.rounds import data_folder
 from incmask.exchange.corrections.folders import whole_archive, whole_folder
@@ -31,7 +30,6 @@ from incmask.experiment.record.run import RunRecord, read_record
 
 _SHOWN = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"BM": ".bmp"}
 """Beginnings of files that every tool shows, browsers included."""
-_ORIENTATION = 274
 
 
 @dataclass(frozen=True)
@@ -124,11 +122,12 @@ def _show(path: Path, folder: Path, name: str, *, size: tuple[int, ...]) -> str:
     What a browser shows is taken as it is; anything else becomes a PNG of 8 bits, upright.
     """
     content = read_bytes(path)
-    image = image_of(path, decode(path, content))
+    raster = decode(path, content)
+    image = image_of(path, raster)
     if image.shape[:2] != size:
         raise fail(path, "has another size than its mask", "the image was changed since; run again")
     ending = next((ending for start, ending in _SHOWN.items() if content.startswith(start)), None)
-    if ending is not None and image.dtype == np.uint8 and _is_upright(content):
+    if ending is not None and image.dtype == np.uint8 and raster.orientation == UPRIGHT:
         write_bytes(path_inside(folder, name, ending), content)
         return f"{name}{ending}"
     num_shown = 3 if image.shape[2] >= 3 else 1
@@ -136,18 +135,6 @@ def _show(path: Path, folder: Path, name: str, *, size: tuple[int, ...]) -> str:
     _, png_bytes = cv2.imencode(".png", shown[..., ::-1])
     write_bytes(path_inside(folder, name, ".png"), png_bytes.tobytes())
     return f"{name}.png"
-
-
-def _is_upright(content: bytes) -> bool:
-    """Tell whether all programs show an image alike: not all of them follow the orientation that a camera noted."""
-    if not content.startswith(b"\xff\xd8"):
-        return True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return JpegImagePlugin.JpegImageFile(io.BytesIO(content)).getexif().get(_ORIENTATION, 1) == 1
-        except Exception:  # Pillow raises anything on broken notes, which then say nothing
-            return True
 
 
 def _back(run: Path, target: str) -> str:

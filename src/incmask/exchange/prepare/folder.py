@@ -11,7 +11,8 @@ from incmask.base.errors import fail, raise_problems
 from incmask.base.validation import validated
 from incmask.data.dataset import POSITION_NAMES, DataOptions
 from incmask.data.folder.group_table import SPLIT_FILE
-from incmask.data.images.readers import image_of, to_network_range
+from incmask.data.images.intensity import to_network_range
+from incmask.data.images.readers import image_of
 from incmask.exchange.formats.common import Files, FoundImages, SourceImage, read_raster
 from incmask.exchange.formats.table import read_layout
 from incmask.exchange.prepare.parts import Division, draw, groups_of, read_split, split_of_folders, without_part
@@ -21,21 +22,25 @@ from incmask.exchange.sources.sources import SourceTree
 from incmask.method.labels import labels_of
 
 
-def labelled(place: Destination, picture: SourceImage, intensity: tuple[float, float] | None) -> Iterator[Example]:
+def labelled(place: Destination, picture: SourceImage, data: DataOptions) -> Iterator[Example]:
     """Make one example of an image with its label; more than 8 bits are scaled as ``to_network_range`` does.
 
     Args:
         place: where they go.
         picture: the image, and how its label is made.
-        intensity: the intensities that become 0 and 255 where the image is not 8-bit.
+        data: tells which intensities become 0 and 255 where the image is not 8-bit, and whether alpha is left out.
 
     Raises:
-        IncmaskError: a file is damaged, or the label does not fit the image.
+        IncmaskError: a file is damaged, the label does not fit the image, or alpha may be a band of its own.
     """
     path = picture.image.where
-    image = image_of(path, read_raster(picture.image))
+    raster = read_raster(picture.image)
+    image = image_of(path, raster)
     height, width, have = image.shape
-    image = to_network_range(image, 1 if have == 1 else 3, intensity=intensity, where=path)
+    if raster.has_drawn_alpha and data.channels is None:
+        what = "has a transparency that is not the same everywhere, or a band that is said to be one"
+        raise fail(path, what, f"write channels = {have} under [data] in {CONFIG_NAME} to leave it out")
+    image = to_network_range(image, 1 if have == 1 else 3, intensity=data.intensity, where=path)
     yield Example(place, image, None if picture.label is None else picture.label.make(height, width))
 
 
@@ -63,9 +68,7 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     pictures = _placed_pictures(found, division)
     if not any(place.part == "labelled" for place in pictures):
         raise fail(where, "leaves no image with a label to learn from", "give more images masks or annotations")
-    works = tuple(
-        Work((place,), partial(labelled, place, picture, data.intensity)) for place, picture in pictures.items()
-    )
+    works = tuple(Work((place,), partial(labelled, place, picture, data)) for place, picture in pictures.items())
     groups = division.groups or groups_of(found.pictures, options.group)
     num_found, num_labelled = len(found.pictures), sum(picture.label is not None for picture in found.pictures)
     return Plan(

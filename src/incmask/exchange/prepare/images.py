@@ -10,7 +10,7 @@ import numpy as np
 from incmask.base.errors import fail
 from incmask.data.dataset import PartName
 from incmask.data.images.masks import grey_values
-from incmask.data.images.readers import image_of, to_network_range
+from incmask.data.images.readers import network_image
 from incmask.exchange.formats.common import read_raster
 from incmask.exchange.prepare.plan import Destination, Example, Work
 from incmask.exchange.sources.archives import SourceFile
@@ -97,7 +97,7 @@ def read_grey(entry: SourceFile) -> np.ndarray:
 
 
 def _read_image(entry: SourceFile, channels: int) -> np.ndarray:
-    return to_network_range(image_of(entry.where, read_raster(entry)), channels, where=entry.where)
+    return network_image(entry.where, read_raster(entry), channels=channels)
 
 
 def read_values(entry: SourceFile) -> np.ndarray:
