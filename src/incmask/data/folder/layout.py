@@ -1,19 +1,19 @@
 """A data folder's layout: where its parts, images and masks lie. Opens no image."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import Problem, is_text
-from incmask.data.dataset import PARTS, DataOptions
+from incmask.data.dataset import PARTS, DataOptions, PartName
+from incmask.data.folder.arrangement import Place, arrange, place_at
+from incmask.data.folder.lists import LIST_PATTERNS, listed_part, parts_of_lists
 from incmask.data.folder.names import (
     are_in_class_folders,
     is_image,
-    kind_of_folder,
     name_of,
-    part_of,
     sorted_folders,
     without_mask_suffix,
 )
@@ -82,35 +82,76 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         return Layout(empty, problems=tuple(log.problems))
     if not is_text(root.resolve()):
         log.problem(root, "has a path that is no UTF-8 text", "rename the folder")
-    folders = _part_folders(root, log)
-    at_root = "labelled" not in folders
+    arranged = arrange(root)
+    places = dict(arranged.places)
+    log.problems += arranged.problems
     added = [root / each.folder for each in rounds]
-    parts = {name: _find_part(folder, options, log=log, skip=added) for name, folder in folders.items()}
-    if at_root:
-        # Beside parts, other folders are no data: they may be the results of a run.
-        skip = subfolders(root) if folders else added
-        parts["labelled"] = _find_part(root, options, log=log, skip=skip)
-    _note_other_folders(root, [*folders.values(), *added], at_root, log)
+    # Beside parts, other folders are no data.
+    skip = subfolders(root) if places.keys() - {"labelled"} else added
+    at_root = places.setdefault("labelled", place_at(root)).folder == root
+    parts = {
+        name: _find_part(place, options, log=log, skip=skip if place.folder == root else added)
+        for name, place in places.items()
+    }
+    _note_other_folders(root, {*arranged.folders, *added}, log, at_root=at_root)
 
     class_folders = _class_folders(parts, options)
-    found = dict(empty)
-    for name, part in parts.items():
-        pairing = pair(
-            part.images, part.masks, mask_suffix=options.mask_suffix, class_folders=class_folders is not None
-        )
-        log.problems += pairing.problems
-        found[name] = pairing.pairs
-    if at_root and not found["unlabelled"] and "unlabelled" not in folders and parts["labelled"].masks:
-        bare = tuple(p for p in found["labelled"] if not p.masks)
-        if bare:
-            found["unlabelled"] = bare
-            found["labelled"] = tuple(p for p in found["labelled"] if p.masks)
-            log.notes.append(f"{len(bare)} images without a mask are taken as unlabelled")
+    found = dict(empty) | _paired(parts, places, options, class_folders=class_folders is not None, log=log)
+    if places.keys() == {"labelled"}:
+        _divide_by_lists(root, found, log)
+    if at_root and "unlabelled" not in places and parts["labelled"].masks:
+        _take_as_unlabelled("labelled", found, log)
+    for name in ("val", "test"):
+        if name in places and places[name].is_foreign and not any(each.masks for each in found[name]):
+            _take_as_unlabelled(name, found, log)
+            del parts[name]
     _find_missing(root, parts, found, log)
     for each in rounds:
         _add_round(root, each, found, class_folders=class_folders is not None, log=log)
     notes = (*log.notes, *passed_over_notes({*log.passed_over, *passed_over_in(root)}))
     return Layout(found, class_folders or (), notes, tuple(log.problems))
+
+
+def _paired(
+    parts: Mapping[PartName, "_Part"],
+    places: Mapping[PartName, Place],
+    options: DataOptions,
+    *,
+    class_folders: bool,
+    log: _Log,
+) -> dict[str, tuple[ImageWithMasks, ...]]:
+    """Pair the images and masks of each part; masks of another part, in a folder for all, lack no image."""
+    pairings = {
+        name: pair(part.images, part.masks, mask_suffix=options.mask_suffix, class_folders=class_folders)
+        for name, part in parts.items()
+    }
+    taken = {str(path) for pairing in pairings.values() for each in pairing.pairs for path in each.masks.values()}
+    for name, pairing in pairings.items():
+        of_others = taken if places[name].is_shared else set()
+        log.problems += [problem for problem in pairing.problems if problem.where not in of_others]
+    return {name: pairing.pairs for name, pairing in pairings.items()}
+
+
+def _divide_by_lists(root: Path, found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:
+    """Move the images to the parts that lists tell."""
+    files = {path.relative_to(root).as_posix(): path for pattern in LIST_PATTERNS for path in root.glob(pattern)}
+    lists = {below: path.read_bytes() for below, path in files.items() if listed_part(below)}
+    parts = parts_of_lists(lists, [each.name for each in found["labelled"]], log.problems)
+    if not parts:
+        return
+    everything = found["labelled"]
+    for part in PARTS:
+        found[part] = tuple(each for each in everything if parts.get(each.name, "unlabelled") == part)
+    log.notes.append(f"parts as lists tell: {', '.join(sorted(lists))}; images in none are unlabelled")
+
+
+def _take_as_unlabelled(part: str, found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:
+    """Take the images of a part that have no mask as unlabelled."""
+    bare = tuple(each for each in found[part] if not each.masks)
+    if bare:
+        found["unlabelled"] += bare
+        found[part] = tuple(each for each in found[part] if each.masks)
+        log.notes.append(f"{len(bare)} images without a mask are taken as unlabelled")
 
 
 def _add_round(
@@ -135,31 +176,14 @@ def _add_round(
     log.notes.append(f"round {added.number} added {len(pairs)} labelled images, which are unlabelled no more")
 
 
-def part_folder(root: Path, part: str) -> Path:
+def part_folder(root: Path, part: PartName) -> Path:
     """Give the folder of a part, such as "labelled"; the data folder itself where it has no folder of its own."""
-    return _part_folders(root, _Log()).get(part, root)
+    place = arrange(root).places.get(part)
+    return root if place is None else place.folder
 
 
-def _one_of(folder: Path, meaning: Callable[[str], str | None], wanted: str, log: _Log) -> Path | None:
-    """Give the subfolder whose name has the meaning that is wanted."""
-    found = [path for path in subfolders(folder) if meaning(path.name) == wanted]
-    if len(found) > 1:
-        log.problem(
-            folder,
-            f"holds {' and '.join(path.name for path in found)}, which stand for the same; the first was taken",
-            "keep one of them",
-        )
-    return found[0] if found else None
-
-
-def _part_folders(root: Path, log: _Log) -> dict[str, Path]:
-    found = {part: _one_of(root, part_of, part, log) for part in PARTS}
-    return {part: folder for part, folder in found.items() if folder is not None}
-
-
-def _find_part(folder: Path, options: DataOptions, *, log: _Log, skip: Collection[Path]) -> _Part:
-    image_folder = _one_of(folder, kind_of_folder, "image", log)
-    mask_folder = _one_of(folder, kind_of_folder, "mask", log)
+def _find_part(place: Place, options: DataOptions, *, log: _Log, skip: Collection[Path]) -> _Part:
+    folder, image_folder, mask_folder = place.folder, place.images, place.masks
     if image_folder is None:
         outside = {path for path in (mask_folder, *skip) if path is not None}
         images = _files(folder, log, skip=outside)
@@ -207,16 +231,16 @@ def _short(folder: Path) -> str:
     return "/".join(folder.parts[-2:])
 
 
-def _note_other_folders(root: Path, known: Collection[Path], at_root: bool, log: _Log) -> None:
-    searched = {path for path in subfolders(root) if at_root and kind_of_folder(path.name)}
-    if at_root and not searched:
+def _note_other_folders(root: Path, known: Collection[Path], log: _Log, *, at_root: bool) -> None:
+    below = subfolders(root)
+    if at_root and not {*below} & {*known}:
         return  # all folders below were searched for images
-    others = [path.name for path in subfolders(root) if path not in {*known, *searched}]
+    others = [path.name for path in below if path not in known]
     if others:
         log.notes.append(f"{root.name}: folders left alone: {', '.join(others)}")
 
 
-def _class_folders(parts: dict[str, _Part], options: DataOptions) -> tuple[str, ...] | None:
+def _class_folders(parts: Mapping[PartName, _Part], options: DataOptions) -> tuple[str, ...] | None:
     """Give the folders of the classes where masks come as one folder for each class; None where they do not."""
     if options.encoding in ("grey", "colour"):
         return None
@@ -230,9 +254,12 @@ def _class_folders(parts: dict[str, _Part], options: DataOptions) -> tuple[str, 
     return sorted_folders(path.name for folder in mask_folders for path in subfolders(folder))
 
 
-def _find_missing(root: Path, parts: dict[str, _Part], found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:
+def _find_missing(
+    root: Path, parts: Mapping[PartName, _Part], found: dict[str, tuple[ImageWithMasks, ...]], log: _Log
+) -> None:
     """Tell of parts without images or masks, and of images without a mask where each must have one."""
-    for name in ("labelled", "val", "test"):
+    held: tuple[PartName, ...] = ("labelled", "val", "test")
+    for name in held:
         part = parts.get(name)
         if part is None:
             continue

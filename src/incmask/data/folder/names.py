@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from incmask.data.dataset import PartName
 
@@ -16,9 +16,14 @@ _PARTS: dict[str, PartName] = {
     **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-_KINDS: dict[Literal["image", "mask"], tuple[str, str]] = {
-    "image": ("image|img|input", "im|raw"),
-    "mask": ("mask|label|annotation|groundtruth|gt|segmentation|target", "seg|instance"),
+KindName = Literal["image", "mask"]
+_KINDS: dict[KindName, tuple[str, str]] = {
+    "image": ("image|img|input|jpegimage|imgdir|imagedir|leftimg8bit", "im|raw"),
+    "mask": (
+        "mask|label|annotation|annot|groundtruth|gt|segmentation|target|anndir|maskdir|labeldir|"
+        "segmentationclass|segmentationclassaug|segmentationclasspng|gtfine",
+        "seg|instance",
+    ),
 }
 """What folders are called in a data folder, and what else annotation tools call them; s may follow."""
 
@@ -34,7 +39,7 @@ def part_of(folder: str) -> PartName | None:
     return _PARTS.get(_plain(folder))
 
 
-def kind_of_folder(name: str, *, foreign: bool = False) -> Literal["image", "mask"] | None:
+def kind_of_folder(name: str, *, foreign: bool = False) -> KindName | None:
     """Tell whether a folder of this name holds images or masks; None: it does not tell.
 
     Args:
@@ -45,6 +50,32 @@ def kind_of_folder(name: str, *, foreign: bool = False) -> Literal["image", "mas
         if re.fullmatch(f"({sure}|{else_})s?" if foreign else f"({sure})s?", _plain(name)):
             return kind
     return None
+
+
+class Role(NamedTuple):
+    """What a folder is: its kind, the part that it holds, and what a folder of that part alone would be called."""
+
+    kind: KindName | None
+    part: PartName | None
+    word: str
+
+
+def role_of(folder: str, *, foreign: bool = False) -> Role:
+    """Tell what a folder's name says of kind and part at once; ``foreign`` is as for ``kind_of_folder``.
+
+    Examples:
+        >>> role_of("imagesTs"), role_of("train_masks")
+        (Role(kind='image', part='test', word='test'), Role(kind='mask', part='labelled', word='train'))
+        >>> role_of("Test"), role_of("masks"), role_of("plates")[:2]
+        (Role(kind=None, part='test', word='Test'), Role(kind='mask', part=None, word='masks'), (None, None))
+    """
+    kind, part, plain = kind_of_folder(folder, foreign=foreign), part_of(folder), _plain(folder)
+    for word, of_word in ({} if kind or part else {**_PARTS, "tr": "labelled", "ts": "test"}).items():
+        rest = plain.removesuffix(word) if plain.endswith(word) else plain.removeprefix(word)
+        is_nnunet = len(word) > 2 or plain.endswith(f"s{word}")
+        if rest != plain and is_nnunet and (found := kind_of_folder(rest, foreign=foreign)):
+            return Role(found, of_word, word if word in _PARTS else of_word)
+    return Role(kind, part, folder)
 
 
 def is_image(path: str | Path) -> bool:

@@ -12,7 +12,7 @@ from incmask.data.folder.names import key_of_name, name_of, without_mask_suffix
 Files = Mapping[PurePosixPath, Path]
 """Files by their path below the folder in which they were looked for."""
 
-_IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat)$", re.IGNORECASE)
+_IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat|0000)$", re.IGNORECASE)
 _IMAGE_PREFIX, _MASK_PREFIX = (
     re.compile(rf"(?:^|(?<=/))(?:{words})(?:[ _.-]|(?=\d))(?=[^/]+$)", re.IGNORECASE)
     for words in ("images?|imgs?|im|raw|sat", "masks?|labels?|seg|segmentations?|gt|annotations?|targets?")
@@ -87,7 +87,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
             problems.append(Problem(str(path), what, "rename or remove one of the two"))
         else:
             by_name[name] = path
-    spellings = _Spellings(by_name)
+    spellings = Spellings(by_name)
 
     found: dict[str, dict[str, Path]] = {name: {} for name in by_name}
     for below, path in sorted(masks.items()):
@@ -97,7 +97,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
             if not name:
                 problems.append(Problem(str(path), "lies outside the folders of the classes", "move it into one"))
                 continue
-        owner = spellings.find(_candidates(name, folder, mask_suffix))
+        owner = spellings.find(candidates(name, folder, mask_suffix))
         if owner is None:
             problems.append(
                 Problem(
@@ -121,7 +121,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
     return Pairing(tuple(ImageWithMasks(name, by_name[name], found[name]) for name in by_name), tuple(problems))
 
 
-class _Spellings:
+class Spellings:
     """Images by what a mask may call them, the likeliest first: capitals count only where they must."""
 
     def __init__(self, names: Iterable[str]):
@@ -137,16 +137,16 @@ class _Spellings:
         times = Counter(spelt)
         return {text: name for text, name in zip(spelt, names, strict=True) if times[text] == 1}
 
-    def find(self, candidates: Sequence[str]) -> str | None:
+    def find(self, given: Sequence[str]) -> str | None:
         """Give the image with one of these names; None: there is none."""
         tries = [
-            *((names, candidate) for names in self._found for candidate in candidates),
-            *((names, key_of_name(candidate)) for names in self._folded for candidate in candidates),
+            *((names, candidate) for names in self._found for candidate in given),
+            *((names, key_of_name(candidate)) for names in self._folded for candidate in given),
         ]
         return next((names[spelt] for names, spelt in tries if spelt in names), None)
 
 
-def _candidates(name: str, folder: str, mask_suffix: str | None) -> list[str]:
+def candidates(name: str, folder: str, mask_suffix: str | None) -> list[str]:
     """Give the names that the image of a mask may have, the likeliest first."""
     if mask_suffix is not None:
         return [without_mask_suffix(name, mask_suffix)]

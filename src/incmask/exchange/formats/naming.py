@@ -1,12 +1,12 @@
 """Which files of a folder are images and which their masks, by the names of folders and files."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem, fail, raise_problems
-from incmask.data.folder.names import are_in_class_folders, kind_of_folder, name_of, nfc, sorted_folders
-from incmask.data.folder.pairing import pair, split_by_suffix
+from incmask.data.folder.names import are_in_class_folders, name_of, nfc, part_of, role_of, sorted_folders
+from incmask.data.folder.pairing import Spellings, candidates, pair, split_by_suffix
 from incmask.exchange.formats.common import Files, Label, SourceImage, images_of
 from incmask.exchange.sources.archives import SourceFile
 
@@ -91,6 +91,7 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
             beside, suffixed = split_by_suffix({PurePosixPath(f.path): Path(f.path) for f in images}, mask_suffix)
             masks = [_place_as(path.as_posix(), "mask") for path in suffixed.values()]
             images = [_place_as(path.as_posix(), "image") for path in beside.values()]
+    masks = _in_parts(masks, images, mask_suffix)
     names = {file.name for file in images}
     named = [(file.name, file.name_in_class) for file in masks]
     in_classes = are_in_class_folders(named, names, mask_suffix=mask_suffix) or (not masks and bool(others))
@@ -150,8 +151,10 @@ def is_mask(path: str) -> bool:
 def _place(path: str) -> _Placed:
     *folders, file_name = path.split("/")
     for index in reversed(range(len(folders))):
-        if kind := kind_of_folder(folders[index], foreign=True):
-            return _Placed(path, kind, tuple(folders[:index]), (*folders[index + 1 :], file_name))
+        role = role_of(folders[index], foreign=True)
+        if role.kind:
+            told = (role.word,) if role.part else ()
+            return _Placed(path, role.kind, (*folders[:index], *told), (*folders[index + 1 :], file_name))
     return _Placed(path, "", (), (*folders, file_name))
 
 
@@ -163,6 +166,20 @@ def _deeper(file: _Placed) -> Iterator[_Placed]:
     """Take each folder in turn for that of a class."""
     for index in range(len(file.after) - 1):
         yield _Placed(file.path, "mask", file.after[:index], file.after[index:])
+
+
+def _in_parts(masks: list[_Placed], images: list[_Placed], mask_suffix: str | None) -> list[_Placed]:
+    """Move masks that lie in one folder for all parts to the part of their image."""
+    words = {file.after[0] for file in images if len(file.after) > 1 and part_of(file.after[0])}
+    if not words or any(part_of(file.after[0]) for file in masks if len(file.after) > 1):
+        return masks
+    spellings = Spellings([file.name for file in images])
+
+    def moved(mask: _Placed) -> _Placed:
+        there = [replace(mask, after=(word, *mask.after)) for word in sorted(words)]
+        return next((file for file in there if spellings.find(candidates(file.name, "", mask_suffix))), mask)
+
+    return [moved(mask) for mask in masks]
 
 
 def _in_class(file: _Placed) -> PurePosixPath:

@@ -15,7 +15,15 @@ from incmask.data.images.intensity import to_network_range
 from incmask.data.images.readers import image_of
 from incmask.exchange.formats.common import Files, FoundImages, SourceImage, read_raster
 from incmask.exchange.formats.table import read_layout
-from incmask.exchange.prepare.parts import Division, draw, groups_of, read_split, split_of_folders, without_part
+from incmask.exchange.prepare.parts import (
+    Division,
+    draw,
+    groups_of,
+    read_split,
+    split_of_folders,
+    split_of_lists,
+    without_part,
+)
 from incmask.exchange.prepare.plan import Count, Destination, Example, Plan, PrepareOptions, Work
 from incmask.exchange.sources.archives import SourceFile
 from incmask.exchange.sources.sources import SourceTree
@@ -120,7 +128,8 @@ def _divide(files: Files, found: FoundImages, options: PrepareOptions) -> Divisi
     table = _top_file(files, SPLIT_FILE)
     if table is not None:
         return read_split(table, found.pictures, bare_is_empty=found.bare is not None)
-    return split_of_folders(found.pictures) or draw(found.pictures, options)
+    told = split_of_folders(found.pictures) or split_of_lists(files, found.pictures)
+    return told or draw(found.pictures, options)
 
 
 def _placed_pictures(found: FoundImages, division: Division) -> Mapping[Destination, SourceImage]:

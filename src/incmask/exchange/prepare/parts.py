@@ -11,10 +11,11 @@ from incmask.base.tables import parse_rows
 from incmask.data.dataset import PARTS, PartName
 from incmask.data.folder.group_table import SPLIT_FILE
 from incmask.data.folder.groups import NONE, pattern_group
+from incmask.data.folder.lists import listed_part, parts_of_lists
 from incmask.data.folder.names import name_of, part_of
 from incmask.data.folder.subjects import find_groups
 from incmask.data.split import take_groups
-from incmask.exchange.formats.common import SourceImage
+from incmask.exchange.formats.common import Files, SourceImage
 from incmask.exchange.prepare.owners import shuffled
 from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.sources.archives import SourceFile
@@ -103,6 +104,22 @@ def split_of_folders(pictures: Sequence[SourceImage]) -> Division | None:
     return Division(division.parts, ("parts as the folders tell", *division.notes))
 
 
+def split_of_lists(files: Files, pictures: Sequence[SourceImage]) -> Division | None:
+    """Give the parts that lists of images tell, such as ``train.txt`` and ``val.txt``; None: there are none.
+
+    Raises:
+        IncmaskError: an image is in two lists.
+    """
+    lists = {path: entry.read() for path, entry in files.items() if listed_part(path)}
+    problems: list[Problem] = []
+    found = parts_of_lists(lists, [picture.name for picture in pictures], problems)
+    raise_problems(problems)
+    if not found:
+        return None
+    division = _divided(pictures, [found.get(picture.name, "unlabelled") for picture in pictures])
+    return Division(division.parts, ("parts as lists tell; images in none are unlabelled", *division.notes))
+
+
 def without_part(name: str) -> str:
     """Give a name without the folder that tells its part."""
     first, _, rest = name.partition("/")
@@ -110,12 +127,16 @@ def without_part(name: str) -> str:
 
 
 def _divided(pictures: Sequence[SourceImage], told: Sequence[PartName]) -> Division:
-    """Give each image the part that is told; those without a label are unlabelled, or left out of val and test."""
+    """Give each image the part that is told.
+
+    Those without a label are unlabelled, or left out of val and test where others there have one.
+    """
     parts: dict[str, PartName] = {}
+    scored = {part for picture, part in zip(pictures, told, strict=True) if picture.label is not None}
     for picture, part in zip(pictures, told, strict=True):
         if picture.label is not None:
             parts[picture.name] = part
-        elif part not in ("val", "test"):
+        elif part not in scored & {"val", "test"}:
             parts[picture.name] = "unlabelled"
     num_left = len(pictures) - len(parts)
     note = f"{num_left} images without a label are left out, as they belong to val or test"
