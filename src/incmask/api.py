@@ -18,6 +18,7 @@ from incmask.base.progress import Progress
 from incmask.base.terminal import show_progress
 from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.images.decode import Raster
+from incmask.data.images.given import channels_first_hint, check_several, image_array
 from incmask.data.images.readers import network_image
 from incmask.data.rounds import run_folder
 from incmask.data.stack import read_stack
@@ -287,6 +288,7 @@ def predict(ensemble: Ensemble, images: Sequence[np.ndarray]) -> list[Prediction
     Raises:
         IncmaskError: an image of another shape or number of channels, or of NaN and infinite values alone.
     """
+    check_several(images, "images")
     return list(
         ensemble.predict(
             [_network_image(image, ensemble, where=f"images[{index}]") for index, image in enumerate(images)]
@@ -294,8 +296,8 @@ def predict(ensemble: Ensemble, images: Sequence[np.ndarray]) -> list[Prediction
     )
 
 
-def _network_image(image: np.ndarray, ensemble: Ensemble, *, where: str) -> np.ndarray:
-    if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "buif":
-        raise fail(where, f"expected (H, W) or (H, W, C) numbers, got {image.dtype} {image.shape}", "convert it")
-    about = ensemble.about
+def _network_image(given: np.ndarray, ensemble: Ensemble, *, where: str) -> np.ndarray:
+    image, about = image_array(given, where), ensemble.about
+    if image.shape[2:] not in ((), (1,), (3,), (about.channels,)) and (remedy := channels_first_hint(image.shape)):
+        raise fail(where, f"has the shape {image.shape}, which has its channels in front", remedy)
     return network_image(where, Raster(np.atleast_3d(image)), channels=about.channels, intensity=about.intensity)

@@ -4,7 +4,10 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
+import torch
 from of_values import disc, folder, grey, labels, save
+from PIL import Image
 from situations import Outcome, Right, Told, situation
 
 SERVICE = (".ipynb_checkpoints", "__MACOSX", "@eaDir")
@@ -90,3 +93,12 @@ def names_that_clash(root: Path) -> Outcome:
     folder(root)
     shutil.copy(root / "labelled/images/a0.png", root / "labelled/images/A0.png")
     return Told(("has the same name as", "but for capitals, which some disks do not tell"))
+
+
+@situation("python")
+def pillow_images_and_tensors(root: Path) -> Outcome:
+    """Images as Pillow and torch give them, channels first, are what their arrays are."""
+    images = {name: np.dstack([grey(number)] * 2 + [grey(9 - number)]) for number, name in enumerate(labels())}
+    given = (Image.fromarray, lambda image: torch.from_numpy(image).permute(2, 0, 1))
+    arrays = {name: given[number % 2](image) for number, (name, image) in enumerate(images.items())}
+    return Right(labels(), images, within=0, arrays=arrays)

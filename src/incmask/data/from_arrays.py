@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
@@ -12,10 +12,11 @@ import numpy as np
 import tomli_w
 
 from incmask.base.config import CONFIG_NAME, IGNORED, Task
-from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
 from incmask.base.files import TEMPORARY_SUFFIX, write_text
 from incmask.base.tables import csv_text
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, default_colour
+from incmask.data.images.given import arrays_of, channels_first_hint
 from incmask.data.images.intensity import as_intensities
 from incmask.data.images.writers import write_label, write_tiff
 from incmask.method.labels import labels_of
@@ -29,7 +30,7 @@ class ArrayData:
 
     Attributes:
         images: (H, W) or (H, W, C) each, of any integer or float type; 8-bit values as they are, others are scaled
-            as those of files are.
+            as those of files are. Pillow images and tensors, (C, H, W), too.
         masks: one for each image, of its height and width, bool or integers: (H, W) with 0 and 1 for binary, (H, W)
             with ids from 0 for multiclass, (H, W, K) with 0 and 1 for multilabel; 255 where a pixel has no label.
         unlabelled: images without masks.
@@ -88,6 +89,7 @@ def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
             cannot be written.
     """
     folder = Path(folder)
+    data = _as_arrays(data)
     meaning = _meaning(data)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise fail(folder, "is there already", "choose another folder, or remove it")
@@ -116,6 +118,21 @@ def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
         raise fail(folder, f"cannot be written ({error.strerror})", "choose another folder") from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _as_arrays(data: ArrayData) -> ArrayData:
+    """Give the same with arrays alone.
+
+    Raises:
+        IncmaskError: some are no images or masks; all of them are told.
+    """
+    problems: list[Problem] = []
+    names = ("images", "masks", "unlabelled", "val_images", "val_masks", "test_images", "test_masks")
+    arrays = {
+        name: arrays_of(getattr(data, name), name, masks=name.endswith("masks"), problems=problems) for name in names
+    }
+    raise_problems(problems)
+    return replace(data, **arrays)  # type: ignore[arg-type]
 
 
 def _name(part: str, index: int) -> str:
@@ -229,19 +246,18 @@ def _problems(part: str, images: Sequence[np.ndarray], masks: Sequence[np.ndarra
     prefix = "" if part in ("labelled", "unlabelled") else f"{part}_"
     image_list, mask_list = ("unlabelled", "") if part == "unlabelled" else (f"{prefix}images", f"{prefix}masks")
     for index, image in enumerate(images):
-        if what := _wrong_with_image(image):
-            yield Problem(f"{image_list}[{index}]", what, "convert it")
+        if not np.isfinite(image).any():
+            what = "has no data at any pixel: NaN or infinite values alone"
+            yield Problem(f"{image_list}[{index}]", what, "take it out")
     if part == "unlabelled":
         return
     if len(masks) != len(images):
         yield Problem(mask_list, f"{len(masks)} masks for {len(images)} images", "give one for each")
     for index, (mask, image) in enumerate(zip(masks, images, strict=False)):
-        if mask.ndim not in (2, 3) or mask.dtype.kind not in "bui":
-            what = f"expected (H, W) or (H, W, K) integers, got {mask.dtype} {mask.shape}"
-            yield Problem(f"{mask_list}[{index}]", what, "convert it")
-        elif mask.shape[:2] != image.shape[:2]:
+        if mask.shape[:2] != image.shape[:2]:
             what = f"has shape {mask.shape[:2]} for an image of {image.shape[:2]}"
-            yield Problem(f"{mask_list}[{index}]", what, "give it the image's height and width")
+            remedy = channels_first_hint(image.shape) or "give it the image's height and width"
+            yield Problem(f"{mask_list}[{index}]", what, remedy)
 
 
 def _problems_of_groups(data: ArrayData) -> Iterator[Problem]:
@@ -250,9 +266,3 @@ def _problems_of_groups(data: ArrayData) -> Iterator[Problem]:
         if groups is not None and len(groups) != len(images):
             where = "groups" if part == "labelled" else f"{part}_groups"
             yield Problem(where, f"{len(groups)} groups for {len(images)} images", "give one for each")
-
-
-def _wrong_with_image(image: np.ndarray) -> str:
-    if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "buif":
-        return f"expected (H, W) or (H, W, C) numbers, got {image.dtype} {image.shape}"
-    return "" if np.isfinite(image).any() else "has no data at any pixel: NaN or infinite values alone"

@@ -102,7 +102,7 @@ def decode(path: Path, content: bytes) -> Raster:
         if content.startswith(b"\xff\xd8\xff"):
             return _decode_jpeg(path, content)
         if content.startswith(b"BM"):
-            return _from_pillow(path, BmpImagePlugin.BmpImageFile(io.BytesIO(content)))
+            return from_pillow(path, BmpImagePlugin.BmpImageFile(io.BytesIO(content)))
     except IncmaskError:
         raise
     except Exception as error:  # decoders raise anything on broken files, and none of it may reach the user
@@ -129,7 +129,8 @@ def _guard(path: Path, height: int, width: int) -> None:
         raise fail(path, "has no pixels", _REPLACE)
 
 
-def _from_pillow(path: Path, image: Image.Image) -> Raster:
+def from_pillow(path: Path, image: Image.Image) -> Raster:
+    """Give the pixels of an opened image, as ``decode`` does."""
     # Pillow's own classes are opened by hand: Image.open warns of large images through a global limit.
     _guard(path, image.height, image.width)
     image.load()
@@ -152,7 +153,7 @@ def _from_pillow(path: Path, image: Image.Image) -> Raster:
 def _decode_png(path: Path, content: bytes) -> Raster:
     image = PngImagePlugin.PngImageFile(io.BytesIO(content))
     bit_depth, colour_type = content[24], content[25]
-    raster = _from_pillow(path, image)
+    raster = from_pillow(path, image)
     if bit_depth == 16 and colour_type in (2, 4, 6):
         # Pillow cuts 16-bit colours to 8 bit. It still decoded the file because it notices truncation.
         raster = _deep_png(content, colour_type)
@@ -173,7 +174,7 @@ def _deep_png(content: bytes, colour_type: int) -> Raster:
 
 def _decode_jpeg(path: Path, content: bytes) -> Raster:
     pixels, orientation = take_exif(content)
-    return _turned(_from_pillow(path, JpegImagePlugin.JpegImageFile(io.BytesIO(pixels))), orientation)
+    return _turned(from_pillow(path, JpegImagePlugin.JpegImageFile(io.BytesIO(pixels))), orientation)
 
 
 def _turned(raster: Raster, orientation: int) -> Raster:
