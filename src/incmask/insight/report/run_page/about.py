@@ -79,7 +79,7 @@ def _rounds_note(rounds: Sequence[dict[str, object]]) -> str:
         return note
     return (
         f"{note} Steps in all count those of the models that a round's models began with. Where they differ or "
-        "are not known, the labels are not all that a score rose by; `incmask run DATA --fresh` tells what they bring alone."
+        "are not known, the labels are not all that a score rose by; `incmask run DATA --fresh` tells what they bring."
     )
 
 
