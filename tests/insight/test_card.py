@@ -12,10 +12,10 @@ from incmask.experiment.scores import ScoreRow, image_scores_csv, to_csv
 from incmask.insight.card import model_card
 from runs import make_data, run_tiny
 
-SCORES = (0.2, 0.4, 0.5, 0.7, 0.9, 0.6)
+SCORES = (0.2, 0.4, 0.5, 0.7, 0.9, 0.6, 0.3, 0.8, 0.1, 0.7, 0.6, 0.8)
 
 
-def make_run(folder, task="multiclass", *, parts=(4, 40, 3, 6), stage="gen-1", scores=SCORES, names=None):
+def make_run(folder, task="multiclass", *, parts=(4, 40, 3, 12), stage="gen-1", scores=SCORES, names=None):
     """The records of a run, made up; its models are of no stage that was trained."""
     model = make_model(folder, task)
     about = json.loads((model / "model.json").read_text(encoding="utf-8"))
@@ -63,6 +63,13 @@ def test_images_of_one_subject_go_together_in_the_interval(tmp_path):
     assert handed_over.endswith(f"| {found[0]:.3f} to {found[1]:.3f} |")
 
 
+def test_few_images_carry_no_interval(tmp_path):
+    card = model_card(make_run(tmp_path, scores=SCORES[:5], parts=(4, 40, 3, 5)))
+    (handed_over,) = lines_of(card, start="| gen-1, **handed over** |")
+    assert handed_over.endswith("|  |")
+    assert "Fewer than 6 images or subjects carry none." in card
+
+
 def lines_of(card, *, start):
     return [line for line in card.splitlines() if line.startswith(start)]
 
@@ -92,13 +99,13 @@ def test_data_recipe_and_versions_stand_in_it(tmp_path):
     assert "scaled to 48×32 pixels" in card
     assert "**Not stated.**" in card
     assert "Only 4 images had masks" in card
-    assert "Only 6 images to test on" in card
+    assert "Only 12 images to test on" in card
 
 
 def test_tiles_of_an_image_count_once(tmp_path):
-    names = ["a", "a", "a", "b", "b", "b"]
-    card = model_card(make_run(tmp_path, scores=(0.0, 0.5, 1.0, 0.5, 0.5, 0.5), names=names))
-    # Both images have the mean 0.5.
+    names = [name for name in "abcdef" for _ in range(2)]
+    card = model_card(make_run(tmp_path, scores=6 * (0.25, 0.75), names=names))
+    # All images have the mean 0.5.
     assert lines_of(card, start="| gen-1, **handed over** | 0.750 | 0.500 | 0.500 to 0.500 |")
 
 

@@ -450,9 +450,8 @@ def test_mask_size_is_a_mean_over_images_then_repeats(drawn):
 
 def test_mask_size_is_correlated_with_error_and_iou(drawn):
     rows = [
-        pseudo("im", 1, 0.1, error=0.01, iou=0.9),
-        pseudo("im", 1, 0.2, error=0.02, iou=0.8),
-        pseudo("im", 2, 0.3, error=0.03, iou=0.1),
+        *(4 * [pseudo("im", 1, 0.1, error=0.01, iou=0.9), pseudo("im", 1, 0.2, error=0.02, iou=0.8)]),
+        *(4 * [pseudo("im", 2, 0.3, error=0.03, iou=0.1)]),
         pseudo("im", 2, 1.0, error=math.nan, iou=math.nan),
         pseudo("im+", 1, 0.5, error=0.9),
     ]
@@ -461,7 +460,7 @@ def test_mask_size_is_correlated_with_error_and_iou(drawn):
     assert left.get_title() == "Pearson 1.00, Spearman 1.00"
     pearson = np.corrcoef([0.1, 0.2, 0.3], [0.9, 0.8, 0.1])[0, 1]
     assert right.get_title() == f"Pearson {pearson:.2f}, Spearman -1.00"
-    assert np.asarray(left.collections[0].get_offsets()) == pytest.approx(np.array([[10, 1], [20, 2]]))
+    assert np.asarray(left.collections[0].get_offsets()) == pytest.approx(np.array(4 * [[10, 1], [20, 2]]))
     assert np.asarray(right.collections[1].get_offsets())[0] == pytest.approx([30, 0.1])
     assert {"G1", "G2", left.get_title(), right.get_title()} <= texts(picture)
     assert figures.mask_size_against_error(rows, recipe="im", budget=EQUAL) is None

@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 
 import numpy as np
@@ -13,6 +14,7 @@ from incmask.insight.reliability import measure
 from incmask.insight.reliability.counting import ALL, BACKGROUND
 from incmask.insight.reliability.measure import measure_reliability, write_reliability
 from incmask.insight.reliability.rows import ErrorRow, ImageReliability
+from incmask.insight.report.plots_reliability import reliability_picture
 from incmask.method.metrics import count
 from incmask.method.scoring import Scoring
 from incmask.prediction.ensemble import Ensemble
@@ -40,7 +42,8 @@ def test_errors_are_those_of_what_predict_says(finished_run, task, split):
     for row in rows:
         there = np.isclose(share, row.disagreement)
         assert (row.num_pixels, row.num_wrong) == (there.sum(), differs[there].sum())
-        assert row.num_images == 1 or row.low <= row.error_rate <= row.high
+        # Of three images.
+        assert np.isnan([row.low, row.high]).all()
     num_classes = {"binary": 1, "multilabel": 2, "multiclass": 3}[task]
     scores = Scoring(task).by_image(count(label, truth, task=task, num_classes=num_classes))
     images = [row for row in found.images if row.split == split]
@@ -49,16 +52,14 @@ def test_errors_are_those_of_what_predict_says(finished_run, task, split):
     np.testing.assert_allclose([row.inconsistent_fraction for row in images], (share > 0).mean((1, 2)))
 
 
-def test_images_of_one_subject_go_together(finished_run, tmp_path):
+def test_images_of_one_subject_are_one(finished_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished_run("binary"), run)
     data = json.loads((run / "data.json").read_text())
     for item in data["parts"]["test"].values():
         item["group"] = "the only one"
     (run / "data.json").write_text(json.dumps(data))
-    found = {row.split: row for row in measured(run).errors if row.name == ALL}
-    assert np.isnan([found["test"].low, found["test"].high]).all()
-    assert found["val"].low <= found["val"].error_rate <= found["val"].high
+    assert measured(run).num_subjects == {"val": 3, "test": 1}
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -84,14 +85,27 @@ def test_everything_is_written_and_entered(finished_run, tmp_path):
     shutil.copytree(finished_run("binary"), run)
     found = write_reliability(run, open_pool=HerePool)
     entered = (run / "manifest.jsonl").read_text()
-    names = ("error_vs_disagreement.csv", "image_reliability.csv", "reliability.json", "error_vs_disagreement.svg")
+    names = ("error_vs_disagreement.csv", "image_reliability.csv", "reliability.json")
     assert all((run / name).exists() and name in entered for name in names)
     assert len(read_rows(run / names[0], ErrorRow)) == len(found.errors)
     assert len(read_rows(run / names[1], ImageReliability)) == 6
     assert json.loads((run / names[2]).read_text())["sentence"] == found.sentence()
-    svg = (run / names[3]).read_text()
-    assert "validation: pixels" in svg
-    assert "test: 3 images" in svg
+    # Three images carry no curve.
+    assert not (run / "error_vs_disagreement.svg").exists()
+    assert found.sentence().startswith("how often disputed pixels are wrong takes 3 more images")
+
+
+def test_curves_are_of_what_has_an_interval():
+    rows = [
+        ErrorRow("val", ALL, level / 2, 90, 9, 0.1, low, low + 0.1, 6) for level, low in enumerate((0.05, math.nan))
+    ]
+    images = [ImageReliability("val", str(index), index / 10, 0.1, 1 - index / 10) for index in range(10)]
+    picture = reliability_picture(rows, images, score_name="IoU")
+    assert "on validation images 10.0% at 0; correlation with the IoU -1.00." in picture.alt
+    assert "validation: 10 images, r = -1.00, rank r = -1.00" in picture.svg
+    few = reliability_picture(rows, images[:9], score_name="IoU")
+    assert "r =" not in few.svg
+    assert reliability_picture(rows[1:], images, score_name="IoU") is None
 
 
 def test_without_matplotlib_the_tables_are_there(finished_run, tmp_path, monkeypatch):

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -30,14 +32,17 @@ def each_its_own(total):
 
 
 def test_rates_and_levels():
-    total = np.array([[[8, 0, 4]], [[2, 0, 0]]])
-    wrong = np.array([[[1, 0, 3]], [[1, 0, 0]]])
+    # Three images of each kind.
+    total = np.array(3 * [[[8, 0, 4]], [[2, 0, 0]]])
+    wrong = np.array(3 * [[[1, 0, 3]], [[1, 0, 0]]])
     agreed, inconsistent = error_rows("val", ["(all)"], total, wrong, subjects=each_its_own(total))
-    assert (agreed.disagreement, agreed.num_pixels, agreed.num_wrong, agreed.num_images) == (0, 10, 2, 2)
+    assert (agreed.disagreement, agreed.num_pixels, agreed.num_wrong, agreed.num_images) == (0, 30, 6, 6)
     assert agreed.error_rate == 0.2
-    # Of 2 of 10 wrong pixels, one image has .6 too few and the other as many too many, of 5 on the mean; t is 12.7062.
-    assert (agreed.low, agreed.high) == (0, 1)
-    assert (inconsistent.disagreement, inconsistent.error_rate, inconsistent.num_images) == (1, 0.75, 1)
+    # Of 6 of 30 wrong pixels, three images have .6 too few and three as many too many, of 5 on the mean; t is 2.5706.
+    reach = 2.570582 * math.sqrt(6 * 0.6**2 / 5 / 6) / 5
+    assert (agreed.low, agreed.high) == pytest.approx((0.2 - reach, 0.2 + reach))
+    # Three subjects carry no interval.
+    assert (inconsistent.disagreement, inconsistent.error_rate, inconsistent.num_images) == (1, 0.75, 3)
     assert np.isnan([inconsistent.low, inconsistent.high]).all()
 
 
@@ -71,7 +76,7 @@ def test_images_of_a_subject_go_together():
 
 
 def test_images_that_are_all_alike_have_no_spread():
-    (row,) = error_rows("test", ["(all)"], np.full((5, 1, 2), [10, 0]), np.full((5, 1, 2), [3, 0]), subjects="abcde")
+    (row,) = error_rows("test", ["(all)"], np.full((6, 1, 2), [10, 0]), np.full((6, 1, 2), [3, 0]), subjects="abcdef")
     assert (row.low, row.error_rate, row.high) == pytest.approx((0.3, 0.3, 0.3))
 
 
@@ -103,18 +108,34 @@ def test_tables_can_be_read_again(tmp_path):
 
 
 def test_the_sentence_prefers_test_images():
-    assert Reliability(errors(), ()).sentence() == (
+    enough = {"val": 6, "test": 6}
+    assert Reliability(errors(), (), {"val": 6}).sentence() == (
         "on validation images 40% of the disputed pixels are wrong, 1.0% of those on which the models agree"
     )
-    assert Reliability((*errors(), *errors("test", (0.02, 0.5))), ()).sentence().startswith("on test images 50%")
-    assert Reliability(errors()[:1], ()).sentence().startswith("nothing was disputed")
+    assert (
+        Reliability((*errors(), *errors("test", (0.02, 0.5))), (), enough).sentence().startswith("on test images 50%")
+    )
+    assert Reliability(errors()[:1], (), enough).sentence().startswith("nothing was disputed")
+
+
+@pytest.mark.parametrize(
+    ("num_subjects", "missing"),
+    [({"val": 2}, "4 more images"), ({"val": 1, "test": 5}, "1 more image"), ({}, "6 more images")],
+)
+def test_few_images_tell_no_rate(num_subjects, missing):
+    found = Reliability((*errors(), *errors("test", (0.02, 0.5))), (), num_subjects)
+    assert (
+        found.sentence()
+        == f"how often disputed pixels are wrong takes {missing} with true masks in val/ or test/ to tell"
+    )
+    assert Reliability((*errors(), *errors("test")), (), {"val": 6, "test": 5}).sentence().startswith("on validation ")
 
 
 def test_correlations_leave_splits_apart_and_json_knows_no_nan():
     generator = np.random.default_rng(0)
-    shares, scores = generator.random((2, 9))
+    shares, scores = generator.random((2, 10))
     images = [ImageReliability("val", "x", score, 0.1, share) for score, share in zip(scores, shares, strict=True)]
-    found = Reliability((), (*images, ImageReliability("test", "y", 0.4, 0.2, 0.3)))
+    found = Reliability((), (*images, ImageReliability("test", "y", 0.4, 0.2, 0.3)), {})
     known = found.correlations()
     assert known["val"]["disputed_of_foreground"].pearson == pytest.approx(stats.pearsonr(shares, scores).statistic)
     assert known["val"]["disputed_of_foreground"].spearman == pytest.approx(stats.spearmanr(shares, scores).statistic)

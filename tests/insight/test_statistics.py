@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from incmask.insight.report.statistics import Summary, correlation, holm, intervals_overlap, summarise
+from incmask.insight.report.statistics import LEAST_PAIRS, Summary, correlation, holm, intervals_overlap, summarise
 
 scores_of_repeats = st.lists(st.floats(0, 1), min_size=2, max_size=6).filter(lambda values: np.ptp(values) > 1e-6)
 
@@ -81,24 +81,32 @@ def test_holm_rejects_what_its_steps_reject(p_values, level):
 
 def test_correlations_by_hand():
     # Deviations -1.5 -.5 .5 1.5 and -4 -3 -1 8: 19 / sqrt(5 · 90); ranks 1 2 3 4 for both.
-    found = correlation([1, 2, 3, 4], [1, 2, 4, 13])
+    found = correlation(3 * [1, 2, 3, 4], 3 * [1, 2, 4, 13])
     assert found.pearson == pytest.approx(19 / math.sqrt(450))
     assert found.spearman == pytest.approx(1)
-    assert found.num == 4
+    assert found.num == 12
+
+
+def test_a_few_pairs_tell_no_correlation():
+    few = [0.1 * index for index in range(LEAST_PAIRS)]
+    assert correlation(few, few).pearson == pytest.approx(1)
+    told = correlation(few[1:], few[1:])
+    assert np.isnan([told.pearson, told.spearman]).all()
+    assert told.num == LEAST_PAIRS - 1
 
 
 def test_a_missing_value_takes_its_pair_along():
-    whole = correlation([1, 3, 2], [2.0, 2.5, 9.0])
-    found = correlation([1, math.nan, 3, 2, 7], [2.0, 5.0, 2.5, 9.0, math.nan])
+    whole = correlation(4 * [1, 3, 2], 4 * [2.0, 2.5, 9.0])
+    found = correlation(4 * [1, math.nan, 3, 2, 7], 4 * [2.0, 5.0, 2.5, 9.0, math.nan])
     assert found == whole
-    assert found.num == 3
+    assert found.num == 12
 
 
 @pytest.mark.parametrize(
     ("x", "y", "num"),
     [
-        ([1, 2, 3], [5, 5, 5], 3),
-        ([0.1 + 0.2, 0.3, 0.3], [1, 2, 3], 3),
+        (4 * [1, 2, 3], 4 * [5, 5, 5], 12),
+        (4 * [0.1 + 0.2, 0.3, 0.3], 4 * [1, 2, 3], 12),
         ([0, 0], [1, 2], 2),
         ([1], [2], 1),
         ([], [], 0),

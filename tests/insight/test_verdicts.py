@@ -155,7 +155,7 @@ def test_few_subjects_have_no_verdict():
     verdict = made.verdicts()["im+", "", OWN, "ldt"]
     assert verdict.significant is None
     assert verdict.answer.startswith("cannot be told: +0.3")
-    assert verdict.answer.endswith("; 5 subjects, fewer than 6)")
+    assert verdict.answer.endswith(" (5 subjects, fewer than 6)")
     assert made.sentences()[0].endswith("cannot be told: 5 subjects, fewer than 6. Add test images of other subjects.")
 
 

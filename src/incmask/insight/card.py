@@ -13,7 +13,7 @@ from incmask.base.words import counted
 from incmask.experiment.record.model import ModelRecord, read_model
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import ScoreRow
-from incmask.insight.report.differences import by_subject, mean_over_subjects
+from incmask.insight.report.differences import LEAST_SUBJECTS, by_subject, mean_over_subjects
 from incmask.insight.report.run_page.stored import read_verdict
 from incmask.method.scoring import scoring_of
 
@@ -163,7 +163,8 @@ def _scores(facts: ModelRecord) -> str:
     return _section(
         "Scores",
         f"{score_name} of the members together, mean over images, 1 being perfect. `base` has not seen the unlabelled "
-        "images. The interval tells what other test images may change for these models; another training changes more.",
+        "images. The interval tells what other test images may change for these models; another training changes more. "
+        f"Fewer than {LEAST_SUBJECTS} images or subjects carry none.",
         *([note] if note else ()),
         markdown_table(("stage", "validation", "test", "95 % interval"), rows),
         *(of_classes if by_class else ()),
@@ -193,11 +194,12 @@ def _number(value: float | None) -> str:
 def _interval(facts: ModelRecord, stage: str) -> str:
     scores = facts.run.image_scores if facts.run else None
     values = scores.by_image(f"{stage}/{ENSEMBLE}") if scores else []
-    if facts.run is None or scores is None or len(values) < 2:
+    if facts.run is None or scores is None or not values:
         return ""
     groups = facts.run.groups("test")
     found = mean_over_subjects(by_subject(values, [groups.get(name, name) for name in sorted(set(scores.names))]))
-    return f"{max(found.low, 0):.3f} to {min(found.high, 1):.3f}"
+    low, high = np.clip(found.interval, 0, 1)
+    return "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
 
 
 def _limits(facts: ModelRecord) -> str:

@@ -38,6 +38,7 @@ def measure_reliability(run: RunRecord, pool: Pool, report: Report = ignore) -> 
     """
     errors: list[ErrorRow] = []
     images: list[ImageReliability] = []
+    num_subjects: dict[str, int] = {}
     class_names = run.class_names
     held_out = _held_out(run)
     for part in held_out:
@@ -46,12 +47,14 @@ def measure_reliability(run: RunRecord, pool: Pool, report: Report = ignore) -> 
         names = [part.stack.names[row] for job in jobs for row in job.rows]
         found = by_image(join([done[job] for job in jobs]), names)
         of_images = list(dict.fromkeys(names))
+        subjects = [part.subjects[name] for name in of_images]
+        num_subjects[part.split] = len(set(subjects))
         errors += error_rows(
             part.split,
             scopes(run.task, class_names),
             found.total,
             found.wrong,
-            subjects=[part.subjects[name] for name in of_images],
+            subjects=subjects,
         )
         images += image_rows(
             part.split,
@@ -60,7 +63,8 @@ def measure_reliability(run: RunRecord, pool: Pool, report: Report = ignore) -> 
             scoring=run.scoring,
         )
     note = "no two models have left the same labelled images unseen, so nothing is known of validation images"
-    return Reliability(tuple(errors), tuple(images), () if any(part.split == "val" for part in held_out) else (note,))
+    notes = () if any(part.split == "val" for part in held_out) else (note,)
+    return Reliability(tuple(errors), tuple(images), num_subjects, notes)
 
 
 def write_reliability(

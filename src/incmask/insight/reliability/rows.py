@@ -1,7 +1,7 @@
 """The tables of errors against disagreement."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from incmask.base.tables import rows_text
+from incmask.base.words import counted
 from incmask.experiment.paths import RELIABILITY
 from incmask.insight.reliability.counting import ALL, Tally
-from incmask.insight.report.differences import ratio_over_subjects
+from incmask.insight.report.differences import LEAST_SUBJECTS, ratio_over_subjects
 from incmask.insight.report.statistics import Correlation, correlation
 from incmask.method.scoring import Scoring
 
+_SPLITS = {"test": "test", "val": "validation"}
 _MEASURES = ("inconsistent_fraction", "disputed_of_foreground")
 
 
@@ -29,7 +31,8 @@ class ErrorRow:
         disagreement: share of the members that are off the majority.
         num_pixels, num_wrong: with that disagreement and a true label, and those of them predicted wrong.
         error_rate: their ratio.
-        low, high: its 95 % interval for other subjects, since the pixels of a subject go together; nan for one.
+        low, high: its 95 % interval for other subjects, since the pixels of a subject go together; nan for too
+            few of them.
         num_images: that have such pixels.
     """
 
@@ -70,11 +73,13 @@ class Reliability:
     Attributes:
         errors: by split, class and disagreement.
         images: by split and image.
+        num_subjects: that these are of, by split.
         notes: what a person should know.
     """
 
     errors: tuple[ErrorRow, ...]
     images: tuple[ImageReliability, ...]
+    num_subjects: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
     def correlations(self) -> dict[str, dict[str, Correlation]]:
@@ -89,19 +94,28 @@ class Reliability:
         return found
 
     def sentence(self) -> str:
-        """Tell what a person should know, from the images that no choice was made by where there are any."""
-        for split, told in (("test", "test"), ("val", "validation")):
-            rows = [row for row in self.errors if row.split == split and row.name == ALL]
-            inconsistent = [row for row in rows if row.disagreement > 0]
-            if inconsistent and (pixels := sum(row.num_pixels for row in inconsistent)):
-                agreed = [row.error_rate for row in rows if row.disagreement == 0]
-                wrong = sum(row.num_wrong for row in inconsistent) / pixels
-                rest = f", {agreed[0]:.1%} of those on which the models agree" if agreed else ""
-                return f"on {told} images {wrong:.0%} of the disputed pixels are wrong{rest}"
-        return "nothing was disputed on images with true masks"
+        """Tell what a person should know, from the images that no choice was made by where there are enough."""
+        enough = [split for split in ("test", "val") if self.num_subjects.get(split, 0) >= LEAST_SUBJECTS]
+        if not enough:
+            most = max(self.num_subjects.values(), default=0)
+            missing = counted(LEAST_SUBJECTS - most, "more image")
+            return f"how often disputed pixels are wrong takes {missing} with true masks in val/ or test/ to tell"
+        return next(filter(None, map(self._told, enough)), "nothing was disputed on images with true masks")
+
+    def _told(self, split: str) -> str:
+        """Tell how often disputed pixels of a split are wrong; "" where there are none."""
+        rows = [row for row in self.errors if row.split == split and row.name == ALL]
+        inconsistent = [row for row in rows if row.disagreement > 0]
+        pixels = sum(row.num_pixels for row in inconsistent)
+        if not pixels:
+            return ""
+        agreed = [row.error_rate for row in rows if row.disagreement == 0]
+        wrong = sum(row.num_wrong for row in inconsistent) / pixels
+        rest = f", {agreed[0]:.1%} of those on which the models agree" if agreed else ""
+        return f"on {_SPLITS[split]} images {wrong:.0%} of the disputed pixels are wrong{rest}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the sentence and the correlations, for ``reliability.json``; null where a value is constant."""
+        """Give the sentence and the correlations, for ``reliability.json``; null where none can be told."""
         return {
             "sentence": self.sentence(),
             "correlation_with_score": {
@@ -148,6 +162,7 @@ def error_rows(
         num_pixels, num_wrong = int(pixels.sum()), int(errors.sum())
         there = np.flatnonzero(pixels).tolist()
         rate = ratio_over_subjects(errors[there], pixels[there], [subjects[image] for image in there])
+        low, high = np.clip(rate.interval, 0, 1).tolist()
         disagreement_there = level / (num_levels - 1)
         rows.append(
             ErrorRow(
@@ -157,8 +172,8 @@ def error_rows(
                 num_pixels=num_pixels,
                 num_wrong=num_wrong,
                 error_rate=num_wrong / num_pixels,
-                low=float(np.clip(rate.low, 0, 1)),
-                high=float(np.clip(rate.high, 0, 1)),
+                low=low,
+                high=high,
                 num_images=len(there),
             )
         )

@@ -40,12 +40,16 @@ class Source:
     Attributes:
         draw: what was drawn.
         num: how many.
-        variance: of the mean, since others might have been drawn; nan where only one was.
-    """
+        variance: of the mean, since others might have been drawn; nan where only one was."""
 
     draw: Draw
     num: int
     variance: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether so many carry an interval that may be told."""
+        return self.num >= (LEAST_SUBJECTS if self.draw == "subject" else 2)
 
     def reach(self, level: float) -> float:
         """Give half the width of the t interval that misses with probability ``level``; nan where one was drawn."""
@@ -74,6 +78,11 @@ class Estimate:
         A difference below it cannot be shown. nan where one thing alone was drawn of anything.
         """
         return math.hypot(*(source.reach(level) for source in self.sources))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The ends of the 95 % interval; nan where too little was drawn for one that may be told."""
+        return (self.low, self.high) if can_tell(self) else (math.nan, math.nan)
 
     @property
     def low(self) -> float:
@@ -224,9 +233,8 @@ def unpaired_difference(with_them: ArrayLike, without: ArrayLike) -> Estimate:
 
 
 def can_tell(found: Estimate) -> bool:
-    """Tell whether there is enough for a verdict: of each draw two or more, and ``LEAST_SUBJECTS``."""
-    enough = {"subject": LEAST_SUBJECTS}
-    return all(source.num >= enough.get(source.draw, 2) for source in found.sources)
+    """Tell whether there is enough for an interval and a verdict: of each draw two or more, and ``LEAST_SUBJECTS``."""
+    return all(source.is_enough for source in found.sources)
 
 
 def compare_pairs(

@@ -40,8 +40,10 @@ def reliability_picture(
 ) -> Drawing | None:
     """Draw two panels side by side for each split: errors by pixel, and scores by image.
 
+    Rates without an interval are left out: of so few subjects they are chance.
+
     Args:
-        errors: of any splits; without any there is nothing to draw.
+        errors: of any splits; without any that have one there is nothing to draw.
         images: of the same splits.
         score_name: such as "IoU" or "mIoU".
 
@@ -52,7 +54,7 @@ def reliability_picture(
     for split, title in _SPLITS.items():
         curves: dict[str, list[ErrorRow]] = {}
         for row in errors:
-            if row.split == split:
+            if row.split == split and math.isfinite(row.low):
                 curves.setdefault(row.name, []).append(row)
         shares = [row.disputed_of_foreground for row in images if row.split == split]
         scores = [row.score for row in images if row.split == split]
@@ -89,8 +91,8 @@ def _draw_curves(axes: "Axes", panel: _Panel) -> None:
         curve, is_all = panel.curves[name], name == ALL
         # Side by side, else bars hide each other.
         shift = 0.04 * step * (index - (len(drawn) - 1) / 2)
-        below = [abs(row.error_rate - row.low) if math.isfinite(row.low) else 0.0 for row in curve]
-        above = [abs(row.error_rate - row.high) if math.isfinite(row.high) else 0.0 for row in curve]
+        below = [abs(row.error_rate - row.low) for row in curve]
+        above = [abs(row.error_rate - row.high) for row in curve]
         axes.errorbar(
             [row.disagreement + shift for row in curve],
             [row.error_rate for row in curve],

@@ -13,6 +13,10 @@ CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 
 
+LEAST_PAIRS = 10
+"""Of fewer, values that have nothing to do with each other correlate by more than 0.63 one time in 20."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """Values of repeats.
@@ -36,7 +40,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Correlation:
-    """How two values go together, -1 to 1; nan where one of them is constant or fewer than 2 pairs are left.
+    """How two values go together, -1 to 1; nan where one of them is constant or fewer than ``LEAST_PAIRS`` are left.
 
     Attributes:
         pearson: of the values.
@@ -90,6 +94,6 @@ def correlation(x: ArrayLike, y: ArrayLike) -> Correlation:
     pairs = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
     pairs = pairs[:, ~np.isnan(pairs).any(axis=0)]
     num = pairs.shape[1]
-    if num < 2 or (np.ptp(pairs, axis=1) <= 1e-9 * np.abs(pairs).max(axis=1)).any():
+    if num < LEAST_PAIRS or (np.ptp(pairs, axis=1) <= 1e-9 * np.abs(pairs).max(axis=1)).any():
         return Correlation(np.nan, np.nan, num)
     return Correlation(float(stats.pearsonr(*pairs).statistic), float(stats.spearmanr(*pairs).statistic), num)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from incmask.insight.report.differences import Estimate, PairRow
+from incmask.insight.report.differences import Estimate, PairRow, can_tell
 from incmask.insight.report.page import (
     Block,
     Fact,
@@ -146,7 +146,7 @@ def _drawn(pairs: Sequence[PairRow]) -> str:
 
 
 def _interval(found: Estimate) -> str:
-    return _NOTHING if math.isnan(found.low) else f"{signed(found.low)} to {signed(found.high)}"
+    return f"{signed(found.low)} to {signed(found.high)}" if can_tell(found) else _NOTHING
 
 
 def _probability(value: float) -> str:

@@ -1,6 +1,5 @@
 """Which approaches beat the baselines, as far as their repeats and the test images can tell."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -176,8 +175,8 @@ def _find(pairs: Sequence[PairRow], first: Approach, second: Approach) -> PairRo
 
 def _answer(pair: PairRow) -> str:
     difference = pair.difference
-    mean, low, high = (signed(each) for each in (difference.mean, difference.low, difference.high))
-    told = [] if math.isnan(difference.low) else [f"{low} to {high}"]
+    mean, low, high = (signed(each) for each in (difference.mean, *difference.interval))
+    told = [f"{low} to {high}"] if can_tell(difference) else []
     if pair.significant is None:
         return f"cannot be told: {mean} ({'; '.join([*told, why_untold(difference)])})"
     if pair.significant:

@@ -146,9 +146,7 @@ def _difference_table(verdict: Verdict) -> Table:
             number(pair.without),
             number(pair.with_them),
             number(pair.difference, signed(pair.difference)),
-            "–"
-            if pair.low is None or pair.high is None
-            else number(pair.low, f"{signed(pair.low)} to {signed(pair.high)}"),
+            _interval(pair),
         )
         for pair in verdict.pairs
     ]

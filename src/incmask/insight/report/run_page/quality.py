@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from incmask.base.npy_rows import Rows
+from incmask.base.words import counted
 from incmask.experiment.record.run import RunRecord
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.student import Student
@@ -129,9 +130,19 @@ def quality_without_images(record: RunRecord) -> list[Block]:
 def quality_sentence(judged: RatedPart, lines: Sequence[ScoreLine]) -> str:
     """Say in a sentence how good the models are."""
     main = lines[0]
-    interval = "" if np.isnan(main.low) else f", 95 % interval {decimal(main.low)} to {decimal(main.high)}"
+    if np.isnan(main.low):
+        interval = f"; {_too_few(main)}"
+    else:
+        interval = f", 95 % interval {decimal(main.low)} to {decimal(main.high)}"
     on = _ON[judged.kind].format(num=main.num_images)
     return f"{on} the models' outlines overlap with yours by {main.mean:.3f}: {main.name}, 1 being perfect{interval}."
+
+
+def _too_few(line: ScoreLine) -> str:
+    """Say why a mean has no interval."""
+    unit = "image" if line.num_images == line.num_subjects else "subject"
+    missing = LEAST_SUBJECTS - line.num_subjects
+    return f"how far it may be off takes {counted(missing, f'more {unit}')} to tell"
 
 
 def predict_labels(record: RunRecord, members: Sequence[Student], images: np.ndarray) -> np.ndarray:
@@ -201,7 +212,7 @@ def _score_table(record: RunRecord, lines: Sequence[ScoreLine], kind: Kind) -> B
             "images. The interval is for these models on other subjects."
         )
     if num_subjects < LEAST_SUBJECTS:
-        note += " With so few it is rough itself."
+        note += f" There is none for these: {_too_few(lines[0])}."
     if record.settings.fit == "tile":
         note += " Tiles of an image are averaged first, so that these differ a little from scores.csv."
     if record.scoring.note:

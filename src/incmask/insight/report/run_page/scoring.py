@@ -88,7 +88,7 @@ class ScoreLine:
     Attributes:
         name: such as "IoU", or a class.
         mean: over subjects, 0 to 1.
-        low, high: ends of its 95 % interval over subjects; nan for a single one.
+        low, high: ends of its 95 % interval over subjects; nan for too few.
         num_images: that the mean is over; for a class, those in whose main score it counts.
         num_subjects: of these images.
     """
@@ -258,5 +258,5 @@ def _line(name: str, names: Sequence[str], scores: Floats, subjects: Mapping[str
     values = _over_subjects([images], subjects)[0][0]
     found = mean_over_subjects(values)
     # A mean of scores is one of them.
-    low, high = np.clip([found.low, found.high], 0, 1).tolist()
+    low, high = np.clip(found.interval, 0, 1).tolist()
     return ScoreLine(name, found.mean, low, high, num_images=len(images.names), num_subjects=values.size)
