@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import of_formats  # noqa: F401 - the same
 import of_trees  # noqa: F401 - the same
 import of_values  # noqa: F401 - enters its situations
 import of_walks  # noqa: F401 - the same

@@ -174,8 +174,10 @@ def test_bytes_turned_over_never_show_another_error(tmp_path, ending):
 
 
 def test_other_content_than_the_ending_says(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"GIF89a")
-    assert "is no PNG, JPEG, BMP or TIFF image, whatever its ending says; convert it" in fails(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(b"%PDF-1.7")
+    assert "is no PNG, JPEG, BMP, GIF, WebP or TIFF image, whatever its ending says; convert it" in fails(
+        tmp_path / "a.png"
+    )
     (tmp_path / "b.png").write_bytes(save(tmp_path / "b.bmp", picture()).read_bytes())
     np.testing.assert_array_equal(read_image(tmp_path / "b.png"), picture())
 

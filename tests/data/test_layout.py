@@ -110,11 +110,11 @@ def test_common_suffixes(tmp_path, image, mask):
 
 def test_hidden_files_are_silent_and_others_are_noted(tmp_path):
     tree(tmp_path, {"a": CELLS})
-    for name in (".DS_Store", "Thumbs.db", "._a.png", "notes.txt", "b.gif"):
+    for name in (".DS_Store", "Thumbs.db", "._a.png", "notes.txt", "b.heic"):
         (tmp_path / "labelled" / "images" / name).write_bytes(b"x")
     (tmp_path / "incmask.toml").write_text("")
     notes = [note for note in scan_ok(tmp_path).notes if "left alone" in note]
-    assert notes == ["labelled/images: left alone, as they are no images that are read: 1 .gif, 1 .txt"]
+    assert notes == ["labelled/images: left alone, as they are no images that are read: 1 .heic, 1 .txt"]
 
 
 def test_hidden_truth_of_unlabelled_images(tmp_path):

@@ -30,7 +30,6 @@ def values_of(dataset):
     [
         (patches(0, 1), "binary", [1], None, rows(0, 1)),
         (patches(0, 255), "binary", [255], None, rows(0, 1)),
-        (patches(0, 0), "binary", [255], None, rows(0, 0)),
         (patches(255, 255), "binary", [255], None, rows(1, 1)),
         (patches(0, 1, 255), "binary", [1], 255, rows(0, 1, 255)),
         (patches(0, 65535, dtype=np.uint16), "binary", [65535], None, rows(0, 1)),
@@ -83,15 +82,18 @@ def test_ambiguous_masks_show_both_readings_and_each_line_settles_it(tmp_path, m
     for line in readings:
         assert line in text
         assert "under [data] in incmask.toml" in text
-        scan_ok(tmp_path, **tomllib.loads(line))
+        left = scan(tmp_path, options(**tomllib.loads(line))).problems
+        assert all("nothing is drawn" in problem.what for problem in left)  # where all that is drawn has no label
 
 
 def test_readings_of_a_lone_value(tmp_path):
     tree(tmp_path, {"a": patches(0, 128)})
     dataset = scan_ok(tmp_path, task="binary")
     np.testing.assert_array_equal(read_label(dataset.labelled[0], dataset), rows(0, 1))
-    dataset = scan_ok(tmp_path, ignore=128)
-    np.testing.assert_array_equal(read_label(dataset.labelled[0], dataset), rows(0, 255))
+    found = scan(tmp_path, options(ignore=128))
+    assert "nothing is drawn in any of their masks" in only_problem(found)
+    assert found.dataset is not None
+    np.testing.assert_array_equal(read_label(found.dataset.labelled[0], found.dataset), rows(0, 255))
 
 
 def test_ignore_none_makes_255_a_class(tmp_path):

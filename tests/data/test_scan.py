@@ -135,13 +135,19 @@ def test_one_name_in_two_parts_is_noted(tmp_path):
 
 
 def test_few_labels_scan_without_a_problem(tmp_path):
-    dataset = scan_ok(tree(tmp_path, {"a": patches(0, 0)}))
+    dataset = scan_ok(tree(tmp_path, {"a": patches(0, 0), "b": patches(0, 255)}))
     assert dataset.statistics.empty_masks == 1
-    assert "the class foreground does not occur on any labelled image" in dataset.notes
     assert {f"there are no {part} images" for part in ("unlabelled", "val", "test")} <= set(dataset.notes)
-    dataset = scan_ok(tmp_path, task="multiclass")
-    assert len(dataset.classes) == 1
-    assert any("one class only" in note for note in dataset.notes)
+
+
+def test_nothing_drawn_in_any_labelled_mask_is_a_problem(tmp_path):
+    found = scan(tree(tmp_path, {"a": patches(0, 0)}))
+    assert "nothing is drawn in any of their masks: all pixels are background; draw" in only_problem(found)
+    assert found.dataset is not None
+    assert "the class foreground does not occur on any labelled image" in found.dataset.notes
+    found = scan(tmp_path, options(task="multiclass"))
+    assert found.dataset is not None
+    assert any("one class only" in note for note in found.dataset.notes)
 
 
 def test_statistics_and_description_of_a_multiclass_set(tmp_path):

@@ -679,7 +679,7 @@ def test_a_broken_array_is_told(call, models, monkeypatch):
     (models / "a" / "x.png").write_bytes(b"no image")
     code, _, err = call("mask", "a", "b", "-o", "out")
     assert code == 1
-    assert "a/x.png: is no PNG, JPEG, BMP or TIFF image" in err
+    assert "a/x.png: is no PNG, JPEG, BMP, GIF, WebP or TIFF image" in err
     assert "b/z.npy: is no array that can be read" in err
     assert "write it with numpy.save" in err
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from incmask.data.dataset import PartName
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 _PARTS: dict[str, PartName] = {
     **dict.fromkeys(("labelled", "labeled", "train", "training"), "labelled"),

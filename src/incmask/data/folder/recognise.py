@@ -29,6 +29,12 @@ from incmask.data.folder.classes import (
 from incmask.data.images.masks import MAX_COLOURS, MaskFacts, pack_colour, unpack_colour
 from incmask.method.labels import labels_of
 
+NOTHING_DRAWN = (
+    "has labelled images, but nothing is drawn in any of their masks: all pixels are background",
+    "draw what is to be found in some of them, or export the masks again",
+)
+"""What is wrong with a folder in which there is nothing to learn, and the remedy."""
+
 
 @dataclass(frozen=True)
 class Recognised:
@@ -97,7 +103,7 @@ def noise_problem(fact: MaskFacts, kind: MaskKind, options: DataOptions) -> Prob
         )
     num_values = len(view(fact, kind))
     if fact.is_lossy and num_values > 2:
-        what = f"is a JPEG with {num_values} values, since JPEG blurs them"
+        what = f"is a {_lossy_name(fact)} with {num_values} values, since that blurs them"
         return Problem(str(fact.path), what, "export the mask as PNG from what it was drawn with")
     if num_values > MAX_COLOURS and (kind == "colour" or num_values > len(options.classes) + 2):
         what = f"has {num_values} {'colours' if kind == 'colour' else 'values'}, which looks like JPEG noise or a photo"
@@ -105,6 +111,10 @@ def noise_problem(fact: MaskFacts, kind: MaskKind, options: DataOptions) -> Prob
             what += ", or like a number for each object"
         return Problem(str(fact.path), what, "export a mask with one value for each class, as PNG")
     return None
+
+
+def _lossy_name(fact: MaskFacts) -> str:
+    return "WebP with loss" if fact.path.suffix.casefold() == ".webp" else "JPEG"
 
 
 def recognise(

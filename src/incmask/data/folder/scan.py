@@ -15,6 +15,7 @@ from incmask.data.folder.intensities import alpha_notes, intensity_notes
 from incmask.data.folder.layout import Layout, find_layout
 from incmask.data.folder.pairing import ImageWithMasks
 from incmask.data.folder.recognise import (
+    NOTHING_DRAWN,
     Recognised,
     kind_of,
     noise_problem,
@@ -119,6 +120,8 @@ def scan(
     grouping = group_items(root, items, options.group, digests)
     problems += grouping.problems
     statistics = label_statistics(items["labelled"], contents.masks, recognised)
+    if statistics.empty_masks == len(items["labelled"]):
+        problems.append(Problem(str(root), *NOTHING_DRAWN))
     notes = (
         *layout.notes,
         *recognition_notes(recognised),

@@ -1,4 +1,4 @@
-"""Image files to arrays: PNG, JPEG, BMP and TIFF, told apart by content, guarded against what is broken or huge."""
+"""Image files to arrays: told apart by content, guarded against what is broken or huge."""
 
 import io
 import logging
@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import tifffile
-from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin
+from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from incmask.base.errors import IncmaskError, fail
-from incmask.data.images.orientation import UPRIGHT, of_page, of_png, take_exif, upright
+from incmask.data.images.orientation import UPRIGHT, of_exif, of_page, of_png, take_exif, upright
 from incmask.data.images.page_rows import PageRows
 from incmask.data.images.pages import as_displayed, check_page, full_planes, is_inverted, no_data_of
 
@@ -39,6 +39,7 @@ class Raster:
         alpha: (H, W), how opaque each pixel is; None where the file has no such channel.
         no_data: the value of pixels that were not measured; None where the file names none.
         inverted: in the file 0 is white, and the values are those that it stores turned round.
+        is_lossy: compression changed the values that were drawn.
     """
 
     values: np.ndarray
@@ -47,6 +48,7 @@ class Raster:
     alpha: np.ndarray | None = None
     no_data: float | None = None
     inverted: bool = False
+    is_lossy: bool = False
 
     @property
     def turned(self) -> bool:
@@ -103,13 +105,17 @@ def decode(path: Path, content: bytes) -> Raster:
             return _decode_jpeg(path, content)
         if content.startswith(b"BM"):
             return from_pillow(path, BmpImagePlugin.BmpImageFile(io.BytesIO(content)))
+        if content.startswith((b"GIF87a", b"GIF89a")):
+            return from_pillow(path, _of_one_page(path, GifImagePlugin.GifImageFile(io.BytesIO(content))))
+        if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+            return _decode_webp(path, content)
     except IncmaskError:
         raise
     except Exception as error:  # decoders raise anything on broken files, and none of it may reach the user
         raise broken(path, error, _REPLACE) from error
     raise fail(
         path,
-        "is no PNG, JPEG, BMP or TIFF image, whatever its ending says",
+        "is no PNG, JPEG, BMP, GIF, WebP or TIFF image, whatever its ending says",
         "convert it to PNG or take it out of the folder",
     )
 
@@ -174,7 +180,31 @@ def _deep_png(content: bytes, colour_type: int) -> Raster:
 
 def _decode_jpeg(path: Path, content: bytes) -> Raster:
     pixels, orientation = take_exif(content)
-    return _turned(from_pillow(path, JpegImagePlugin.JpegImageFile(io.BytesIO(pixels))), orientation)
+    raster = from_pillow(path, JpegImagePlugin.JpegImageFile(io.BytesIO(pixels)))
+    return _turned(replace(raster, is_lossy=True), orientation)
+
+
+def _decode_webp(path: Path, content: bytes) -> Raster:
+    image = WebPImagePlugin.WebPImageFile(io.BytesIO(content))
+    raster = replace(from_pillow(path, _of_one_page(path, image)), is_lossy=_has_block(content, b"VP8 "))
+    return _turned(raster, of_exif(image.info.get("exif", b"")))
+
+
+def _has_block(content: bytes, name: bytes) -> bool:
+    """Tell whether a WebP file has a block, such as that of pixels with loss."""
+    at = 12
+    while at + 8 <= len(content) and content[at : at + 4] != name:
+        num_bytes = int.from_bytes(content[at + 4 : at + 8], "little")
+        at += 8 + num_bytes + num_bytes % 2
+    return content[at : at + 4] == name
+
+
+def _of_one_page(path: Path, image: Image.Image) -> Image.Image:
+    """Refuse an animation, of which only one picture could be meant."""
+    num_pages = getattr(image, "n_frames", 1)
+    if num_pages > 1:
+        raise fail(path, f"has {num_pages} pictures, which follow each other", "save each as a file of its own")
+    return image
 
 
 def _turned(raster: Raster, orientation: int) -> Raster:

@@ -25,7 +25,7 @@ class MaskFacts:
         counts: pixels of each value; of an indexed file, of each index; of a file in colours, of each
             colour packed into one number.
         palette: colour of each index; None where the file is not indexed.
-        is_lossy: the file is a JPEG, whose values are not the ones that were drawn.
+        is_lossy: the file is a JPEG or the like, whose values are not the ones that were drawn.
     """
 
     path: Path
@@ -44,8 +44,7 @@ def mask_facts(path: Path) -> MaskFacts:
         IncmaskError: the file is no image, broken, too large, of several pages, or has values that no
             mask can have.
     """
-    content = read_bytes(path)
-    raster = decode(path, content)
+    raster = decode(path, read_bytes(path))
     values = raster.values
     if values.ndim == 3 and values.shape[2] != 3:
         raise fail(path, f"has {values.shape[2]} channels; a mask is grey, indexed or RGB", "export it as a grey PNG")
@@ -65,7 +64,7 @@ def mask_facts(path: Path) -> MaskFacts:
         counts = _count(whole)
     palette = None if raster.palette is None else tuple(_colour(row) for row in raster.palette)
     height, width = values.shape[:2]
-    return MaskFacts(path, height, width, is_colour, counts, palette, content.startswith(b"\xff\xd8"))
+    return MaskFacts(path, height, width, is_colour, counts, palette, raster.is_lossy)
 
 
 def _colour(row: np.ndarray) -> Colour:

@@ -11,7 +11,7 @@ from incmask.base.config import IGNORED
 from incmask.base.errors import fail, raise_problems
 from incmask.data.dataset import DataOptions, MaskKind
 from incmask.data.folder.classes import key_of
-from incmask.data.folder.recognise import kind_of, noise_problem, outside_problem, recognise, view
+from incmask.data.folder.recognise import NOTHING_DRAWN, kind_of, noise_problem, outside_problem, recognise, view
 from incmask.data.images.decode import Raster
 from incmask.data.images.masks import MAX_COLOURS, MaskFacts, grey_values, pack_colours, unpack_colour
 from incmask.exchange.formats.common import Files, FoundImages, look_at, read_raster
@@ -106,10 +106,9 @@ def look_at_mask(mask: SourceFile) -> Look:
     if (whole != found).any() or whole.min() < 0:
         what = f"has values from {found.min():g} to {found.max():g} that are no whole numbers from 0 on"
         raise fail(path, what, "export the mask with a whole number for each class")
-    is_lossy = path.suffix.lower() in (".jpg", ".jpeg")
     in_bytes = values.dtype == np.uint8 and raster.palette is None
     ends = counts[(found == 0) | (found == 255)].sum() if found.max() == 255 else 0
-    is_smoothed = in_bytes and len(found) > 3 and (is_lossy or ends > 0.8 * keys.size)
+    is_smoothed = in_bytes and len(found) > 3 and (raster.is_lossy or ends > 0.8 * keys.size)
     is_blurred = is_smoothed or (is_colour and len(found) > MAX_COLOURS)
     plain = not is_blurred and not is_colour and raster.palette is None
     numbers = plain and (len(found) > MAX_COLOURS or (values.dtype != np.uint8 and len(found) > _MANY_VALUES))
@@ -160,6 +159,8 @@ def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: obj
     raise_problems(
         [problem for fact in facts if (problem := outside_problem(fact, recognised, declared=bool(data.classes)))]
     )
+    if not any({*view(fact, recognised.encoding.kind)} - {0} for fact in facts):
+        raise fail(where, *NOTHING_DRAWN)
     ids = recognised.ids()
     if recognised.encoding.ignore is not None:
         ids[key_of(recognised.encoding.ignore)] = IGNORED
