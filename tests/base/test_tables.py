@@ -81,3 +81,12 @@ def test_an_absent_table_is_told(tmp_path: Path) -> None:
 def test_a_mark_of_the_encoding_is_no_part_of_the_header(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes("name,x\nä,1\n".encode("utf-8-sig"))
     assert read_rows(tmp_path / "rows.csv", Scored) == [Scored("ä", {"x": 1.0})]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_cells_may_be_parted_as_spreadsheets_do(separator):
+    text = "\n".join(
+        separator.join(line) for line in (("name", "group"), ("a", "1,5" if separator != "," else "1"), ("b", "2"))
+    )
+    assert [row["name"] for row in parse_rows(text, dict[str, str])] == ["a", "b"]
+    assert [row["group"] for row in parse_rows(text, dict[str, str])][1] == "2"

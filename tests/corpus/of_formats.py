@@ -1,11 +1,15 @@
 """Situations in which the cause was seen and not told: formats that were not read, and folders without labels."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from of_values import NAMES, disc, folder, grey, labels, save
 from PIL import Image
 from situations import Outcome, Right, Told, situation
+
+from incmask.exchange.formats.masks.instances import layers_of
 
 
 @situation()
@@ -49,3 +53,110 @@ def nothing_drawn(root: Path) -> Outcome:
     """A folder without a single object is not ready."""
     folder(root, mask=lambda path, number: save(path, disc(number) * 0))
     return Told(("nothing is drawn in any of their masks: all pixels are background; draw what is to be found",))
+
+
+HINT = "`incmask prepare folder SRC DST` makes a data folder of them"
+SQUARE = [(8, 8), (40, 8), (40, 40), (8, 40)]
+
+
+def square() -> np.ndarray:
+    """Give the label that SQUARE draws on 64×64 pixels."""
+    label = np.zeros((64, 64), np.uint8)
+    label[8:40, 8:40] = 1
+    return label
+
+
+@situation("check", "prepare")
+def a_file_an_object(root: Path) -> Mapping[str, Outcome]:
+    """DSB 2018 as it is downloaded."""
+    labels = {}
+    for number in range(3):
+        above = root / "stage1_train" / f"h{number}"
+        save(above / "images" / f"h{number}.png", grey(number))
+        parts = disc(number), np.roll(disc(number), 25, 1)
+        for index, part in enumerate(parts):
+            save(above / "masks" / f"{number}{'ab'[index]}.png", part * 255)
+        labels[f"h{number}"] = layers_of(parts[0] + 2 * parts[1].astype(int))
+    told = Told(("each image has a folder with a mask for each object, as in DSB 2018", HINT))
+    images = {"h0": grey(0)[..., None]}
+    return {"check": told, "prepare": Right(labels, images, num_classes=3, within=0, said=("objects-binary",))}
+
+
+def _json(root: Path, content: object, *, encoding: str = "utf-8") -> None:
+    for number in range(2):
+        save(root / f"a{number}.png", grey(number))
+    (root / "all.json").write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
+
+
+@situation("check", "prepare")
+def via_polygons(root: Path) -> Mapping[str, Outcome]:
+    """A JSON file of VGG Image Annotator."""
+    x, y = zip(*SQUARE, strict=True)
+    polygon = {"name": "polygon", "all_points_x": x, "all_points_y": y}
+    rect = {"name": "rect", "x": 8, "y": 8, "width": 32, "height": 32}
+    entries = {
+        f"a{number}.png123": {
+            "filename": f"a{number}.png",
+            "size": 123,
+            "regions": [{"shape_attributes": shape, "region_attributes": {"kind": "cell"}}],
+            "file_attributes": {},
+        }
+        for number, shape in enumerate((polygon, rect))
+    }
+    _json(root, {"_via_settings": {}, "_via_img_metadata": entries})
+    told = Told(("if the .json files are annotations (labelme, COCO, VIA, QuPath)", HINT))
+    return {"check": told, "prepare": Right({"a0": square(), "a1": square()})}
+
+
+@situation("check", "prepare")
+def yolo_polygons(root: Path) -> Mapping[str, Outcome]:
+    """As Roboflow and ultralytics write them; an empty file is an image of background."""
+    corners = " ".join(f"{value / 64:.6f}" for point in SQUARE for value in point)
+    lines = {"train": ("0 " + corners, "1 " + corners), "val": ("", "0 " + corners)}
+    labels = {}
+    for part, texts in lines.items():
+        for number, text in enumerate(texts):
+            name = f"{part}{number}"
+            save(root / "images" / part / f"{name}.png", grey(number + 5 * (part == "val")))
+            path = root / "labels" / part / f"{name}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            labels[name] = square() * (int(text[0]) + 1) if text else square() * 0
+    (root / "data.yaml").write_text("train: images/train\nnames:\n  0: cell\n  1: 'big cell'\nnc: 2\n")
+    parts = {"train0": "labelled", "train1": "labelled", "val0": "val", "val1": "val"}
+    told = Told(("if the .txt files are polygons of YOLO", HINT))
+    return {"check": told, "prepare": Right(labels, num_classes=3, parts=parts)}
+
+
+@situation("check", "prepare")
+def labelme_in_another_encoding(root: Path) -> Mapping[str, Outcome]:
+    """The encoding is the cause, and told."""
+    shape = {"label": "\u7ec6\u80de", "points": SQUARE[:3], "shape_type": "polygon"}
+    content = {"imagePath": "a0.png", "imageHeight": 64, "imageWidth": 64, "shapes": [shape]}
+    _json(root, content, encoding="gbk")
+    told = Told(("all.json: is no text in UTF-8 (byte", "save it in UTF-8"))
+    return {"check": Told((HINT,)), "prepare": told}
+
+
+@situation("prepare")
+def json_cut_off(root: Path) -> Outcome:
+    """A file that ends too early is told, and not that there are no masks."""
+    _json(root, {})
+    (root / "all.json").write_text('{"imagePath": "a0.png", "shapes": [{"la')
+    return Told(("all.json: is no readable JSON file", "export it again"))
+
+
+@situation("check", "stack", "prepare")
+def byte_order_mark(root: Path) -> Outcome:
+    """Windows' editors put a mark before the text."""
+    folder(root, mask=lambda path, number: save(path, disc(number) * 7))
+    (root / "incmask.toml").write_text('[data]\ntask = "binary"\n', encoding="utf-8-sig")
+    return Right(labels())
+
+
+@situation("check")
+def ignore_below_zero(root: Path) -> Outcome:
+    """One line for one value, whatever kinds it may be of."""
+    folder(root)
+    (root / "incmask.toml").write_text("[data]\nignore = -1\n")
+    return Told(("ignore = -1: should be greater than or equal to 0, or", "'none'; correct ignore"))

@@ -217,7 +217,7 @@ def read_config(folder: Path) -> ConfigFile:
     """
     path = folder / CONFIG_NAME
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         return ConfigFile()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

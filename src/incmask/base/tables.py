@@ -42,7 +42,7 @@ def parse_rows(text: str, kind: type[Row]) -> list[Row]:
     """Read what ``rows_text`` wrote, or any other table as CSV.
 
     Args:
-        text: with a line for its header.
+        text: with a line for its header; cells are parted by commas, semicolons or tabs.
         kind: ``dict[str, str]``; or a dataclass, whose fields may have the metadata ``column`` where that has another
             name. Fields with a default may lack; blank cells are None where a field may be; other columns are left out,
             unless there is a field ``details``, which takes those that are not blank.
@@ -50,7 +50,9 @@ def parse_rows(text: str, kind: type[Row]) -> list[Row]:
     Raises:
         ValueError: it is no table, lacks a column, or has a value of another type; the message is one line.
     """
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    header = text.partition("\n")[0]
+    # Spreadsheets write semicolons where numbers have a decimal comma.
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
     try:
         lines: list[dict[Any, Any]] = list(reader)
     except csv.Error as error:

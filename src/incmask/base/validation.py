@@ -1,7 +1,7 @@
 """Values that a person wrote, checked: each mistake is a problem with the names that were meant."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import pydantic
@@ -43,7 +43,25 @@ def validated(model: type[Model], values: Mapping[str, Any], *, where: str) -> M
     try:
         return model.model_validate(dict(values))
     except pydantic.ValidationError as error:
-        raise IncmaskError([_problem(model, item, where) for item in error.errors()]) from None
+        problems = [_problem(model, item, where) for item in _joined(error.errors(), values)]
+        raise IncmaskError(problems) from None
+
+
+def _joined(errors: Sequence[Any], values: Mapping[str, Any]) -> list[Any]:
+    """Give one error for each value: where it may be of several kinds, pydantic tells what is wrong as each of them."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for item in errors:
+        loc = item["loc"]
+        found.setdefault(loc[:3] if len(loc) > 1 and isinstance(loc[1], int) else loc[:1], []).append(item)
+    return [items[0] if len(items) == 1 else _union(key, items, values) for key, items in found.items()]
+
+
+def _union(key: tuple[Any, ...], items: Sequence[Any], values: Mapping[str, Any]) -> Any:
+    given: Any = values
+    for part in key:
+        given = given[part] if isinstance(part, int) or part in given else None
+    messages = dict.fromkeys(item["msg"].removeprefix("Input should be ") for item in items)
+    return {"type": "union", "loc": key, "msg": f"should be {', or '.join(messages)}", "input": given}
 
 
 def _problem(model: type[BaseModel], item: Any, where: str) -> Problem:

@@ -41,7 +41,8 @@ def predict(
     from incmask.prediction.folder import predict_folder, watch_folder
     from incmask.prediction.layers import ExtraOutputs
 
-    given = [line for name in images for line in ([name] if name != "-" else map(str.rstrip, sys.stdin)) if line]
+    listed = [line.strip("\ufeff\r\n ") for line in sys.stdin] if "-" in images else []
+    given = [line for name in images for line in ([name] if name != "-" else listed) if line]
     if not given:
         raise fail("standard input", "names no images", "give a path a line")
     pictures = ExtraOutputs(probabilities=probabilities, overlays=overlay, instances=instances)

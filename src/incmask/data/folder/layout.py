@@ -9,6 +9,7 @@ from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import Problem, is_text
 from incmask.data.dataset import PARTS, DataOptions, PartName
 from incmask.data.folder.arrangement import Place, arrange, place_at
+from incmask.data.folder.hints import hint_of
 from incmask.data.folder.lists import LIST_PATTERNS, listed_part, parts_of_lists
 from incmask.data.folder.names import (
     are_in_class_folders,
@@ -266,18 +267,18 @@ def _find_missing(
         if not part.images and (name != "labelled" or part.folder != root):
             log.problem(part.folder, "holds no images", f"put them into {_short(part.folder)}/images")
         elif not part.images:
-            log.problem(root, "holds no labelled images", _EXPECTED)
+            log.problem(root, "holds no labelled images", hint_of(root) or _EXPECTED)
         elif not part.masks and part.folder == root:
             log.problem(
                 root,
                 "holds images but no masks, so it looks like the folder of the images alone",
-                f"give the folder above it; {_EXPECTED}",
+                hint_of(root) or f"give the folder above it; {_EXPECTED}",
             )
         elif not part.masks:
             log.problem(
                 part.folder,
                 "holds images but no masks",
-                f"put them into {_short(part.folder)}/masks, each with the name of its image",
+                hint_of(root) or f"put them into {_short(part.folder)}/masks, each with the name of its image",
             )
         else:
             for pair_ in found[name]:

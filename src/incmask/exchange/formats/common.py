@@ -140,6 +140,9 @@ def read_json(entry: SourceFile) -> Any:
     """
     try:
         return json.loads(entry.read().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        remedy = "save it in UTF-8: open it in an editor with the encoding that it has, and save it with UTF-8"
+        raise fail(entry.where, f"is no text in UTF-8 (byte {error.start})", remedy) from error
     except (ValueError, RecursionError) as error:
         line = str(error).splitlines()[0][:120]
         raise fail(entry.where, f"is no readable JSON file ({line})", "export it again") from error

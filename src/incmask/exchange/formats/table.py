@@ -1,17 +1,21 @@
 """The formats: which labelling tools are written for and read from, and which layouts make a data folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
-from incmask.base.errors import IncmaskError, fail
+from incmask.base.errors import IncmaskError, Problem, collected, fail, raise_problems
 from incmask.data.dataset import DataOptions
-from incmask.exchange.formats import coco, cvat, geojson, label_studio, labelme, napari, png
+from incmask.data.folder.hints import are_objects
+from incmask.exchange.formats import coco, cvat, geojson, label_studio, labelme, napari, png, via, yolo
 from incmask.exchange.formats.annotations import read_annotated
-from incmask.exchange.formats.common import Files, FoundImages, files_ending, look_at, read_json
+from incmask.exchange.formats.common import Files, FoundImages, files_ending, images_of, look_at, read_json
 from incmask.exchange.formats.masks.class_folders import read_class_folders
 from incmask.exchange.formats.masks.instances import instances_of, read_instances
+from incmask.exchange.formats.masks.object_files import read_objects
 from incmask.exchange.formats.masks.pairs import look_at_mask, pairs_of, read_pairs
 from incmask.exchange.formats.naming import sort_files
 from incmask.exchange.formats.sheets import Read, Write
@@ -59,14 +63,22 @@ LAYOUTS: dict[str, ReadFolder] = {
     "class-folders": read_class_folders,
     "coco": partial(read_annotated, coco.parse_shown),
     "labelme": partial(read_annotated, labelme.parse),
+    "via": partial(read_annotated, via.parse),
+    "yolo": partial(read_annotated, yolo.parse),
     "geojson": partial(read_annotated, geojson.parse),
     "instances": partial(read_instances, is_multilabel=True),
     "instances-binary": partial(read_instances, is_multilabel=False),
+    "objects": partial(read_objects, is_multilabel=True),
+    "objects-binary": partial(read_objects, is_multilabel=False),
 }
 """What ``PrepareOptions.layout`` may be; None: find out."""
 
+_FEW = 20
+"""Text files that are looked at to find out what they are."""
+
 _JSON: dict[str, Callable[[Any], object]] = {
     "coco": coco.is_coco,
+    "via": via.entries_of,
     "labelme": labelme.is_labelme,
     "geojson": geojson.features_of,
 }
@@ -79,30 +91,46 @@ def read_layout(files: Files, layout: str | None, data: DataOptions, *, where: o
     Raises:
         IncmaskError: the layout is unknown or not recognised, or the files do not fit together.
     """
-    layout = layout or _annotation_layout(files)
+    unreadable: list[Problem] = []
+    layout = layout or _annotation_layout(files, unreadable)
     if layout is None:
-        return _read_masks(files, data, where)
+        with explained_by(unreadable):
+            return _read_masks(files, data, where)
     if layout not in LAYOUTS:
         raise fail("--layout", f"{layout!r} is not known", f"use one of {', '.join(LAYOUTS)}")
     return LAYOUTS[layout](files, data, where=where)
 
 
-def _annotation_layout(files: Files) -> str | None:
-    """Give the layout of the first annotation file; None where there is none."""
+@contextmanager
+def explained_by(causes: Sequence[Problem]) -> Iterator[None]:
+    """Let errors be about what could not be read before, where there is any."""
+    try:
+        yield
+    except IncmaskError:
+        raise_problems(causes)
+        raise
+
+
+def _annotation_layout(files: Files, unreadable: list[Problem]) -> str | None:
+    """Give the layout of the first annotation file, and note what cannot be read; None where there is none."""
     if files_ending(files, ".geojson"):
         return "geojson"
     for entry in files_ending(files, ".json").values():
-        try:
+        content = None
+        with collected(unreadable):  # not every JSON file that lies around is an annotation
             content = read_json(entry)
-        except IncmaskError:  # not every JSON file that lies around is an annotation
-            continue
         if found := next((layout for layout, is_of_it in _JSON.items() if is_of_it(content)), None):
             return found
-    return None
+    texts = (entry.read().decode("utf-8", "replace") for entry in yolo.label_files(files).values() if entry.num_bytes)
+    return "yolo" if any(map(yolo.is_yolo, islice(texts, _FEW))) else None
 
 
 def _read_masks(files: Files, data: DataOptions, where: object) -> FoundImages:
     """Read images with masks in files, and tell by them whether they hold classes or numbers of objects."""
+    if are_objects(tuple(path.split("/")) for path in images_of(files)):
+        note = "masks are a file for each object, so each becomes body, border and centre; choose the layout "
+        objects = read_objects(files, data, where=where, is_multilabel=True)
+        return replace(objects, notes=(f"{note}objects-binary for the foreground alone",))
     found = sort_files(files, mask_suffix=data.mask_suffix, where=where)
     if found.class_folders:
         return read_class_folders(files, data, where=where)

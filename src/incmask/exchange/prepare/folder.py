@@ -109,7 +109,7 @@ def _data_options(files: Files) -> DataOptions:
         return DataOptions()
     where = entry.where
     try:
-        content = tomllib.loads(entry.read().decode())
+        content = tomllib.loads(entry.read().decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise fail(where, f"is no readable TOML file ({error})", "mend the line or remove the file") from error
     return validated(DataOptions, content.get("data", {}), where=f"{where} [data]")

@@ -42,6 +42,14 @@ class SourceFile:
         """Give the path by which messages name it; that of a member goes on inside its archive."""
         return self.path / self.member if self.member else self.path
 
+    @property
+    def num_bytes(self) -> int:
+        """Of its content."""
+        if self.member is None:
+            return self.path.stat().st_size
+        status = self.path.stat()
+        return _opened(self.path, status.st_size, status.st_mtime_ns).getinfo(self.member).file_size
+
     def read(self) -> bytes:
         """Read it whole.
 

@@ -1,0 +1,63 @@
+"""What a folder without masks may be, told by the names of its files, and how it becomes a data folder."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from incmask.data.folder.arrangement import nearby_data
+from incmask.data.folder.names import is_image, kind_of_folder
+from incmask.data.folder.walk import walk
+
+_PREPARE = "`incmask prepare folder SRC DST` makes a data folder of them"
+_ANNOTATIONS = (".json", ".geojson")
+_CONVERT = {
+    ".nii": "volumes of NIfTI: save their slices as PNG or TIFF, with nibabel or ITK-SNAP",
+    ".gz": "packed files, such as volumes of NIfTI: save their slices as PNG or TIFF, with nibabel or ITK-SNAP",
+    ".dcm": "DICOM files: save them as PNG or TIFF, with pydicom or 3D Slicer",
+    ".czi": "microscopes' own files: save them as TIFF, with Fiji or bioio",
+    ".nd2": "microscopes' own files: save them as TIFF, with Fiji or bioio",
+    ".lif": "microscopes' own files: save them as TIFF, with Fiji or bioio",
+    ".svs": "whole slides: cut them into TIFF tiles, with QuPath",
+    ".ndpi": "whole slides: cut them into TIFF tiles, with QuPath",
+    ".npy": "arrays: give them in Python, as incmask.ArrayData",
+    ".npz": "arrays: give them in Python, as incmask.ArrayData",
+    ".mat": "files of MATLAB: save them as PNG, with imwrite",
+    ".h5": "files of HDF5: save their pictures as TIFF, or give arrays in Python, as incmask.ArrayData",
+    ".heic": "pictures of a telephone: save them as JPEG",
+    ".xml": "annotations in XML, which are not read: export masks, COCO or labelme from the tool",
+    ".zip": "archives: `incmask prepare folder SRC DST` reads them, or unpack them",
+}
+
+
+def hint_of(root: Path) -> str:
+    """Say what a folder may be and what to do with it; "" where nothing tells."""
+    files = walk(root).files
+    if are_objects(path.relative_to(root).parts for path in files if is_image(path)):
+        return f"each image has a folder with a mask for each object, as in DSB 2018: {_PREPARE}"
+    endings = Counter(path.suffix.casefold() for path in files)
+    if found := [ending for ending in _ANNOTATIONS if endings[ending]]:
+        return f"if the {found[0]} files are annotations (labelme, COCO, VIA, QuPath): {_PREPARE}"
+    texts = (path.relative_to(root) for path in files if path.suffix.casefold() == ".txt")
+    if any(kind_of_folder(folder) == "mask" for path in texts for folder in path.parent.parts):
+        return f"if the .txt files are polygons of YOLO: {_PREPARE}"
+    if near := nearby_data(root):
+        return f"give the folder {near}"
+    told = next((text for ending, text in _CONVERT.items() if endings[ending]), "")
+    return f"it holds {told}" if told else ""
+
+
+def are_objects(paths: Iterable[tuple[str, ...]]) -> bool:
+    """Tell whether images lie each in a folder of its own, beside a folder of masks of single objects.
+
+    Args:
+        paths: of all pictures, by folders and name.
+    """
+    images: Counter[tuple[str, ...]] = Counter()
+    masks: Counter[tuple[str, ...]] = Counter()
+    for *above, name in paths:
+        kind = kind_of_folder(above[-1]) if above else None
+        if kind == "mask":
+            masks[tuple(above[:-1])] += 1
+        elif kind == "image" and name:
+            images[tuple(above[:-1])] += 1
+    return bool(masks) and set(images.values()) == {1} and masks.keys() <= images.keys() and max(masks.values()) > 1
