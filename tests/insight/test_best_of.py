@@ -11,11 +11,11 @@ from tiny import make
 
 import incmask
 from incmask.base.errors import IncmaskError
-from incmask.base.tables import read_rows
+from incmask.base.tables import read_rows, rows_text
 from incmask.experiment import train as training
 from incmask.experiment.choices import Choices
 from incmask.insight.comparison.best_of import BestOf, best_of
-from incmask.insight.report.comparison_page.rows import EQUAL, ModelRow, to_csv
+from incmask.insight.report.comparison_page.rows import EQUAL, ModelRow
 from runs import HERE, SETTINGS, Listener, draw, make_data, save
 from small import fit_nothing
 
@@ -38,7 +38,7 @@ def swept(tmp_path_factory):
         make(data, folder / "sweep", ("im",), grid=grid, epochs=1, steps_per_epoch=1)
     path = folder / "sweep" / "results.csv"
     rows = [row for row in read_rows(path, ModelRow) if (row.recipe, row.student) == ("im", "1")]
-    path.write_text(to_csv([each for row in rows for each in by_hand(row)]))
+    path.write_text(rows_text([each for row in rows for each in by_hand(row)], ModelRow))
     return folder
 
 
@@ -66,7 +66,7 @@ def sweep(swept, tmp_path):
 def change(sweep, keep):
     """Change or drop lines of a sweep's results."""
     path = sweep / "results.csv"
-    path.write_text(to_csv([row for line in read_rows(path, ModelRow) if (row := keep(line))]))
+    path.write_text(rows_text([row for line in read_rows(path, ModelRow) if (row := keep(line))], ModelRow))
 
 
 def test_the_best_by_validation_is_found(swept):
@@ -100,7 +100,7 @@ def test_what_else_was_swept_must_be_as_it_is_now(swept, sweep):
         replace(row, setting=f"{row.setting} num_members=3", score=0.95 if row.setting == LAST else row.score / 4 + 0.7)
         for row in rows
     ]
-    (sweep / "results.csv").write_text(to_csv([*rows, *more]))
+    (sweep / "results.csv").write_text(rows_text([*rows, *more], ModelRow))
     three = dict.fromkeys(("num_members", "num_base", "num_students", "num_kept"), 3)
     assert best_of(sweep, swept / "data", CHOICES).settings == {"erode_px": 0, "dilate_px": 5}
     found = best_of(sweep, swept / "data", Choices(settings=SETTINGS | three))

@@ -16,9 +16,10 @@ from tiny import (
 )
 
 from incmask.base.errors import IncmaskError
+from incmask.base.tables import rows_text
 from incmask.experiment import train as training
 from incmask.insight.comparison import compare as module
-from incmask.insight.report.comparison_page.rows import EQUAL, OWN
+from incmask.insight.report.comparison_page.rows import EQUAL, OWN, PseudoRow
 from runs import make_data, results
 
 
@@ -267,7 +268,7 @@ def test_a_sweep_without_true_masks(tmp_path, monkeypatch):
         | students_of("repeat-1/im erode_px=3", "gen-1")
     )
     assert (made.found.pseudo, made.found.frequencies) == ((), ())
-    assert (made.out / "pseudo_labels.csv").read_text() == ""
+    assert (made.out / "pseudo_labels.csv").read_text() == rows_text([], PseudoRow)
     assert not (made.out / "stacks" / "unlabelled" / "labels.npy").exists()
     about = json.loads((made.out / "environment.json").read_text())
     assert "torch" in about["packages"]

@@ -9,6 +9,7 @@ from incmask.base.errors import fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent, ignore
 from incmask.base.store import Store
+from incmask.base.tables import rows_text
 from incmask.data.dataset import Item
 from incmask.data.images.tiles import windows
 from incmask.data.rounds import ENVIRONMENT
@@ -124,6 +125,11 @@ def compare(
     chosen = resolve(data, replace(best_of.over(choices) if best_of else choices, recipe="ldt"))
     if not chosen.dataset.unlabelled:
         raise fail(data, "holds no unlabelled images to compare approaches with", "put some into unlabelled/")
+    if not (chosen.dataset.val or chosen.dataset.test):
+        progress.say(
+            "no images in val/ and test/: approaches are compared by labelled images that choose their models, and "
+            "whether one is better cannot be told; `incmask compare` answers with 6 or more images with masks in test/"
+        )
     names = recipes_of(recipes, chosen)
     steps, notes = _equal_steps(chosen, wanted=equal_steps)
     cells = plan(chosen, names, num_repeats=num_repeats, grid=grid or {}, equal_steps=steps)
@@ -142,7 +148,7 @@ def compare(
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
         progress.expect(sum(_work(cell, stacks) for cell in cells))
         true_classes = _count_classes(chosen, stacks, pool) if has_truth else ()
-        store.write(out / rows.DATA_FREQUENCIES, rows.to_csv(true_classes))
+        store.write(out / rows.DATA_FREQUENCIES, rows_text(true_classes, rows.DataFrequencyRow))
         finished, collected, facts = [], [], []
         for number, cell in enumerate(cells, 1):
             finished_before = (out / cell.folder / SCORES).exists()
@@ -267,11 +273,11 @@ def _against_truth(run: ComparedRun, unlabelled: Stack, pool: Pool) -> list[Pseu
 
 def _write(store: Store, collected: Sequence[Collected], facts: Sequence[PseudoFacts]) -> None:
     tables = {
-        rows.RESULTS: rows.to_csv([row for each in collected for row in each.models]),
-        rows.RUNS: rows.to_csv([each.run for each in collected]),
-        rows.IMAGES: rows.to_csv([row for each in collected for row in each.images]),
-        rows.PSEUDO: rows.to_csv([row for each in facts for row in each.pairs]),
-        rows.FREQUENCIES: rows.to_csv([row for each in facts for row in each.frequencies]),
+        rows.RESULTS: rows_text((row for each in collected for row in each.models), rows.ModelRow),
+        rows.RUNS: rows_text((each.run for each in collected), rows.RunRow),
+        rows.IMAGES: rows_text((row for each in collected for row in each.images), rows.ImageScoreRow),
+        rows.PSEUDO: rows_text((row for each in facts for row in each.pairs), rows.PseudoRow),
+        rows.FREQUENCIES: rows_text((row for each in facts for row in each.frequencies), rows.FrequencyRow),
     }
     for name, text in tables.items():
         store.write(store.root / name, text)

@@ -1,10 +1,7 @@
 """The tables of a comparison as records, and their files: what every figure and statement is made from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
-
-from incmask.base.tables import rows_text
 
 RESULTS, RUNS, IMAGES, PSEUDO, FREQUENCIES, DATA_FREQUENCIES = (
     f"{name}.csv"
@@ -166,8 +163,3 @@ class DataFrequencyRow:
     class_name: str
     labelled_fraction: float
     full_fraction: float
-
-
-def to_csv(rows: Sequence[Variant] | Sequence[DataFrequencyRow]) -> str:
-    """Write rows of one kind as a table, for ``base.tables.read_rows``; none make an empty file."""
-    return rows_text(rows, type(rows[0])) if rows else ""
