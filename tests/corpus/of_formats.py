@@ -160,3 +160,31 @@ def ignore_below_zero(root: Path) -> Outcome:
     folder(root)
     (root / "incmask.toml").write_text("[data]\nignore = -1\n")
     return Told(("ignore = -1: should be greater than or equal to 0, or", "'none'; correct ignore"))
+
+
+@situation("prepare")
+def coco_panoptic(root: Path) -> Outcome:
+    """Named, with the tool that turns it into what is read."""
+    image = {"id": 1, "file_name": "a0.png", "height": 64, "width": 64}
+    annotation = {"image_id": 1, "file_name": "a0.png", "segments_info": [{"id": 3226956, "category_id": 1}]}
+    _json(root, {"images": [image], "annotations": [annotation], "categories": [{"id": 1, "name": "cell"}]})
+    return Told(("all.json: is of COCO panoptic", "panoptic2detection_coco_format.py"))
+
+
+@situation("prepare")
+def coco_captions_beside_polygons(root: Path) -> Outcome:
+    """Captions tell nothing of areas, and spoil nothing."""
+    images = [{"id": number, "file_name": f"a{number}.png", "height": 64, "width": 64} for number in range(2)]
+    flat = [float(value) for point in SQUARE for value in point]
+    areas = [{"id": number, "image_id": number, "category_id": 1, "segmentation": [flat]} for number in range(2)]
+    _json(root, {"images": images, "annotations": areas, "categories": [{"id": 1, "name": "cell"}]})
+    captions = {"images": images, "annotations": [{"id": 1, "image_id": 0, "caption": "a cell"}]}
+    (root / "captions.json").write_text(json.dumps(captions))
+    return Right({"a0": square(), "a1": square()})
+
+
+@situation("prepare")
+def supervisely(root: Path) -> Outcome:
+    """Named, with what to export instead."""
+    _json(root, {"description": "", "size": {"height": 64, "width": 64}, "objects": []})
+    return Told(("all.json: is of Supervisely, which is not read; export COCO or masks",))

@@ -44,8 +44,8 @@ def prepare(
         str | None,
         typer.Option(
             "--layout",
-            help="folder: pairs, class-folders, coco, labelme, via, yolo, geojson, instances or objects (each also "
-            "-binary)  [default: recognised]",
+            help="folder: pairs, class-folders, coco, labelme, via, yolo, geojson, instances or objects (these also "
+            "with -binary)  [default: recognised]",
         ),
     ] = None,
     group: Annotated[

@@ -57,6 +57,12 @@ def is_coco(content: Any) -> bool:
     return isinstance(content, dict) and all(isinstance(content.get(key), list) for key in ("images", "annotations"))
 
 
+def _has(content: dict[str, Any], key: str) -> bool:
+    """Tell whether the first annotation has a key that other kinds of COCO files do not have."""
+    first = next(iter(content["annotations"]), None)
+    return isinstance(first, dict) and key in first
+
+
 def decode_counts(text: str) -> np.ndarray:
     """Decode the text form of COCO's run lengths.
 
@@ -106,7 +112,12 @@ def parse(files: Files, images: Finder) -> Annotations:
     num_crowds = 0
     for path, entry in files_ending(files, ".json").items():
         content, where = read_json(entry), str(entry.where)
-        if not is_coco(content):
+        if not is_coco(content) or _has(content, "caption"):
+            continue
+        if _has(content, "segments_info"):
+            what = "is of COCO panoptic, whose masks are pictures with a number for each segment"
+            remedy = "turn it into polygons with panopticapi's panoptic2detection_coco_format.py"
+            problems.append(Problem(where, what, remedy))
             continue
         categories = {each.id: each.name for each in _records(_Category, content, "categories", where, problems)}
         names |= dict.fromkeys(categories.values())

@@ -119,6 +119,9 @@ def _annotation_layout(files: Files, unreadable: list[Problem]) -> str | None:
         content = None
         with collected(unreadable):  # not every JSON file that lies around is an annotation
             content = read_json(entry)
+        if isinstance(content, dict) and {"objects", "size"} <= content.keys():
+            what, remedy = "is of Supervisely, which is not read", "export COCO or masks from Supervisely"
+            unreadable.append(Problem(str(entry.where), what, remedy))
         if found := next((layout for layout, is_of_it in _JSON.items() if is_of_it(content)), None):
             return found
     texts = (entry.read().decode("utf-8", "replace") for entry in yolo.label_files(files).values() if entry.num_bytes)
