@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import of_formats  # noqa: F401 - the same
+import of_masks  # noqa: F401 - the same
 import of_trees  # noqa: F401 - the same
 import of_values  # noqa: F401 - enters its situations
 import of_walks  # noqa: F401 - the same
@@ -35,6 +36,10 @@ def test_what_is_right_is_seen_or_told(name: str, entry: str, tmp_path: Path) ->
     check_seen(look_of(entry, expected)(root), expected)
 
 
+def _of_class(label: np.ndarray, index: int) -> np.ndarray:
+    return label[..., index] == 1 if label.ndim == 3 else label == index
+
+
 def check_seen(seen: Seen, right: Right) -> None:
     """Compare what was seen with what is right, as far as the entry point tells."""
     for name, image in right.images.items():
@@ -50,7 +55,7 @@ def check_seen(seen: Seen, right: Right) -> None:
     labelled = [label for name, label in right.labels.items() if right.parts.get(name, "labelled") == "labelled"]
     if seen.class_pixels is not None and right.num_classes > 1:
         assert seen.class_pixels == tuple(
-            sum(int((label == index).sum()) for label in labelled) for index in range(right.num_classes)
+            sum(int(_of_class(label, index).sum()) for label in labelled) for index in range(right.num_classes)
         )
     if seen.class_pixels is not None and right.num_classes == 1:
         assert seen.class_pixels == (sum(int((label == 1).sum()) for label in labelled),)

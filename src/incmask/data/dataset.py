@@ -51,10 +51,12 @@ class MaskEncoding:
         kind: "grey" for single-channel values or palette indices, "colour" for RGB colours,
             "folders" for one folder of masks for each class.
         ignore: the value or colour of pixels without a label; None where there is none.
+        nearest: of "colour": pixels take the nearest of the colours, since edges are soft.
     """
 
     kind: MaskKind
     ignore: int | Colour | None = None
+    nearest: bool = False
 
 
 @dataclass(frozen=True)

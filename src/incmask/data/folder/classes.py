@@ -154,7 +154,14 @@ def classes_of_values(
 
 
 def _num_distinct(palette: Sequence[Colour]) -> int:
-    """Count the entries before the first that repeats one: the rest of a palette is filling."""
+    """Count the entries before the filling of a palette: one colour again and again, its own greys, or repetitions."""
+    palette = list(palette)
+    if len(palette) > 1 and palette[-1] == palette[-2]:
+        filling = palette[-1]
+        while palette and palette[-1] == filling:
+            palette.pop()
+    while len(palette) > 1 and palette[-1] == (len(palette) - 1,) * 3:
+        palette.pop()
     seen: set[Colour] = set()
     for colour in palette:
         if colour in seen:

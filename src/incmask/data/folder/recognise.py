@@ -84,15 +84,26 @@ def _palette_colour(fact: MaskFacts, index: int) -> Colour:
     return fact.palette[index] if index < len(fact.palette) else (0, 0, 0)
 
 
-def view(fact: MaskFacts, kind: MaskKind) -> Mapping[int, int]:
-    """Give the pixels of each value, or for masks of colours of each packed colour."""
+def view(fact: MaskFacts, kind: MaskKind, of: Mapping[int, int] | None = None) -> Mapping[int, int]:
+    """Give the pixels of each value, or for masks of colours of each packed colour; or what ``of`` counts of values."""
+    of = fact.counts if of is None else of
     if kind != "colour" or fact.is_colour:
-        return fact.counts
+        return of
     counts: Counter[int] = Counter()
-    for value, count in fact.counts.items():
-        grey = min(value if value < 256 else value >> 8, 255)
+    is_deep = max(fact.counts, default=0) > 255
+    for value, count in of.items():
+        grey = min(value >> 8 if is_deep else value, 255)
         counts[pack_colour(_palette_colour(fact, value) if fact.palette else (grey, grey, grey))] += count
     return counts
+
+
+def lossy_problem(fact: MaskFacts, kind: MaskKind) -> Problem | None:
+    """Tell of a JPEG whose values are no longer those that were drawn."""
+    num_values = len(view(fact, kind))
+    if not fact.is_lossy or num_values <= 2:
+        return None
+    what = f"is a {_lossy_name(fact)} with {num_values} values, since that blurs them"
+    return Problem(str(fact.path), what, "export the mask as PNG from what it was drawn with")
 
 
 def noise_problem(fact: MaskFacts, kind: MaskKind, options: DataOptions) -> Problem | None:
@@ -101,10 +112,9 @@ def noise_problem(fact: MaskFacts, kind: MaskKind, options: DataOptions) -> Prob
         return Problem(
             str(fact.path), "is in colours where masks of grey values are expected", "export it with one channel"
         )
+    if problem := lossy_problem(fact, kind):
+        return problem
     num_values = len(view(fact, kind))
-    if fact.is_lossy and num_values > 2:
-        what = f"is a {_lossy_name(fact)} with {num_values} values, since that blurs them"
-        return Problem(str(fact.path), what, "export the mask as PNG from what it was drawn with")
     if num_values > MAX_COLOURS and (kind == "colour" or num_values > len(options.classes) + 2):
         what = f"has {num_values} {'colours' if kind == 'colour' else 'values'}, which looks like JPEG noise or a photo"
         if kind == "grey":

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.errors import IncmaskError, Problem, collected, fail
 from incmask.base.machine import num_cores
 from incmask.base.threads import side_by_side
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
 from incmask.data.folder.classes import SETTLE
+from incmask.data.folder.drawn import Drawn, alpha_problems, drawn_of
 from incmask.data.folder.groups import group_items
 from incmask.data.folder.intensities import alpha_notes, intensity_notes
 from incmask.data.folder.layout import Layout, find_layout
@@ -18,13 +19,14 @@ from incmask.data.folder.recognise import (
     NOTHING_DRAWN,
     Recognised,
     kind_of,
+    lossy_problem,
     noise_problem,
     outside_problem,
     recognise,
     recognise_folders,
 )
 from incmask.data.folder.summary import absent_notes, channel_notes, label_statistics, name_notes, recognition_notes
-from incmask.data.images.masks import MaskFacts, mask_facts
+from incmask.data.images.masks import MaskFacts, hardened, mask_facts
 from incmask.data.images.readers import ImageFacts, image_facts
 from incmask.data.rounds import Round, read_rounds
 from incmask.method.labels import labels_of
@@ -50,10 +52,12 @@ class Scan:
 
 @dataclass(frozen=True)
 class _Contents:
-    """Facts of the files that could be read."""
+    """Facts of the files that could be read, how masks spell classes, and what of their colours was drawn."""
 
     images: Mapping[Path, ImageFacts]
     masks: Mapping[Path, MaskFacts]
+    kind: MaskKind = "grey"
+    drawn: Drawn = field(default_factory=lambda: Drawn(()))
 
 
 def load_dataset(root: str | Path, options: DataOptions | None = None, *, on_file: OnFile | None = None) -> Dataset:
@@ -97,7 +101,7 @@ def scan(
         options = options.model_copy(update={"ignore": ignore})
     layout = find_layout(root, options, rounds)
     problems = list(layout.problems)
-    contents = _read_files(layout, problems, on_file)
+    contents = _as_drawn(_read_files(layout, problems, on_file), layout, options, root, problems)
     recognised = _recognise(root, layout, contents, options=options, problems=problems)
     channels = _channels(contents.images, options, problems)
     if recognised is None or channels is None:
@@ -179,14 +183,27 @@ def _attempt(read: Callable[[], ImageFacts | MaskFacts]) -> ImageFacts | MaskFac
         return error
 
 
+def _as_drawn(
+    contents: _Contents, layout: Layout, options: DataOptions, root: Path, problems: list[Problem]
+) -> _Contents:
+    """Count in masks what was drawn, not what soft edges and near-equal colours made of it."""
+    is_folders = bool(layout.class_folders) or options.encoding == "folders"
+    kind: MaskKind = "folders" if is_folders else kind_of(contents.masks.values(), options)
+    whole = [fact for fact in contents.masks.values() if not lossy_problem(fact, kind)]
+    problems += alpha_problems(whole)
+    drawn = Drawn(tuple(map(hardened, whole) if is_folders and options.ignore is None else whole))
+    with collected(problems):
+        drawn = drawn_of(drawn.facts, kind, options, root)
+    masks = {**contents.masks, **{fact.path: fact for fact in drawn.facts}}
+    return _Contents(contents.images, masks, "colour" if drawn.snaps else kind, drawn)
+
+
 def _recognise(
     root: Path, layout: Layout, contents: _Contents, *, options: DataOptions, problems: list[Problem]
 ) -> Recognised | None:
     if not layout.parts["labelled"]:
         return None
-    masks = contents.masks
-    is_folders = bool(layout.class_folders) or options.encoding == "folders"
-    kind: MaskKind = "folders" if is_folders else kind_of(masks.values(), options)
+    masks, kind = contents.masks, contents.kind
     noise = {path: noise_problem(fact, kind, options) for path, fact in masks.items()}
     problems += [problem for problem in noise.values() if problem]
 
@@ -195,7 +212,7 @@ def _recognise(
         return [masks[path] for path in paths if path in masks and noise[path] is None]
 
     try:
-        if is_folders:
+        if kind == "folders":
             by_folder: dict[str, list[MaskFacts]] = {folder: [] for folder in layout.class_folders}
             for pair in (pair for part in layout.parts.values() for pair in part):
                 for folder, path in pair.masks.items():
@@ -206,6 +223,11 @@ def _recognise(
         if not labelled:
             return None
         recognised = recognise(labelled, clean("val", "test"), kind=kind, options=options, where=root)
+        recognised = replace(
+            recognised,
+            encoding=replace(recognised.encoding, nearest=contents.drawn.snaps),
+            notes=(*contents.drawn.notes, *recognised.notes),
+        )
     except IncmaskError as error:
         problems += error.problems
         return None

@@ -1,8 +1,10 @@
 """Mask files as they are: which values occur in them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from incmask.base.errors import fail
@@ -26,45 +28,136 @@ class MaskFacts:
             colour packed into one number.
         palette: colour of each index; None where the file is not indexed.
         is_lossy: the file is a JPEG or the like, whose values are not the ones that were drawn.
+        ramps: how many of the pixels of each value lie on a way from darker to brighter neighbours, as soft edges do.
+        alpha: "drawn": its values are those of its alpha channel; "opaque": all pixels are of one colour and have an
+            alpha channel; "": neither.
     """
 
     path: Path
     height: int
     width: int
     is_colour: bool
-    counts: dict[int, int]
+    counts: Mapping[int, int]
     palette: tuple[Colour, ...] | None
     is_lossy: bool
+    ramps: Mapping[int, int] = field(default_factory=dict)
+    alpha: str = ""
 
 
-def mask_facts(path: Path) -> MaskFacts:
-    """Read a mask file and count its values.
+def decode_mask(path: Path, content: bytes) -> Raster:
+    """Decode the ``content`` of a mask: the alpha channel where the mask was drawn there, without it elsewhere.
 
     Raises:
-        IncmaskError: the file is no image, broken, too large, of several pages, or has values that no
-            mask can have.
+        IncmaskError: as ``decode`` does; of other channels than grey, indexed or RGB; drawn in its colours and in its
+            alpha; or of values for which 0 stands for white, other than black and white.
     """
-    raster = decode(path, read_bytes(path))
+    raster = decode(path, content)
     values = raster.values
     if values.ndim == 3 and values.shape[2] != 3:
         raise fail(path, f"has {values.shape[2]} channels; a mask is grey, indexed or RGB", "export it as a grey PNG")
+    if raster.inverted and not np.isin(values, (0, np.iinfo(values.dtype).max)).all():
+        what = "is a TIFF in which 0 is white (MINISWHITE), and has more values than black and white: ids may be meant "
+        raise fail(path, what + "as they are stored, or as they are shown", "export the mask as a grey PNG")
+    return raster if raster.alpha is None else _of_alpha(path, raster, raster.alpha)
+
+
+def _of_alpha(path: Path, raster: Raster, alpha: np.ndarray) -> Raster:
+    """Give the values of a mask that has an alpha channel, which is kept where the colour tells nothing."""
+    if (raster.values == raster.values[0, 0]).all():
+        if alpha.max() == 0:  # nothing at all is seen
+            return replace(raster, values=alpha, palette=None, alpha=None)
+        drawn = (alpha.astype(np.float64) * (255 / alpha.max())).round().astype(np.uint8)
+        return replace(raster, values=drawn, palette=None) if raster.has_drawn_alpha else raster
+    if raster.has_drawn_alpha:
+        raster = replace(raster, values=_cut_out(path, raster, alpha))
+    return replace(raster, alpha=None)
+
+
+def _cut_out(path: Path, raster: Raster, alpha: np.ndarray) -> np.ndarray:
+    """Give pixels that are hardly seen the value of those that are not seen."""
+    keys = pack_colours(raster.values) if raster.values.ndim == 3 else raster.values
+    is_seen = alpha >= (int(alpha.max()) + 1) // 2
+    hidden, num_hidden = np.unique(keys[alpha == 0], return_counts=True)
+    if (both := np.intersect1d(hidden, keys[is_seen])).size and both.tolist() != [0]:
+        what = "is transparent at pixels that have the colour of others that are seen, so that alpha and colour differ"
+        raise fail(path, what, "save it without transparency, as it is seen on a black background")
+    values = raster.values.copy()
+    if hidden.size:
+        values[~is_seen] = raster.values[keys == hidden[num_hidden.argmax()]][0]
+    return values
+
+
+def mask_facts(path: Path) -> MaskFacts:
+    """Read a mask file and count its values; raises as ``decode_mask`` and ``facts_of`` do."""
+    return facts_of(path, decode_mask(path, read_bytes(path)))
+
+
+def facts_of(path: Path, raster: Raster, *, most: int = 65535) -> MaskFacts:
+    """Count the values of a mask of ``decode_mask``; whole numbers up to ``most``.
+
+    Raises:
+        IncmaskError: it has values that no mask can have.
+    """
+    values = raster.values
     is_colour = values.ndim == 3 and bool((values != values[..., :1]).any())
     if is_colour:
-        counts = _count(pack_colours(values))
+        keys = pack_colours(values)
     else:
         values = grey_values(raster)
         with np.errstate(invalid="ignore"):
-            whole = values if values.dtype.kind in "ui" else values.astype(np.int64)
-        if (whole != values).any() or whole.min() < 0 or whole.max() >= 1 << 16:
+            keys = values if values.dtype.kind in "ui" else values.astype(np.int64)
+        if (keys != values).any() or keys.min() < 0 or keys.max() > most:
             raise fail(
                 path,
-                f"has values from {values.min():g} to {values.max():g} that are no whole numbers from 0 to 65535",
+                f"has values from {values.min():g} to {values.max():g} that are no whole numbers from 0 to {most}",
                 "export the mask with a whole number for each class",
             )
-        counts = _count(whole)
+    counts = _count(keys)
     palette = None if raster.palette is None else tuple(_colour(row) for row in raster.palette)
-    height, width = values.shape[:2]
-    return MaskFacts(path, height, width, is_colour, counts, palette, raster.is_lossy)
+    alpha = "" if raster.alpha is None else "drawn" if raster.has_drawn_alpha else "opaque"
+    shown = raster.to_colour() if palette is not None else values
+    height, width = keys.shape
+    return MaskFacts(
+        path,
+        height,
+        width,
+        is_colour,
+        counts,
+        palette,
+        raster.is_lossy,
+        ramps=_count(keys[_is_ramp(shown)]) if len(counts) > 2 else {},
+        alpha=alpha,
+    )
+
+
+def is_soft(fact: MaskFacts) -> bool:
+    """Tell whether a mask of black and white has soft edges: greys that lie along edges, nearly all."""
+    if fact.is_colour or fact.palette is not None or len(fact.counts) < 4 or max(fact.counts) not in (255, 65535):
+        return False
+    greys = [value for value in fact.counts if 0 < value < max(fact.counts)]
+    return sum(fact.ramps.get(grey, 0) for grey in greys) > 0.5 * sum(fact.counts[grey] for grey in greys)
+
+
+def foreground_of(values: np.ndarray, *, is_blurred: bool) -> np.ndarray:
+    """Tell where a mask of one class, (H, W), is foreground: where it is not 0, or where blurred nearer to white."""
+    white = 65535 if values.dtype == np.uint16 else 255
+    return np.asarray(values > white // 2 if is_blurred else values > 0)
+
+
+def hardened(fact: MaskFacts) -> MaskFacts:
+    """Count the greys of soft edges as black or white, of which each is the nearer."""
+    if not is_soft(fact):
+        return fact
+    white = sum(count for value, count in fact.counts.items() if 2 * value > max(fact.counts))
+    return replace(fact, counts={0: sum(fact.counts.values()) - white, 255: white}, ramps={})
+
+
+def _is_ramp(shown: np.ndarray) -> np.ndarray:
+    """Tell of each pixel whether it has darker and brighter neighbours, in one channel at least; (H, W)."""
+    image = shown.astype(np.float32)
+    kernel = np.ones((3, 3), np.uint8)
+    is_between = np.atleast_3d((cv2.erode(image, kernel) < image) & (image < cv2.dilate(image, kernel)))
+    return np.asarray(is_between.any(axis=2))
 
 
 def _colour(row: np.ndarray) -> Colour:
@@ -75,6 +168,8 @@ def _colour(row: np.ndarray) -> Colour:
 def _count(values: np.ndarray) -> dict[int, int]:
     # Masks are flat areas: sorting the runs of equal values is far quicker than sorting the pixels.
     flat = values.ravel()
+    if not flat.size:
+        return {}
     starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
     lengths = np.diff(np.append(starts, len(flat)))
     found, place = np.unique(flat[starts], return_inverse=True)
@@ -93,7 +188,7 @@ def grey_values(raster: Raster) -> np.ndarray:
 
 def pack_colours(colours: np.ndarray) -> np.ndarray:
     """Pack (..., 3) uint8 colours, or (H, W) grey values, into one uint32 each: red·65536 + green·256 + blue."""
-    if colours.dtype == np.uint16:
+    if colours.dtype == np.uint16 and (colours.ndim == 3 or colours.max(initial=0) > 255):
         colours = colours >> 8
     if colours.ndim == 2:
         return colours.astype(np.uint32) * np.uint32(0x010101)

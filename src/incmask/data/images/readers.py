@@ -11,7 +11,8 @@ from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, Dataset, Item, MaskEncoding
 from incmask.data.images.decode import Raster, decode, read_bytes
 from incmask.data.images.intensity import as_intensities, limits_of, to_network_range
-from incmask.data.images.masks import grey_values, pack_colours
+from incmask.data.images.masks import decode_mask, facts_of, foreground_of, grey_values, is_soft, pack_colours
+from incmask.data.images.nearest import snap
 from incmask.method.labels import labels_of
 
 _OUTSIDE = 254
@@ -159,10 +160,10 @@ def read_label(item: Item, dataset: Dataset) -> np.ndarray:
         (path,) = item.masks
         assert path is not None, "only folders leave out masks"
         where = path
-        raster = decode(path, read_bytes(path))
+        raster = decode_mask(path, read_bytes(path))
         first_id = 1 if labels_of(dataset.task).is_one_class else 0
         if encoding.kind == "colour":
-            label = _label_of_colours(raster, dataset.classes, encoding, first_id=first_id)
+            label = _label_of_colours(raster, dataset.classes, encoding, first_id=first_id, where=path)
         else:
             label = _label_of_values(raster, dataset.classes, encoding, first_id=first_id)
         if (label == _OUTSIDE).any():
@@ -177,17 +178,23 @@ def read_label(item: Item, dataset: Dataset) -> np.ndarray:
 
 
 def _read_folder_mask(path: Path, encoding: MaskEncoding) -> np.ndarray:
-    values = grey_values(decode(path, read_bytes(path)))
-    label: np.ndarray = (values != 0).astype(np.uint8)
+    raster = decode_mask(path, read_bytes(path))
+    values = grey_values(raster)
+    is_blurred = encoding.ignore is None and is_soft(facts_of(path, raster))
+    label: np.ndarray = foreground_of(values, is_blurred=is_blurred).astype(np.uint8)
     if encoding.ignore is not None:
         label[values == encoding.ignore] = IGNORED
     return label
 
 
 def _label_of_colours(
-    raster: Raster, classes: tuple[ClassInfo, ...], encoding: MaskEncoding, *, first_id: int
+    raster: Raster, classes: tuple[ClassInfo, ...], encoding: MaskEncoding, *, first_id: int, where: object
 ) -> np.ndarray:
     packed = pack_colours(raster.to_colour())
+    if encoding.nearest:
+        known = [info.value for info in classes] + [encoding.ignore] * (encoding.ignore is not None)
+        keys = {int(pack_colours(np.asarray(value))) for value in known} | ({0} if first_id == 1 else set())
+        packed = snap(packed, sorted(keys), where=where)
     label = np.full(packed.shape, _OUTSIDE, np.uint8)
     if first_id == 1:
         label[packed == 0] = 0

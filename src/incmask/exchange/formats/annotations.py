@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -172,7 +172,7 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
         IncmaskError: nothing is annotated, or the task does not fit; or as ``parse`` raises.
     """
     images = Images(files)
-    read = parse(files, images)
+    read = _with_one_spelling(parse(files, images), data)
     annotated, notes = read.images, [*read.notes]
     counts = Counter(area.name for item in annotated.values() for area in item.areas if area.name is not None)
     names = read.names or sorted(counts)
@@ -230,6 +230,44 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
         bare=DrawnLabel(str(where), (), task, tuple(chosen)),
         notes=tuple(notes),
     )
+
+
+def _with_one_spelling(read: Annotations, data: DataOptions) -> Annotations:
+    """Join classes whose names differ by capitals or spaces alone, under the name that ``data`` has, or the commonest.
+
+    Classes that ``data`` names apart stay apart.
+    """
+    counts = Counter(area.name for item in read.images.values() for area in item.areas if area.name is not None)
+    told = [option.name for option in data.classes]
+    order = sorted({*counts, *read.names}, key=lambda name: (name not in told, -counts[name], name))
+    first: dict[str, str] = {}
+    spelt = {name: name if name in told else first.setdefault(_same(name), name) for name in order}
+    spelt |= {name: _told_as(name, told) or spelt[name] for name in spelt if name not in told}
+    joined = sorted(name for name, now in spelt.items() if name != now)
+    if not joined:
+        return read
+
+    def renamed(item: Annotated) -> Annotated:
+        areas = (NamedArea(None if area.name is None else spelt[area.name], area.area) for area in item.areas)
+        return replace(item, areas=tuple(areas))
+
+    line = ", ".join(f'{{name = "{name}"}}' for name in sorted({*joined, *(spelt[name] for name in joined)}))
+    names = ", ".join(f"{name!r} as {spelt[name]!r}" for name in joined)
+    note = f"classes whose names differ by capitals or spaces are one: {names}; to keep them apart, "
+    return replace(
+        read,
+        images={path: renamed(item) for path, item in read.images.items()},
+        names=tuple(dict.fromkeys(spelt[name] for name in read.names)),
+        notes=(*read.notes, f"{note}write classes = [{line}] under [data] in incmask.toml"),
+    )
+
+
+def _same(name: str) -> str:
+    return " ".join(_plain(name).split())
+
+
+def _told_as(name: str, told: Sequence[str]) -> str | None:
+    return next((each for each in told if _same(each) == _same(name)), None)
 
 
 def corrected(read: Annotations, known: Known) -> Corrected:

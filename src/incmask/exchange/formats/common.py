@@ -15,6 +15,7 @@ from incmask.base.threads import side_by_side
 from incmask.data.dataset import ClassInfo, default_colour, folder_names
 from incmask.data.folder.names import IMAGE_SUFFIXES
 from incmask.data.images.decode import Raster, decode
+from incmask.data.images.masks import decode_mask
 from incmask.exchange.sources.archives import SourceFile
 from incmask.method.labels import labels_of
 
@@ -130,6 +131,11 @@ def files_ending(files: Files, *endings: str) -> dict[str, SourceFile]:
 def read_raster(entry: SourceFile) -> Raster:
     """Decode an image file; raises as ``decode`` and ``SourceFile.read`` do."""
     return decode(entry.where, entry.read())
+
+
+def read_mask(entry: SourceFile) -> Raster:
+    """Decode a mask file; raises as ``decode_mask`` and ``SourceFile.read`` do."""
+    return decode_mask(entry.where, entry.read())
 
 
 def read_json(entry: SourceFile) -> Any:

@@ -16,8 +16,7 @@ from pydantic import Field, FiniteFloat
 from incmask.base.errors import IncmaskError, Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
-from incmask.data.images.decode import decode
-from incmask.data.images.masks import grey_values
+from incmask.data.images.masks import decode_mask, grey_values
 from incmask.data.images.writers import path_inside
 from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, Sheet, corrected, joined
 from incmask.exchange.formats.common import Files, Record, as_record, files_ending, look_at, read_json
@@ -122,7 +121,7 @@ def _mask(shape: _Shape, points: np.ndarray, where: str) -> Pixels:
     if shape.mask is None or len(points) != 2:
         raise fail(where, "is a mask without pixels, or without the two corners of its box", "draw it again")
     try:
-        values = grey_values(decode(Path(where), base64.b64decode(shape.mask, validate=True)))
+        values = grey_values(decode_mask(Path(where), base64.b64decode(shape.mask, validate=True)))
     except binascii.Error as error:
         raise fail(where, f"is a mask whose pixels cannot be read ({error})", "draw it again") from error
     left, top = np.rint(points.min(axis=0)).astype(np.int64).tolist()

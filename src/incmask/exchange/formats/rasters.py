@@ -12,7 +12,7 @@ from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
 from incmask.data.images.masks import grey_values, pack_colour, pack_colours
 from incmask.data.images.writers import path_inside
-from incmask.exchange.formats.common import Files, Label, images_of, read_raster
+from incmask.exchange.formats.common import Files, Label, images_of, read_mask
 from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet
 from incmask.exchange.sources.archives import SourceFile
 from incmask.method.labels import labels_of
@@ -57,7 +57,7 @@ class RasterLabel:
         return label
 
     def _ids(self, entry: SourceFile, size: tuple[int, int]) -> np.ndarray:
-        raster = read_raster(entry)
+        raster = read_mask(entry)
         num = len(self.scheme.classes)
         if raster.values.ndim == 3 and (raster.values != raster.values[..., :1]).any():
             # A drawing program saved colours in place of ids.
@@ -156,7 +156,7 @@ def _binary(entry: SourceFile, size: tuple[int, int]) -> np.ndarray:
 
 
 def _values(entry: SourceFile, size: tuple[int, int]) -> np.ndarray:
-    values = grey_values(read_raster(entry))
+    values = grey_values(read_mask(entry))
     _check_size(entry, values, size)
     return values
 

@@ -11,7 +11,7 @@ from incmask.base.errors import fail
 from incmask.data.dataset import PartName
 from incmask.data.images.masks import grey_values
 from incmask.data.images.readers import network_image
-from incmask.exchange.formats.common import read_raster
+from incmask.exchange.formats.common import read_mask, read_raster
 from incmask.exchange.prepare.plan import Destination, Example, Work
 from incmask.exchange.sources.archives import SourceFile
 
@@ -110,7 +110,7 @@ def read_values(entry: SourceFile) -> np.ndarray:
         IncmaskError: no image, broken, too large, in colours, or with values beyond 0 to 255.
     """
     path = entry.where
-    raster = read_raster(entry)
+    raster = read_mask(entry)
     values = grey_values(raster)
     if raster.values.ndim == 3 and (raster.values != values[..., None]).any():
         raise fail(path, "is in colours where a mask of grey values is expected", "download it again from its owner")

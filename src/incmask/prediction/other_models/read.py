@@ -7,7 +7,7 @@ import numpy as np
 from incmask.base.errors import fail
 from incmask.data.folder.recognise import Recognised
 from incmask.data.images.decode import MAX_PIXELS, Raster, decode, read_bytes
-from incmask.data.images.masks import MaskFacts, grey_values, mask_facts, pack_colours
+from incmask.data.images.masks import MaskFacts, decode_mask, grey_values, mask_facts, pack_colours
 from incmask.prediction.other_models.find import ARRAY_SUFFIX
 
 _MOST = (1 << 16) - 1
@@ -43,7 +43,7 @@ def read_ids(path: Path, spelling: Recognised, *, threshold: float | None) -> np
         IncmaskError: the file is broken, or holds what it did not hold when its folder was looked through.
     """
     values = _read_array(path, threshold)
-    raster = decode(path, read_bytes(path)) if values is None else Raster(values)
+    raster = decode_mask(path, read_bytes(path)) if values is None else Raster(values)
     keys = pack_colours(raster.to_colour()) if spelling.encoding.kind == "colour" else grey_values(raster)
     ids = spelling.ids()
     known = np.array(sorted(ids), np.int64)

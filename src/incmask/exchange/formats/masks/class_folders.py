@@ -8,15 +8,13 @@ from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.recognise import recognise_folders
-from incmask.data.images.masks import MaskFacts, grey_values
-from incmask.exchange.formats.common import Files, FoundImages, classes_of, look_at, read_raster
+from incmask.data.images.masks import MaskFacts, foreground_of, grey_values, is_soft
+from incmask.exchange.formats.common import Files, FoundImages, classes_of, look_at, read_mask
 from incmask.exchange.formats.masks.pairs import Look, check_size, look_at_mask
 from incmask.exchange.formats.naming import Named, sort_files
 from incmask.exchange.formats.shapes import is_thick
 from incmask.exchange.sources.archives import SourceFile
 from incmask.method.labels import labels_of
-
-_HALF = 128
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,10 @@ def _layer(mask: SourceFile | None, size: tuple[int, int], *, is_blurred: bool, 
     """Read a mask of one class: (height, width) uint8 of 0, 1 and 255."""
     layer = np.zeros(size, np.uint8)
     if mask is not None:
-        raster = read_raster(mask)
+        raster = read_mask(mask)
         check_size(mask.where, raster, size)
         values = grey_values(raster)
-        layer[values >= (_HALF if is_blurred else 1)] = 1
+        layer[foreground_of(values, is_blurred=is_blurred)] = 1
         if ignore is not None:
             layer[values == ignore] = IGNORED
     return layer
@@ -104,9 +102,8 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
         infos = [info for info in infos if str(info.value).casefold() != "background"]
     if labels.is_one_class and len(infos) > 1:
         raise fail(where, f'task = "binary" but there are {len(infos)} classes', "remove the task from incmask.toml")
-    blurred = {
-        path for look in looks for seen in look.by_class.values() if seen.is_blurred for path in [seen.facts.path]
-    }
+    seen_masks = [seen for look in looks for seen in look.by_class.values()]
+    blurred = {seen.facts.path for seen in seen_masks if seen.is_blurred or is_soft(seen.facts)}
 
     def label(item: Named) -> LayersLabel:
         masks = tuple(item.masks.get(str(info.value)) for info in infos)
@@ -128,7 +125,7 @@ def _look_at_classes(item: Named) -> _Looks:
     (size,) = sizes
     seen, twice = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     for folder, mask in item.masks.items():
-        layer = _layer(mask, size, is_blurred=looks[folder].is_blurred, ignore=None)
+        layer = _layer(mask, size, is_blurred=looks[folder].is_blurred or is_soft(looks[folder].facts), ignore=None)
         twice |= seen & layer
         seen |= layer
     return _Looks(looks, is_thick(twice))

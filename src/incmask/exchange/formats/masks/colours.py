@@ -1,28 +1,23 @@
 """Colours of masks that compression or scaling blurred: the ones that were drawn, and the nearest of them."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 
 import cv2
 import numpy as np
 
 from incmask.base.errors import fail
 from incmask.data.images.masks import MAX_COLOURS, pack_colours, unpack_colour
+from incmask.data.images.nearest import APART_DISTANCE, REMEDY
 
 _FLAT_RANGE = 12
 """Neighbours in a flat area differ by at most so much."""
 
-_SAME_DISTANCE, _APART_DISTANCE = 24.0, 48.0
-"""Colours so near are one; those farther apart are surely two."""
+_SAME_DISTANCE = 24.0
+"""Colours so near are one."""
 
 _RARE_SHARE, _NOISE_SHARE = 0.0005, 0.1
 """Of all flat pixels, what a colour must have; and of a near colour's, below which it is that one's noise."""
-
-_STRANGE_SHARE = 0.05
-"""Of a mask's pixels, what may lie far from every colour: edges between areas are a mixture of both."""
-
-_REMEDY = "export the masks as PNG, or name the classes with their colours under [data] in incmask.toml"
 
 
 def flat_colours(colours: np.ndarray) -> Counter[int]:
@@ -56,16 +51,16 @@ def dominant_colours(counts: Mapping[int, int], where: object) -> tuple[int, ...
     total = sum(counts.values())
     kept: list[int] = []
     for colour, count in clusters.most_common():
-        near = _nearest(colour, kept, _APART_DISTANCE)
+        near = _nearest(colour, kept, APART_DISTANCE)
         if near is None and count >= _RARE_SHARE * total:
             kept.append(colour)
         elif near is not None and count >= _NOISE_SHARE * clusters[near]:
             what = (
                 f"the colours {unpack_colour(colour)} and {unpack_colour(near)} may be two classes, or one with noise"
             )
-            raise fail(where, what, _REMEDY)
+            raise fail(where, what, REMEDY)
     if not kept or len(kept) > MAX_COLOURS:
-        raise fail(where, f"{len(kept) or 'no'} colours fill areas, which looks like photos rather than masks", _REMEDY)
+        raise fail(where, f"{len(kept) or 'no'} colours fill areas, which looks like photos rather than masks", REMEDY)
     return tuple(kept)
 
 
@@ -76,42 +71,3 @@ def _nearest(colour: int, others: Collection[int], within: float) -> int | None:
     distances = np.linalg.norm(candidates - unpack_colour(colour), axis=1)
     index = int(distances.argmin())
     return list(others)[index] if distances[index] < within else None
-
-
-@dataclass(frozen=True)
-class NearestColour:
-    """For each of several colours, the nearest that was drawn, packed, and how far it is."""
-
-    colours: np.ndarray
-    distances: np.ndarray
-
-
-def nearest_colours(packed: np.ndarray, colours: Sequence[int]) -> NearestColour:
-    """Give for each of the packed colours (n,) the nearest of ``colours``; of two as near, the first."""
-    targets = np.array([unpack_colour(colour) for colour in colours], np.float64)
-    nearest = np.empty(len(packed), np.uint32)
-    distances = np.empty(len(packed))
-    for start in range(0, len(packed), 4096):  # a blurred mask may hold very many colours
-        part = packed[start : start + 4096].astype(np.uint32)
-        rgb = np.stack([part >> 16, part >> 8 & 255, part & 255], axis=1).astype(np.float64)
-        ways = np.linalg.norm(rgb[:, None] - targets, axis=2)
-        nearest[start : start + len(part)] = np.array(colours, np.uint32)[ways.argmin(axis=1)]
-        distances[start : start + len(part)] = ways.min(axis=1)
-    return NearestColour(nearest, distances)
-
-
-def snap(packed: np.ndarray, colours: Sequence[int], *, where: object) -> np.ndarray:
-    """Replace each of the packed colours (H, W) by the nearest of ``colours``.
-
-    Raises:
-        IncmaskError: much of the mask has none of the colours.
-    """
-    found, place, counts = np.unique(packed, return_inverse=True, return_counts=True)
-    nearest = nearest_colours(found, colours)
-    strange = nearest.distances >= _APART_DISTANCE
-    num_strange = int(counts[strange].sum())
-    if num_strange > _STRANGE_SHARE * packed.size:
-        example = unpack_colour(int(found[strange][counts[strange].argmax()]))
-        what = f"has {num_strange} pixels far from every class's colour, most of them near {example}"
-        raise fail(where, what, _REMEDY)
-    return nearest.colours[place.reshape(packed.shape)]

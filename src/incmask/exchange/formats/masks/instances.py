@@ -9,7 +9,7 @@ from scipy.spatial import KDTree
 
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, DataOptions
-from incmask.exchange.formats.common import Files, FoundImages, read_raster
+from incmask.exchange.formats.common import Files, FoundImages, read_mask
 from incmask.exchange.formats.masks.pairs import check_size
 from incmask.exchange.formats.naming import Sorted, sort_files
 from incmask.exchange.sources.archives import SourceFile
@@ -42,7 +42,7 @@ class InstanceLabel:
             IncmaskError: the mask is damaged, of another size, or holds no whole numbers from 0 on.
         """
         path = self.mask.where
-        raster = read_raster(self.mask)
+        raster = read_mask(self.mask)
         check_size(path, raster, (height, width))
         if raster.values.ndim == 3 and (raster.values != raster.values[..., :1]).any():
             remedy = "export it as a 16-bit grey PNG or TIFF"

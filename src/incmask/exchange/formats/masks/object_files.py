@@ -10,7 +10,7 @@ from incmask.base.errors import fail
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.names import kind_of_folder
 from incmask.data.images.masks import grey_values
-from incmask.exchange.formats.common import Files, FoundImages, SourceImage, images_of, read_raster
+from incmask.exchange.formats.common import Files, FoundImages, SourceImage, images_of, read_mask
 from incmask.exchange.formats.masks.instances import FOREGROUND, LAYERS, layers_of
 from incmask.exchange.formats.masks.pairs import check_size
 from incmask.exchange.sources.archives import SourceFile
@@ -36,7 +36,7 @@ class ObjectsLabel:
         """
         objects = np.zeros((height, width), np.int32)
         for number, mask in enumerate(self.masks, start=1):
-            raster = read_raster(mask)
+            raster = read_mask(mask)
             check_size(mask.where, raster, (height, width))
             objects[grey_values(raster) != 0] = number
         return layers_of(objects) if self.is_multilabel else (objects > 0).astype(np.uint8)

@@ -11,16 +11,27 @@ from incmask.base.config import IGNORED
 from incmask.base.errors import fail, raise_problems
 from incmask.data.dataset import DataOptions, MaskKind
 from incmask.data.folder.classes import key_of
+from incmask.data.folder.drawn import alpha_problems, drawn_of, snapped
 from incmask.data.folder.recognise import NOTHING_DRAWN, kind_of, noise_problem, outside_problem, recognise, view
 from incmask.data.images.decode import Raster
-from incmask.data.images.masks import MAX_COLOURS, MaskFacts, grey_values, pack_colours, unpack_colour
-from incmask.exchange.formats.common import Files, FoundImages, look_at, read_raster
-from incmask.exchange.formats.masks.colours import dominant_colours, flat_colours, nearest_colours, snap
+from incmask.data.images.masks import (
+    MAX_COLOURS,
+    MaskFacts,
+    facts_of,
+    grey_values,
+    is_soft,
+    pack_colours,
+    unpack_colour,
+)
+from incmask.data.images.nearest import snap
+from incmask.exchange.formats.common import Files, FoundImages, look_at, read_mask
+from incmask.exchange.formats.masks.colours import dominant_colours, flat_colours
 from incmask.exchange.formats.naming import Sorted, sort_files
 from incmask.exchange.sources.archives import SourceFile
 from incmask.method.labels import labels_of
 
 _MANY_VALUES = 8
+_MOST_OBJECTS = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class MaskLabel:
             IncmaskError: the mask is damaged, of another size, or holds other values.
         """
         path = self.mask.where
-        raster = read_raster(self.mask)
+        raster = read_mask(self.mask)
         check_size(path, raster, (height, width))
         values = pack_colours(_rgb(raster)) if self.kind == "colour" else grey_values(raster)
         if self.is_blurred:
@@ -95,29 +106,16 @@ def look_at_mask(mask: SourceFile) -> Look:
         IncmaskError: it is damaged, or no mask.
     """
     path = mask.where
-    raster = read_raster(mask)
-    values = raster.values
-    if values.ndim == 3 and values.shape[2] != 3:
-        raise fail(path, f"has {values.shape[2]} channels; a mask is grey, indexed or RGB", "export it as a grey PNG")
-    is_colour = values.ndim == 3 and bool((values != values[..., :1]).any())
-    keys = pack_colours(values) if is_colour else grey_values(raster)
-    found, counts = np.unique(keys, return_counts=True)
-    whole = found.astype(np.int64)
-    if (whole != found).any() or whole.min() < 0:
-        what = f"has values from {found.min():g} to {found.max():g} that are no whole numbers from 0 on"
-        raise fail(path, what, "export the mask with a whole number for each class")
-    in_bytes = values.dtype == np.uint8 and raster.palette is None
-    ends = counts[(found == 0) | (found == 255)].sum() if found.max() == 255 else 0
-    is_smoothed = in_bytes and len(found) > 3 and (raster.is_lossy or ends > 0.8 * keys.size)
-    is_blurred = is_smoothed or (is_colour and len(found) > MAX_COLOURS)
-    plain = not is_blurred and not is_colour and raster.palette is None
-    numbers = plain and (len(found) > MAX_COLOURS or (values.dtype != np.uint8 and len(found) > _MANY_VALUES))
-    tally = dict(zip(whole.tolist(), counts.tolist(), strict=True))
+    raster = read_mask(mask)
+    facts = facts_of(path, raster, most=_MOST_OBJECTS)
+    num, is_plain = len(facts.counts), not facts.is_colour and raster.palette is None
+    is_blurred = (facts.is_lossy and is_plain and num > 3) or (facts.is_colour and num > MAX_COLOURS)
+    is_deep = raster.values.dtype != np.uint8
+    numbers = is_plain and not is_blurred and not is_soft(facts) and num > (_MANY_VALUES if is_deep else MAX_COLOURS)
+    facts = replace(facts, is_lossy=False)
     if is_blurred:
-        tally, is_colour = dict(flat_colours(_rgb(raster)).most_common(4 * MAX_COLOURS)), True
-    palette = None if raster.palette is None else tuple((r, g, b) for r, g, b in raster.palette.tolist())
-    height, width = values.shape[:2]
-    facts = MaskFacts(path, height, width, is_colour, tally, palette, False)
+        tally = dict(flat_colours(_rgb(raster)).most_common(4 * MAX_COLOURS))
+        facts = replace(facts, is_colour=True, counts=tally, ramps={})
     return Look(facts, is_blurred, numbers)
 
 
@@ -151,9 +149,15 @@ def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: obj
     centres: tuple[int, ...] = ()
     if is_blurred:
         centres = _centres(facts, data, where)
-        facts = [replace(fact, is_colour=True, palette=None, counts=_snapped(fact, centres)) for fact in facts]
+        facts = [snapped(fact, centres) for fact in facts]
         listed = ", ".join(str(unpack_colour(colour)) for colour in centres)
         notes.append(f"the masks are blurred, by JPEG or scaling; each pixel takes the nearest of {listed}")
+    else:
+        raise_problems(alpha_problems(facts))
+        drawn = drawn_of(facts, kind, data, where)
+        facts, is_blurred, kind = [*drawn.facts], drawn.snaps, "colour" if drawn.snaps else kind
+        centres = tuple({key: None for fact in facts for key in fact.counts}) if drawn.snaps else ()
+        notes += drawn.notes
     raise_problems([problem for fact in facts if (problem := noise_problem(fact, kind, data))])
     recognised = recognise(facts, (), kind=kind, options=data, where=where)
     raise_problems(
@@ -183,12 +187,3 @@ def _centres(facts: Sequence[MaskFacts], data: DataOptions, where: object) -> tu
     for fact in facts:
         counts.update(view(fact, "colour"))
     return dominant_colours(counts, where)
-
-
-def _snapped(fact: MaskFacts, centres: tuple[int, ...]) -> dict[int, int]:
-    counts = view(fact, "colour")
-    nearest = nearest_colours(np.array(list(counts), np.uint32), centres).colours
-    tally: Counter[int] = Counter()
-    for key, count in zip(nearest.tolist(), counts.values(), strict=True):
-        tally[key] += count
-    return dict(tally)
