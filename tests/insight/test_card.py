@@ -102,6 +102,12 @@ def test_data_recipe_and_versions_stand_in_it(tmp_path):
     assert "Only 12 images to test on" in card
 
 
+def test_images_that_the_handed_over_models_have_not_learnt_from_are_told_so(tmp_path):
+    card = model_card(make_run(tmp_path, stage="base"))
+    assert "| unlabelled | 40 | 20×30 to 60×40 | labelled by the models, not trained on |" in card
+    assert "| labelled | 4 | 20×30 to 60×40 | trained on, with masks |" in card
+
+
 def test_tiles_of_an_image_count_once(tmp_path):
     names = [name for name in "abcdef" for _ in range(2)]
     card = model_card(make_run(tmp_path, scores=6 * (0.25, 0.75), names=names))

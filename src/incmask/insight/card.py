@@ -13,6 +13,7 @@ from incmask.base.words import counted
 from incmask.experiment.record.model import ModelRecord, read_model
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import ScoreRow
+from incmask.experiment.setup import BASE
 from incmask.insight.report.differences import LEAST_SUBJECTS, by_subject, mean_over_subjects
 from incmask.insight.report.run_page.stored import read_verdict
 from incmask.method.scoring import scoring_of
@@ -110,8 +111,12 @@ def _data(facts: ModelRecord) -> str:
     if facts.run is None:
         return ""
     parts = facts.run.data["parts"]
+    # Base models have not learnt from them, unless from their true masks.
+    recipe = facts.run.recipe
+    is_apart = facts.stage == BASE and not (recipe and recipe.labelled == "full")
+    uses = _PARTS | ({"unlabelled": "labelled by the models, not trained on"} if is_apart else {})
     rows = [
-        (part, str(len(items)), _sizes([item["size"] for item in items.values()]), _PARTS[part])
+        (part, str(len(items)), _sizes([item["size"] for item in items.values()]), uses[part])
         for part, items in parts.items()
         if items
     ]
