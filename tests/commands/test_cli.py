@@ -355,7 +355,7 @@ def test_predict_keeps_folders_and_names_and_goes_past_what_cannot_be_read(call,
     (images / "sub folder" / "broken.png").unlink()
     code, told, err = call("predict", finished / "run" / "model", images, "-o", out, "--json")
     assert (code, err) == (0, "")
-    assert one_json(told) == {"images": 3, "unchanged": 3, "out": str(out), "problems": []}
+    assert one_json(told) == {"images": 3, "unchanged": 3, "out": str(out), "problems": [], "notes": []}
 
 
 def test_predict_takes_a_single_image_and_leaves_its_own_masks_out(call, finished, tmp_path):
@@ -423,7 +423,7 @@ def test_python_gives_the_same_as_the_command(finished):
         (np.zeros(4, np.uint8), r"images\[0\]: expected \(H, W\) or \(H, W, C\)"),
         (np.zeros((0, 4), np.uint8), r"images\[0\]: expected"),
         (np.zeros((4, 4), "U1"), r"images\[0\]: expected"),
-        (np.full((4, 4), np.nan), r"images\[0\]: has NaN or infinite"),
+        (np.full((4, 4), np.nan), r"images\[0\]: has no data at any pixel: NaN"),
         (np.zeros((4, 4, 5), np.uint8), r"images\[0\]: has 5 channels where 1 are expected"),
     ],
 )

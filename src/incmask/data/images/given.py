@@ -101,5 +101,5 @@ def _array(given: Any, where: str) -> np.ndarray:
 
 def channels_first_hint(shape: tuple[int, ...]) -> str:
     """Say what to do with an array whose channels seem to come first; "" where they do not."""
-    is_first = len(shape) == 3 and shape[0] in (1, 2, 3, 4) and shape[2] > 4
+    is_first = len(shape) == 3 and shape[0] <= 4 < shape[2] and shape[0] < shape[1]
     return "give np.moveaxis(image, 0, -1), as channels come last" if is_first else ""
