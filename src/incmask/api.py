@@ -124,6 +124,7 @@ def run(
     effort: str | None = None,
     profile: str | None = None,
     group: str | None = None,
+    time: str | None = "auto",
     settings: Mapping[str, object] | None = None,
     best_of: str | os.PathLike[str] | None = None,
     fresh: bool = False,
@@ -138,13 +139,15 @@ def run(
         out: run folder; default: DATA with ``-run`` behind its name, and for arrays a temporary folder, which goes
             with the result unless the process is killed. An unfinished run there goes on. The arrays themselves
             are not kept there: see ``write_data``.
-        recipe: a name of ``RECIPES``, or a recipe of your own; default "im+".
+        recipe: a name of ``RECIPES``, or a recipe of your own; default "im".
         preset: "default" or "paper".
         effort: "quick", "normal" or "paper".
         profile: kind of images, for the augmentation.
         group: which images show the same subject and are never on both sides of a split: "auto" (``split.csv``, or
             names that tell), "none", a CSV file of names and groups, or a regular expression whose first group, or else
             whole match, in an image's name is the subject.
+        time: how long it may take, such as "20m" or "2h": sizes, models and steps follow from it, and a longer one
+            later goes on. "auto": 20 minutes where nothing else says how much; None: as long as it takes.
         settings: single settings by name.
         best_of: folder of a comparison on the same data that swept ``erode_px`` and ``dilate_px`` of "im": the best of
             them by validation are taken.
@@ -156,7 +159,7 @@ def run(
     Raises:
         IncmaskError: the data, a choice or the folder is wrong; each problem says how to mend it.
     """
-    choices = Choices(recipe, preset, effort, profile, group, settings=dict(settings) if settings else None)
+    choices = Choices(recipe, preset, effort, profile, group, time, dict(settings) if settings else None)
     where = executor or Executor()
     with _listening(progress) as listener:
 

@@ -174,7 +174,14 @@ EFFORTS: dict[str, dict[str, Any]] = {
 """How much is trained: ``paper`` has the paper's numbers of epochs, models and generations."""
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
+    "default": {
+        "streams": "two",
+        "start": "teacher",
+        "blocking": "ignore",
+        "strong": 1.0,
+        "cutmix": 0.5,
+        "augment": "everything",
+    },
     "paper": {
         "steps_per_epoch": 0,
         "batch_size": 32,
@@ -195,7 +202,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "redraw_positions": True,
     },
 }
-"""How is trained: ``paper`` is the paper's procedure to the letter (section 2.6.2)."""
+"""How is trained: ``default`` as helped most (``docs/when-it-helps.md``), ``paper`` to the letter (section 2.6.2)."""
 
 
 class ConfigFile(ConfigSection):
@@ -205,6 +212,7 @@ class ConfigFile(ConfigSection):
     preset: str | None = None
     effort: str | None = None
     profile: str | None = None
+    time: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict)
 

@@ -89,6 +89,10 @@ class Store(AbstractContextManager["Store"]):
         write_text(path, text)
         self.record(path)
 
+    def rewrite_run(self, run: Mapping[str, Any]) -> None:
+        """Say anew what was chosen, where what is there already would have come out the same."""
+        self.write(self.root / RUN, tomli_w.dumps(_plain(run)))
+
     def adopt(self, files: Mapping[Path, Path]) -> None:
         """Take over finished files of another run (there: here), unless they are here already; no file is held twice.
 

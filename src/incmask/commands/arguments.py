@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from incmask.method.recipes import RECIPES
+from incmask.method.recipes import DEFAULT_RECIPE, RECIPES
 
 Data = Annotated[Path, typer.Argument(help="folder with labelled/ and unlabelled/, optionally val/ and test/")]
-RecipeOption = Annotated[str | None, typer.Option("--recipe", help=f"{', '.join(RECIPES)}  [default: im+]")]
+RecipeOption = Annotated[
+    str | None, typer.Option("--recipe", help=f"{', '.join(RECIPES)}  [default: {DEFAULT_RECIPE}]")
+]
 PresetOption = Annotated[str | None, typer.Option("--preset", help="training: default or paper  [default: default]")]
 EffortOption = Annotated[str | None, typer.Option("--effort", help="quick, normal or paper  [default: normal]")]
 ProfileOption = Annotated[

@@ -16,8 +16,8 @@ from incmask.experiment.workload import planned_work
 from incmask.insight.finish import FinishedFiles, finish
 from incmask.method.recipes import RECIPES
 
-APPROACHES = ("ldt", "me", "im+", "fdt")
-SHOWN = "im+"
+APPROACHES = ("ldt", "me", "im", "fdt")
+SHOWN = "im"
 """The approach whose masks and report a person is sent to."""
 SETTINGS: dict[str, object] = {
     "num_base": 3,

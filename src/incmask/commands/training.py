@@ -49,6 +49,14 @@ def run(
     size: SizeOption = None,
     fit: FitOption = None,
     group: GroupOption = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            "--time",
+            help="how long it may take, such as 20m or 2h: sizes, models and steps follow from it; a longer one later "
+            "goes on  [default: 20m where nothing else says how much]",
+        ),
+    ] = None,
     assignments: SetOption = [],  # noqa: B006 - typer copies it
     best_of: BestOfOption = None,
     fresh: Annotated[
@@ -63,7 +71,7 @@ def run(
     """Train on labelled and unlabelled images; write models, masks, disputed pixels, scores and a report."""
     from incmask.commands.assignments import parse_assignments
     from incmask.data.rounds import run_folder
-    from incmask.experiment.choices import Choices
+    from incmask.experiment.choices import AUTO_TIME, Choices
     from incmask.experiment.outcome_text import outcome_as_dict, outcome_table
     from incmask.experiment.run import run as run_experiment
     from incmask.insight.comparison.best_of import best_of as find_best
@@ -72,7 +80,7 @@ def run(
     settings = parse_assignments(assignments)
     settings |= {"size": size} if size else {}
     settings |= {"fit": fit} if fit else {}
-    choices = Choices(recipe=recipe, preset=preset, effort=effort, profile=profile, group=group, settings=settings)
+    choices = Choices(recipe, preset, effort, profile, group, time or AUTO_TIME, settings)
     with listener(quiet or as_json) as progress:
         best = find_best(best_of, data, choices) if best_of else None
         if best:

@@ -27,9 +27,13 @@ from incmask.experiment.setup import Setup, Start
 from incmask.method.blocking import blocking_of
 from incmask.method.growth import num_students_of
 from incmask.method.profiles import PROFILES, Profile
-from incmask.method.recipes import RECIPES, Recipe
+from incmask.method.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 from incmask.method.scoring import Scoring
 from incmask.training.online import batch_parts
+
+AUTO_TIME, DEFAULT_TIME = "auto", "20m"
+AMOUNTS = frozenset({"num_base", "num_students", "num_generations", "epochs", "steps_per_epoch"})
+"""Settings that say how much is trained, beside the size of the images."""
 
 OWN_RECIPE = "own"
 """What a recipe that is not in ``RECIPES`` is called."""
@@ -44,6 +48,8 @@ class Choices:
         preset, effort: names of ``PRESETS`` and ``EFFORTS``.
         profile: a name of ``PROFILES``.
         group: which images show the same subject, as ``DataOptions.group``.
+        time: how long a run may take, such as "20m": size, number of models and steps follow from it, as far as no
+            single setting says otherwise. ``AUTO_TIME``: ``DEFAULT_TIME``, where nothing says how much is trained.
         settings: single settings, which win over all else.
     """
 
@@ -52,6 +58,7 @@ class Choices:
     effort: str | None = None
     profile: str | None = None
     group: str | None = None
+    time: str | None = None
     settings: dict[str, object] | None = None
 
 
@@ -61,13 +68,14 @@ class Resolved:
 
     Attributes:
         names: of recipe, preset, effort and profile, by these words; a recipe of one's own is "own". Where groups were
-            asked for, also "group".
+            asked for, also "group"; where a time was given, also "time".
         recipe, profile, settings: what they stand for.
         dataset: what the folder holds.
         size: height and width of the networks' input.
         notes: what a person should be told.
         rounds: of corrected labels that were added to the data.
         start: models of an earlier round to begin with.
+        given: names of the single settings that somebody chose.
     """
 
     names: dict[str, str]
@@ -79,6 +87,7 @@ class Resolved:
     notes: tuple[str, ...]
     rounds: tuple[Round, ...] = ()
     start: Start | None = None
+    given: frozenset[str] = frozenset()
 
     def setup(self, stacks: dict[str, Stack], folds: Sequence[Fold]) -> Setup:
         """Tell what stays the same over the run; without stacks and folds, what networks it has."""
@@ -175,16 +184,20 @@ def resolve(data: Path, choices: Choices) -> Resolved:
         names, recipe = names | {"recipe": base_name}, RECIPES[base_name]
     check_recipe(settings, dataset, recipe, name=names["recipe"])
     size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
-    notes.append(
-        f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}, effort {names['effort']}, "
-        f"networks of {size[0]}×{size[1]}×{dataset.channels} and width {settings.width:g}"
-    )
+    if "time" in names:
+        # What follows from it is told when this machine was timed.
+        notes.append(f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}")
+    else:
+        notes.append(
+            f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}, effort {names['effort']}, "
+            f"networks of {size[0]}×{size[1]}×{dataset.channels} and width {settings.width:g}"
+        )
     if recipe.has_teams and (num := num_students_of(recipe, settings)) > settings.num_students:
         notes.append(
             f"{num} students instead of {settings.num_students}: they train in teams of {settings.num_members}"
         )
     profile, rounds = PROFILES[names["profile"]], read_rounds(data)
-    return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes), rounds)
+    return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes), rounds, given=named.given)
 
 
 def _data_options(data: Path, file: ConfigFile, group: str | None) -> DataOptions:
@@ -200,17 +213,35 @@ class _Named:
     names: dict[str, str]
     recipe: Recipe
     settings: Settings
+    given: frozenset[str]
 
 
 def _name(file: ConfigFile, choices: Choices) -> _Named:
     preset = choices.preset or file.preset or "default"
     effort = choices.effort or file.effort or default_effort(preset)
-    given, profile = choices.recipe or file.recipe or "im+", choices.profile or file.profile or "generic"
+    given, profile = choices.recipe or file.recipe or DEFAULT_RECIPE, choices.profile or file.profile or "generic"
     name = name_of(given)
     recipe = given if isinstance(given, Recipe) else choose(RECIPES, name, option="recipe")
     choose(PROFILES, profile, option="profile")
     settings = resolve_settings(preset=preset, effort=effort, from_file=file.settings, overrides=choices.settings)
-    return _Named({"recipe": name, "preset": preset, "effort": effort, "profile": profile}, recipe, settings)
+    names = {"recipe": name, "preset": preset, "effort": effort, "profile": profile}
+    named = frozenset({*file.settings, *(choices.settings or {})})
+    time = _time(file, choices, preset=preset, given=named)
+    return _Named(names | ({"time": time} if time else {}), recipe, settings, named)
+
+
+def _time(file: ConfigFile, choices: Choices, *, preset: str, given: frozenset[str]) -> str | None:
+    """Settle how long a run may take; None: as long as it takes."""
+    says_how_much = choices.effort or file.effort or preset == "paper"
+    if choices.time != AUTO_TIME:
+        if choices.time and says_how_much:
+            raise fail(
+                "--time",
+                "effort and the preset paper say how much is trained, too",
+                "use one of them, or --set for single numbers",
+            )
+        return choices.time
+    return file.time or (None if says_how_much or given & AMOUNTS else DEFAULT_TIME)
 
 
 def name_of(recipe: str | Recipe) -> str:

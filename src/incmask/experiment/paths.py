@@ -34,6 +34,8 @@ RELIABILITY, ERRORS_FIGURE = "reliability.json", "error_vs_disagreement.svg"
 """What the disagreement is worth."""
 VERDICT = "verdict.json"
 """Whether the unlabelled images helped."""
+CARD = "README.md"
+"""Beside the models that are handed over."""
 PAGE, USAGE = "report.html", "usage.json"
 
 RUNS = "runs"

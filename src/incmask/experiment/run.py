@@ -18,6 +18,7 @@ from incmask.base.store import Records, Store, as_records, differences, read_rec
 from incmask.data.rounds import ENVIRONMENT, ROUNDS, path_from
 from incmask.data.split import describe_folds
 from incmask.data.stack import Stack, build_stack, read_stack
+from incmask.experiment.budget import least, planned
 from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.deliver import Stage, evaluate_all, hand_over, write_masks
 from incmask.experiment.evalnets import evalnet_spec
@@ -98,7 +99,7 @@ def run(
     for note in chosen.notes:
         progress.say(note)
     # Before the folder is begun with choices that do not fit this machine or the models to be taken over.
-    num_workers = num_workers_of(chosen, progress)
+    num_workers = num_workers_of(least(chosen), progress)
     # Once: it reads every file.
     record = chosen.describe_data()
     for source in (bases or {}).values():
@@ -107,7 +108,7 @@ def run(
         chosen = with_start(chosen, out, record, progress)
     with executor.open_pool(num_workers) as pool:
         return run_resolved(
-            chosen,
+            planned(chosen, out, pool=pool, clock=executor.seconds_per_step, progress=progress),
             out,
             data=record,
             pool=pool,

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
+from incmask.base.words import counted
 from incmask.experiment.advice import advice
 from incmask.experiment.deliver import Stage, make_stage
 from incmask.experiment.evalnets import Judges, evalnet_width, train_evalnets
 from incmask.experiment.executor import Clock
 from incmask.experiment.generation import run_generation
 from incmask.experiment.jobs import fit_jobs, mix_folds
-from incmask.experiment.setup import RunContext, Setup, Start, base_folders
+from incmask.experiment.paths import EVALNETS, STUDENTS
+from incmask.experiment.setup import RunContext, Setup, Start, base_folders, stage_name
 from incmask.experiment.student import Student
 from incmask.experiment.train import adopt, train
-from incmask.experiment.workload import planned_work
+from incmask.experiment.workload import duration, planned_work, seconds_of
 from incmask.method.growth import num_generations_of, num_students_of
 from incmask.method.profiles import rests_on_full_truth
 from incmask.method.recipes import RECIPES
@@ -87,17 +89,17 @@ def _train_bases(
         if start is not None:
             jobs[name] = _warm(jobs[name], start.models.get(folder, ()))
     to_train = [name for name in jobs if name not in bases]
-    images = {
-        "num_labelled": len(setup.folds[0].training),
-        "num_unlabelled": len(setup.stacks.get("unlabelled", ())),
-    }
-    work = planned_work(recipe, settings, taken_over=bases, **images)
+    num_labelled, num_other = len(setup.folds[0].training), len(setup.stacks.get("unlabelled", ()))
+    work, left = (
+        planned_work(recipe, settings, taken_over=bases, done=done, num_labelled=num_labelled, num_unlabelled=num_other)
+        for done in ({}, _num_done(run))
+    )
     for name in jobs:
         if name in bases:
             adopt(store, source=bases[name], jobs=jobs[name])
-    if to_train and not store.has(jobs[to_train[-1]][-1].folder / WEIGHTS):
-        _say_how_long(run, jobs[to_train[0]][0], clock=clock, work=work)
-    for sentence in advice(recipe, settings, **images):
+    if left and not bases:
+        _say_how_long(run, jobs[next(iter(jobs))][0], clock=clock, left=left, is_all=left == work)
+    for sentence in advice(recipe, settings, num_labelled=num_labelled, num_unlabelled=num_other):
         progress.say(sentence)
     progress.expect(work)
 
@@ -142,24 +144,33 @@ def resting_on_truth(setup: Setup) -> Iterator[str]:
         yield f"masks that are rated {known[1]:g} or more are accepted, {whence}"
 
 
-def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, work: float) -> None:
+def _num_done(run: RunContext) -> dict[str, int]:
+    """Count the models that are trained already, by the folder of their stage."""
+    stages = [
+        *base_folders(run.setup.recipe),
+        EVALNETS,
+        *map(stage_name, range(1, num_generations_of(run.setup.recipe, run.setup.settings) + 1)),
+    ]
+    folders = {stage: (run.store.root / stage / STUDENTS).glob("*") for stage in stages}
+    return {stage: sum(run.store.has(each / WEIGHTS) for each in found) for stage, found in folders.items()}
+
+
+def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, left: float, is_all: bool) -> None:
     setup, pool, settings = run.setup, run.pool, run.setup.settings
-    num_generations, num_students = num_generations_of(setup.recipe, settings), num_students_of(setup.recipe, settings)
-    # A validated image costs a third of a trained one.
-    num_validated = len(setup.stacks["val"]) if "val" in setup.stacks else len(setup.folds[0].validation or ())
-    num_trained = job.num_steps / settings.epochs * settings.batch_size
-    seconds = clock(job, pool) * work / train_cost(settings.width) / pool.num_workers
-    run.progress.say(
-        f"{settings.num_base} base models"
-        + (f", then {num_generations} generations of {num_students} students" if num_generations else "")
-        + f": about {_duration(seconds * (1 + num_validated / num_trained / 3))}"
-        + f" on {pool.num_workers} worker{'s' if pool.num_workers > 1 else ''}"
+    students = counted(num_students_of(setup.recipe, settings), "student")
+    generations = counted(num_generations_of(setup.recipe, settings), "generation")
+    seconds = seconds_of(
+        left,
+        setup.recipe,
+        settings,
+        step_seconds=clock(job, pool),
+        num_workers=pool.num_workers,
+        num_unlabelled=len(setup.stacks.get("unlabelled", ())),
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} minutes"
-    return f"{seconds / 3600:.1f} hours"
+    run.progress.say(
+        counted(settings.num_base, "base model")
+        + (f", then {generations} of {students}" if setup.recipe.teachers else "")
+        + f": about {duration(seconds)}"
+        + ("" if is_all else " are left")
+        + f" on {counted(pool.num_workers, 'worker')}"
+    )

@@ -1,8 +1,12 @@
 """How much a run will train, counted before it begins."""
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from incmask.base.config import Settings
+from incmask.experiment.paths import EVALNETS
+from incmask.experiment.setup import BASE, base_folders, stage_name
 from incmask.method.growth import num_generations_of, num_students_of, training_settings, width_of
 from incmask.method.mixture import NUM_AUGMENTED_COPIES
 from incmask.method.recipes import RECIPES, Recipe
@@ -14,7 +18,13 @@ from incmask.training.schedule import LOOK_COST
 
 
 def planned_work(
-    recipe: Recipe, settings: Settings, *, num_labelled: int, num_unlabelled: int, taken_over: Collection[str] = ()
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    num_labelled: int,
+    num_unlabelled: int,
+    taken_over: Collection[str] = (),
+    done: Mapping[str, int] = MappingProxyType({}),
 ) -> float:
     """Give the training of a run in units of progress: steps, weighed by what they cost at a network's width.
 
@@ -23,23 +33,67 @@ def planned_work(
         num_labelled: labelled images that train.
         num_unlabelled: images that may be pseudo-labelled; every pair is taken to be used, and once.
         taken_over: base recipes whose models another run has trained.
+        done: models that are trained already, by the folder of their stage.
     """
     images = {"num_labelled": num_labelled, "num_unlabelled": num_unlabelled}
-    base_cost = settings.num_base * train_cost(settings.width)
+    cost = train_cost(settings.width)
     if not recipe.teachers:
-        return base_cost * base_steps(recipe, settings, **images)
+        return (settings.num_base - done.get(BASE, 0)) * cost * base_steps(recipe, settings, **images)
     work = sum(
-        base_cost * base_steps(RECIPES[name], settings, **images) for name in recipe.bases if name not in taken_over
+        (settings.num_base - done.get(folder, 0)) * cost * base_steps(RECIPES[name], settings, **images)
+        for folder, name in base_folders(recipe).items()
+        if name not in taken_over
     )
     if recipe.evalnets:
         num_masks = 1 + settings.num_base * len(recipe.evalnets.examples_from)
         num_pairs = num_labelled * (TRAINING_PASSES if recipe.evalnets.blocked else num_masks)
         cost = train_cost(settings.evalnet_width or 2 * settings.width)
-        work += settings.num_evalnets * cost * _steps_of(settings, num_pairs)
+        work += (settings.num_evalnets - done.get(EVALNETS, 0)) * cost * _steps_of(settings, num_pairs)
     student = student_steps(recipe, settings, **images)
     for generation in range(1, num_generations_of(recipe, settings) + 1):
-        work += num_students_of(recipe, settings) * student * step_cost(recipe, settings, generation)
+        num_left = num_students_of(recipe, settings) - done.get(stage_name(generation), 0)
+        work += num_left * student * step_cost(recipe, settings, generation)
     return work
+
+
+def seconds_of(
+    work: float,
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    step_seconds: float,
+    num_workers: int,
+    num_unlabelled: int,
+) -> float:
+    """Give the seconds that work takes, with looking at validation images and labelling the others.
+
+    Args:
+        work: as ``planned_work`` counts it.
+        recipe, settings: of the run.
+        step_seconds: of a training step at the width of the base models, while all workers take one.
+        num_workers: that train side by side.
+        num_unlabelled: images that are labelled after each stage.
+    """
+    num_models = min(settings.num_base, num_students_of(recipe, settings))
+    # Of three models two workers train two after each other.
+    num_busy = num_models / math.ceil(num_models / num_workers)
+    num_looks = settings.num_members * (1 + num_generations_of(recipe, settings)) * num_unlabelled
+    looking = LOOK_COST * num_looks / settings.batch_size / num_workers
+    training = work / train_cost(settings.width) / num_busy * (1 + settings.validation_share)
+    return step_seconds * (training + looking)
+
+
+def duration(seconds: float) -> str:
+    """Tell a time to a person.
+
+    Examples:
+        >>> [duration(seconds) for seconds in (0, 1, 80, 300, 7200)]
+        ['1 second', '1 second', '80 seconds', '5 minutes', '2.0 hours']
+    """
+    if seconds < 90:
+        num = max(1, round(seconds))
+        return f"{num} second{'s' * (num > 1)}"
+    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def base_steps(recipe: Recipe, settings: Settings, *, num_labelled: int, num_unlabelled: int) -> int:

@@ -18,9 +18,6 @@ from incmask.insight.report.differences import LEAST_SUBJECTS, by_subject, mean_
 from incmask.insight.report.run_page.stored import read_verdict
 from incmask.method.scoring import scoring_of
 
-CARD = "README.md"
-"""Its name in a model folder."""
-
 _FEW_IMAGES = 30
 _NAMED_VERSIONS = ("incmask", "torch", "numpy")
 _PARTS = {

@@ -11,10 +11,10 @@ from incmask.base.machine import peak_memory_bytes
 from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
-from incmask.experiment.paths import MODEL, PAGE, RANKING, RELIABILITY, USAGE, VERDICT
+from incmask.experiment.paths import CARD, MODEL, PAGE, RANKING, RELIABILITY, USAGE, VERDICT
 from incmask.experiment.record.run import read_record, read_run
 from incmask.experiment.run import Outcome
-from incmask.insight.card import CARD, model_card
+from incmask.insight.card import model_card
 from incmask.insight.ranking.rank import write_ranking
 from incmask.insight.reliability.measure import write_reliability
 from incmask.insight.reliability.rows import read_sentence

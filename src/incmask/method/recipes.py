@@ -318,3 +318,6 @@ RECIPES: dict[str, Recipe] = {
     "fixmatch+im": replace(_FIXMATCH, title="weak to strong, where certain and agreed", blocking=_LEFT_OUT),
 }
 """The approaches by name."""
+
+DEFAULT_RECIPE = "im"
+"""What is trained where nobody names another."""

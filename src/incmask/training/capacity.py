@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from incmask.base.device import free_bytes, resolve_device
-from incmask.base.errors import fail
+from incmask.base.errors import IncmaskError, fail
 from incmask.base.machine import available_bytes
 from incmask.base.npy_rows import Rows
 from incmask.base.pool import Pool
@@ -99,6 +99,14 @@ def fitting_workers(
             f"{smaller_batch} --size or --set width, or close other programs",
         )
     return max(1, min(num_workers, available // needed))
+
+
+def fits(network: Spec, *, size: tuple[int, int], batch_size: int, num_workers: int) -> bool:
+    """Tell whether so many workers have room to train; arguments as for ``fitting_workers``."""
+    try:
+        return fitting_workers(network, size=size, batch_size=batch_size, num_workers=num_workers) == num_workers
+    except IncmaskError:
+        return False
 
 
 def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, available: int | None) -> int:

@@ -10,16 +10,18 @@ from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent, ignore
 from incmask.base.store import Store
 from incmask.base.tables import rows_text
+from incmask.base.words import counted
 from incmask.data.dataset import Item
 from incmask.data.images.tiles import windows
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.stack import Stack
+from incmask.experiment.budget import time_step
 from incmask.experiment.choices import Choices, Resolved, resolve
-from incmask.experiment.executor import Executor
+from incmask.experiment.executor import Clock, Executor
 from incmask.experiment.paths import PSEUDO, SCORES
 from incmask.experiment.run import Outcome, build_stacks, environment, num_workers_of, run_resolved
 from incmask.experiment.setup import folds_of, stage_name
-from incmask.experiment.workload import planned_work
+from incmask.experiment.workload import duration, planned_work, seconds_of
 from incmask.insight.comparison.best_of import BestOf
 from incmask.insight.comparison.collect import Collected, collect
 from incmask.insight.comparison.plan import ALL, PlannedRun, plan, recipes_of
@@ -35,6 +37,7 @@ from incmask.insight.report.comparison_page.rows import (
 )
 from incmask.method.recipes import Recipe
 from incmask.method.scoring import Scoring
+from incmask.training.capacity import train_cost
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ def compare(
         has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
         progress.expect(sum(_work(cell, stacks) for cell in cells))
+        if told := _how_long(cells, out, stacks, pool, executor.seconds_per_step):
+            progress.say(told)
         true_classes = _count_classes(chosen, stacks, pool) if has_truth else ()
         store.write(out / rows.DATA_FREQUENCIES, rows_text(true_classes, rows.DataFrequencyRow))
         finished, collected, facts = [], [], []
@@ -220,6 +225,30 @@ def _num_full(chosen: Resolved) -> int:
     has_val, groups = bool(dataset.val), dataset.groups()
     folds = folds_of(names(dataset.labelled), groups=groups, has_val=has_val, settings=settings)
     return len(folds[0].training) + len(names(dataset.unlabelled))
+
+
+def _how_long(
+    cells: Sequence[PlannedRun], out: Path, stacks: Mapping[str, Stack], pool: Pool, clock: Clock
+) -> str | None:
+    """Tell how long the runs take that are not there yet; None: all are."""
+    left = [cell.chosen for cell in cells if not (out / cell.folder / SCORES).exists()]
+    works = [_work(cell, stacks) for cell in cells if not (out / cell.folder / SCORES).exists()]
+    if not left:
+        return None
+    step_seconds = time_step(left[0], pool, clock)
+    seconds = sum(
+        seconds_of(
+            work,
+            chosen.recipe,
+            chosen.settings,
+            # A sweep may change the networks' width.
+            step_seconds=step_seconds * train_cost(chosen.settings.width) / train_cost(left[0].settings.width),
+            num_workers=pool.num_workers,
+            num_unlabelled=len(stacks["unlabelled"]),
+        )
+        for chosen, work in zip(left, works, strict=True)
+    )
+    return f"{counted(len(left), 'run')} to train: about {duration(seconds)} on {counted(pool.num_workers, 'worker')}"
 
 
 def _work(cell: PlannedRun, stacks: Mapping[str, Stack]) -> float:

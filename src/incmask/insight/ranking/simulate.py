@@ -240,7 +240,7 @@ def _resolved(run: Path, data: Path, *, recipe: str | None, settings: dict[str, 
     )
     chosen = resolve(data, choices)
     if chosen.recipe.needs_truth:
-        raise fail("--recipe", f"{chosen.names['recipe']} reads all true masks", "use another one, such as ldt or im+")
+        raise fail("--recipe", f"{chosen.names['recipe']} reads all true masks", "use another one, such as ldt or im")
     # Rounds are of the user's own labelling, whose models have seen what is hidden here.
     return replace(chosen, rounds=())
 

@@ -19,6 +19,7 @@ from incmask.insight.report.run_page.scoring import (
 )
 from incmask.insight.report.run_page.stored import ScorePair, Verdict, read_verdict
 from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline, means
+from incmask.method.recipes import DEFAULT_RECIPE
 
 
 def write_verdict(record: RunRecord) -> Verdict:
@@ -52,7 +53,7 @@ def find_verdict(record: RunRecord) -> Verdict:
     if len(record.stages) < 2:
         recipe = record.names["recipe"]
         asked = f"Whether unlabelled images help was not asked: the approach {recipe} trains on true masks alone."
-        return Verdict(headline=asked, answer=f"{asked} `incmask run DATA --recipe im+` asks.")
+        return Verdict(headline=asked, answer=f"{asked} `incmask run DATA --recipe {DEFAULT_RECIPE}` asks.")
     best = max(record.stages[1:], key=record.stage_score)
     if not _is_known(record):
         return _without_images(record, best)

@@ -1,0 +1,304 @@
+"""How much a run trains where a person says how long it may take: the highest rung of a ladder that fits."""
+
+import math
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from incmask.base.config import CONFIG_NAME, Settings, resolve_again
+from incmask.base.errors import IncmaskError, fail
+from incmask.base.pool import Pool
+from incmask.base.progress import Progress
+from incmask.base.store import RUN, read_records, reopen
+from incmask.base.words import counted
+from incmask.data.split import Fold
+from incmask.data.stack import build_stack
+from incmask.experiment.choices import AMOUNTS, Resolved
+from incmask.experiment.executor import Clock
+from incmask.experiment.jobs import fit_jobs, mix_folds
+from incmask.experiment.paths import (
+    CARD,
+    IMAGE_SCORES,
+    MODEL,
+    PAGE,
+    RANKING,
+    RELIABILITY,
+    SCORES,
+    USAGE,
+    VALIDATION_SCORES,
+    VERDICT,
+)
+from incmask.experiment.workload import duration, planned_work, seconds_of
+from incmask.method.growth import num_generations_of
+from incmask.method.recipes import RECIPES
+from incmask.nets.unet import LEVELS
+from incmask.prediction.shares import MASK_SHARES
+from incmask.training.capacity import fits
+
+TIME_SHARE = 0.8
+"""Of the time that may be taken, for training: images are read, masks and the report written, too."""
+
+_EPOCHS = 10
+_NUM_PROBED = 4
+"""Labelled images that a step is timed on; they are shown again and again."""
+_AFTERWARDS = (
+    SCORES,
+    IMAGE_SCORES,
+    VALIDATION_SCORES,
+    VERDICT,
+    MASK_SHARES,
+    RELIABILITY,
+    RANKING,
+    USAGE,
+    f"{MODEL}/{CARD}",
+    PAGE,
+)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How much is trained.
+
+    Attributes:
+        longest_px: side of the networks' input at most.
+        num_models: base models, and students of each generation.
+        num_generations: of students.
+        num_steps: of each training.
+    """
+
+    longest_px: int
+    num_models: int
+    num_generations: int
+    num_steps: int
+
+
+LADDER = (
+    Rung(64, 2, 1, 300),
+    Rung(64, 2, 2, 300),
+    Rung(96, 2, 2, 400),
+    Rung(128, 2, 2, 500),
+    Rung(128, 4, 2, 500),
+    Rung(160, 4, 2, 500),
+    Rung(192, 4, 2, 600),
+    Rung(224, 4, 2, 700),
+    Rung(256, 4, 2, 800),
+    Rung(256, 4, 3, 1000),
+    Rung(384, 4, 3, 1000),
+    Rung(512, 4, 3, 1000),
+    Rung(512, 6, 3, 2000),
+)
+"""From little to much: no number falls. Of small images the size stays, and what they leave goes into steps."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_from(text: str) -> float:
+    """Read a time such as "20m".
+
+    Raises:
+        IncmaskError: it is none.
+
+    Examples:
+        >>> [seconds_from(text) for text in ("90s", "20m", "1.5h", "2 d")]
+        [90.0, 1200.0, 5400.0, 172800.0]
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", text.lower())
+    if not found or not float(found[1]):
+        raise fail("--time", f"expected a number of s, m, h or d, got {text!r}", "use 20m, or 2h")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def planned(chosen: Resolved, out: Path, *, pool: Pool, clock: Clock, progress: Progress) -> Resolved:
+    """Settle how much is trained in the time that was given; a run that was begun keeps its plan.
+
+    Where it was begun with less time, it gets more generations. Single settings that were given stay as they are.
+
+    Args:
+        chosen: everything else.
+        out: run folder.
+        pool: the workers that will train.
+        clock: tells how long a training step takes in them.
+        progress: is told the plan.
+
+    Raises:
+        IncmaskError: the least that can be trained takes longer.
+    """
+    given = chosen.names.get("time")
+    if given is None:
+        return chosen
+    seconds = seconds_from(given)
+    began = _began(out)
+    if began is not None:
+        return _taken_up(chosen, out, began, seconds, pool=pool, clock=clock, progress=progress)
+    plans = list(_plans(chosen, pool))
+    timed = time_step(plans[0], pool, clock)
+    place = max((at for at, plan in enumerate(plans) if _estimate(plan, plans[0], timed, pool) <= seconds), default=0)
+    # Steps at another size are not known exactly before they are timed.
+    while (taken := _estimate(plans[place], plans[place], time_step(plans[place], pool, clock), pool)) > seconds:
+        if place == 0:
+            raise fail(
+                "--time",
+                f"the least that can be trained takes about {duration(taken)} on this machine, {given} were given",
+                f"use --time {math.ceil(taken / 60)}m, a smaller --size or fewer unlabelled images",
+            )
+        place -= 1
+    plan = plans[place]
+    progress.say(f"plan for {given}: {_described(plan)}")
+    progress.say(f"it takes about {duration(taken)} on {counted(pool.num_workers, 'worker')}")
+    if place + 1 < len(plans):
+        more = plans[place + 1]
+        longer = _estimate(more, plan, taken / _estimate(plan, plan, 1, pool), pool)
+        progress.say(f"--time {math.ceil(longer / 60)}m would train {_described(more)}")
+    return plan
+
+
+def least(chosen: Resolved) -> Resolved:
+    """Give the least that a time could come to; without one, what was chosen."""
+    return _on(LADDER[0], chosen) if "time" in chosen.names else chosen
+
+
+def _described(plan: Resolved) -> str:
+    settings = plan.settings
+    num_generations = num_generations_of(plan.recipe, settings)
+    return (
+        counted(settings.num_base, "base model")
+        + (f", {num_generations} × {counted(settings.num_students, 'student')}" if num_generations else "")
+        + f", {settings.epochs * settings.steps_per_epoch} steps each, on images of {plan.size[0]}×{plan.size[1]}"
+    )
+
+
+def _plans(chosen: Resolved, pool: Pool) -> Iterator[Resolved]:
+    """Give what can be trained, from little to much, as far as memory goes; at least one plan."""
+    last = None
+    for rung in LADDER:
+        plan = _on(rung, chosen)
+        if plan == last:
+            continue
+        network = plan.setup({}, ()).network(num_generations_of(plan.recipe, plan.settings))
+        if last is not None and not fits(
+            network, size=plan.size, batch_size=plan.settings.batch_size, num_workers=pool.num_workers
+        ):
+            return
+        yield plan
+        last = plan
+
+
+def _on(rung: Rung, chosen: Resolved) -> Resolved:
+    """Give a rung's plan: its numbers where nobody gave others."""
+    numbers: dict[str, object] = {
+        "num_base": rung.num_models,
+        "num_students": rung.num_models,
+        "num_generations": rung.num_generations,
+        "epochs": _EPOCHS,
+        "steps_per_epoch": rung.num_steps // _EPOCHS,
+    }
+    changes = {name: value for name, value in numbers.items() if name not in chosen.given}
+    size = chosen.size if chosen.settings.size else _shrunk(chosen.size, longest_px=rung.longest_px)
+    return replace(chosen, settings=resolve_again(chosen.settings, changes, where="--time"), size=size)
+
+
+def _shrunk(size: tuple[int, int], *, longest_px: int) -> tuple[int, int]:
+    """Bring a size to a longer side of at most so many pixels, in the networks' steps.
+
+    Examples:
+        >>> _shrunk((560, 768), longest_px=128), _shrunk((48, 64), longest_px=128)
+        ((96, 128), (48, 64))
+    """
+    step = 2**LEVELS
+    factor = min(1.0, longest_px / max(size))
+    height, width = (max(step, round(side * factor / step) * step) for side in size)
+    return height, width
+
+
+def time_step(plan: Resolved, pool: Pool, clock: Clock) -> float:
+    """Time a training step of a base model on some of the labelled images."""
+    with tempfile.TemporaryDirectory(prefix="incmask-") as folder:
+        items = plan.dataset.labelled[:_NUM_PROBED]
+        stack = build_stack(items, plan.dataset, size=plan.size, fit=plan.settings.fit, folder=Path(folder))
+        rows = tuple(range(len(stack)))
+        setup = plan.setup({"labelled": stack}, (Fold(rows, rows),))
+        if setup.recipe.teachers:
+            setup = replace(setup, recipe=RECIPES[setup.recipe.teachers])
+        elif setup.recipe.labelled == "full":
+            setup = replace(setup, recipe=RECIPES["ldt"])
+        return clock(fit_jobs(setup, 0, mix_folds(setup, 0, None), folder=Path(folder))[0], pool)
+
+
+def _estimate(plan: Resolved, timed: Resolved, step_seconds: float, pool: Pool) -> float:
+    """Give the seconds that a plan takes in all, from those of a step of another one."""
+    area, area_timed = (math.prod(each.size) for each in (plan, timed))
+    num_unlabelled = len(plan.dataset.unlabelled)
+    work = planned_work(
+        plan.recipe, plan.settings, num_labelled=len(plan.dataset.labelled), num_unlabelled=num_unlabelled
+    )
+    training = seconds_of(
+        work,
+        plan.recipe,
+        plan.settings,
+        step_seconds=step_seconds * area / area_timed,
+        num_workers=pool.num_workers,
+        num_unlabelled=num_unlabelled,
+    )
+    return training / TIME_SHARE
+
+
+@dataclass(frozen=True)
+class _Began:
+    """What a run folder was begun with: the time that it was given, and its numbers."""
+
+    time: str
+    settings: dict[str, object]
+    size: tuple[int, int]
+
+
+def _began(out: Path) -> _Began | None:
+    """Read the plan of a run that was begun; None: there is none, or it was begun without."""
+    try:
+        run = read_records(out).run
+        height, width = run["size"]
+        return _Began(run["time"], run["settings"], (height, width))
+    except (IncmaskError, KeyError, TypeError, ValueError):
+        # What is wrong with the folder is told where it is opened.
+        return None
+
+
+def _taken_up(
+    chosen: Resolved, out: Path, began: _Began, seconds: float, *, pool: Pool, clock: Clock, progress: Progress
+) -> Resolved:
+    numbers = {name: began.settings[name] for name in AMOUNTS if name not in chosen.given and name in began.settings}
+    names = chosen.names | {"time": began.time}
+    settings = resolve_again(chosen.settings, numbers, where=str(out / RUN))
+    plan = replace(chosen, names=names, settings=settings, size=chosen.settings.size or began.size)
+    before = seconds_from(began.time)
+    if seconds <= before or not num_generations_of(plan.recipe, settings):
+        progress.say(f"goes on with its plan for {began.time}: {_described(plan)}")
+        return plan
+    step_seconds = time_step(plan, pool, clock)
+    longer = plan
+    while _estimate(more := _with_generations(longer, 1), plan, step_seconds, pool) <= seconds:
+        longer = more
+    if longer is plan:
+        needed = duration(_estimate(more, plan, step_seconds, pool))
+        progress.say(f"another generation would take about {needed} in all: goes on with {_described(plan)}")
+        return plan
+    longer = replace(longer, names=names | {"time": chosen.names["time"]})
+    progress.say(f"plan for {chosen.names['time']}: {_described(longer)}; what is trained already stays")
+    _reopen_ended(out, longer)
+    return longer
+
+
+def _with_generations(plan: Resolved, num: int) -> Resolved:
+    changed: Settings = resolve_again(
+        plan.settings, {"num_generations": plan.settings.num_generations + num}, where=CONFIG_NAME
+    )
+    return replace(plan, settings=changed)
+
+
+def _reopen_ended(out: Path, plan: Resolved) -> None:
+    """Let a run that may have ended go on with more generations: what follows the last one is made anew."""
+    with reopen(out) as store:
+        for name in _AFTERWARDS:
+            (out / name).unlink(missing_ok=True)
+        store.rewrite_run(plan.describe_run())
