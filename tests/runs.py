@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from incmask.base.config import PRESETS, Settings
 from incmask.base.pool import HerePool
 from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
@@ -33,8 +34,9 @@ SETTINGS: dict[str, object] = {
     "precision": "float32",
     "device": "cpu",
     "num_workers": 1,
+    **{name: Settings.model_fields[name].default for name in PRESETS["default"]},
 }
-"""A run of a second or two."""
+"""A run of a second or two, of recipes as they stand."""
 
 SIZES = ((32, 32), (40, 28), (25, 47))
 """Height and width of the images, in turn."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from incmask.base.config import Settings
+from incmask.base.config import PRESETS, Settings
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES
 
@@ -19,6 +19,8 @@ _COMMON: dict[str, object] = {
     "batch_size": 16,
     "width": 0.5,
     "num_workers": 1,
+    # Recipes as they stand, whatever the default preset adds to them.
+    **{name: Settings.model_fields[name].default for name in PRESETS["default"]},
 }
 
 

@@ -27,9 +27,12 @@ class _Listener(Silent):
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 2, "width": 0.125, "num_base": 2, "num_generations": 1}
+    settings = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 2, "width": 0.125, "num_generations": 1}
     monkeypatch.setattr(demo, "SETTINGS", demo.SETTINGS | settings | {"num_workers": 1})
-    for name, value in {"NUM_LABELLED": 2, "NUM_UNLABELLED": 4, "NUM_VAL": 2, "NUM_TEST": 2, "SIZE": (32, 32)}.items():
+    numbers = {"EPOCHS": 1, "NUM_GENERATIONS": 1}
+    for name, value in (
+        {"NUM_LABELLED": 2, "NUM_UNLABELLED": 4, "NUM_VAL": 2, "NUM_TEST": 2, "SIZE": (32, 32)} | numbers
+    ).items():
         monkeypatch.setattr(demo, name, value)
 
 
@@ -38,19 +41,31 @@ def test_demo_compares_four_approaches(tmp_path):
     listener = _Listener()
     result = demo.run_demo(tmp_path / "demo", executor=HERE, progress=listener)
 
-    assert tuple(result.outcomes) == ("ldt", "me", "im+", "fdt")
+    assert tuple(result.outcomes) == ("base", "ldt", "me", "im", "fdt")
     assert listener.done == pytest.approx(listener.expected), "the bar must end at its end"
     table = demo.to_table(result)
     lines = {line.split()[0]: line for line in table.splitlines()}
-    for name in result.outcomes:
+    for name in demo.TOLD:
         score = next(
             row.score
             for row in result.outcomes[name].scores
             if (row.stage, row.model, row.split) == (result.best(name).name, "ensemble", "test")
         )
         assert f"{score:.3f}" in lines[name]
-    assert result.best("im+").name == "gen-1", "an approach is judged by its own models, not by its teachers"
-    assert len(list((tmp_path / "demo" / "im+" / "masks").rglob("*.png"))) == 4 * 3
-    # ME and IM+ start from the very same models.
-    base = [tmp_path / "demo" / name / "base/students/1/model.safetensors" for name in ("ldt", "me", "im+")]
+    assert result.best("im").name == "gen-1", "an approach is judged by its own models, not by its teachers"
+    assert len(list((tmp_path / "demo" / "im" / "masks").rglob("*.png"))) == 4
+    # ME and IM start from the very same models.
+    base = [tmp_path / "demo" / name / "base/students/1/model.safetensors" for name in ("base", "me", "im")]
     assert len({path.read_bytes() for path in base}) == 1
+
+
+@pytest.mark.usefixtures("tiny")
+def test_every_line_tells_of_as_many_steps(tmp_path):
+    """Without teachers in one training, with them in a base model and a student of each generation."""
+    result = demo.run_demo(tmp_path / "demo", executor=HERE, progress=_Listener())
+    steps = {}
+    for name in demo.TOLD:
+        outcome = result.outcomes[name]
+        settings = demo.settings_of(name)
+        steps[name] = len(outcome.stages) * settings["epochs"] * settings["steps_per_epoch"]
+    assert set(steps.values()) == {4}

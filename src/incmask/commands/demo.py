@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from incmask.base.config import resolve_settings
+from incmask.base.config import Task, resolve_settings
 from incmask.base.progress import Joint, Progress
 from incmask.data.synthetic import write_dataset
 from incmask.experiment.choices import Choices
@@ -16,27 +16,32 @@ from incmask.experiment.workload import planned_work
 from incmask.insight.finish import FinishedFiles, finish
 from incmask.method.recipes import RECIPES
 
-APPROACHES = ("ldt", "me", "im", "fdt")
+NUM_GENERATIONS = 2
+EPOCHS = 5
+APPROACHES = {"base": "ldt", "ldt": "ldt", "me": "me", "im": "im", "fdt": "fdt"}
+"""Recipes by the folder that each is trained into; what teaches first is trained once."""
+TAUGHT = ("me", "im")
+"""Those that begin with the models in ``base``."""
+TOLD = ("ldt", "me", "im", "fdt")
 SHOWN = "im"
 """The approach whose masks and report a person is sent to."""
 SETTINGS: dict[str, object] = {
-    "num_base": 3,
+    "num_base": 2,
     "num_students": 2,
-    "num_generations": 2,
-    "epochs": 5,
+    "num_generations": NUM_GENERATIONS,
+    "epochs": EPOCHS,
     "steps_per_epoch": 80,
-    # The members' outlines differ everywhere by a pixel; what is left after thinning are doubtful cells.
-    "erode_px": 3,
     "batch_size": 8,
     "width": 0.5,
 }
 NUM_LABELLED, NUM_UNLABELLED, NUM_VAL, NUM_TEST = 12, 200, 40, 100
 SIZE = (64, 64)
+TASK: Task = "binary"
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo came to: the outcome of each approach, by its name, and the report of one of them."""
+    """What the demo came to: the outcome of each approach, by its folder, and the report of one of them."""
 
     root: Path
     outcomes: dict[str, Outcome]
@@ -58,6 +63,7 @@ class Demo:
                     "test": ensemble_score(outcome, self.best(name).name).details,
                 }
                 for name, outcome in self.outcomes.items()
+                if name in TOLD
             },
         } | self.finished.as_dict()
 
@@ -79,55 +85,59 @@ def run_demo(out: Path, *, executor: Executor, progress: Progress) -> Demo:
             num_test=NUM_TEST,
             seed=7,
             size=SIZE,
-            task="multilabel",
+            task=TASK,
         )
     progress.say(
         f"{NUM_LABELLED} labelled and {NUM_UNLABELLED} unlabelled fields of cells in {data}; the demo trains small "
-        f"networks for few steps, which takes about 4 minutes on 2 cores"
+        f"networks for few steps, which takes about 4 minutes on 2 cores with nothing else to do"
     )
-    settings = resolve_settings(overrides=SETTINGS)
     progress.expect(
         sum(
             planned_work(
-                RECIPES[name],
-                settings,
+                RECIPES[recipe],
+                resolve_settings(overrides=settings_of(name)),
                 num_labelled=NUM_LABELLED,
                 num_unlabelled=NUM_UNLABELLED,
-                taken_over=RECIPES[name].bases,
+                taken_over=RECIPES[recipe].bases,
             )
-            for name in APPROACHES
+            for name, recipe in APPROACHES.items()
         )
     )
     joint = Joint(progress)
     outcomes = {}
-    for name in APPROACHES:
+    for name, recipe in APPROACHES.items():
         joint.begin(name)
-        progress.say(f"{name}: {RECIPES[name].title}")
+        progress.say(f"{name}: {RECIPES[recipe].title}")
         outcomes[name] = run(
             data,
             out / name,
-            choices=Choices(recipe=name, settings=SETTINGS),
+            choices=Choices(recipe=recipe, settings=settings_of(name)),
             executor=executor,
             progress=joint,
-            bases={"ldt": out / "ldt"} if RECIPES[name].teachers else None,
+            bases={"ldt": out / "base"} if name in TAUGHT else None,
         )
     progress.doing("writing the report")
     return Demo(out, outcomes, finish(outcomes[SHOWN], open_pool=executor.open_pool))
 
 
+def settings_of(name: str) -> dict[str, object]:
+    """Give the settings of an approach: those without teachers take as many steps as the others in all stages."""
+    return SETTINGS | ({} if name in (*TAUGHT, "base") else {"epochs": EPOCHS * (1 + NUM_GENERATIONS)})
+
+
 def to_table(demo: Demo) -> str:
-    """LDT, ME, IM+ and FDT in a line each, and where the files are."""
+    """LDT, ME, IM and FDT in a line each, and where the files are."""
     scoring = next(iter(demo.outcomes.values())).scoring
     lines = [f"{'approach':<10}{'stage':<8}{'validation':>12}{'test':>8}"]
-    for name, outcome in demo.outcomes.items():
+    for name in TOLD:
         stage = demo.best(name)
-        test = ensemble_score(outcome, stage.name)
+        test = ensemble_score(demo.outcomes[name], stage.name)
         lines.append(f"{name:<10}{stage.name:<8}{stage.score:>12.3f}{test.score:>8.3f}   {RECIPES[name].title}")
     folder = demo.root / SHOWN
     return "\n".join(
         [
             *lines,
-            f"{scoring.full_name}; two members vote in each line, and all models took the same number of steps",
+            f"{scoring.full_name}; two networks vote in each line, each trained for the same number of steps in all",
             f"masks of all unlabelled images   {folder / 'masks'}",
             f"pixels not to be trusted         {folder / 'inconsistent'}",
             f"models                           {folder / 'model'}",
