@@ -94,7 +94,7 @@ class Result:
         has_test = any(row.split == "test" for row in self.scores)
         header = ["stage", "validation", *(["test"] if has_test else []), ""]
         rows = []
-        for stage in self.outcome.stages:
+        for stage in self.outcome.all_stages:
             test = [f"{ensemble_score(self.outcome, stage.name).score:.3f}"] if has_test else []
             rows.append([stage.name, f"{stage.score:.3f}", *test, "handed over" if stage is self.chosen else ""])
         pictures = "".join(self._pictures())

@@ -51,7 +51,7 @@ def test_whatever_chose_the_epochs_the_score_chooses_the_models(tmp_path, task):
     earlier = [student(1, fold=fold, score=0.1) for fold in (0, 1) for _ in range(9)]
     with Store(tmp_path / "run", run={}, data={}) as store:
         run = RunContext(setup, store, HerePool(), Silent())
-        stage = make_stage(run, 1, students, earlier=[Stage("base", tuple(earlier), (), 0.1)])
+        stage = make_stage(run, "gen-1", students, earlier=[Stage("base", tuple(earlier), (), 0.1)])
     assert [each.number for each in stage.students] == [4, 3, 2, 1]
     assert [each.number for each in stage.members] == [4, 3]
 

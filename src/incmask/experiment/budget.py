@@ -231,7 +231,11 @@ def _estimate(plan: Resolved, timed: Resolved, step_seconds: float, pool: Pool) 
     area, area_timed = (math.prod(each.size) for each in (plan, timed))
     num_unlabelled = len(plan.dataset.unlabelled)
     work = planned_work(
-        plan.recipe, plan.settings, num_labelled=len(plan.dataset.labelled), num_unlabelled=num_unlabelled
+        plan.recipe,
+        plan.settings,
+        num_labelled=len(plan.dataset.labelled),
+        num_unlabelled=num_unlabelled,
+        num_controls=plan.settings.num_members,
     )
     training = seconds_of(
         work,

@@ -9,7 +9,7 @@ from incmask.base.errors import IncmaskError
 from incmask.base.progress import ignore
 from incmask.experiment.paths import IMAGE_SCORES, MODEL, SCORES, TOGETHER, VALIDATION_SCORES
 from incmask.experiment.scores import EvaluateJob, ScoreRow, evaluate_models, from_csv, image_scores_csv, to_csv
-from incmask.experiment.setup import RunContext, Setup, stage_name
+from incmask.experiment.setup import RunContext, Setup
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.prediction.ensemble import About, save_ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
@@ -22,7 +22,7 @@ class Stage:
     """Models that were trained together, best first.
 
     Attributes:
-        name: "base", "gen-1" and so on.
+        name: "base", "control", "gen-1" and so on.
         students: ranked by validation.
         members: those that predict together.
         score: on validation, of the members together (cross-validated: the mean over folds of all students).
@@ -34,13 +34,13 @@ class Stage:
     score: float
 
 
-def make_stage(run: RunContext, generation: int, students: Sequence[Student], *, earlier: Sequence[Stage]) -> Stage:
-    """Rank the students of a generation and score the best of them together.
+def make_stage(run: RunContext, name: str, students: Sequence[Student], *, earlier: Sequence[Stage]) -> Stage:
+    """Rank the students of a stage and score the best of them together.
 
     Args:
         run: the run.
-        generation: 0 for the base.
-        students: all of the generation.
+        name: of the stage.
+        students: all of the stage.
         earlier: the stages before it.
     """
     setup, settings, store = run.setup, run.setup.settings, run.store
@@ -51,13 +51,12 @@ def make_stage(run: RunContext, generation: int, students: Sequence[Student], *,
         # Members of other folds have seen these images, so only each one's own fold is honest.
         score = mean_over_folds(students)
     else:
-        name = stage_name(generation)
         path = store.root / name / TOGETHER
         if not store.has(path):
             row = next(run.pool.run(evaluate_models, [_job(setup, name, "ensemble", "val", members)], ignore))[1]
             store.write(path, json.dumps({"validation_score": row.score}))
         score = json.loads(path.read_text(encoding="utf-8"))["validation_score"]
-    return Stage(stage_name(generation), ranked, members, score)
+    return Stage(name, ranked, members, score)
 
 
 def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:

@@ -13,7 +13,7 @@ def outcome_table(outcome: Outcome) -> str:
     has_test = any(row.split == "test" for row in outcome.scores)
     header = f"{'stage':<10}{'validation':>12}" + (f"{'test':>10}" if has_test else "")
     lines = [header]
-    for stage in outcome.stages:
+    for stage in outcome.all_stages:
         line = f"{stage.name:<10}{stage.score:>12.4f}"
         if has_test:
             line += f"{ensemble_score(outcome, stage.name).score:>10.4f}"
@@ -34,7 +34,7 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, Any]:
         "chosen": outcome.chosen.name,
         "score": outcome.scoring.full_name,
         "seconds": round(outcome.seconds, 1),
-        "validation": {stage.name: stage.score for stage in outcome.stages},
+        "validation": {stage.name: stage.score for stage in outcome.all_stages},
         "scores": [
             {"stage": row.stage, "model": row.model, "split": row.split, "score": row.score, **row.details}
             for row in outcome.scores

@@ -65,6 +65,11 @@ class Outcome:
         """Base and generations."""
         return self.trained.stages
 
+    @property
+    def all_stages(self) -> tuple[Stage, ...]:
+        """Those that may be handed over: also what was trained on without unlabelled images."""
+        return candidates(self.trained)
+
 
 def run(
     data: Path,
@@ -161,10 +166,10 @@ def run_resolved(
         if told := describe_folds(folds, names, groups):
             progress.say(told)
         run = RunContext(chosen.setup(stacks, folds), store, pool, progress)
-        trained = train_all(run, clock=clock, bases=bases, start=chosen.start)
-        stages = trained.stages
+        trained = train_all(run, clock=clock, bases=bases, start=chosen.start, control=deliver and not bases)
+        stages = candidates(trained)
         best = max(stages, key=lambda stage: stage.score)
-        progress.say(_verdict(stages, best))
+        progress.say(_verdict(trained, best))
         model = hand_over(run, best) if deliver else None
         progress.doing("scoring all models")
         scores = evaluate_all(run, stages)
@@ -285,13 +290,21 @@ def _stack_to_take(sources: Sequence[Path], part: str, *, labelled: bool) -> Sta
     return None
 
 
-def _verdict(stages: Sequence[Stage], chosen: Stage) -> str:
+def candidates(trained: Trained) -> tuple[Stage, ...]:
+    """Give the stages of which one is handed over: base, what was trained on without unlabelled images, generations."""
+    base, *generations = trained.stages
+    return (base, *([trained.control] if trained.control else []), *generations)
+
+
+def _verdict(trained: Trained, chosen: Stage) -> str:
     """Tell what was handed over, in a sentence: whether it is better by more than chance, the report says."""
-    base, best = stages[0], max(stages[1:], key=lambda stage: stage.score, default=None)
+    base, *generations = trained.stages
+    best = max(generations, key=lambda stage: stage.score, default=None)
+    without = trained.control or base
     if best is None:
         return f"validation score {base.score:.3f}"
-    difference = f"{base.score:.3f} without them, {best.score:.3f} with them ({best.name})"
-    which = "without" if chosen is base else "with"
+    difference = f"{without.score:.3f} without them, {best.score:.3f} with them ({best.name})"
+    which = "with" if chosen in generations else "without"
     return f"validation score {difference}; the models {which} the unlabelled images are handed over"
 
 

@@ -47,6 +47,9 @@ class Start:
 
 BASE = "base"
 
+CONTROL = "control"
+"""Stage of base models that were trained on without unlabelled images, for comparison."""
+
 
 @dataclass(frozen=True)
 class Setup:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from incmask.base.words import counted
 from incmask.experiment.advice import advice
+from incmask.experiment.control import num_controls, train_control
 from incmask.experiment.deliver import Stage, make_stage
 from incmask.experiment.evalnets import Judges, evalnet_width, train_evalnets
 from incmask.experiment.executor import Clock
 from incmask.experiment.generation import run_generation
 from incmask.experiment.jobs import fit_jobs, mix_folds
 from incmask.experiment.paths import EVALNETS, STUDENTS
-from incmask.experiment.setup import RunContext, Setup, Start, base_folders, stage_name
+from incmask.experiment.setup import BASE, CONTROL, RunContext, Setup, Start, base_folders, stage_name
 from incmask.experiment.student import Student
 from incmask.experiment.train import adopt, train
 from incmask.experiment.workload import duration, planned_work, seconds_of
@@ -33,14 +34,18 @@ class Trained:
         stages: the base models of the recipe that teaches first, then the generations.
         others: base models of other recipes, whose masks are examples for the EvalNets.
         judges: EvalNets, where the recipe has them.
+        control: base models that were trained on as long as students, where these begin with their weights.
     """
 
     stages: tuple[Stage, ...]
     others: tuple[Student, ...] = ()
     judges: Judges | None = None
+    control: Stage | None = None
 
 
-def train_all(run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start: Start | None = None) -> Trained:
+def train_all(
+    run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start: Start | None = None, control: bool = False
+) -> Trained:
     """Train what is not trained yet: base models, EvalNets where the recipe has them, and every generation.
 
     Args:
@@ -48,11 +53,12 @@ def train_all(run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start
         clock: tells how long a training step takes in the pool.
         bases: run folders whose base models are taken over, by recipe.
         start: models of an earlier round that base models begin with.
+        control: also train what students that begin with their teachers' weights are fairly compared with.
     """
     setup, progress, recipe = run.setup, run.progress, run.setup.recipe
-    models = _train_bases(run, clock=clock, bases=bases, start=start)
+    models = _train_bases(run, clock=clock, bases=bases, start=start, control=control)
     teachers, *others = models.values()
-    stages = [make_stage(run, 0, teachers, earlier=())]
+    stages = [make_stage(run, BASE, teachers, earlier=())]
     progress.say(f"base models: {setup.scoring.full_name} {stages[0].score:.3f} on validation")
 
     judges = None
@@ -71,13 +77,24 @@ def train_all(run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start
     run = replace(run, judges=judges.models if judges else (), threshold=threshold)
     for generation in range(1, num_generations_of(recipe, setup.settings) + 1):
         students = run_generation(run, stages[-1].students, generation)
-        stages.append(make_stage(run, generation, students, earlier=stages))
+        stages.append(make_stage(run, stage_name(generation), students, earlier=stages))
         progress.say(f"generation {generation}: {setup.scoring.full_name} {stages[-1].score:.3f} on validation")
-    return Trained(tuple(stages), tuple(model for each in others for model in each), judges)
+    alone = _train_control(run, teachers) if control else None
+    return Trained(tuple(stages), tuple(model for each in others for model in each), judges, alone)
+
+
+def _train_control(run: RunContext, base: Sequence[Student]) -> Stage | None:
+    run.progress.doing("training on without unlabelled images, to compare")
+    cost = train_cost(run.setup.settings.width)
+    stage = train_control(run, base, report=lambda steps: run.progress.advance(steps * cost))
+    if stage:
+        score = f"{run.setup.scoring.full_name} {stage.score:.3f} on validation"
+        run.progress.say(f"as long without unlabelled images: {score}")
+    return stage
 
 
 def _train_bases(
-    run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start: Start | None
+    run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start: Start | None, control: bool
 ) -> dict[str, list[Student]]:
     """Train the base models, by recipe, of those that teach first; say before how long all will take."""
     setup, store, progress = run.setup, run.store, run.progress
@@ -91,7 +108,15 @@ def _train_bases(
     to_train = [name for name in jobs if name not in bases]
     num_labelled, num_other = len(setup.folds[0].training), len(setup.stacks.get("unlabelled", ()))
     work, left = (
-        planned_work(recipe, settings, taken_over=bases, done=done, num_labelled=num_labelled, num_unlabelled=num_other)
+        planned_work(
+            recipe,
+            settings,
+            taken_over=bases,
+            done=done,
+            num_labelled=num_labelled,
+            num_unlabelled=num_other,
+            num_controls=num_controls(settings, num_folds=len(setup.folds)) if control else 0,
+        )
         for done in ({}, _num_done(run))
     )
     for name in jobs:
@@ -149,6 +174,7 @@ def _num_done(run: RunContext) -> dict[str, int]:
     stages = [
         *base_folders(run.setup.recipe),
         EVALNETS,
+        CONTROL,
         *map(stage_name, range(1, num_generations_of(run.setup.recipe, run.setup.settings) + 1)),
     ]
     folders = {stage: (run.store.root / stage / STUDENTS).glob("*") for stage in stages}

@@ -6,8 +6,14 @@ from types import MappingProxyType
 
 from incmask.base.config import Settings
 from incmask.experiment.paths import EVALNETS
-from incmask.experiment.setup import BASE, base_folders, stage_name
-from incmask.method.growth import num_generations_of, num_students_of, training_settings, width_of
+from incmask.experiment.setup import BASE, CONTROL, base_folders, stage_name
+from incmask.method.growth import (
+    num_generations_inherited,
+    num_generations_of,
+    num_students_of,
+    training_settings,
+    width_of,
+)
 from incmask.method.mixture import NUM_AUGMENTED_COPIES
 from incmask.method.recipes import RECIPES, Recipe
 from incmask.training.capacity import train_cost
@@ -25,6 +31,7 @@ def planned_work(
     num_unlabelled: int,
     taken_over: Collection[str] = (),
     done: Mapping[str, int] = MappingProxyType({}),
+    num_controls: int = 0,
 ) -> float:
     """Give the training of a run in units of progress: steps, weighed by what they cost at a network's width.
 
@@ -34,13 +41,14 @@ def planned_work(
         num_unlabelled: images that may be pseudo-labelled; every pair is taken to be used, and once.
         taken_over: base recipes whose models another run has trained.
         done: models that are trained already, by the folder of their stage.
+        num_controls: models that are trained on without unlabelled images where students begin with teachers' weights.
     """
     images = {"num_labelled": num_labelled, "num_unlabelled": num_unlabelled}
-    cost = train_cost(settings.width)
+    cost_of_base = train_cost(settings.width)
     if not recipe.teachers:
-        return (settings.num_base - done.get(BASE, 0)) * cost * base_steps(recipe, settings, **images)
+        return (settings.num_base - done.get(BASE, 0)) * cost_of_base * base_steps(recipe, settings, **images)
     work = sum(
-        (settings.num_base - done.get(folder, 0)) * cost * base_steps(RECIPES[name], settings, **images)
+        (settings.num_base - done.get(folder, 0)) * cost_of_base * base_steps(RECIPES[name], settings, **images)
         for folder, name in base_folders(recipe).items()
         if name not in taken_over
     )
@@ -49,6 +57,10 @@ def planned_work(
         num_pairs = num_labelled * (TRAINING_PASSES if recipe.evalnets.blocked else num_masks)
         cost = train_cost(settings.evalnet_width or 2 * settings.width)
         work += (settings.num_evalnets - done.get(EVALNETS, 0)) * cost * _steps_of(settings, num_pairs)
+    num_inherited = num_generations_inherited(recipe, settings)
+    if num_controls and num_inherited:
+        steps = num_inherited * base_steps(RECIPES[recipe.bases[0]], settings, **images)
+        work += (num_controls - done.get(CONTROL, 0)) * cost_of_base * steps
     student = student_steps(recipe, settings, **images)
     for generation in range(1, num_generations_of(recipe, settings) + 1):
         num_left = num_students_of(recipe, settings) - done.get(stage_name(generation), 0)

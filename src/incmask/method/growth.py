@@ -1,6 +1,7 @@
 """What grows with the generation, and how long each approach trains (paper sections 2.4.7 and 2.6)."""
 
 import math
+from itertools import takewhile
 
 from incmask.base.config import Settings, resolve_settings
 from incmask.method.recipes import Recipe
@@ -29,6 +30,19 @@ def begins_with_teacher(recipe: Recipe, settings: Settings, generation: int) -> 
     widths = (width_of(recipe, settings, each) for each in (generation - 1, generation))
     has_pseudo = recipe.labeller is not None or recipe.is_online
     return settings.start == "teacher" and has_pseudo and generation > 0 and len(set(widths)) == 1
+
+
+def num_generations_inherited(recipe: Recipe, settings: Settings) -> int:
+    """Count the generations, from the first, whose students begin with their teachers' weights.
+
+    Examples:
+        >>> from incmask.method.recipes import RECIPES
+        >>> settings = Settings(start="teacher", num_generations=3)
+        >>> [num_generations_inherited(RECIPES[name], settings) for name in ("ldt", "im", "im+")]
+        [0, 3, 1]
+    """
+    generations = range(1, num_generations_of(recipe, settings) + 1)
+    return sum(1 for _ in takewhile(lambda each: begins_with_teacher(recipe, settings, each), generations))
 
 
 def team_size(recipe: Recipe, settings: Settings) -> int:

@@ -20,7 +20,7 @@ from incmask.experiment.paths import EVALNETS, IMAGE_SCORES, MODEL, RUNS, SCORES
 from incmask.experiment.record.images import ShareRow, StackImage, read_shares, stack_images
 from incmask.experiment.record.stages import ENSEMBLE, StageRecord, judges_useful, read_judges, read_stage
 from incmask.experiment.scores import ImageScores, ScoreRow, from_csv, image_scores_from_csv
-from incmask.experiment.setup import folds_of
+from incmask.experiment.setup import CONTROL, folds_of
 from incmask.experiment.student import mean_over_folds
 from incmask.method.recipes import RECIPES, Recipe
 from incmask.method.scoring import Scoring, scoring_of
@@ -180,6 +180,11 @@ class RunRecord:
     @cached_property
     def stages(self) -> tuple[StageRecord, ...]:
         """Base and generations, in order."""
+        return tuple(stage for stage in self.all_stages if stage.name != CONTROL)
+
+    @cached_property
+    def all_stages(self) -> tuple[StageRecord, ...]:
+        """Those that may be handed over: also what was trained on without unlabelled images."""
         num_members, num_folds = self.settings.num_members, len(self.image_folds)
         return tuple(
             read_stage(self.root, name, self.scores, num_members=num_members, num_folds=num_folds)
@@ -188,8 +193,13 @@ class RunRecord:
 
     @property
     def base(self) -> StageRecord:
-        """The models without unlabelled images."""
+        """The models that taught first."""
         return self.stages[0]
+
+    @property
+    def without(self) -> StageRecord:
+        """The models without unlabelled images that were trained the longest."""
+        return next((stage for stage in self.all_stages if stage.name == CONTROL), self.base)
 
     def score_of(self, stage: str, model: str, split: str) -> ScoreRow | None:
         """Give the scores of a student or of the members together, where they were taken."""
@@ -221,12 +231,12 @@ class RunRecord:
     @property
     def chosen(self) -> str:
         """Name of the stage whose models were handed over, or would be: the best by validation."""
-        return self.delivered or max(self.stages, key=self.stage_score).name
+        return self.delivered or max(self.all_stages, key=self.stage_score).name
 
     @property
     def handed_over(self) -> StageRecord:
         """The stage whose models were handed over, or would be."""
-        return next(stage for stage in self.stages if stage.name == self.chosen)
+        return next(stage for stage in self.all_stages if stage.name == self.chosen)
 
     # Masks of the unlabelled images, and what rates them
 
@@ -285,7 +295,7 @@ def read_run(root: Path) -> RunRecord:
     record = read_record(root)
     try:
         # All that is text, so that what is damaged is told at once.
-        _ = record.settings, record.size, record.environment, record.stages, record.delivered, record.shares
+        _ = record.settings, record.size, record.environment, record.all_stages, record.delivered, record.shares
     except DAMAGE as error:
         raise fail(root, f"a file of the run cannot be read ({error!r})", "restore it, or run again") from error
     return record

@@ -9,11 +9,13 @@ from incmask.base.errors import fail
 from incmask.base.tables import parse_rows
 from incmask.experiment.paths import EVALNETS_REPORT, student_folder
 from incmask.experiment.scores import ScoreRow
-from incmask.experiment.setup import BASE
+from incmask.experiment.setup import BASE, CONTROL
 from incmask.experiment.student import Student, rank, read_student, total_steps
 from incmask.nets.spec import load_tensors
 from incmask.training.loop import HISTORY
 from incmask.training.loop import SCORES as STUDENT_SCORES
+
+_TITLES = {BASE: "base models", CONTROL: "base models trained on"}
 
 ENSEMBLE = "ensemble"
 """What ``scores.csv`` calls the members together."""
@@ -58,12 +60,12 @@ class StageRecord:
     @property
     def title(self) -> str:
         """The stage as people call it."""
-        return "base models" if self.name == BASE else f"generation {self.generation}"
+        return _TITLES.get(self.name) or f"generation {self.generation}"
 
     @property
     def generation(self) -> int:
-        """0 for the base models."""
-        return 0 if self.name == BASE else int(self.name.removeprefix("gen-"))
+        """0 for models without unlabelled images."""
+        return 0 if self.name in _TITLES else int(self.name.removeprefix("gen-"))
 
     @property
     def members(self) -> tuple[Student, ...]:

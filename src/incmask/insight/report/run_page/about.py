@@ -103,7 +103,9 @@ def _facts(record: RunRecord) -> list[Fact]:
             + f"; {settings.num_members} predict together",
         ),
         Fact("training", f"{settings.epochs} epochs, batches of {settings.batch_size}, seed {settings.seed}"),
-        Fact("time", f"{sum(stage.seconds for stage in record.stages):,.0f} seconds of training, one after the other"),
+        Fact(
+            "time", f"{sum(each.seconds for each in record.all_stages):,.0f} seconds of training, one after the other"
+        ),
         Fact("memory", _memory(record.root / USAGE)),
         Fact("machine", f"{environment.get('platform', 'not recorded')}, Python {environment.get('python', '–')}"),
     ]

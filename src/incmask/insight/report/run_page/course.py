@@ -93,7 +93,7 @@ def _stage_table(record: RunRecord) -> Table:
                 number(stage.width, f"{stage.width:g}"),
                 whole(stage.seconds),
             )
-            for stage in record.stages
+            for stage in record.all_stages
         ),
         note=f"{record.scoring.full_name} of {together}; seconds of all trainings, one after the other.",
         name="stages",
@@ -114,7 +114,7 @@ def _model_table(record: RunRecord) -> Table:
                 whole(student.num_steps),
                 whole(sum(row.seconds for row in history)),
             )
-            for stage in record.stages
+            for stage in record.all_stages
             for student, history in zip(stage.students, stage.histories, strict=True)
         ),
         note="Members are the best of their stage on validation; they predict together.",

@@ -86,13 +86,14 @@ def _is_known(record: RunRecord) -> bool:
 
 
 def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
-    stages = (record.base, best)
+    stages = (record.without, best)
     kind: Kind = "test" if record.image_scores else kind_of_held_out(record)
     base, with_them = (scores_of_models(record, stage, kind) for stage in stages)
     subjects = subjects_of(record, kind)
     names = [name for part in base for name in part.names]
+    alone = [stage for stage in record.all_stages if stage.generation == 0]
     return WithAndWithout(
-        base=record.base,
+        base=record.without,
         best=best,
         score_name=record.scoring.name,
         base_score=mean_of(base, subjects),
@@ -104,8 +105,8 @@ def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
         num_generations=len(record.stages) - 1,
         kind=kind,
         chosen=record.chosen,
-        chosen_by=(record.stage_score(record.base), record.stage_score(best)),
-        steps_in_all=(_steps(record.stages[:1]), _steps(record.stages)),
+        chosen_by=(record.stage_score(record.without), record.stage_score(best)),
+        steps_in_all=(_steps(alone), _steps(record.stages)),
         together=_together(record, best, "test" if kind == "test" else "val"),
         delivered=record.delivered is not None,
         is_warm="start" in record.records.run,
@@ -118,7 +119,7 @@ def _steps(stages: Sequence[StageRecord]) -> int:
 
 def _together(record: RunRecord, best: StageRecord, split: Literal["val", "test"]) -> tuple[float, float] | None:
     """Give what the members of both sides reach together, where that was taken."""
-    base, with_them = (record.score_of(stage.name, ENSEMBLE, split) for stage in (record.base, best))
+    base, with_them = (record.score_of(stage.name, ENSEMBLE, split) for stage in (record.without, best))
     return (base.score, with_them.score) if base and with_them else None
 
 
@@ -168,7 +169,7 @@ def _interval(pair: ScorePair) -> str | TableCell:
 
 
 def _without_images(record: RunRecord, best: StageRecord) -> Verdict:
-    base_score, best_score = record.stage_score(record.base), record.stage_score(best)
+    base_score, best_score = record.stage_score(record.without), record.stage_score(best)
     gist = "Whether the unlabelled images helped cannot be told."
     text = (
         f"{gist} On validation, {record.scoring.full_name} is {base_score:.3f} without them, "

@@ -87,10 +87,15 @@ class WithAndWithout:
         """What lacks for an answer; "" where nothing does."""
         if self.kind == "same":
             return "that image was trained on, so neither number means much"
-        if self.is_warm and self.best.num_inherited <= self.base.num_inherited:
+        if self.is_warm and not any(self.best.num_inherited):
             return (
                 f"the models without them began with those of an earlier round{_inherited(self.base)}, the models with "
                 "them did not; in a run with `--fresh` both begin alike"
+            )
+        if any(self.best.num_inherited) and self.best.total_steps > self.base.total_steps:
+            return (
+                f"the models with them were trained for longer, {self.best.total_steps:,} steps with those in the "
+                f"weights that they began with, and not {self.base.total_steps:,}"
             )
         if self.num_subjects < LEAST_SUBJECTS:
             return f"{counted(self.num_subjects, _unit(self))} are too few to tell this from chance"
@@ -146,7 +151,7 @@ def _rest(found: WithAndWithout) -> str:
 
 def handed_over(found: WithAndWithout) -> str:
     """Say which models were handed over, and by which scores."""
-    is_base = found.chosen == found.base.name
+    is_base = not found.chosen.startswith("gen-")
     models = (
         "the models trained on the labelled images alone"
         if is_base
@@ -188,6 +193,9 @@ def fairness(found: WithAndWithout) -> list[str]:
 def _steps_taken(found: WithAndWithout) -> str:
     without, with_them = found.steps_in_all
     in_all = f"In all it took {without:,} steps without the unlabelled images, {with_them:,} with them."
+    steps = found.base.total_steps
+    if steps == found.best.total_steps and any(found.best.num_inherited):
+        return f"Both sides took {steps:,} steps a model, with those in the weights that they began with. {in_all}"
     base, best = (f"{_listed(stage.num_steps)} a model{_inherited(stage)}" for stage in (found.base, found.best))
     if base == best:
         return f"Both sides were trained for the same number of steps, {base}. {in_all}"
