@@ -41,31 +41,31 @@ def test_demo_compares_four_approaches(tmp_path):
     listener = _Listener()
     result = demo.run_demo(tmp_path / "demo", executor=HERE, progress=listener)
 
-    assert tuple(result.outcomes) == ("base", "ldt", "me", "im", "fdt")
+    assert tuple(result.outcomes) == ("im", "me", "fdt")
     assert listener.done == pytest.approx(listener.expected), "the bar must end at its end"
     table = demo.to_table(result)
     lines = {line.split()[0]: line for line in table.splitlines()}
-    for name in demo.TOLD:
+    told = result.lines()
+    assert list(told) == ["ldt", "me", "im", "fdt"]
+    for name, (outcome, stage) in told.items():
         score = next(
-            row.score
-            for row in result.outcomes[name].scores
-            if (row.stage, row.model, row.split) == (result.best(name).name, "ensemble", "test")
+            row.score for row in outcome.scores if (row.stage, row.model, row.split) == (stage.name, "ensemble", "test")
         )
         assert f"{score:.3f}" in lines[name]
-    assert result.best("im").name == "gen-1", "an approach is judged by its own models, not by its teachers"
+    # An approach is judged by its own models, not by its teachers.
+    assert [stage.name for _, stage in told.values()] == ["control", "gen-1", "gen-1", "base"]
     assert len(list((tmp_path / "demo" / "im" / "masks").rglob("*.png"))) == 4
     # ME and IM start from the very same models.
-    base = [tmp_path / "demo" / name / "base/students/1/model.safetensors" for name in ("base", "me", "im")]
+    base = [tmp_path / "demo" / name / "base/students/1/model.safetensors" for name in ("me", "im")]
     assert len({path.read_bytes() for path in base}) == 1
 
 
 @pytest.mark.usefixtures("tiny")
 def test_every_line_tells_of_as_many_steps(tmp_path):
-    """Without teachers in one training, with them in a base model and a student of each generation."""
+    """Without teachers in one training, with them in those of their weights, too."""
     result = demo.run_demo(tmp_path / "demo", executor=HERE, progress=_Listener())
-    steps = {}
-    for name in demo.TOLD:
-        outcome = result.outcomes[name]
-        settings = demo.settings_of(name)
-        steps[name] = len(outcome.stages) * settings["epochs"] * settings["steps_per_epoch"]
-    assert set(steps.values()) == {4}
+    steps = {
+        name: {student.num_steps + student.num_inherited for student in stage.students}
+        for name, (_, stage) in result.lines().items()
+    }
+    assert steps == {name: {4} for name in ("ldt", "me", "im", "fdt")}

@@ -1,5 +1,6 @@
 """The whole job on built-in images: four approaches side by side, in a few minutes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,25 +17,22 @@ from incmask.experiment.workload import planned_work
 from incmask.insight.finish import FinishedFiles, finish
 from incmask.method.recipes import RECIPES
 
-NUM_GENERATIONS = 2
+NUM_MODELS, NUM_GENERATIONS = 2, 2
 EPOCHS = 5
-APPROACHES = {"base": "ldt", "ldt": "ldt", "me": "me", "im": "im", "fdt": "fdt"}
-"""Recipes by the folder that each is trained into; what teaches first is trained once."""
-TAUGHT = ("me", "im")
-"""Those that begin with the models in ``base``."""
-TOLD = ("ldt", "me", "im", "fdt")
+APPROACHES = ("im", "me", "fdt")
+"""What is trained, each into a folder of its name; base models are trained once, by the first."""
 SHOWN = "im"
-"""The approach whose masks and report a person is sent to."""
+"""The approach whose masks and report a person is sent to, and which trains on without unlabelled images, too."""
 SETTINGS: dict[str, object] = {
-    "num_base": 2,
-    "num_students": 2,
+    "num_base": NUM_MODELS,
+    "num_students": NUM_MODELS,
     "num_generations": NUM_GENERATIONS,
     "epochs": EPOCHS,
     "steps_per_epoch": 80,
     "batch_size": 8,
     "width": 0.5,
 }
-NUM_LABELLED, NUM_UNLABELLED, NUM_VAL, NUM_TEST = 12, 200, 40, 100
+NUM_LABELLED, NUM_UNLABELLED, NUM_VAL, NUM_TEST = 6, 200, 40, 100
 SIZE = (64, 64)
 TASK: Task = "binary"
 
@@ -47,10 +45,16 @@ class Demo:
     outcomes: dict[str, Outcome]
     finished: FinishedFiles
 
-    def best(self, approach: str) -> Stage:
-        """Give the approach's own best models by validation: of its generations, where it has any."""
-        stages = self.outcomes[approach].stages
-        return max(stages[1:] or stages, key=lambda stage: stage.score)
+    def lines(self) -> dict[str, tuple[Outcome, Stage]]:
+        """Give what is compared: of each approach its own best models by validation, all trained for as many steps."""
+        shown, me, fdt = (self.outcomes[name] for name in APPROACHES)
+        assert shown.trained.control is not None
+        return {
+            "ldt": (shown, shown.trained.control),
+            "me": (me, _best(me.stages[1:])),
+            SHOWN: (shown, _best(shown.stages[1:])),
+            "fdt": (fdt, _best(fdt.stages)),
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """Give the table for machines."""
@@ -58,14 +62,17 @@ class Demo:
             "out": str(self.root),
             "scores": {
                 name: {
-                    "stage": self.best(name).name,
-                    "validation": self.best(name).score,
-                    "test": ensemble_score(outcome, self.best(name).name).details,
+                    "stage": stage.name,
+                    "validation": stage.score,
+                    "test": ensemble_score(outcome, stage.name).details,
                 }
-                for name, outcome in self.outcomes.items()
-                if name in TOLD
+                for name, (outcome, stage) in self.lines().items()
             },
         } | self.finished.as_dict()
+
+
+def _best(stages: Sequence[Stage]) -> Stage:
+    return max(stages, key=lambda stage: stage.score)
 
 
 def run_demo(out: Path, *, executor: Executor, progress: Progress) -> Demo:
@@ -94,44 +101,44 @@ def run_demo(out: Path, *, executor: Executor, progress: Progress) -> Demo:
     progress.expect(
         sum(
             planned_work(
-                RECIPES[recipe],
+                RECIPES[name],
                 resolve_settings(overrides=settings_of(name)),
                 num_labelled=NUM_LABELLED,
                 num_unlabelled=NUM_UNLABELLED,
-                taken_over=RECIPES[recipe].bases,
+                taken_over=() if name == SHOWN else RECIPES[name].bases,
+                num_controls=NUM_MODELS if name == SHOWN else 0,
             )
-            for name, recipe in APPROACHES.items()
+            for name in APPROACHES
         )
     )
     joint = Joint(progress)
     outcomes = {}
-    for name, recipe in APPROACHES.items():
+    for name in APPROACHES:
         joint.begin(name)
-        progress.say(f"{name}: {RECIPES[recipe].title}")
+        progress.say(f"{name}: {RECIPES[name].title}")
         outcomes[name] = run(
             data,
             out / name,
-            choices=Choices(recipe=recipe, settings=settings_of(name)),
+            choices=Choices(recipe=name, settings=settings_of(name)),
             executor=executor,
             progress=joint,
-            bases={"ldt": out / "base"} if name in TAUGHT else None,
+            bases={"ldt": out / SHOWN} if RECIPES[name].teachers and name != SHOWN else None,
         )
     progress.doing("writing the report")
     return Demo(out, outcomes, finish(outcomes[SHOWN], open_pool=executor.open_pool))
 
 
 def settings_of(name: str) -> dict[str, object]:
-    """Give the settings of an approach: those without teachers take as many steps as the others in all stages."""
-    return SETTINGS | ({} if name in (*TAUGHT, "base") else {"epochs": EPOCHS * (1 + NUM_GENERATIONS)})
+    """Give the settings of an approach: without teachers it takes as many steps as the others in all stages."""
+    return SETTINGS | ({} if RECIPES[name].teachers else {"epochs": EPOCHS * (1 + NUM_GENERATIONS)})
 
 
 def to_table(demo: Demo) -> str:
     """LDT, ME, IM and FDT in a line each, and where the files are."""
-    scoring = next(iter(demo.outcomes.values())).scoring
+    scoring = demo.outcomes[SHOWN].scoring
     lines = [f"{'approach':<10}{'stage':<8}{'validation':>12}{'test':>8}"]
-    for name in TOLD:
-        stage = demo.best(name)
-        test = ensemble_score(demo.outcomes[name], stage.name)
+    for name, (outcome, stage) in demo.lines().items():
+        test = ensemble_score(outcome, stage.name)
         lines.append(f"{name:<10}{stage.name:<8}{stage.score:>12.3f}{test.score:>8.3f}   {RECIPES[name].title}")
     folder = demo.root / SHOWN
     return "\n".join(

@@ -125,7 +125,7 @@ def compare(
     progress = progress or Silent()
     if num_repeats < 1:
         raise fail("--repeats", f"got {num_repeats}, expected 1 or more", "use --repeats 3")
-    chosen = resolve(data, replace(best_of.over(choices) if best_of else choices, recipe="ldt"))
+    chosen, alike = _alike(data, replace(best_of.over(choices) if best_of else choices, recipe="ldt"))
     if not chosen.dataset.unlabelled:
         raise fail(data, "holds no unlabelled images to compare approaches with", "put some into unlabelled/")
     if not (chosen.dataset.val or chosen.dataset.test):
@@ -136,7 +136,7 @@ def compare(
     names = recipes_of(recipes, chosen)
     steps, notes = _equal_steps(chosen, wanted=equal_steps)
     cells = plan(chosen, names, num_repeats=num_repeats, grid=grid or {}, equal_steps=steps)
-    for note in (*chosen.dataset.notes, *notes, *([best_of.told] if best_of else [])):
+    for note in (*chosen.dataset.notes, *alike, *notes, *([best_of.told] if best_of else [])):
         progress.say(note)
     progress.say(f"{len(cells)} runs: {', '.join(names)}; {num_repeats} repeat{'s' if num_repeats > 1 else ''}")
     joint = Joint(progress)
@@ -192,6 +192,18 @@ def compare(
         best_of=best_of,
         notes=notes,
         seconds=time.monotonic() - started,
+    )
+
+
+def _alike(data: Path, choices: Choices) -> tuple[Resolved, tuple[str, ...]]:
+    """Settle every choice so that no approach has others' steps in its weights; and what is to be said of it."""
+    chosen = resolve(data, choices)
+    if chosen.settings.start == "fresh" or "start" in chosen.given:
+        return chosen, ()
+    fresh = replace(choices, settings={**(choices.settings or {}), "start": "fresh"})
+    return resolve(data, fresh), (
+        "students begin with new weights, so that all approaches train for as long; with --set start=teacher they go "
+        "on from their teachers', as in `incmask run`, which is more training than ldt's",
     )
 
 
