@@ -8,9 +8,10 @@ import pytest
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.base.store import read_records
-from incmask.experiment.budget import LADDER, planned, seconds_from
+from incmask.experiment.budget import planned
 from incmask.experiment.choices import AUTO_TIME, Choices, resolve
 from incmask.experiment.executor import Executor
+from incmask.experiment.ladder import LADDER, seconds_from
 from incmask.experiment.run import run
 from runs import HERE, make_data
 
@@ -110,7 +111,8 @@ def test_the_plan_takes_the_time_it_says(large, tmp_path):
     speed = 2e5
     made, lines = plan(large, tmp_path / "run", "10m", pixels_a_second=speed)
     settings = made.settings
-    num_trainings = settings.num_base + settings.num_generations * settings.num_students
+    # Two go on without unlabelled images, for as long as students.
+    num_trainings = settings.num_base + settings.num_generations * (settings.num_students + 2)
     steps = num_trainings * settings.epochs * settings.steps_per_epoch * 1.1
     looks = settings.num_members * (1 + settings.num_generations) * 2 / 3 / settings.batch_size
     seconds = (steps + looks) * settings.batch_size * math.prod(made.size) / speed / 0.8
@@ -175,17 +177,18 @@ def test_a_run_goes_on_with_its_plan_and_with_more_time_trains_further(data, tmp
     again = run_for(data, out, "6m", told)
     assert len(again.stages) == len(first.stages)
     assert any(line.startswith("goes on with its plan for 6m") for line in told.lines)
-    assert (out / "scores.csv").read_text().count("ensemble") == 2 * len(first.stages)
+    assert (out / "scores.csv").read_text().count("ensemble") == 2 * len(first.all_stages)
 
     longer = run_for(data, out, "15m", told)
     assert len(longer.stages) - 1 > num_before
     assert read_records(out).run["time"] == "15m"
     assert {path: path.read_bytes() for path in before} == before
-    assert (out / "scores.csv").read_text().count("ensemble") == 2 * len(longer.stages)
+    assert (out / "scores.csv").read_text().count("ensemble") == 2 * len(longer.all_stages)
 
     # The same as if it had been given that time at once.
     at_once = run_for(data, tmp_path / "at once", "15m")
     assert len(at_once.stages) <= len(longer.stages)
+    assert longer.trained.control.students[0].num_steps > first.trained.control.students[0].num_steps
     for stage in at_once.stages:
         for student in stage.students:
             there = out / student.model.relative_to(tmp_path / "at once")
@@ -205,3 +208,8 @@ def test_without_a_time_nothing_is_planned(data, tmp_path):
     with HERE.open_pool(1) as pool:
         made = planned(chosen, tmp_path / "run", pool=pool, clock=HERE.seconds_per_step, progress=Told())
     assert made is chosen
+
+
+def test_tiles_are_counted_and_keep_a_size_that_shows_something(large, tmp_path):
+    made, _ = plan(large, tmp_path / "run", "5m", pixels_a_second=1e6, settings=TINY | {"fit": "tile"})
+    assert made.size[1] >= 128

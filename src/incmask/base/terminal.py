@@ -15,15 +15,18 @@ class Terminal:
     """Lines and one bar with the time left, on standard error."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = Console(stderr=True, highlight=False)
+        # At the edge of a window lines break between words; in a file they stay whole.
+        self._console.soft_wrap = not self._console.is_terminal
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
             # Steps come in every few seconds at most; a short window would make the estimate jump.
             TimeRemainingColumn(),
+            TextColumn("left,"),
+            TimeElapsedColumn(),
+            TextColumn("so far"),
             console=self._console,
             speed_estimate_period=120,
             transient=True,

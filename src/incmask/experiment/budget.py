@@ -1,9 +1,9 @@
 """How much a run trains where a person says how long it may take: the highest rung of a ladder that fits."""
 
 import math
-import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,11 +13,14 @@ from incmask.base.pool import Pool
 from incmask.base.progress import Progress
 from incmask.base.store import RUN, read_records, reopen
 from incmask.base.words import counted
+from incmask.data.dataset import Item
+from incmask.data.images.tiles import windows
 from incmask.data.split import Fold
 from incmask.data.stack import build_stack
 from incmask.experiment.choices import AMOUNTS, Resolved
 from incmask.experiment.executor import Clock
 from incmask.experiment.jobs import fit_jobs, mix_folds
+from incmask.experiment.ladder import LADDER, Rung, seconds_from, shrunk
 from incmask.experiment.paths import (
     CARD,
     IMAGE_SCORES,
@@ -30,15 +33,17 @@ from incmask.experiment.paths import (
     VALIDATION_SCORES,
     VERDICT,
 )
+from incmask.experiment.setup import CONTROL
 from incmask.experiment.workload import duration, planned_work, seconds_of
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES
-from incmask.nets.unet import LEVELS
 from incmask.prediction.shares import MASK_SHARES
 from incmask.training.capacity import fits
 
 TIME_SHARE = 0.8
 """Of the time that may be taken, for training: images are read, masks and the report written, too."""
+
+SMALLEST_TILE_PX = 128
 
 _EPOCHS = 10
 _NUM_PROBED = 4
@@ -55,59 +60,6 @@ _AFTERWARDS = (
     f"{MODEL}/{CARD}",
     PAGE,
 )
-
-
-@dataclass(frozen=True)
-class Rung:
-    """How much is trained.
-
-    Attributes:
-        longest_px: side of the networks' input at most.
-        num_models: base models, and students of each generation.
-        num_generations: of students.
-        num_steps: of each training.
-    """
-
-    longest_px: int
-    num_models: int
-    num_generations: int
-    num_steps: int
-
-
-LADDER = (
-    Rung(64, 2, 1, 300),
-    Rung(64, 2, 2, 300),
-    Rung(96, 2, 2, 400),
-    Rung(128, 2, 2, 500),
-    Rung(128, 4, 2, 500),
-    Rung(160, 4, 2, 500),
-    Rung(192, 4, 2, 600),
-    Rung(224, 4, 2, 700),
-    Rung(256, 4, 2, 800),
-    Rung(256, 4, 3, 1000),
-    Rung(384, 4, 3, 1000),
-    Rung(512, 4, 3, 1000),
-    Rung(512, 6, 3, 2000),
-)
-"""From little to much: no number falls. Of small images the size stays, and what they leave goes into steps."""
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def seconds_from(text: str) -> float:
-    """Read a time such as "20m".
-
-    Raises:
-        IncmaskError: it is none.
-
-    Examples:
-        >>> [seconds_from(text) for text in ("90s", "20m", "1.5h", "2 d")]
-        [90.0, 1200.0, 5400.0, 172800.0]
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", text.lower())
-    if not found or not float(found[1]):
-        raise fail("--time", f"expected a number of s, m, h or d, got {text!r}", "use 20m, or 2h")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def planned(chosen: Resolved, out: Path, *, pool: Pool, clock: Clock, progress: Progress) -> Resolved:
@@ -195,21 +147,10 @@ def _on(rung: Rung, chosen: Resolved) -> Resolved:
         "steps_per_epoch": rung.num_steps // _EPOCHS,
     }
     changes = {name: value for name, value in numbers.items() if name not in chosen.given}
-    size = chosen.size if chosen.settings.size else _shrunk(chosen.size, longest_px=rung.longest_px)
+    # A tile that is too small shows no object whole.
+    longest_px = max(rung.longest_px, SMALLEST_TILE_PX) if chosen.settings.fit == "tile" else rung.longest_px
+    size = chosen.size if chosen.settings.size else shrunk(chosen.size, longest_px=longest_px)
     return replace(chosen, settings=resolve_again(chosen.settings, changes, where="--time"), size=size)
-
-
-def _shrunk(size: tuple[int, int], *, longest_px: int) -> tuple[int, int]:
-    """Bring a size to a longer side of at most so many pixels, in the networks' steps.
-
-    Examples:
-        >>> _shrunk((560, 768), longest_px=128), _shrunk((48, 64), longest_px=128)
-        ((96, 128), (48, 64))
-    """
-    step = 2**LEVELS
-    factor = min(1.0, longest_px / max(size))
-    height, width = (max(step, round(side * factor / step) * step) for side in size)
-    return height, width
 
 
 def time_step(plan: Resolved, pool: Pool, clock: Clock) -> float:
@@ -229,11 +170,11 @@ def time_step(plan: Resolved, pool: Pool, clock: Clock) -> float:
 def _estimate(plan: Resolved, timed: Resolved, step_seconds: float, pool: Pool) -> float:
     """Give the seconds that a plan takes in all, from those of a step of another one."""
     area, area_timed = (math.prod(each.size) for each in (plan, timed))
-    num_unlabelled = len(plan.dataset.unlabelled)
+    num_labelled, num_unlabelled = (_num_rows(plan, part) for part in (plan.dataset.labelled, plan.dataset.unlabelled))
     work = planned_work(
         plan.recipe,
         plan.settings,
-        num_labelled=len(plan.dataset.labelled),
+        num_labelled=num_labelled,
         num_unlabelled=num_unlabelled,
         num_controls=plan.settings.num_members,
     )
@@ -246,6 +187,13 @@ def _estimate(plan: Resolved, timed: Resolved, step_seconds: float, pool: Pool) 
         num_unlabelled=num_unlabelled,
     )
     return training / TIME_SHARE
+
+
+def _num_rows(plan: Resolved, items: Sequence[Item]) -> int:
+    """Count images, or the tiles that they are cut into."""
+    if plan.settings.fit == "resize":
+        return len(items)
+    return sum(len(windows((item.height, item.width), plan.size)) for item in items)
 
 
 @dataclass(frozen=True)
@@ -305,4 +253,6 @@ def _reopen_ended(out: Path, plan: Resolved) -> None:
     with reopen(out) as store:
         for name in _AFTERWARDS:
             (out / name).unlink(missing_ok=True)
+        # It goes on for as long as students do.
+        shutil.rmtree(out / CONTROL, ignore_errors=True)
         store.rewrite_run(plan.describe_run())
