@@ -13,6 +13,8 @@ from incmask.base.validation import choose, validated
 from incmask.commands import cli
 from incmask.commands.assignments import parse_grid
 from incmask.data.dataset import DataOptions
+from incmask.experiment.choices import DEFAULT_TIME
+from incmask.experiment.ladder import seconds_from
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 
@@ -135,6 +137,8 @@ def _check_values(given: dict[str, Any]) -> None:
     for name in recipes:
         if name.strip() != "all":
             choose(RECIPES, name.strip(), option="recipe")
+    if given.get("time"):
+        seconds_from(given["time"])
     if given.get("profile"):
         choose(PROFILES, given["profile"], option="profile")
 
@@ -150,5 +154,6 @@ def check_config(config: ConfigFile) -> None:
             choose(known, name, option="incmask.toml")
     assert {config.preset} <= {None, *PRESETS}
     assert {config.effort} <= {None, *EFFORTS}
+    seconds_from(config.time or DEFAULT_TIME)
     resolve_settings(preset=config.preset or "default", effort=config.effort, from_file=config.settings)
     validated(DataOptions, config.data, where="[data]")

@@ -19,7 +19,9 @@ from incmask import api
 from incmask.base.config import EFFORTS, read_config
 from incmask.data.synthetic import make_fields, write_dataset
 from incmask.exchange.models import model
+from incmask.experiment import budget
 from incmask.experiment import train as training
+from incmask.experiment.ladder import Rung
 from incmask.prediction.ensemble import model_folder
 from runs import HERE, SETTINGS
 from small import fit_nothing
@@ -80,6 +82,7 @@ def tiny_and_here(patch):
     patch.setattr(training, "fit", fit_nothing)
     for effort in EFFORTS:
         patch.setitem(EFFORTS, effort, TINY)
+    patch.setattr(budget, "LADDER", (Rung(32, 2, 1, 10), Rung(48, 2, 1, 10)))
 
 
 def save(path, values):
