@@ -167,13 +167,28 @@ def test_models_that_began_with_those_of_an_earlier_round_are_not_compared_with_
     )
     assert math.isnan(found.reach)
     assert fairness(found)[0].startswith("The steps were not equal: 100 a model, after 100 steps in the weights")
-    # Students that go on with the weights of their teachers have all of these steps, too.
-    both = comparison(0.03, 0.11, base=base, is_warm=True, best=stage("gen-2", inherited=200))
+    # Students that go on with the weights of their teachers have all of these steps, too, and so has the control.
+    control = stage("control", steps=(200, 200), inherited=100)
+    both = comparison(0.03, 0.11, base=control, is_warm=True, best=stage("gen-2", inherited=200))
     assert headline(both).startswith("Yes")
-    assert fairness(both)[0].startswith("The steps were not equal: ")
+    assert fairness(both)[0].startswith(
+        "Both sides took 300 steps a model, with those in the weights that they began with. "
+    )
     # Of an earlier version, which did not count them.
     unknown = comparison(-0.11, -0.03, is_warm=True)
     assert "began with those of an earlier round, the models with them did not" in answer(unknown)
+
+
+def test_models_that_were_trained_for_longer_are_not_compared_with_those_that_were_not():
+    """As where students go on from their teachers, and nobody goes on without unlabelled images."""
+    found = comparison(0.03, 0.11, best=stage("gen-2", inherited=200))
+    assert headline(found) == "Whether the unlabelled images helped cannot be told."
+    assert answer(found).endswith(
+        "; the models with them were trained for longer, 300 steps with those in the weights that they began with, and "
+        "not 100."
+    )
+    # More on the other side is no advantage.
+    assert headline(comparison(0.03, 0.11, base=stage("control", steps=(400, 400)), best=found.best)).startswith("Yes")
 
 
 def test_wider_networks_and_the_choice_among_generations_are_said():
