@@ -3,7 +3,8 @@
     python -m benchmarks.study OUT --sets cats,nuclei-10 --approaches ldt,fdt,me,im --steps 300,1000 --draws 3 --seeds 2
 
 Every training is a line in ``OUT/results.jsonl``; the same command goes on where it was stopped, and more of anything
-adds to what is there. Run folders are removed. ``--only-table`` trains nothing.
+adds to what is there. What was measured before stands in ``measured.jsonl`` beside this file, and is not trained again.
+Run folders are removed. ``--only-table`` trains nothing.
 """
 
 import argparse

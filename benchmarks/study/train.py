@@ -15,6 +15,8 @@ from benchmarks.study.approaches import APPROACHES
 from benchmarks.study.sets import SETS, arrange
 
 RESULTS = "results.jsonl"
+MEASURED = Path(__file__).with_name("measured.jsonl")
+"""Lines of earlier studies, with the settings that approaches have still: one whose settings change loses its lines."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class Trial:
 
 
 def read(out: Path) -> list[dict[str, Any]]:
-    """Read all lines that are there."""
-    path = out / RESULTS
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    """Read all lines that are there, those that were measured before first."""
+    texts = [path.read_text(encoding="utf-8") for path in (MEASURED, out / RESULTS) if path.exists()]
+    return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
 def train_missing(trials: Sequence[Trial], *, data: Path, out: Path, num_jobs: int) -> None:
