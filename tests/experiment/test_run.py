@@ -165,7 +165,7 @@ def test_workers_come_to_the_same_as_this_process(recipe, num_students, tmp_path
         data, tmp_path / "workers", recipe, num_students=num_students, num_workers=2, executor=Executor()
     )
     assert dict(results(tmp_path / "workers")) == dict(results(tmp_path / "here"))
-    assert said.says(f"2 base models, then 1 generations of {num_students} students: about ")
+    assert said.says(f"2 base models, then 1 generation of {num_students} students: about ")
     assert said.done == pytest.approx(said.expected)
     assert len(outcome.scores) == 8 + 2 * num_students
 

@@ -61,6 +61,9 @@ def drawn_of(facts: Sequence[MaskFacts], kind: MaskKind, options: DataOptions, w
         IncmaskError: colours along edges, or near others, may be classes or none.
     """
     facts = tuple(facts)
+    if kind == "grey" and any(fact.palette is not None for fact in facts):
+        # What is read are the numbers themselves, whatever colours they are shown in.
+        return Drawn(facts)
     counts: Counter[int] = Counter()
     ramps: Counter[int] = Counter()
     for fact in facts:
