@@ -96,7 +96,7 @@ def run_demo(out: Path, *, executor: Executor, progress: Progress) -> Demo:
         )
     progress.say(
         f"{NUM_LABELLED} labelled and {NUM_UNLABELLED} unlabelled fields of cells in {data}; the demo trains small "
-        f"networks for few steps, which takes about 4 minutes on 2 cores with nothing else to do"
+        f"networks for few steps, which takes about 6 minutes on 2 cores with nothing else to do"
     )
     progress.expect(
         sum(
