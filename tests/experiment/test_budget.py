@@ -13,30 +13,14 @@ from incmask.experiment.choices import AUTO_TIME, Choices, resolve
 from incmask.experiment.executor import Executor
 from incmask.experiment.ladder import LADDER, seconds_from
 from incmask.experiment.run import run
-from runs import HERE, make_data
+from runs import HERE, Listener, make_data
 
 TINY = {"width": 0.0625, "batch_size": 2, "device": "cpu", "num_workers": 1, "precision": "float32"}
 
 
-class Told:
-    def __init__(self):
-        self.lines = []
-
-    def say(self, line):
-        self.lines.append(line)
-
-    def doing(self, what):
-        pass
-
-    def expect(self, amount):
-        pass
-
-    advance = expect
-
-
 def plan(data, out, time, *, pixels_a_second, settings=TINY):
     """Plan for a machine that trains so many pixels a second."""
-    told = Told()
+    told = Listener()
     chosen = resolve(data, Choices(time=time, settings=dict(settings)))
 
     def clock(job, pool):
@@ -173,7 +157,7 @@ def test_a_run_goes_on_with_its_plan_and_with_more_time_trains_further(data, tmp
     num_before = len(first.stages) - 1
     assert read_records(out).run["time"] == "6m"
 
-    told = Told()
+    told = Listener()
     again = run_for(data, out, "6m", told)
     assert len(again.stages) == len(first.stages)
     assert any(line.startswith("goes on with its plan for 6m") for line in told.lines)
@@ -206,7 +190,7 @@ def test_less_time_than_it_was_begun_with_changes_nothing(data, tmp_path):
 def test_without_a_time_nothing_is_planned(data, tmp_path):
     chosen = resolve(data, Choices(settings=dict(TINY)))
     with HERE.open_pool(1) as pool:
-        made = planned(chosen, tmp_path / "run", pool=pool, clock=HERE.seconds_per_step, progress=Told())
+        made = planned(chosen, tmp_path / "run", pool=pool, clock=HERE.seconds_per_step, progress=Listener())
     assert made is chosen
 
 

@@ -89,6 +89,12 @@ def derive_size(items: Sequence[Item], *, fit: Literal["resize", "tile"]) -> tup
     return max(16, round(height / 16) * 16), max(16, round(width / 16) * 16)
 
 
+def row_names(items: Sequence[Item], *, size: tuple[int, int], fit: Literal["resize", "tile"]) -> list[str]:
+    """Give the image of each row that a stack of these items has; arguments as for ``build_stack``."""
+    tiled = fit == "tile"
+    return [item.name for item in items for _ in (windows((item.height, item.width), size) if tiled else [None])]
+
+
 def build_stack(
     items: Sequence[Item],
     dataset: Dataset,

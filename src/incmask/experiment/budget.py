@@ -3,20 +3,18 @@
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from incmask.base.config import CONFIG_NAME, Settings, resolve_again
+from incmask.base.config import resolve_again
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress
 from incmask.base.store import RUN, read_records, reopen
 from incmask.base.words import counted
-from incmask.data.dataset import Item
-from incmask.data.images.tiles import windows
 from incmask.data.split import Fold
-from incmask.data.stack import build_stack
+from incmask.data.stack import build_stack, row_names
 from incmask.experiment.choices import AMOUNTS, Resolved
 from incmask.experiment.executor import Clock
 from incmask.experiment.jobs import fit_jobs, mix_folds
@@ -170,7 +168,10 @@ def time_step(plan: Resolved, pool: Pool, clock: Clock) -> float:
 def _estimate(plan: Resolved, timed: Resolved, step_seconds: float, pool: Pool) -> float:
     """Give the seconds that a plan takes in all, from those of a step of another one."""
     area, area_timed = (math.prod(each.size) for each in (plan, timed))
-    num_labelled, num_unlabelled = (_num_rows(plan, part) for part in (plan.dataset.labelled, plan.dataset.unlabelled))
+    num_labelled, num_unlabelled = (
+        len(row_names(items, size=plan.size, fit=plan.settings.fit))
+        for items in (plan.dataset.labelled, plan.dataset.unlabelled)
+    )
     work = planned_work(
         plan.recipe,
         plan.settings,
@@ -187,13 +188,6 @@ def _estimate(plan: Resolved, timed: Resolved, step_seconds: float, pool: Pool) 
         num_unlabelled=num_unlabelled,
     )
     return training / TIME_SHARE
-
-
-def _num_rows(plan: Resolved, items: Sequence[Item]) -> int:
-    """Count images, or the tiles that they are cut into."""
-    if plan.settings.fit == "resize":
-        return len(items)
-    return sum(len(windows((item.height, item.width), plan.size)) for item in items)
 
 
 @dataclass(frozen=True)
@@ -229,7 +223,7 @@ def _taken_up(
         return plan
     step_seconds = time_step(plan, pool, clock)
     longer = plan
-    while _estimate(more := _with_generations(longer, 1), plan, step_seconds, pool) <= seconds:
+    while _estimate(more := _one_more(longer), plan, step_seconds, pool) <= seconds:
         longer = more
     if longer is plan:
         needed = duration(_estimate(more, plan, step_seconds, pool))
@@ -241,11 +235,10 @@ def _taken_up(
     return longer
 
 
-def _with_generations(plan: Resolved, num: int) -> Resolved:
-    changed: Settings = resolve_again(
-        plan.settings, {"num_generations": plan.settings.num_generations + num}, where=CONFIG_NAME
-    )
-    return replace(plan, settings=changed)
+def _one_more(plan: Resolved) -> Resolved:
+    """Give a plan with another generation."""
+    changes = {"num_generations": plan.settings.num_generations + 1}
+    return replace(plan, settings=resolve_again(plan.settings, changes, where="--time"))
 
 
 def _reopen_ended(out: Path, plan: Resolved) -> None:

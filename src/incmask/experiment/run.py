@@ -68,7 +68,7 @@ class Outcome:
     @property
     def all_stages(self) -> tuple[Stage, ...]:
         """Those that may be handed over: also what was trained on without unlabelled images."""
-        return candidates(self.trained)
+        return self.trained.all_stages
 
 
 def run(
@@ -167,7 +167,7 @@ def run_resolved(
             progress.say(told)
         run = RunContext(chosen.setup(stacks, folds), store, pool, progress)
         trained = train_all(run, clock=clock, bases=bases, start=chosen.start, control=deliver and not bases)
-        stages = candidates(trained)
+        stages = trained.all_stages
         best = max(stages, key=lambda stage: stage.score)
         progress.say(_verdict(trained, best))
         model = hand_over(run, best) if deliver else None
@@ -288,12 +288,6 @@ def _stack_to_take(sources: Sequence[Path], part: str, *, labelled: bool) -> Sta
             if stack.labels.exists() or not labelled:
                 return stack
     return None
-
-
-def candidates(trained: Trained) -> tuple[Stage, ...]:
-    """Give the stages of which one is handed over: base, what was trained on without unlabelled images, generations."""
-    base, *generations = trained.stages
-    return (base, *([trained.control] if trained.control else []), *generations)
 
 
 def _verdict(trained: Trained, chosen: Stage) -> str:

@@ -42,6 +42,12 @@ class Trained:
     judges: Judges | None = None
     control: Stage | None = None
 
+    @property
+    def all_stages(self) -> tuple[Stage, ...]:
+        """Those that may be handed over: base, what was trained on without unlabelled images, generations."""
+        base, *generations = self.stages
+        return (base, *([self.control] if self.control else []), *generations)
+
 
 def train_all(
     run: RunContext, *, clock: Clock, bases: Mapping[str, Path], start: Start | None = None, control: bool = False

@@ -5,16 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from incmask.base.config import resolve_again
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent, ignore
 from incmask.base.store import Store
 from incmask.base.tables import rows_text
 from incmask.base.words import counted
-from incmask.data.dataset import Item
-from incmask.data.images.tiles import windows
 from incmask.data.rounds import ENVIRONMENT
-from incmask.data.stack import Stack
+from incmask.data.stack import Stack, row_names
 from incmask.experiment.budget import time_step
 from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.executor import Clock, Executor
@@ -200,8 +199,8 @@ def _alike(data: Path, choices: Choices) -> tuple[Resolved, tuple[str, ...]]:
     chosen = resolve(data, choices)
     if chosen.settings.start == "fresh" or "start" in chosen.given:
         return chosen, ()
-    fresh = replace(choices, settings={**(choices.settings or {}), "start": "fresh"})
-    return resolve(data, fresh), (
+    settings = resolve_again(chosen.settings, {"start": "fresh"}, where="--set")
+    return replace(chosen, settings=settings), (
         "students begin with new weights, so that all approaches train for as long; with --set start=teacher they go "
         "on from their teachers', as in `incmask run`, which is more training than ldt's",
     )
@@ -226,39 +225,34 @@ def _num_full(chosen: Resolved) -> int:
     """Images, or tiles of them, that FDT learns from: what is set aside to validate is not among them."""
     dataset, settings = chosen.dataset, chosen.settings
 
-    def names(items: Sequence[Item]) -> list[str]:
-        tiled = settings.fit == "tile"
-        return [
-            item.name
-            for item in items
-            for _ in range(len(windows((item.height, item.width), chosen.size)) if tiled else 1)
-        ]
-
+    labelled, unlabelled = (
+        row_names(items, size=chosen.size, fit=settings.fit) for items in (dataset.labelled, dataset.unlabelled)
+    )
     has_val, groups = bool(dataset.val), dataset.groups()
-    folds = folds_of(names(dataset.labelled), groups=groups, has_val=has_val, settings=settings)
-    return len(folds[0].training) + len(names(dataset.unlabelled))
+    folds = folds_of(labelled, groups=groups, has_val=has_val, settings=settings)
+    return len(folds[0].training) + len(unlabelled)
 
 
 def _how_long(
     cells: Sequence[PlannedRun], out: Path, stacks: Mapping[str, Stack], pool: Pool, clock: Clock
 ) -> str | None:
     """Tell how long the runs take that are not there yet; None: all are."""
-    left = [cell.chosen for cell in cells if not (out / cell.folder / SCORES).exists()]
-    works = [_work(cell, stacks) for cell in cells if not (out / cell.folder / SCORES).exists()]
+    left = [cell for cell in cells if not (out / cell.folder / SCORES).exists()]
     if not left:
         return None
-    step_seconds = time_step(left[0], pool, clock)
+    first = left[0].chosen
+    step_seconds = time_step(first, pool, clock) / train_cost(first.settings.width)
     seconds = sum(
         seconds_of(
-            work,
-            chosen.recipe,
-            chosen.settings,
+            _work(cell, stacks),
+            cell.chosen.recipe,
+            cell.chosen.settings,
             # A sweep may change the networks' width.
-            step_seconds=step_seconds * train_cost(chosen.settings.width) / train_cost(left[0].settings.width),
+            step_seconds=step_seconds * train_cost(cell.chosen.settings.width),
             num_workers=pool.num_workers,
             num_unlabelled=len(stacks["unlabelled"]),
         )
-        for chosen, work in zip(left, works, strict=True)
+        for cell in left
     )
     return f"{counted(len(left), 'run')} to train: about {duration(seconds)} on {counted(pool.num_workers, 'worker')}"
 
