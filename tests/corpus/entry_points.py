@@ -128,15 +128,16 @@ def _python(root: Path, right: Right | None) -> Seen:
         [right.arrays[name] for name in names],
         [right.labels[name] for name in names],
         unlabelled=[right.arrays[name] for name in rest],
+        **right.options,
     )
     write_data(data, folder := root.with_name(f"{root.name}-arrays"))
     seen = _seen(resolve(folder, Choices()).dataset, root.with_name(f"{root.name}-stack"))
     of_part = {f"labelled-{index:06d}": name for index, name in enumerate(names)}
     of_part |= {f"unlabelled-{index:06d}": name for index, name in enumerate(rest)}
     images = {of_part[name]: image for name, image in seen.images.items()}
-    given = predict(_Showing(_num_channels(right)), [right.arrays[name] for name in images])
-    for image, predicted in zip(images.values(), given, strict=True):
-        np.testing.assert_array_equal(image, predicted)
+    predicted = predict(_Showing(_num_channels(right)), [right.arrays[name] for name in images])
+    for image, same in zip(images.values(), predicted, strict=True):
+        np.testing.assert_array_equal(image, same)
     labels = {of_part[name]: label for name, label in seen.labels.items()}
     return Seen(seen.said, images, labels, None, seen.num_classes)
 

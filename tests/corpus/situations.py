@@ -7,6 +7,7 @@ entry points make a row of the table; it returns a ``Right`` or a ``Told``.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class Right:
         said: words that must be among what a person is told.
         unsaid: words that must not.
         arrays: the images as a person who reads the files has them in Python, for the entry ``python``.
+        options: what else a person gives there.
     """
 
     labels: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -36,6 +38,7 @@ class Right:
     said: tuple[str, ...] = ()
     unsaid: tuple[str, ...] = ()
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Told:
 
     Attributes:
         words: that the message must have.
-        line: for ``[data]`` of ``incmask.toml``; it must be in the message, too.
+        line: for ``[data]`` of ``incmask.toml``, in Python an argument; it must be in the message, too.
         then: what is right once the line is written.
     """
 

@@ -16,6 +16,7 @@ from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
 from incmask.base.files import TEMPORARY_SUFFIX, write_text
 from incmask.base.tables import csv_text
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, default_colour
+from incmask.data.folder.numbered import may_number
 from incmask.data.images.given import arrays_of, channels_first_hint
 from incmask.data.images.intensity import as_intensities
 from incmask.data.images.writers import write_label, write_tiff
@@ -197,11 +198,20 @@ def _meaning(data: ArrayData) -> _Meaning:
     values = set(chain.from_iterable(np.unique(mask).tolist() for mask in masks))
     (channel_shape,) = channels
     task = data.task or _task(channel_shape, values - {IGNORED})
+    if data.task is None and data.class_names is None and labels_of(task).is_exclusive:
+        _ask_if_objects(masks)
     _check_values(task, channel_shape, values)
     ignored = IGNORED in values
     num_ids = max(values - {IGNORED}, default=0) + 1
     num_classes = {"binary": 1, "multilabel": sum(channel_shape), "multiclass": max(2, num_ids)}[task]
     return _Meaning(task, _classes(task, num_classes, data.class_names, ignored=ignored), ignored)
+
+
+def _ask_if_objects(masks: Sequence[np.ndarray]) -> None:
+    if may_number([{*np.unique(mask).tolist()} - {0, IGNORED} for mask in masks], lambda index: masks[index]):
+        what = "hold values that are mostly one piece each, and not the same number in each: objects, or classes"
+        remedy = 'give masks > 0 where they number objects (their foreground), or task="multiclass" for classes'
+        raise fail("ArrayData.masks", what, remedy)
 
 
 def _task(channel_shape: tuple[int, ...], values: set[int]) -> Task:

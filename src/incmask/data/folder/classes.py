@@ -12,6 +12,7 @@ from incmask.method.labels import labels_of
 SETTLE = "write under [data] in incmask.toml"
 _BINARY_VALUES = (1, 255, 65535)
 _LIST_AT_MOST = 12
+_PALETTE_OF_CLASSES = 32
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,10 @@ def classes_of_values(
         return ClassInfo(name, palette[value] if palette and has_colour else default_colour(class_id), value)
 
     foreground = [value for value in values if value]
-    num_entries = _num_distinct(palette or ())
     # A palette also tells of classes that do not occur; one of two entries may just as well be binary.
+    num_entries = _num_distinct(palette or ())
     is_of_classes = options.task == "multiclass" or (options.task is None and num_entries > 2)
-    if is_of_classes and max(values, default=0) < num_entries <= 32:
+    if is_of_classes and max(values, default=0) < num_entries <= _PALETTE_OF_CLASSES:
         foreground = list(range(1, num_entries))
     if len(foreground) <= 1 and options.task != "multiclass":
         value = foreground[0] if foreground else 255
@@ -151,6 +152,11 @@ def classes_of_values(
         )
     classes = [info(class_id, value, f"class_{value}") for class_id, value in enumerate(foreground, start=1)]
     return ClassesFound("multiclass", (info(0, 0, "background"), *classes))
+
+
+def declares_classes(palette: Sequence[Colour]) -> bool:
+    """Tell whether a palette has a colour for each of a few classes; larger ones come with programs."""
+    return 2 < _num_distinct(palette) <= _PALETTE_OF_CLASSES
 
 
 def _num_distinct(palette: Sequence[Colour]) -> int:

@@ -14,6 +14,7 @@ from incmask.data.folder.drawn import Drawn, alpha_problems, drawn_of
 from incmask.data.folder.groups import group_items
 from incmask.data.folder.intensities import alpha_notes, intensity_notes
 from incmask.data.folder.layout import Layout, find_layout
+from incmask.data.folder.numbered import ask_if_objects
 from incmask.data.folder.pairing import ImageWithMasks
 from incmask.data.folder.recognise import (
     NOTHING_DRAWN,
@@ -26,7 +27,7 @@ from incmask.data.folder.recognise import (
     recognise_folders,
 )
 from incmask.data.folder.summary import absent_notes, channel_notes, label_statistics, name_notes, recognition_notes
-from incmask.data.images.masks import MaskFacts, hardened, mask_facts
+from incmask.data.images.masks import MaskFacts, hardened, mask_facts, mask_raster
 from incmask.data.images.readers import ImageFacts, image_facts
 from incmask.data.rounds import Round, read_rounds
 from incmask.method.labels import labels_of
@@ -228,6 +229,7 @@ def _recognise(
             encoding=replace(recognised.encoding, nearest=contents.drawn.snaps),
             notes=(*contents.drawn.notes, *recognised.notes),
         )
+        ask_if_objects(clean("labelled", "val", "test"), recognised, options, read=mask_raster, where=root)
     except IncmaskError as error:
         problems += error.problems
         return None

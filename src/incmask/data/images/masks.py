@@ -89,7 +89,12 @@ def _cut_out(path: Path, raster: Raster, alpha: np.ndarray) -> np.ndarray:
 
 def mask_facts(path: Path) -> MaskFacts:
     """Read a mask file and count its values; raises as ``decode_mask`` and ``facts_of`` do."""
-    return facts_of(path, decode_mask(path, read_bytes(path)))
+    return facts_of(path, mask_raster(path))
+
+
+def mask_raster(path: Path) -> Raster:
+    """Read a mask file; raises as ``decode_mask`` does."""
+    return decode_mask(path, read_bytes(path))
 
 
 def facts_of(path: Path, raster: Raster, *, most: int = 65535) -> MaskFacts:

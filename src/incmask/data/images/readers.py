@@ -11,7 +11,7 @@ from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, Dataset, Item, MaskEncoding
 from incmask.data.images.decode import Raster, decode, read_bytes
 from incmask.data.images.intensity import as_intensities, limits_of, to_network_range
-from incmask.data.images.masks import decode_mask, facts_of, foreground_of, grey_values, is_soft, pack_colours
+from incmask.data.images.masks import facts_of, foreground_of, grey_values, is_soft, mask_raster, pack_colours
 from incmask.data.images.nearest import snap
 from incmask.method.labels import labels_of
 
@@ -160,7 +160,7 @@ def read_label(item: Item, dataset: Dataset) -> np.ndarray:
         (path,) = item.masks
         assert path is not None, "only folders leave out masks"
         where = path
-        raster = decode_mask(path, read_bytes(path))
+        raster = mask_raster(path)
         first_id = 1 if labels_of(dataset.task).is_one_class else 0
         if encoding.kind == "colour":
             label = _label_of_colours(raster, dataset.classes, encoding, first_id=first_id, where=path)
@@ -178,7 +178,7 @@ def read_label(item: Item, dataset: Dataset) -> np.ndarray:
 
 
 def _read_folder_mask(path: Path, encoding: MaskEncoding) -> np.ndarray:
-    raster = decode_mask(path, read_bytes(path))
+    raster = mask_raster(path)
     values = grey_values(raster)
     is_blurred = encoding.ignore is None and is_soft(facts_of(path, raster))
     label: np.ndarray = foreground_of(values, is_blurred=is_blurred).astype(np.uint8)

@@ -138,7 +138,7 @@ def _read_masks(files: Files, data: DataOptions, where: object) -> FoundImages:
     if found.class_folders:
         return read_class_folders(files, data, where=where)
     looks = look_at([item.masks[""] for item in found.items if item.masks], look_at_mask)
-    if any(look.numbers_objects for look in looks) and not data.classes:
+    if any(look.numbers_objects for look in looks) and not data.classes and data.task != "multiclass":
         note = "the masks hold a number for each object, so each becomes body, border and centre; choose the layout "
         objects = instances_of(found, is_multilabel=True)
         return replace(objects, notes=(f"{note}instances-binary for the foreground alone, pairs for classes",))

@@ -9,6 +9,7 @@ from scipy.spatial import KDTree
 
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, DataOptions
+from incmask.data.images.masks import grey_values, pack_colours
 from incmask.exchange.formats.common import Files, FoundImages, read_mask
 from incmask.exchange.formats.masks.pairs import check_size
 from incmask.exchange.formats.naming import Sorted, sort_files
@@ -28,7 +29,7 @@ class InstanceLabel:
     """A label from a mask with a number for each object.
 
     Attributes:
-        mask: the file; 0 is background.
+        mask: the file, of numbers or of colours; 0, or black, is background.
         is_multilabel: body, border and centre; else the foreground alone.
     """
 
@@ -44,10 +45,8 @@ class InstanceLabel:
         path = self.mask.where
         raster = read_mask(self.mask)
         check_size(path, raster, (height, width))
-        if raster.values.ndim == 3 and (raster.values != raster.values[..., :1]).any():
-            remedy = "export it as a 16-bit grey PNG or TIFF"
-            raise fail(path, "is in colours where a number for each object is expected", remedy)
-        values = raster.values if raster.values.ndim == 2 else raster.values[..., 0]
+        is_colour = raster.values.ndim == 3 and (raster.values != raster.values[..., :1]).any()
+        values = pack_colours(raster.values) if is_colour else grey_values(raster)
         if values.min() < 0 or (values.dtype.kind == "f" and (values != np.rint(values)).any()):
             raise fail(path, "holds values that are no whole numbers from 0 on", "export a number for each object")
         return layers_of(values) if self.is_multilabel else (values > 0).astype(np.uint8)

@@ -12,6 +12,7 @@ from incmask.base.errors import fail, raise_problems
 from incmask.data.dataset import DataOptions, MaskKind
 from incmask.data.folder.classes import key_of
 from incmask.data.folder.drawn import alpha_problems, drawn_of, snapped
+from incmask.data.folder.numbered import ask_if_objects
 from incmask.data.folder.recognise import NOTHING_DRAWN, kind_of, noise_problem, outside_problem, recognise, view
 from incmask.data.images.decode import Raster
 from incmask.data.images.masks import (
@@ -137,11 +138,17 @@ def read_pairs(files: Files, data: DataOptions, *, where: object) -> FoundImages
     found = sort_files(files, mask_suffix=data.mask_suffix, where=where)
     if found.class_folders:
         raise fail(where, "holds a folder of masks for each class", "choose the layout class-folders")
-    return pairs_of(found, look_at([item.masks[""] for item in found.items if item.masks], look_at_mask), data, where)
+    looks = look_at([item.masks[""] for item in found.items if item.masks], look_at_mask)
+    return pairs_of(found, looks, data, where, is_sure=True)
 
 
-def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: object) -> FoundImages:
-    """Do what ``read_pairs`` does, once files are sorted and masks were looked at; raises as that."""
+def pairs_of(
+    found: Sorted, looks: Sequence[Look], data: DataOptions, where: object, *, is_sure: bool = False
+) -> FoundImages:
+    """Do what ``read_pairs`` does, once files are sorted and masks were looked at; raises as that.
+
+    Unless the values are classes for sure, it is asked whether they number objects where they look so.
+    """
     facts = [look.facts for look in looks]
     is_blurred = any(look.is_blurred for look in looks)
     kind: MaskKind = "colour" if is_blurred else kind_of(facts, data)
@@ -160,6 +167,9 @@ def pairs_of(found: Sorted, looks: Sequence[Look], data: DataOptions, where: obj
         notes += drawn.notes
     raise_problems([problem for fact in facts if (problem := noise_problem(fact, kind, data))])
     recognised = recognise(facts, (), kind=kind, options=data, where=where)
+    if not is_sure and not is_blurred:
+        masks = {item.masks[""].where: item.masks[""] for item in found.items if item.masks}
+        ask_if_objects(facts, recognised, data, read=lambda path: read_mask(masks[path]), where=where)
     raise_problems(
         [problem for fact in facts if (problem := outside_problem(fact, recognised, declared=bool(data.classes)))]
     )
