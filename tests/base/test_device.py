@@ -29,7 +29,9 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch, name):
     machine(monkeypatch)
     with pytest.raises(IncmaskError) as caught:
         resolve_device(name)
-    assert str(caught.value) == f"setting device: '{name}' is not there (found: cpu); use --set device=auto"
+    assert (
+        str(caught.value) == f'setting device: \'{name}\' is not there (found: cpu); use settings={{"device": "auto"}}'
+    )
 
 
 @pytest.mark.parametrize(("capability", "fast"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])

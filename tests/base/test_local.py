@@ -89,7 +89,7 @@ def test_a_users_mistake_comes_back_as_it_was(pool):
 
 @pytest.mark.parametrize("job", ["python", "torch"])
 def test_want_of_memory_is_a_line_with_advice(pool, job):
-    with pytest.raises(IncmaskError, match=r"ran out of memory.*num_workers=1.*batch_size"):
+    with pytest.raises(IncmaskError, match=r'ran out of memory.*num_workers": 1.*batch_size'):
         list(pool.run(jobs.take_memory, [job], lambda amount: None))
 
 
@@ -101,7 +101,7 @@ def test_a_defect_of_the_program_stays_one(pool):
 @pytest.mark.slow
 def test_a_killed_worker_is_a_line_with_advice():
     with LocalPool(1, networks=False) as pool:
-        with pytest.raises(IncmaskError, match=r"was killed.*memory.*num_workers=1"):
+        with pytest.raises(IncmaskError, match=r'was killed.*memory.*num_workers": 1'):
             list(pool.run(light_jobs.kill_itself, [0], lambda amount: None))
         # Before the jobs are handed over, too.
         with pytest.raises(IncmaskError, match="was killed"):

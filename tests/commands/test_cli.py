@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import cv2
@@ -67,6 +68,16 @@ def test_every_command_explains_itself(call, command):
     code, told, _ = call(command, "--help")
     assert code == 0
     assert "Usage" in told
+
+
+def test_the_version_is_told(call):
+    assert call("--version") == (0, f"incmask {metadata.version('incmask')}\n", "")
+
+
+@pytest.mark.parametrize("words", [(), ("run",), ("predict",)])
+def test_help_has_a_short_name(call, words):
+    assert call(*words, "-h") == call(*words, "--help")
+    assert call(*words, "-h")[0] == 0
 
 
 def test_without_a_command_the_help_is_shown(call):

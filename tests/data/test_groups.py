@@ -44,7 +44,7 @@ def test_plain_names_stand_for_themselves(tmp_path):
     dataset = scan_ok(folder(tmp_path, labelled=["img_1", "img_2", "img_3"], test=["img_4"]))
     assert {item.subject for _, items in dataset.parts() for item in items} == {None}
     assert groups_of(dataset) == {"img_1": "img_1", "img_2": "img_2", "img_3": "img_3"}
-    assert "groups: each image for itself; --group tells which show the same subject" in describe(dataset)
+    assert "groups: each image for itself; group tells which show the same subject" in describe(dataset)
 
 
 def test_names_tell_and_check_says_so(tmp_path):
@@ -54,7 +54,7 @@ def test_names_tell_and_check_says_so(tmp_path):
     assert groups_of(dataset, "test") == {name: name[:8] for name in parts["test"]}
     assert describe(dataset)[-2:] == [
         "note: groups by names: labelled 2, unlabelled 2, val 1, test 2, such as patient1 of patient1_slice_0 and "
-        "patient1_slice_1; validation and folds keep them whole (--group changes this)",
+        "patient1_slice_1; validation and folds keep them whole (group changes this)",
         "note: 1 groups are in unlabelled and in test, so scores say less about new ones: patient3",
     ]
 

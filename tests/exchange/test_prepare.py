@@ -128,7 +128,7 @@ def test_a_changed_file_is_found_and_mended_as_told(tmp_path, name, is_same_size
     before = contents(tmp_path / "dst")
     path.write_bytes(before[name][:-1] + (b"X" if is_same_size else b""))
     assert message("toy", src, tmp_path / "dst") == (
-        f"{path}: was changed since it was written; delete it and give the same command again, which makes it anew"
+        f"{path}: was changed since it was written; delete it and prepare again, which makes it anew"
     )
     path.unlink()
     prepare("toy", src, tmp_path / "dst")

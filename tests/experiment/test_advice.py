@@ -28,11 +28,11 @@ def test_enough_steps_need_no_advice():
     ("generations", "epochs", "changes"),
     [
         # 5 times 100 steps are one generation of 500; 6 times 100 two of 300.
-        (5, 10, "--set num_generations=1 --set epochs=50 is long enough and takes about as long in all"),
-        (6, 10, "--set num_generations=2 --set epochs=30 is long enough and takes about as long in all"),
+        (5, 10, 'settings={"num_generations": 1, "epochs": 50} is long enough and takes about as long in all'),
+        (6, 10, 'settings={"num_generations": 2, "epochs": 30} is long enough and takes about as long in all'),
         # All steps together are too few.
-        (2, 10, "--set num_generations=1 --set epochs=30 is long enough"),
-        (1, 10, "--set epochs=30 is long enough"),
+        (2, 10, 'settings={"num_generations": 1, "epochs": 30} is long enough'),
+        (1, 10, 'settings={"epochs": 30} is long enough'),
     ],
 )
 def test_few_steps_are_told_and_what_to_do(generations, epochs, changes):
@@ -53,7 +53,7 @@ def test_who_follows_the_advice_is_given_none(generations, epochs, steps, name):
     before = student_steps(RECIPES[name], settings, **IMAGES)
     assert bool(sentences) == (before < LEAST_STEPS)
     if sentences:
-        changes = {key: int(value) for key, value in re.findall(r"--set (\w+)=(\d+)", sentences[0])}
+        changes = {key: int(value) for key, value in re.findall(r'"(\w+)": (\d+)', sentences[0])}
         better = settings.model_copy(update=changes)
         after = student_steps(RECIPES[name], better, **IMAGES)
         assert [*advice(RECIPES[name], better, **IMAGES)] == []

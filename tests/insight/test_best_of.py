@@ -107,9 +107,8 @@ def test_what_else_was_swept_must_be_as_it_is_now(swept, sweep):
     assert (found.settings, found.num_settings) == ({"erode_px": 3, "dilate_px": 5}, 4)
     with pytest.raises(IncmaskError) as error:
         best_of(sweep, swept / "data", Choices(settings=SETTINGS | dict.fromkeys(three, 4)))
-    assert "was swept over num_base, but not at 4, which it is now; use --set num_base=2 or --set num_base=3" in str(
-        error.value
-    )
+    told = 'not at 4, which it is now; use settings={"num_base": 2} or settings={"num_base": 3}'
+    assert told in str(error.value)
     # Of those with three members one is left.
     change(sweep, lambda row: row if "num_members" not in row.setting or row.setting.startswith(LAST) else None)
     told = told_of(sweep, swept / "data", Choices(settings=SETTINGS | three))
@@ -129,7 +128,7 @@ def test_a_folder_without_a_sweep(swept, sweep):
     run = swept / "sweep" / "runs" / "own" / "repeat-1" / "ldt"
     told = told_of(run, swept / "data")
     assert (told.where, told.what) == (str(run), "is no folder of a comparison")
-    how = "incmask compare DATA -o SWEEP --recipes im --set erode_px=0,3,5 --set dilate_px=0,3,5"
+    how = 'compare(DATA, out=SWEEP, recipes="im", grid={"erode_px": [0, 3, 5], "dilate_px": [0, 3, 5]})'
     assert told.remedy == f"sweep first: {how}"
     change(sweep, lambda row: row if row.setting == LAST else None)
     told = told_of(sweep, swept / "data")
@@ -142,9 +141,9 @@ def test_an_unfinished_sweep(swept, sweep):
     change(sweep, lambda row: None if row.setting == LAST and row.repeat == 2 else row)
     told = told_of(sweep, swept / "data")
     assert told.what == "is not finished: im erode_px=3 dilate_px=5 has 1 of 2 repeats"
-    assert told.remedy == "let the same `incmask compare` go on to its end first"
+    assert told.remedy == "let the same `incmask.compare` go on to its end first"
     (sweep / "results.csv").unlink()
-    assert told_of(sweep, swept / "data").remedy == "let the same `incmask compare` go on to its end first"
+    assert told_of(sweep, swept / "data").remedy == "let the same `incmask.compare` go on to its end first"
 
 
 def test_other_data_another_task_and_another_size(swept, tmp_path):
@@ -153,7 +152,7 @@ def test_other_data_another_task_and_another_size(swept, tmp_path):
     save(other / "labelled" / "images" / "labelled 0.png", image)
     told = told_of(swept / "sweep", other)
     assert told.what.startswith("was made with other data: parts.labelled.labelled 0.files.")
-    assert "choose with --set by hand" in told.remedy
+    assert "choose with settings by hand" in told.remedy
     assert (
         "and 3 more differences"
         in told_of(swept / "sweep", make_data(tmp_path / "few", "binary", {**PARTS, "val": 5})).what
@@ -162,14 +161,14 @@ def test_other_data_another_task_and_another_size(swept, tmp_path):
     assert told.what == "is about a binary task, and these data are multiclass"
     told = told_of(swept / "sweep", swept / "data", Choices(settings=SETTINGS | {"size": [48, 32]}))
     assert told.what.startswith("was made at 32×32 pixels, ")
-    assert told.remedy.startswith("use --size 32 32, or sweep first: ")
+    assert told.remedy.startswith('use settings={"size": [32, 32]}, or sweep first: ')
 
 
 def test_what_is_chosen_already(swept):
     chosen = Choices(settings=SETTINGS | {"dilate_px": 3})
-    assert told_of(swept / "sweep", swept / "data", chosen).where == "--set dilate_px"
+    assert told_of(swept / "sweep", swept / "data", chosen).where == 'settings["dilate_px"]'
     told = told_of(swept / "sweep", swept / "data", grid=["erode_px"])
-    assert (told.where, told.what) == ("--set erode_px", "is what --best-of chooses")
+    assert (told.where, told.what) == ('settings["erode_px"]', "is what best_of chooses")
 
 
 @pytest.mark.usefixtures("untrained", "undrawn")

@@ -226,7 +226,7 @@ def test_without_the_flag_or_with_fixed_steps_there_is_one_budget(whole, tmp_pat
     assert whole.said.says("equal steps: every model takes 4 steps, whatever the approach")
     made = make(whole.data, tmp_path / "out", ("ldt",), preset="paper", steps_per_epoch=0, epochs=1, num_base=2)
     assert {row.budget for row in made.found.models} == {OWN}
-    assert made.said.says("--equal-steps adds a comparison at as many steps for all")
+    assert made.said.says("equal_steps=True adds a comparison at as many steps for all")
 
 
 @pytest.mark.usefixtures("untrained")
@@ -278,7 +278,7 @@ def test_what_there_is_nothing_to_compare_with(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 2, "val": 1})
     with pytest.raises(IncmaskError, match="holds no unlabelled images to compare approaches with"):
         make(data, tmp_path / "out", ("im",))
-    with pytest.raises(IncmaskError, match="--repeats: got 0, expected 1 or more"):
+    with pytest.raises(IncmaskError, match="num_repeats: got 0, expected 1 or more"):
         make(data, tmp_path / "out", ("im",), num_repeats=0)
     assert not (tmp_path / "out").exists()
 

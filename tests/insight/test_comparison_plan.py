@@ -59,10 +59,10 @@ def test_the_baseline_and_base_recipes_come_by_themselves(chosen, names, expecte
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (("im", "imm"), "--recipes: unknown name 'imm'; did you mean 'im'?"),
-        (("evalnets",), "--recipes: unknown name 'evalnets'; did you mean 'evalnet'?"),
-        (("",), "--recipes: unknown name ''; choose one of ldt, strong-ldt"),
-        ((), "--recipes: names no approach; choose from ldt, strong-ldt"),
+        (("im", "imm"), "recipes: unknown name 'imm'; did you mean 'im'?"),
+        (("evalnets",), "recipes: unknown name 'evalnets'; did you mean 'evalnet'?"),
+        (("",), "recipes: unknown name ''; choose one of ldt, strong-ldt"),
+        ((), "recipes: names no approach; choose from ldt, strong-ldt"),
     ],
 )
 def test_wrong_names_are_told(chosen, names, told):
@@ -194,7 +194,7 @@ def test_equal_steps_leave_out_what_takes_as_many_anyway(chosen):
 
 @pytest.mark.parametrize("setting", ["seed", "device", "num_workers", "size", "fit"])
 def test_what_all_share_cannot_be_swept(chosen, setting):
-    with pytest.raises(IncmaskError, match=f"--set {setting}: is the same for the whole comparison; give it one"):
+    with pytest.raises(IncmaskError, match=rf"settings\[.{setting}.\]: is the same for the whole comparison"):
         cells_of(chosen, grid={setting: [1, 2]})
 
 
@@ -202,7 +202,7 @@ def test_what_all_share_cannot_be_swept(chosen, setting):
 def test_what_decides_equal_steps_cannot_be_swept_beside_them(chosen, setting):
     grid = {setting: [2, 4]}
     assert len(cells_of(chosen, ("ldt",), grid=grid)) == 2
-    with pytest.raises(IncmaskError, match=f"--set {setting}: decides what equal steps are"):
+    with pytest.raises(IncmaskError, match=rf"settings\[.{setting}.\]: decides what equal steps are"):
         cells_of(chosen, ("ldt",), grid=grid, equal_steps=7)
 
 
@@ -210,7 +210,7 @@ def test_students_cannot_be_swept_where_they_decide_the_folds(chosen, tmp_path):
     grid = {"num_students": [2, 3]}
     assert len(cells_of(chosen, ("im",), grid=grid)) == 3
     few = resolved(make_data(tmp_path / "few", "binary", PARTS | {"labelled": 3, "val": 0}), num_base=3)
-    with pytest.raises(IncmaskError, match="num_students: decides the folds of so few images without val/"):
+    with pytest.raises(IncmaskError, match=r"num_students.\]: decides the folds of so few images without val/"):
         cells_of(few, ("im",), grid=grid)
     # Of eight a fifth is set aside, however many students there are.
     many = resolved(make_data(tmp_path / "many", "binary", {"labelled": 8, "unlabelled": 1}))
@@ -231,8 +231,8 @@ def test_names_that_are_too_long_for_a_folder_are_refused(chosen):
     ("grid", "told"),
     [
         ({"erode_px": [0, 4]}, "setting erode_px: must be odd or 0, got 4"),
-        ({"epocs": [1, 2]}, "--set: unknown name 'epocs'; did you mean epochs"),
-        ({"epochs": [1, 0]}, "--set: epochs = 0: "),
+        ({"epocs": [1, 2]}, "settings: unknown name 'epocs'; did you mean epochs"),
+        ({"epochs": [1, 0]}, "settings: epochs = 0: "),
         ({"num_members": [2, 3]}, "setting num_members: 3 voting members, but only 2 models"),
     ],
 )

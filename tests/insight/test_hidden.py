@@ -73,11 +73,11 @@ def test_hidden_truth_of_unlabelled_images_can_be_bought():
 @pytest.mark.parametrize(
     ("data", "options", "told"),
     [
-        (dataset(), {"pool": "unlabelled"}, "has no masks beside its unlabelled images; use --pool labelled"),
-        (dataset(), {"num_start": 13}, "--start: 13 of 12 labelled images"),
-        (dataset(), {"num_start": 11}, "--budget: 1 of 1 images that could be labelled leaves nothing to choose"),
-        (dataset(), {"budget": 9}, "--budget: 9 of 9 images"),
-        (dataset(2), {}, "--budget: 1 of 0 images"),
+        (dataset(), {"pool": "unlabelled"}, 'has no masks beside its unlabelled images; use pool="labelled"'),
+        (dataset(), {"num_start": 13}, "num_start: 13 of 12 labelled images"),
+        (dataset(), {"num_start": 11}, "budget: 1 of 1 images that could be labelled leaves nothing to choose"),
+        (dataset(), {"budget": 9}, "budget: 9 of 9 images"),
+        (dataset(2), {}, "budget: 1 of 0 images"),
     ],
 )
 def test_too_few_images_are_told(data, options, told):

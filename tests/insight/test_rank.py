@@ -220,7 +220,7 @@ def test_a_run_without_unlabelled_images_has_nothing_to_rank(tmp_path):
 
 
 def test_wrong_numbers_are_told(finished_run):
-    with pytest.raises(IncmaskError, match="--top: got 0"):
+    with pytest.raises(IncmaskError, match="top: got 0"):
         rank_run(finished_run("binary"), top=0, open_pool=HerePool)
-    with pytest.raises(IncmaskError, match="--crops: got 3"):
+    with pytest.raises(IncmaskError, match="crop_px: got 3"):
         rank_run(finished_run("binary"), crop_px=3, open_pool=HerePool)

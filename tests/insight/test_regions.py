@@ -32,7 +32,7 @@ def test_crops_cover_the_image_and_stay_inside(height, width, crop_px):
 def test_crops_of_a_few_pixels_are_refused():
     check_crop(None)
     check_crop(16)
-    with pytest.raises(IncmaskError, match="--crops: got 15, expected 16 pixels or more"):
+    with pytest.raises(IncmaskError, match="crop_px: got 15, expected 16 pixels or more"):
         check_crop(15)
 
 

@@ -268,13 +268,13 @@ def test_a_page_that_would_be_too_large_is_cut_short(finished_run, monkeypatch):
 
 @pytest.mark.usefixtures("undrawn")
 def test_what_is_no_finished_run_is_refused_with_a_remedy(run, tmp_path):
-    with pytest.raises(IncmaskError, match="is no run folder; name the folder that `incmask run` wrote"):
+    with pytest.raises(IncmaskError, match=r"is no run folder; name the folder that `incmask\.run` wrote"):
         write_report(tmp_path / "nothing")
     (run / "base" / "students" / "1" / "scores.json").write_text("{", encoding="utf-8")
     with pytest.raises(IncmaskError, match="a file of the run cannot be read"):
         write_report(run)
     (run / "scores.csv").unlink()
-    with pytest.raises(IncmaskError, match="holds no finished run; let the same `incmask run` go on"):
+    with pytest.raises(IncmaskError, match=r"holds no finished run; let the same `incmask\.run` go on"):
         write_report(run)
     assert not (run / PAGE).exists()
 

@@ -100,7 +100,7 @@ def test_other_choices_need_another_folder(finished, simulated):
 def test_recipes_that_know_the_truth_are_refused(finished, tmp_path):
     with pytest.raises(IncmaskError, match="needs the true masks"):
         simulate(finished, finished.parent / "data", tmp_path / "out", recipe="fdt")
-    with pytest.raises(IncmaskError, match="--seeds: got 0"):
+    with pytest.raises(IncmaskError, match="num_seeds: got 0"):
         simulate(finished, finished.parent / "data", tmp_path / "out", num_seeds=0)
     assert not (tmp_path / "out").exists()
 

@@ -140,7 +140,7 @@ def test_a_run_folder_is_not_written_into(model, images, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "manifest.jsonl").write_text("")
     for work in (predict_folder, watch_folder):
-        with pytest.raises(IncmaskError, match="is a run folder; choose another folder with -o"):
+        with pytest.raises(IncmaskError, match="is a run folder; choose another folder, out="):
             work(model, images, tmp_path / "run", progress=Listener())
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["manifest.jsonl"]
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from incmask.base.errors import IncmaskError
@@ -47,7 +49,7 @@ def test_too_little_memory_names_a_batch_size_that_fits():
     (problem,) = error.value.problems
     assert "batches of 16" in problem.what
     assert "128×128" in problem.what
-    smaller = int(problem.remedy.split("batch_size=")[1].split(",")[0])
+    smaller = int(re.search(r'"batch_size": (\d+)', problem.remedy)[1])
     assert 1 <= smaller < 16
     assert room(available, batch_size=smaller) == 1
 
@@ -56,7 +58,7 @@ def test_no_batch_size_is_named_where_none_fits():
     with pytest.raises(IncmaskError) as error:
         room(PROCESS_BYTES // 2)
     assert "batch_size" not in error.value.problems[0].remedy
-    assert "--size" in error.value.problems[0].remedy
+    assert 'settings["size"]' in error.value.problems[0].remedy
 
 
 def test_on_a_gpu_batches_count_and_activations_do_not():
@@ -79,7 +81,7 @@ def test_a_machine_too_small_for_the_batches_of_its_gpu_is_told_a_batch_size_tha
     available = PROCESS_BYTES + 5 * batch_bytes(NETWORK, size=(128, 128), batch_size=16) - 1
     with pytest.raises(IncmaskError) as error:
         room(available, num_on_gpu=5)
-    assert "batch_size=15" in error.value.problems[0].remedy
+    assert '"batch_size": 15' in error.value.problems[0].remedy
     assert room(available, num_on_gpu=5, batch_size=15) == 1
 
 

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictInt
 
+from incmask.base.caller import option
+from incmask.base.caller import settings as settings_of
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.validation import ConfigSection, choose, validated
 
@@ -251,7 +253,7 @@ def resolve_settings(
     effort_values = choose(EFFORTS, effort or default_effort(preset), option="effort")
     laid = effort_values | preset_values
     # Each source is checked alone first, so that the message names the place that holds the mistake.
-    for where, values in ((CONFIG_NAME, from_file), ("--set", overrides)):
+    for where, values in ((CONFIG_NAME, from_file), (option("set"), overrides)):
         laid = laid | dict(values or {})
         validated(Settings, laid, where=where)
     settings = Settings(**laid)
@@ -286,7 +288,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "setting position_target",
             f"{settings.position_target:g} with the loss {settings.loss}, which asks for 1",
-            "use --set loss=mse, or leave it out",
+            f"use {settings_of(loss='mse')}, or leave it out",
         )
     if settings.quality_band and not 0 <= settings.quality_band[0] <= settings.quality_band[1] <= 1:
         yield Problem(

@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 
+from incmask.base.caller import settings
 from incmask.base.errors import fail
 
 
@@ -19,7 +20,7 @@ def resolve_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
     if not there[name]:
         found = ", ".join(kind for kind, is_there in there.items() if is_there)
-        raise fail("setting device", f"{name!r} is not there (found: {found})", "use --set device=auto")
+        raise fail("setting device", f"{name!r} is not there (found: {found})", f"use {settings(device='auto')}")
     return torch.device(name)
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Protocol, Self, TypeVar
 
+from incmask.base.caller import is_command_line, setting, settings, word_for_command_line
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.progress import Report, ignore
 
@@ -31,14 +32,13 @@ _ENVIRONMENT = {
     "KMP_BLOCKTIME": "0",
 }
 
-_LESS_MEMORY = "run the same command again with --set num_workers=1, or with a smaller --set batch_size and another -o"
 
 _LOG = logging.getLogger(__name__)
 
 _progress: Any = None
 """In a worker: the queue to the parent."""
 
-_remedy = _LESS_MEMORY
+_remedy = ""
 """In a worker: what to do where memory does not suffice."""
 
 
@@ -133,7 +133,7 @@ class LocalPool(Pool):
         num_workers: processes, 1 or more.
         networks: whether jobs run networks; without, workers are small: torch is not loaded, and freed memory is
             given back.
-        less_memory: what a person can do where memory does not suffice.
+        less_memory: what a person can do where memory does not suffice; "": train with less.
         say: called here with each line that a worker logs; else they are logged here.
     """
 
@@ -142,18 +142,21 @@ class LocalPool(Pool):
         num_workers: int,
         *,
         networks: bool = True,
-        less_memory: str = _LESS_MEMORY,
+        less_memory: str = "",
         say: Callable[[str], None] = _LOG.warning,
     ):
         self.num_workers = num_workers
-        self._less_memory = less_memory
+        self._less_memory = less_memory or _train_with_less()
         self._say = say
         context = multiprocessing.get_context("spawn")
         # Puts at once, so that what a job reports is here before its result is.
         self._queue = context.SimpleQueue()
         with _environment(_ENVIRONMENT), _hidden_main():
             self._pool = ProcessPoolExecutor(
-                num_workers, context, initializer=_start, initargs=(self._queue, networks, less_memory)
+                num_workers,
+                context,
+                initializer=_start,
+                initargs=(self._queue, networks, self._less_memory, is_command_line()),
             )
             # Processes start at the first submission, and take their environment from then.
             wait([self._pool.submit(_nothing) for _ in range(num_workers)])
@@ -208,10 +211,16 @@ def run_ranges(pool: Pool, function: Callable[[Job, Report], RangeResult], jobs:
     return sorted((result for _, result in pool.run(function, jobs, ignore)), key=lambda result: result.first)
 
 
-def _start(queue: Any, networks: bool, less_memory: str) -> None:
+def _train_with_less() -> str:
+    smaller = f"a smaller {setting('batch_size')}, in another folder"
+    return f"run the same again with {settings(num_workers=1)}, or with {smaller}"
+
+
+def _start(queue: Any, networks: bool, less_memory: str, for_command_line: bool) -> None:
     """Prepare a worker."""
     global _progress, _remedy
     _progress, _remedy = queue, less_memory
+    word_for_command_line(for_command_line)
     # Ctrl-C reaches the whole process group; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

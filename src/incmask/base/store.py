@@ -14,6 +14,7 @@ from typing import Any
 import filelock
 import tomli_w
 
+from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, Problem, fail, is_text
 from incmask.base.files import TEMPORARY_SUFFIX, whole_file, write_text
 
@@ -49,10 +50,10 @@ class Store(AbstractContextManager["Store"]):
     def __init__(self, root: Path, *, run: Mapping[str, Any], data: Mapping[str, Any]):
         self.root = root
         if not is_text(root.resolve()):
-            raise fail(root, "has a path that is no UTF-8 text", "rename the folder, or choose another with -o")
+            raise fail(root, "has a path that is no UTF-8 text", f"rename the folder, or {another_folder()}")
         try:
             if root.exists() and not _is_run(root):
-                raise fail(root, "is there already and is no run folder", "choose another folder with -o")
+                raise fail(root, "is there already and is no run folder", another_folder())
             root.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(root / LOCK)
             self._lock.acquire(timeout=0)
@@ -60,7 +61,7 @@ class Store(AbstractContextManager["Store"]):
             raise fail(root, "another process is working on this run", "wait for it or end it") from None
         except OSError as error:
             raise fail(
-                root, f"cannot be written ({error.strerror})", "choose another folder with -o or mend its permissions"
+                root, f"cannot be written ({error.strerror})", f"{another_folder()}, or mend its permissions"
             ) from error
         try:
             self._begin(run, data)
@@ -135,11 +136,11 @@ class Store(AbstractContextManager["Store"]):
                 self.write(path, text)
                 continue
             if not self.has(path):
-                raise fail(path, "was changed or removed by hand", "restore it, or choose another folder with -o")
+                raise fail(path, "was changed or removed by hand", f"restore it, or {another_folder()}")
             different = differences(_read(path), now)
             if different:
                 raise IncmaskError(
-                    [Problem(str(path), line, "take it back, or choose another folder with -o") for line in different]
+                    [Problem(str(path), line, f"take it back, or {another_folder()}") for line in different]
                 )
 
     def _name(self, path: Path) -> str:
@@ -224,7 +225,7 @@ def _read_manifest(path: Path) -> dict[str, int]:
         entries = [json.loads(line) for line in whole.splitlines()]
         return {entry["path"]: entry["bytes"] for entry in entries}
     except (ValueError, KeyError, TypeError) as error:
-        raise fail(path, f"is damaged ({error})", "restore it, or choose another folder with -o") from error
+        raise fail(path, f"is damaged ({error})", f"restore it, or {another_folder()}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

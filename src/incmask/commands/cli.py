@@ -2,10 +2,12 @@
 
 import io
 import sys
-from typing import TYPE_CHECKING
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from incmask.base.caller import on_command_line
 from incmask.base.errors import IncmaskError
 from incmask.commands.exchanging import export, import_labels
 from incmask.commands.looking import rank, report
@@ -24,7 +26,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"incmask {version('incmask')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_a_command(
+    tell: Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print it")] = False,
+) -> None:
+    """Semi-supervised image segmentation: a few labelled images and many unlabelled ones in; a model, masks out."""
+
+
 for command in (demo, check, run, compare, prepare, predict, mask, rank, report, export):
     app.command()(command)
 app.command("import")(import_labels)
@@ -42,7 +60,8 @@ def main(executor: "Executor | None" = None) -> None:
             # Terminals of few letters, and file names that are no text, end no command.
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(obj=executor)
+        with on_command_line():
+            app(obj=executor)
     except IncmaskError as error:
         for problem in error.problems:
             typer.echo(f"incmask: {problem}", err=True)

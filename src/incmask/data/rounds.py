@@ -9,13 +9,18 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from incmask.base.caller import either
 from incmask.base.errors import fail
 from incmask.base.files import write_text
 
 ROUNDS = "rounds.json"
 ENVIRONMENT = "environment.json"
 
-_ONCE_MORE = "run `incmask run DATA -o RUN` once more, with the folder of the data and this run"
+
+def _once_more() -> str:
+    how = either("`incmask run DATA -o RUN`", "`incmask.run(DATA, out=RUN)`")
+    return f"let {how} run once more, with the folder of the data and this run"
+
 
 _PREFIX = re.compile(r"^round-\d+/")
 
@@ -132,8 +137,8 @@ def data_folder(run: Path) -> Path:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
         told = content["data"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise fail(path, "does not tell where the data lie", _ONCE_MORE) from error
+        raise fail(path, "does not tell where the data lie", _once_more()) from error
     root = Path(os.path.normpath(run.resolve() / told))
     if not root.is_dir():
-        raise fail(root, "is not there, where the data of the run were", _ONCE_MORE)
+        raise fail(root, "is not there, where the data of the run were", _once_more())
     return root

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from incmask.base.caller import settings as settings_of
 from incmask.base.config import Settings
 from incmask.experiment.workload import student_steps
 from incmask.method.growth import begins_with_teacher, num_generations_of
@@ -33,7 +34,7 @@ def _fresh_starts(recipe: Recipe, settings: Settings) -> Iterator[str]:
     if settings.start == "teacher" and fresh:
         yield (
             f"networks of generation {', '.join(fresh)} are wider than their teachers' and begin with new weights; "
-            "--set width_step=0 keeps the width"
+            f"{settings_of(width_step=0)} keeps the width"
         )
 
 
@@ -44,9 +45,9 @@ def _few_steps(settings: Settings, steps: int) -> Iterator[str]:
     # As many steps in all, in as many generations as are long enough.
     num_generations = max(1, total // LEAST_STEPS)
     epochs = math.ceil(settings.epochs * max(total / num_generations, LEAST_STEPS) / steps)
-    changes = f"--set num_generations={num_generations} " if num_generations < settings.num_generations else ""
+    fewer = {"num_generations": num_generations} if num_generations < settings.num_generations else {}
     cost = " and takes about as long in all" if total >= LEAST_STEPS else ""
     yield (
         f"students train for {steps} steps; with fewer than {LEAST_STEPS} they seldom get beyond their teachers; "
-        f"{changes}--set epochs={epochs} is long enough{cost}"
+        f"{settings_of(**fewer, epochs=epochs)} is long enough{cost}"
     )

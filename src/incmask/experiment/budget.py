@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from incmask.base.caller import option
 from incmask.base.config import resolve_again
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import Pool
@@ -89,9 +90,9 @@ def planned(chosen: Resolved, out: Path, *, pool: Pool, clock: Clock, progress: 
     while (taken := _estimate(plans[place], plans[place], time_step(plans[place], pool, clock), pool)) > seconds:
         if place == 0:
             raise fail(
-                "--time",
+                option("time"),
                 f"the least that can be trained takes about {duration(taken)} on this machine, {given} were given",
-                f"use --time {math.ceil(taken / 60)}m, a smaller --size or fewer unlabelled images",
+                f"use {_time_of(taken)}, a smaller {option('size')} or fewer unlabelled images",
             )
         place -= 1
     plan = plans[place]
@@ -100,8 +101,12 @@ def planned(chosen: Resolved, out: Path, *, pool: Pool, clock: Clock, progress: 
     if place + 1 < len(plans):
         more = plans[place + 1]
         longer = _estimate(more, plan, taken / _estimate(plan, plan, 1, pool), pool)
-        progress.say(f"--time {math.ceil(longer / 60)}m would train {_described(more)}")
+        progress.say(f"{_time_of(longer)} would train {_described(more)}")
     return plan
+
+
+def _time_of(seconds: float) -> str:
+    return option("time", f"{math.ceil(seconds / 60)}m")
 
 
 def least(chosen: Resolved) -> Resolved:
@@ -148,7 +153,7 @@ def _on(rung: Rung, chosen: Resolved) -> Resolved:
     # A tile that is too small shows no object whole.
     longest_px = max(rung.longest_px, SMALLEST_TILE_PX) if chosen.settings.fit == "tile" else rung.longest_px
     size = chosen.size if chosen.settings.size else shrunk(chosen.size, longest_px=longest_px)
-    return replace(chosen, settings=resolve_again(chosen.settings, changes, where="--time"), size=size)
+    return replace(chosen, settings=resolve_again(chosen.settings, changes, where=option("time")), size=size)
 
 
 def time_step(plan: Resolved, pool: Pool, clock: Clock) -> float:
@@ -238,7 +243,7 @@ def _taken_up(
 def _one_more(plan: Resolved) -> Resolved:
     """Give a plan with another generation."""
     changes = {"num_generations": plan.settings.num_generations + 1}
-    return replace(plan, settings=resolve_again(plan.settings, changes, where="--time"))
+    return replace(plan, settings=resolve_again(plan.settings, changes, where=option("time")))
 
 
 def _reopen_ended(out: Path, plan: Resolved) -> None:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from incmask.base.caller import option
+from incmask.base.caller import settings as settings_of
 from incmask.base.config import (
     CONFIG_NAME,
     ConfigFile,
@@ -203,7 +205,9 @@ def resolve(data: Path, choices: Choices) -> Resolved:
 def _data_options(data: Path, file: ConfigFile, group: str | None) -> DataOptions:
     """Give the ``[data]`` section of a folder, with the groups that were asked for."""
     options = validated(DataOptions, file.data, where=str(data / CONFIG_NAME))
-    return options if group is None else validated(DataOptions, {**dict(options), "group": group}, where="--group")
+    return (
+        options if group is None else validated(DataOptions, {**dict(options), "group": group}, where=option("group"))
+    )
 
 
 @dataclass(frozen=True)
@@ -236,9 +240,9 @@ def _time(file: ConfigFile, choices: Choices, *, preset: str, given: frozenset[s
     if choices.time != AUTO_TIME:
         if choices.time and says_how_much:
             raise fail(
-                "--time",
+                option("time"),
                 "effort and the preset paper say how much is trained, too",
-                "use one of them, or --set for single numbers",
+                f"use one of them, or {option('set')} for single numbers",
             )
         return choices.time
     return file.time or (None if says_how_much or given & AMOUNTS else DEFAULT_TIME)
@@ -285,6 +289,6 @@ def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: 
         raise fail(
             "setting num_members",
             f"{num_voters} voting members, but only {least} models to take them from",
-            (f"use --set num_members={least}, or " if least >= 2 else "use ")
+            (f"use {settings_of(num_members=least)}, or " if least >= 2 else "use ")
             + "more of num_base, num_students and num_kept",
         )

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from incmask.base.caller import option
 from incmask.base.errors import fail
 from incmask.nets.unet import LEVELS
 
@@ -56,7 +57,7 @@ def seconds_from(text: str) -> float:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", text.lower())
     if not found or not float(found[1]):
-        raise fail("--time", f"expected a number of s, m, h or d, got {text!r}", "use 20m, or 2h")
+        raise fail(option("time"), f"expected a number of s, m, h or d, got {text!r}", "use 20m, or 2h")
     return float(found[1]) * _UNITS[found[2]]
 
 

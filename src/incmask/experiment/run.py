@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from incmask.base.caller import setting
 from incmask.base.device import resolve_device
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.machine import num_cores
@@ -238,7 +239,7 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
         for network in networks
     )
     if room < wanted:
-        progress.say(f"memory for {room} of {wanted} workers; a smaller --set batch_size takes less")
+        progress.say(f"memory for {room} of {wanted} workers; a smaller {setting('batch_size')} takes less")
     return room
 
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from incmask.base.caller import command
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes
 from incmask.nets.evalnet import EvalNet, HeadWeights
@@ -104,7 +105,7 @@ def load_model(path: Path) -> nn.Module:
         network = _KINDS[kind](**description).build()
         network.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise fail(path, "is no model of this program", "name a model folder that `incmask run` wrote") from error
+        raise fail(path, "is no model of this program", f"name a model folder that {command('run')} wrote") from error
     return network.eval()
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import pydantic
 
+from incmask.base.caller import another_folder
 from incmask.base.device import resolve_device
 from incmask.base.errors import Problem, fail
 from incmask.base.files import write_text
@@ -198,7 +199,7 @@ def write_tables(out: Path, ledger: Ledger, about: About) -> None:
 
 def _check_out(out: Path) -> None:
     if (out / MANIFEST).exists():
-        raise fail(out, "is a run folder", "choose another folder with -o")
+        raise fail(out, "is a run folder", another_folder())
 
 
 def _num_workers(asked: int, num_files: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import filelock
 
+from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.store import LEDGER, LOCK
 from incmask.data.images.writers import path_inside
@@ -62,11 +63,11 @@ class Ledger(AbstractContextManager["Ledger"]):
             (out / LEDGER).touch()  # which marks the folder before any mask is there
             self._entries = {entry.name: entry for entry in _read(out / LEDGER)}
         except filelock.Timeout:
-            raise fail(out, "another process is writing there", "wait for it or end it, or choose another -o") from None
-        except OSError as error:
             raise fail(
-                out, f"cannot be written ({error.strerror or error})", "choose another folder with -o"
-            ) from error
+                out, "another process is writing there", f"wait for it or end it, or {another_folder()}"
+            ) from None
+        except OSError as error:
+            raise fail(out, f"cannot be written ({error.strerror or error})", another_folder()) from error
 
     def has(self, name: str, stamp: Stamp) -> bool:
         """True if this image was predicted with the same model and options, and all that was written is there."""

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
+from incmask.base.caller import another_folder
 from incmask.base.errors import Problem, fail, is_text
 from incmask.data.folder.names import IMAGE_SUFFIXES, is_image, key_of_name, name_of
 from incmask.data.folder.walk import holds_results, is_silent, nameless, passed_over_notes, walk
@@ -81,7 +82,7 @@ def find_images(given: Sequence[str | Path], *, out: Path | None = None, may_be_
 
 def _enter_folder(found: Listing, folder: Path, prefix: str, *, out: Path | None, may_be_empty: bool) -> None:
     if out is not None and folder.resolve() == out.resolve():
-        raise fail(out, "holds the images themselves", "choose another folder with -o")
+        raise fail(out, "holds the images themselves", another_folder())
     walked = walk(folder, skip=[out] if out else [])
     found.passed_over += walked.passed_over
     found.problems += walked.problems

@@ -6,6 +6,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
+from incmask.base.caller import option, setting, settings
 from incmask.base.device import free_bytes, resolve_device
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.machine import available_bytes
@@ -91,12 +92,12 @@ def fitting_workers(
     needed = PROCESS_BYTES + (num_on_gpu or num_together) * counted(network, size=size, batch_size=batch_size)
     if needed > available:
         fitting = int(batch_size * (available - PROCESS_BYTES) / (needed - PROCESS_BYTES))
-        smaller_batch = f"use --set batch_size={fitting}, a smaller" if fitting >= 1 else "use a smaller"
+        smaller_batch = f"use {settings(batch_size=fitting)}, a smaller" if fitting >= 1 else "use a smaller"
         raise fail(
             "memory",
             f"training at {size[0]}×{size[1]} with batches of {batch_size} takes about {needed / 2**30:.1f} GiB, "
             f"{available / 2**30:.1f} GiB are free",
-            f"{smaller_batch} --size or --set width, or close other programs",
+            f"{smaller_batch} {option('size')} or {setting('width')}, or close other programs",
         )
     return max(1, min(num_workers, available // needed))
 

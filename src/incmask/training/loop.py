@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from incmask.base.caller import settings
 from incmask.base.device import resolve_device
 from incmask.base.errors import fail
 from incmask.base.files import write_text
@@ -202,11 +203,12 @@ def _best(history: list[dict[str, float]], *, by_loss: bool) -> dict[str, float]
 
 
 def _not_finite(job: FitJob, loss: float, *, what: str, step: int) -> Exception:
+    lower = float(f"{job.settings.learning_rate / 3:.1g}")
     return fail(
         job.folder,
         f"{what} turned {loss} at step {step}",
-        f"lower the learning rate, for example --set learning_rate={job.settings.learning_rate / 3:.1g}, "
-        "or use --set precision=float32, in a new run folder",
+        f"lower the learning rate, for example {settings(learning_rate=lower)}, "
+        f"or use {settings(precision='float32')}, in a new run folder",
     )
 
 

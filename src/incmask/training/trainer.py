@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from incmask.base.caller import option, setting, settings
 from incmask.base.device import autocast
 from incmask.base.errors import fail
 from incmask.nets.spec import load_model
@@ -177,7 +178,7 @@ class GroupTrainer:
             raise fail(
                 f"device {self._device.type}",
                 "has not enough memory for a single image",
-                "use a smaller --size or --set width, or --set device=cpu",
+                f"use a smaller {option('size')} or {setting('width')}, or {settings(device='cpu')}",
             )
         self._network.num *= 2
         # Parts go forth twice before they go back, and what was recorded holds memory.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from incmask.base.caller import option
 from incmask.data.dataset import Dataset, Item
 
 
@@ -23,7 +24,7 @@ def describe(dataset: Dataset) -> list[str]:
     if statistics.ignored_pixels:
         lines.append(f"ignored: {_percent(statistics.ignored_pixels / statistics.total_pixels)} of the pixels")
     if all(item.subject is None for _, items in dataset.parts() for item in items):
-        lines.append("groups: each image for itself; --group tells which show the same subject")
+        lines.append(f"groups: each image for itself; {option('group')} tells which show the same subject")
     return [*lines, *(f"note: {note}" for note in dataset.notes)]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 
+from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.data.dataset import Item
 from incmask.data.folder.copies import Items, copy_notes, copy_problems, find_copies, joined
@@ -53,7 +54,7 @@ def group_items(root: Path, items: Items, option: str, digests: Mapping[Path, st
     return Grouping(joined(told, copies), tuple(notes), tuple(problems))
 
 
-def pattern_group(pattern: str, *, where: object = "--group") -> Callable[[str], str | None]:
+def pattern_group(pattern: str, *, where: object = "") -> Callable[[str], str | None]:
     """Give what finds the group in a name: the first group of a regular expression, or else its whole match.
 
     Raises:
@@ -62,7 +63,7 @@ def pattern_group(pattern: str, *, where: object = "--group") -> Callable[[str],
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise fail(where, f"{pattern!r} is no regular expression ({error})", _CHOICES) from error
+        raise fail(where or option("group"), f"{pattern!r} is no regular expression ({error})", _CHOICES) from error
 
     def group_of(name: str) -> str | None:
         found = compiled.search(name)
@@ -139,7 +140,8 @@ def _notes(items: Items, told_by: str) -> Iterator[str]:
     if not told_by or not any(subjects.values()):
         return
     counts = ", ".join(f"{part} {len({*found})}" for part, found in subjects.items() if found)
-    yield f"groups by {told_by}: {counts}{_example(items)}; validation and folds keep them whole (--group changes this)"
+    changed = f"({option('group')} changes this)"
+    yield f"groups by {told_by}: {counts}{_example(items)}; validation and folds keep them whole {changed}"
     if len(items["labelled"]) > 1 and len({item.group for item in items["labelled"]}) == 1:
         only = items["labelled"][0].group
         yield f"all labelled images are of one group, {only}: nothing tells how well others would be segmented"

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from incmask.base.caller import either
 from incmask.data.folder.arrangement import nearby_data
 from incmask.data.folder.names import is_image, kind_of_folder
 from incmask.data.folder.walk import walk
 
-_PREPARE = "`incmask prepare folder SRC DST` makes a data folder of them"
 _ANNOTATIONS = (".json", ".geojson")
 _CONVERT = {
     ".nii": "volumes of NIfTI: save their slices as PNG or TIFF, with nibabel or ITK-SNAP",
@@ -25,7 +25,7 @@ _CONVERT = {
     ".h5": "files of HDF5: save their pictures as TIFF, or give arrays in Python, as incmask.ArrayData",
     ".heic": "pictures of a telephone: save them as JPEG",
     ".xml": "annotations in XML, which are not read: export masks, COCO or labelme from the tool",
-    ".zip": "archives: `incmask prepare folder SRC DST` reads them, or unpack them",
+    ".zip": "archives: {prepare} reads them, or unpack them",
 }
 
 
@@ -33,17 +33,25 @@ def hint_of(root: Path) -> str:
     """Say what a folder may be and what to do with it; "" where nothing tells."""
     files = walk(root).files
     if are_objects(path.relative_to(root).parts for path in files if is_image(path)):
-        return f"each image has a folder with a mask for each object, as in DSB 2018: {_PREPARE}"
+        return f"each image has a folder with a mask for each object, as in DSB 2018: {_made_by()}"
     endings = Counter(path.suffix.casefold() for path in files)
     if found := [ending for ending in _ANNOTATIONS if endings[ending]]:
-        return f"if the {found[0]} files are annotations (labelme, COCO, VIA, QuPath): {_PREPARE}"
+        return f"if the {found[0]} files are annotations (labelme, COCO, VIA, QuPath): {_made_by()}"
     texts = (path.relative_to(root) for path in files if path.suffix.casefold() == ".txt")
     if any(kind_of_folder(folder) == "mask" for path in texts for folder in path.parent.parts):
-        return f"if the .txt files are polygons of YOLO: {_PREPARE}"
+        return f"if the .txt files are polygons of YOLO: {_made_by()}"
     if near := nearby_data(root):
         return f"give the folder {near}"
     told = next((text for ending, text in _CONVERT.items() if endings[ending]), "")
-    return f"it holds {told}" if told else ""
+    return f"it holds {told.format(prepare=_prepare())}" if told else ""
+
+
+def _made_by() -> str:
+    return f"{_prepare()} makes a data folder of them"
+
+
+def _prepare() -> str:
+    return either("`incmask prepare folder SRC DST`", '`incmask.prepare("folder", SRC, DST)`')
 
 
 def are_objects(paths: Iterable[tuple[str, ...]]) -> bool:

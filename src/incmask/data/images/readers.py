@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from incmask.base.caller import command
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, Dataset, Item, MaskEncoding
@@ -167,7 +168,7 @@ def read_label(item: Item, dataset: Dataset) -> np.ndarray:
         else:
             label = _label_of_values(raster, dataset.classes, encoding, first_id=first_id)
         if (label == _OUTSIDE).any():
-            raise fail(path, "has pixels outside the classes", "run `incmask check` to see which")
+            raise fail(path, "has pixels outside the classes", f"{command('check')} tells which")
     if label.shape[:2] != (item.height, item.width):
         raise fail(
             where,

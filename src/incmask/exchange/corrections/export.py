@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from incmask.base.caller import option
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress, Silent
@@ -66,9 +67,9 @@ def export_labels(
     Raises:
         IncmaskError: the run or its images are not there, the target is unknown, or something is at ``out`` already.
     """
-    form: LabelFormat = choose(LABEL_FORMATS, target, option="target")
+    form: LabelFormat = choose(LABEL_FORMATS, target, option=option("to"))
     if top is not None and top < 1:
-        raise fail("--top", f"is {top}; at least one image is expected", "give a number such as 20")
+        raise fail(option("top"), f"is {top}; at least one image is expected", "give a number such as 20")
     progress = progress or Silent()
     record = read_record(run)
     scheme = record.scheme

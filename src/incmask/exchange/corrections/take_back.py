@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from incmask.base.caller import option
 from incmask.base.config import CONFIG_NAME, IGNORED, read_config
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_bytes
@@ -84,8 +85,8 @@ def import_labels(
         IncmaskError: with everything that is wrong: names and classes that the run does not know, sizes, images that
             were changed since or are labelled already.
     """
-    form: LabelFormat = choose(LABEL_FORMATS, target, option="--from")
-    choose(dict.fromkeys(get_args(Unsure)), unsure, option="--unsure")
+    form: LabelFormat = choose(LABEL_FORMATS, target, option=option("from"))
+    choose(dict.fromkeys(get_args(Unsure)), unsure, option=option("unsure"))
     progress = progress or Silent()
     record = read_record(run)
     scheme = record.scheme
@@ -100,7 +101,7 @@ def import_labels(
     skipped = tuple(name for name, share in shares.items() if share and unsure == "skip")
     items = [item for item in items if item.name not in skipped]
     if not items:
-        raise fail(source, "holds no image without unsure regions", "settle them, or use --unsure ignore")
+        raise fail(source, "holds no image without unsure regions", f"settle them, or use {option('unsure', 'ignore')}")
     fraction = float(np.mean([shares[item.name] for item in items]))
     spelling = spelling_of(into.dataset, ignored=fraction > 0)
     if fraction > 0 and into.options.ignore == "none":
@@ -189,7 +190,9 @@ def _unsure_shares(
             shares[item.name] = share = float((label == IGNORED).mean())
             if refused and share:
                 what = f"is unsure at {share:.1%} of its pixels"
-                problems.append(Problem(item.name, what, "settle and remove these regions, or use --unsure ignore"))
+                problems.append(
+                    Problem(item.name, what, f"settle and remove these regions, or use {option('unsure', 'ignore')}")
+                )
     raise_problems(problems)
     return shares
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError
 
+from incmask.base.caller import option
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
@@ -241,7 +242,9 @@ def read(files: Files, known: Known) -> Corrected:
     """Read COCO files; an image that they list without annotations shows background only."""
     found = parse(files, known)
     if not found.images:
-        raise fail("--from coco", "found no COCO file that lists images", "give the JSON file, or the archive with it")
+        raise fail(
+            option("from", "coco"), "found no COCO file that lists images", "give the JSON file, or the archive with it"
+        )
     return corrected(replace(found, notes=()), known)
 
 

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
+from incmask.base.caller import option
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_bytes
 from incmask.data.dataset import Scheme
@@ -66,7 +67,9 @@ def read(files: Files, known: Known) -> Corrected:
     num_flat = 0
     sheets = files_ending(files, ".xml")
     if not sheets:
-        raise fail("--from cvat", "found no XML file", "give annotations.xml, or the archive that CVAT exported")
+        raise fail(
+            option("from", "cvat"), "found no XML file", "give annotations.xml, or the archive that CVAT exported"
+        )
     for path, entry in sheets.items():
         where = str(entry.where)
         for image in _images(entry.read(), where):

@@ -16,6 +16,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from pydantic import Field, FiniteFloat
 
+from incmask.base.caller import option
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
@@ -114,7 +115,7 @@ def read(files: Files, known: Known) -> Corrected:
     raise_problems(problems)
     if not images:
         what = f"holds {num_open} tasks, none of them annotated" if num_open else "found no tasks"
-        raise fail("--from label-studio", what, f"submit the corrections, and {AGAIN}")
+        raise fail(option("from", "label-studio"), what, f"submit the corrections, and {AGAIN}")
     notes = (f"{num_open} tasks were not submitted and are left out",) if num_open else ()
     return corrected(Annotations(images, notes=notes), known)
 

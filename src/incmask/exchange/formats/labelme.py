@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from pydantic import Field, FiniteFloat
 
+from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
@@ -162,7 +163,9 @@ def read(files: Files, known: Known) -> Corrected:
     # labelme names images relative to its files, whose own place tells the rest.
     found = parse(files, known)
     if not found.images:
-        raise fail("--from labelme", "found no labelme file", "give the folder with the JSON files, or its archive")
+        raise fail(
+            option("from", "labelme"), "found no labelme file", "give the folder with the JSON files, or its archive"
+        )
     return corrected(found, known)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from incmask.base.caller import option
 from incmask.base.config import IGNORED
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
@@ -106,7 +107,7 @@ def read_rasters(files: Files, known: Known, *, masks: str) -> Corrected:
     raise_problems(problems)
     labels: dict[str, Label] = {name: RasterLabel(scheme, each, unsure.get(name)) for name, each in found.items()}
     if not labels:
-        raise fail("--from", f"found no pictures below a folder {masks}/", "give the folder that was exported")
+        raise fail(option("from"), f"found no pictures below a folder {masks}/", "give the folder that was exported")
     return Corrected(labels)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
+from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, collected, fail, raise_problems
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.hints import are_objects
@@ -97,7 +98,7 @@ def read_layout(files: Files, layout: str | None, data: DataOptions, *, where: o
         with explained_by(unreadable):
             return _read_masks(files, data, where)
     if layout not in LAYOUTS:
-        raise fail("--layout", f"{layout!r} is not known", f"use one of {', '.join(LAYOUTS)}")
+        raise fail(option("layout"), f"{layout!r} is not known", f"use one of {', '.join(LAYOUTS)}")
     return LAYOUTS[layout](files, data, where=where)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from incmask.base.caller import either, option
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress
@@ -75,9 +76,11 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
         IncmaskError: there is no model, the ending is another, a package lacks, the file cannot be written, or what
             was made does not say the same as the networks. Nothing is written then.
     """
-    kind: _Kind = choose(_KINDS, target, option="--to")
+    kind: _Kind = choose(_KINDS, target, option=option("to"))
     if out.suffix.casefold() != kind.suffix:
-        raise fail(out, f"a file for {target} ends in {kind.suffix}", f"use -o {out.with_suffix(kind.suffix)}")
+        raise fail(
+            out, f"a file for {target} ends in {kind.suffix}", f"use {either('-o ', '')}{out.with_suffix(kind.suffix)}"
+        )
     if kind.needs_onnx:
         programs.check_installed()
     progress.doing("reading the model")
@@ -161,7 +164,7 @@ def _example(source: _Source, run: Callable[[np.ndarray], Arrays]) -> _Example:
         raise fail(
             source.where,
             f"the model finds no class in any of {len(examples)} images, which the model zoo's check asks for",
-            "train longer, or export --to onnx",
+            f"train longer, or export with {option('to', 'onnx')}",
         )
     return best
 

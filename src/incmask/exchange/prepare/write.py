@@ -98,7 +98,7 @@ def verify(root: Path) -> Verified:
     for path, how in zip(lines, side_by_side(state, [*lines], num_threads=num_cores()), strict=True):
         found[how].add(path)
     if broken := sorted(found["changed"] - {CONFIG_NAME}):
-        remedy = "delete it and give the same command again, which makes it anew"
+        remedy = "delete it and prepare again, which makes it anew"
         problems = [Problem(str(root / path), "was changed since it was written", remedy) for path in broken]
         raise IncmaskError(_some(problems, root))
     return Verified(*map(frozenset, found.values()))
@@ -135,9 +135,7 @@ def write_plan(plan: Plan, store: Store, *, verified: Verified, open_pool: OpenP
     write_chunk = partial(_write_chunk, root=store.root, write_mask=write_mask)
     problems: list[Problem] = []
     num_workers = max(1, min(num_cores(), len(chunks), MAX_BYTES // WORKER_BYTES))
-    with open_pool(
-        num_workers, networks=False, less_memory="close other programs and give the same command again"
-    ) as pool:
+    with open_pool(num_workers, networks=False, less_memory="close other programs and prepare again") as pool:
         _check_space(todo, store.root, pool)
         for _, done in pool.run(write_chunk, chunks, progress.advance):
             store.record(*done.paths)

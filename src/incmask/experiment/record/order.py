@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from incmask.base.caller import either
 from incmask.base.errors import fail
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.run import RunRecord
@@ -40,9 +41,7 @@ def correction_order(run: RunRecord) -> CorrectionOrder:
         names = tuple(row.name for row in run.shares)
         ranking = run.table(RANKING, mend="write it anew")
         if not ranking:
-            told = (
-                f"there is no {RANKING}, so the most disputed images come first; `incmask rank {run.root}` knows more"
-            )
+            told = f"there is no {RANKING}, so the most disputed images come first; {_rank(run.root)} knows more"
             return CorrectionOrder(names, source, told)
         source = RANKING
         ordered = sorted(ranking, key=lambda row: int(row["rank"]))
@@ -55,7 +54,11 @@ def correction_order(run: RunRecord) -> CorrectionOrder:
 
 
 def _note(root: Path, num_others: int, *, of_crops: bool) -> str:
-    anew = f"`incmask rank {root}` ranks all of them as wholes"
+    anew = f"{_rank(root)} ranks all of them as wholes"
     if num_others:
         return f"{RANKING} lacks {num_others:,} of the run's images, which come last, the most disputed first; {anew}"
     return f"{RANKING} ranks crops, so each image has the place of its first one; {anew}" if of_crops else ""
+
+
+def _rank(root: Path) -> str:
+    return either(f"`incmask rank {root}`", f'`incmask.rank("{root}")`')

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from incmask.base.caller import command
 from incmask.base.config import Settings, Task
 from incmask.base.errors import fail
 from incmask.base.store import RUN, Records, read_records
@@ -289,9 +290,9 @@ def read_run(root: Path) -> RunRecord:
     if not (root / RUN).exists():
         if (root / RUNS).is_dir():
             raise fail(root, "holds a comparison; its page is compare.html", "name one of the folders in its runs/")
-        raise fail(root, "is no run folder", "name the folder that `incmask run` wrote")
+        raise fail(root, "is no run folder", f"name the folder that {command('run')} wrote")
     if not (root / SCORES).exists():
-        raise fail(root, "holds no finished run", "let the same `incmask run` go on to its end first")
+        raise fail(root, "holds no finished run", f"let the same {command('run')} go on to its end first")
     record = read_record(root)
     try:
         # All that is text, so that what is damaged is told at once.
@@ -311,7 +312,7 @@ def open_run(root: Path) -> RunRecord:
     # All of the models, which whoever opens a run is about to use.
     Ensemble.load(root, device="cpu")
     if record.part("unlabelled") and not (root / MASK_SHARES).exists():
-        raise fail(root, "holds a run that has not ended", "give the command again that began it")
+        raise fail(root, "holds a run that has not ended", f"let the same {command('run')} go on to its end first")
     return record
 
 

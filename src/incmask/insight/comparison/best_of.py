@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from incmask.base.caller import command, either, option, setting
+from incmask.base.caller import settings as settings_of
 from incmask.base.config import Settings
 from incmask.base.errors import fail
 from incmask.base.store import RUN, as_records, differences, read_records
@@ -17,7 +19,18 @@ from incmask.insight.report.comparison_page.tables import best_settings, reached
 
 SWEPT_RECIPE = "im"
 TAKEN = ("erode_px", "dilate_px")
-_HOW_TO_SWEEP = "sweep first: incmask compare DATA -o SWEEP --recipes im --set erode_px=0,3,5 --set dilate_px=0,3,5"
+
+
+def _go_on() -> str:
+    return f"let the same {command('compare')} go on to its end first"
+
+
+def _how_to_sweep() -> str:
+    how = either(
+        "incmask compare DATA -o SWEEP --recipes im --set erode_px=0,3,5 --set dilate_px=0,3,5",
+        'compare(DATA, out=SWEEP, recipes="im", grid={"erode_px": [0, 3, 5], "dilate_px": [0, 3, 5]})',
+    )
+    return f"sweep first: {how}"
 
 
 @dataclass(frozen=True)
@@ -74,12 +87,12 @@ def best_of(sweep: Path, data: Path, choices: Choices, *, grid: Collection[str] 
     """
     for name in TAKEN:
         if name in {*(choices.settings or {}), *grid}:
-            raise fail(f"--set {name}", "is what --best-of chooses", "leave out one of the two")
+            raise fail(setting(name), f"is what {option('best-of')} chooses", "leave out one of the two")
     chosen = resolve(data, replace(choices, recipe=SWEPT_RECIPE))
     _check_records(sweep, chosen)
     models = [
         row
-        for row in read_rows(sweep / RESULTS, ModelRow, mend="let the same `incmask compare` go on to its end first")
+        for row in read_rows(sweep / RESULTS, ModelRow, mend=_go_on())
         if (row.recipe, row.budget) == (SWEPT_RECIPE, OWN)
     ]
     tried = _comparable(sweep, _settings_of(sweep, models), chosen.settings)
@@ -98,21 +111,23 @@ def best_of(sweep: Path, data: Path, choices: Choices, *, grid: Collection[str] 
 
 def _check_records(sweep: Path, chosen: Resolved) -> None:
     if not (sweep / RUN).exists() or "comparison" not in (records := read_records(sweep)).run:
-        raise fail(sweep, "is no folder of a comparison", _HOW_TO_SWEEP)
+        raise fail(sweep, "is no folder of a comparison", _how_to_sweep())
     task, size = chosen.dataset.task, list(chosen.size)
     if (theirs := records.data["task"]) != task:
-        raise fail(sweep, f"is about a {theirs} task, and these data are {task}", _HOW_TO_SWEEP)
+        raise fail(sweep, f"is about a {theirs} task, and these data are {task}", _how_to_sweep())
     if different := differences(records.data, as_records(run={}, data=chosen.describe_data()).data):
         more = f", and {len(different) - 1} more differences" if len(different) > 1 else ""
         raise fail(
-            sweep, f"was made with other data: {different[0]}{more}", f"{_HOW_TO_SWEEP}; or choose with --set by hand"
+            sweep,
+            f"was made with other data: {different[0]}{more}",
+            f"{_how_to_sweep()}; or choose with {option('set')} by hand",
         )
     if (theirs := records.run["size"]) != size:
         raise fail(
             sweep,
             f"was made at {theirs[0]}×{theirs[1]} pixels, where a square of some pixels covers another part than at "
             f"{size[0]}×{size[1]}",
-            f"use --size {theirs[0]} {theirs[1]}, or {_HOW_TO_SWEEP}",
+            f"use {option('size', theirs)}, or {_how_to_sweep()}",
         )
 
 
@@ -136,7 +151,7 @@ def _comparable(sweep: Path, tried: Mapping[str, Settings], chosen: Settings) ->
     others = {name: several for name, several in values.items() if len(several) > 1 and name not in TAKEN}
     for name, several in others.items():
         if (now := getattr(chosen, name)) not in several:
-            told = " or ".join(f"--set {name}={value}" for value in several)
+            told = " or ".join(settings_of(**{name: value}) for value in several)
             raise fail(sweep, f"was swept over {name}, but not at {now}, which it is now", f"use {told}")
     held = {
         setting: settings
@@ -145,7 +160,7 @@ def _comparable(sweep: Path, tried: Mapping[str, Settings], chosen: Settings) ->
     }
     if len(held) < 2:
         there = "".join(f" at {name}={getattr(chosen, name)}" for name in others)
-        raise fail(sweep, f"holds no sweep of {SWEPT_RECIPE} over erode_px and dilate_px{there}", _HOW_TO_SWEEP)
+        raise fail(sweep, f"holds no sweep of {SWEPT_RECIPE} over erode_px and dilate_px{there}", _how_to_sweep())
     return held
 
 
@@ -155,11 +170,11 @@ def _num_repeats(sweep: Path, rows: Sequence[ModelRow]) -> int:
     for row in rows:
         repeats.setdefault(row.setting, set()).add(row.repeat)
     most = max(map(len, repeats.values()))
-    for setting, of_it in repeats.items():
+    for tried, of_it in repeats.items():
         if len(of_it) < most:
             raise fail(
                 sweep,
-                f"is not finished: {SWEPT_RECIPE} {setting} has {len(of_it)} of {most} repeats",
-                "let the same `incmask compare` go on to its end first",
+                f"is not finished: {SWEPT_RECIPE} {tried} has {len(of_it)} of {most} repeats",
+                _go_on(),
             )
     return most

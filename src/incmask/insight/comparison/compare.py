@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from incmask.base.caller import command, option
+from incmask.base.caller import settings as settings_of
 from incmask.base.config import resolve_again
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
@@ -123,14 +125,15 @@ def compare(
     started = time.monotonic()
     progress = progress or Silent()
     if num_repeats < 1:
-        raise fail("--repeats", f"got {num_repeats}, expected 1 or more", "use --repeats 3")
+        raise fail(option("repeats"), f"got {num_repeats}, expected 1 or more", f"use {option('repeats', 3)}")
     chosen, alike = _alike(data, replace(best_of.over(choices) if best_of else choices, recipe="ldt"))
     if not chosen.dataset.unlabelled:
         raise fail(data, "holds no unlabelled images to compare approaches with", "put some into unlabelled/")
     if not (chosen.dataset.val or chosen.dataset.test):
         progress.say(
             "no images in val/ and test/: approaches are compared by labelled images that choose their models, and "
-            "whether one is better cannot be told; `incmask compare` answers with 6 or more images with masks in test/"
+            f"whether one is better cannot be told; {command('compare')} answers with 6 or more images with masks in "
+            "test/"
         )
     names = recipes_of(recipes, chosen)
     steps, notes = _equal_steps(chosen, wanted=equal_steps)
@@ -199,10 +202,11 @@ def _alike(data: Path, choices: Choices) -> tuple[Resolved, tuple[str, ...]]:
     chosen = resolve(data, choices)
     if chosen.settings.start == "fresh" or "start" in chosen.given:
         return chosen, ()
-    settings = resolve_again(chosen.settings, {"start": "fresh"}, where="--set")
+    settings = resolve_again(chosen.settings, {"start": "fresh"}, where=option("set"))
     return replace(chosen, settings=settings), (
-        "students begin with new weights, so that all approaches train for as long; with --set start=teacher they go "
-        "on from their teachers', as in `incmask run`, which is more training than ldt's",
+        "students begin with new weights, so that all approaches train for as long; with "
+        f"{settings_of(start='teacher')} they go on from their teachers', as in {command('run')}, which is more "
+        "training than ldt's",
     )
 
 
@@ -214,8 +218,8 @@ def _equal_steps(chosen: Resolved, *, wanted: bool) -> tuple[int | None, tuple[s
         return None, (f"equal steps: every model takes {steps:,} steps, whatever the approach",)
     if not wanted:
         return None, (
-            "an epoch is one pass over the images: approaches with more images take more steps; --equal-steps adds a "
-            "comparison at as many steps for all",
+            "an epoch is one pass over the images: approaches with more images take more steps; "
+            f"{option('equal-steps', True)} adds a comparison at as many steps for all",
         )
     steps = max(1, _num_full(chosen) // settings.batch_size)
     return steps, (f"two budgets: each approach's own steps, and {settings.epochs * steps:,} for every model",)

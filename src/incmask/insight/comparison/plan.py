@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from incmask.base.caller import option
+from incmask.base.caller import setting as setting_of
 from incmask.base.config import resolve_again
 from incmask.base.errors import fail
 from incmask.base.validation import choose
@@ -52,9 +54,11 @@ def recipes_of(names: Sequence[str | Recipe], chosen: Resolved) -> dict[str, Rec
         names = [name for name, recipe in RECIPES.items() if has_truth or not recipe.needs_truth]
     given = dict.fromkeys(names)
     if not given:
-        raise fail("--recipes", "names no approach", f"choose from {', '.join(RECIPES)}, or all")
+        raise fail(option("recipes"), "names no approach", f"choose from {', '.join(RECIPES)}, or all")
     own = [each for each in given if isinstance(each, Recipe) and name_of(each) == OWN_RECIPE]
-    wanted = {name_of(each): choose(RECIPES, name_of(each), option="--recipes") for each in given if each not in own}
+    wanted = {
+        name_of(each): choose(RECIPES, name_of(each), option=option("recipes")) for each in given if each not in own
+    }
     # LDT is what every approach is measured by.
     wanted |= {
         name: RECIPES[name] for name in ("ldt", *(base for each in (*wanted.values(), *own) for base in each.bases))
@@ -88,13 +92,17 @@ def plan(
     """
     for setting in grid:
         if setting in _SHARED:
-            raise fail(f"--set {setting}", "is the same for the whole comparison", "give it one value")
+            raise fail(setting_of(setting), "is the same for the whole comparison", "give it one value")
         if equal_steps and setting in _OF_BUDGET:
-            raise fail(f"--set {setting}", "decides what equal steps are", "give it one value, or drop --equal-steps")
+            raise fail(
+                setting_of(setting),
+                "decides what equal steps are",
+                f"give it one value, or drop {option('equal-steps')}",
+            )
         groups = chosen.dataset.groups()
         if setting == "num_students" and not chosen.dataset.val and not can_hold_out(tuple(groups), groups):
             # Base models trained on the folds of one number have seen what others validate on.
-            raise fail(f"--set {setting}", "decides the folds of so few images without val/", "give it one value")
+            raise fail(setting_of(setting), "decides the folds of so few images without val/", "give it one value")
     budgets: list[tuple[str, dict[str, object]]] = [(OWN, {})]
     if equal_steps:
         budgets.append((EQUAL, {"steps_per_epoch": equal_steps}))
@@ -106,7 +114,7 @@ def plan(
                 continue
             for swept in _combinations(recipe, grid):
                 changes = {**steps, **swept, "seed": chosen.settings.seed + repeat - 1}
-                settings = resolve_again(chosen.settings, changes, where="--set")
+                settings = resolve_again(chosen.settings, changes, where=option("set"))
                 check_recipe(settings, chosen.dataset, recipe, name=name)
                 variant = Variant(name, _name(swept), budget, repeat)
                 cells[name, repeat, f"{budget} {variant.setting}"] = PlannedRun(
@@ -128,7 +136,9 @@ def folder_of(variant: Variant) -> Path:
         IncmaskError: its name would be too long.
     """
     if len(variant.setting) > _LONGEST_SETTING:
-        raise fail("--set", f"sweeps too many settings at once ({variant.setting})", "sweep fewer in one comparison")
+        raise fail(
+            option("set"), f"sweeps too many settings at once ({variant.setting})", "sweep fewer in one comparison"
+        )
     name = f"{variant.recipe} {variant.setting}".rstrip()
     return Path(RUNS) / variant.budget / f"repeat-{variant.repeat}" / name
 

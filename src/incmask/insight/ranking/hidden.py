@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from incmask.base.caller import option
 from incmask.base.errors import fail
 from incmask.data.dataset import Dataset, Item
 from incmask.data.split import VALIDATION_FRACTION, draw_groups, units_of
@@ -95,13 +96,13 @@ def hide(
     if pool == "unlabelled":
         waiting = tuple(item for item in dataset.unlabelled if item.masks is not None)
         if not waiting:
-            raise fail(dataset.root, "has no masks beside its unlabelled images", "use --pool labelled")
+            raise fail(dataset.root, "has no masks beside its unlabelled images", f"use {option('pool', 'labelled')}")
         num_start = len(labelled) if num_start is None else num_start
     else:
         waiting = ()
         num_start = max(2, round(len(labelled) * _START_FRACTION)) if num_start is None else num_start
     if not 1 <= num_start <= len(labelled):
-        raise fail("--start", f"{num_start} of {len(labelled)} labelled images", "use fewer, but 1 or more")
+        raise fail(option("start"), f"{num_start} of {len(labelled)} labelled images", "use fewer, but 1 or more")
     order = np.random.default_rng(seed).permutation(len(labelled))
     starting = set(order[:num_start].tolist())
     start = tuple(item for index, item in enumerate(labelled) if index in starting)
@@ -112,8 +113,8 @@ def hide(
         budget = max(1, min(round(len(labelled) * fraction), len(waiting) // 2))
     if not 1 <= budget < len(waiting):
         raise fail(
-            "--budget",
+            option("budget"),
             f"{budget} of {len(waiting)} images that could be labelled leaves nothing to choose",
-            "use a smaller --budget or --start, or add labelled images",
+            f"use a smaller {option('budget')} or {option('start')}, or add labelled images",
         )
     return Hidden(dataset, start, tuple(replace(item, name=f"{_POOL}/{item.name}") for item in waiting), budget)

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from incmask.base.caller import either
 from incmask.base.words import counted
 from incmask.insight.ranking.rank import Ranking
 from incmask.insight.ranking.simulate import ENTROPY, RANDOM, RANKED, START, Simulation
@@ -27,7 +28,7 @@ def ranking_text(ranking: Ranking, path: Path | None) -> str:
     for row in ranking.rows[:_SHOWN]:
         where = f" at {row.crop.left}, {row.crop.top}" if row.crop else ""
         lines.append(f"{row.rank:>4}  {row.score:.3f}  {row.name}{where}: {row.reason}")
-    where = f"in {path}" if path else "looked at, none written; -o FILE keeps them"
+    where = f"in {path}" if path else f"looked at, none written; {either('-o FILE', 'out=FILE')} keeps them"
     return "\n".join([*lines, f"{counted(len(ranking.rows), 'row')} {where}"])
 
 

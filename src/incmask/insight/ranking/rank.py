@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from incmask.base.caller import either, option
 from incmask.base.errors import fail
 from incmask.base.files import write_text
 from incmask.base.machine import num_cores
@@ -97,7 +98,9 @@ def write_ranking(
     """
     is_view = top is not None or crop_px is not None
     if is_view and out is not None and out.resolve() == (run / RANKING).resolve():
-        raise fail(out, "is the run's ranking of all its images as wholes", "name another file with -o")
+        raise fail(
+            out, "is the run's ranking of all its images as wholes", f"name another file{either(' with -o', '')}"
+        )
     ranking = rank_run(run, open_pool=open_pool, crop_px=crop_px, top=top, progress=progress)
     text = to_csv(ranking.rows)
     if out is not None:
@@ -134,7 +137,7 @@ def rank_run(
     """
     check_crop(crop_px)
     if top is not None and top < 1:
-        raise fail("--top", f"got {top}, expected 1 or more", "use --top 20")
+        raise fail(option("top"), f"got {top}, expected 1 or more", f"use {option('top', 20)}")
     finished = open_run(run)
     num_images = len(finished.images("unlabelled"))
     with open_pool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from incmask.base.caller import option
 from incmask.base.errors import fail
 from incmask.experiment.record.images import StackImage
 
@@ -15,7 +16,9 @@ def check_crop(crop_px: int | None) -> None:
         IncmaskError: fewer than 16 pixels.
     """
     if crop_px is not None and crop_px < LEAST_CROP_PX:
-        raise fail("--crops", f"got {crop_px}, expected {LEAST_CROP_PX} pixels or more", "use --crops 256")
+        raise fail(
+            option("crops"), f"got {crop_px}, expected {LEAST_CROP_PX} pixels or more", f"use {option('crops', 256)}"
+        )
 
 
 def spread(images: Sequence[StackImage], num: int) -> list[tuple[StackImage, ...]]:

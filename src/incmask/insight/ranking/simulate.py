@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from incmask.base.caller import option
 from incmask.base.config import resolve_again
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
@@ -135,7 +136,7 @@ def simulate(
     """
     progress = progress or Silent()
     if num_seeds < 1:
-        raise fail("--seeds", f"got {num_seeds}, expected 1 or more", "use --seeds 5")
+        raise fail(option("seeds"), f"got {num_seeds}, expected 1 or more", f"use {option('seeds', 5)}")
     chosen = _resolved(run, data, recipe=recipe, settings=settings or {})
     dataset = with_validation(chosen.dataset, seed=chosen.settings.seed)
     notes = _notes(chosen, dataset)
@@ -240,7 +241,9 @@ def _resolved(run: Path, data: Path, *, recipe: str | None, settings: dict[str, 
     )
     chosen = resolve(data, choices)
     if chosen.recipe.needs_truth:
-        raise fail("--recipe", f"{chosen.names['recipe']} reads all true masks", "use another one, such as ldt or im")
+        raise fail(
+            option("recipe"), f"{chosen.names['recipe']} reads all true masks", "use another one, such as ldt or im"
+        )
     # Rounds are of the user's own labelling, whose models have seen what is hidden here.
     return replace(chosen, rounds=())
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from incmask.base.caller import another_folder, command, option
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.store import INCONSISTENT
@@ -67,7 +68,7 @@ def find_predictions(folders: Sequence[Path], *, out: Path, images: Path | None,
             inside that may be classes or not.
     """
     if len(folders) < 2:
-        given = folders[0] if folders else "incmask mask"
+        given = folders[0] if folders else command("mask")
         raise fail(given, "is one model, expected two or more", "name a folder of predictions for each model")
     _check_folders(folders, out=out, images=images)
     listings = [_list(folder, _PREDICTION_SUFFIXES, "label images") for folder in folders]
@@ -102,7 +103,7 @@ def _check_folders(folders: Sequence[Path], *, out: Path, images: Path | None) -
         if place in seen:
             raise fail(folder, "is named twice", "name another folder for each model")
         if target.is_relative_to(place) or place.is_relative_to(target):
-            raise fail(out, f"lies in {folder}, or the other way round", "choose another folder with -o")
+            raise fail(out, f"lies in {folder}, or the other way round", another_folder())
         seen.add(place)
         if (folder / MASKS).is_dir() and (folder / INCONSISTENT).is_dir():
             raise fail(folder, f"holds more than labels: {MASKS}/ and {INCONSISTENT}/", f"name {folder / MASKS}")
@@ -144,7 +145,8 @@ def _has_class_folders(
     raise fail(
         folders[0],
         f"holds the same names in {_listed(tops)}, which may be classes, or parts of the images",
-        "give --task multilabel (a folder a class), or --task binary or multiclass (a file an image), or --images",
+        f"give {option('task', 'multilabel')} (a folder a class), or {option('task', 'binary')} or multiclass (a file "
+        f"an image), or {option('images')}",
     )
 
 

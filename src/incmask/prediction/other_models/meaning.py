@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from incmask.base.caller import option as option_of
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.data.dataset import ClassInfo, ClassOption, Colour, DataOptions, MaskKind, default_colour
@@ -12,11 +13,8 @@ from incmask.data.folder.recognise import Recognised, kind_of, noise_problem, ou
 from incmask.data.images.masks import MaskFacts, unpack_colour
 from incmask.method.labels import labels_of
 
-OPTION = "--classes"
-
 _ALL, _FOREGROUND = "predictions", "foreground"
 _WHITE, _WHITE_IDS = 0xFFFFFF, (1, 255, 65535)
-_NAME_ALL = f"name all classes with {OPTION}, such as {OPTION} background=0,cell=1"
 
 Facts = Mapping[str, Sequence[MaskFacts]]
 """Facts of the files of a model, by class folder."""
@@ -60,10 +58,10 @@ def parse_classes(text: str) -> tuple[ClassOption, ...]:
         except ValueError:
             what = f"{part.strip()!r} is no class"
             raise fail(
-                OPTION, what, "write NAME, NAME=VALUE (0 to 65535) or NAME=#RRGGBB, with commas between"
+                option_of("classes"), what, "write NAME, NAME=VALUE (0 to 65535) or NAME=#RRGGBB, with commas between"
             ) from None
     if len({option.name for option in options}) < len(options):
-        raise fail(OPTION, "has a name twice", "give each class a name of its own")
+        raise fail(option_of("classes"), "has a name twice", "give each class a name of its own")
     return tuple(options)
 
 
@@ -116,7 +114,8 @@ def _deduced_task(
     # One colour in all models is the foreground; an id such as 2 may have others beside it that do not occur.
     if len(found) > 1 or any(key is not None and key[0] == "grey" for key in found):
         what = f"{' and '.join(found.values())} beside 0: the foreground, or one of several classes"
-        raise fail(_ALL, what, "give --task binary (the foreground) or --task multiclass (ids of classes)")
+        binary, multiclass = option_of("task", "binary"), option_of("task", "multiclass")
+        raise fail(_ALL, what, f"give {binary} (the foreground) or {multiclass} (ids of classes)")
     return "binary"
 
 
@@ -125,7 +124,7 @@ def _multilabel(facts: Sequence[Facts], folders: Sequence[Path], classes: Sequen
     names = [option.name for option in classes] or have
     if sorted(names) != sorted(have):
         what = f"names {', '.join(names)}, but the folders of classes are {', '.join(have)}"
-        raise fail(OPTION, what, "name each of these folders once")
+        raise fail(option_of("classes"), what, "name each of these folders once")
     spellings = tuple(
         {name: _binary(each[name], ClassOption(name=name), where=folder / name) for name in names}
         for each, folder in zip(facts, folders, strict=True)
@@ -141,7 +140,8 @@ def _binary(facts: Sequence[MaskFacts], option: ClassOption, *, where: Path) -> 
     values = _values(facts, kind)
     if len(values - {0}) > 1:
         what = f"holds {list_values(values, kind)}, where a binary label has 0 and one other"
-        raise fail(where, what, "save labels of two values, or give --task multiclass if these are classes")
+        multiclass = option_of("task", "multiclass")
+        raise fail(where, what, f"save labels of two values, or give {multiclass} if these are classes")
     if option.value is None:
         # The only value is the foreground, whatever it is.
         key = max(values - {0}, default=_WHITE if kind == "colour" else 255)
@@ -161,15 +161,19 @@ def _multiclass(
         if not classes and kind == "colour":
             _check_same_kind(listed, folders)
     if kind == "colour" and any(not isinstance(option.value, tuple) for option in classes):
-        raise fail(OPTION, "names no colours, but the labels are in colours", f"write {OPTION} cell=#ff0000 and so on")
+        raise fail(
+            option_of("classes"),
+            "names no colours, but the labels are in colours",
+            f"write {option_of('classes', 'cell=#ff0000')} and so on",
+        )
     _raise(_noise(everything, kind, classes))
     others = _values(everything, kind) - {0, 255}
     if kind == "grey" and not classes and others and any(255 in fact.counts for fact in everything):
         folder = next(folder for folder, each in zip(folders, listed, strict=True) if 255 in _values(each, kind))
         what = f"hold 255 ({folder}) beside {list_values(others)}: it may be a class, or mark pixels without one"
-        raise fail(_ALL, what, f"{_NAME_ALL}; or give each pixel a class")
+        raise fail(_ALL, what, f"{_name_all()}; or give each pixel a class")
     spelling = _recognised(everything, options, kind=kind, where=_ALL)
-    notes = tuple(note.replace("in incmask.toml", f"with {OPTION}") for note in spelling.notes)
+    notes = tuple(note.replace("in incmask.toml", f"with {option_of('classes')}") for note in spelling.notes)
     return Meaning("multiclass", spelling.classes, tuple({"": spelling} for _ in listed), notes)
 
 
@@ -178,7 +182,7 @@ def _check_same_kind(listed: Sequence[Sequence[MaskFacts]], folders: Sequence[Pa
     each_has_ids = all(kind_of(facts, DataOptions()) == "grey" for facts in listed)
     if each_has_ids and all(fact.palette is not None for facts in listed for fact in facts):
         what = "are ids whose colours differ from model to model: the ids may tell the class, or the colours"
-        raise fail(_ALL, what, f"{_NAME_ALL}, or {OPTION} cell=#ff0000,…")
+        raise fail(_ALL, what, f"{_name_all()}, or {option_of('classes', 'cell=#ff0000,…')}")
     for facts, folder in zip(listed, folders, strict=True):
         if any(not fact.is_colour and fact.palette is None and fact.counts.keys() - {0} for fact in facts):
             raise fail(folder, "holds ids, while other models have colours", "save all labels in the same way")
@@ -189,17 +193,26 @@ def _recognised(facts: Sequence[MaskFacts], options: DataOptions, *, kind: MaskK
         spelling = recognise(facts, (), kind=kind, options=options, where=where)
     except IncmaskError as error:
         # There is no incmask.toml here.
-        problems = [replace(each, remedy=each.remedy.replace(SETTLE, f"name with {OPTION}")) for each in error.problems]
+        problems = [
+            replace(each, remedy=each.remedy.replace(SETTLE, f"name with {option_of('classes')}"))
+            for each in error.problems
+        ]
         raise IncmaskError(problems) from None
     outside = [outside_problem(fact, spelling, declared=bool(options.classes)) for fact in facts]
-    _raise(replace(problem, remedy=f"repaint them, or {_NAME_ALL}") for problem in outside if problem is not None)
+    _raise(replace(problem, remedy=f"repaint them, or {_name_all()}") for problem in outside if problem is not None)
     return spelling
+
+
+def _name_all() -> str:
+    return f"name all classes, such as {option_of('classes', 'background=0,cell=1')}"
 
 
 def _only_class(classes: Sequence[ClassOption]) -> ClassOption:
     named = _without_background(classes)
     if len(named) > 1:
-        raise fail(OPTION, f"names {len(classes)} classes, but the task is binary", "name the foreground alone")
+        raise fail(
+            option_of("classes"), f"names {len(classes)} classes, but the task is binary", "name the foreground alone"
+        )
     return named[0] if named else ClassOption(name=_FOREGROUND)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from incmask.base.caller import option
 from incmask.base.errors import fail
 from incmask.data.folder.recognise import Recognised
 from incmask.data.images.decode import MAX_PIXELS, Raster, decode, read_bytes
@@ -94,10 +95,12 @@ def _whole(path: Path, values: np.ndarray, threshold: float | None) -> np.ndarra
     least, most = values.min(), values.max()
     if threshold is not None:
         if least < 0 or most > 1:
-            what = f"has values from {least:g} to {most:g}, where --threshold expects probabilities from 0 to 1"
-            raise fail(path, what, f"write probabilities, or leave out --threshold and {_AS_LABELS}")
+            what = (
+                f"has values from {least:g} to {most:g}, where {option('threshold')} expects probabilities from 0 to 1"
+            )
+            raise fail(path, what, f"write probabilities, or leave out {option('threshold')} and {_AS_LABELS}")
         return (values > threshold).astype(np.uint8)
     if np.abs(values).max() > _MOST or (values != np.rint(values)).any():
         what = f"has fractions from {least:g} to {most:g}, as probabilities are"
-        raise fail(path, what, f"give --threshold 0.5 if they are those of a foreground; else {_AS_LABELS}")
+        raise fail(path, what, f"give {option('threshold', 0.5)} if they are those of a foreground; else {_AS_LABELS}")
     return values.astype(np.int64)

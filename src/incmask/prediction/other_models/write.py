@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from incmask.base.caller import another_folder, option
 from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.base.files import cannot_write, write_text
@@ -93,8 +94,8 @@ def write_masks(
         IncmaskError: files do not belong together, are broken or of other sizes, hold what is no class, or have
             several readings; or the folder holds something else, or cannot be written.
     """
-    check_side(options.erode_px, "--erode")
-    check_side(options.dilate_px, "--dilate")
+    check_side(options.erode_px, option("erode"))
+    check_side(options.dilate_px, option("dilate"))
     found = find_predictions(folders, out=out, images=images, task=options.task)
     num_files = sum(len(below) for member in found.members for below in member.files.values())
     progress.expect(num_files + len(found.names) * (1 if images is None else 2))
@@ -175,7 +176,7 @@ def _check_record(out: Path, record: Mapping[str, Any]) -> None:
         before = dict(json.loads((out / COMPARED).read_bytes()))
         gone = sorted(set(before.pop("images")) - set(record["images"]))
     except (OSError, ValueError, KeyError, TypeError):
-        raise fail(out, "is there already and holds something else", "choose another folder with -o") from None
+        raise fail(out, "is there already and holds something else", another_folder()) from None
     now = {name: value for name, value in record.items() if name != "images"}
     if before != now:
         changed = [name for name in now if before.get(name) != now[name]]
@@ -184,7 +185,7 @@ def _check_record(out: Path, record: Mapping[str, Any]) -> None:
         what = f"holds masks of images that have no predictions now, such as {gone[0]}"
     else:
         return
-    raise fail(out, what, "choose another folder with -o, or remove this one")
+    raise fail(out, what, f"{another_folder()}, or remove this one")
 
 
 def _record(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
+from incmask.base.caller import command
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.base.npy_rows import Rows
@@ -214,7 +215,7 @@ def _row(path: Path, row: int) -> Pixels:
     try:
         return Rows(path)[row]
     except (OSError, ValueError) as error:
-        raise fail(path, f"cannot be read ({error})", "run `incmask compare` again") from error
+        raise fail(path, f"cannot be read ({error})", f"let {command('compare')} go on") from error
 
 
 def _image(source: PseudoSource, row: int) -> Pixels:

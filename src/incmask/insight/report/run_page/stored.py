@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from incmask.base.caller import command
 from incmask.base.errors import fail
 from incmask.experiment.paths import VERDICT
 
@@ -77,4 +78,4 @@ def read_verdict(root: Path) -> Verdict | None:
         return None
     except (OSError, ValueError) as error:
         told = str(error).splitlines()[0]
-        raise fail(path, f"is no verdict ({told})", "remove it; `incmask report` writes it anew") from error
+        raise fail(path, f"is no verdict ({told})", f"remove it; {command('report')} writes it anew") from error

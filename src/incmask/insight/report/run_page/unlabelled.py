@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from incmask.base.caller import command
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.images.tiles import Window
 from incmask.data.images.writers import path_inside
@@ -170,7 +171,7 @@ def next_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
 
 def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, str]]) -> list[Block]:
     if not {"rank", "name", "score", "reason"} <= ranking[0].keys():
-        raise fail(path, "has no columns rank, name, score and reason", "run `incmask rank` again")
+        raise fail(path, "has no columns rank, name, score and reason", f"run {command('rank')} again")
     of_crops = set(_CROP) <= ranking[0].keys()
     rows: list[TableRow] = []
     crops: list[Window | None] = []
@@ -190,7 +191,7 @@ def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, 
             )
             crops.append(crop)
     except (ValueError, TypeError) as error:
-        raise fail(path, f"is no readable ranking ({error})", "run `incmask rank` again") from error
+        raise fail(path, f"is no readable ranking ({error})", f"run {command('rank')} again") from error
     thumbnails = [
         images.thumbnail(line["name"], f"{line['rank']}. {line['reason']}", crop=crop)
         for line, crop in zip(ranking[:_NUM_NEXT], crops, strict=False)
