@@ -1,13 +1,18 @@
 """Commands that look at data and prepare it."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from incmask.base.words import counted
 from incmask.commands.arguments import Data, GroupOption, Json, Quiet
 from incmask.commands.shell import executor, listener, print_result
+
+if TYPE_CHECKING:
+    from incmask.experiment.choices import Checked
 
 
 def check(data: Data, group: GroupOption = None, as_json: Json = False) -> None:
@@ -17,16 +22,25 @@ def check(data: Data, group: GroupOption = None, as_json: Json = False) -> None:
     found = check_data(data, group=group)
     if as_json:
         problems = [{"where": each.where, "what": each.what, "remedy": each.remedy} for each in found.problems]
-        typer.echo(json.dumps({"problems": problems, "description": found.description}, ensure_ascii=False))
+        values = {"problems": problems, "findings": [asdict(each) for each in found.findings]}
+        typer.echo(json.dumps(values | {"description": found.description}, ensure_ascii=False))
     else:
         for line in found.description:
             typer.echo(line)
         for problem in found.problems:
             typer.echo(f"problem: {problem}")
-        number = f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}"
-        typer.echo(number if found.problems else "no problems: ready for `incmask run`")
+        for finding in found.findings:
+            typer.echo(f"{finding.severity}: {finding}")
+        typer.echo(_verdict(found))
     if found.problems:
         raise typer.Exit(1)
+
+
+def _verdict(found: "Checked") -> str:
+    warnings = counted(sum(each.severity == "warning" for each in found.findings), "warning")
+    if found.problems:
+        return counted(len(found.problems), "problem")
+    return "no problems" + (f", {warnings}" if warnings[0] != "0" else "") + ": ready for `incmask run`"
 
 
 def prepare(

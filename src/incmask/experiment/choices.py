@@ -19,6 +19,7 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.store import hash_file
 from incmask.base.validation import choose, validated
 from incmask.data.dataset import DataOptions, Dataset
+from incmask.data.doctor.finding import Finding
 from incmask.data.folder.check import describe
 from incmask.data.folder.groups import AUTO
 from incmask.data.folder.scan import load_dataset, scan
@@ -138,10 +139,11 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Checked:
-    """What is in a data folder, in lines, and everything that is wrong with it."""
+    """What is in a data folder, in lines, everything that is wrong with it, and what else is worth a look."""
 
     description: tuple[str, ...]
     problems: tuple[Problem, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def check_data(data: Path, *, group: str | None = None) -> Checked:
@@ -163,7 +165,8 @@ def check_data(data: Path, *, group: str | None = None) -> Checked:
     except IncmaskError as error:
         problems += error.problems
     found = scan(data, options)
-    return Checked(tuple(describe(found.dataset)) if found.dataset else (), (*problems, *found.problems))
+    description = tuple(describe(found.dataset)) if found.dataset else ()
+    return Checked(description, (*problems, *found.problems), found.findings)
 
 
 def resolve(data: Path, choices: Choices) -> Resolved:

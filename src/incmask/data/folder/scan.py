@@ -9,6 +9,8 @@ from incmask.base.errors import IncmaskError, Problem, collected, fail
 from incmask.base.machine import num_cores
 from incmask.base.threads import side_by_side
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
+from incmask.data.doctor.finding import Finding
+from incmask.data.doctor.look import findings_of_images
 from incmask.data.folder.classes import SETTLE
 from incmask.data.folder.drawn import Drawn, alpha_problems, drawn_of
 from incmask.data.folder.groups import group_items
@@ -45,10 +47,14 @@ class Scan:
     Attributes:
         dataset: the part of it that can be used; None where nothing can.
         problems: what is wrong; a data set with problems is only good to be described.
+        findings: what else is worth a look, as far as the images alone tell it.
+        images: what is known of each image that could be read.
     """
 
     dataset: Dataset | None
     problems: tuple[Problem, ...]
+    findings: tuple[Finding, ...] = ()
+    images: Mapping[Path, ImageFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class _Contents:
 
 
 def load_dataset(root: str | Path, options: DataOptions | None = None, *, on_file: OnFile | None = None) -> Dataset:
-    """Scan a folder that must be in order.
+    """Scan a folder that must be in order; what was found in its images is among the notes.
 
     Raises:
         IncmaskError: with all problems, where there are any.
@@ -71,7 +77,7 @@ def load_dataset(root: str | Path, options: DataOptions | None = None, *, on_fil
     if found.problems:
         raise IncmaskError(found.problems)
     assert found.dataset is not None, "no data set without a problem"
-    return found.dataset
+    return replace(found.dataset, notes=(*found.dataset.notes, *map(str, found.findings)))
 
 
 def scan(
@@ -149,7 +155,7 @@ def scan(
         position_class=position_class,
         intensity=options.intensity,
     )
-    return Scan(dataset, tuple(problems))
+    return Scan(dataset, tuple(problems), findings_of_images(dict(dataset.parts()), contents.images), contents.images)
 
 
 def _read_files(layout: Layout, problems: list[Problem], on_file: OnFile | None) -> _Contents:

@@ -14,6 +14,7 @@ from incmask.data.images.decode import Raster, decode, read_bytes
 from incmask.data.images.intensity import as_intensities, limits_of, to_network_range
 from incmask.data.images.masks import facts_of, foreground_of, grey_values, is_soft, mask_raster, pack_colours
 from incmask.data.images.nearest import snap
+from incmask.data.images.sketch import Sketch, sketch_of
 from incmask.method.labels import labels_of
 
 _OUTSIDE = 254
@@ -30,6 +31,7 @@ class ImageFacts:
         dtype: NumPy's name of the type.
         digest: of its pixels, as ``pixel_digest`` gives it.
         turned: its orientation turns the stored image by 90°.
+        sketch: what it looks like.
         extra: it has an alpha channel.
         has_drawn_alpha: which tells pixels apart.
         limits: the intensities that become 0 and 255 by default; None for 8 bits.
@@ -42,6 +44,7 @@ class ImageFacts:
     dtype: str
     digest: str | None
     turned: bool
+    sketch: Sketch
     extra: bool = False
     has_drawn_alpha: bool = False
     limits: tuple[float, float] | None = None
@@ -80,7 +83,7 @@ def image_facts(path: Path) -> ImageFacts:
     raster = decode(path, read_bytes(path))
     image = image_of(path, raster)
     height, width, channels = image.shape
-    is_deep = image.dtype != np.uint8
+    limits = _outer(limits_of(image)) if image.dtype != np.uint8 else None
     return ImageFacts(
         height,
         width,
@@ -88,10 +91,11 @@ def image_facts(path: Path) -> ImageFacts:
         str(image.dtype),
         pixel_digest(image),
         raster.turned,
+        sketch_of(image, limits),
         has_drawn_alpha=raster.has_drawn_alpha,
         extra=raster.alpha is not None,
-        limits=_outer(limits_of(image)) if is_deep else None,
-        extent=(float(np.nanmin(image)), float(np.nanmax(image))) if is_deep else None,
+        limits=limits,
+        extent=None if limits is None else (float(np.nanmin(image)), float(np.nanmax(image))),
     )
 
 

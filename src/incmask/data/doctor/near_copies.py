@@ -1,0 +1,73 @@
+"""Images that show the same and are not equal: saved anew, scaled, brightened, cut by a little, turned or mirrored."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+from incmask.base.words import counted
+from incmask.data.dataset import PARTS, Item
+from incmask.data.doctor.finding import Finding, label_of, worst_first
+from incmask.data.doctor.hashes import alike
+from incmask.data.images.readers import ImageFacts
+
+_SPOILED = {
+    ("labelled", "val"): "models are chosen by what they have learnt, and scores are too good",
+    ("labelled", "test"): "scores are too good",
+    ("val", "test"): "scores are too good, as models are chosen by them",
+    ("unlabelled", "val"): "they are learnt from, if without labels",
+    ("unlabelled", "test"): "they are learnt from, if without labels",
+}
+_LEARNT = ("labelled", "unlabelled")
+
+
+@dataclass(frozen=True)
+class NearCopy:
+    """Two images that show the same.
+
+    Attributes:
+        parts, items: of the one and the other, in the order of the parts.
+        likeness: correlation of their detail, up to 1.
+    """
+
+    parts: tuple[str, str]
+    items: tuple[Item, Item]
+    likeness: float
+
+    def __str__(self) -> str:
+        return " ~ ".join(label_of(part, item) for part, item in zip(self.parts, self.items, strict=True))
+
+
+def near_copies(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]) -> tuple[NearCopy, ...]:
+    """Find images that show the same, but for those that are equal pixel by pixel, which are told of elsewhere."""
+    places = [(part, item) for part in PARTS for item in items[part]]
+    facts = [images[item.image] for _, item in places]
+    found = []
+    for (one, other), likeness in alike([fact.sketch.grey for fact in facts]).items():
+        if facts[one].digest != facts[other].digest:
+            (part, item), (other_part, other_item) = places[one], places[other]
+            found.append(NearCopy((part, other_part), (item, other_item), likeness))
+    return tuple(found)
+
+
+def near_copy_findings(copies: Sequence[NearCopy]) -> Iterator[Finding]:
+    """Tell of images that are learnt from and scored on, and note those that spoil nothing."""
+    for parts in combinations_with_replacement(("labelled", "unlabelled", "val", "test"), 2):
+        if pairs := [copy for copy in copies if copy.parts == parts]:
+            yield _finding(parts, pairs)
+
+
+def _finding(parts: tuple[str, str], pairs: Sequence[NearCopy]) -> Finding:
+    first, second = parts
+    spoiled = _SPOILED.get(parts)
+    where = f"in {first} twice" if first == second else f"in {first} and in {second}"
+    likeness = max(pair.likeness for pair in pairs)
+    num = len({pair.items[1].image for pair in pairs})
+    what = f"{counted(num, 'image')} {where} but for small changes (correlation of detail up to {likeness:.2f})"
+    files = worst_first([str(pair) for pair in pairs], [pair.likeness for pair in pairs])
+    if spoiled is None:
+        remedy = "leave them, or take one of each pair out; images of one subject stay together with --group"
+        return Finding("near_copies", "note", files, likeness, what, remedy)
+    learnt = first if first in _LEARNT else second
+    remedy = f"take them out of {learnt}, or have `incmask check DATA --fix OUT` do it"
+    return Finding("near_copies", "warning", files, likeness, f"{what}, so {spoiled}", remedy)

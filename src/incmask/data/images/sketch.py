@@ -1,0 +1,101 @@
+"""A few bytes that stand for an image where many are compared: a small grey picture, and what it looks like."""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+SIDE_PX = 32
+"""Of the small grey picture."""
+
+FEATURES = ("brightness", "contrast", "colourfulness", "tint", "warmth", "sharpness", "size")
+"""What ``Sketch.features`` tells, in this order."""
+
+MAX_VALUES = 16
+"""Of more values, no image is a mask that somebody drew."""
+
+_COLOUR_PX = 64
+_CROP_PX = 256
+_SPARSE_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What an image looks like.
+
+    Attributes:
+        grey: uint8, (SIDE_PX, SIDE_PX): the whole image, whatever its proportions.
+        features: of FEATURES: brightness, contrast, colourfulness, tint (red above green) and warmth (yellow above
+            blue) in grey levels; sharpness and size in doublings: of the step between neighbours against the contrast,
+            and of the side in pixels.
+        is_flat: it has few values, in areas and not in single pixels, as masks have.
+    """
+
+    grey: np.ndarray = field(compare=False, repr=False)
+    features: tuple[float, ...]
+    is_flat: bool
+
+
+def sketch_of(image: np.ndarray, limits: tuple[float, float] | None = None) -> Sketch:
+    """Sketch an image.
+
+    Args:
+        image: (H, W, C) of ``read_image``.
+        limits: the intensities that become 0 and 255; None: of 8 bits.
+    """
+    if limits is not None:  # first, since float32 may not tell apart what is far from 0
+        image, limits = (image - np.float64(limits[0])).astype(np.float32), (0.0, limits[1] - limits[0])
+    small = _scaled(cv2.resize(_shown(image), (_COLOUR_PX, _COLOUR_PX), interpolation=cv2.INTER_AREA), limits)
+    small = np.atleast_3d(small)
+    grey = small.mean(2)
+    red, green, blue = (small[..., channel] for channel in (0, 1, 2)) if small.shape[2] == 3 else (grey, grey, grey)
+    features = (
+        grey.mean(),
+        grey.std(),
+        (small.max(2) - small.min(2)).mean(),
+        (red - green).mean(),
+        ((red + green) / 2 - blue).mean(),
+        _sharpness(image, limits),
+        np.log2(np.sqrt(image.shape[0] * image.shape[1])),
+    )
+    picture = cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    return Sketch(np.rint(picture).astype(np.uint8), tuple(map(float, features)), _is_flat(image))
+
+
+def _shown(image: np.ndarray) -> np.ndarray:
+    """Give the channels that tell what an image looks like: one, three, or the mean of any other number."""
+    return image if image.shape[2] in (1, 3) else image.mean(2, dtype=np.float32)
+
+
+def _scaled(values: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
+    scaled = values.astype(np.float32)
+    if limits is not None:
+        low, high = limits
+        scaled = (np.nan_to_num(scaled, nan=low) - low) * (255 / (high - low) if high > low else 0)
+    return np.clip(scaled, 0, 255)
+
+
+def _sharpness(image: np.ndarray, limits: tuple[float, float] | None) -> float:
+    """Compare the steps between neighbours in the middle of an image with its contrast there, in doublings."""
+    top, left = (max(0, (side - _CROP_PX) // 2) for side in image.shape[:2])
+    crop = _scaled(_shown(image[top : top + _CROP_PX, left : left + _CROP_PX]), limits)
+    grey = np.atleast_3d(crop).mean(2)
+    steps = np.abs(np.diff(grey, axis=0)).mean() if len(grey) > 1 else 0.0
+    return float(np.log2((steps + 1) / (grey.std() + 1)))
+
+
+def _is_flat(image: np.ndarray) -> bool:
+    """Tell whether an image has two values or more, but few, and hardly a pixel that stands alone."""
+    if image.dtype.kind == "f" and np.isnan(image).any():
+        return False
+    sparse = image[:: max(1, len(image) // _SPARSE_ROWS)]
+    if len(np.unique(sparse)) > MAX_VALUES or len(values := np.unique(image)) > MAX_VALUES or len(values) < 2:
+        return False
+    weights = MAX_VALUES ** np.arange(min(image.shape[2], 3))
+    colours, plane = np.unique(np.searchsorted(values, image[..., :3]) @ weights, return_inverse=True)
+    if not 1 < len(colours) <= MAX_VALUES:
+        return False
+    plane = plane.reshape(image.shape[:2]).astype(np.uint8)
+    others = plane != np.bincount(plane.ravel()).argmax()
+    kept = cv2.medianBlur(plane, 3) == plane
+    return bool(kept.mean() > 0.9 and kept[others].mean() > 0.5)

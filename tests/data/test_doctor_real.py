@@ -1,0 +1,20 @@
+"""False alarms on real images: none."""
+
+from pathlib import Path
+
+import pytest
+from benchmarks.study.sets import SETS, arrange
+
+from incmask.experiment.choices import check_data
+
+DATA = Path(__file__).parents[2] / "../shared/data"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+@pytest.mark.parametrize("name", ["cats", "nuclei-10", "cells", "hippocampus", "aerial"])
+def test_real_images_raise_no_alarm(tmp_path, name):
+    arrange(SETS[name], DATA, tmp_path / name, draw=0)
+    checked = check_data(tmp_path / name)
+    assert checked.problems == ()
+    assert [str(each) for each in checked.findings if each.severity == "warning"] == []

@@ -1,0 +1,65 @@
+"""Images that show the same in two parts are told, with what it spoils."""
+
+import pytest
+from scenes import COPIES, blots, scene
+from trees import save
+
+from incmask.data.doctor.finding import Finding
+from incmask.data.folder.scan import Scan, scan
+
+PARTS = ("labelled", "unlabelled", "val", "test")
+
+
+def folder(root, **extra: str):
+    """Write three images in each part, and copies: by part the change that is made to labelled/0."""
+    for place, part in enumerate(PARTS):
+        for number in range(3):
+            save(root / part / f"images/{number}.png", scene(20 * place + number))
+            save(root / part / f"masks/{number}.png", blots(20 * place + number))
+    for part, change in extra.items():
+        copy = COPIES[change](scene(0))
+        save(root / part / "images/copy.png", copy)
+        save(root / part / "masks/copy.png", blots(0, side=len(copy)))
+    return root
+
+
+def copies(found: Scan) -> list[Finding]:
+    return [each for each in found.findings if each.kind == "near_copies"]
+
+
+def test_a_folder_without_copies_has_none(tmp_path):
+    assert copies(scan(folder(tmp_path))) == []
+
+
+@pytest.mark.parametrize(("part", "severity"), [("val", "warning"), ("test", "warning"), ("unlabelled", "note")])
+@pytest.mark.parametrize("change", ["saved anew", "half as large", "mirrored"])
+def test_a_copy_in_another_part_is_told(tmp_path, part, severity, change):
+    found = scan(folder(tmp_path, **{part: change}))
+    (finding,) = copies(found)
+    assert found.problems == ()
+    assert (finding.kind, finding.severity) == ("near_copies", severity)
+    assert finding.files == (f"labelled/0 ~ {part}/copy",)
+    assert finding.amount > 0.9
+    assert finding.what.startswith(f"1 image in labelled and in {part} but for small changes")
+    assert ("scores are too good" in finding.what) is (part != "unlabelled")
+
+
+def test_an_unlabelled_copy_of_a_scored_image_is_learnt_from(tmp_path):
+    root = folder(tmp_path)
+    save(root / "unlabelled/images/copy.png", COPIES["darker"](scene(60)))
+    save(root / "unlabelled/masks/copy.png", blots(60))
+    (finding,) = copies(scan(root))
+    assert finding.files == ("unlabelled/copy ~ test/0",)
+    assert "they are learnt from, if without labels" in finding.what
+    assert finding.severity == "warning"
+
+
+def test_copies_within_a_part_and_equal_images_are_no_warning(tmp_path):
+    root = folder(tmp_path)
+    save(root / "test/images/copy.png", COPIES["brighter"](scene(60)))
+    save(root / "test/masks/copy.png", blots(60))
+    save(root / "val/images/same.png", scene(0))
+    save(root / "val/masks/same.png", blots(0))
+    found = scan(root)
+    assert [(each.severity, each.files) for each in copies(found)] == [("note", ("test/0 ~ test/copy",))]
+    assert "labelled/0 = val/same" in str(found.problems[0]), "what is equal is told as it always was, and once"
