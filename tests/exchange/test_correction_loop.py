@@ -10,8 +10,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from exchange import expected, make_loop, make_run, pseudo_label, submit, write_ranking
+from exchange import SCHEMES, expected, make_loop, make_run, pseudo_label, submit, write_ranking
+from incmask.base import store
 from incmask.base.errors import IncmaskError
+from incmask.base.files import cannot_write
+from incmask.commands import exchanging
 from incmask.commands.exchanging import import_labels as import_command
 from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_image, read_label
@@ -19,7 +22,9 @@ from incmask.data.images.writers import write_indexed
 from incmask.data.rounds import read_rounds
 from incmask.exchange.corrections import folders
 from incmask.exchange.corrections.export import export_labels
+from incmask.exchange.corrections.specks import SpeckMerger
 from incmask.exchange.corrections.take_back import import_labels
+from incmask.exchange.formats.sheets import LabelSheet
 from incmask.exchange.names import TARGETS
 from incmask.experiment.record.images import PredictedMask
 from runs import draw, save
@@ -29,6 +34,11 @@ def labels_of(data):
     """Give the labels of the labelled images by name."""
     dataset = load_dataset(data)
     return {item.name: read_label(item, dataset) for item in dataset.labelled}
+
+
+def bring_back(run, out, **values):
+    """Import what somebody looked at."""
+    return import_labels(run, out, **({"unchanged": "confirm"} | values))
 
 
 def tree_of(folder):
@@ -41,12 +51,12 @@ def test_what_nobody_corrected_comes_back_as_it_was(target, task, tmp_path):
     data, run, pseudo = make_loop(tmp_path, task)
     before, there = labels_of(data), tree_of(data)
     out = tmp_path / "out"
-    exported = export_labels(run, out, target=target, top=2)
-    assert len(exported.names) == 2
+    exported = export_labels(run, out, target=target, top=2, least_px=1)
+    assert (len(exported.names), exported.merged) == (2, None)
     assert "most disputed images come first" in exported.notes[0]
     if target == "label-studio":
         submit(out)
-    done = import_labels(run, out, target=target)
+    done = bring_back(run, out, target=target)
     assert (done.round.number, done.round.source) == (2, target)
     assert set(done.round.names) == set(exported.names)
 
@@ -66,26 +76,26 @@ def test_an_archive_holds_all_and_comes_back_as_it_is(tmp_path):
     _data, run, _pseudo = make_loop(tmp_path)
     write_ranking(run, ["x.2", "gone", "slide/x.1", "x.2", "x.0"])
     out = tmp_path / "deep" / "out.zip"
-    exported = export_labels(run, out, target="cvat", top=2)
+    exported = export_labels(run, out, target="cvat", top=2, least_px=1)
     assert (exported.names, exported.ranked_by, exported.notes) == (("x.2", "slide/x.1"), "ranking.csv", ())
     with zipfile.ZipFile(out) as archive:
         assert archive.testzip() is None
         names = {"annotations.xml", "labels.json", "README.txt", "images/x.2.png", "images/slide/x.1.png"}
         assert {*archive.namelist()} == names
     assert [path.name for path in out.parent.iterdir()] == ["out.zip"]
-    assert set(import_labels(run, out, target="cvat").round.names) == {"x.2", "slide/x.1"}
+    assert set(bring_back(run, out, target="cvat").round.names) == {"x.2", "slide/x.1"}
 
 
 def test_images_that_a_ranking_lacks_come_last_and_are_told(tmp_path):
     _data, run, pseudo = make_loop(tmp_path)
     write_ranking(run, ["x.2"])
-    exported = export_labels(run, tmp_path / "out", target="cvat")
+    exported = export_labels(run, tmp_path / "out", target="cvat", least_px=1)
     disputed = sorted(pseudo, key=lambda name: (-pseudo[name].inconsistent.mean(), name))
     assert exported.names == ("x.2", *(name for name in disputed if name != "x.2"))
     (note,) = exported.notes
     assert note.startswith("ranking.csv lacks 2 of the run's images, which come last, the most disputed first;")
     (run / "ranking.csv").write_text("rank,name,x\n1,x.2,0\n2,x.0,0\n3,slide/x.1,4\n")
-    (note,) = export_labels(run, tmp_path / "of crops", target="cvat").notes
+    (note,) = export_labels(run, tmp_path / "of crops", target="cvat", least_px=1).notes
     assert note.startswith("ranking.csv ranks crops, so each image has the place of its first one;")
 
 
@@ -127,6 +137,8 @@ def test_why_nothing_is_exported(tmp_path):
 
     assert "did you mean 'cvat'" in refused(target="cvta")
     assert "at least one image is expected" in refused(top=0)
+    assert "at least one pixel is expected" in refused(least_px=0)
+    assert "is for shapes, and png is painted pixel by pixel" in refused(least_px=5, target="png")
     assert "data: is there already; remove it" in refused(out=data)
     assert "data.json: is there already" in refused(out=run / "data.json", target="png")
     (run / "inconsistent" / "x.2.png").unlink()
@@ -163,7 +175,7 @@ def loop(tmp_path):
 def refused(data, run, out, **values):
     there = tree_of(data)
     with pytest.raises(IncmaskError) as caught:
-        import_labels(run, out, **({"target": "png"} | values))
+        bring_back(run, out, **({"target": "png"} | values))
     assert tree_of(data) == there
     assert not [path for path in (data / "labelled").iterdir() if path.name.startswith(".")]
     return str(caught.value)
@@ -202,7 +214,7 @@ def test_classes_that_are_others_now_are_told(loop):
 def test_unsure_regions_are_left_out_or_their_images(loop):
     data, run, out, pseudo = loop
     Image.fromarray(np.zeros((24, 20), np.uint8)).save(out / "unsure" / "x.0.png")
-    done = import_labels(run, out, target="png", unsure="skip")
+    done = bring_back(run, out, target="png", unsure="skip")
     assert done.round.names == ("x.0",)
     assert done.skipped == ("slide/x.1", "x.2")
     assert (done.round.ignore, done.unsure_fraction) == (None, 0)
@@ -216,11 +228,11 @@ def test_a_round_is_added_to_the_last_one_and_undone_by_removing_its_folder(loop
     shutil.copytree(out, first := out.with_name("first"))
     for name in ("x.2", "slide/x.1"):
         (first / "masks" / f"{name}.png").unlink()
-    assert import_labels(run, first, target="png").round.number == 2
+    assert bring_back(run, first, target="png").round.number == 2
     told = refused(data, run, out)
     assert "x.0: was added in round 2 already; take it out, or undo that round by removing labelled/round-2" in told
     (out / "masks" / "x.0.png").unlink()
-    done = import_labels(run, out, target="png")
+    done = bring_back(run, out, target="png")
     assert (done.round.number, done.round.names) == (3, ("slide/x.1", "x.2"))
     assert [each.number for each in read_rounds(data)] == [2, 3]
     assert {name for name in labels_of(data) if name.startswith("round-")} == {
@@ -233,7 +245,7 @@ def test_a_round_is_added_to_the_last_one_and_undone_by_removing_its_folder(loop
     shutil.rmtree(data / "labelled" / "round-3")
     assert [each.number for each in read_rounds(data)] == [2]
     assert [item.name for item in load_dataset(data).unlabelled] == ["slide/x.1", "x.2"]
-    assert import_labels(run, out, target="png").round.number == 3
+    assert bring_back(run, out, target="png").round.number == 3
 
 
 def test_an_import_that_was_killed_left_nothing(loop, monkeypatch):
@@ -246,9 +258,9 @@ def test_an_import_that_was_killed_left_nothing(loop, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(folders.os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            import_labels(run, out, target="png")
+            bring_back(run, out, target="png")
     assert load_dataset(data) == before
-    assert import_labels(run, out, target="png").round.number == 2
+    assert bring_back(run, out, target="png").round.number == 2
 
 
 SPELLINGS = {
@@ -283,8 +295,8 @@ def test_masks_are_written_as_those_of_the_data_are_spelt(spelling, tmp_path):
         pseudo[f"u {index}"] = PredictedMask(values, pseudo_label(index, "binary", (32, 32)).inconsistent)
     before = labels_of(data)
     run = make_run(data, tmp_path / "run", pseudo, task=task)
-    export_labels(run, tmp_path / "out", target="coco")
-    done = import_labels(run, tmp_path / "out", target="coco")
+    export_labels(run, tmp_path / "out", target="coco", least_px=1)
+    done = bring_back(run, tmp_path / "out", target="coco")
     assert done.round.folder == ("round-2" if folder == data else "labelled/round-2")
     after = labels_of(data)
     for name, each in pseudo.items():
@@ -299,14 +311,112 @@ def test_data_in_which_every_value_is_a_class_have_none_for_unsure_regions(loop)
     assert 'says ignore = "none", but unsure regions have no label' in refused(data, run, out)
 
 
+def test_specks_are_merged_where_shapes_are_written_and_that_is_told(tmp_path):
+    data, run, pseudo = make_loop(tmp_path)
+    masks = [PredictedMask(draw_specks(each.label), each.inconsistent) for each in pseudo.values()]
+    make_run(data, tmp_path / "specks", dict(zip(pseudo, masks, strict=True)), task="binary")
+    run = tmp_path / "specks"
+    exported = export_labels(run, tmp_path / "out", target="coco", least_px=4)
+    merger = SpeckMerger(SCHEMES["binary"], 4)
+    sheets = [merger.merge(LabelSheet("", "", each.label, each.inconsistent)) for each in masks]
+    assert exported.merged == merger.merged()
+    (_, told) = exported.notes
+    before, after = exported.merged.shapes_before, exported.merged.shapes_after
+    assert after < before / 2
+    assert told.startswith("specks and holes of fewer than 4 pixels (unsure: 16) are merged into what surrounds them: ")
+    assert f"{after:.0f} shapes an image in place of {before:.0f}, another label at " in told
+    content = json.loads((tmp_path / "out" / "annotations/instances_default.json").read_text())
+    assert len(content["annotations"]) == round(3 * after)
+    bring_back(run, tmp_path / "out", target="coco")
+    labels = labels_of(data)
+    for name, sheet in zip(pseudo, sheets, strict=True):
+        np.testing.assert_array_equal(labels[f"round-2/{name}"], sheet.uncorrected())
+
+
+def draw_specks(label):
+    """Give a label of two halves, and specks in both."""
+    halves = np.zeros_like(label)
+    halves[:, : label.shape[1] // 2] = 1
+    halves[::5, ::5] ^= 1
+    return halves
+
+
+def test_what_came_back_unchanged_is_left_out_or_confirmed(loop):
+    data, run, out, pseudo = loop
+    told = refused(data, run, out, unchanged="skip")
+    assert "came back as it was exported: 3 images, and nothing was corrected" in told
+    assert 'use unchanged="confirm"' in told
+    assert "did you mean 'confirm'" in refused(data, run, out, unchanged="confirmed")
+    Image.fromarray(np.ones((24, 20), np.uint8)).save(out / "masks" / "x.0.png")
+    done = import_labels(run, out, target="png")
+    assert (done.round.names, done.unchanged, done.confirmed) == (("x.0",), ("slide/x.1", "x.2"), False)
+    shutil.rmtree(data / "labelled" / "round-2")
+    done = bring_back(run, out, target="png")
+    assert (done.round.names, done.unchanged, done.confirmed) == (tuple(sorted(pseudo)), ("slide/x.1", "x.2"), True)
+
+
+def test_what_came_back_unchanged_is_noticed_in_every_form_that_was_exported(tmp_path):
+    data, run, pseudo = make_loop(tmp_path)
+    for target, least_px in (("labelme", None), ("coco", 1), ("napari", None)):
+        out = tmp_path / target
+        export_labels(run, out, target=target, least_px=least_px)
+        told = refused(data, run, out, target=target, unchanged="skip")
+        assert f"came back as it was exported: {len(pseudo)} images" in told
+    (run / "exported_labels.csv").unlink()
+    assert import_labels(run, out, target="napari").unchanged == ()
+    shutil.rmtree(data / "labelled" / "round-2")
+    (run / "exported_labels.csv").write_text("name\nx.0\n")
+    assert "exported_labels.csv: is no readable table" in refused(data, run, out, target="napari")
+
+
+def test_a_run_that_cannot_be_written_is_exported_all_the_same(tmp_path, monkeypatch):
+    _data, run, _pseudo = make_loop(tmp_path)
+
+    def full(path, text):
+        raise cannot_write(path, OSError(30, "Read-only file system"))
+
+    monkeypatch.setattr(store, "write_text", full)
+    *_, told = export_labels(run, tmp_path / "out", target="png").notes
+    assert told.startswith("images that come back unchanged will not be noticed: ")
+    assert (tmp_path / "out" / "masks" / "x.0.png").is_file()
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_person_at_a_terminal_is_asked_about_unchanged_images(loop, capsys, monkeypatch, answer):
+    _data, run, out, _pseudo = loop
+    Image.fromarray(np.ones((24, 20), np.uint8)).save(out / "masks" / "x.0.png")
+    asked = []
+    monkeypatch.setattr(exchanging, "_at_terminal", lambda: True)
+    monkeypatch.setattr(exchanging.typer, "confirm", lambda text, **_: asked.append(text) or answer)
+    import_command(run, out, source="png", quiet=True)
+    assert asked == ["2 images came back as they were exported (slide/x.1, x.2); are they right as they are?"]
+    told = capsys.readouterr().out
+    if answer:
+        assert "3 images added" in told
+        assert "2 images are as they were exported and count as right" in told
+    else:
+        assert "1 images added" in told
+        assert "2 images are as they were exported and are left out: slide/x.1, x.2; if they are right, " in told
+
+
+def test_where_nobody_can_be_asked_unchanged_images_are_left_out(loop, capsys):
+    _data, run, out, _pseudo = loop
+    Image.fromarray(np.ones((24, 20), np.uint8)).save(out / "masks" / "x.0.png")
+    import_command(run, out, source="png", quiet=True)
+    assert (
+        "are left out: slide/x.1, x.2; if they are right, take them with --unchanged confirm" in capsys.readouterr().out
+    )
+
+
 def test_the_command_tells_what_was_added(loop, capsys):
     data, run, out, pseudo = loop
-    import_command(run, out, source="png", quiet=True, as_json=True)
+    import_command(run, out, source="png", unchanged="confirm", quiet=True, as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert (told["round"], told["images"]) == (2, sorted(pseudo))
     shutil.rmtree(data / "labelled" / "round-2")
-    import_command(run, out, source="png", quiet=True)
+    import_command(run, out, source="png", unchanged="confirm", quiet=True)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"round 2: 3 images added to {data / 'labelled/round-2'}"
     assert "of their pixels are still unsure and count as not labelled" in lines[1]
-    assert lines[2].startswith("next: incmask run ")
+    assert lines[2] == "3 images are as they were exported and count as right"
+    assert lines[3].startswith("next: incmask run ")

@@ -36,6 +36,8 @@ def test_a_model_is_exported_and_told(tmp_path):
         (("--to", "tensorflow"), "unknown name 'tensorflow'; choose one of onnx, torch, bioimageio, coco"),
         (("--to", "onx"), "did you mean 'onnx'"),
         (("--to", "onnx", "--top", 3), "is for labels, and onnx exports the model"),
+        (("--to", "onnx", "--exact"), "--exact: is for labels, and onnx exports the model"),
+        (("--to", "coco", "--exact", "--least-px", 9), "use one of the two"),
     ],
 )
 def test_mistakes_are_told(tmp_path, arguments, message):
@@ -48,23 +50,27 @@ def test_mistakes_are_told(tmp_path, arguments, message):
 def test_labels_are_written_by_their_own_function(tmp_path, monkeypatch, target):
     calls = []
 
-    def export_labels(run, out, *, target, top, progress):
-        calls.append((run, out, target, top))
+    def export_labels(run, out, *, target, top, least_px, progress):
+        calls.append((run, out, target, top, least_px))
         return labels_export.Exported(out, target, ("b", "a"), "ranking.csv", ("a note",))
 
     monkeypatch.setattr(labels_export, "export_labels", export_labels)
     arguments = (tmp_path / "run", "--to", target, "-o", tmp_path / "out", "--top", 20)
     done = call(*arguments, "-q")
     assert done.exit_code == 0, done.output
-    assert calls == [(tmp_path / "run", tmp_path / "out", target, 20)]
+    assert calls == [(tmp_path / "run", tmp_path / "out", target, 20, None)]
     assert done.stdout == f"2 images in {tmp_path / 'out'}, in the order of ranking.csv\na note\n"
     assert json.loads(call(*arguments, "--json").stdout) == {
         "target": target,
         "out": str(tmp_path / "out"),
         "images": ["b", "a"],
         "ranked_by": "ranking.csv",
+        "merged": None,
         "notes": ["a note"],
     }
+    assert call(*arguments, "--exact").exit_code == 0
+    assert call(*arguments, "--least-px", 9).exit_code == 0
+    assert [least_px for *_, least_px in calls[2:]] == [1, 9]
 
 
 def test_targets_of_models_and_labels_have_names_of_their_own():

@@ -41,7 +41,7 @@ class Loop:
         self.task, self.target = task, target
         self.data, self.run, self.pseudo = make_loop(root, task)
         self.out = root / "out"
-        export_labels(self.run, self.out, target=target)
+        export_labels(self.run, self.out, target=target, least_px=None if target in ("napari", "png") else 1)
 
     def truth(self, name):
         """The masks of an image by the names of the classes, and the unsure pixels."""
@@ -61,7 +61,7 @@ class Loop:
     def take_back(self, source, target=None):
         """Import what a tool wrote, and compare the labels with those that were exported."""
         target = target or self.target
-        done = import_labels(self.run, source, target=target)
+        done = import_labels(self.run, source, target=target, unchanged="confirm")
         assert set(done.round.names) == set(self.pseudo)
         dataset = load_dataset(self.data)
         labels = {item.name: read_label(item, dataset) for item in dataset.labelled}

@@ -1,6 +1,9 @@
 """The commands that write for other programs, and take corrected masks back."""
 
 import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +12,7 @@ import typer
 from incmask.base.errors import fail
 from incmask.commands.arguments import Json, Quiet
 from incmask.commands.shell import listener, print_result
-from incmask.exchange.names import MODEL_TARGETS
+from incmask.exchange.names import LEAST_PX, MODEL_TARGETS
 from incmask.exchange.names import TARGETS as LABEL_TARGETS
 
 
@@ -27,6 +30,18 @@ def export(
     top: Annotated[
         int | None, typer.Option("--top", min=1, help="labels: of the N images to label first  [default: of all]")
     ] = None,
+    least_px: Annotated[
+        int | None,
+        typer.Option(
+            "--least-px",
+            min=1,
+            help="labels: smaller regions and holes are merged into what surrounds them, unsure ones up to 4 times as "
+            f"large  [default: {LEAST_PX} where shapes are written]",
+        ),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="labels: every pixel as the models have it, as napari and png always do")
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -34,8 +49,11 @@ def export(
     from incmask.base.validation import choose
 
     is_model = choose(dict.fromkeys(MODEL_TARGETS, True) | dict.fromkeys(LABEL_TARGETS, False), target, option="--to")
-    if is_model and top is not None:
-        raise fail("--top", f"is for labels, and {target} exports the model", "leave it out")
+    for option, is_given in (("--top", top), ("--least-px", least_px), ("--exact", exact)):
+        if is_model and is_given:
+            raise fail(option, f"is for labels, and {target} exports the model", "leave it out")
+    if exact and least_px is not None:
+        raise fail("--exact", "merges nothing, and --least-px merges what is smaller", "use one of the two")
     with listener(quiet or as_json) as progress:
         if is_model:
             from incmask.exchange.models.model import export_model
@@ -52,9 +70,16 @@ def export(
         else:
             from incmask.exchange.corrections.export import export_labels
 
-            labels = export_labels(run, out, target=target, top=top, progress=progress)
+            labels = export_labels(
+                run, out, target=target, top=top, least_px=1 if exact else least_px, progress=progress
+            )
             lines = [f"{len(labels.names)} images in {labels.out}, in the order of {labels.ranked_by}", *labels.notes]
-            values = {"images": labels.names, "ranked_by": labels.ranked_by, "notes": labels.notes}
+            values = {
+                "images": labels.names,
+                "ranked_by": labels.ranked_by,
+                "merged": asdict(labels.merged) if labels.merged else None,
+                "notes": labels.notes,
+            }
     print_result("\n".join(lines), {"target": target, "out": str(out), **values}, as_json=as_json)
 
 
@@ -68,6 +93,14 @@ def import_labels(
             "--unsure", help="regions that are still unsure: count as not labelled, leave out their images, or an error"
         ),
     ] = "ignore",
+    unchanged: Annotated[
+        Literal["ask", "skip", "confirm"],
+        typer.Option(
+            "--unchanged",
+            help="images that come back as they were exported: ask (elsewhere than on a terminal: skip), leave them "
+            "out, or take them as right",
+        ),
+    ] = "ask",
     data: Annotated[
         Path | None, typer.Option("--data", help="data folder to add to  [default: the one that the run tells]")
     ] = None,
@@ -75,14 +108,23 @@ def import_labels(
     as_json: Json = False,
 ) -> None:
     """Add corrected masks to the labelled images as a new round; the next run starts from the run's models."""
-    from incmask.exchange.corrections.take_back import import_labels as run_import
+    from incmask.exchange.corrections.take_back import add_round, read_corrections
 
     with listener(quiet or as_json) as progress:
-        done = run_import(run, corrected, target=source, unsure=unsure, data=data, progress=progress)
+        found = read_corrections(run, corrected, target=source, data=data, progress=progress)
+    if unchanged == "ask":
+        unchanged = "confirm" if found.unchanged and not as_json and _are_right(found.unchanged) else "skip"
+    with listener(quiet or as_json) as progress:
+        done = add_round(found, unsure=unsure, unchanged=unchanged, progress=progress)
     num = len(done.round.names)
     lines = [*done.notes, f"round {done.round.number}: {num} images added to {done.data / done.round.folder}"]
     if done.unsure_fraction:
         lines.append(f"{done.unsure_fraction:.1%} of their pixels are still unsure and count as not labelled")
+    if done.unchanged and done.confirmed:
+        lines.append(f"{len(done.unchanged)} images are as they were exported and count as right")
+    elif done.unchanged:
+        what = f"{len(done.unchanged)} images are as they were exported and are left out: {_some(done.unchanged)}"
+        lines.append(f"{what}; if they are right, take them with --unchanged confirm")
     if done.skipped:
         lines.append(f"{len(done.skipped)} images are left out, as they have unsure regions")
     lines.append(f"next: {shlex.join(['incmask', 'run', str(done.data)])}")
@@ -92,6 +134,22 @@ def import_labels(
         "images": list(done.round.names),
         "unsure_fraction": done.unsure_fraction,
         "skipped": list(done.skipped),
+        "unchanged": list(done.unchanged),
+        "confirmed": done.confirmed,
         "notes": list(done.notes),
     }
     print_result("\n".join(lines), values, as_json=as_json)
+
+
+def _are_right(names: Sequence[str]) -> bool:
+    """Ask the person at the terminal; where there is none, nobody says so."""
+    question = f"{len(names)} images came back as they were exported ({_some(names)}); are they right as they are?"
+    return _at_terminal() and typer.confirm(question, default=False, err=True)
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

@@ -8,3 +8,6 @@ UNSURE = "unsure"
 
 MODEL_TARGETS = ("onnx", "torch", "bioimageio")
 """What ``export_model`` writes."""
+
+LEAST_PX = 16
+"""Regions and holes of fewer pixels are merged into what surrounds them where shapes are written."""

@@ -29,6 +29,8 @@ SCORES, IMAGE_SCORES, VALIDATION_SCORES = "scores.csv", "image_scores.csv", "val
 
 RANKING = "ranking.csv"
 """What to label next."""
+EXPORTED_LABELS = "exported_labels.csv"
+"""What each image's label was when it was exported to be corrected."""
 ERRORS, IMAGE_RELIABILITY = "error_vs_disagreement.csv", "image_reliability.csv"
 RELIABILITY, ERRORS_FIGURE = "reliability.json", "error_vs_disagreement.svg"
 """What the disagreement is worth."""

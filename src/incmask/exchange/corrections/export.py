@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 
 from incmask.base.caller import option
-from incmask.base.errors import Problem, fail, raise_problems
+from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
 from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import EXPORTED
 from incmask.base.validation import choose
-from incmask.data.dataset import Scheme
 from incmask.data.images.decode import decode, read_bytes
 from incmask.data.images.intensity import to_network_range
 from incmask.data.images.orientation import UPRIGHT
@@ -21,9 +20,11 @@ from incmask.data.images.readers import image_of
 from incmask.data.images.writers import path_inside
 from incmask.data.rounds import data_folder
 from incmask.exchange.corrections.folders import whole_archive, whole_folder
+from incmask.exchange.corrections.specks import Merged, SpeckMerger
+from incmask.exchange.corrections.unchanged import ExportedLabels, digest_of
 from incmask.exchange.formats.sheets import IMAGES, LabelSheet
 from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
-from incmask.exchange.names import UNSURE
+from incmask.exchange.names import LEAST_PX, UNSURE
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import read_mask
 from incmask.experiment.record.order import correction_order
@@ -43,6 +44,7 @@ class Exported:
         names: of the images, those that are most worth correcting first.
         ranked_by: the file of the run that told the order.
         notes: what a person should be told.
+        merged: what merging specks changed; None: nothing was to be merged.
     """
 
     out: Path
@@ -50,10 +52,17 @@ class Exported:
     names: tuple[str, ...]
     ranked_by: str
     notes: tuple[str, ...]
+    merged: Merged | None = None
 
 
 def export_labels(
-    run: Path, out: Path, *, target: str, top: int | None = None, progress: Progress | None = None
+    run: Path,
+    out: Path,
+    *,
+    target: str,
+    top: int | None = None,
+    least_px: int | None = None,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write the pseudo-labels of a run, and the images, so that a labelling tool can open and correct them.
 
@@ -62,14 +71,15 @@ def export_labels(
         out: folder to make, or a file that ends in ``.zip``.
         target: a name of ``TARGETS``.
         top: as many of the first images of ``ranking.csv``, or without one of the most disputed; None: all.
+        least_px: where shapes are written, regions of fewer pixels are merged into what surrounds them, and unsure ones
+            of fewer than ``UNSURE_TIMES`` as many; None: ``LEAST_PX``; 1: all stay. Painted pixels always stay.
         progress: a listener.
 
     Raises:
         IncmaskError: the run or its images are not there, the target is unknown, or something is at ``out`` already.
     """
     form: LabelFormat = choose(LABEL_FORMATS, target, option=option("to"))
-    if top is not None and top < 1:
-        raise fail(option("top"), f"is {top}; at least one image is expected", "give a number such as 20")
+    _check_counts(target, top=top, least_px=least_px, of_shapes=form.of_shapes)
     progress = progress or Silent()
     record = read_record(run)
     scheme = record.scheme
@@ -80,13 +90,27 @@ def export_labels(
     images = _images(record, names)
     progress.doing("writing pseudo-labels")
     progress.expect(len(names))
-
+    merger = SpeckMerger(scheme, (least_px or LEAST_PX) if form.of_shapes else 1)
+    digests: dict[str, str] = {}
     with (whole_archive if out.suffix.casefold() == ".zip" else whole_folder)(out) as folder:
-        form.write(_sheets(run, images, folder, scheme, progress=progress), folder, scheme)
+        form.write(_sheets(record, images, folder, merger, digests, progress=progress), folder, scheme)
         write_text(folder / "README.txt", form.how_to + _back(run, target))
         if out.suffix.casefold() != ".zip":
             write_text(folder / EXPORTED, "images and masks of a run, to be corrected\n")
-    return Exported(out, target, names, order.source, (order.note,) if order.note else ())
+    merged = merger.merged()
+    notes = (order.note, str(merged) if merged else "", _remember(run, digests))
+    return Exported(out, target, names, order.source, tuple(filter(None, notes)), merged)
+
+
+def _check_counts(target: str, *, top: int | None, least_px: int | None, of_shapes: bool) -> None:
+    if top is not None and top < 1:
+        raise fail(option("top"), f"is {top}; at least one image is expected", "give a number such as 20")
+    if least_px is not None and least_px < 1:
+        raise fail(
+            option("least-px"), f"is {least_px}; at least one pixel is expected", f"give a number such as {LEAST_PX}"
+        )
+    if not of_shapes and (least_px or 1) > 1:
+        raise fail(option("least-px"), f"is for shapes, and {target} is painted pixel by pixel", "leave it out")
 
 
 def _images(run: RunRecord, names: Sequence[str]) -> dict[str, Path]:
@@ -107,14 +131,31 @@ def _images(run: RunRecord, names: Sequence[str]) -> dict[str, Path]:
 
 
 def _sheets(
-    run: Path, images: Mapping[str, Path], folder: Path, scheme: Scheme, *, progress: Progress
+    run: RunRecord,
+    images: Mapping[str, Path],
+    folder: Path,
+    merger: SpeckMerger,
+    digests: dict[str, str],
+    *,
+    progress: Progress,
 ) -> Iterator[LabelSheet]:
-    """Put the images into the folder and give what the run says of each."""
+    """Put the images into the folder and give what the run says of each; enter the digests of what is given."""
     for name, path in images.items():
-        pseudo = read_mask(run, name, scheme)
-        file = _show(path, folder / IMAGES, name, size=pseudo.inconsistent.shape)
-        yield LabelSheet(name, file, pseudo.label, pseudo.inconsistent)
+        mask = read_mask(run.root, name, run.scheme)
+        file = _show(path, folder / IMAGES, name, size=mask.inconsistent.shape)
+        sheet = merger.merge(LabelSheet(name, file, mask.label, mask.inconsistent))
+        digests[name] = digest_of(sheet.uncorrected())
+        yield sheet
         progress.advance(1)
+
+
+def _remember(run: Path, digests: Mapping[str, str]) -> str:
+    """Write down what was exported; where that cannot be, say so."""
+    try:
+        ExportedLabels(run).add(digests)
+    except IncmaskError as error:
+        return f"images that come back unchanged will not be noticed: {error}"
+    return ""
 
 
 def _show(path: Path, folder: Path, name: str, *, size: tuple[int, ...]) -> str:
@@ -142,4 +183,5 @@ def _back(run: Path, target: str) -> str:
     return (
         f"\nOn regions of the class {UNSURE} the models do not agree: settle and remove them; what is left of them\n"
         f"counts as not labelled. Then: incmask import {run.name} CORRECTED --from {target}\n"
+        f"Images that come back just as they are here are asked about, as nobody may have looked at them.\n"
     )

@@ -23,14 +23,16 @@ from incmask.data.images.writers import path_inside
 from incmask.data.rounds import Round, current_round, data_folder, path_from, read_rounds, write_rounds
 from incmask.exchange.corrections.folders import whole_folder
 from incmask.exchange.corrections.spelling import spelling_of, write_spelt
+from incmask.exchange.corrections.unchanged import ExportedLabels
 from incmask.exchange.formats.common import Files, Label
-from incmask.exchange.formats.sheets import Known
+from incmask.exchange.formats.sheets import Corrected, Known
 from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
 from incmask.exchange.sources.archives import SourceFile, is_archive
 from incmask.exchange.sources.sources import SourceTree
 from incmask.experiment.record.run import RunRecord, read_record
 
 Unsure = Literal["ignore", "skip", "refuse"]
+Unchanged = Literal["skip", "confirm"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Imported:
         unsure_fraction: share of its pixels that have no label, as they were left unsure.
         skipped: images that were left out since they had unsure regions.
         notes: what a person should be told.
+        unchanged: images that came back as they were exported.
+        confirmed: whether these were taken as right; else they were left out.
     """
 
     data: Path
@@ -50,6 +54,8 @@ class Imported:
     unsure_fraction: float
     skipped: tuple[str, ...]
     notes: tuple[str, ...]
+    unchanged: tuple[str, ...] = ()
+    confirmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,38 @@ class _Target:
     rounds: tuple[Round, ...]
 
 
+@dataclass(frozen=True)
+class Corrections:
+    """What a tool gave back, read and found right.
+
+    Attributes:
+        run: the run folder whose pseudo-labels were corrected.
+        source: what was read.
+        target: its format, a name of ``TARGETS``.
+        into: where it goes.
+        items: the images, by name, sorted.
+        read: how their labels are made, and what a person should be told.
+        unsure_fractions: share of each image's pixels that is unsure.
+        unchanged: images that came back as they were exported.
+    """
+
+    run: Path
+    source: Path
+    target: str
+    into: _Target
+    items: tuple[Item, ...]
+    read: Corrected
+    unsure_fractions: Mapping[str, float]
+    unchanged: tuple[str, ...]
+
+
 def import_labels(
     run: Path,
     source: Path,
     *,
     target: str,
     unsure: Unsure = "ignore",
+    unchanged: Unchanged = "skip",
     data: Path | None = None,
     progress: Progress | None = None,
 ) -> Imported:
@@ -78,6 +110,8 @@ def import_labels(
         target: its format, a name of ``TARGETS``.
         unsure: what becomes of regions that are still unsure: "ignore", they count as not labelled; "skip", their
             images are left out; "refuse", they are an error.
+        unchanged: what becomes of images that came back as they were exported: "skip", they are left out, as nobody
+            may have looked at them; "confirm", they are right.
         data: the data folder; None: the one that the run tells.
         progress: a listener.
 
@@ -85,53 +119,85 @@ def import_labels(
         IncmaskError: with everything that is wrong: names and classes that the run does not know, sizes, images that
             were changed since or are labelled already.
     """
+    found = read_corrections(run, source, target=target, data=data, progress=progress)
+    return add_round(found, unsure=unsure, unchanged=unchanged, progress=progress)
+
+
+def read_corrections(
+    run: Path, source: Path, *, target: str, data: Path | None = None, progress: Progress | None = None
+) -> Corrections:
+    """Read corrected masks and check them; the arguments, and what is raised, are those of ``import_labels``."""
     form: LabelFormat = choose(LABEL_FORMATS, target, option=option("from"))
-    choose(dict.fromkeys(get_args(Unsure)), unsure, option=option("unsure"))
     progress = progress or Silent()
     record = read_record(run)
     scheme = record.scheme
-    root = data or data_folder(run)
     progress.doing("reading the data folder")
-    into = _target(root, scheme)
+    into = _target(data or data_folder(run), scheme)
     progress.doing("reading the corrections")
     corrected = form.read(_files(source), Known(scheme, record.part("unlabelled")))
     items = _items(corrected.labels, into, record)
-    progress.expect(2 * len(items))
-    shares = _unsure_shares(items, corrected.labels, refused=unsure == "refuse", progress=progress)
-    skipped = tuple(name for name, share in shares.items() if share and unsure == "skip")
+    progress.expect(len(items))
+    shares, unchanged = _look_at(items, corrected.labels, ExportedLabels(run), progress=progress)
+    return Corrections(run, source, target, into, tuple(items), corrected, shares, unchanged)
+
+
+def add_round(
+    found: Corrections, *, unsure: Unsure = "ignore", unchanged: Unchanged = "skip", progress: Progress | None = None
+) -> Imported:
+    """Add corrections to the data folder; the arguments, and what is raised, are those of ``import_labels``."""
+    choose(dict.fromkeys(get_args(Unsure)), unsure, option=option("unsure"))
+    choose(dict.fromkeys(get_args(Unchanged)), unchanged, option=option("unchanged"))
+    progress = progress or Silent()
+    into, labels, shares = found.into, found.read.labels, found.unsure_fractions
+    left_out = found.unchanged if unchanged == "skip" else ()
+    items = [item for item in found.items if item.name not in left_out]
+    if not items:
+        what = f"came back as it was exported: {len(left_out):,} images, and nothing was corrected"
+        raise fail(found.source, what, f"correct some or, where all are right, use {option('unchanged', 'confirm')}")
+    if unsure == "refuse":
+        _refuse_unsure({item.name: shares[item.name] for item in items})
+    skipped = tuple(item.name for item in items if shares[item.name] and unsure == "skip")
     items = [item for item in items if item.name not in skipped]
     if not items:
-        raise fail(source, "holds no image without unsure regions", f"settle them, or use {option('unsure', 'ignore')}")
+        raise fail(
+            found.source, "holds no image without unsure regions", f"settle them, or use {option('unsure', 'ignore')}"
+        )
     fraction = float(np.mean([shares[item.name] for item in items]))
     spelling = spelling_of(into.dataset, ignored=fraction > 0)
+    root = into.dataset.root
     if fraction > 0 and into.options.ignore == "none":
         what = 'says ignore = "none", but unsure regions have no label'
         raise fail(root / CONFIG_NAME, what, "settle them in the tool, or give ignore a value")
-    part = part_folder(root, "labelled")
-    number = current_round(root) + 1
-    while (part / f"round-{number}").exists():
-        number += 1
-    folder = part / f"round-{number}"
+    folder, number = _next_round(root)
     added = Round(
         number=number,
         folder=folder.relative_to(root).as_posix(),
         names=tuple(item.name for item in items),
-        run=path_from(root, run),
-        source=target,
+        run=path_from(root, found.run),
+        source=found.target,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         ignore=spelling.ignore,
     )
+    progress.expect(len(items))
     with whole_folder(folder) as temporary:
         for item in items:
             write_bytes(path_inside(temporary / "images", item.name, item.image.suffix), item.image.read_bytes())
-            label = corrected.labels[item.name].make(item.height, item.width)
-            write_spelt(temporary / "masks", item.name, label, spelling)
+            write_spelt(temporary / "masks", item.name, labels[item.name].make(item.height, item.width), spelling)
             progress.advance(1)
         hidden = added.model_copy(update={"folder": temporary.relative_to(root).as_posix()})
-        _verify(into, hidden, corrected.labels)
+        _verify(into, hidden, labels)
         # A round counts once its folder is there, so that the rename which follows decides.
         write_rounds(root, [*into.rounds, added])
-    return Imported(root, added, fraction, skipped, corrected.notes)
+    notes, confirmed = found.read.notes, unchanged == "confirm"
+    return Imported(root, added, fraction, skipped, notes, found.unchanged, confirmed)
+
+
+def _next_round(root: Path) -> tuple[Path, int]:
+    """Give the folder of the next round, and its number."""
+    part, number = part_folder(root, "labelled"), current_round(root) + 1
+    while (part / f"round-{number}").exists():
+        number += 1
+    return part / f"round-{number}", number
 
 
 def _target(root: Path, scheme: Scheme) -> _Target:
@@ -174,27 +240,31 @@ def _items(labels: Mapping[str, Label], into: _Target, record: RunRecord) -> lis
     return [by_name[name] for name in sorted(labels)]
 
 
-def _unsure_shares(
-    items: Sequence[Item], labels: Mapping[str, Label], *, refused: bool, progress: Progress
-) -> dict[str, float]:
+def _look_at(
+    items: Sequence[Item], labels: Mapping[str, Label], exported: ExportedLabels, *, progress: Progress
+) -> tuple[dict[str, float], tuple[str, ...]]:
     """Make every label once, so that all that is wrong is told before anything is written.
 
-    Gives the share of each image's pixels that is unsure, which may be refused.
+    Gives the share of each image's pixels that is unsure, and the images whose labels are as they were exported.
     """
     problems: list[Problem] = []
     shares: dict[str, float] = {}
+    unchanged = []
     for item in items:
         progress.advance(1)
         with collected(problems):
             label = labels[item.name].make(item.height, item.width)
-            shares[item.name] = share = float((label == IGNORED).mean())
-            if refused and share:
-                what = f"is unsure at {share:.1%} of its pixels"
-                problems.append(
-                    Problem(item.name, what, f"settle and remove these regions, or use {option('unsure', 'ignore')}")
-                )
+            shares[item.name] = float((label == IGNORED).mean())
+            unchanged += [item.name] if exported.has(item.name, label) else []
     raise_problems(problems)
-    return shares
+    return shares, tuple(unchanged)
+
+
+def _refuse_unsure(shares: Mapping[str, float]) -> None:
+    remedy = f"settle and remove these regions, or use {option('unsure', 'ignore')}"
+    raise_problems(
+        [Problem(name, f"is unsure at {share:.1%} of its pixels", remedy) for name, share in shares.items() if share]
+    )
 
 
 def _verify(into: _Target, added: Round, labels: Mapping[str, Label]) -> None:

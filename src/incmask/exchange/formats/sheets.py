@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import Colour, Scheme
 from incmask.exchange.formats.common import Files, Label
@@ -46,6 +47,12 @@ class LabelSheet:
         """Height and width."""
         height, width = self.unsure.shape
         return height, width
+
+    def uncorrected(self) -> np.ndarray:
+        """Give the label that comes back where nobody corrects anything: ``IGNORED`` at unsure pixels."""
+        label = self.label.copy()
+        label[self.unsure] = IGNORED
+        return label
 
     def layers(self, scheme: Scheme) -> Iterator[ClassPixels]:
         """Give the pixels of each class that is drawn, and last the unsure ones."""

@@ -30,11 +30,13 @@ class LabelFormat:
         write: puts sheets into a folder.
         read: reads what came back.
         how_to: tells a person what to do with the folder.
+        of_shapes: a person corrects shape by shape; else pixels are painted.
     """
 
     write: Write
     read: Read
     how_to: str
+    of_shapes: bool = True
 
 
 LABEL_FORMATS = {
@@ -42,8 +44,8 @@ LABEL_FORMATS = {
     "cvat": LabelFormat(cvat.write, cvat.read, cvat.HOW_TO),
     "label-studio": LabelFormat(label_studio.write, label_studio.read, label_studio.HOW_TO),
     "labelme": LabelFormat(labelme.write, labelme.read, labelme.HOW_TO),
-    "napari": LabelFormat(napari.write, napari.read, napari.HOW_TO),
-    "png": LabelFormat(png.write, png.read, png.HOW_TO),
+    "napari": LabelFormat(napari.write, napari.read, napari.HOW_TO, of_shapes=False),
+    "png": LabelFormat(png.write, png.read, png.HOW_TO, of_shapes=False),
 }
 """By the names of ``TARGETS``."""
 
