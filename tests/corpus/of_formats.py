@@ -1,6 +1,7 @@
 """Situations in which the cause was seen and not told: formats that were not read, and folders without labels."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -82,10 +83,10 @@ def a_file_an_object(root: Path) -> Mapping[str, Outcome]:
     return {"check": told, "prepare": Right(labels, images, num_classes=3, within=0, said=("objects-binary",))}
 
 
-def _json(root: Path, content: object, *, encoding: str = "utf-8") -> None:
+def _json(root: Path, content: object, *, encoding: str = "utf-8", name: str = "all") -> None:
     for number in range(2):
         save(root / f"a{number}.png", grey(number))
-    (root / "all.json").write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
+    (root / f"{name}.json").write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
 
 
 @situation("check", "prepare")
@@ -162,13 +163,107 @@ def ignore_below_zero(root: Path) -> Outcome:
     return Told(("ignore = -1: should be greater than or equal to 0, or", "'none'; correct ignore"))
 
 
+def _panoptic(root: Path, *, stuff: bool) -> Outcome:
+    """Write pictures of segments: two of one category, one of another, beside images of the same name."""
+    label = np.zeros((64, 64), np.uint8)
+    label[4:20, 4:20], label[30:50, 4:20], label[4:50, 30:60] = 1, 1, 2
+    numbers = np.zeros((64, 64), np.uint32)
+    numbers[4:20, 4:20], numbers[30:50, 4:20], numbers[4:50, 30:60] = 3226956, 70000, 300
+    segments = [{"id": 3226956, "category_id": 7}, {"id": 70000, "category_id": 7}, {"id": 300, "category_id": 9}]
+    colours = np.dstack([numbers >> shift & 255 for shift in (0, 8, 16)]).astype(np.uint8)
+    names = ("a0.png", "a1.png")
+    for name in names:
+        save(root / "panoptic_train" / name, colours)
+    images = [{"id": name[1], "file_name": name, "height": 64, "width": 64} for name in names]
+    notes = [{"image_id": int(name[1]), "file_name": name, "segments_info": segments} for name in names]
+    categories = [{"id": 7, "name": "cell", "isthing": 1}, {"id": 9, "name": "tissue", "isthing": int(not stuff)}]
+    _json(root, {"images": images, "annotations": notes, "categories": categories}, name="panoptic_train")
+    right = np.where(label == 0, 255, label).astype(np.uint8) if stuff else label
+    images_right = {"a0": grey(0)[..., None]}
+    return Right({name[:2]: right for name in names}, images_right, num_classes=3, within=0)
+
+
 @situation("prepare")
 def coco_panoptic(root: Path) -> Outcome:
-    """Named, with the tool that turns it into what is read."""
-    image = {"id": 1, "file_name": "a0.png", "height": 64, "width": 64}
-    annotation = {"image_id": 1, "file_name": "a0.png", "segments_info": [{"id": 3226956, "category_id": 1}]}
-    _json(root, {"images": [image], "annotations": [annotation], "categories": [{"id": 1, "name": "cell"}]})
-    return Told(("all.json: is of COCO panoptic", "panoptic2detection_coco_format.py"))
+    """Pictures in a folder with the name of the JSON file; what is in no segment has no label, as there is stuff."""
+    return _panoptic(root, stuff=True)
+
+
+@situation("prepare")
+def coco_panoptic_of_things(root: Path) -> Outcome:
+    """Things alone: what is in no segment is background."""
+    return _panoptic(root, stuff=False)
+
+
+@situation("prepare")
+def coco_panoptic_without_pictures(root: Path) -> Outcome:
+    """The JSON file alone."""
+    _panoptic(root, stuff=True)
+    shutil.rmtree(root / "panoptic_train")
+    return Told(("lacks the picture a0.png", "put it beside the JSON file"))
+
+
+def _areas(num: int = 2, **more: object) -> list[dict[str, object]]:
+    flat = [float(value) for point in SQUARE for value in point]
+    return [{"id": n, "image_id": n, "category_id": 1, "segmentation": [flat], **more} for n in range(num)]
+
+
+def _coco(annotations: list[dict[str, object]], **image: object) -> dict[str, object]:
+    images = [{"id": n, "file_name": f"a{n}.png", "height": 64, "width": 64, **image} for n in range(2)]
+    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "cell"}]}
+
+
+@situation("prepare")
+def coco_keypoints_beside_areas(root: Path) -> Outcome:
+    """As COCO 2017 has them: the file of keypoints tells of the same images and, of persons, the same areas."""
+    _json(root, _coco(_areas()), name="instances")
+    (root / "person_keypoints.json").write_text(json.dumps(_coco(_areas(1, keypoints=[1, 2, 2]))))
+    (root / "captions.json").write_text(json.dumps(_coco([{"id": 1, "image_id": 0, "caption": "a cell"}])))
+    said = ("left alone", "person_keypoints.json", "captions.json")
+    return Right({"a0": square(), "a1": square()}, said=said)
+
+
+@situation("prepare")
+def coco_keypoints_with_areas(root: Path) -> Outcome:
+    """Keypoints, whose areas are read; what is a point alone has none."""
+    point = {"id": 9, "image_id": 0, "category_id": 1, "segmentation": [], "keypoints": [5, 5, 2]}
+    _json(root, _coco([*_areas(keypoints=[1, 2, 2]), point]))
+    return Right({"a0": square(), "a1": square()}, said=("1 annotations of keypoints alone are left out",))
+
+
+@situation("prepare")
+def coco_without_categories(root: Path) -> Outcome:
+    """What cuts out everything, such as SAM, tells of no category."""
+    _json(root, _coco(_areas(category_id=None)) | {"categories": []})
+    return Right({"a0": square(), "a1": square()})
+
+
+@situation("prepare")
+def coco_with_a_null_category(root: Path) -> Outcome:
+    """Where others have a category, one without is named."""
+    _json(root, _coco([*_areas(), *({**each, "id": 7} for each in _areas(1, category_id=None))]))
+    return Told(("annotation 7: has no category, while others have; give it one, or remove it",))
+
+
+@situation("prepare")
+def coco_of_size_0(root: Path) -> Outcome:
+    """Sizes that a tool did not know are those of the images."""
+    _json(root, _coco(_areas(), height=0, width=None))
+    return Right({"a0": square(), "a1": square()})
+
+
+@situation("prepare")
+def coco_with_ids_as_text(root: Path) -> Outcome:
+    """Ids that are text in one place and numbers in another."""
+    _json(root, _coco(_areas(category_id="1")) | {"categories": [{"id": 1, "name": "cell"}]})
+    return Right({"a0": square(), "a1": square()})
+
+
+@situation("prepare")
+def coco_captions_alone(root: Path) -> Outcome:
+    """Nothing is drawn, and the file that was left alone is named."""
+    _json(root, _coco([{"id": 1, "image_id": 0, "caption": "a cell"}]))
+    return Told(("holds no annotated areas of any class",))
 
 
 @situation("prepare")

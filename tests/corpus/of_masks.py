@@ -217,6 +217,16 @@ def soft_class_folders(root: Path) -> Outcome:
     return Right({name: np.dstack([np.ones_like(one), one]) for name, one in soft_labels().items()}, num_classes=2)
 
 
+@situation("check", "stack", "prepare")
+def empty_class_folders(root: Path) -> Outcome:
+    """A folder of masks for each class, in which nothing is drawn."""
+    for number, name in enumerate(NAMES):
+        save(root / "labelled" / "images" / f"{name}.png", grey(number))
+        for folder_name in ("cell", "nucleus"):
+            save(root / "labelled" / "masks" / folder_name / f"{name}.png", disc(number) * 0)
+    return Told(("nothing is drawn in any of their masks",))
+
+
 def enter_palettes() -> None:
     """Enter palettes of two colours that are filled up, in each way: two classes."""
     fillings = {

@@ -114,7 +114,7 @@ def sparse_floats(root: Path) -> Outcome:
     return Right(labels(), images(lambda number: (sparse(number) > 0) * np.uint8(255)), arrays=arrays)
 
 
-@situation("check", "stack", "predict", "python")
+@situation(*EVERY)
 def sparse_bands(root: Path) -> Outcome:
     """Five bands, each with a range of its own, one of them sparse, one constant."""
 
@@ -274,7 +274,7 @@ def fourth_band(root: Path) -> Outcome:
     return Right(labels(), images(lambda number: np.dstack([90 + grey(1)] * 3)), said=said)
 
 
-@situation("check", "stack", "predict")
+@situation("check", "stack", "prepare", "predict")
 def fourth_band_named(root: Path) -> Outcome:
     """The same with the line: four channels, in PNG as in TIFF."""
 
@@ -288,10 +288,39 @@ def fourth_band_named(root: Path) -> Outcome:
 
 @situation("prepare")
 def fourth_band_prepared(root: Path) -> Outcome:
-    """prepare writes grey and RGB alone, so it asks."""
+    """prepare asks, before it writes anything."""
     fourth_band(root)
     right = Right(labels(), images(lambda number: np.dstack([90 + grey(1)] * 3)))
     return Told(("a0.tif: has a transparency that is not the same everywhere",), "channels = 3", right)
+
+
+@situation(*EVERY[:4])
+def masked_page(root: Path) -> Outcome:
+    """A page of the file masks pixels, as GDAL writes it: they are no data; smaller copies have masks, too."""
+    wide = lambda number: np.where(OUTSIDE, 60000, grey(number).astype(np.uint16) * 20).astype(np.uint16)  # noqa: E731
+
+    def image(path: Path, number: int) -> None:
+        with tifffile.TiffWriter(path_of(path)) as file:
+            file.write(wide(number), photometric="minisblack", metadata=None)
+            file.write(wide(number)[::2, ::2], photometric="minisblack", subfiletype=1, metadata=None)
+            file.write((~OUTSIDE).astype(bool), subfiletype=4, metadata=None)
+            file.write((~OUTSIDE)[::2, ::2].astype(bool), subfiletype=5, metadata=None)
+
+    folder(root, image=image, ending="tif")
+    return Right(labels(), images(lambda number: scaled(grey(number), ~OUTSIDE)))
+
+
+@situation("check", "stack", "prepare")
+def masked_page_of_masks(root: Path) -> Outcome:
+    """Masks with such a page are what their pixels say."""
+
+    def mask(path: Path, number: int) -> None:
+        with tifffile.TiffWriter(path_of(path).with_suffix(".tif")) as file:
+            file.write(disc(number) * 255, photometric="minisblack", metadata=None)
+            file.write((~OUTSIDE).astype(bool), subfiletype=4, metadata=None)
+
+    folder(root, mask=mask)
+    return Right(labels())
 
 
 @situation()

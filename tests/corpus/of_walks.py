@@ -87,6 +87,28 @@ def capitals_and_prefixes(root: Path) -> Outcome:
     return Right({"IMG_0": disc(0), "image_1": disc(1), "img2": disc(2)})
 
 
+@situation()
+def ome_tiff_beside_png(root: Path) -> Outcome:
+    """What ends in .ome.tif has the name before it, as an image or as a mask."""
+    for number in range(2):
+        save(root / "labelled" / "images" / f"a{number}.ome.tif", grey(number))
+        save(root / "labelled" / "masks" / f"a{number}.png", disc(number) * 255)
+        save(root / "labelled" / "images" / f"b{number}.png", grey(number))
+        save(root / "labelled" / "masks" / f"b{number}_mask.ome.tif", disc(number) * 255)
+    names = ("a0", "a1", "b0", "b1")
+    shown = {name: grey(int(name[1]))[..., None] for name in names}
+    return Right({name: disc(int(name[1])) for name in names}, shown, within=0)
+
+
+@situation()
+def cellpose_masks(root: Path) -> Outcome:
+    """Masks beside their images with cellpose's suffix."""
+    for number in range(3):
+        save(root / f"a{number}.tif", grey(number))
+        save(root / f"a{number}_cp_masks.png", disc(number).astype(np.uint16))
+    return Right({f"a{number}": disc(number) for number in range(3)})
+
+
 @situation("check", "stack", "prepare")
 def names_that_clash(root: Path) -> Outcome:
     """Two images that one disk takes for one are refused."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incmask.base.errors import IncmaskError
-from incmask.exchange.formats.coco import decode_counts
+from incmask.exchange.formats.coco_records import decode_counts
 from own_data import examples_of, labels_of, parts_of, plan_of, write_image, write_json
 
 

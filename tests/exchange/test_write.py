@@ -97,7 +97,14 @@ def test_images_are_pngs_in_rgb():
     assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[0, 0].tolist() == [3, 128, 250]
 
 
-@pytest.mark.parametrize("image", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 3))])
+@pytest.mark.parametrize("num", [2, 4, 5])
+def test_images_of_other_channels_are_tiffs_that_read_back(num, tmp_path):
+    image = np.arange(3 * 4 * num, dtype=np.uint8).reshape(3, 4, num)
+    (tmp_path / "a.tif").write_bytes(encode_image(image))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
+
+
+@pytest.mark.parametrize("image", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3))])
 def test_other_arrays_are_no_images(image):
     with pytest.raises(ValueError, match="expected"):
         encode_image(image)

@@ -58,8 +58,8 @@ def prepare(
         str | None,
         typer.Option(
             "--layout",
-            help="folder: pairs, class-folders, coco, labelme, via, yolo, geojson, instances or objects (these also "
-            "with -binary)  [default: recognised]",
+            help="folder: pairs, class-folders, coco, panoptic, labelme, via, yolo, geojson, instances or objects "
+            "(these also with -binary)  [default: recognised]",
         ),
     ] = None,
     group: Annotated[

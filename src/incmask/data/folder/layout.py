@@ -19,6 +19,7 @@ from incmask.data.folder.names import (
     without_mask_suffix,
 )
 from incmask.data.folder.pairing import Files, ImageWithMasks, pair, split_by_suffix
+from incmask.data.folder.told import has_channel_files
 from incmask.data.folder.walk import passed_over_in, passed_over_notes, subfolders, walk
 from incmask.data.rounds import Round
 
@@ -80,6 +81,10 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
     if not root.is_dir():
         what = "is a file; a folder is expected" if root.exists() else "is not there"
         log.problem(root, what, f"give the folder with the data; {_EXPECTED}")
+        return Layout(empty, problems=tuple(log.problems))
+    if has_channel_files(root):
+        what = "has a file for each channel of an image, as nnU-Net"
+        log.problem(root, what, "`incmask prepare folder SRC DST` makes a data folder of them")
         return Layout(empty, problems=tuple(log.problems))
     if not is_text(root.resolve()):
         log.problem(root, "has a path that is no UTF-8 text", "rename the folder")

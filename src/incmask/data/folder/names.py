@@ -89,8 +89,14 @@ def nfc(name: str) -> str:
 
 
 def name_of(below: PurePosixPath) -> str:
-    """Give the path without the ending, in the one Unicode form."""
-    return nfc(str(below.with_suffix("")))
+    """Give the path without the ending, in the one Unicode form.
+
+    Examples:
+        >>> name_of(PurePosixPath("plates/a.1.png")), name_of(PurePosixPath("a.ome.tif"))
+        ('plates/a.1', 'a')
+    """
+    is_ome = re.search(r"[^/]\.ome\.tiff?$", str(below), re.IGNORECASE)
+    return nfc(str(below.with_suffix("").with_suffix("") if is_ome else below.with_suffix("")))
 
 
 def key_of_name(name: str) -> str:

@@ -29,6 +29,7 @@ from incmask.data.folder.recognise import (
     recognise_folders,
 )
 from incmask.data.folder.summary import absent_notes, channel_notes, label_statistics, name_notes, recognition_notes
+from incmask.data.folder.told import beside, with_told_classes
 from incmask.data.images.masks import MaskFacts, hardened, mask_facts, mask_raster
 from incmask.data.images.readers import ImageFacts, image_facts
 from incmask.data.rounds import Round, read_rounds
@@ -106,6 +107,7 @@ def scan(
     ignore = next((each.ignore for each in rounds if each.ignore is not None), None)
     if options.ignore is None and ignore is not None:
         options = options.model_copy(update={"ignore": ignore})
+    options, told = with_told_classes(options, beside(root))
     layout = find_layout(root, options, rounds)
     problems = list(layout.problems)
     contents = _as_drawn(_read_files(layout, problems, on_file), layout, options, root, problems)
@@ -135,6 +137,7 @@ def scan(
         problems.append(Problem(str(root), *NOTHING_DRAWN))
     notes = (
         *layout.notes,
+        *told,
         *recognition_notes(recognised),
         *channel_notes(contents.images, channels),
         *alpha_notes(contents.images, options),

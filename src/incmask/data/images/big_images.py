@@ -12,7 +12,7 @@ from incmask.data.images.decode import broken
 from incmask.data.images.intensity import HUGE, PERCENTILES, as_intensities, to_bytes, to_channels
 from incmask.data.images.orientation import UPRIGHT, of_page
 from incmask.data.images.page_rows import PageRows
-from incmask.data.images.pages import full_planes, no_data_of
+from incmask.data.images.pages import full_planes, missing_of, no_data_of
 
 STRIP_ROWS = 256
 """Rows that are looked at together where something is found out about a whole image."""
@@ -65,6 +65,7 @@ class TiffRows:
 
     Attributes:
         no_data: the value of pixels that were not measured; None where the file names none.
+        missing: (H, W), the pixels that the file masks; None: it masks none.
 
     Raises:
         IncmaskError: the file is broken, has several pages that are no channels, or stores its pixels in a single
@@ -83,6 +84,7 @@ class TiffRows:
             keeps_alpha = planes[0].page.samplesperpixel == channels
             self._planes = [PageRows(path, self._file, plane, keeps_alpha=keeps_alpha) for plane in planes]
             self.no_data = no_data_of(planes[0].page)
+            self.missing = missing_of(self._file, planes[0].page)
         except IncmaskError:
             self.close()
             raise
@@ -119,17 +121,21 @@ class NetworkRows:
     def __init__(self, rows: PixelRows, *, channels: int, intensity: tuple[float, float] | None, where: object = ""):
         self._rows, self._channels, self._where = rows, channels, where
         self.height, self.width = rows.height, rows.width
-        self._no_data = rows.no_data if isinstance(rows, TiffRows) else None
+        file = rows if isinstance(rows, TiffRows) else None
+        self._no_data, self._missing = (file.no_data, file.missing) if file else (None, None)
         # Channels of their own have limits of their own.
         is_narrow = rows.read(0, 1).dtype == np.uint8
-        self._limits = [] if is_narrow else [intensity] if intensity else _limits(rows, self._no_data, where)
+        self._limits = (
+            [] if is_narrow else [intensity] if intensity else _limits(rows, self._no_data, self._missing, where)
+        )
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Rows ``first`` to ``last - 1``: uint8, (rows, W, channels)."""
         values = self._rows.read(first, last)
         if values.dtype.kind == "f":  # of all rows these stand apart, and may of some be all that there is
             values = np.where(np.abs(values) < HUGE, values, np.nan)
-        values = as_intensities(values, no_data=self._no_data)
+        missing = None if self._missing is None else self._missing[first:last]
+        values = as_intensities(values, no_data=self._no_data, missing=missing)
         return to_channels(
             to_bytes(values, self._limits) if self._limits else values, self._channels, where=self._where
         )
@@ -160,7 +166,9 @@ def open_big_image(path: Path, *, at_least: int, channels: int) -> TiffRows | No
     return TiffRows(path, channels=channels)
 
 
-def _limits(rows: PixelRows, no_data: float | None, where: object) -> list[tuple[float, float]]:
+def _limits(
+    rows: PixelRows, no_data: float | None, missing: np.ndarray | None, where: object
+) -> list[tuple[float, float]]:
     """Give what ``limits_of`` gives for a whole image."""
     first = rows.read(0, 1)
     if first.dtype != np.uint16:
@@ -173,6 +181,8 @@ def _limits(rows: PixelRows, no_data: float | None, where: object) -> list[tuple
     counts = np.zeros((num, 1 << 16), np.int64)
     for top in range(0, rows.height, STRIP_ROWS):
         values = rows.read(top, min(top + STRIP_ROWS, rows.height))
+        if missing is not None:
+            values = values[~missing[top : top + STRIP_ROWS]][:, None]
         for index in range(num):
             part = values if num == 1 else values[..., index]
             counts[index] += np.bincount(part.ravel(), minlength=1 << 16)

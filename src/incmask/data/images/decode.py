@@ -13,7 +13,7 @@ from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImage
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.images.orientation import UPRIGHT, of_exif, of_page, of_png, take_exif, upright
 from incmask.data.images.page_rows import PageRows
-from incmask.data.images.pages import as_displayed, check_page, full_planes, is_inverted, no_data_of
+from incmask.data.images.pages import as_displayed, check_page, full_planes, is_inverted, missing_of, no_data_of
 
 MAX_PIXELS = 300_000_000
 """Images with more pixels are refused before memory is taken for them."""
@@ -38,6 +38,7 @@ class Raster:
         orientation: 1 to 8, how the stored image was turned and mirrored to be displayed (EXIF 2.3, tag 274).
         alpha: (H, W), how opaque each pixel is; None where the file has no such channel.
         no_data: the value of pixels that were not measured; None where the file names none.
+        missing: (H, W), the pixels that the file says are none; None: it says that of none.
         inverted: in the file 0 is white, and the values are those that it stores turned round.
         is_lossy: compression changed the values that were drawn.
     """
@@ -47,6 +48,7 @@ class Raster:
     orientation: int = UPRIGHT
     alpha: np.ndarray | None = None
     no_data: float | None = None
+    missing: np.ndarray | None = None
     inverted: bool = False
     is_lossy: bool = False
 
@@ -118,6 +120,16 @@ def decode(path: Path, content: bytes) -> Raster:
         "is no PNG, JPEG, BMP, GIF, WebP or TIFF image, whatever its ending says",
         "convert it to PNG or take it out of the folder",
     )
+
+
+def may_have_alpha(content: bytes) -> bool:
+    """Tell by its first bytes whether a file can have an alpha channel."""
+    if content.startswith(b"\x89PNG"):
+        return content[25:26] in (b"\4", b"\6")
+    if content.startswith(_TIFF_STARTS):
+        with tifffile.TiffFile(io.BytesIO(content), _multifile=False) as file:
+            return bool(file.pages.first.extrasamples)
+    return content.startswith((b"BM", b"RIFF"))
 
 
 def broken(path: Path, error: Exception, remedy: str) -> IncmaskError:
@@ -211,8 +223,9 @@ def _turned(raster: Raster, orientation: int) -> Raster:
     """Show a raster as its file's orientation says."""
     if orientation == UPRIGHT:
         return raster
-    alpha = None if raster.alpha is None else upright(raster.alpha, orientation)
-    return replace(raster, values=upright(raster.values, orientation), alpha=alpha, orientation=orientation)
+    alpha, missing = (None if each is None else upright(each, orientation) for each in (raster.alpha, raster.missing))
+    values = upright(raster.values, orientation)
+    return replace(raster, values=values, alpha=alpha, missing=missing, orientation=orientation)
 
 
 def _decode_tiff(path: Path, content: bytes) -> Raster:
@@ -224,11 +237,15 @@ def _decode_tiff(path: Path, content: bytes) -> Raster:
         orientation, no_data = of_page(page), no_data_of(page)
         if len(planes) > 1:
             rows = [PageRows(path, file, plane).read(0, page.imagelength) for plane in planes]
-            return _turned(Raster(np.concatenate(rows, axis=2), no_data=no_data), orientation)
+            missing = missing_of(file, page)
+            return _turned(Raster(np.concatenate(rows, axis=2), no_data=no_data, missing=missing), orientation)
         check_page(path, file, page)
         values = page.asarray()
         values = np.moveaxis(values, 0, -1) if page.axes == "SYX" else np.atleast_3d(values)
         shown = as_displayed(page, values)
+        missing = missing_of(file, page)
     values = np.ascontiguousarray(shown.values[..., 0] if shown.values.shape[2] == 1 else shown.values)
-    raster = Raster(values, shown.palette, alpha=shown.alpha, no_data=no_data, inverted=is_inverted(page))
+    raster = Raster(
+        values, shown.palette, alpha=shown.alpha, no_data=no_data, missing=missing, inverted=is_inverted(page)
+    )
     return _turned(raster, orientation)

@@ -21,7 +21,7 @@ _STEPS = 1 << 16
 """Parts of an image's range that its numbers must be able to tell apart."""
 
 
-def as_intensities(image: np.ndarray, *, no_data: float | None = None) -> np.ndarray:
+def as_intensities(image: np.ndarray, *, no_data: float | None = None, missing: np.ndarray | None = None) -> np.ndarray:
     """Give an image in a type that is scaled without a loss, with NaN where it has no data.
 
     No data are NaN, infinite values, ``no_data``, and what stands far apart from all other values as programs write it:
@@ -30,6 +30,7 @@ def as_intensities(image: np.ndarray, *, no_data: float | None = None) -> np.nda
     Args:
         image: (H, W, C) of any real type.
         no_data: the value that the file names; None: it names none.
+        missing: (H, W) bool, the pixels that the file masks; None: it masks none.
 
     Returns:
         (H, W, C) uint8, uint16 or float32; float64 where float32 could not tell its values apart.
@@ -38,7 +39,7 @@ def as_intensities(image: np.ndarray, *, no_data: float | None = None) -> np.nda
         return image.astype(np.uint8) * np.uint8(255)
     if image.dtype == np.uint8:
         return image
-    is_empty = _is_empty(image, no_data)
+    is_empty = _is_empty(image, no_data, missing)
     if is_empty is None:
         return image if image.dtype == np.uint16 else _narrow(image, image)
     wide = image.astype(np.float64)
@@ -46,9 +47,11 @@ def as_intensities(image: np.ndarray, *, no_data: float | None = None) -> np.nda
     return wide if is_empty.all() else _narrow(wide, wide[~is_empty])
 
 
-def _is_empty(image: np.ndarray, no_data: float | None) -> np.ndarray | None:
+def _is_empty(image: np.ndarray, no_data: float | None, missing: np.ndarray | None) -> np.ndarray | None:
     """Tell where there is no data; None: nowhere."""
     is_empty = np.zeros(image.shape, np.bool_)
+    if missing is not None:
+        is_empty[missing] = True
     if image.dtype.kind == "f":
         is_empty |= ~np.isfinite(image)
     if no_data is not None:

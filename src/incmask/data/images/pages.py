@@ -54,8 +54,8 @@ def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
     Raises:
         IncmaskError: the file has several pages that are no channels, such as slices or points in time.
     """
-    pages = [page.aspage() for page in file.pages]
-    pages = [page for page in pages if not page.is_reduced]
+    pages = [*map(_whole, file.pages)]
+    pages = [page for page in pages if not page.is_reduced and not page.is_mask]
     if len(pages) == 1 and not _has_hidden_planes(file):
         return (Plane(pages[0]),)
     levels = file.series[0].levels
@@ -77,6 +77,18 @@ def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
         f"is a TIFF of {num_planes} pages; one page a file is read, or one a channel where the file says so",
         "save each page as a file of its own, or, where the pages are channels, as OME-TIFF with the axes CYX",
     )
+
+
+def missing_of(file: tifffile.TiffFile, picture: tifffile.TiffPage) -> np.ndarray | None:
+    """Give the pixels, (H, W), that a page of the file masks, as GDAL writes it; None: there is no such page."""
+    for page in map(_whole, file.pages):
+        if page.is_mask and not page.is_reduced and page.shape[:2] == (picture.imagelength, picture.imagewidth):
+            return np.asarray(page.asarray() == 0)
+    return None
+
+
+def _whole(page: tifffile.TiffPage | tifffile.TiffFrame) -> tifffile.TiffPage:
+    return page.aspage()
 
 
 def check_page(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage) -> np.dtype[Any]:

@@ -72,7 +72,7 @@ def image_of(path: object, raster: Raster, *, channels: int | None = None) -> np
     elif raster.has_drawn_alpha and (values == values[0, 0]).all():
         what = "is of one colour, and what it shows stands in its alpha channel"
         raise fail(path, what, "save it without transparency, as it is seen on a background")
-    image = as_intensities(values, no_data=raster.no_data)
+    image = as_intensities(values, no_data=raster.no_data, missing=raster.missing)
     if image.dtype.kind == "f" and np.isnan(image).all():
         raise fail(path, "has no data at any pixel: NaN, infinite or no-data values alone", "take it out of the folder")
     return image

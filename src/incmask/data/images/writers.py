@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from incmask.method.labels import labels_of
 
 # On Windows a colon names a drive, and a backslash is a separator; elsewhere both are letters like others.
 _FORBIDDEN = "\0\\:" if os.name == "nt" else "\0"
+TIFF: dict[str, Any] = {"planarconfig": "contig", "compression": "zlib", "metadata": None}
+"""How arrays of several channels are written, whatever program reads them."""
+
 _IGNORED_COLOUR: Colour = (128, 128, 128)
 
 
@@ -51,13 +55,12 @@ def write_indexed(path: Path, ids: np.ndarray, colours: Sequence[Colour]) -> Non
 def write_tiff(path: Path, image: np.ndarray) -> None:
     """Write (H, W) or (H, W, C), of three channels as RGB, as a TIFF of its own type, whole or not at all."""
     with whole_file(path) as temporary:
+        photometric = "rgb" if image.ndim == 3 and image.shape[2] == 3 else "minisblack"
         tifffile.imwrite(
             temporary,
             image,
-            photometric="rgb" if image.ndim == 3 and image.shape[2] == 3 else "minisblack",
-            planarconfig="contig" if image.ndim == 3 else None,
-            compression="zlib",
-            metadata=None,
+            photometric=photometric,
+            **(TIFF if image.ndim == 3 else TIFF | {"planarconfig": None}),
         )
 
 

@@ -4,207 +4,145 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated as Typed
-from typing import Any, Literal
-
-import numpy as np
-from pydantic import Field, FiniteFloat, ValidationError
+from typing import Any
 
 from incmask.base.caller import option
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
-from incmask.data.images.decode import MAX_PIXELS
 from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, corrected
-from incmask.exchange.formats.common import Files, Record, RecordT, files_ending, read_json
+from incmask.exchange.formats.coco_records import (
+    AGAIN,
+    CocoAnnotation,
+    CocoCategory,
+    CocoImage,
+    CocoRuns,
+    areas_of,
+    is_coco,
+    kind_of,
+    records_in,
+)
+from incmask.exchange.formats.common import Files, files_ending, read_json
 from incmask.exchange.formats.objects import Object, objects_of, run_lengths
-from incmask.exchange.formats.shapes import Area, Box, NamedArea, Polygon, Runs
+from incmask.exchange.formats.shapes import Box, NamedArea
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
 
-Count = Typed[int, Field(ge=0, le=MAX_PIXELS)]
-Side = Typed[int, Field(ge=1, le=MAX_PIXELS)]
-_LARGEST_RUN = 1 << 40
-AGAIN = "export the annotations again"
-
-
-class _Image(Record):
-    id: int | str
-    file_name: str
-    height: Side
-    width: Side
-
-
-class _Category(Record):
-    id: int | str
-    name: Typed[str, Field(min_length=1)]
-
-
-class _Rle(Record):
-    counts: list[Count] | str
-    size: tuple[Side, Side]
-
-
-class _Annotation(Record):
-    id: int | str | None = None
-    image_id: int | str
-    category_id: int | str
-    segmentation: list[list[FiniteFloat]] | _Rle | None = None
-    iscrowd: Literal[0, 1] | bool = 0
-
-
-def is_coco(content: Any) -> bool:
-    """Tell whether a JSON file's content is that of COCO."""
-    return isinstance(content, dict) and all(isinstance(content.get(key), list) for key in ("images", "annotations"))
-
-
-def _has(content: dict[str, Any], key: str) -> bool:
-    """Tell whether the first annotation has a key that other kinds of COCO files do not have."""
-    first = next(iter(content["annotations"]), None)
-    return isinstance(first, dict) and key in first
-
-
-def decode_counts(text: str) -> np.ndarray:
-    """Decode the text form of COCO's run lengths.
-
-    Each number is written in groups of 5 bits, the lowest first, as the letters from "0" on: bit 5 says that another
-    group follows, bit 4 of the last one is the sign. From the fourth number on, what is written is the difference to
-    the number two before.
-
-    Returns:
-        (n,) int64, each 0 or more.
-
-    Raises:
-        ValueError: the text is no such code.
-    """
-    lengths: list[int] = []
-    value = shift = 0
-    for letter in text:
-        group = ord(letter) - 48
-        if not 0 <= group < 64 or shift > 40:
-            raise ValueError(f"the letter {letter!r} does not belong into run lengths")
-        value |= (group & 31) << shift
-        shift += 5
-        if group & 32:
-            continue
-        if group & 16:
-            value -= 1 << shift
-        value += lengths[-2] if len(lengths) > 2 else 0
-        if not 0 <= value < _LARGEST_RUN:
-            raise ValueError(f"run {len(lengths)} has the length {value}")
-        lengths.append(value)
-        value = shift = 0
-    if shift:
-        raise ValueError("the run lengths end within a number")
-    return np.array(lengths, np.int64)
+_UNNAMED = "object"
+"""The class of areas that have none, as of programs that cut out whatever there is."""
 
 
 def parse(files: Files, images: Finder) -> Annotations:
     """Read what COCO files tell of all images that they list; categories with the same name are one class.
 
-    A crowd is an area of its category like others.
+    A crowd is an area of its category like others. Files of captions are passed over, and those of keypoints and of
+    panoptic pictures where others tell of areas.
 
     Raises:
         IncmaskError: a file breaks the format, or names images that are not there; all problems are told.
     """
-    names: dict[str, None] = {}
-    annotated: dict[str, Annotated] = {}
-    problems: list[Problem] = []
-    num_crowds = 0
-    for path, entry in files_ending(files, ".json").items():
-        content, where = read_json(entry), str(entry.where)
-        if not is_coco(content) or _has(content, "caption"):
-            continue
-        if _has(content, "segments_info"):
+    found = {path: (entry, read_json(entry)) for path, entry in files_ending(files, ".json").items()}
+    kinds = {path: kind_of(content) for path, (_, content) in found.items() if is_coco(content)}
+    has_areas = "areas" in kinds.values()
+    passed = [path for path, kind in kinds.items() if kind == "captions" or (has_areas and kind != "areas")]
+    reading = _Reading(images)
+    for path in (path for path in kinds if path not in passed):
+        entry, content = found[path]
+        reading.add(path, content, str(entry.where))
+    return reading.result(passed)
+
+
+class _Reading:
+    """What is gathered of several files."""
+
+    def __init__(self, images: Finder):
+        self.images = images
+        self.names: dict[str, None] = {}
+        self.annotated: dict[str, Annotated] = {}
+        self.problems: list[Problem] = []
+        self.num_crowds = self.num_flat = 0
+
+    def add(self, path: str, content: dict[str, Any], where: str) -> None:
+        """Read a file."""
+        if kind_of(content) == "panoptic":
             what = "is of COCO panoptic, whose masks are pictures with a number for each segment"
-            remedy = "turn it into polygons with panopticapi's panoptic2detection_coco_format.py"
-            problems.append(Problem(where, what, remedy))
-            continue
-        categories = {each.id: each.name for each in _records(_Category, content, "categories", where, problems)}
-        names |= dict.fromkeys(categories.values())
-        listed: dict[int | str, _Image] = {}
-        found: dict[int | str, str] = {}
-        for image in _records(_Image, content, "images", where, problems):
+            self.problems.append(Problem(where, what, "choose the layout panoptic"))
+            return
+        records = records_in(CocoAnnotation, content, "annotations", where, self.problems)
+        categories = self._categories(content, records, where)
+        listed, found = self._images(path, content, where)
+        for record in records:
+            at = f"{where}: annotation {record.id}"
+            with collected(self.problems):
+                _check_ids(record, {*listed}, {*categories}, at)
+                if record.image_id in found:
+                    self._annotate(found[record.image_id], categories[record.category_id], record, at)
+
+    def result(self, passed: Sequence[str]) -> Annotations:
+        """Give all that was told; raises where anything is wrong."""
+        raise_problems(self.problems)
+        notes = [
+            f"{self.num_crowds} crowds are areas of their category like others" if self.num_crowds else "",
+            f"{self.num_flat} annotations of keypoints alone are left out, as they have no area" * bool(self.num_flat),
+            f"left alone, as they tell of no areas, or other files do: {', '.join(passed)}" if passed else "",
+        ]
+        return Annotations(self.annotated, tuple(self.names), notes=tuple(filter(None, notes)))
+
+    def _categories(
+        self, content: dict[str, Any], records: Sequence[CocoAnnotation], where: str
+    ) -> dict[str | None, str]:
+        """Give the names of categories; None stands for the only one where annotations have none."""
+        found: dict[str | None, str] = {
+            each.id: each.name for each in records_in(CocoCategory, content, "categories", where, self.problems)
+        }
+        if len(found) < 2 and records and all(each.category_id is None for each in records):
+            found[None] = next(iter(found.values()), _UNNAMED)
+        self.names |= dict.fromkeys(found.values())
+        return found
+
+    def _images(self, path: str, content: dict[str, Any], where: str) -> tuple[dict[str, CocoImage], dict[str, str]]:
+        """Give the images that a file lists, and what the finder calls those that are there, by their ids."""
+        listed: dict[str, CocoImage] = {}
+        found: dict[str, str] = {}
+        for image in records_in(CocoImage, content, "images", where, self.problems):
             at = f"{where}: image {image.id}"
             if image.id in listed:
-                problems.append(Problem(at, "is there twice", AGAIN))
+                self.problems.append(Problem(at, "is there twice", AGAIN))
             listed[image.id] = image
-            with collected(problems):
-                name = found[image.id] = images.find(image.file_name, beside=path, where=at)
-                if name in annotated:
-                    problems.append(Problem(at, f"stands for {name} a second time", "keep one of the two"))
-                annotated[name] = Annotated(at, (), (image.height, image.width))
-        for annotation in _records(_Annotation, content, "annotations", where, problems):
-            at = f"{where}: annotation {annotation.id}"
-            for key, known in (("image_id", listed), ("category_id", categories)):
-                if getattr(annotation, key) not in known:
-                    what = f"has the {key} {getattr(annotation, key)!r}, which the file does not list"
-                    problems.append(Problem(at, what, AGAIN))
-            if annotation.image_id not in found or annotation.category_id not in categories:
-                continue
-            with collected(problems):
-                category, name = categories[annotation.category_id], found[annotation.image_id]
-                areas = [NamedArea(category, area) for area in _areas(annotation, listed[annotation.image_id], at)]
-                annotated[name] = replace(annotated[name], areas=(*annotated[name].areas, *areas))
-                num_crowds += bool(annotation.iscrowd)
+            with collected(self.problems):
+                name = found[image.id] = self.images.find(image.file_name, beside=path, where=at)
+                if name in self.annotated:
+                    self.problems.append(Problem(at, f"stands for {name} a second time", "keep one of the two"))
+                self.annotated[name] = Annotated(at, (), image.size)
+        return listed, found
+
+    def _annotate(self, name: str, category: str, record: CocoAnnotation, where: str) -> None:
+        if not record.segmentation and record.keypoints:
+            self.num_flat += 1
+            return
+        image = self.annotated[name]
+        size = image.size or (record.segmentation.size if isinstance(record.segmentation, CocoRuns) else None)
+        areas = (NamedArea(category, area) for area in areas_of(record, size, where))
+        self.annotated[name] = replace(image, areas=(*image.areas, *areas), size=size)
+        self.num_crowds += bool(record.iscrowd)
+
+
+def _check_ids(record: CocoAnnotation, images: set[str], categories: set[str | None], where: str) -> None:
+    problems = []
+    if record.image_id not in images:
+        problems.append(Problem(where, f"has the image_id {record.image_id}, which the file does not list", AGAIN))
+    if record.category_id is None and None not in categories:
+        problems.append(Problem(where, "has no category, while others have", "give it one, or remove it"))
+    elif record.category_id not in categories:
+        what = f"has the category_id {record.category_id}, which the file does not list"
+        problems.append(Problem(where, what, AGAIN))
     raise_problems(problems)
-    notes = (f"{num_crowds} crowds are areas of their category like others",) if num_crowds else ()
-    return Annotations(annotated, tuple(names), notes=notes)
 
 
 def parse_shown(files: Files, images: Finder) -> Annotations:
     """Read as ``parse`` does, but for images without an annotation: whether somebody looked at them is not told."""
     read = parse(files, images)
     return replace(read, images={name: each for name, each in read.images.items() if each.areas})
-
-
-def _areas(annotation: _Annotation, image: _Image, where: str) -> Sequence[Area]:
-    """Give the areas whose union an annotation marks."""
-    given = annotation.segmentation
-    if not given:
-        what = "has no segmentation, only a box or nothing; polygons or run lengths are expected"
-        raise fail(where, what, "export segmentations, or remove the annotation")
-    if isinstance(given, list):
-        for corners in given:
-            if len(corners) < 6 or len(corners) % 2:
-                what = f"has a polygon of {len(corners)} numbers; x and y of three or more corners are expected"
-                raise fail(where, what, "draw it again, or remove the annotation")
-        polygons = [Polygon((np.array(corners, np.float64).reshape(-1, 2),)) for corners in given]
-        if any(polygon.box.is_beyond(Box(0, 0, image.height, image.width)) for polygon in polygons):
-            what = f"lies outside its image of {image.width}×{image.height} pixels"
-            raise fail(where, what, "export the annotations at the size of the images")
-        return polygons
-    height, width = given.size
-    if (height, width) != (image.height, image.width):
-        what = f"has run lengths for {width}×{height} pixels in an image of {image.width}×{image.height}"
-        raise fail(where, what, "export the annotations at the size of the images")
-    try:
-        lengths = decode_counts(given.counts) if isinstance(given.counts, str) else np.array(given.counts, np.int64)
-    except ValueError as error:
-        raise fail(where, f"has broken run lengths ({error})", AGAIN) from error
-    if height * width > MAX_PIXELS or lengths.sum() != height * width:
-        what = f"has run lengths for {lengths.sum()} pixels where its image has {height * width}"
-        raise fail(where, what, AGAIN)
-    return [Runs(lengths, height, width)]
-
-
-def _records(
-    kind: type[RecordT], content: dict[str, Any], key: str, where: str, problems: list[Problem]
-) -> list[RecordT]:
-    """Check the records of a list one by one, so that a broken one is named."""
-    found: list[RecordT] = []
-    given = content.get(key)
-    for index, record in enumerate(given if isinstance(given, list) else []):
-        try:
-            found.append(kind.model_validate(record))
-        except ValidationError as error:
-            first = error.errors()[0]
-            part = ".".join(map(str, first["loc"][:2]))
-            number = record.get("id", f"at place {index}") if isinstance(record, dict) else f"at place {index}"
-            at = f"{where}: {'category' if key == 'categories' else key[:-1]} {number}"
-            what = f"has a wrong {part}" if part else "is no object"
-            problems.append(Problem(at, f"{what} ({first['msg']})", AGAIN))
-    return found
 
 
 ANNOTATIONS = "annotations/instances_default.json"

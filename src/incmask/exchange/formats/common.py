@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -47,12 +48,14 @@ class SourceImage:
         path: below the source.
         image: its file.
         label: how its label is made; None: it has none.
+        more: the files of its further channels, where each has one of its own.
     """
 
     name: str
     path: str
     image: SourceFile
     label: Label | None
+    more: tuple[SourceFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,12 @@ def images_of(files: Files) -> dict[str, SourceFile]:
 def files_ending(files: Files, *endings: str) -> dict[str, SourceFile]:
     """Give the files with one of ``endings`` (in lower case), in any capitals."""
     return {path: entry for path, entry in files.items() if path.lower().endswith(endings)}
+
+
+def top_file(files: Files, name: str) -> SourceFile | None:
+    """Give the file of that name that lies highest; None: there is none."""
+    paths = [path for path in files if PurePosixPath(path).name == name]
+    return files[min(paths, key=lambda path: (path.count("/"), path))] if paths else None
 
 
 def read_raster(entry: SourceFile) -> Raster:

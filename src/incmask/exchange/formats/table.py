@@ -11,14 +11,17 @@ from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, collected, fail, raise_problems
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.hints import are_objects
+from incmask.data.folder.told import with_told_classes
 from incmask.exchange.formats import coco, cvat, geojson, label_studio, labelme, napari, png, via, yolo
 from incmask.exchange.formats.annotations import read_annotated
-from incmask.exchange.formats.common import Files, FoundImages, files_ending, images_of, look_at, read_json
+from incmask.exchange.formats.coco_records import is_coco, is_panoptic
+from incmask.exchange.formats.common import Files, FoundImages, files_ending, images_of, look_at, read_json, top_file
 from incmask.exchange.formats.masks.class_folders import read_class_folders
 from incmask.exchange.formats.masks.instances import instances_of, read_instances
 from incmask.exchange.formats.masks.object_files import read_objects
 from incmask.exchange.formats.masks.pairs import look_at_mask, pairs_of, read_pairs
 from incmask.exchange.formats.naming import sort_files
+from incmask.exchange.formats.panoptic import read_panoptic
 from incmask.exchange.formats.sheets import Read, Write
 
 
@@ -65,6 +68,7 @@ LAYOUTS: dict[str, ReadFolder] = {
     "pairs": read_pairs,
     "class-folders": read_class_folders,
     "coco": partial(read_annotated, coco.parse_shown),
+    "panoptic": read_panoptic,
     "labelme": partial(read_annotated, labelme.parse),
     "via": partial(read_annotated, via.parse),
     "yolo": partial(read_annotated, yolo.parse),
@@ -80,7 +84,8 @@ _FEW = 20
 """Text files that are looked at to find out what they are."""
 
 _JSON: dict[str, Callable[[Any], object]] = {
-    "coco": coco.is_coco,
+    "panoptic": is_panoptic,
+    "coco": is_coco,
     "via": via.entries_of,
     "labelme": labelme.is_labelme,
     "geojson": geojson.features_of,
@@ -96,12 +101,21 @@ def read_layout(files: Files, layout: str | None, data: DataOptions, *, where: o
     """
     unreadable: list[Problem] = []
     layout = layout or _annotation_layout(files, unreadable)
+    told: tuple[str, ...] = ()
+    if layout in (None, "pairs"):
+        data, told = with_told_classes(data, lambda name: _content(files, name))
     if layout is None:
         with explained_by(unreadable):
-            return _read_masks(files, data, where)
+            found = _read_masks(files, data, where)
+            return replace(found, notes=(*told, *found.notes))
     if layout not in LAYOUTS:
         raise fail(option("layout"), f"{layout!r} is not known", f"use one of {', '.join(LAYOUTS)}")
     return LAYOUTS[layout](files, data, where=where)
+
+
+def _content(files: Files, name: str) -> bytes | None:
+    entry = top_file(files, name)
+    return None if entry is None else entry.read()
 
 
 @contextmanager

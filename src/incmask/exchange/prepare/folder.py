@@ -4,16 +4,19 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import PurePosixPath
+
+import numpy as np
 
 from incmask.base.config import CONFIG_NAME
-from incmask.base.errors import fail, raise_problems
+from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.validation import validated
 from incmask.data.dataset import POSITION_NAMES, DataOptions
 from incmask.data.folder.group_table import SPLIT_FILE
+from incmask.data.images.decode import decode, may_have_alpha
 from incmask.data.images.intensity import to_network_range
 from incmask.data.images.readers import image_of
-from incmask.exchange.formats.common import Files, FoundImages, SourceImage, read_raster
+from incmask.exchange.formats.channels import joined_channels
+from incmask.exchange.formats.common import Files, FoundImages, SourceImage, look_at, read_raster, top_file
 from incmask.exchange.formats.table import read_layout
 from incmask.exchange.prepare.parts import (
     Division,
@@ -36,20 +39,39 @@ def labelled(place: Destination, picture: SourceImage, data: DataOptions) -> Ite
     Args:
         place: where they go.
         picture: the image, and how its label is made.
-        data: tells which intensities become 0 and 255 where the image is not 8-bit, and whether alpha is left out.
+        data: tells which intensities become 0 and 255 where the image is not 8-bit, and whether alpha is a channel.
 
     Raises:
-        IncmaskError: a file is damaged, the label does not fit the image, or alpha may be a band of its own.
+        IncmaskError: a file is damaged, or the label or another channel does not fit the image.
     """
-    path = picture.image.where
-    raster = read_raster(picture.image)
-    image = image_of(path, raster)
-    height, width, have = image.shape
-    if raster.has_drawn_alpha and data.channels is None:
-        what = "has a transparency that is not the same everywhere, or a band that is said to be one"
-        raise fail(path, what, f"write channels = {have} under [data] in {CONFIG_NAME} to leave it out")
-    image = to_network_range(image, 1 if have == 1 else 3, intensity=data.intensity, where=path)
-    yield Example(place, image, None if picture.label is None else picture.label.make(height, width))
+    image, *others = (_read(entry, data) for entry in (picture.image, *picture.more))
+    height, width, _ = image.shape
+    for entry, other in zip(picture.more, others, strict=True):
+        if other.shape != image.shape:
+            what = f"has the shape {other.shape} where the first channel has {image.shape}"
+            raise fail(entry.where, what, "export the channels at one size, each in grey")
+    label = None if picture.label is None else picture.label.make(height, width)
+    yield Example(place, np.concatenate([image, *others], axis=2), label)
+
+
+def _read(entry: SourceFile, data: DataOptions) -> np.ndarray:
+    image = image_of(entry.where, read_raster(entry), channels=data.channels)
+    return to_network_range(image, image.shape[2], intensity=data.intensity, where=entry.where)
+
+
+def _alpha_problem(picture: SourceImage) -> Problem | None:
+    """Ask what an alpha channel is, which may be a band of its own; raises as ``read_raster`` does."""
+    content = picture.image.read()
+    if not may_have_alpha(content):
+        return None
+    raster = decode(picture.image.where, content)
+    image = image_of(picture.image.where, raster)
+    if not raster.has_drawn_alpha:
+        return None
+    have = image.shape[2]
+    what = "has a transparency that is not the same everywhere, or a band that is said to be one"
+    remedy = f"write channels = {have} under [data] in {CONFIG_NAME} to leave it out, or {have + 1} to take it"
+    return Problem(str(picture.image.where), what, remedy)
 
 
 def plan(source: SourceTree, options: PrepareOptions) -> Plan:
@@ -67,16 +89,20 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         IncmaskError: the layout is not recognised, or files do not fit together; all problems are told.
     """
     raise_problems(source.problems)
-    files = source.folder() or {}
+    files: Files = source.folder() or {}
     where = source.root
+    files, channels = joined_channels(files)
     data = _data_options(files)
     found = read_layout(files, options.layout, data, where=where)
-    found = replace(found, pictures=_without_common_folder(found.pictures))
+    pictures = (replace(each, more=channels.get(each.path, ())) for each in found.pictures)
+    found = replace(found, pictures=_without_common_folder(tuple(pictures)))
     division = _divide(files, found, options)
-    pictures = _placed_pictures(found, division)
-    if not any(place.part == "labelled" for place in pictures):
+    placed = _placed_pictures(found, division)
+    if not any(place.part == "labelled" for place in placed):
         raise fail(where, "leaves no image with a label to learn from", "give more images masks or annotations")
-    works = tuple(Work((place,), partial(labelled, place, picture, data)) for place, picture in pictures.items())
+    if data.channels is None:
+        raise_problems([each for each in look_at([*placed.values()], _alpha_problem) if each])
+    works = tuple(Work((place,), partial(labelled, place, picture, data)) for place, picture in placed.items())
     groups = division.groups or groups_of(found.pictures, options.group)
     num_found, num_labelled = len(found.pictures), sum(picture.label is not None for picture in found.pictures)
     return Plan(
@@ -84,10 +110,10 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         task=found.task,
         classes=found.classes,
         works=works,
-        sources=tuple(pictures),
+        sources=tuple(placed),
         groups={
             place.name: groups[picture.name]
-            for place, picture in pictures.items()
+            for place, picture in placed.items()
             if groups.get(picture.name, picture.name) != picture.name
         },
         counts=(Count("images found", num_found), Count("images with a label", num_labelled)),
@@ -97,14 +123,8 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
     )
 
 
-def _top_file(files: Files, name: str) -> SourceFile | None:
-    """Give the file of that name that lies highest."""
-    paths = [path for path in files if PurePosixPath(path).name == name]
-    return files[min(paths, key=lambda path: (path.count("/"), path))] if paths else None
-
-
 def _data_options(files: Files) -> DataOptions:
-    entry = _top_file(files, CONFIG_NAME)
+    entry = top_file(files, CONFIG_NAME)
     if entry is None:
         return DataOptions()
     where = entry.where
@@ -125,7 +145,7 @@ def _without_common_folder(pictures: tuple[SourceImage, ...]) -> tuple[SourceIma
 
 
 def _divide(files: Files, found: FoundImages, options: PrepareOptions) -> Division:
-    table = _top_file(files, SPLIT_FILE)
+    table = top_file(files, SPLIT_FILE)
     if table is not None:
         return read_split(table, found.pictures, bare_is_empty=found.bare is not None)
     told = split_of_folders(found.pictures) or split_of_lists(files, found.pictures)

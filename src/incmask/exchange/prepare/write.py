@@ -1,5 +1,6 @@
 """A plan to a data folder: side by side, whole files only, and from where it was stopped."""
 
+import io
 import json
 import shutil
 import unicodedata
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import tifffile
 
 from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import IncmaskError, Problem, fail
@@ -19,7 +21,7 @@ from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Report, ignore
 from incmask.base.store import MANIFEST, Store, hash_file
 from incmask.base.threads import side_by_side
-from incmask.data.images.writers import path_inside, write_label
+from incmask.data.images.writers import TIFF, path_inside, write_label
 from incmask.exchange.prepare.plan import Destination, Plan, Work
 from incmask.method.labels import labels_of
 
@@ -107,7 +109,8 @@ def verify(root: Path) -> Verified:
 def write_plan(plan: Plan, store: Store, *, verified: Verified, open_pool: OpenPool, progress: Progress) -> int:
     """Write the images and masks of a plan that are not there yet, on all cores.
 
-    Each image goes to ``<part>/images/<name>.png``, its label to ``<part>/masks`` as ``write_label`` spells it.
+    Each image goes to ``<part>/images``, as ``encode_image`` encodes it, its label to ``<part>/masks`` as
+    ``write_label`` spells it.
 
     Args:
         plan: whose places were checked.
@@ -145,10 +148,22 @@ def write_plan(plan: Plan, store: Store, *, verified: Verified, open_pool: OpenP
     return num_todo
 
 
+ENDINGS = (".png", ".tif")
+"""What images are written as: of 1 or 3 channels, and of others."""
+
+
+def ending_of(image: np.ndarray) -> str:
+    """Give the ending of the file of an image, (H, W, C)."""
+    return ENDINGS[image.shape[2] not in (1, 3)]
+
+
 def encode_image(image: np.ndarray) -> bytes:
-    """Encode an image, (H, W, 1) or (H, W, 3) in RGB, uint8, as PNG."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
-        raise ValueError(f"expected (H, W, 1 or 3) uint8, got {image.shape} {image.dtype}")
+    """Encode an image, (H, W, C) uint8, three channels in RGB, as PNG, or as TIFF where PNG has no such channels."""
+    if image.dtype != np.uint8 or image.ndim != 3:
+        raise ValueError(f"expected (H, W, C) uint8, got {image.shape} {image.dtype}")
+    if ending_of(image) == ".tif":
+        tifffile.imwrite(buffer := io.BytesIO(), image, **TIFF, photometric="minisblack")
+        return buffer.getvalue()
     encoded, content = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
     assert encoded, "any picture of this kind can be"
     return content.tobytes()
@@ -184,7 +199,7 @@ def _is_done(plan: Plan, work: Work, verified: Verified) -> bool:
 
     folders = [f"{info.value}/" for info in plan.classes] if labels_of(plan.task).is_layered else [""]
     return all(
-        f"{place.part}/images/{place.name}.png" in verified.whole
+        any(f"{place.part}/images/{place.name}{ending}" in verified.whole for ending in ENDINGS)
         and not verified.missing & {f"{place.part}/masks/{folder}{place.name}.png" for folder in folders}
         for place in work.places
     )
@@ -239,7 +254,8 @@ def _write_chunk(works: Sequence[Work], report: Report, *, root: Path, write_mas
             part, name = root / example.place.part, example.place.name
             if example.label is not None:
                 paths += write_mask(part / "masks", name, example.label)
-            write_bytes(image := path_inside(part / "images", name), encode_image(example.image))
+            image = path_inside(part / "images", name, ending_of(example.image))
+            write_bytes(image, encode_image(example.image))
             paths.append(image)
             report(1)
     return _Done(tuple(paths), tuple(problems))

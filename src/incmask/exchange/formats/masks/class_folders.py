@@ -7,7 +7,7 @@ import numpy as np
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import DataOptions
-from incmask.data.folder.recognise import recognise_folders
+from incmask.data.folder.recognise import NOTHING_DRAWN, recognise_folders
 from incmask.data.images.masks import MaskFacts, foreground_of, grey_values, is_soft
 from incmask.exchange.formats.common import Files, FoundImages, classes_of, look_at, read_mask
 from incmask.exchange.formats.masks.pairs import Look, check_size, look_at_mask
@@ -94,6 +94,8 @@ def read_class_folders(files: Files, data: DataOptions, *, where: object) -> Fou
     recognised = recognise_folders(facts, folders, options=data.model_copy(update={"task": None}), where=where)
     ignore = recognised.encoding.ignore
     assert not isinstance(ignore, tuple), "refused before"
+    if not any({*fact.counts} - {0, ignore} for seen in facts.values() for fact in seen):
+        raise fail(where, *NOTHING_DRAWN)
     overlapping = next((item.name for item, look in zip(labelled, looks, strict=True) if look.overlaps), None)
     task = data.task or ("binary" if len(folders) == 1 else "multilabel" if overlapping else "multiclass")
     infos = list(recognised.classes)

@@ -1,0 +1,86 @@
+"""Names of classes that programs write beside masks: nnU-Net's, CVAT's and Roboflow's."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from incmask.data.dataset import DataOptions
+
+Read = Callable[[str], bytes | None]
+"""Give the content of the file of that name; None: there is none."""
+
+NNUNET = "dataset.json"
+_BACKGROUND = "background"
+
+
+def beside(root: Path) -> Read:
+    """Read files of a data folder, or of the folders in it."""
+
+    def read(name: str) -> bytes | None:
+        found = next((path for path in (root / name, *sorted(root.glob(f"*/{name}"))) if path.is_file()), None)
+        return None if found is None else found.read_bytes()
+
+    return read
+
+
+def with_told_classes(options: DataOptions, read: Read) -> tuple[DataOptions, tuple[str, ...]]:
+    """Add the classes that such a file names to options that name none, and say so.
+
+    A file that cannot be understood names none.
+    """
+    if options.classes:
+        return options, ()
+    for name, classes_in in ((NNUNET, _of_nnunet), ("labelmap.txt", _of_cvat), ("_classes.csv", _of_roboflow)):
+        content = read(name)
+        if content is None:
+            continue
+        with suppress(ValueError, KeyError, TypeError, AttributeError, ValidationError):
+            if found := classes_in(content.decode("utf-8-sig")):
+                added = DataOptions.model_validate({**found, **options.model_dump(exclude_unset=True)})
+                return added, (f"{name} names the classes: {', '.join(each.name for each in added.classes)}",)
+    return options, ()
+
+
+def num_channels(content: bytes) -> int:
+    """Give how many files nnU-Net has for an image, as its ``dataset.json`` tells; 1 where it does not."""
+    with suppress(ValueError, AttributeError):
+        told = json.loads(content.decode("utf-8-sig"))
+        return max(1, len(told.get("channel_names") or told.get("modality") or ()))
+    return 1
+
+
+def has_channel_files(root: Path) -> bool:
+    """Tell whether images of a data folder have a file for each channel, as those of nnU-Net."""
+    return any(root.glob("imagesTr/*_0001.*")) and num_channels(beside(root)(NNUNET) or b"{}") > 1
+
+
+def _of_nnunet(text: str) -> dict[str, Any]:
+    told = json.loads(text)["labels"]
+    # Version 1 has names by numbers, version 2 numbers by names; regions, which overlap, are lists of numbers.
+    pairs = [(int(key), name) if key.isdigit() else (name, key) for key, name in told.items()]
+    ignore = [value for value, name in pairs if name == "ignore"]
+    pairs = sorted((value, name) for value, name in pairs if name != "ignore" and isinstance(value, int))
+    if len(pairs) + len(ignore) < len(told):
+        return {}
+    return _named(pairs) | ({"ignore": ignore[0]} if ignore else {})
+
+
+def _of_cvat(text: str) -> dict[str, Any]:
+    """Read lines such as ``cell:250,50,83::``; the background is called so."""
+    lines = [line.split(":") for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    pairs = [(tuple(map(int, colour.split(","))), name) for name, colour, *_ in lines if colour]
+    return _named(sorted(pairs, key=lambda pair: pair[1].casefold() != _BACKGROUND))
+
+
+def _of_roboflow(text: str) -> dict[str, Any]:
+    """Read lines such as ``1, cell`` below a header."""
+    lines = [line.split(",") for line in text.splitlines()[1:] if line.strip()]
+    return _named([(int(value), name.strip()) for value, name in lines])
+
+
+def _named(pairs: Sequence[tuple[Any, str]]) -> dict[str, Any]:
+    return {"classes": [{"name": name, "value": value} for value, name in pairs]} if len(pairs) > 1 else {}
