@@ -20,6 +20,7 @@ from incmask.base.store import hash_file
 from incmask.base.validation import choose, validated
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.doctor.finding import Finding
+from incmask.data.doctor.pairs import findings_of_pairs
 from incmask.data.folder.check import describe
 from incmask.data.folder.groups import AUTO
 from incmask.data.folder.scan import load_dataset, scan
@@ -139,11 +140,19 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Checked:
-    """What is in a data folder, in lines, everything that is wrong with it, and what else is worth a look."""
+    """What is in a data folder.
+
+    Attributes:
+        description: in lines.
+        problems: everything that is wrong; a run refuses the folder.
+        findings: what else is worth a look.
+        dataset: the part of it that can be used; None where nothing can.
+    """
 
     description: tuple[str, ...]
     problems: tuple[Problem, ...]
     findings: tuple[Finding, ...] = ()
+    dataset: Dataset | None = None
 
 
 def check_data(data: Path, *, group: str | None = None) -> Checked:
@@ -160,13 +169,18 @@ def check_data(data: Path, *, group: str | None = None) -> Checked:
         options = _data_options(data, file, group)
     except IncmaskError as error:
         problems += error.problems
+    settings = None
     try:
-        _name(file, Choices())
+        settings = _name(file, Choices()).settings
     except IncmaskError as error:
         problems += error.problems
     found = scan(data, options)
-    description = tuple(describe(found.dataset)) if found.dataset else ()
-    return Checked(description, (*problems, *found.problems), found.findings)
+    dataset, problems = found.dataset, [*problems, *found.problems]
+    if dataset is None or settings is None:
+        return Checked(tuple(describe(dataset)) if dataset else (), tuple(problems), found.findings, dataset)
+    size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
+    of_pairs = findings_of_pairs(dataset, size=size, fit=settings.fit)
+    return Checked(tuple(describe(dataset)), tuple(problems), (*found.findings, *of_pairs), dataset)
 
 
 def resolve(data: Path, choices: Choices) -> Resolved:
