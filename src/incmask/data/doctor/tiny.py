@@ -68,7 +68,7 @@ def tiny_finding(name: str, found: Sequence[Sides], size: tuple[int, int]) -> Fi
         return None
     what = (
         f"{num_tiny:,} of {counted(num, 'object')} of class {name} ({100 * num_tiny / num:.0f} %) are smaller than "
-        f"{LEAST_SIDE_PX:g}×{LEAST_SIDE_PX:g} pixels at {size[0]}×{size[1]}, the networks' size if time allows, and vanish"
+        f"{LEAST_SIDE_PX:g}×{LEAST_SIDE_PX:g} pixels at {size[0]}×{size[1]}, the networks' size, and vanish"
     )
     files = [label_of("labelled", each.item) for each in found]
     tiny = [int(each.is_tiny.sum()) for each in found]
