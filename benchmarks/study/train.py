@@ -92,7 +92,7 @@ def train(trial: Trial, out: Path) -> dict[str, Any]:
     # What the approach made, not what a user gets, who may be handed the base models.
     best = max(outcome.stages[1:] or outcome.stages, key=lambda stage: stage.score)
     images = image_scores_from_csv((folder / IMAGE_SCORES).read_text(encoding="utf-8"))
-    by_image = zip(sorted(set(images.names)), images.by_image(f"{best.name}/ensemble"), strict=True)
+    by_image = sorted(zip(images.names, images.scores[f"{best.name}/ensemble"], strict=True))
     shutil.rmtree(folder)
     return {
         "key": trial.key,

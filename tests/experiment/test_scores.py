@@ -1,73 +1,125 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from incmask.base.config import Settings
+from incmask.data.dataset import Item
+from incmask.data.folder.scan import load_dataset
+from incmask.experiment import scores
 from incmask.experiment.scores import (
     EvaluateJob,
     ImageScores,
     ScoreRow,
+    about_of,
     evaluate_models,
     from_csv,
+    image_counts_csv,
+    image_counts_from_csv,
     image_scores_csv,
     image_scores_from_csv,
     to_csv,
 )
-from incmask.method.cells import CellChannels
 from incmask.method.labels import labels_of
+from incmask.method.metrics import Counts
 from incmask.method.scoring import scoring_of
 from incmask.nets.spec import NetworkSpec, load_model, save_model
-from incmask.training.validation import Validation, evaluate
-from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings, truth
+from incmask.prediction.ensemble import Ensemble
+from runs import FOLDERS, make_data
+from small import TASKS, some_settings
 
-NAMES = {"binary": ("cell",), "multilabel": ("alive", "position"), "multiclass": ("nothing", "alive", "dead")}
 
-
+@pytest.mark.parametrize("fit", ["resize", "tile"])
 @pytest.mark.parametrize("task", TASKS)
-def test_models_are_scored_together(tmp_path, task):
-    spec = NetworkSpec(1, labels_of(task).num_outputs(NUM_CLASSES[task]), 0.125)
-    paths = tuple(tmp_path / f"{seed}.safetensors" for seed in (1, 2))
-    for seed, path in enumerate(paths):
-        save_model(path, spec.build(seed=seed).state_dict(), spec)
-    images = blocks(3)
-    source = save_source(tmp_path, images, truth(images, task))
-    validation = Validation(source.images, source.labels, (2, 0))
-    settings = some_settings("paper")
-    position = "position" if task == "multilabel" else None
-    scoring = scoring_of(settings, task, class_names=NAMES[task], position_class=position)
+def test_models_are_scored_together_on_whole_images_at_their_own_size(tmp_path, monkeypatch, task, fit):
+    data = load_dataset(make_data(tmp_path / "data", task, {"labelled": 1, "unlabelled": 1, "test": 3}))
+    num_classes = len(data.classes)
+    paths = save_models(tmp_path, task, num_classes)
+    settings = some_settings(fit=fit)
     job = EvaluateJob(
         stage="gen-2",
         model="ensemble",
-        split="val",
+        split="test",
         members=paths,
-        images=validation,
-        scoring=scoring,
-        class_names=NAMES[task],
-        position_class=position,
+        items=(data.test[2], data.test[0]),
+        dataset=replace(data, labelled=(), unlabelled=(), val=(), test=()),
+        size=(16, 32),
+        scoring=scoring_of(settings, task),
         settings=settings,
     )
     reports = []
     row = evaluate_models(job, reports.append)
     assert reports == [1]
-    assert (row.stage, row.model, row.split) == ("gen-2", "ensemble", "val")
-    expected = evaluate(
-        [load_model(path) for path in paths],
-        validation,
-        scoring=scoring,
-        num_classes=NUM_CLASSES[task],
-        settings=settings,
-        loss="cross_entropy" if task == "multiclass" else "mse",
-        cells=CellChannels(1, (0,)) if task == "multilabel" else None,
-    )
-    main = {"binary": "iou", "multilabel": "miou_ad", "multiclass": "miou"}[task]
-    assert row.score == row.details[main] == expected.score
-    assert row.details["loss"] == expected.loss
-    assert ("miou_ad" in row.details) == (task == "multilabel")
-    assert row.details.get("mcce") == expected.cell_count_error
-    assert len(row.image_scores) == 2
-    assert sum(row.image_scores) / 2 == pytest.approx(row.score, rel=1e-12)
-    assert scoring.table(expected.counts, NAMES[task]).items() <= row.details.items()
+    assert (row.stage, row.model, row.split, row.names) == ("gen-2", "ensemble", "test", ("test 2", "test 0"))
+    labels = []
+    for name in row.names:
+        image = np.asarray(Image.open(data.root / "test" / "images" / f"{name}.png"))
+        ensemble = Ensemble([load_model(path) for path in paths], about_of(data, (16, 32), settings), device="cpu")
+        (prediction,) = ensemble.predict([image[..., None]])
+        folders = [data.root / "test" / "masks" / each for each in (FOLDERS if task == "multilabel" else [""])]
+        planes = [np.asarray(Image.open(folder / f"{name}.png")) for folder in folders]
+        true = planes[0] if task == "multiclass" else np.stack(planes, -1) // 255
+        labels.append((prediction.label, true[..., 0] if task == "binary" else true))
+    shares = []
+    for predicted, true in labels:
+        assert predicted.shape == true.shape
+        of_classes = range(num_classes) if task == "multiclass" else [1]
+        layers = (
+            [(predicted == each, true == each) for each in of_classes]
+            if task != "multilabel"
+            else [(predicted[..., each] > 0, true[..., each] > 0) for each in range(num_classes)]
+        )
+        found = [(ours & theirs).sum() / (ours | theirs).sum() for ours, theirs in layers if (ours | theirs).any()]
+        shares.append(np.mean(found))
+    assert row.image_scores == pytest.approx(shares)
+    assert row.score == pytest.approx(np.mean(shares))
+    assert row.counts.valid.sum() == sum(true.size for _, true in labels)
     # Results are kept by their jobs.
     assert hash(job) == hash(EvaluateJob(**vars(job)))
+    # Images so large that they are predicted some rows at a time.
+    monkeypatch.setattr(scores, "ROWS_PIXELS", 1)
+    by_rows = evaluate_models(job)
+    assert by_rows.names == row.names
+    assert by_rows.score == pytest.approx(row.score, abs=0.01)
+
+
+def save_models(folder, task, num_classes):
+    spec = NetworkSpec(1, labels_of(task).num_outputs(num_classes), 0.125)
+    paths = tuple(folder / f"{seed}.safetensors" for seed in (1, 2))
+    for seed, path in enumerate(paths):
+        save_model(path, spec.build(seed=seed).state_dict(), spec)
+    return paths
+
+
+def test_cells_are_counted_where_a_class_marks_them(tmp_path, monkeypatch):
+    root = make_data(tmp_path / "data", "multilabel", {"labelled": 1, "unlabelled": 1, "test": 2})
+    data, settings = replace(load_dataset(root), position_class="dark"), some_settings()
+    errors = iter((3.0, 0.5))
+    monkeypatch.setattr(scores, "mean_cell_count_error", lambda *labels, **channels: next(errors))
+    job = EvaluateJob(
+        stage="base",
+        model="1",
+        split="test",
+        members=save_models(tmp_path, "multilabel", 2)[:1],
+        items=data.test,
+        dataset=data,
+        size=(32, 32),
+        scoring=scoring_of(settings, "multilabel", class_names=FOLDERS, position_class="dark"),
+        settings=settings,
+    )
+    details = evaluate_models(job).details
+    assert details["mcce"] == pytest.approx(1.75)
+    assert details["miou_ad"] == pytest.approx(details["iou/bright"])
+
+
+def test_images_are_predicted_together_up_to_the_pixels_of_a_large_one(monkeypatch):
+    monkeypatch.setattr(scores, "ROWS_PIXELS", 100)
+    items = [Item(str(index), Path(), None, height, 10) for index, height in enumerate((4, 5, 1, 30, 2, 2))]
+    batches = [[item.height for item in batch] for batch in scores._batches(items)]
+    assert batches == [[4, 5], [1], [30], [2, 2]]
+    assert list(scores._batches([])) == []
 
 
 def test_a_table_of_scores_is_read_as_it_was_written():
@@ -83,24 +135,43 @@ def test_a_table_of_scores_is_read_as_it_was_written():
 
 def test_image_scores_are_read_as_they_were_written():
     rows = [
-        ScoreRow("base", "1", "val", 0.5, {}, (0.5,)),
-        ScoreRow("base", "1", "test", 0.45, {}, (0.1 + 0.2, 0.6)),
-        ScoreRow("gen-1", "ensemble", "test", 0.5, {}, (1 / 3, 2 / 3)),
+        ScoreRow("base", "1", "val", 0.5, {}, (0.5,), ("d",)),
+        ScoreRow("base", "1", "test", 0.45, {}, (0.1 + 0.2, 0.6), ("plate 1/a, b", "c")),
+        ScoreRow("gen-1", "ensemble", "test", 0.5, {}, (1 / 3, 2 / 3), ("plate 1/a, b", "c")),
     ]
-    text = image_scores_csv(["plate 1/a, b", "c"], rows)
+    text = image_scores_csv(rows)
     assert text.splitlines()[0] == "name,base/1,gen-1/ensemble"
     scores_by_model = {"base/1": (0.1 + 0.2, 0.6), "gen-1/ensemble": (1 / 3, 2 / 3)}
     assert image_scores_from_csv(text) == ImageScores(("plate 1/a, b", "c"), scores_by_model)
     in_turn = [
-        ScoreRow("base", "1", "val", 0.5, {}, (0.25, 0.75), (2, 0)),
-        ScoreRow("base", "2", "val", 0.5, {}, (0.5,), (1,)),
+        ScoreRow("base", "1", "val", 0.5, {}, (0.25, 0.75), ("c", "a")),
+        ScoreRow("base", "2", "val", 0.5, {}, (0.5,), ("b",)),
     ]
-    found = image_scores_from_csv(image_scores_csv(["a", "b", "c", "trains alone"], in_turn, split="val"))
-    assert found.names == ("a", "b", "c")
-    np.testing.assert_array_equal(found.scores["base/1"], (0.75, np.nan, 0.25))
-    np.testing.assert_array_equal(found.scores["base/2"], (np.nan, 0.5, np.nan))
-    assert image_scores_from_csv(image_scores_csv([], [])) == ImageScores((), {})
+    found = image_scores_from_csv(image_scores_csv(in_turn, split="val"))
+    assert found.names == ("c", "a", "b")
+    np.testing.assert_array_equal(found.scores["base/1"], (0.25, 0.75, np.nan))
+    np.testing.assert_array_equal(found.scores["base/2"], (np.nan, np.nan, 0.5))
+    assert image_scores_from_csv(image_scores_csv([])) == ImageScores((), {})
     assert from_csv(to_csv(rows))[1] == ScoreRow("base", "1", "test", 0.45, {})
+
+
+def test_counts_are_read_as_they_were_written():
+    generator = np.random.default_rng(0)
+    numbers = generator.integers(0, 2**40, (3, 2, 2))
+    first, second = (Counts(*numbers[:, rows], *generator.integers(0, 9, (2, 2))[:, rows]) for rows in ([0, 1], [1]))
+    rows = [
+        ScoreRow("base", "1", "val", 0.5, {}, (0.5, 0.5), ("a, b", "c"), first),
+        ScoreRow("base", "1", "test", 0.5, {}, (0.5,), ("c",), second),
+    ]
+    text = image_counts_csv(rows, ["ground", "cell"])
+    assert text.splitlines()[0].startswith("stage,model,split,name,correct,valid,intersection/ground,intersection/cell")
+    for row in rows:
+        found = image_counts_from_csv(text, stage="base", model="1", split=row.split)
+        assert found.names == row.names
+        for name, values in vars(row.counts).items():
+            np.testing.assert_array_equal(getattr(found.counts, name), values)
+    nothing = image_counts_from_csv(text, stage="gen-1", model="1", split="val")
+    assert nothing.names == ()
 
 
 @pytest.mark.parametrize("text", ["", "name,base/1\na,high\n", "name,base/1\na\n"])

@@ -13,6 +13,7 @@ from torch import nn
 from incmask.base.store import DATA
 from incmask.base.tables import read_rows
 from incmask.experiment.deliver import Stage
+from incmask.experiment.scores import ScoreRow
 from incmask.experiment.student import Student
 from incmask.insight.comparison.collect import collect, merit
 from incmask.insight.report.comparison_page.rows import (
@@ -185,11 +186,9 @@ def test_the_best_generation_is_that_of_the_best_student_on_validation(made):
 
 def with_scores(outcome, first, second):
     """Give the generations other validation scores; the base models' stay above them all."""
-    base, *later = outcome.stages
-    stages = [replace(base, students=tuple(replace(each, score=0.99) for each in base.students))]
-    for stage, score in zip(later, (first, second), strict=True):
-        stages.append(replace(stage, students=tuple(replace(each, score=score) for each in stage.students)))
-    return replace(outcome, trained=replace(outcome.trained, stages=tuple(stages)))
+    reached = dict(zip((stage.name for stage in outcome.stages), (0.99, first, second), strict=True))
+    rows = (replace(row, score=reached[row.stage]) if row.split == "val" else row for row in outcome.scores)
+    return replace(outcome, scores=tuple(rows))
 
 
 @pytest.mark.parametrize(("scores", "best"), [((0.1, 0.9), 2), ((0.9, 0.1), 1), ((0.5, 0.5), 1)])
@@ -213,10 +212,12 @@ def test_merit(tmp_path):
 
     # The best is first; by loss that may be another than the one with the highest score.
     one_fold = (student(2, 0, 0.4), student(1, 0, 0.6))
-    assert merit(Stage("base", one_fold, one_fold, 0.7)) == 0.4
+    rows = [ScoreRow("base", name, "val", score, {}) for name, score in (("1", 0.65), ("2", 0.45), ("ensemble", 0.7))]
+    rows += [ScoreRow("gen-1", "2", "val", 0.9, {}), ScoreRow("base", "2", "test", 0.8, {})]
+    assert merit(Stage("base", one_fold, one_fold, 0.7), rows) == 0.45
     # Of several folds one may be easy: their mean counts.
     folds = (student(1, 0, 0.9), student(2, 1, 0.1))
-    assert merit(Stage("base", folds, folds, 0.5)) == 0.5
+    assert merit(Stage("base", folds, folds, 0.5), ()) == 0.5
 
 
 def test_image_scores_are_the_chosen_students(made, run_of):

@@ -15,7 +15,6 @@ from incmask.insight.report.differences import (
     can_tell,
     compare_pairs,
     mean_over,
-    mean_over_subjects,
     paired_difference,
     ratio_over_subjects,
     unpaired_difference,
@@ -174,16 +173,16 @@ def test_subjects_are_averaged_in_the_order_in_which_they_come(labels):
     assert by_subject(scores, labels) == pytest.approx(np.array([np.mean(values) for values in of.values()]))
 
 
-def test_a_mean_over_subjects_has_the_t_interval():
+def test_a_mean_over_images_of_their_own_has_the_t_interval():
     values = some_scores(1, 12)[0]
-    found = mean_over_subjects(values)
+    found = ratio_over_subjects(values, np.ones(12), list("abcdefghijkl"))
     expected = stats.ttest_1samp(values, 0)
-    assert found.p_value == pytest.approx(expected.pvalue)
+    assert (found.mean, found.p_value) == pytest.approx((values.mean(), expected.pvalue))
     interval = expected.confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    same = mean_over_subjects([0.5, 0.5, 0.5])
+    same = ratio_over_subjects([0.5, 0.5, 0.5], np.ones(3), list("abc"))
     assert (same.mean, same.low, same.high) == (0.5, 0.5, 0.5)
-    assert math.isnan(mean_over_subjects([0.5]).low)
+    assert math.isnan(ratio_over_subjects([0.5], [1], ["a"]).low)
 
 
 def test_a_ratio_by_hand():

@@ -16,7 +16,6 @@ from incmask.insight.reliability.rows import (
     images_csv,
 )
 from incmask.method.metrics import Counts
-from incmask.method.scoring import Scoring
 
 
 def some_counts(num_images=40):
@@ -84,8 +83,8 @@ def test_an_image_is_told_by_its_own_pixels():
     counts = Counts(*(np.array(each) for each in ([[2], [0]], [[3], [0]], [[4], [0]], [15, 9], [18, 9])))
     total = np.array([[[12, 6]], [[9, 0]]])
     found = Tally(total, total, np.array([8, 0]), counts)
-    first, empty = image_rows("val", ["a", "b"], found, scoring=Scoring("binary"))
-    assert (first.score, first.inconsistent_fraction, first.disputed_of_foreground) == (2 / 5, 6 / 18, 6 / 8)
+    first, empty = image_rows("val", ["a", "b"], found, scores=[0.4, 1.0])
+    assert (first.score, first.inconsistent_fraction, first.disputed_of_foreground) == (0.4, 6 / 18, 6 / 8)
     assert (empty.score, empty.inconsistent_fraction, empty.disputed_of_foreground) == (1, 0, 0)
 
 

@@ -130,7 +130,7 @@ def test_every_kind_of_run_has_a_page(finished_run, tmp_path, name):
     page = read(write_report(copy_of(finished_run(name), tmp_path)))
     texts = {
         "folds": "On your 4 labelled images, each by the best model that was trained without it,",
-        "tiles": "Tiles of an image are averaged first",
+        "tiles": "The curves are of tiles, as training sees them; every score in a table is of whole images.",
         "binary": "was not asked: the approach ldt trains on true masks alone.",
     }
     assert texts[name] in page.text
@@ -141,7 +141,8 @@ def test_every_kind_of_run_has_a_page(finished_run, tmp_path, name):
 def test_without_stacks_the_page_says_what_it_lacks(run):
     shutil.rmtree(run / "stacks")
     page = read(write_report(run))
-    assert "The folder stacks/ is gone, so there are no intervals and no pictures" in page.text
+    assert "The images at the networks' size (stacks/) are gone, so there are no pictures here." in page.text
+    assert "On the 3 test images, which no choice has seen, the models' outlines overlap with yours by" in page.text
     # What the test images tell was written down.
     assert "3 images are too few to tell this from chance" in page.text
     assert page.all("img") == []

@@ -1,24 +1,21 @@
 import csv
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from finished_runs import EVIL
+from finished_runs import EVIL, copy_of
 from incmask.data.split import make_folds
 from incmask.data.stack import read_stack
 from incmask.experiment.record.run import read_run
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import image_scores_from_csv
-from incmask.experiment.student import mean_over_folds
 from incmask.insight.report.differences import unpaired_difference
-from incmask.insight.report.run_page import scoring
-from incmask.insight.report.run_page.quality import judge, predict_labels
+from incmask.insight.report.page import Gallery
+from incmask.insight.report.run_page.quality import judge, predict_labels, quality_blocks
 from incmask.insight.report.run_page.scoring import (
     ModelScores,
     difference_of,
-    held_out,
     kind_of_held_out,
     mean_of,
     score_lines,
@@ -26,6 +23,7 @@ from incmask.insight.report.run_page.scoring import (
     subjects_of,
 )
 from incmask.method.metrics import Counts
+from incmask.prediction.ensemble import Ensemble
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +43,11 @@ def test_the_stages_are_read_best_student_first(record):
 
 
 def test_scores_of_validation_images_average_to_what_each_model_reached(record):
-    held = held_out(record)
-    assert (held.kind, held.num_images) == ("val", 3)
+    assert kind_of_held_out(record) == "val"
     for stage in record.stages:
         (found,) = scores_of_models(record, stage, "val")
         assert found.names == ("val 0", "val 1", "val 2")
-        expected = [student.score for student in stage.students]
+        expected = [record.score_of(stage.name, str(student.number), "val").score for student in stage.students]
         assert found.scores.mean(1) == pytest.approx(expected, abs=1e-6)
 
 
@@ -60,22 +57,6 @@ def test_scores_of_test_images_are_those_that_the_run_wrote_down(record, finishe
         assert found.names == ("test 0", "test 1", "test 2")
         expected = [record.score_of(stage.name, str(student.number), "test").score for student in stage.students]
         assert found.scores.mean(1) == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("name", ["growing", "folds", "tiles"])
-def test_scores_that_were_written_down_are_those_that_a_run_without_them_takes_anew(finished_run, monkeypatch, name):
-    record = read_run(finished_run(name))
-    kind = kind_of_held_out(record)
-    with monkeypatch.context() as patch:
-        patch.setattr(scoring, "count_pixels", None)  # no network runs
-        stored = [scores_of_models(record, stage, kind) for stage in record.stages]
-    older = replace(record)
-    vars(older)["validation_scores"] = None
-    for stage, parts in zip(record.stages, stored, strict=True):
-        anew = scores_of_models(older, stage, kind)
-        assert [part.names for part in parts] == [part.names for part in anew]
-        for part, other in zip(parts, anew, strict=True):
-            assert part.scores == pytest.approx(other.scores, abs=1e-9)
 
 
 def test_scores_on_test_images_are_those_of_the_run(record):
@@ -93,53 +74,103 @@ def test_scores_on_test_images_are_those_of_the_run(record):
     assert lines["IoU"].num_images == 3
 
 
-def test_predicted_labels_are_those_that_are_counted(record):
-    stack = read_stack(record.root / "stacks" / "test")
-    labels = predict_labels(record, record.handed_over.members, np.load(stack.images))
-    assert labels.sum((1, 2)).tolist() == judge(record).counts.predicted[:, 0].tolist()
+def test_predicted_labels_are_those_of_the_models_together(record, monkeypatch):
+    images = np.load(record.root / "stacks" / "test" / "images.npy")
+    labels = predict_labels(record, record.handed_over.members, images)
+    expected = [each.label for each in Ensemble.load(record.root, device="cpu").predict(list(images))]
+    np.testing.assert_array_equal(labels, expected)
+    monkeypatch.setattr("incmask.nets.forward.CHUNK", 2)
+    np.testing.assert_array_equal(predict_labels(record, record.handed_over.members, images), expected)
 
 
 def test_cross_validated_images_are_scored_by_models_that_have_not_seen_them(finished_run):
     record = read_run(finished_run("folds"))
-    held = held_out(record)
-    assert (held.kind, len(record.folds), len(held.parts)) == ("folds", 2, 2)
+    assert (kind_of_held_out(record), len(record.folds)) == ("folds", 2)
     names = read_stack(record.root / "stacks" / "labelled").names
     folds = make_folds(names, has_val=False, seed=record.settings.seed, num_models=2)
+    seen = [{names[row] for row in fold.training} for fold in folds]
     for stage in record.stages:
         for student in stage.students:
-            (job,) = [part for fold, part in enumerate(held.parts) if fold == (student.number - 1) % 2]
-            assert set(job.names).isdisjoint(names[row] for row in folds[student.fold].training)
+            counted = record.image_counts(stage.name, str(student.number), "val")
+            assert set(counted.names).isdisjoint(seen[(student.number - 1) % 2])
         found = scores_of_models(record, stage, "folds")
         assert sorted(name for part in found for name in part.names) == sorted(names)
-        assert mean_of(found, subjects_of(record, "folds")) == pytest.approx(mean_over_folds(stage.students), abs=1e-6)
+        assert mean_of(found, subjects_of(record, "folds")) == pytest.approx(record.stage_score(stage), abs=1e-6)
     judged = judge(record)
-    assert [len(members) for members in judged.members] == [1, 1]
+    assert sorted(judged.names) == sorted(names)
+    for name, members in zip(judged.names, judged.members, strict=True):
+        (member,) = members
+        assert name not in seen[member.fold]
 
 
-def test_tiles_are_averaged_to_images_before_anything_is_drawn(finished_run):
+@pytest.mark.parametrize("name", ["growing", "multiclass", "tiles", "folds"])
+def test_headline_terminal_and_images_tell_one_number(finished_run, name):
+    record = read_run(finished_run(name))
+    judged = judge(record)
+    main = score_lines(record, judged.counts, judged.names, subjects_of(record, judged.kind))[0]
+    # Each image once, whatever the number of its tiles.
+    assert len(set(judged.names)) == len(judged.names) == main.num_images
+    split = "test" if judged.kind == "test" else "val"
+    scored = record.score_of(record.chosen, ENSEMBLE, split)
+    if scored is not None:
+        assert f"{main.mean:.4f}" == f"{scored.score:.4f}"
+        stored = record.image_scores if split == "test" else record.validation_scores
+        assert dict(zip(judged.names, record.scoring.by_image(judged.counts), strict=True)) == pytest.approx(
+            dict(zip(stored.names, stored.scores[f"{record.chosen}/{ENSEMBLE}"], strict=True))
+        )
+    else:
+        stored = record.validation_scores
+        best = {student.fold: student for student in reversed(record.handed_over.students)}
+        columns = np.array([stored.scores[f"{record.chosen}/{student.number}"] for student in best.values()])
+        assert main.mean == pytest.approx(np.nanmean(columns))
+
+
+def galleries(record, judged):
+    return {block.name: block for block in quality_blocks(record, judged) if isinstance(block, Gallery)}
+
+
+def test_the_best_images_are_whole_and_hold_something(finished_run):
     record = read_run(finished_run("tiles"))
-    held = held_out(record)
-    assert (held.kind, held.num_images) == ("split", 2)
-    (part,) = held.parts
-    assert len(part.names) > 2
     judged = judge(record)
-    lines = {
-        line.name: line for line in score_lines(record, judged.counts, judged.names, subjects_of(record, judged.kind))
-    }
-    assert {line.num_images for line in lines.values()} <= {1, 2}
-    assert {"mIoU (classes in truth or prediction)", "IoU of background", "share of right pixels"} <= lines.keys()
+    shown = galleries(record, judged)
+    assert [len(gallery.thumbnails) for gallery in shown.values()] == [1, 1]
+    (worst, best) = (gallery.thumbnails[0] for gallery in shown.values())
+    assert {worst.title, best.title} == set(judged.names)
+    height, width = record.part("labelled")[best.title]["size"]
+    assert best.width / best.height == pytest.approx(width / height, rel=0.02)
+    # Ground alone, in truth and prediction: a perfect score that shows nothing.
+    place = judged.names.index(best.title)
+    for part in (judged.counts.intersection, judged.counts.predicted, judged.counts.actual):
+        part[place] = [judged.counts.valid[place], 0, 0]
+    shown = galleries(record, judged)
+    assert [each.title for each in shown["worst"].thumbnails] == [worst.title]
+    assert "best" not in shown
+    assert "Left out: 1 image on which neither you nor the models see anything." in shown["worst"].note
+    for part in (judged.counts.intersection, judged.counts.predicted, judged.counts.actual):
+        part[:] = [[judged.counts.valid[0], 0, 0]]
+    assert [len(gallery.thumbnails) for gallery in galleries(record, judged).values()] == [1, 1]
 
 
-def test_scores_of_a_subject_count_once(record):
+def test_an_earlier_run_without_counts_tells_its_scores_alone(record, tmp_path):
+    root = copy_of(record.root, tmp_path)
+    (root / "image_counts.csv").unlink()
+    older = read_run(root)
+    assert judge(older) is None
+    texts = [block.text for block in quality_blocks(older, None)]
+    score = older.score_of(older.chosen, ENSEMBLE, "test").score
+    assert texts[0] == f"IoU {score:.3f} on the test images, 1 being perfect."
+    assert "earlier version, which did not count single images" in texts[1]
+
+
+def test_images_of_a_subject_are_one_draw(record):
     judged = judge(record)
     alone = score_lines(record, judged.counts, judged.names, subjects_of(record, judged.kind))[0]
     together = score_lines(record, judged.counts, judged.names, {"test 0": "a", "test 2": "a", "test 1": "b"})[0]
     stage = record.handed_over
     scores = dict(zip(record.image_scores.names, record.image_scores.scores[f"{stage.name}/{ENSEMBLE}"], strict=True))
-    values = [(scores["test 0"] + scores["test 2"]) / 2, scores["test 1"]]
     assert (alone.num_images, alone.num_subjects) == (3, 3)
     assert (together.num_images, together.num_subjects) == (3, 2)
-    assert together.mean == pytest.approx(np.mean(values), abs=1e-6)
+    assert together.mean == pytest.approx(np.mean(list(scores.values())), abs=1e-6)
     # Of so few there is no interval.
     assert np.isnan([together.low, together.high]).all()
     stacked = Counts.join([judged.counts] * 2)

@@ -51,7 +51,23 @@ def test_tiles_are_put_together_and_what_reaches_beyond_is_cut(tmp_path):
     assert set(np.unique(found[:, :border])) == {50}
     assert set(np.unique(found[:, border:])) == {250}
     assert pictures.image("b", (40, 100)) is None
-    assert pictures.tile(1).shape == (SIDE_PX, SIDE_PX, 3)
+
+
+def test_labels_of_tiles_are_put_together_at_the_image_s_own_size(tmp_path):
+    tiles = np.zeros((2, 16, 16, 1), np.uint8)
+    pictures = stack(tmp_path / "s", tiles, [("a", 0, 0, 16, 16), ("a", 0, 8, 16, 16)])
+    whole = np.arange(12 * 24, dtype=np.uint8).reshape(12, 24)
+    beyond = np.pad(whole, ((0, 4), (0, 0)), constant_values=255)
+    parts = [beyond[:, :16], beyond[:, 8:]]
+    np.testing.assert_array_equal(pictures.label("a", (12, 24), parts), whole)
+    layered = [np.stack([part, part], -1) for part in parts]
+    np.testing.assert_array_equal(pictures.label("a", (12, 24), layered), np.stack([whole, whole], -1))
+
+
+def test_the_label_of_a_scaled_image_stays_as_the_networks_see_it(tmp_path):
+    pictures = stack(tmp_path / "s", np.zeros((1, 16, 16, 1), np.uint8), [("a", 0, 0, 300, 400)])
+    label = np.eye(16, dtype=np.uint8)
+    np.testing.assert_array_equal(pictures.label("a", (300, 400), [label]), label)
 
 
 @pytest.mark.parametrize(("channels", "shown"), [(1, [9, 9, 9]), (2, [9, 8, 0]), (3, [9, 8, 7]), (5, [9, 8, 7])])

@@ -5,7 +5,6 @@ from torch import nn
 from torch.nn import functional
 
 from incmask.base.config import IGNORED
-from incmask.method.cells import CellChannels
 from incmask.method.labels import labels_of
 from incmask.method.scoring import Scoring
 from incmask.nets.forward import chunk_images, forward
@@ -128,39 +127,6 @@ def test_an_evaluation_does_not_depend_on_the_chunks(tmp_path, monkeypatch):
         )
     assert len({each.score for each in reached}) == 1
     assert [each.loss for each in reached] == pytest.approx([reached[0].loss] * 3, rel=1e-5)
-
-
-class Dots(nn.Module):
-    """Says that a cell is of its first type, and that it is where the image is bright."""
-
-    def __init__(self):
-        super().__init__()
-        self.scale = nn.Parameter(torch.tensor(1.0))
-
-    def forward(self, image):
-        bright = (image[:, :1] - 128) * self.scale
-        return torch.cat([bright, -torch.ones_like(bright), bright], 1)
-
-
-@pytest.mark.parametrize("chunk", [1, 2, 32])
-def test_cells_are_counted_only_where_asked_for(tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr("incmask.nets.forward.CHUNK", chunk)
-    images = np.full((3, 32, 32, 1), 10, np.uint8)
-    for image, places in zip(images, [((8, 8), (8, 24)), ((16, 16),), ()], strict=True):
-        for y, x in places:
-            image[y - 3 : y + 4, x - 3 : x + 4] = 250
-    labels = np.repeat((images > 128).astype(np.uint8), 3, axis=-1)
-    labels[..., 1] = 0
-    labels[0, :, 16:, :2] = (labels[0, :, 16:, :1]) * [0, 1]  # one of the two is of the other type: an error of 2
-    labels[2, 13:20, 13:20] = (1, 0, 1)  # missed: an error of 1
-    source = save_source(tmp_path, images, labels)
-    scoring = Scoring("multilabel", position=2)
-    options = {"scoring": scoring, "num_classes": 3, "settings": some_settings(precision="float32"), "loss": "mse"}
-    counted = evaluate([Dots()], Validation(source.images, source.labels), **options, cells=CellChannels(2, (0, 1)))
-    assert counted.cell_count_error == pytest.approx((2 + 0 + 1) / 3)
-    plain = evaluate([Dots()], Validation(source.images, source.labels), **options)
-    assert plain.cell_count_error is None
-    assert (plain.loss, plain.score) == (counted.loss, counted.score)
 
 
 class Constant(nn.Module):

@@ -22,6 +22,7 @@ from incmask.experiment.jobs import fit_jobs, mix_folds
 from incmask.experiment.ladder import LADDER, Rung, seconds_from, shrunk
 from incmask.experiment.paths import (
     CARD,
+    IMAGE_COUNTS,
     IMAGE_SCORES,
     MODEL,
     PAGE,
@@ -49,6 +50,7 @@ _NUM_PROBED = 4
 """Labelled images that a step is timed on; they are shown again and again."""
 _AFTERWARDS = (
     SCORES,
+    IMAGE_COUNTS,
     IMAGE_SCORES,
     VALIDATION_SCORES,
     VERDICT,

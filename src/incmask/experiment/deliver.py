@@ -2,19 +2,27 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import ignore
-from incmask.experiment.paths import IMAGE_SCORES, MODEL, SCORES, TOGETHER, VALIDATION_SCORES
-from incmask.experiment.scores import EvaluateJob, ScoreRow, evaluate_models, from_csv, image_scores_csv, to_csv
+from incmask.experiment.paths import IMAGE_COUNTS, IMAGE_SCORES, MODEL, SCORES, TOGETHER, VALIDATION_SCORES
+from incmask.experiment.scores import (
+    EvaluateJob,
+    ScoreRow,
+    about_of,
+    evaluate_models,
+    from_csv,
+    image_counts_csv,
+    image_scores_csv,
+    to_csv,
+)
 from incmask.experiment.setup import RunContext, Setup
 from incmask.experiment.student import Student, mean_over_folds, rank
-from incmask.prediction.ensemble import About, save_ensemble
+from incmask.prediction.ensemble import save_ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
 from incmask.prediction.shares import MASK_SHARES, tables
-from incmask.training.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -43,20 +51,23 @@ def make_stage(run: RunContext, name: str, students: Sequence[Student], *, earli
         students: all of the stage.
         earlier: the stages before it.
     """
-    setup, settings, store = run.setup, run.setup.settings, run.store
     before = [student for stage in earlier for student in stage.students]
     ranked = tuple(rank(students, earlier=before))
-    members = ranked[: settings.num_members]
-    if len(setup.folds) > 1:
-        # Members of other folds have seen these images, so only each one's own fold is honest.
-        score = mean_over_folds(students)
-    else:
-        path = store.root / name / TOGETHER
-        if not store.has(path):
-            row = next(run.pool.run(evaluate_models, [_job(setup, name, "ensemble", "val", members)], ignore))[1]
-            store.write(path, json.dumps({"validation_score": row.score}))
-        score = json.loads(path.read_text(encoding="utf-8"))["validation_score"]
-    return Stage(name, ranked, members, score)
+    members = ranked[: run.setup.settings.num_members]
+    path = run.store.root / name / TOGETHER
+    if not run.store.has(path):
+        run.store.write(path, json.dumps({"validation_score": _score(run, name, ranked, members)}))
+    return Stage(name, ranked, members, json.loads(path.read_text(encoding="utf-8"))["validation_score"])
+
+
+def _score(run: RunContext, name: str, students: Sequence[Student], members: Sequence[Student]) -> float:
+    """Score a stage on the whole images that choose."""
+    if len(run.setup.folds) == 1:
+        return next(run.pool.run(evaluate_models, [_job(run.setup, name, "ensemble", "val", members)], ignore))[1].score
+    # Members of other folds have seen these images, so only each one's own fold is honest.
+    jobs = {_job(run.setup, name, str(each.number), "val", [each]): each for each in students}
+    rows = run.pool.run(evaluate_models, list(jobs), ignore)
+    return mean_over_folds([replace(jobs[job], score=row.score) for job, row in rows])
 
 
 def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
@@ -76,30 +87,21 @@ def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
     rows = dict(run.pool.run(evaluate_models, jobs, ignore))
     scores = [rows[job] for job in jobs]
     if "test" in setup.stacks:
-        store.write(store.root / IMAGE_SCORES, image_scores_csv(setup.stacks["test"].names, scores))
-    chose = setup.stacks["val" if "val" in setup.stacks else "labelled"].names
-    store.write(store.root / VALIDATION_SCORES, image_scores_csv(chose, scores, split="val"))
+        store.write(store.root / IMAGE_SCORES, image_scores_csv(scores))
+    store.write(store.root / VALIDATION_SCORES, image_scores_csv(scores, split="val"))
+    class_names = [each.name for each in setup.dataset.classes]
+    store.write(store.root / IMAGE_COUNTS, image_counts_csv(scores, class_names))
     store.write(path, to_csv(scores))
     return scores
 
 
 def hand_over(run: RunContext, chosen: Stage) -> Path:
     """Write the models that predict together to ``model/``."""
-    setup, dataset, folder = run.setup, run.setup.dataset, run.store.root / MODEL
-    about = About(
-        task=dataset.task,
-        classes=dataset.classes,
-        channels=dataset.channels,
-        intensity=dataset.intensity,
-        size=setup.size,
-        fit=setup.settings.fit,
-        precision=setup.settings.precision,
-        position_class=dataset.position_class,
-    )
+    setup, folder = run.setup, run.store.root / MODEL
     paths = save_ensemble(
         folder,
         [member.model for member in chosen.members],
-        about,
+        about_of(setup.dataset, setup.size, setup.settings),
         scores={"stage": chosen.name, setup.scoring.full_name: chosen.score},
     )
     run.store.record(*paths)
@@ -126,18 +128,15 @@ def write_masks(run: RunContext, model: Path) -> None:
 
 
 def _job(setup: Setup, stage: str, model: str, split: str, members: Sequence[Student]) -> EvaluateJob:
-    if split == "val":
-        images = setup.validation(members[0].fold)
-    else:
-        images = Validation(setup.stacks[split].images, setup.stacks[split].labels)
+    dataset = setup.dataset
     return EvaluateJob(
         stage=stage,
         model=model,
         split=split,
         members=tuple(member.model for member in members),
-        images=images,
+        items=setup.validation_items(members[0].fold) if split == "val" else dataset.test,
+        dataset=replace(dataset, labelled=(), unlabelled=(), val=(), test=()),
+        size=setup.size,
         scoring=setup.scoring,
-        class_names=tuple(each.name for each in setup.dataset.classes),
-        position_class=setup.dataset.position_class,
         settings=setup.settings,
     )

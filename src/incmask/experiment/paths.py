@@ -15,7 +15,7 @@ STACKS = "stacks"
 STUDENTS = "students"
 """In the folder of a stage, and of the EvalNets: a folder a student, by number."""
 TOGETHER = "together.json"
-"""In the folder of a stage: the score of its members together."""
+"""In the folder of a stage: its score on the images that choose, of its members together or over folds."""
 
 PSEUDO = "pseudo"
 LABEL, INCONSISTENT, INDEX = "label.npy", "inconsistent.npy", "index.csv"
@@ -26,6 +26,8 @@ EVALNETS_REPORT, RATINGS = "quality.json", "ratings.csv"
 
 SCORES, IMAGE_SCORES, VALIDATION_SCORES = "scores.csv", "image_scores.csv", "validation_image_scores.csv"
 """Of all models; by test image, and by image that chose."""
+IMAGE_COUNTS = "image_counts.csv"
+"""What these scores are computed from: the pixels of each image and class that each model sees."""
 
 RANKING = "ranking.csv"
 """What to label next."""

@@ -2,47 +2,50 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from incmask.base.config import Settings
-from incmask.base.device import resolve_device
 from incmask.base.progress import Report, ignore
 from incmask.base.tables import csv_text
-from incmask.method.cells import cell_channels
-from incmask.method.losses import loss_of
+from incmask.data.dataset import Dataset, Item
+from incmask.data.images.big_images import ArrayRows
+from incmask.data.images.readers import read_label, read_network_image
+from incmask.method.cells import CellChannels, cell_channels, mean_cell_count_error
+from incmask.method.metrics import Counts, count
 from incmask.method.scoring import Scoring
 from incmask.nets.spec import load_model
-from incmask.training.validation import Validation, evaluate
+from incmask.prediction.ensemble import About, Ensemble
+from incmask.prediction.files import ROWS_PIXELS
 
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """Models to score together, in any process.
+    """Models to score together on whole images at their own size, in any process.
 
     Attributes:
         stage: "base" or "gen-1" and so on.
         model: the student's number from 1, or "ensemble".
         split: "val" or "test".
         members: model files; the mean of their probabilities is scored.
-        images: labelled images to score on.
+        items: labelled images to score on.
+        dataset: how their files are read; its own images are of no account.
+        size: height and width of the networks' input.
         scoring: what the models predict, and how that is scored.
-        class_names: of the classes.
-        position_class: the class that marks centres, if there is one.
-        settings: device, precision.
+        settings: device, precision, and how images come to the networks' size.
     """
 
     stage: str
     model: str
     split: str
     members: tuple[Path, ...]
-    images: Validation
+    items: tuple[Item, ...]
+    dataset: Dataset
+    size: tuple[int, int]
     scoring: Scoring
-    class_names: tuple[str, ...]
-    position_class: str | None
     settings: Settings
 
 
@@ -53,10 +56,11 @@ class ScoreRow:
     Attributes:
         stage, model, split: as in ``EvaluateJob``.
         score: the main score of the run's ``Scoring``, 0 to 1.
-        details: every score of ``Scoring.table``, the loss and, where a class marks positions, "mcce": the mean over
-            images of the sum over cell types of |true - predicted count| (equation A1).
+        details: every score of ``Scoring.table`` and, where a class marks positions, "mcce": the mean over images of
+            the sum over cell types of |true - predicted count| (equation A1).
         image_scores: the main score of each image that it was scored on; not in ``scores.csv``.
-        image_rows: which rows of the stack these are; None: all, in their order.
+        names: of these images.
+        counts: of their pixels.
     """
 
     stage: str
@@ -65,7 +69,8 @@ class ScoreRow:
     score: float
     details: dict[str, float]
     image_scores: tuple[float, ...] = ()
-    image_rows: tuple[int, ...] | None = None
+    names: tuple[str, ...] = ()
+    counts: Counts | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -73,41 +78,105 @@ class ImageScores:
     """The main scores of test or validation images by every model.
 
     Attributes:
-        names: of the images, in the stack's order; of tiles, that of the image that they are cut from.
+        names: of the images.
         scores: by model, such as "gen-1/3" or "base/ensemble", one an image; nan for those that do not judge it.
     """
 
     names: tuple[str, ...]
     scores: dict[str, tuple[float, ...]]
 
-    def by_image(self, model: str) -> list[float]:
-        """Scores of a model, one an image, in the order of the names: of tiles, their mean; empty: it has none."""
-        if model not in self.scores:
-            return []
-        names, rows = np.unique(self.names, return_inverse=True)
-        sums = np.bincount(rows, self.scores[model], minlength=len(names))
-        return list((sums / np.bincount(rows, minlength=len(names))).tolist())
+
+@dataclass(frozen=True)
+class ImageCounts:
+    """The pixels of images as one model, or several together, see them.
+
+    Attributes:
+        names: of N images.
+        counts: of each.
+    """
+
+    names: tuple[str, ...]
+    counts: Counts
+
+
+def about_of(dataset: Dataset, size: tuple[int, int], settings: Settings) -> About:
+    """Tell what models need to know that were trained on a data set at a size."""
+    return About(
+        task=dataset.task,
+        classes=dataset.classes,
+        channels=dataset.channels,
+        intensity=dataset.intensity,
+        size=size,
+        fit=settings.fit,
+        precision=settings.precision,
+        position_class=dataset.position_class,
+    )
 
 
 def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
-    """Score the models of a job."""
-    device = resolve_device(job.settings.device)
-    reached = evaluate(
-        [load_model(path).to(device) for path in job.members],
-        job.images,
-        scoring=job.scoring,
-        num_classes=len(job.class_names),
-        settings=job.settings,
-        loss=loss_of(job.settings, job.scoring.task),
-        cells=cell_channels(job.class_names, job.position_class),
-    )
-    details = job.scoring.table(reached.counts, job.class_names)
-    details["loss"] = reached.loss
-    if reached.cell_count_error is not None:
-        details["mcce"] = reached.cell_count_error
-    by_image = job.scoring.by_image(reached.counts)
+    """Score the models of a job.
+
+    Raises:
+        IncmaskError: an image or mask cannot be read.
+    """
+    names = [each.name for each in job.dataset.classes]
+    cells = cell_channels(names, job.dataset.position_class)
+    about, masked = about_of(job.dataset, job.size, job.settings), job.scoring.masked
+    networks = [load_model(path) for path in job.members]
+    ensemble = Ensemble(networks, about, device=job.settings.device, masked=masked)
+    found = [_count(label, read_label(item, job.dataset), job, cells) for item, label in _predicted(ensemble, job)]
+    counts = Counts.join([each for each, _ in found])
+    details = job.scoring.table(counts, names)
+    if cells is not None:
+        details["mcce"] = float(np.mean([error for _, error in found]))
     report(1)
-    return ScoreRow(job.stage, job.model, job.split, reached.score, details, tuple(by_image.tolist()), job.images.rows)
+    return ScoreRow(
+        stage=job.stage,
+        model=job.model,
+        split=job.split,
+        score=job.scoring.mean(counts),
+        details=details,
+        image_scores=tuple(job.scoring.by_image(counts).tolist()),
+        names=tuple(item.name for item in job.items),
+        counts=counts,
+    )
+
+
+def _predicted(ensemble: Ensemble, job: EvaluateJob) -> Iterator[tuple[Item, np.ndarray]]:
+    """Give each image with its label as the models together see it, at its own size."""
+    for items in _batches(job.items):
+        images = [
+            read_network_image(item.image, channels=job.dataset.channels, intensity=job.dataset.intensity)
+            for item in items
+        ]
+        if items[0].height * items[0].width >= ROWS_PIXELS:
+            parts = [each.prediction.label for each in ensemble.predict_rows(ArrayRows(images[0]))]
+            yield items[0], np.concatenate(parts)
+            continue
+        for item, prediction in zip(items, ensemble.predict(images), strict=True):
+            yield item, prediction.label
+
+
+def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Give images that are predicted at a time, in their order: as many as have the pixels of one large image."""
+    batch: list[Item] = []
+    pixels = 0
+    for item in items:
+        pixels += item.height * item.width
+        if batch and pixels >= ROWS_PIXELS:
+            yield batch
+            batch, pixels = [], item.height * item.width
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def _count(label: np.ndarray, truth: np.ndarray, job: EvaluateJob, cells: CellChannels | None) -> tuple[Counts, float]:
+    counts = count(label[None], truth[None], task=job.dataset.task, num_classes=len(job.dataset.classes))
+    if cells is None:
+        return counts, 0.0
+    positions, types = cells.position, cells.cell_classes
+    return counts, mean_cell_count_error(label[None], truth[None], position=positions, cell_classes=types)
 
 
 def to_csv(rows: Sequence[ScoreRow]) -> str:
@@ -121,7 +190,7 @@ def to_csv(rows: Sequence[ScoreRow]) -> str:
 
 
 def from_csv(text: str) -> list[ScoreRow]:
-    """Read what ``to_csv`` wrote; ``image_scores`` stay empty."""
+    """Read what ``to_csv`` wrote; what is known of single images stays empty."""
     rows = []
     for line in csv.DictReader(io.StringIO(text)):
         stage, model, split, score = (line.pop(name) for name in ("stage", "model", "split", "score"))
@@ -131,25 +200,51 @@ def from_csv(text: str) -> list[ScoreRow]:
     return rows
 
 
-def image_scores_csv(names: Sequence[str], rows: Sequence[ScoreRow], *, split: str = "test") -> str:
+def image_scores_csv(rows: Sequence[ScoreRow], *, split: str = "test") -> str:
     """Write main scores: a line an image, a column a model, such as "gen-1/3"; empty where it does not judge the image.
 
     Args:
-        names: of the stack's images; those that no model was scored on are left out.
         rows: with the scores of their images; those of other splits are left out.
         split: "test" or "val".
     """
     scored = [row for row in rows if row.split == split]
-    columns = [
-        dict(zip(range(len(names)) if row.image_rows is None else row.image_rows, row.image_scores, strict=True))
-        for row in scored
-    ]
-    lines = [
-        (name, *(column.get(place, "") for column in columns))
-        for place, name in enumerate(names)
-        if any(place in column for column in columns)
-    ]
+    columns = [dict(zip(row.names, row.image_scores, strict=True)) for row in scored]
+    names = dict.fromkeys(name for row in scored for name in row.names)
+    lines = [(name, *(column.get(name, "") for column in columns)) for name in names]
     return csv_text(("name", *(f"{row.stage}/{row.model}" for row in scored)), lines)
+
+
+_BY_CLASS = ("intersection", "predicted", "actual")
+
+
+def image_counts_csv(rows: Sequence[ScoreRow], class_names: Sequence[str]) -> str:
+    """Write the pixels that models see right: a line a model and image, columns for each class."""
+    lines = [
+        (row.stage, row.model, row.split, name, *_numbers(row.counts, place))
+        for row in rows
+        if row.counts is not None
+        for place, name in enumerate(row.names)
+    ]
+    by_class = (f"{what}/{name}" for what in _BY_CLASS for name in class_names)
+    return csv_text(("stage", "model", "split", "name", "correct", "valid", *by_class), lines)
+
+
+def _numbers(counts: Counts, place: int) -> list[int]:
+    by_class = np.concatenate([getattr(counts, what)[place] for what in _BY_CLASS])
+    return [int(counts.correct[place]), int(counts.valid[place]), *by_class.tolist()]
+
+
+def image_counts_from_csv(text: str, *, stage: str, model: str, split: str) -> ImageCounts:
+    """Read of what ``image_counts_csv`` wrote the lines of one model, or of several together.
+
+    Raises:
+        ValueError, IndexError: it holds something else.
+    """
+    header, *lines = csv.reader(io.StringIO(text))
+    own = [line for line in lines if line[:3] == [stage, model, split]]
+    numbers = np.array([line[4:] for line in own], np.int64).reshape(len(own), len(header) - 4)
+    parts = dict(zip(_BY_CLASS, np.split(numbers[:, 2:], len(_BY_CLASS), axis=1), strict=True))
+    return ImageCounts(tuple(line[3] for line in own), Counts(correct=numbers[:, 0], valid=numbers[:, 1], **parts))
 
 
 def image_scores_from_csv(text: str) -> ImageScores:

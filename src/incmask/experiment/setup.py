@@ -12,7 +12,7 @@ from incmask.base.config import Settings, Task
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress
 from incmask.base.store import Store, hash_file
-from incmask.data.dataset import Dataset
+from incmask.data.dataset import Dataset, Item
 from incmask.data.split import Fold, make_folds
 from incmask.data.stack import Stack
 from incmask.method.growth import width_of
@@ -113,6 +113,14 @@ class Setup:
         rows = self.folds[fold].validation
         stack = self.stacks["val" if rows is None else "labelled"]
         return Validation(stack.images, stack.labels, rows)
+
+    def validation_items(self, fold: int) -> tuple[Item, ...]:
+        """Give the same as whole images."""
+        rows = self.folds[fold].validation
+        if rows is None:
+            return self.dataset.val
+        names = {self.stacks["labelled"].names[row] for row in rows}
+        return tuple(item for item in self.dataset.labelled if item.name in names)
 
     def views(self) -> ConsistencyImages | None:
         """Tell where students learn to be consistent: on what."""

@@ -14,7 +14,7 @@ from incmask.experiment.record.model import ModelRecord, read_model
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import BASE
-from incmask.insight.report.differences import LEAST_SUBJECTS, by_subject, mean_over_subjects
+from incmask.insight.report.differences import LEAST_SUBJECTS, ratio_over_subjects
 from incmask.insight.report.run_page.stored import read_verdict
 from incmask.method.scoring import scoring_of
 
@@ -195,11 +195,12 @@ def _number(value: float | None) -> str:
 
 def _interval(facts: ModelRecord, stage: str) -> str:
     scores = facts.run.image_scores if facts.run else None
-    values = scores.by_image(f"{stage}/{ENSEMBLE}") if scores else []
+    values = scores.scores.get(f"{stage}/{ENSEMBLE}") if scores else None
     if facts.run is None or scores is None or not values:
         return ""
     groups = facts.run.groups("test")
-    found = mean_over_subjects(by_subject(values, [groups.get(name, name) for name in sorted(set(scores.names))]))
+    subjects = [groups.get(name, name) for name in scores.names]
+    found = ratio_over_subjects(values, np.ones(len(values)), subjects)
     low, high = np.clip(found.interval, 0, 1)
     return "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
 

@@ -12,7 +12,7 @@ import pydantic
 import torch
 from torch import nn
 
-from incmask.base.config import Task
+from incmask.base.config import MaskedAnswers, Task
 from incmask.base.device import resolve_device
 from incmask.base.errors import fail
 from incmask.base.files import whole_file, write_text
@@ -109,6 +109,7 @@ class Ensemble:
         about: everything else.
         device: where they run.
         num_threads: batches that are predicted side by side; the results are the same.
+        masked: what stands in labels where the masked class is the likeliest, as for ``Labels.decode``.
 
     Attributes:
         networks: in evaluation mode, on the device.
@@ -122,9 +123,10 @@ class Ensemble:
         *,
         device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
         num_threads: int = 1,
+        masked: MaskedAnswers = "next_best",
     ):
         self.about = about
-        self._num_threads = num_threads
+        self._num_threads, self._masked = num_threads, masked
         self.networks = [network.to(resolve_device(device)).eval() for network in networks]
 
     @classmethod
@@ -249,7 +251,7 @@ class Ensemble:
 
     def _prediction(self, members: np.ndarray) -> Prediction:
         task, mean = self.about.task, members.mean(0)
-        label = labels_of(task).decode(mean[None])[0]
+        label = labels_of(task).decode(mean[None], masked=self._masked)[0]
         probability = labels_of(task).of_classes(mean)
         share = disagreement(labels_of(task).votes(members), task=task)
         return Prediction(label, share > 0, probability, share)

@@ -10,7 +10,6 @@ from torch import nn
 
 from incmask.base.config import Settings
 from incmask.base.npy_rows import Rows
-from incmask.method.cells import CellChannels, mean_cell_count_error
 from incmask.method.labels import labels_of
 from incmask.method.losses import segmentation_loss
 from incmask.method.metrics import Counts, count
@@ -54,13 +53,11 @@ class Evaluation:
         loss: mean loss over the images.
         score: the main score, a mean over images.
         counts: what every other score is computed from.
-        cell_count_error: mean over images of the error of ``mean_cell_count_error``; None where cells were not counted.
     """
 
     loss: float
     score: float
     counts: Counts
-    cell_count_error: float | None = None
 
 
 @torch.inference_mode()
@@ -72,7 +69,6 @@ def evaluate(
     num_classes: int,
     settings: Settings,
     loss: str,
-    cells: CellChannels | None = None,
     target_values: Sequence[float] | None = None,
 ) -> Evaluation:
     """Score the mean of the networks' probabilities on labelled images.
@@ -85,10 +81,9 @@ def evaluate(
         settings: precision.
         loss: its kind.
         target_values: as for ``segmentation_loss``.
-        cells: count the cells in these channels, too, which takes milliseconds an image; None: do not.
     """
     task, kind = scoring.task, labels_of(scoring.task)
-    counts, losses, cell_count_errors, num_images = [], 0.0, 0.0, 0
+    counts, losses, num_images = [], 0.0, 0
     for images, labels in validation.chunks(kind.num_outputs(num_classes)):
         logits = forward(networks, images, precision=settings.precision)
         blank = np.zeros(labels.shape[:3], bool)
@@ -101,14 +96,5 @@ def evaluate(
         mean = torch.stack([kind.probabilities(each) for each in logits]).mean(0)
         predicted = scoring.decode(mean.cpu().numpy())
         counts.append(count(predicted, labels, task=task, num_classes=num_classes))
-        if cells is not None:
-            cell_count_errors += len(images) * mean_cell_count_error(
-                predicted, labels, position=cells.position, cell_classes=cells.cell_classes
-            )
     joined = Counts.join(counts)
-    return Evaluation(
-        loss=losses / num_images,
-        score=scoring.mean(joined),
-        counts=joined,
-        cell_count_error=None if cells is None else cell_count_errors / num_images,
-    )
+    return Evaluation(loss=losses / num_images, score=scoring.mean(joined), counts=joined)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,26 @@ from incmask.data.dataset import ClassInfo, Colour, Scheme
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
-from incmask.experiment.paths import EVALNETS, IMAGE_SCORES, MODEL, RUNS, SCORES, VALIDATION_SCORES, stack_folder
+from incmask.experiment.paths import (
+    EVALNETS,
+    IMAGE_COUNTS,
+    IMAGE_SCORES,
+    MODEL,
+    RUNS,
+    SCORES,
+    VALIDATION_SCORES,
+    stack_folder,
+)
 from incmask.experiment.record.images import ShareRow, StackImage, read_shares, stack_images
 from incmask.experiment.record.stages import ENSEMBLE, StageRecord, judges_useful, read_judges, read_stage
-from incmask.experiment.scores import ImageScores, ScoreRow, from_csv, image_scores_from_csv
+from incmask.experiment.scores import (
+    ImageCounts,
+    ImageScores,
+    ScoreRow,
+    from_csv,
+    image_counts_from_csv,
+    image_scores_from_csv,
+)
 from incmask.experiment.setup import CONTROL, folds_of
 from incmask.experiment.student import mean_over_folds
 from incmask.method.recipes import RECIPES, Recipe
@@ -178,6 +194,13 @@ class RunRecord:
         path = self.root / name
         return image_scores_from_csv(path.read_text(encoding="utf-8")) if path.exists() else None
 
+    def image_counts(self, stage: str, model: str, split: str) -> ImageCounts | None:
+        """Give the pixels of whole images as a student, or the members together, see them; None: not written down."""
+        path = self.root / IMAGE_COUNTS
+        if not path.exists():
+            return None
+        return image_counts_from_csv(path.read_text(encoding="utf-8"), stage=stage, model=model, split=split)
+
     @cached_property
     def stages(self) -> tuple[StageRecord, ...]:
         """Base and generations, in order."""
@@ -209,8 +232,10 @@ class RunRecord:
 
     def stage_score(self, stage: StageRecord) -> float:
         """Give the validation score by which stages were compared."""
-        scored = self.score_of(stage.name, ENSEMBLE, "val")
-        return mean_over_folds(stage.students) if scored is None else scored.score
+        if scored := self.score_of(stage.name, ENSEMBLE, "val"):
+            return scored.score
+        rows = [(each, self.score_of(stage.name, str(each.number), "val")) for each in stage.students]
+        return mean_over_folds([replace(each, score=row.score) if row else each for each, row in rows])
 
     # What was handed over
 

@@ -51,7 +51,7 @@ def collect(cell: PlannedRun, outcome: Outcome) -> Collected:
     models = [
         row for generation, stage in own for row in _model_rows(variant, generation, stage, outcome.scores, networks)
     ]
-    best, stage = max(own, key=lambda item: merit(item[1]))
+    best, stage = max(own, key=lambda item: merit(item[1], outcome.scores))
     bases = list(outcome.stages[0].students) if chosen.recipe.teachers else []
     bases += outcome.trained.others
     students = [student for _, each in own for student in each.students]
@@ -60,7 +60,7 @@ def collect(cell: PlannedRun, outcome: Outcome) -> Collected:
     run = RunRow(
         **asdict(variant),
         best_generation=best,
-        validation=merit(stage),
+        validation=merit(stage, outcome.scores),
         seconds=sum(_seconds(student) for student in (*bases, *students, *judges)),
         student_flops=networks[best].flops_an_image * stage.students[0].num_images,
         total_flops=networks[0].flops_an_image * sum(student.num_images for student in bases)
@@ -77,10 +77,12 @@ def collect(cell: PlannedRun, outcome: Outcome) -> Collected:
     return Collected(tuple(models), run, tuple(_image_rows(variant, own, outcome.root)))
 
 
-def merit(stage: Stage) -> float:
+def merit(stage: Stage, scores: Sequence[ScoreRow]) -> float:
     """Give what chooses among generations: the best student's validation score; of several folds, that of all."""
-    one_fold = len({student.fold for student in stage.students}) == 1
-    return stage.students[0].score if one_fold else stage.score
+    if len({student.fold for student in stage.students}) > 1:
+        return stage.score
+    best = (stage.name, str(stage.students[0].number), "val")
+    return next(row.score for row in scores if (row.stage, row.model, row.split) == best)
 
 
 def _model_rows(

@@ -1,6 +1,7 @@
 """What the disagreement of a finished run's models is worth, on images that none of them has learnt from."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from incmask.base.store import reopen
 from incmask.data.stack import Stack
 from incmask.experiment.paths import ERRORS, ERRORS_FIGURE, IMAGE_RELIABILITY, RELIABILITY
 from incmask.experiment.record.run import RunRecord, open_run
-from incmask.insight.reliability.counting import HeldOutJob, by_image, join, scopes, tally
+from incmask.experiment.record.stages import ENSEMBLE
+from incmask.insight.reliability.counting import HeldOutJob, Tally, by_image, join, scopes, tally
 from incmask.insight.reliability.rows import (
     ErrorRow,
     ImageReliability,
@@ -60,7 +62,7 @@ def measure_reliability(run: RunRecord, pool: Pool, report: Report = ignore) -> 
             part.split,
             of_images,
             found,
-            scoring=run.scoring,
+            scores=_scores(run, part.split, of_images, found),
         )
     note = "no two models have left the same labelled images unseen, so nothing is known of validation images"
     notes = () if any(part.split == "val" for part in held_out) else (note,)
@@ -134,6 +136,15 @@ def _held_out(run: RunRecord) -> list[_HeldOut]:
     if min(len(members) for members, _ in groups) > 1:
         found.insert(0, _HeldOut("val", run.stack("labelled"), run.groups("labelled"), tuple(groups)))
     return found
+
+
+def _scores(run: RunRecord, split: str, names: Sequence[str], found: Tally) -> Sequence[float]:
+    """Give the scores of images as the run wrote them down; of folds, whose models judge together here alone, anew."""
+    stored, model = run.image_scores if split == "test" else run.validation_scores, f"{run.chosen}/{ENSEMBLE}"
+    if stored is None or model not in stored.scores:
+        return run.scoring.by_image(found.counts).tolist()
+    scores = dict(zip(stored.names, stored.scores[model], strict=True))
+    return [scores[name] for name in names]
 
 
 def _jobs(run: RunRecord, part: _HeldOut) -> list[HeldOutJob]:

@@ -15,7 +15,6 @@ from incmask.experiment.paths import RELIABILITY
 from incmask.insight.reliability.counting import ALL, Tally
 from incmask.insight.report.differences import LEAST_SUBJECTS, ratio_over_subjects
 from incmask.insight.report.statistics import Correlation, correlation
-from incmask.method.scoring import Scoring
 
 _SPLITS = {"test": "test", "val": "validation"}
 _MEASURES = ("inconsistent_fraction", "disputed_of_foreground")
@@ -180,16 +179,15 @@ def error_rows(
     return rows
 
 
-def image_rows(split: str, names: Sequence[str], found: Tally, *, scoring: Scoring) -> list[ImageReliability]:
+def image_rows(split: str, names: Sequence[str], found: Tally, *, scores: Sequence[float]) -> list[ImageReliability]:
     """Give a row an image.
 
     Args:
         split: of all images.
         names: of the images.
         found: by image.
-        scoring: what the labels mean, and how they are scored.
+        scores: of the images.
     """
-    scores = scoring.by_image(found.counts)
     pixels, inconsistent = found.total[:, 0].sum(1), found.total[:, 0, 1:].sum(1)
     fractions, shares = inconsistent / np.maximum(pixels, 1), inconsistent / np.maximum(found.object_px, 1)
     return [

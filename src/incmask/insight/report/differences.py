@@ -163,23 +163,17 @@ def by_subject(scores: ArrayLike, subjects: Sequence[str]) -> Floats:
     return _sums(scores, subjects) / _sums(np.ones(len(subjects)), subjects)
 
 
-def mean_over_subjects(scores: ArrayLike) -> Estimate:
-    """Average scores (G,) of the same models over subjects, one or more.
-
-    Examples:
-        >>> found = mean_over_subjects([0.70, 0.72, 0.74])  # an error of 0.02 / sqrt(3), times 4.3027
-        >>> round(found.low, 4), round(found.high, 4)
-        (0.6703, 0.7697)
-    """
-    values = np.asarray(scores, dtype=np.float64)
-    return Estimate(float(values.mean()), (_source("subject", values),))
-
-
 def ratio_over_subjects(parts: ArrayLike, wholes: ArrayLike, subjects: Sequence[str]) -> Estimate:
     """Divide the sum of parts (N,) by the sum of wholes (N,) above 0; a subject's images go together.
 
-    The ratio is nearly linear in the sums, so that its error is that of the mean of each subject's part less the
-    ratio's share of its whole (Cochran 1977, Sampling Techniques, section 6.3).
+    With wholes of 1 this is the mean of the parts. The ratio is nearly linear in the sums, so that its error is that
+    of the mean of each subject's part less the ratio's share of its whole (Cochran 1977, Sampling Techniques, section
+    6.3).
+
+    Examples:
+        >>> found = ratio_over_subjects([0.70, 0.72, 0.74], [1, 1, 1], ["a", "b", "c"])
+        >>> round(found.low, 4), round(found.high, 4)  # an error of 0.02 / sqrt(3), times 4.3027
+        (0.6703, 0.7697)
     """
     part, whole = (_sums(each, subjects) for each in (parts, wholes))
     ratio = part.sum() / whole.sum()

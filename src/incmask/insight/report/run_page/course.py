@@ -39,7 +39,11 @@ def course_blocks(record: RunRecord) -> list[Block]:
         class_names=record.class_names,
         labelled_fractions=labelled,
     )
-    blocks.append(Figures(tuple(pictures)))
+    of = "tiles" if record.settings.fit == "tile" else "images at the networks' size"
+    blocks += [
+        Figures(tuple(pictures)),
+        Text(f"The curves are of {of}, as training sees them; every score in a table is of whole images.", "note"),
+    ]
     if generations:
         blocks.append(_pseudo_table(record, generations, labelled))
     return [*blocks, _stage_table(record), _model_table(record)]
@@ -86,7 +90,7 @@ def _stage_table(record: RunRecord) -> Table:
             (
                 stage.title + (" (handed over)" if stage.name == record.delivered else ""),
                 number(record.stage_score(stage)),
-                _test_score(record, stage, ENSEMBLE),
+                _score(record, stage, ENSEMBLE, "test"),
                 whole(len(stage.students)),
                 number(stage.num_steps[-1], " or ".join(f"{each:,}" for each in stage.num_steps)),
                 whole(stage.students[0].num_images),
@@ -108,8 +112,8 @@ def _model_table(record: RunRecord) -> Table:
             (
                 f"{stage.name}/{student.number}",
                 "member" if student in stage.members else "",
-                number(student.score),
-                _test_score(record, stage, str(student.number)),
+                _score(record, stage, str(student.number), "val"),
+                _score(record, stage, str(student.number), "test"),
                 whole(student.epoch),
                 whole(student.num_steps),
                 whole(sum(row.seconds for row in history)),
@@ -117,13 +121,14 @@ def _model_table(record: RunRecord) -> Table:
             for stage in record.all_stages
             for student, history in zip(stage.students, stage.histories, strict=True)
         ),
-        note="Members are the best of their stage on validation; they predict together.",
+        note="Members are the best of their stage by the curves above; they predict together. Scores are of whole "
+        "images at their own size.",
         name="models",
     )
 
 
-def _test_score(record: RunRecord, stage: StageRecord, model: str) -> TableCell:
-    row = record.score_of(stage.name, model, "test")
+def _score(record: RunRecord, stage: StageRecord, model: str, split: str) -> TableCell:
+    row = record.score_of(stage.name, model, split)
     return number(row.score if row else math.nan)
 
 

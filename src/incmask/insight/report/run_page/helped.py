@@ -11,7 +11,6 @@ from incmask.insight.report.page import Block, Table, TableCell, TableRow, Text,
 from incmask.insight.report.run_page.scoring import (
     Kind,
     difference_of,
-    has_stacks,
     kind_of_held_out,
     mean_of,
     scores_of_models,
@@ -81,8 +80,8 @@ def helped_blocks(verdict: Verdict) -> list[Block]:
 
 
 def _is_known(record: RunRecord) -> bool:
-    """Tell whether scores of single images are written down, or can be taken anew."""
-    return bool(record.image_scores or record.validation_scores) or has_stacks(record)
+    """Tell whether scores of single images are written down."""
+    return bool(record.image_scores or record.validation_scores)
 
 
 def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
@@ -174,6 +173,6 @@ def _without_images(record: RunRecord, best: StageRecord) -> Verdict:
     text = (
         f"{gist} On validation, {record.scoring.full_name} is {base_score:.3f} without them, "
         f"{best_score:.3f} with them ({best.title}); whether that is more than chance is unknown, since the scores of "
-        "single images were not written down and the folder stacks/ is gone."
+        "single images are not written down."
     )
     return Verdict(headline=gist, answer=text)

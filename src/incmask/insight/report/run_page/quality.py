@@ -5,29 +5,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from incmask.base.errors import IncmaskError
 from incmask.base.npy_rows import Rows
 from incmask.base.words import counted
 from incmask.experiment.record.run import RunRecord
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.student import Student
 from incmask.insight.report.differences import LEAST_SUBJECTS
-from incmask.insight.report.page import Block, Gallery, Table, Text, Thumbnail, decimal, number, whole
+from incmask.insight.report.page import Block, Gallery, Outline, Table, Text, Thumbnail, decimal, number, whole
 from incmask.insight.report.run_page.scoring import (
-    HeldOut,
     Kind,
-    ScoredPart,
     ScoreLine,
-    count_pixels,
-    held_out,
+    kind_of_held_out,
     load_members,
     score_lines,
     subjects_of,
-    whole_part,
 )
 from incmask.insight.report.run_page.thumbnails import StackPictures, outlines_of, to_jpeg
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts
-from incmask.nets.forward import predict_probabilities
+from incmask.nets.forward import chunk_images, predict_probabilities
 
 _NUM_SHOWN = 6
 _ON: dict[Kind, str] = {
@@ -52,82 +49,157 @@ _CAVEATS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True)
-class RatedPart(HeldOut):
-    """Labelled images, and the models that are judged by them.
+class Judged:
+    """Whole labelled images, and the models that are judged by them.
 
     Attributes:
-        members: models of each part, which predict together.
-        counts: of all parts' rows, one after the other.
+        kind: what the images are for.
+        names: of N images.
+        counts: of their pixels.
+        members: of each image, the models that predict it together.
     """
 
-    members: tuple[tuple[Student, ...], ...]
+    kind: Kind
+    names: tuple[str, ...]
     counts: Counts
+    members: tuple[tuple[Student, ...], ...]
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A row of a stack, its score, and the models that predict it."""
+def judge(record: RunRecord) -> Judged | None:
+    """Tell what the handed-over models reach on test images or, for want of them, on those that chose.
 
-    part: ScoredPart
-    members: tuple[Student, ...]
-    row: int
-    score: float
+    Raises:
+        ValueError, IndexError: the table of counts is damaged.
+
+    Returns:
+        None where an earlier version did not write it down.
+    """
+    stage = record.handed_over
+    kind: Kind = "test" if record.part("test") else kind_of_held_out(record)
+    together: list[tuple[str, tuple[Student, ...]]] = [(ENSEMBLE, stage.members)]
+    if kind == "folds":
+        # Of each fold the best model, since students are in that order.
+        best = {student.fold: student for student in reversed(stage.students)}
+        together = [(str(best[fold].number), (best[fold],)) for fold in sorted(best)]
+    split = "test" if kind == "test" else "val"
+    found = [(record.image_counts(stage.name, model, split), members) for model, members in together]
+    parts = [(part, members) for part, members in found if part is not None and part.names]
+    if len(parts) < len(found):
+        return None
+    return Judged(
+        kind,
+        tuple(name for part, _ in parts for name in part.names),
+        Counts.join([part.counts for part, _ in parts]),
+        tuple(members for part, members in parts for _ in part.names),
+    )
 
 
-def judge(record: RunRecord) -> RatedPart:
-    """Score the handed-over models on test images or, for want of them, on those that chose.
+def quality_blocks(record: RunRecord, judged: Judged | None) -> list[Block]:
+    """Write what the models reach, in scores and in pictures.
 
     Raises:
         IncmaskError: a model is missing or damaged.
     """
-    stage = record.handed_over
-    held = whole_part(record, "test") if record.part("test") else held_out(record)
-    members: tuple[tuple[Student, ...], ...] = (stage.members,)
-    if held.kind == "folds":
-        # Of each fold the best model, since students are in that order.
-        best = {student.fold: student for student in reversed(stage.students)}
-        members = tuple((best[fold],) for fold in range(len(held.parts)))
-    counts = [count_pixels(record, each, part.images) for part, each in zip(held.parts, members, strict=True)]
-    return RatedPart(held.kind, held.parts, members, Counts.join(counts))
-
-
-def quality_blocks(record: RunRecord, judged: RatedPart) -> list[Block]:
-    """Write what the models reach, in scores and in pictures."""
+    if judged is None:
+        return _of_scores_alone(record)
     lines = score_lines(record, judged.counts, judged.names, subjects_of(record, judged.kind))
     blocks: list[Block] = [Text(quality_sentence(judged, lines), "answer")]
     if caveat := _CAVEATS[judged.kind]:
         blocks.append(Text(caveat, "warning"))
-    blocks.append(_score_table(record, lines, judged.kind))
-    rows = sorted(_rows(record, judged), key=lambda row: row.score)
-    worst = rows[: min(_NUM_SHOWN, (len(rows) + 1) // 2)]
-    best = rows[::-1][: min(_NUM_SHOWN, len(rows) // 2)]
-    note = "Solid blue: your outline; dashed orange: the models'."
-    for name, title, chosen in (("worst", "Worst images", worst), ("best", "Best images", best)):
-        if chosen:
-            thumbnails = tuple(_thumbnail(record, row) for row in chosen)
-            blocks.append(Gallery(name, title, "outlines", thumbnails, note))
-    return blocks
+    return [*blocks, _score_table(record, lines, judged.kind), *_galleries(record, judged)]
 
 
-def quality_without_images(record: RunRecord) -> list[Block]:
-    """Write what ``scores.csv`` alone tells, where the images at the networks' size are gone."""
+def _of_scores_alone(record: RunRecord) -> list[Block]:
+    """Write what ``scores.csv`` alone tells, where single images were not counted."""
     stage, split = record.chosen, "test" if record.part("test") else "val"
     scored = record.score_of(stage, ENSEMBLE, split)
-    blocks: list[Block] = []
-    if scored:
-        on = "test" if split == "test" else "validation"
-        said = f"{record.scoring.full_name} {scored.score:.3f} on the {on} images, 1 being perfect."
-        blocks.append(Text(said, "answer"))
-    blocks.append(
-        Text(
-            "The folder stacks/ is gone, so there are no intervals and no pictures; `incmask run` makes it anew.",
-            "note",
+    note = Text("This run is of an earlier version, which did not count single images; a new run does.", "note")
+    if not scored:
+        return [note]
+    on = "test" if split == "test" else "validation"
+    return [Text(f"{record.scoring.full_name} {scored.score:.3f} on the {on} images, 1 being perfect.", "answer"), note]
+
+
+def _galleries(record: RunRecord, judged: Judged) -> list[Block]:
+    """Show the worst and the best images, none of which is empty as long as there are others."""
+    part = judged.kind if judged.kind in ("test", "val") else "labelled"
+    try:
+        pictures = LabelPictures(record, part)
+    except (OSError, ValueError, IncmaskError):
+        return [Text("The images at the networks' size (stacks/) are gone, so there are no pictures here.", "note")]
+    scores = record.scoring.by_image(judged.counts)
+    objects = list(labels_of(record.task).object_classes(len(record.class_names)))
+    seen = np.flatnonzero(judged.counts.union[:, objects].any(1))
+    places = seen if seen.size else np.arange(len(scores))
+    shown = places[np.argsort(scores[places], kind="stable")].tolist()
+    worst, best = shown[: min(_NUM_SHOWN, (len(shown) + 1) // 2)], shown[::-1][: min(_NUM_SHOWN, len(shown) // 2)]
+    note = "Whole images. Solid blue: your outline; dashed orange: the models'."
+    if left_out := len(scores) - len(shown):
+        note += f" Left out: {counted(left_out, 'image')} on which neither you nor the models see anything."
+    return [
+        Gallery(
+            name,
+            title,
+            "outlines",
+            tuple(
+                pictures.thumbnail(
+                    judged.names[place], judged.members[place], f"{record.scoring.name} {scores[place]:.3f}"
+                )
+                for place in chosen
+            ),
+            note,
         )
-    )
-    return blocks
+        for name, title, chosen in (("worst", "Worst images", worst), ("best", "Best images", best))
+        if chosen
+    ]
 
 
-def quality_sentence(judged: RatedPart, lines: Sequence[ScoreLine]) -> str:
+class LabelPictures:
+    """Labelled images of a run with the outlines of their labels, and of what models predict.
+
+    Args:
+        record: of the run.
+        part: "labelled", "val" or "test".
+
+    Raises:
+        OSError, ValueError, IncmaskError: the images at the networks' size are gone or damaged.
+    """
+
+    def __init__(self, record: RunRecord, part: str):
+        self._record, self._items = record, record.part(part)
+        stack = record.stack(part)
+        self._pictures, self._labels = StackPictures(stack.folder), Rows(stack.labels)
+
+    def thumbnail(self, name: str, members: Sequence[Student], text: str) -> Thumbnail:
+        """Draw an image, and over it both outlines.
+
+        Raises:
+            IncmaskError: a model is missing or damaged.
+        """
+        size = tuple(self._items[name]["size"])
+        picture, rows = self._pictures.image(name, size), self._pictures.numbers(name)
+        assert picture is not None
+        true = [self._labels[row] for row in rows]
+        predicted = predict_labels(self._record, members, self._pictures.images[np.array(rows)])
+        return Thumbnail(
+            title=name,
+            text=text,
+            alt=f"{name}, {text}: true outline solid, predicted outline dashed.",
+            jpeg=to_jpeg(picture),
+            width=picture.shape[1],
+            height=picture.shape[0],
+            outlines=tuple(
+                self._outline(self._pictures.label(name, size, labels), kind=kind, size=picture.shape[:2])
+                for labels, kind in ((true, "true"), (list(predicted), "predicted"))
+            ),
+        )
+
+    def _outline(self, label: np.ndarray, *, kind: str, size: tuple[int, int]) -> Outline:
+        task, num_classes = self._record.task, len(self._record.class_names)
+        return outlines_of(label, kind=kind, task=task, num_classes=num_classes, size=size)
+
+
+def quality_sentence(judged: Judged, lines: Sequence[ScoreLine]) -> str:
     """Say in a sentence how good the models are."""
     main = lines[0]
     if np.isnan(main.low):
@@ -151,46 +223,16 @@ def predict_labels(record: RunRecord, members: Sequence[Student], images: np.nda
     Args:
         record: of the run.
         members: models.
-        images: uint8, (N, H, W, C) at the networks' size; few.
+        images: uint8, (N, H, W, C) at the networks' size: those of one image.
 
     Returns:
         uint8, (N, H, W) or (N, H, W, K).
     """
-    networks = load_members(record, members)
-    found = predict_probabilities(networks, images, task=record.task, precision=record.settings.precision)
-    return labels_of(record.task).decode(found.mean(0))
-
-
-def _rows(record: RunRecord, judged: RatedPart) -> list[_Row]:
-    scores = iter(record.scoring.by_image(judged.counts).tolist())
-    return [
-        _Row(part, members, row, next(scores))
-        for part, members in zip(judged.parts, judged.members, strict=True)
-        for row in (part.images.rows if part.images.rows is not None else range(len(part.names)))
-    ]
-
-
-def _thumbnail(record: RunRecord, row: _Row) -> Thumbnail:
-    pictures = StackPictures(row.part.images.images.parent)
-    tile, picture = pictures.rows[row.row], pictures.tile(row.row)
-    size = picture.shape[:2]
-    true = Rows(row.part.images.labels)[row.row]
-    predicted = predict_labels(record, row.members, pictures.images[row.row][None])[0]
-    outlines = tuple(
-        outlines_of(label, kind=kind, task=record.task, num_classes=len(record.class_names), size=size)
-        for label, kind in ((true, "true"), (predicted, "predicted"))
-    )
-    place = f", from x {tile.left}, y {tile.top}" if record.settings.fit == "tile" else ""
-    text = f"{record.scoring.name} {row.score:.3f}{place}"
-    return Thumbnail(
-        title=tile.name,
-        text=text,
-        alt=f"{tile.name}, {text}: true outline solid, predicted outline dashed.",
-        jpeg=to_jpeg(picture),
-        width=size[1],
-        height=size[0],
-        outlines=outlines,
-    )
+    networks, labels, precision = load_members(record, members), labels_of(record.task), record.settings.precision
+    num = chunk_images(labels.num_outputs(len(record.class_names)), images.shape)
+    chunks = [images[first : first + num] for first in range(0, len(images), num)]
+    found = [predict_probabilities(networks, chunk, task=record.task, precision=precision) for chunk in chunks]
+    return np.concatenate([labels.decode(each.mean(0)) for each in found])
 
 
 def _score_table(record: RunRecord, lines: Sequence[ScoreLine], kind: Kind) -> Block:
@@ -205,16 +247,14 @@ def _score_table(record: RunRecord, lines: Sequence[ScoreLine], kind: Kind) -> B
     )
     title = "Scores on test images" if kind == "test" else "Scores on the images that chose"
     num_images, num_subjects = lines[0].num_images, lines[0].num_subjects
-    note = "Means over images, at the networks' size; the interval is for these models on other such images."
+    note = "Means over whole images at their own size; the interval is for these models on other such images."
     if num_subjects < num_images:
         note = (
-            f"Means over {num_subjects} subjects, at the networks' size; each counts alike, whatever the number of its "
-            "images. The interval is for these models on other subjects."
+            "Means over whole images at their own size; the interval is for these models on other subjects, of which "
+            f"there are {num_subjects}."
         )
     if num_subjects < LEAST_SUBJECTS:
         note += f" There is none for these: {_too_few(lines[0])}."
-    if record.settings.fit == "tile":
-        note += " Tiles of an image are averaged first, so that these differ a little from scores.csv."
     if record.scoring.note:
         note += f" {record.scoring.note}"
     return Table(title, ("score", "mean", "95 % interval", "images"), rows, note, name="scores")

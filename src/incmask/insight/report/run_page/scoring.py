@@ -8,8 +8,6 @@ import numpy as np
 from torch import nn
 
 from incmask.base.device import resolve_device
-from incmask.data.stack import Stack
-from incmask.experiment.paths import stack_folder
 from incmask.experiment.record.run import RunRecord
 from incmask.experiment.record.stages import StageRecord
 from incmask.experiment.student import Student
@@ -17,55 +15,17 @@ from incmask.insight.report.differences import (
     Estimate,
     by_subject,
     mean_over,
-    mean_over_subjects,
+    ratio_over_subjects,
     unpaired_difference,
 )
 from incmask.insight.report.statistics import Floats
 from incmask.method.labels import labels_of
-from incmask.method.losses import loss_of
 from incmask.method.metrics import Counts, counted_classes, dice, iou, pixel_accuracy
 from incmask.nets.spec import load_model
-from incmask.training.validation import Validation, evaluate
 
 Kind = Literal["test", "val", "split", "folds", "same"]
 """Images that chose nothing ("test"), or those that chose epochs and models: a part of their own, some of the labelled
 images, set aside, each labelled image by the models that were trained without it, or the one that trained, too."""
-
-
-@dataclass(frozen=True)
-class ScoredPart:
-    """Labelled images to score on.
-
-    Attributes:
-        images: rows of a stack.
-        names: the image of each of these rows; tiles of one image have one name.
-    """
-
-    images: Validation
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Images to judge models by.
-
-    Attributes:
-        kind: what they are for.
-        parts: one, or one a fold.
-    """
-
-    kind: Kind
-    parts: tuple[ScoredPart, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The image of each row of all parts, one after the other."""
-        return tuple(name for part in self.parts for name in part.names)
-
-    @property
-    def num_images(self) -> int:
-        """Different images."""
-        return len(set(self.names))
 
 
 @dataclass(frozen=True)
@@ -83,12 +43,12 @@ class ModelScores:
 
 @dataclass(frozen=True)
 class ScoreLine:
-    """A score of the same models together, averaged over subjects: what their images have on the mean.
+    """A score of the same models together, averaged over images.
 
     Attributes:
         name: such as "IoU", or a class.
-        mean: over subjects, 0 to 1.
-        low, high: ends of its 95 % interval over subjects; nan for too few.
+        mean: over images, 0 to 1.
+        low, high: ends of its 95 % interval, subjects being what is drawn; nan for too few.
         num_images: that the mean is over; for a class, those in whose main score it counts.
         num_subjects: of these images.
     """
@@ -101,12 +61,6 @@ class ScoreLine:
     num_subjects: int
 
 
-def has_stacks(record: RunRecord) -> bool:
-    """Tell whether the images at the networks' size are still in the run folder."""
-    parts = [part for part in ("labelled", "val", "test") if record.part(part)]
-    return all(Stack(stack_folder(record.root, part), ()).images.exists() for part in parts)
-
-
 def kind_of_held_out(record: RunRecord) -> Kind:
     """Tell how the images that chose were come by."""
     if record.part("val"):
@@ -116,59 +70,26 @@ def kind_of_held_out(record: RunRecord) -> Kind:
     return "folds" if len(record.image_folds) > 1 else "split"
 
 
-def held_out(record: RunRecord) -> HeldOut:
-    """Tell which images chose, as the run did."""
-    kind = kind_of_held_out(record)
-    if kind == "val":
-        return whole_part(record, "val")
-    stack = record.stack("labelled")
-    parts = tuple(
-        ScoredPart(Validation(stack.images, stack.labels, rows), tuple(stack.names[row] for row in rows))
-        for rows in (fold.validation or () for fold in record.folds)
-    )
-    return HeldOut(kind, parts)
-
-
 def subjects_of(record: RunRecord, kind: Kind) -> dict[str, str]:
     """Give the subject of each image by name."""
     return record.groups(kind if kind in ("test", "val") else "labelled")
 
 
-def whole_part(record: RunRecord, part: Literal["val", "test"]) -> HeldOut:
-    """Give all images of a part."""
-    stack = record.stack(part)
-    return HeldOut(part, (ScoredPart(Validation(stack.images, stack.labels), stack.names),))
-
-
 def scores_of_models(record: RunRecord, stage: StageRecord, kind: Kind) -> list[ModelScores]:
     """Give the scores of each model of a stage alone: a table a part of the images, of the models that may judge it.
 
-    Of folds these are the models that were trained without it. Scores are as the run wrote them down; of runs of a
-    version that did not, those of the images that chose are taken anew.
-
-    Raises:
-        IncmaskError: a model is missing or damaged.
+    Of folds these are the models that were trained without it.
     """
     stored = record.image_scores if kind == "test" else record.validation_scores
-    if stored is None:
-        return _scored_anew(record, stage, held_out(record))
+    assert stored is not None
     num_parts = len(record.image_folds) if kind == "folds" else 1
     parts = []
     for fold in range(num_parts):
         models = [f"{stage.name}/{student.number}" for student in _judging(stage, kind, fold)]
         scores = np.array([stored.scores[model] for model in models])
         rows = np.flatnonzero(~np.isnan(scores).any(0))
-        parts.append(_of_images([stored.names[row] for row in rows], scores[:, rows]))
+        parts.append(ModelScores(tuple(stored.names[row] for row in rows), scores[:, rows]))
     return parts
-
-
-def _scored_anew(record: RunRecord, stage: StageRecord, held: HeldOut) -> list[ModelScores]:
-    found = []
-    for fold, part in enumerate(held.parts):
-        students = _judging(stage, held.kind, fold)
-        scores = [record.scoring.by_image(count_pixels(record, [each], part.images)) for each in students]
-        found.append(_of_images(part.names, np.stack(scores)))
-    return found
 
 
 def _judging(stage: StageRecord, kind: Kind, fold: int) -> list[Student]:
@@ -176,24 +97,12 @@ def _judging(stage: StageRecord, kind: Kind, fold: int) -> list[Student]:
     return [student for student in stage.students if kind != "folds" or student.fold == fold]
 
 
-def count_pixels(record: RunRecord, members: Sequence[Student], images: Validation) -> Counts:
-    """Count what models together predict on labelled images.
+def load_members(record: RunRecord, members: Sequence[Student]) -> list[nn.Module]:
+    """Load models to where they predict: this may be another machine than the run's.
 
     Raises:
         IncmaskError: a model is missing or damaged.
     """
-    return evaluate(
-        load_members(record, members),
-        images,
-        scoring=record.scoring,
-        num_classes=len(record.class_names),
-        settings=record.settings,
-        loss=loss_of(record.settings, record.task),
-    ).counts
-
-
-def load_members(record: RunRecord, members: Sequence[Student]) -> list[nn.Module]:
-    """Load models to where they are scored: this may be another machine than the run's."""
     device = resolve_device("cpu" if record.settings.device == "cpu" else "auto")
     return [load_model(member.model).to(device) for member in members]
 
@@ -201,12 +110,12 @@ def load_members(record: RunRecord, members: Sequence[Student]) -> list[nn.Modul
 def score_lines(
     record: RunRecord, counts: Counts, names: Sequence[str], subjects: Mapping[str, str]
 ) -> list[ScoreLine]:
-    """Average every score over subjects, with its interval: the main one, Dice or the classes' IoU, pixels.
+    """Average every score over images, with its interval: the main one, Dice or the classes' IoU, pixels.
 
     Args:
         record: of the run.
-        counts: of the rows of a stack.
-        names: the image of each row; of tiles the mean counts.
+        counts: of whole images.
+        names: of these.
         subjects: of the images by name.
     """
     scoring = record.scoring
@@ -248,15 +157,8 @@ def _over_subjects(parts: Sequence[ModelScores], subjects: Mapping[str, str]) ->
     return [by_subject(part.scores, [subjects[name] for name in part.names]) for part in parts]
 
 
-def _of_images(names: Sequence[str], scores: Floats) -> ModelScores:
-    """Average the scores (M, rows) of the tiles of an image."""
-    return ModelScores(tuple(dict.fromkeys(names)), by_subject(scores, names))
-
-
 def _line(name: str, names: Sequence[str], scores: Floats, subjects: Mapping[str, str]) -> ScoreLine:
-    images = _of_images(names, scores[None])
-    values = _over_subjects([images], subjects)[0][0]
-    found = mean_over_subjects(values)
+    found = ratio_over_subjects(scores, np.ones(len(scores)), [subjects[image] for image in names])
     # A mean of scores is one of them.
     low, high = np.clip(found.interval, 0, 1).tolist()
-    return ScoreLine(name, found.mean, low, high, num_images=len(images.names), num_subjects=values.size)
+    return ScoreLine(name, found.mean, low, high, num_images=len(names), num_subjects=found.num("subject"))

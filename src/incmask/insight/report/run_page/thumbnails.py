@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from incmask.base.config import Task
 from incmask.base.npy_rows import Rows
 from incmask.base.tables import read_rows
 from incmask.data.images.readers import read_image
-from incmask.data.images.tiles import Window
+from incmask.data.images.tiles import Window, scale_label
 from incmask.data.images.writers import path_inside
 from incmask.data.stack import StackRow
 from incmask.experiment.record.images import inconsistent_folder
@@ -26,6 +27,8 @@ _JPEG_QUALITY = 78
 _LEVELS = 4
 """Steps from clear to covered in a layer; more would only make it larger."""
 _DISPUTED_COLOUR = (213, 94, 0)
+_LABEL_SIDE_PX = 1024
+"""Outlines of images in tiles are traced at this size at most."""
 _SIMPLIFY_PX = 0.4
 _MOST_POINTS = 6_000
 """Of all outlines of a picture together; beyond, they are drawn more coarsely."""
@@ -62,26 +65,51 @@ class StackPictures:
         Returns:
             (h, w, 3), the longer side ``SIDE_PX``.
         """
-        numbers = self._of_image.get(name)
-        if not numbers:
+        if name not in self._of_image:
             return None
         scale = SIDE_PX / max(size)
-        canvas = np.zeros((*_scaled(size, scale), 3), np.uint8)
-        for number in numbers:
+        pictures = [as_rgb(self.images[number]) for number in self.numbers(name)]
+        return self._joined(name, pictures, np.zeros((*_scaled(size, scale), 3), np.uint8), scale=scale, resize=_resize)
+
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """Give the rows of an image."""
+        return tuple(self._of_image.get(name, ()))
+
+    def label(self, name: str, size: tuple[int, int], labels: Sequence[np.ndarray]) -> np.ndarray:
+        """Put the labels of an image's rows together.
+
+        Args:
+            name: of the image.
+            size: its own height and width.
+            labels: of each row, uint8 (H, W) or (H, W, K).
+
+        Returns:
+            (h, w) or (h, w, K), in the image's proportions.
+        """
+        (first, *others) = (self.rows[number] for number in self.numbers(name))
+        if not others and (first.height, first.width) == size:
+            return labels[0]
+        scale = min(1.0, _LABEL_SIDE_PX / max(size))
+        canvas = np.zeros((*_scaled(size, scale), *labels[0].shape[2:]), np.uint8)
+        return self._joined(name, labels, canvas, scale=scale, resize=scale_label)
+
+    def _joined(
+        self,
+        name: str,
+        parts: Sequence[np.ndarray],
+        canvas: Pixels,
+        *,
+        scale: float,
+        resize: Callable[[np.ndarray, tuple[int, int]], np.ndarray],
+    ) -> Pixels:
+        for number, whole in zip(self.numbers(name), parts, strict=True):
             row = self.rows[number]
             top, left = round(row.top * scale), round(row.left * scale)
             bottom, right = round((row.top + row.height) * scale), round((row.left + row.width) * scale)
-            picture = _resize(as_rgb(self.images[number]), (max(1, bottom - top), max(1, right - left)))
             part = canvas[top:bottom, left:right]
             # A tile may reach beyond a small image.
-            part[...] = picture[: part.shape[0], : part.shape[1]]
+            part[...] = resize(whole, (max(1, bottom - top), max(1, right - left)))[: part.shape[0], : part.shape[1]]
         return canvas
-
-    def tile(self, number: int) -> Pixels:
-        """Draw a row, a tile or whole image, in its own proportions: (h, w, 3), the longer side ``SIDE_PX``."""
-        row = self.rows[number]
-        size = _scaled((row.height, row.width), SIDE_PX / max(row.height, row.width))
-        return _resize(as_rgb(self.images[number]), size)
 
 
 def to_jpeg(picture: Pixels) -> bytes:

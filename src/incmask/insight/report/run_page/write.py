@@ -12,9 +12,8 @@ from incmask.insight.report.render import render
 from incmask.insight.report.run_page.about import about_blocks, rounds_blocks
 from incmask.insight.report.run_page.course import course_blocks
 from incmask.insight.report.run_page.helped import helped_blocks, verdict_of, write_verdict
-from incmask.insight.report.run_page.quality import judge, quality_blocks, quality_without_images
+from incmask.insight.report.run_page.quality import judge, quality_blocks
 from incmask.insight.report.run_page.reliability import reliability_blocks
-from incmask.insight.report.run_page.scoring import has_stacks
 from incmask.insight.report.run_page.unlabelled import (
     MAX_ROWS,
     MAX_THUMBNAILS,
@@ -52,13 +51,11 @@ def run_page(record: RunRecord) -> Page:
     Raises:
         IncmaskError: a file is damaged, or matplotlib is not installed.
     """
-    with_images = has_stacks(record)
     verdict = verdict_of(record)
-    quality = quality_blocks(record, judge(record)) if with_images else quality_without_images(record)
     images = UnlabelledPictures(record)
     command = shlex.join(["incmask", "report", str(record.root)])
     sections = (
-        PageSection("quality", "How good is the model?", quality),
+        PageSection("quality", "How good is the model?", quality_blocks(record, judge(record))),
         PageSection("helped", "Did the unlabelled images help?", helped_blocks(verdict)),
         PageSection("unsure", "Where is it unsure?", unsure_blocks(record, images)),
         PageSection("reliability", "Does disagreement tell where it is wrong?", reliability_blocks(record)),
