@@ -16,13 +16,14 @@ lines = st.lists(
 )
 
 
-def known(admitted, disputed, foreground, quality=None, copies=None):
+def known(admitted, disputed, foreground, quality=None, copies=None, left_out=None):
     return PseudoLabels(
         admitted=np.array(admitted, bool),
         inconsistent_fraction=np.array(disputed, float),
         foreground_fraction=np.array(foreground, float),
         quality=None if quality is None else np.array(quality, float),
         copies=np.ones(len(admitted), int) if copies is None else np.array(copies),
+        left_out=np.array(left_out or ["" if used else "disputed" for used in admitted]),
     )
 
 
@@ -36,6 +37,7 @@ def test_a_table_comes_back(tmp_path_factory, lines, rated, data):
     read = read_pseudo_labels(path)
     assert read.admitted.tolist() == list(admitted)
     assert read.copies.tolist() == copies
+    assert read.left_out.tolist() == written.left_out.tolist()
     # Ratings in full, since a later generation compares its own with them; shares to six places.
     assert (None if read.quality is None else read.quality.tolist()) == (list(quality) if rated else None)
     np.testing.assert_allclose(read.inconsistent_fraction, disputed, atol=5.1e-7)
@@ -56,20 +58,23 @@ def test_ratings_of_float32_come_back_in_full(tmp_path):
     [
         (
             known([True, False, True], [0.1, 0.9, 0.3], [0.2, 0.9, 0.4]),
-            "2 of 3 pseudo-labels used, 20.0% of their pixels disputed, 30.0% foreground",
+            "2 of 3 pseudo-labels used, the others left out (1 too much disputed); in all 3 images 43.3% of the pixels "
+            "are disputed, 50.0% foreground",
         ),
         (
             known([True, False, True], [0, 0, 0], [0.5, 0, 0.5], [0.1, 0.2, 0.3], [4, 5, 1]),
-            "2 of 3 pseudo-labels used, 0.0% of their pixels disputed, 2.5 copies each, 50.0% foreground",
+            "2 of 3 pseudo-labels used, the others left out (1 too much disputed); 2.5 copies each; in all 3 images "
+            "0.0% of the pixels are disputed, 33.3% foreground",
         ),
         (
             known([True, True], [0.5, 0], [0, 0]),
-            "2 of 2 pseudo-labels used, 25.0% of their pixels disputed; they hold no foreground at all: the teachers "
-            "have collapsed to background",
+            "2 of 2 pseudo-labels used; in all 2 images 25.0% of the pixels are disputed; those used hold no "
+            "foreground at all: the teachers have collapsed to background",
         ),
         (
-            known([False, False], [0.5, 0], [0.5, 1]),
-            "none of the 2 pseudo-labels is certain enough to be used; the labelled images train alone",
+            known([False, False, False], [0.5, 0, 0], [0.5, 0, 1], left_out=["disputed", "empty", "rating"]),
+            "none of the 3 pseudo-labels is used (1 too much disputed, 1 empty, 1 rated too low); the labelled images "
+            "train alone",
         ),
     ],
 )
@@ -77,3 +82,13 @@ def test_what_is_told_of_them(tmp_path, found, told):
     path = tmp_path / "index.csv"
     path.write_text(index_csv([str(row) for row in range(len(found.admitted))], found))
     assert describe_pseudo_labels(path) == told
+
+
+def test_an_earlier_table_tells_no_reasons(tmp_path):
+    lines = [
+        line.rpartition(",")[0] for line in index_csv(["a", "b"], known([True, False], [0, 1], [0, 0])).splitlines()
+    ]
+    assert lines[0].endswith("copies")
+    (tmp_path / "index.csv").write_text("\n".join(lines))
+    read = read_pseudo_labels(tmp_path / "index.csv")
+    assert (read.left_out.tolist(), read.why_left_out) == (["", ""], "")

@@ -10,7 +10,9 @@ from incmask.base.pool import HerePool
 from incmask.base.progress import Silent
 from incmask.base.store import Store
 from incmask.data.split import Fold
+from incmask.experiment import deliver
 from incmask.experiment.deliver import Stage, make_stage
+from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import BASE, RunContext, seed_for, stage_name
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.experiment.train import adopt, train
@@ -43,17 +45,23 @@ def test_the_loss_ranks_no_model():
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_whatever_chose_the_epochs_the_score_chooses_the_models(tmp_path, task):
+def test_whatever_chose_the_epochs_the_score_chooses_the_models(tmp_path, monkeypatch, task):
     """By loss, which picks the paper's epochs of overlapping classes, the order would be the other way round."""
     folds = (Fold((0, 1), (2, 3)), Fold((2, 3), (0, 1)))
     setup = some_setup(tmp_path, task=task, folds=folds, select_by="auto", num_members=2)
     students = [student(number, fold=number % 2, loss=number / 10, score=number / 10) for number in (1, 3, 2, 4)]
     earlier = [student(1, fold=fold, score=0.1) for fold in (0, 1) for _ in range(9)]
+    of_wholes = {"1": 0.7, "2": 0.1, "3": 0.5, "4": 0.3}
+    monkeypatch.setattr(
+        deliver, "evaluate_models", lambda job, report: ScoreRow(job.stage, job.model, "val", of_wholes[job.model], {})
+    )
     with Store(tmp_path / "run", run={}, data={}) as store:
         run = RunContext(setup, store, HerePool(), Silent())
         stage = make_stage(run, "gen-1", students, earlier=[Stage("base", tuple(earlier), (), 0.1)])
     assert [each.number for each in stage.students] == [4, 3, 2, 1]
     assert [each.number for each in stage.members] == [4, 3]
+    # Of whole images, each by the models that have not seen it; a fold counts alike.
+    assert stage.score == pytest.approx(((0.7 + 0.5) / 2 + (0.1 + 0.3) / 2) / 2)
 
 
 def test_across_folds_each_is_compared_with_its_own_fold():

@@ -27,6 +27,7 @@ def write(folder, task, *, label, mask, truth, quality=None, blocked=True, num_p
         foreground_fraction=np.zeros(len(label)),
         quality=quality,
         copies=np.arange(len(label)) % 5 + 1,
+        left_out=np.where(np.arange(len(label)) % 3 != 2, "", "disputed"),
     )
     (folder / INDEX).write_text(index_csv(names, known))
     return PseudoJob(

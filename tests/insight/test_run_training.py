@@ -1,10 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from incmask.insight.report.run_page.training import GenerationFacts, class_fractions, collapse_warnings
+from incmask.experiment.pseudo_labels import read_pseudo_labels
+from incmask.experiment.record.run import read_run
+from incmask.insight.report.run_page.training import (
+    GenerationFacts,
+    class_fractions,
+    collapse_warnings,
+    generation_facts,
+)
 
 SHAPE = (3, 4, 5)
 
@@ -57,7 +66,7 @@ def test_healthy_pseudo_labels_raise_no_warning():
 def test_a_class_that_vanishes_is_named_with_its_first_generation():
     (told,) = warned(facts(1, (0.3, 0.1)), facts(2, (0.3, 0.004)), facts(3, (0.3, 0.0)))
     assert told.startswith(
-        "“nucleus” has all but vanished from the pseudo-labels of generation 2: 0.40 % of the pixels, "
+        "“nucleus” has all but vanished from the pseudo-labels of generation 2: 0.40 % of the undisputed pixels, "
     )
     assert "10.0 % in your labels" in told
 
@@ -68,7 +77,7 @@ def test_a_class_that_was_never_labelled_cannot_vanish():
 
 def test_a_class_that_takes_everything_is_named():
     (told,) = warned(facts(1, (0.97,)), labelled=(0.3,), names=("cell",))
-    assert told.startswith("“cell” fills 97.0 % of the pseudo-labels of generation 1 and 30.0 % of your labels")
+    assert told.startswith("“cell” fills 97.0 % of the undisputed pixels of generation 1 and 30.0 % of your labels")
     assert warned(facts(1, (0.97,)), labelled=(0.9,), names=("ground",)) == []
 
 
@@ -77,3 +86,15 @@ def test_unused_and_mostly_disputed_pseudo_labels_are_told():
     assert told.startswith("None of the 5 pseudo-labels of generation 1 was certain enough")
     (told,) = warned(facts(2, (0.3, 0.1), disputed=0.6))
     assert told.startswith("The teachers of generation 2 disagree on 60.0 % of all pixels")
+
+
+def test_shares_are_of_all_pixels_as_the_terminal_tells_them(finished_run):
+    record = read_run(finished_run("growing"))
+    for found in generation_facts(record):
+        index = read_pseudo_labels(record.root / f"gen-{found.generation}" / "pseudo" / "index.csv")
+        assert found.is_blocked
+        assert found.shares == pytest.approx((index.foreground_share,), abs=1e-5)
+        assert found.inconsistent_fraction == index.disputed_share
+        assert found.num_used + (index.left_out != "").sum() == found.num_images
+    assert facts(1, (0.5,), disputed=0.2).shares == pytest.approx((0.4,))
+    assert replace(facts(1, (0.5,), disputed=0.2), is_blocked=False).shares == (0.5,)

@@ -88,7 +88,8 @@ def admit(run: RunContext, labels: PseudoLabels) -> PseudoLabels:
     labeller = run.setup.recipe.labeller
     if labeller is None or not labeller.rates or labels.quality is None:
         return labels
-    return replace(labels, admitted=labels.quality >= run.threshold)
+    used = labels.quality >= run.threshold
+    return replace(labels, admitted=used, left_out=np.where(used, "", "rating"))
 
 
 def copy(run: RunContext, labels: PseudoLabels) -> PseudoLabels:

@@ -12,7 +12,7 @@ from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
 from incmask.experiment.pseudo_labels import PseudoLabels, join
 from incmask.method.augment import Strength
-from incmask.method.blocking import admitted, foreground_fraction
+from incmask.method.blocking import admitted, foreground_fraction, why_left_out
 from incmask.method.labelling import Unlabelled
 from incmask.method.labels import labels_of
 from incmask.method.quality import quality, true_quality
@@ -127,13 +127,15 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
             assert truth is not None
             rating = true_quality(label, truth[rows], mask, task=job.task, num_classes=job.num_classes)
         raw, rule = found.raw or found, settings.admit if is_blocked else "all"
+        used = admitted(raw.label, raw.inconsistent, task=job.task, rule=rule)
         parts.append(
             PseudoLabels(
-                admitted=admitted(raw.label, raw.inconsistent, task=job.task, rule=rule),
+                admitted=used,
                 inconsistent_fraction=mask.mean((1, 2)),
                 foreground_fraction=foreground_fraction(label, mask if is_blocked else None, task=job.task),
                 quality=rating,
                 copies=np.ones(len(label), int),
+                left_out=np.where(used, "", why_left_out(raw.label, raw.inconsistent, task=job.task)),
             )
         )
         report(len(label))

@@ -21,6 +21,7 @@ class PseudoLabels:
         inconsistent_fraction, foreground_fraction: shares of pixels, 0 to 1.
         quality: ratings, 0 to 1; None where nothing rates.
         copies: how often an admitted pair is used, apart from the plain one beside an augmented one.
+        left_out: why a pair is not used, a word of ``REASONS``; "" for those that are.
     """
 
     admitted: np.ndarray
@@ -28,6 +29,27 @@ class PseudoLabels:
     foreground_fraction: np.ndarray
     quality: np.ndarray | None
     copies: np.ndarray
+    left_out: np.ndarray
+
+    @property
+    def disputed_share(self) -> float:
+        """Disputed pixels, as a share of all pixels of all images, used or not."""
+        return float(self.inconsistent_fraction.mean())
+
+    @property
+    def foreground_share(self) -> float:
+        """Foreground pixels that are not disputed, as a share of the same."""
+        return float(self.foreground_fraction.mean())
+
+    @property
+    def why_left_out(self) -> str:
+        """The pairs that are not used, counted by reason; "" where all are."""
+        counts = [(int((self.left_out == word).sum()), told) for word, told in REASONS.items()]
+        return ", ".join(f"{num:,} {told}" for num, told in counts if num)
+
+
+REASONS = {"disputed": "too much disputed", "empty": "empty", "rating": "rated too low"}
+"""Why a pair is not used: no more certain foreground than disputed pixels; neither of them; or the EvalNets' rating."""
 
 
 def join(parts: Sequence[PseudoLabels]) -> PseudoLabels:
@@ -43,17 +65,18 @@ def describe_pseudo_labels(index: Path) -> str:
     """Say in a line what the pseudo-labels of a generation are like."""
     known = read_pseudo_labels(index)
     num_images, used = len(known.admitted), known.admitted
+    rest = f" ({known.why_left_out})" if known.why_left_out else ""
     if not used.any():
-        return f"none of the {num_images} pseudo-labels is certain enough to be used; the labelled images train alone"
-    text = (
-        f"{used.sum()} of {num_images} pseudo-labels used, {known.inconsistent_fraction[used].mean():.1%} of their "
-        "pixels disputed"
-    )
+        return f"none of the {num_images} pseudo-labels is used{rest}; the labelled images train alone"
+    text = f"{used.sum()} of {num_images} pseudo-labels used"
+    if rest:
+        text += f", the others left out{rest}"
     if (known.copies[used] > 1).any():
-        text += f", {known.copies[used].mean():.1f} copies each"
+        text += f"; {known.copies[used].mean():.1f} copies each"
+    text += f"; in all {num_images} images {known.disputed_share:.1%} of the pixels are disputed"
     if known.foreground_fraction[used].mean() == 0:
-        return f"{text}; they hold no foreground at all: the teachers have collapsed to background"
-    return f"{text}, {known.foreground_fraction[used].mean():.1%} foreground"
+        return f"{text}; those used hold no foreground at all: the teachers have collapsed to background"
+    return f"{text}, {known.foreground_share:.1%} foreground"
 
 
 def read_pseudo_labels(index: Path) -> PseudoLabels:
@@ -67,6 +90,8 @@ def read_pseudo_labels(index: Path) -> PseudoLabels:
         foreground_fraction=np.array([float(line["foreground_fraction"]) for line in lines]),
         quality=np.array([float(line["quality"]) for line in lines]) if rated else None,
         copies=np.array([int(line["copies"]) for line in lines]),
+        # An earlier version did not tell.
+        left_out=np.array([line.get("left_out", "") for line in lines]),
     )
 
 
@@ -93,6 +118,7 @@ def index_csv(names: Sequence[str], found: PseudoLabels) -> str:
         "inconsistent_fraction": (f"{fraction:.6f}" for fraction in found.inconsistent_fraction),
         "foreground_fraction": (f"{fraction:.6f}" for fraction in found.foreground_fraction),
         "copies": found.copies.tolist(),
+        "left_out": found.left_out.tolist(),
     }
     if found.quality is not None:
         # In full: a later generation compares its candidates with it.

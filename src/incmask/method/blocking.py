@@ -182,6 +182,27 @@ def admitted(
     return np.asarray(exceeds | ((foreground_px == 0) & (inconsistent_px == 0)))
 
 
+def why_left_out(
+    label: Annotated[np.ndarray, "*n h w"] | Annotated[np.ndarray, "*n h w k"],
+    inconsistent: Annotated[NDArray[np.bool_], "*n h w"],
+    *,
+    task: Task,
+) -> Annotated[np.ndarray, "*n"]:
+    """Tell why ``admitted`` turns pairs away: "empty", nothing is found and nothing disputed, or else "disputed".
+
+    Args:
+        label, inconsistent: as for ``admitted``, which took none of them.
+        task: how to read ``label``.
+
+    Examples:
+        >>> labels, inconsistent = np.array([[[0, 0]], [[1, 0]]]), np.array([[[False, False]], [[False, True]]])
+        >>> why_left_out(labels, inconsistent, task="binary").tolist()
+        ['empty', 'disputed']
+    """
+    seen = labels_of(task).foreground(label) | inconsistent
+    return np.where(seen.any((-2, -1)), "disputed", "empty")
+
+
 def _check_mask(shape: tuple[int, ...], inconsistent: NDArray[np.bool_], where: str) -> None:
     if inconsistent.dtype != np.bool_:
         raise fail(where, f"the mask is {inconsistent.dtype}, expected bool", "convert it with .astype(bool)")

@@ -16,6 +16,15 @@ from incmask.insight.report.run_page.training import (
     generation_facts,
 )
 
+_DENOMINATOR = (
+    "Disputed, and each class: shares of all pixels of all unlabelled images, used or not. What is disputed and "
+    "blocked is of no class."
+)
+_REASONS = (
+    " Too much disputed: no more certain foreground than disputed pixels. Empty: neither of them. Rated too low: by "
+    "the EvalNets."
+)
+
 
 def course_blocks(record: RunRecord) -> list[Block]:
     """Write how training went, with a warning where the teachers collapse.
@@ -62,17 +71,18 @@ def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], lab
         (
             str(facts.generation),
             number(facts.num_used, f"{facts.num_used:,} of {facts.num_images:,}"),
-            *(_share(share) for share in (facts.inconsistent_fraction, *facts.class_fractions)),
+            facts.left_out or "–",
+            *(_share(share) for share in (facts.inconsistent_fraction, *facts.shares)),
         )
         for facts in generations
     ]
     if labelled:
-        rows.insert(0, ("your labels", "–", "–", *(_share(share) for share in labelled)))
+        rows.insert(0, ("your labels", "–", "–", "–", *(_share(share) for share in labelled)))
     return Table(
         title="The pseudo-labels of each generation",
-        header=("generation", "used", "disputed", *record.class_names),
+        header=("generation", "used", "left out", "disputed", *record.class_names),
         rows=tuple(rows),
-        note="Disputed: share of all pixels (the inconsistency mask); classes: share of the others.",
+        note=_DENOMINATOR + (_REASONS if any(facts.left_out for facts in generations) else ""),
         name="pseudo-labels",
     )
 

@@ -83,7 +83,7 @@ def course_pictures(
     all_ticks = {0: "your labels", **ticks} if labelled_fractions else ticks
     for index, name in enumerate(class_names[:_MOST_CLASSES]):
         in_labels = list(labelled_fractions[index : index + 1])
-        shares = [facts.class_fractions[index] for facts in generations]
+        shares = [facts.shares[index] for facts in generations]
         classes.append(_Line(cycle_style(index), list(all_ticks), _in_percent([*in_labels, *shares]), name))
         values = [*(f"{share:.1%} in the labels" for share in in_labels), *(f"{share:.1%}" for share in shares)]
         told.append(f"{name}: {', '.join(values)}.")
@@ -101,7 +101,7 @@ def course_pictures(
             partial(_draw, classes, y_label="pixels of each class, %", generations=all_ticks),
             name="classes-by-generation",
             title="Classes in the pseudo-labels",
-            alt=f"Share of each class in the pixels of the pseudo-labels, by generation. {' '.join(told)}",
+            alt=f"Share of each class in all pixels of the pseudo-labels, by generation. {' '.join(told)}",
             themed=True,
         ),
     ]

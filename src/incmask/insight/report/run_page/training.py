@@ -29,8 +29,10 @@ class GenerationFacts:
     Attributes:
         generation: from 1.
         num_images, num_used: unlabelled ones, and those whose pseudo-label was used.
-        inconsistent_fraction: share of disputed pixels over all images, 0 to 1.
-        class_fractions: share of each class in the pixels that are not masked, 0 to 1.
+        inconsistent_fraction: share of disputed pixels in all pixels of all images, used or not, 0 to 1.
+        class_fractions: share of each class in those that are not blocked, 0 to 1.
+        is_blocked: disputed pixels are blocked, and therefore of no class.
+        left_out: the images that were not used, counted by reason; "" without any.
     """
 
     generation: int
@@ -38,6 +40,14 @@ class GenerationFacts:
     num_used: int
     inconsistent_fraction: float
     class_fractions: tuple[float, ...]
+    is_blocked: bool = True
+    left_out: str = ""
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Share of each class in all pixels of all images, used or not, 0 to 1."""
+        counted = 1 - self.inconsistent_fraction if self.is_blocked else 1.0
+        return tuple(counted * share for share in self.class_fractions)
 
 
 def generation_facts(record: RunRecord) -> list[GenerationFacts]:
@@ -55,13 +65,15 @@ def generation_facts(record: RunRecord) -> list[GenerationFacts]:
                 generation=stage.generation,
                 num_images=len(known.admitted),
                 num_used=int(known.admitted.sum()),
-                inconsistent_fraction=float(known.inconsistent_fraction.mean()),
+                inconsistent_fraction=known.disputed_share,
                 class_fractions=class_fractions(
                     folder / LABEL,
                     masks=folder / INCONSISTENT if blocked else None,
                     task=record.task,
                     num_classes=len(record.class_names),
                 ),
+                is_blocked=blocked,
+                left_out=known.why_left_out,
             )
         )
     return found
@@ -107,13 +119,13 @@ def collapse_warnings(
             if usual > 0 and share < _VANISHED * usual:
                 told.append(
                     f"“{name}” has all but vanished from the pseudo-labels of generation {facts.generation}: "
-                    f"{percent(share)} of the pixels, {percent(usual)} in your labels. The students unlearn it, "
-                    "unless the unlabelled images really hold so little of it."
+                    f"{percent(share)} of the undisputed pixels, {percent(usual)} in your labels. The students unlearn "
+                    "it, unless the unlabelled images really hold so little of it."
                 )
                 break
             if share > _EVERYTHING and usual < _MOST:
                 told.append(
-                    f"“{name}” fills {percent(share)} of the pseudo-labels of generation {facts.generation} and "
+                    f"“{name}” fills {percent(share)} of the undisputed pixels of generation {facts.generation} and "
                     f"{percent(usual)} of your labels: the teachers may have collapsed."
                 )
                 break
@@ -121,7 +133,8 @@ def collapse_warnings(
         if facts.num_used == 0:
             told.append(
                 f"None of the {facts.num_images} pseudo-labels of generation {facts.generation} was certain enough "
-                "to be used; its students learnt from the labelled images alone."
+                f"to be used ({facts.left_out or 'for reasons not written down'}); its students learnt from the "
+                "labelled images alone."
             )
         elif facts.inconsistent_fraction > _MOSTLY_DISPUTED:
             told.append(
