@@ -21,7 +21,7 @@ from incmask.insight.report.differences import (
     Estimate,
     by_subject,
     compare_pairs,
-    mean_over_subjects,
+    mean_over,
     paired_difference,
     unpaired_difference,
 )
@@ -272,7 +272,7 @@ def coverage_rows(rng: Generator, num_trials: int) -> Iterator[tuple[str, ...]]:
         rates = []
         for num in SUBJECTS:
             values = draw(rng, (num_trials, num))
-            ours = [mean_over_subjects(each) for each in values]
+            ours = [mean_over("subject", each) for each in values]
             rates.append(alarms([each.low <= truth <= each.high for each in ours]))
             some = values[: num_trials // 4]
             drawn = stats.bootstrap((some,), np.mean, axis=1, n_resamples=999, batch=50, rng=rng).confidence_interval
