@@ -1,6 +1,5 @@
 """A data set of made-up pictures, for the tests of what is the same for all data sets."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +102,7 @@ def toys(root: Path, names: str = "l1 l2 u1 v1 t1", *, task: Task = "binary", ig
 
 
 def install(patch) -> None:
-    """Let ``prepare`` know the toys, and not wait for the disk."""
-    patch.setattr(os, "fsync", lambda handle: None)
+    """Let ``prepare`` know the toys."""
     patch.setitem(prepare.PREPARERS, "toy", toy_plan)
 
 
