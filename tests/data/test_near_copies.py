@@ -1,11 +1,10 @@
 """Images that show the same in two parts are told, with what it spoils."""
 
 import pytest
-from scenes import COPIES, blots, scene
-from trees import save
 
 from incmask.data.doctor.finding import Finding
 from incmask.data.folder.scan import Scan, scan
+from scenes import COPIES, blots, scene, write_pair
 
 PARTS = ("labelled", "unlabelled", "val", "test")
 
@@ -14,12 +13,10 @@ def folder(root, **extra: str):
     """Write three images in each part, and copies: by part the change that is made to labelled/0."""
     for place, part in enumerate(PARTS):
         for number in range(3):
-            save(root / part / f"images/{number}.png", scene(20 * place + number))
-            save(root / part / f"masks/{number}.png", blots(20 * place + number))
+            write_pair(root / part, f"{number}", scene(20 * place + number), blots(20 * place + number))
     for part, change in extra.items():
         copy = COPIES[change](scene(0))
-        save(root / part / "images/copy.png", copy)
-        save(root / part / "masks/copy.png", blots(0, side=len(copy)))
+        write_pair(root / part, "copy", copy, blots(0, side=len(copy)))
     return root
 
 
@@ -46,8 +43,7 @@ def test_a_copy_in_another_part_is_told(tmp_path, part, severity, change):
 
 def test_an_unlabelled_copy_of_a_scored_image_is_learnt_from(tmp_path):
     root = folder(tmp_path)
-    save(root / "unlabelled/images/copy.png", COPIES["darker"](scene(60)))
-    save(root / "unlabelled/masks/copy.png", blots(60))
+    write_pair(root / "unlabelled", "copy", COPIES["darker"](scene(60)), blots(60))
     (finding,) = copies(scan(root))
     assert finding.files == ("unlabelled/copy ~ test/0",)
     assert "they are learnt from, if without labels" in finding.what
@@ -56,10 +52,8 @@ def test_an_unlabelled_copy_of_a_scored_image_is_learnt_from(tmp_path):
 
 def test_copies_within_a_part_and_equal_images_are_no_warning(tmp_path):
     root = folder(tmp_path)
-    save(root / "test/images/copy.png", COPIES["brighter"](scene(60)))
-    save(root / "test/masks/copy.png", blots(60))
-    save(root / "val/images/same.png", scene(0))
-    save(root / "val/masks/same.png", blots(0))
+    write_pair(root / "test", "copy", COPIES["brighter"](scene(60)), blots(60))
+    write_pair(root / "val", "same", scene(0), blots(0))
     found = scan(root)
     assert [(each.severity, each.files) for each in copies(found)] == [("note", ("test/0 ~ test/copy",))]
     assert "labelled/0 = val/same" in str(found.problems[0]), "what is equal is told as it always was, and once"

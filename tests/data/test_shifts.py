@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from scenes import blots, scene
-from trees import save
 
 from incmask.data.doctor.shifts import Fit, find_shift, fit_of
 from incmask.experiment.choices import check_data
+from scenes import blots, scene, write_pair, write_scenes
 
 
 def moved(mask: np.ndarray, step: tuple[int, int]) -> np.ndarray:
@@ -71,8 +70,7 @@ def test_layers_of_several_classes_are_outlined_together():
 @pytest.mark.parametrize("step", [(0, 0), (3, -4)])
 def test_check_tells_of_shifted_masks(tmp_path, step):
     for seed in range(8):
-        save(tmp_path / f"labelled/images/{seed}.png", scene(seed))
-        save(tmp_path / f"labelled/masks/{seed}.png", moved(blots(seed), step))
+        write_pair(tmp_path / "labelled", f"{seed}", scene(seed), moved(blots(seed), step))
     found = [each for each in check_data(tmp_path).findings if each.kind == "shifted_masks"]
     if step == (0, 0):
         assert found == []
@@ -81,3 +79,12 @@ def test_check_tells_of_shifted_masks(tmp_path, step):
         assert (finding.severity, finding.amount, len(finding.files)) == ("warning", 4, 8)
         assert "8 masks of 8 looked at" in finding.what
         assert "moved 3 pixels up and 4 pixels right" in finding.what
+
+
+def test_a_few_shifted_labelled_masks_are_found_beside_many_others(tmp_path):
+    for seed in range(5):
+        write_pair(tmp_path / "labelled", f"{seed}", scene(seed), moved(blots(seed), (-4, 4)))
+    write_scenes(tmp_path, range(10, 80), part="test")
+    (finding,) = [each for each in check_data(tmp_path).findings if each.kind == "shifted_masks"]
+    assert {*finding.files} == {f"labelled/{seed}" for seed in range(5)}
+    assert "5 masks of 5 looked at" in finding.what

@@ -15,11 +15,23 @@ if TYPE_CHECKING:
     from incmask.experiment.choices import Checked
 
 
-def check(data: Data, group: GroupOption = None, as_json: Json = False) -> None:
+def check(
+    data: Data,
+    group: GroupOption = None,
+    show: Annotated[
+        Path | None,
+        typer.Option("--show", metavar="OUT.html", help="page to write: pictures with the masks drawn on them"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing."""
     from incmask.experiment.choices import check_data
 
     found = check_data(data, group=group)
+    if show is not None:
+        from incmask.insight.report.folder_page import write_folder_page
+
+        write_folder_page(show, found, name=data.resolve().name)
     if as_json:
         problems = [{"where": each.where, "what": each.what, "remedy": each.remedy} for each in found.problems]
         values = {"problems": problems, "findings": [asdict(each) for each in found.findings]}

@@ -45,9 +45,9 @@ def draw_overlay(
     if labels.is_layered:
         for index, info in enumerate(classes):
             row = None if above is None else above[..., index]
-            drawn[outlines(label[..., index], row)] = _visible(info.colour)
+            drawn[outlines(label[..., index], row)] = visible_colour(info.colour)
         return drawn
-    colours = [_visible(info.colour) for info in classes]
+    colours = [visible_colour(info.colour) for info in classes]
     # On either side of an outline may be the background, which has no colour to see.
     table = np.array([*([(0, 0, 0)] if labels.is_one_class else []), *colours], np.uint8)
     neighbours = np.stack([label, _shifted(label, above, axis=0), _shifted(label, None, axis=1)]).max(0)
@@ -71,5 +71,6 @@ def _shifted(label: np.ndarray, before: np.ndarray | None, *, axis: int) -> np.n
     return np.concatenate([edge, np.delete(label, -1, axis)], axis)
 
 
-def _visible(colour: Colour) -> Colour:
+def visible_colour(colour: Colour) -> Colour:
+    """Give the colour in which a class is drawn over an image: its own, unless that is black or white."""
     return OUTLINE_COLOUR if colour in ((0, 0, 0), (255, 255, 255)) else colour

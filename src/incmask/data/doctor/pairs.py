@@ -12,7 +12,7 @@ from incmask.base.threads import side_by_side
 from incmask.base.words import counted
 from incmask.data.dataset import Dataset, Item
 from incmask.data.doctor.finding import Finding, label_of, worst_first
-from incmask.data.doctor.shifts import Fit, find_shift, fit_of
+from incmask.data.doctor.shifts import Fit, Shift, find_shift, fit_of
 from incmask.data.doctor.tiny import Sides, object_sides, scale_of, tiny_finding
 from incmask.data.images.readers import read_label, read_network_image
 
@@ -88,19 +88,26 @@ def _tiny(dataset: Dataset, pairs: Sequence[Pair], size: tuple[int, int]) -> Ite
             yield finding
 
 
+def find_shifts(pairs: Sequence[Pair]) -> list[tuple[Shift, list[Pair]]]:
+    """Find masks that lie beside what they show, in each part, or where no part has any, in all of them together."""
+    by_part = [[pair for pair in pairs if pair.part == part] for part in _MASKED]
+    found = [(shift, some) for some in by_part if (shift := find_shift([pair.fit for pair in some])) is not None]
+    if not found and (shift := find_shift([pair.fit for pair in pairs])) is not None:
+        found = [(shift, list(pairs))]
+    return [(shift, [some[place] for place in shift.places]) for shift, some in found]
+
+
 def _shifted(pairs: Sequence[Pair]) -> Iterator[Finding]:
-    shift = find_shift([pair.fit for pair in pairs])
-    if shift is None:
-        return
-    down, right = shift.step_px
-    files = [label_of(pairs[place].part, pairs[place].item) for place in shift.places]
-    what = (
-        f"{counted(len(files), 'mask')} of {len(pairs):,} looked at lie beside what they show: outlines fit best when "
-        f"moved {_moved(down, 'down', 'up')} and {_moved(right, 'right', 'left')}"
-    )
-    remedy = "export them anew without cropping or offset, or have `incmask check DATA --fix OUT` move them"
-    amount = float(max(abs(down), abs(right)))
-    yield Finding("shifted_masks", "warning", worst_first(files, shift.gains), amount, what, remedy)
+    for shift, shifted in find_shifts(pairs):
+        down, right = shift.step_px
+        num = sum(pair.part in {each.part for each in shifted} for pair in pairs)
+        what = (
+            f"{counted(len(shifted), 'mask')} of {num:,} looked at lie beside what they show: outlines fit best when "
+            f"moved {_moved(down, 'down', 'up')} and {_moved(right, 'right', 'left')}"
+        )
+        remedy = "export them anew without cropping or offset, or have `incmask check DATA --fix OUT` move them"
+        files = worst_first([label_of(pair.part, pair.item) for pair in shifted], shift.gains)
+        yield Finding("shifted_masks", "warning", files, float(max(abs(down), abs(right))), what, remedy)
 
 
 def _moved(step: int, forth: str, back: str) -> str:

@@ -1,9 +1,11 @@
 """Made-up pictures with something to see: blots on uneven light, and what people do to copies of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 SIDE = 96
 
@@ -52,3 +54,18 @@ COPIES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "turned and mirrored": lambda image: np.swapaxes(image, 0, 1),
 }
 """What makes of an image one that shows the same."""
+
+
+def write_pair(part: Path, name: str, image: np.ndarray, mask: np.ndarray) -> None:
+    """Write an image and its mask as PNG into a part of a data folder."""
+    for folder, values in (("images", image), ("masks", mask)):
+        path = part / folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(values)).save(path)
+
+
+def write_scenes(root: Path, seeds: Iterable[int], *, part: str = "labelled", name: str = "{}") -> Path:
+    """Write scenes and their masks into a part of a data folder."""
+    for seed in seeds:
+        write_pair(root / part, name.format(seed), scene(seed), blots(seed))
+    return root
