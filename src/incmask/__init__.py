@@ -5,11 +5,15 @@ the models disagree out. Everything public is named here and imported when it is
 """
 
 import importlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from incmask import nets
-    from incmask.api import Result, compare, load, run
+    from incmask.api.folders import check, export, import_labels, prepare, rank, report
+    from incmask.api.images import mask, predict
+    from incmask.api.result import Result, load
+    from incmask.api.training import compare, run
     from incmask.base.errors import IncmaskError, Problem
     from incmask.base.terminal import show_progress
     from incmask.data.from_arrays import ArrayData, write_data
@@ -30,22 +34,38 @@ _HOME = {
     "Problem": "base.errors",
     "RECIPES": "method.recipes",
     "Recipe": "method.recipes",
-    "Result": "api",
+    "Result": "api.result",
     "Vote": "method.recipes",
-    "compare": "api",
+    "check": "api.folders",
+    "compare": "api.training",
     "continuous_inconsistency": "method.agreement",
     "count_cells": "method.cells",
+    "export": "api.folders",
+    "import_labels": "api.folders",
     "inconsistency": "method.agreement",
-    "load": "api",
-    "run": "api",
+    "load": "api.result",
+    "mask": "api.images",
+    "predict": "api.images",
+    "prepare": "api.folders",
+    "rank": "api.folders",
+    "report": "api.folders",
+    "run": "api.training",
     "show_progress": "base.terminal",
     "write_data": "data.from_arrays",
 }
 
 __all__ = [  # noqa: RUF022 - the main entries first
+    "check",
     "run",
-    "compare",
     "load",
+    "predict",
+    "rank",
+    "export",
+    "import_labels",
+    "report",
+    "compare",
+    "mask",
+    "prepare",
     "inconsistency",
     "continuous_inconsistency",
     "count_cells",
@@ -69,6 +89,8 @@ __all__ = [  # noqa: RUF022 - the main entries first
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("incmask")
     if name == "nets":
         return importlib.import_module("incmask.nets")
     if name not in _HOME:

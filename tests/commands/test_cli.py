@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import incmask
-from incmask.api import predict
 from incmask.base.config import EFFORTS, PRESETS, read_config, resolve_settings
 from runs import HERE, PARTS, SETTINGS, draw, make_data, save
 
@@ -298,7 +297,7 @@ def test_compare_hands_on_all_options(call, tmp_path, monkeypatch):
         given.update(options, data=data, out=out)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("incmask.insight.comparison.compare.compare", compare)
+    monkeypatch.setattr("incmask.api.training.run_comparison", compare)
     words = ["--recipes", "im, me,", "--repeats", "2", "--equal-steps", "--preset", "paper", "--effort", "quick"]
     words += ["--profile", "hela", "--size", "32", "48", "--fit", "tile", "--set=num_members=2,3", "--set=epochs=5"]
     code, out, err = call("compare", tmp_path / "data", "-o", tmp_path / "out", *words)
@@ -419,7 +418,7 @@ def test_python_gives_the_same_as_the_command(finished):
         finished / "data", out=finished / "run", recipe="ldt", report=False, settings=choices, executor=HERE
     )
     assert result.folder == finished / "run"
-    assert result.chosen.name == "base"
+    assert result.chosen == "base"
     assert {row.split for row in result.scores} == {"val", "test"}
     image = draw(seed=5, size=(40, 28))[0]
     (grey, also_grey) = result.predict([image, image[..., None]])
@@ -440,4 +439,4 @@ def test_python_gives_the_same_as_the_command(finished):
 )
 def test_arrays_that_are_no_images_are_refused(finished, image, told):
     with pytest.raises(incmask.IncmaskError, match=told):
-        predict(incmask.load(finished / "run"), [image])
+        incmask.load(finished / "run").predict([image])

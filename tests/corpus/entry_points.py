@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 from situations import Right
 
-from incmask.api import predict
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.data.dataset import Dataset
@@ -23,6 +22,7 @@ from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.prepare.prepare import prepare
 from incmask.experiment.choices import Choices, check_data, resolve
 from incmask.prediction import files
+from incmask.prediction.given import network_images
 from incmask.prediction.listing import find_images
 
 
@@ -109,16 +109,6 @@ def _num_channels(right: Right | None) -> int:
     return max(shapes, default=3)
 
 
-class _Showing:
-    """An ensemble that answers with the images that it is asked about."""
-
-    def __init__(self, channels: int):
-        self.about = SimpleNamespace(channels=channels, intensity=None)
-
-    def predict(self, images: list[np.ndarray]) -> list[np.ndarray]:
-        return images
-
-
 def _python(root: Path, right: Right | None) -> Seen:
     """Give arrays to Python's two ways in, which have to see the same."""
     assert right is not None, "nothing is asked of arrays"
@@ -135,7 +125,7 @@ def _python(root: Path, right: Right | None) -> Seen:
     of_part = {f"labelled-{index:06d}": name for index, name in enumerate(names)}
     of_part |= {f"unlabelled-{index:06d}": name for index, name in enumerate(rest)}
     images = {of_part[name]: image for name, image in seen.images.items()}
-    predicted = predict(_Showing(_num_channels(right)), [right.arrays[name] for name in images])
+    predicted = network_images([right.arrays[name] for name in images], channels=_num_channels(right), intensity=None)
     for image, same in zip(images.values(), predicted, strict=True):
         np.testing.assert_array_equal(image, same)
     labels = {of_part[name]: label for name, label in seen.labels.items()}

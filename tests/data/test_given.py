@@ -3,7 +3,6 @@ import pytest
 import torch
 from PIL import Image
 
-from incmask.api import predict
 from incmask.base.errors import IncmaskError
 from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.images.given import check_several, image_array, mask_array
@@ -81,7 +80,7 @@ def test_what_is_no_image_is_told(make, given, told):
 @pytest.mark.parametrize("one", [GREY, RGB, torch.from_numpy(RGB).permute(2, 0, 1), Image.fromarray(RGB), "a.png"])
 def test_a_single_image_is_no_list_of_its_rows(one):
     with pytest.raises(IncmaskError, match=r"images: is a single one, where several are expected; give it in a list"):
-        predict(None, one)
+        check_several(one, "images")
     check_several([one], "images")
     check_several(np.zeros((3, 60, 60)), "images")
 

@@ -207,7 +207,7 @@ def test_disagreement_is_above_0_exactly_where_pixels_are_inconsistent(seed, num
 
 
 def test_no_images_give_no_predictions():
-    assert list(Ensemble([Pointwise(1.0)], about(), device="cpu").predict([])) == []
+    assert Ensemble([Pointwise(1.0)], about(), device="cpu").predict([]) == []
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_no_images_give_no_predictions():
 def test_other_arrays_are_refused(image):
     ensemble = Ensemble([Pointwise(1.0)], about(), device="cpu")
     with pytest.raises(IncmaskError, match=r"expected uint8 \(H, W, 1\)"):
-        list(ensemble.predict([noise(4, 4), image]))
+        list(ensemble.predict_each([noise(4, 4), image]))
 
 
 def members(folder, *, num=2):

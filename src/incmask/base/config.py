@@ -13,6 +13,9 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.validation import ConfigSection, choose, validated
 
 Task = Literal["binary", "multilabel", "multiclass"]
+Preset = Literal["default", "paper"]
+Effort = Literal["quick", "normal", "paper"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
 """binary: one sigmoid channel; multilabel: one a class, they may overlap; multiclass: exclusive ids."""
 
 MeanOver = Literal["found", "true", "all"]
@@ -31,7 +34,7 @@ class Settings(ConfigSection):
     """Every number of a run; each can stand in ``incmask.toml`` or come as ``--set name=value``."""
 
     seed: int = Field(1, ge=0, description="seed of everything random")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the networks run")
+    device: Device = Field("auto", description="where the networks run")
     num_workers: int = Field(0, ge=0, description="students trained side by side on a CPU; 0: one a core")
 
     num_base: int = Field(10, ge=1, description="models trained on the labelled images alone")

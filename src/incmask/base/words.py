@@ -1,4 +1,11 @@
-"""Numbers in sentences."""
+"""Numbers in sentences, and values in a line."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+_MOST = 60
+"""Letters of a value that is shown whole."""
 
 
 def counted(num: int, thing: str) -> str:
@@ -9,3 +16,35 @@ def counted(num: int, thing: str) -> str:
         ('1 image', '1,200 images')
     """
     return f"{num:,} {thing}{'' if num == 1 else 's'}"
+
+
+class ShortRepr:
+    """A dataclass that shows itself in a line: of arrays their type and shape, of long values their number.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(repr=False)
+        ... class Found(ShortRepr):
+        ...     name: str
+        ...     pixels: tuple
+        >>> Found("a", (1, 2)), Found("b", (1,) * 100)
+        (Found(name='a', pixels=(1, 2)), Found(name='b', pixels=100 in a tuple))
+    """
+
+    def __repr__(self) -> str:
+        shown = (f"{each.name}={_short(getattr(self, each.name))}" for each in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _short(value: Any) -> str:
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    if isinstance(value, Mapping | list | tuple):
+        held = value.values() if isinstance(value, Mapping) else value
+        has_arrays = any(hasattr(each, "shape") for each in held)
+        if has_arrays or len(whole := repr(value)) > _MOST:
+            return f"{len(value)} in a {type(value).__name__}"
+        return whole
+    if is_dataclass(value) and len(repr(value)) > _MOST:
+        return f"{type(value).__name__}(...)"
+    return repr(value)

@@ -53,17 +53,15 @@ def rank(
 ) -> None:
     """Say which unlabelled images to label next, and why; --simulate tries whether that beats labelling at random."""
     if not simulate:
+        from incmask.api.folders import rank as rank_run
         from incmask.experiment.paths import RANKING
         from incmask.insight.ranking.present import ranking_as_dict, ranking_text
-        from incmask.insight.ranking.rank import write_ranking
 
         given = {"--data": data, "--start": start, "--budget": budget, "--recipe": recipe, "--set": assignments}
         if wrong := next((name for name, value in given.items() if value), None):
             raise fail(wrong, "is for --simulate alone", "leave it out, or add --simulate")
         with listener(quiet or as_json) as progress:
-            ranking = write_ranking(
-                run, open_pool=executor().open_pool, out=out, crop_px=crops, top=top, progress=progress
-            )
+            ranking = rank_run(run, out=out, crop_px=crops, top=top, progress=progress, executor=executor())
         is_view = top is not None or crops is not None
         path = out or (None if is_view else run / RANKING)
         print_result(ranking_text(ranking, path), ranking_as_dict(ranking, path), as_json=as_json)
@@ -103,9 +101,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write report.html into a run folder: scores, whether the unlabelled images helped, doubtful images."""
-    from incmask.insight.report.run_page.write import write_report
+    from incmask.api.folders import report as report_run
 
     with listener(quiet or as_json) as progress:
         progress.doing("writing the report")
-        page = write_report(run)
+        page = report_run(run)
     print_result(f"report         {page}", {"report": str(page)}, as_json=as_json)

@@ -37,19 +37,24 @@ def predict(
     """Write a mask, the disputed pixels and the disagreement of each image, at its own size; skip what is done."""
     import sys
 
+    from incmask.api.images import predict as predict_images
     from incmask.base.errors import fail
-    from incmask.prediction.folder import predict_folder, watch_folder
+    from incmask.prediction.folder import watch_folder
     from incmask.prediction.layers import ExtraOutputs
 
     listed = [line.strip("\ufeff\r\n ") for line in sys.stdin] if "-" in images else []
     given = [line for name in images for line in ([name] if name != "-" else listed) if line]
     if not given:
         raise fail("standard input", "names no images", "give a path a line")
-    pictures = ExtraOutputs(probabilities=probabilities, overlays=overlay, instances=instances)
+    wanted = {"probabilities": probabilities, "overlays": overlay, "instances": instances}
     with listener(quiet or as_json) as progress:
-        work = watch_folder if watch else predict_folder
-        open_pool = executor().open_pool
-        done = work(model, given, out, open_pool=open_pool, pictures=pictures, device=device, progress=progress)
+        if watch:
+            open_pool, pictures = executor().open_pool, ExtraOutputs(**wanted)
+            done = watch_folder(
+                model, given, out, open_pool=open_pool, pictures=pictures, device=device, progress=progress
+            )
+        else:
+            done = predict_images(model, given, out, **wanted, device=device, progress=progress, executor=executor())
     for problem in done.problems:
         typer.echo(f"skipped: {problem}", err=True)
     num_images = len(done.shares) + done.num_unchanged
@@ -105,13 +110,22 @@ def mask(
     as_json: Json = False,
 ) -> None:
     """Compare the predictions of any models: a label of what they agree on, and the pixels where they do not."""
+    from incmask.api.images import mask as mask_predictions
     from incmask.method.labels import labels_of
-    from incmask.prediction.other_models.meaning import parse_classes
-    from incmask.prediction.other_models.write import SUMMARY, MaskOptions, write_masks
+    from incmask.prediction.other_models.write import SUMMARY
 
-    options = MaskOptions(task, parse_classes(classes) if classes else (), erode_px, dilate_px, threshold)
     with listener(quiet or as_json) as progress:
-        done = write_masks(predictions, out, images=images, options=options, progress=progress)
+        done = mask_predictions(
+            predictions,
+            out,
+            task=task,
+            images=images,
+            erode_px=erode_px,
+            dilate_px=dilate_px,
+            classes=classes or None,
+            threshold=threshold,
+            progress=progress,
+        )
     names = ", ".join(f"{number} {name}" for number, name in enumerate(done.class_names))
     meaning = f": {names}" if labels_of(done.task).is_exclusive else f": {', '.join(done.class_names)}"
     lines = [

@@ -1,7 +1,6 @@
 """Commands that look at data and prepare it."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,17 +24,11 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing."""
-    from incmask.experiment.choices import check_data
+    from incmask.api.folders import check as check_folder
 
-    found = check_data(data, group=group)
-    if show is not None:
-        from incmask.insight.report.folder_page import write_folder_page
-
-        write_folder_page(show, found, name=data.resolve().name)
+    found = check_folder(data, group=group, show=show)
     if as_json:
-        problems = [{"where": each.where, "what": each.what, "remedy": each.remedy} for each in found.problems]
-        values = {"problems": problems, "findings": [asdict(each) for each in found.findings]}
-        typer.echo(json.dumps(values | {"description": found.description}, ensure_ascii=False))
+        typer.echo(json.dumps(found.as_dict(), ensure_ascii=False))
     else:
         for line in found.description:
             typer.echo(line)
@@ -94,22 +87,24 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Make a data folder of a data set as its owner distributes it, or of your own files in other formats."""
-    from incmask.exchange.prepare.plan import PrepareOptions
-    from incmask.exchange.prepare.prepare import prepare as run_prepare
+    from incmask.api.folders import prepare as prepare_data
     from incmask.exchange.prepare.prepare import prepared_as_dict, prepared_text
 
-    options = PrepareOptions(
-        paper=paper,
-        ids=ids,
-        group_split=group_split,
-        seed=seed,
-        layout=layout,
-        group=group,
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        labelled_fraction=labelled_fraction,
-    )
     with listener(quiet or as_json) as progress:
-        open_pool = executor().open_pool
-        prepared = run_prepare(kind, source, target, open_pool=open_pool, options=options, progress=progress)
+        prepared = prepare_data(
+            kind,  # type: ignore[arg-type]
+            source,
+            target,
+            paper=paper,
+            ids=ids,
+            group_split=group_split,
+            layout=layout,
+            group=group,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            labelled_fraction=labelled_fraction,
+            seed=seed,
+            progress=progress,
+            executor=executor(),
+        )
     print_result(prepared_text(prepared), prepared_as_dict(prepared), as_json=as_json)

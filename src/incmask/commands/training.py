@@ -69,33 +69,29 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train on labelled and unlabelled images; write models, masks, disputed pixels, scores and a report."""
+    from incmask.api.training import train
     from incmask.commands.assignments import parse_assignments
-    from incmask.data.rounds import run_folder
     from incmask.experiment.choices import AUTO_TIME, Choices
     from incmask.experiment.outcome_text import outcome_as_dict, outcome_table
-    from incmask.experiment.run import run as run_experiment
-    from incmask.insight.comparison.best_of import best_of as find_best
-    from incmask.insight.finish import FinishedFiles, finish
 
     settings = parse_assignments(assignments)
     settings |= {"size": size} if size else {}
     settings |= {"fit": fit} if fit else {}
     choices = Choices(recipe, preset, effort, profile, group, time or AUTO_TIME, settings)
     with listener(quiet or as_json) as progress:
-        best = find_best(best_of, data, choices) if best_of else None
-        if best:
-            progress.say(best.told)
-        outcome = run_experiment(
+        done = train(
             data,
-            out or run_folder(data),
-            choices=best.over(choices) if best else choices,
+            out,
+            choices=choices,
+            best_of=best_of,
+            fresh=fresh,
+            report=report,
             executor=executor(),
             progress=progress,
-            warm=not fresh,
         )
-        finished = finish(outcome, open_pool=executor().open_pool, progress=progress) if report else FinishedFiles()
-    text = "\n".join([outcome_table(outcome), *finished.lines()])
-    values = outcome_as_dict(outcome) | finished.as_dict() | ({"best_of": best.as_dict()} if best else {})
+    text = "\n".join([outcome_table(done.outcome), *done.finished.lines()])
+    values = outcome_as_dict(done.outcome) | done.finished.as_dict()
+    values |= {"best_of": done.best.as_dict()} if done.best else {}
     print_result(text, values, as_json=as_json)
 
 
@@ -133,41 +129,28 @@ def compare(
     """Compare approaches on the same images with the same seeds: tables, figures, significance and cost."""
     import shlex
 
+    from incmask.api.training import compare_and_find
     from incmask.commands.assignments import parse_grid
-    from incmask.data.rounds import run_folder
     from incmask.experiment.choices import Choices
-    from incmask.insight.comparison.best_of import best_of as find_best
-    from incmask.insight.comparison.compare import compare as run_comparison
-    from incmask.insight.comparison.present import (
-        PAGE,
-        comparison_as_dict,
-        comparison_text,
-        find,
-        write_findings,
-        write_page,
-    )
+    from incmask.insight.comparison.present import PAGE, comparison_as_dict, comparison_text, write_page
 
     given = parse_grid(assignments)
     settings = given.single | ({"size": size} if size else {}) | ({"fit": fit} if fit else {})
     choices = Choices(preset=preset, effort=effort, profile=profile, group=group, settings=settings)
-    folder = out or run_folder(data, ending="compare")
     with listener(quiet or as_json) as progress:
-        comparison = run_comparison(
+        comparison, findings = compare_and_find(
             data,
-            folder,
+            out,
             choices=choices,
-            executor=executor(),
-            recipes=tuple(name.strip() for name in recipes.split(",") if name.strip()),
+            recipes=recipes,
             num_repeats=repeats,
             grid=given.several,
             equal_steps=equal_steps,
-            best_of=find_best(best_of, data, choices, grid=given.several) if best_of else None,
+            best_of=best_of,
+            executor=executor(),
             progress=progress,
         )
-        progress.doing("tables and figures")
-        findings = find(comparison)
-        write_findings(comparison, findings)
-        with or_without(folder / PAGE, "page") as problems:
+        with or_without(comparison.root / PAGE, "page") as problems:
             write_page(comparison, findings, command=shlex.join(["incmask", *sys.argv[1:]]))
     values = comparison_as_dict(comparison, findings) | {"problems": problems}
     print_result("\n".join([comparison_text(comparison, findings), *problems]), values, as_json=as_json)

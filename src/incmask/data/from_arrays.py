@@ -15,6 +15,7 @@ from incmask.base.config import CONFIG_NAME, IGNORED, Task
 from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
 from incmask.base.files import TEMPORARY_SUFFIX, write_text
 from incmask.base.tables import csv_text
+from incmask.base.words import ShortRepr
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, default_colour
 from incmask.data.folder.numbered import may_number
 from incmask.data.images.given import arrays_of, channels_first_hint
@@ -25,8 +26,8 @@ from incmask.method.labels import labels_of
 _GROUPS = "groups.csv"
 
 
-@dataclass(frozen=True, eq=False)
-class ArrayData:
+@dataclass(frozen=True, eq=False, repr=False)
+class ArrayData(ShortRepr):
     """What a data folder holds, as arrays of any and different sizes.
 
     Attributes:

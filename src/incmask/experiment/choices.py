@@ -18,10 +18,11 @@ from incmask.base.config import (
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.store import hash_file
 from incmask.base.validation import choose, validated
+from incmask.base.words import ShortRepr
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.doctor.finding import Finding
 from incmask.data.doctor.pairs import findings_of_pairs
-from incmask.data.folder.check import describe
+from incmask.data.folder.check import DataFacts, describe, facts_of
 from incmask.data.folder.groups import AUTO
 from incmask.data.folder.scan import load_dataset, scan
 from incmask.data.rounds import Round, read_rounds
@@ -138,14 +139,14 @@ class Resolved:
         }
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What is in a data folder.
+@dataclass(frozen=True, repr=False)
+class Checked(ShortRepr):
+    """What is in a data folder, everything that is wrong with it, and what else is worth a look.
 
     Attributes:
-        description: in lines.
-        problems: everything that is wrong; a run refuses the folder.
-        findings: what else is worth a look.
+        description: in lines for people.
+        problems: everything that is wrong, with ``where``, ``what`` and ``remedy``; a run refuses the folder.
+        findings: what else is worth a look: ``kind``, ``severity``, ``files``, ``what`` and ``remedy``.
         dataset: the part of it that can be used; None where nothing can.
     """
 
@@ -153,6 +154,26 @@ class Checked:
     problems: tuple[Problem, ...]
     findings: tuple[Finding, ...] = ()
     dataset: Dataset | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a run can begin."""
+        return not self.problems
+
+    @property
+    def facts(self) -> DataFacts | None:
+        """Task, classes, images and sizes; None where nothing can be used."""
+        return facts_of(self.dataset) if self.dataset else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the same as values that JSON knows."""
+        return {
+            "ready": self.is_ready,
+            "facts": asdict(self.facts) if self.facts else None,
+            "problems": [asdict(each) for each in self.problems],
+            "findings": [asdict(each) for each in self.findings],
+            "description": list(self.description),
+        }
 
 
 def check_data(data: Path, *, group: str | None = None) -> Checked:

@@ -14,6 +14,7 @@ from array_api_compat import array_namespace, device
 
 from incmask.base.config import Task
 from incmask.base.errors import fail
+from incmask.base.words import ShortRepr
 from incmask.method.exact import Array, mean_of_image, mean_of_members, square_root
 from incmask.method.labels import Mask, Votes, labels_of
 from incmask.method.members import checked_labels, checked_probabilities, floating, spatial_axes, stacked
@@ -22,8 +23,8 @@ from incmask.method.morphology import check_side, dilate, erode
 Statistic = Literal["standard_deviation", "standard_error"]
 
 
-@dataclass(frozen=True)
-class Inconsistency:
+@dataclass(frozen=True, repr=False)
+class Inconsistency(ShortRepr):
     """What the members agree on, and where they do not.
 
     Attributes:

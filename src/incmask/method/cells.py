@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
+from incmask.base.words import ShortRepr
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -39,8 +40,8 @@ class CellChannels:
     cell_classes: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Cells:
+@dataclass(frozen=True, repr=False)
+class Cells(ShortRepr):
     """The cells of one image, M of them.
 
     Attributes:

@@ -1,6 +1,7 @@
 """Numbers that belong to a kind of images: how strongly they may be augmented (paper table 1), what is good."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from incmask.method.augment import Strength
 
@@ -83,6 +84,8 @@ def _profile(
 
 
 _STRONG_CONTRAST, _STRONG_BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5), (5, 10, 15, 20, 25)
+
+ProfileName = Literal["generic", "upright", "isic2018", "hela", "suim", "cityscapes"]
 
 PROFILES: dict[str, Profile] = {
     "generic": _profile(free_rotation=True),

@@ -283,6 +283,14 @@ _MEAN_TEACHER = Recipe("mean teacher", teachers="ldt", objective="online", onlin
 _FIXMATCH = replace(_MEAN_TEACHER, title="weak to strong, where certain", online=Online("own", confidence=0.95))
 _LEFT_OUT = Blocking(in_loss=False)
 
+# A line each would be long; editors offer these.
+# fmt: off
+RecipeName = Literal[
+    "ldt", "strong-ldt", "aldt", "fdt", "me", "ie", "cl", "ns", "evalnet", "im", "im+", "im++", "aim+", "aim++",
+    "gt-im++", "im-online", "mt", "cps", "fixmatch", "fixmatch+im",
+]
+# fmt: on
+
 RECIPES: dict[str, Recipe] = {
     "ldt": Recipe("labelled images alone"),
     "strong-ldt": Recipe("labelled images alone, trained as well as we can", labelled="strong"),

@@ -17,6 +17,7 @@ from incmask.base.device import resolve_device
 from incmask.base.errors import fail
 from incmask.base.files import whole_file, write_text
 from incmask.base.threads import side_by_side
+from incmask.base.words import ShortRepr, counted
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.big_images import STRIP_ROWS, PixelRows
 from incmask.data.images.tiles import (
@@ -35,14 +36,15 @@ from incmask.method.agreement import disagreement
 from incmask.method.labels import labels_of
 from incmask.nets.forward import chunk_images, forward
 from incmask.nets.spec import load_model
+from incmask.prediction.given import network_images
 
 MODEL, ABOUT = "model", "model.json"
 """The folder of the models in a run folder, and what tells of them there."""
 FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(ShortRepr):
     """What an ensemble makes of one image, at the image's own size.
 
     Attributes:
@@ -156,11 +158,37 @@ class Ensemble:
         networks = [load_model(folder / Path(name).name) for name in members]
         return cls(networks, about, device=device, num_threads=num_threads)
 
-    def predict(self, images: Sequence[np.ndarray]) -> Iterator[Prediction]:
-        """Predict images of any sizes, one after the other.
+    def __repr__(self) -> str:
+        about, num = self.about, len(self.networks)
+        names = ", ".join(info.name for info in about.classes)
+        size = "×".join(map(str, (*about.size, about.channels)))
+        return f"Ensemble({counted(num, 'network')} of {size}, {about.task}: {names})"
+
+    def predict(self, images: Any) -> list[Prediction]:
+        """Predict images of any size and number of channels that the networks can take.
 
         Args:
-            images: uint8, (H, W, channels) each.
+            images: NumPy arrays (H, W) or (H, W, C), Pillow images, tensors (H, W), (H, W, C) or (C, H, W), or lists of
+                numbers, in a list or a stack; or a single one of these. Of any integer or float type: 8-bit values as
+                they are, others scaled as in training.
+
+        Returns:
+            A list: for each image the label, the disputed pixels and the probabilities, at the image's own size.
+
+        Raises:
+            IncmaskError: an image of another shape or number of channels, or of NaN and infinite values alone.
+        """
+        about = self.about
+        return list(self.predict_each([*network_images(images, channels=about.channels, intensity=about.intensity)]))
+
+    def predict_each(self, images: Sequence[np.ndarray]) -> Iterator[Prediction]:
+        """Predict images as networks see them, one after the other: fewer are held at a time.
+
+        Args:
+            images: uint8, (H, W, channels) each, of any sizes.
+
+        Returns:
+            Their predictions, each as it is asked for.
 
         Raises:
             IncmaskError: an image of another type or number of channels.
@@ -168,11 +196,8 @@ class Ensemble:
         about = self.about
         for image in images:
             if image.ndim != 3 or image.shape[2] != about.channels or image.dtype != np.uint8 or not image.size:
-                raise fail(
-                    "predict(images)",
-                    f"expected uint8 (H, W, {about.channels}), got {image.dtype} {image.shape}",
-                    "convert the image first, for example with incmask.data.readers.to_network_range",
-                )
+                what = f"expected uint8 (H, W, {about.channels}), got {image.dtype} {image.shape}"
+                raise fail("predict_each(images)", what, "convert the image first, or use predict, which does")
         tiles: list[np.ndarray] = []
         places: list[list[Window | None]] = []
         for image in images:

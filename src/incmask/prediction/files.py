@@ -12,6 +12,7 @@ import numpy as np
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.progress import Report, ignore
 from incmask.base.threads import Behind
+from incmask.base.words import ShortRepr
 from incmask.data.images.big_images import ArrayRows, NetworkRows, PixelRows, open_big_image
 from incmask.data.images.readers import read_network_image
 from incmask.method.cells import CellChannels, cell_channels, count_cells
@@ -67,8 +68,8 @@ class PredictJob:
         return [replace(self, files=self.files[first::num_jobs]) for first in range(min(num_jobs, len(self.files)))]
 
 
-@dataclass(frozen=True)
-class Predicted:
+@dataclass(frozen=True, repr=False)
+class Predicted(ShortRepr):
     """What came of images.
 
     Attributes:
@@ -94,7 +95,7 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
     num_bytes = 0
 
     def flush() -> None:
-        for (file, image), prediction in zip(batch, ensemble.predict([image for _, image in batch]), strict=True):
+        for (file, image), prediction in zip(batch, ensemble.predict_each([image for _, image in batch]), strict=True):
             size, parts = prediction.inconsistent.shape, [(image, prediction)]
             behind.put(partial(_write, job, file, about, size=size, parts=parts), num_bytes=_num_bytes(image, about))
         report(len(batch))

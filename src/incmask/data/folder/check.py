@@ -1,40 +1,103 @@
 """What ``incmask check`` says of a data set."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from incmask.base.caller import option
+from incmask.base.config import Task
 from incmask.data.dataset import Dataset, Item
+
+
+@dataclass(frozen=True)
+class PartFacts:
+    """The images of a part.
+
+    Attributes:
+        num_images: how many.
+        smallest, median, largest: height and width of three of them, by their pixels; None where there are none.
+    """
+
+    num_images: int
+    smallest: tuple[int, int] | None
+    median: tuple[int, int] | None
+    largest: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is in a data folder.
+
+    Attributes:
+        task: "binary", "multiclass" or "multilabel".
+        classes: of each by its name the share of the labelled pixels, 0 to 1.
+        channels: that the networks see.
+        parts: "labelled", "unlabelled", "val" and "test".
+        num_empty: labelled images that show background only.
+        ignored_fraction: share of the pixels that have no label, 0 to 1.
+        position_class: the class that marks centres, so that objects are counted; None: there is none.
+        notes: how masks and names were understood.
+    """
+
+    task: Task
+    classes: dict[str, float]
+    channels: int
+    parts: dict[str, PartFacts]
+    num_empty: int
+    ignored_fraction: float
+    position_class: str | None
+    notes: tuple[str, ...]
+
+
+def facts_of(dataset: Dataset) -> DataFacts:
+    """Count what is in a data set."""
+    statistics = dataset.statistics
+    seen = max(1, statistics.total_pixels - statistics.ignored_pixels)
+    shares = (num_pixels / seen for num_pixels in statistics.class_pixels)
+    return DataFacts(
+        task=dataset.task,
+        classes=dict(zip((info.name for info in dataset.classes), shares, strict=True)),
+        channels=dataset.channels,
+        parts={part: _part(items) for part, items in dataset.parts()},
+        num_empty=statistics.empty_masks,
+        ignored_fraction=statistics.ignored_pixels / max(1, statistics.total_pixels),
+        position_class=dataset.position_class,
+        notes=dataset.notes,
+    )
+
+
+def _part(items: Sequence[Item]) -> PartFacts:
+    by_area = sorted(((item.height, item.width) for item in items), key=lambda size: size[0] * size[1])
+    if not by_area:
+        return PartFacts(0, None, None, None)
+    return PartFacts(len(by_area), by_area[0], by_area[len(by_area) // 2], by_area[-1])
 
 
 def describe(dataset: Dataset) -> list[str]:
     """Describe a data set in lines: parts, sizes, channels, classes with their share of pixels, and all notes."""
-    lines = [f"{part}: {len(items)} images{_sizes(items)}" for part, items in dataset.parts()]
+    facts = facts_of(dataset)
+    lines = [f"{part}: {each.num_images} images{_sizes(each)}" for part, each in facts.parts.items()]
     lines.append(f"the network sees {dataset.channels} channel{'s' if dataset.channels > 1 else ''}")
     lines.append(f"task: {dataset.task}, {len(dataset.classes)} class{'es' if len(dataset.classes) > 1 else ''}")
-    statistics = dataset.statistics
-    seen = max(1, statistics.total_pixels - statistics.ignored_pixels)
-    for info, num_pixels in zip(dataset.classes, statistics.class_pixels, strict=True):
-        lines.append(f"class {info.name}: {_percent(num_pixels / seen)} of the labelled pixels")
+    for name, share in facts.classes.items():
+        lines.append(f"class {name}: {_percent(share)} of the labelled pixels")
     if dataset.position_class is not None:
         lines.append(f"class {dataset.position_class} marks centres, so that objects are counted")
-    if statistics.empty_masks:
-        lines.append(f"{statistics.empty_masks} of {len(dataset.labelled)} labelled images show background only")
-    if statistics.ignored_pixels:
-        lines.append(f"ignored: {_percent(statistics.ignored_pixels / statistics.total_pixels)} of the pixels")
+    if facts.num_empty:
+        lines.append(f"{facts.num_empty} of {len(dataset.labelled)} labelled images show background only")
+    if facts.ignored_fraction:
+        lines.append(f"ignored: {_percent(facts.ignored_fraction)} of the pixels")
     if all(item.subject is None for _, items in dataset.parts() for item in items):
         lines.append(f"groups: each image for itself; {option('group')} tells which show the same subject")
     return [*lines, *(f"note: {note}" for note in dataset.notes)]
 
 
-def _sizes(items: Sequence[Item]) -> str:
-    if not items:
-        return ""
-    by_area = sorted(items, key=lambda item: item.height * item.width)
-    texts = [f"{item.width}×{item.height}" for item in (by_area[0], by_area[len(by_area) // 2], by_area[-1])]
-    if len({(item.height, item.width) for item in items}) == 1:
-        return f" of {texts[0]} pixels"
+def _sizes(part: PartFacts) -> str:
+    sizes = [size for size in (part.smallest, part.median, part.largest) if size]
+    texts = [f"{width}×{height}" for height, width in sizes]
+    if len({*texts}) < 2:
+        return f" of {texts[0]} pixels" if texts else ""
     return f" of {texts[0]} to {texts[2]} pixels, the median {texts[1]}"
 
 

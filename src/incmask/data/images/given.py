@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from incmask.base.caller import command
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.data.images.decode import from_pillow
 
@@ -75,10 +76,45 @@ def check_several(given: Any, where: str) -> None:
     Raises:
         IncmaskError: it is one image, or the path of one.
     """
-    shape = tuple(getattr(given, "shape", ()))
-    is_one = len(shape) == 2 or (len(shape) == 3 and (shape[2] <= 4 or (_is_tensor(given) and shape[0] in (1, 3))))
-    if is_one or isinstance(given, Image.Image | str | os.PathLike):
+    if _is_one(given):
         raise fail(where, "is a single one, where several are expected", "give it in a list")
+
+
+def listed(given: Any, *, channels: int) -> list[Any]:
+    """Give images as a list, whatever they come in: a list, a stack, a generator, or a single one.
+
+    Args:
+        given: images in any form that ``image_array`` takes; of three axes, an array whose last one has 1 to 4 entries
+            or ``channels``, and a tensor whose first one has 1, 3 or ``channels``, are a single image.
+        channels: of the images that are expected.
+
+    Examples:
+        >>> len(listed(np.zeros((8, 8)), channels=3)), len(listed(np.zeros((5, 8, 8)), channels=3))
+        (1, 5)
+        >>> len(listed([[0, 1], [1, 0]], channels=1))
+        1
+    """
+    if _is_one(given, channels):
+        return [given]
+    images = list(given)
+    return [given] if images and _is_row(images[0]) else images
+
+
+def _is_one(given: Any, channels: int = 1) -> bool:
+    if isinstance(given, Image.Image | str | os.PathLike):
+        return True
+    shape = tuple(getattr(given, "shape", ()))
+    if len(shape) != 3:
+        return len(shape) == 2
+    first = _is_tensor(given) and shape[0] in (1, 3, channels)
+    return first or shape[2] <= 4 or shape[2] == channels
+
+
+def _is_row(given: Any) -> bool:
+    """Tell a row of numbers, of an image that is a list of them, from an image."""
+    if isinstance(given, list | tuple):
+        return bool(given) and isinstance(given[0], int | float)
+    return len(getattr(given, "shape", ())) == 1
 
 
 def _is_tensor(given: Any) -> bool:
@@ -87,7 +123,7 @@ def _is_tensor(given: Any) -> bool:
 
 def _array(given: Any, where: str) -> np.ndarray:
     if isinstance(given, str | os.PathLike):
-        raise fail(where, "is a path where an image is expected", "open it, or use the commands, which take paths")
+        raise fail(where, "is a path where an image is expected", f"open it; {command('predict')} takes paths")
     if not _is_tensor(given):
         try:
             return np.asarray(given)

@@ -13,6 +13,7 @@ from incmask.base.files import write_bytes, write_text
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import EXPORTED
 from incmask.base.validation import choose
+from incmask.base.words import ShortRepr
 from incmask.data.images.decode import decode, read_bytes
 from incmask.data.images.intensity import to_network_range
 from incmask.data.images.orientation import UPRIGHT
@@ -34,8 +35,8 @@ _SHOWN = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"BM": ".bmp"}
 """Beginnings of files that every tool shows, browsers included."""
 
 
-@dataclass(frozen=True)
-class Exported:
+@dataclass(frozen=True, repr=False)
+class Exported(ShortRepr):
     """What was written.
 
     Attributes:

@@ -15,6 +15,7 @@ from incmask.base.files import write_bytes
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import hash_file
 from incmask.base.validation import choose, validated
+from incmask.base.words import ShortRepr
 from incmask.data.dataset import DataOptions, Dataset, Item, Scheme
 from incmask.data.folder.layout import part_folder
 from incmask.data.folder.scan import load_dataset, scan
@@ -35,8 +36,8 @@ Unsure = Literal["ignore", "skip", "refuse"]
 Unchanged = Literal["skip", "confirm"]
 
 
-@dataclass(frozen=True)
-class Imported:
+@dataclass(frozen=True, repr=False)
+class Imported(ShortRepr):
     """What was added.
 
     Attributes:

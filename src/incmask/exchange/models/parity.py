@@ -122,7 +122,7 @@ def check_parity(
             ours = [each.numpy() for each in pipeline(torch.from_numpy(batch))]
         if [each.shape for each in theirs] != [each.shape for each in ours]:
             raise fail(where, "gives outputs of other shapes than PyTorch", _REMEDY)
-        predicted = np.stack([each.label for each in ensemble.predict(list(batch))])
+        predicted = np.stack([each.label for each in ensemble.predict_each(list(batch))])
         differences.append(
             (
                 np.abs(theirs[2] - ours[2]).max(),

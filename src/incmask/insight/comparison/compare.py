@@ -13,7 +13,7 @@ from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent, ignore
 from incmask.base.store import Store
 from incmask.base.tables import rows_text
-from incmask.base.words import counted
+from incmask.base.words import ShortRepr, counted
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.stack import Stack, row_names
 from incmask.experiment.budget import time_step
@@ -49,8 +49,8 @@ class ComparedRun:
     outcome: Outcome
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(ShortRepr):
     """What a comparison came to.
 
     Attributes:

@@ -14,6 +14,7 @@ from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
 from incmask.base.tables import csv_text
+from incmask.base.words import ShortRepr
 from incmask.data.images.tiles import Window
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import StackImage
@@ -71,8 +72,8 @@ class Region:
         return self.name if self.crop is None else f"{self.name} at {self.crop.left}, {self.crop.top}"
 
 
-@dataclass(frozen=True)
-class Ranking:
+@dataclass(frozen=True, repr=False)
+class Ranking(ShortRepr):
     """All that was ranked, best first, and what a person should know of it."""
 
     rows: tuple[RankedRow, ...]

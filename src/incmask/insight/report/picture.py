@@ -54,8 +54,11 @@ class PictureSheet:
     png: bytes
 
 
-def load_matplotlib() -> ModuleType:
+def load_matplotlib(wanted_by: str = "the report") -> ModuleType:
     """Import matplotlib with its ``figure``, and nothing that keeps figures or needs a display.
+
+    Args:
+        wanted_by: what cannot be made without, for the message.
 
     Raises:
         IncmaskError: it is not installed.
@@ -63,7 +66,7 @@ def load_matplotlib() -> ModuleType:
     try:
         import matplotlib.figure
     except ModuleNotFoundError as error:
-        raise fail("the report", "matplotlib is not installed", "pip install 'incmask[report]'") from error
+        raise fail(wanted_by, "matplotlib is not installed", "pip install 'incmask[report]'") from error
     return matplotlib
 
 

@@ -14,6 +14,7 @@ from incmask.base.errors import fail
 from incmask.base.files import cannot_write, write_text
 from incmask.base.progress import Progress
 from incmask.base.store import COMPARED
+from incmask.base.words import ShortRepr
 from incmask.data.dataset import ClassInfo, ClassOption
 from incmask.data.folder.recognise import Recognised
 from incmask.data.images.readers import read_image
@@ -55,8 +56,8 @@ class MaskOptions:
     threshold: float | None = None
 
 
-@dataclass(frozen=True)
-class MasksDone:
+@dataclass(frozen=True, repr=False)
+class MasksDone(ShortRepr):
     """What was written.
 
     Attributes:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from incmask.experiment.record.stages import HistoryRow, StageRecord
 from incmask.insight.report.comparison_page.style import Style, cycle_style
@@ -11,6 +11,7 @@ from incmask.insight.report.picture import Drawing, new_figure, to_picture
 from incmask.insight.report.run_page.training import GenerationFacts
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _MOST_CLASSES = 8
@@ -27,6 +28,23 @@ class _Line:
     xs: list[int]
     ys: list[float]
     label: str | None = None
+
+
+Course = Literal["scores", "losses"]
+"""What is drawn of trainings over their steps."""
+
+
+def plot_course(axes: "Axes", stages: Sequence[StageRecord], what: Course, *, score_name: str) -> None:
+    """Draw every student's score on validation, or training loss, over its steps: a colour a stage."""
+    lines, y_label = _course(stages, what, score_name=score_name)
+    _plot(axes, lines, y_label=y_label)
+    axes.legend()
+
+
+def _course(stages: Sequence[StageRecord], what: Course, *, score_name: str) -> tuple[list[_Line], str]:
+    if what == "scores":
+        return _histories(stages, lambda row: row.validation_score), f"{score_name} on validation"
+    return _histories(stages, lambda row: row.training_loss), "training loss"
 
 
 def course_pictures(
@@ -56,18 +74,18 @@ def course_pictures(
             for stage in stages
             if (scores := [student.score for student in stage.students])
         )
-        scores_by_step = _histories(stages, lambda row: row.validation_score)
-        losses_by_step = _histories(stages, lambda row: row.training_loss)
+        scores_by_step, of_scores = _course(stages, "scores", score_name=score_name)
+        losses_by_step, of_losses = _course(stages, "losses", score_name=score_name)
         pictures = [
             to_picture(
-                partial(_draw, scores_by_step, y_label=f"{score_name} on validation"),
+                partial(_draw, scores_by_step, y_label=of_scores),
                 name="scores-by-step",
                 title="Score of every student on validation",
                 alt=f"{score_name} of every student over its training steps. Best of each: {best}.",
                 themed=True,
             ),
             to_picture(
-                partial(_draw, losses_by_step, y_label="training loss"),
+                partial(_draw, losses_by_step, y_label=of_losses),
                 name="losses-by-step",
                 title="Training loss of every student",
                 alt="Training loss of every student over its training steps, a line each, by stage.",
@@ -128,7 +146,13 @@ def _in_percent(shares: Sequence[float]) -> list[float]:
 def _draw(lines: Sequence[_Line], *, y_label: str, generations: Mapping[int, str] | None = None) -> "Figure":
     """Draw lines over training steps, or over generations, which have names."""
     figure = new_figure(width_in=4.6, height_in=3.2)
-    axes = figure.subplots()
+    _plot(figure.subplots(), lines, y_label=y_label, generations=generations)
+    if any(line.label for line in lines):
+        figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    return figure
+
+
+def _plot(axes: "Axes", lines: Sequence[_Line], *, y_label: str, generations: Mapping[int, str] | None = None) -> None:
     axes.grid(alpha=0.3)
     thin: dict[str, Any] = {} if generations else {"markersize": 3, "linewidth": 1}
     for line in lines:
@@ -142,6 +166,3 @@ def _draw(lines: Sequence[_Line], *, y_label: str, generations: Mapping[int, str
     else:
         axes.set_xlabel("training steps")
         axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
-    if any(line.label for line in lines):
-        figure.legend(loc="outside upper center", ncols=3, frameon=False)
-    return figure

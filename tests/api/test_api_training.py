@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import incmask
-from incmask import api
+from incmask.api import training
 from incmask.data.from_arrays import ArrayData
 from runs import HERE, SETTINGS, draw, make_data
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
-run = partial(api.run, executor=HERE)
+run = partial(training.run, executor=HERE)
 
 
 def drawn(num, *, seed):
@@ -38,7 +38,7 @@ def temporary(tmp_path, monkeypatch):
 def test_arrays_in_and_arrays_out_with_no_files_left(temporary):
     data = some_arrays()
     result = run(data, recipe="im", report=False, settings=SETTINGS)
-    assert [stage.name for stage in result.outcome.stages] == ["base", "gen-1"]
+    assert list(result.stages) == ["base", "gen-1"]
     assert result.folder.is_relative_to(temporary)
     predictions = result.predict(data.unlabelled)
     for prediction in predictions:
@@ -81,7 +81,7 @@ def test_a_notebook_shows_scores_and_the_most_disputed_images():
     rows = [[cell.text or "" for cell in row] for row in root.iter("tr")]
     assert rows[0] == ["stage", "validation", ""]
     assert [row[0] for row in rows[1:]] == ["base", "gen-1"]
-    assert [row[1] for row in rows[1:]] == [f"{stage.score:.3f}" for stage in result.outcome.stages]
+    assert [row[1] for row in rows[1:]] == [f"{score:.3f}" for score in result.stages.values()]
     assert [row[2] for row in rows[1:]].count("handed over") == 1
     shares = [float(share) for share in re.findall(r"<figcaption>unlabelled-\d{6}: ([0-9.]+)% disputed", shown)]
     assert len(shares) == 4

@@ -1,0 +1,262 @@
+"""What trains: a run, and a comparison of approaches."""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from incmask.api.listening import AnyPath, listening
+from incmask.api.result import Result
+from incmask.base.config import Effort, Preset
+from incmask.base.progress import Progress
+from incmask.data.from_arrays import ArrayData, write_data
+from incmask.data.rounds import run_folder
+from incmask.experiment import run as experiment
+from incmask.experiment.choices import AUTO_TIME, Choices
+from incmask.experiment.executor import Executor
+from incmask.experiment.run import Outcome
+from incmask.insight.comparison.best_of import BestOf
+from incmask.insight.comparison.best_of import best_of as find_best
+from incmask.insight.comparison.compare import Comparison
+from incmask.insight.comparison.compare import compare as run_comparison
+from incmask.insight.comparison.plan import ALL
+from incmask.insight.comparison.present import Findings, find, write_findings, write_page
+from incmask.insight.finish import FinishedFiles, finish
+from incmask.method.profiles import ProfileName
+from incmask.method.recipes import Recipe, RecipeName
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run with all that follows it.
+
+    Attributes:
+        outcome: stages, scores and the folder.
+        finished: what was made of the run; empty without a report.
+        best: where erosion and dilation come from; None: from the choices.
+    """
+
+    outcome: Outcome
+    finished: FinishedFiles = field(default_factory=FinishedFiles)
+    best: BestOf | None = None
+
+
+def train(
+    data: Path,
+    out: Path | None,
+    *,
+    choices: Choices,
+    best_of: Path | None,
+    fresh: bool,
+    report: bool,
+    executor: Executor,
+    progress: Progress,
+) -> Trained:
+    """Do the main job with a data folder, and write what follows; the arguments are those of ``run``."""
+    best = find_best(best_of, data, choices) if best_of else None
+    if best:
+        progress.say(best.told)
+    outcome = experiment.run(
+        data,
+        out or run_folder(data),
+        choices=best.over(choices) if best else choices,
+        executor=executor,
+        progress=progress,
+        warm=not fresh,
+    )
+    finished = finish(outcome, open_pool=executor.open_pool, progress=progress) if report else FinishedFiles()
+    return Trained(outcome, finished, best)
+
+
+def run(
+    data: AnyPath | ArrayData,
+    *,
+    out: AnyPath | None = None,
+    recipe: RecipeName | str | Recipe | None = None,
+    preset: Preset | None = None,
+    effort: Effort | None = None,
+    profile: ProfileName | None = None,
+    group: str | None = None,
+    time: str | None = AUTO_TIME,
+    settings: Mapping[str, object] | None = None,
+    best_of: AnyPath | None = None,
+    fresh: bool = False,
+    report: bool = True,
+    progress: Progress | bool = False,
+    executor: Executor | None = None,
+) -> Result:
+    """Do the main job: train on labelled and unlabelled images, as ``incmask run`` does.
+
+    Args:
+        data: folder with ``labelled/`` and ``unlabelled/``, or arrays.
+        out: run folder; default: DATA with ``-run`` behind its name, and for arrays a temporary folder, which goes
+            with the result unless the process is killed. An unfinished run there goes on. The arrays themselves
+            are not kept there: see ``write_data``.
+        recipe: a name of ``RECIPES``, or a recipe of your own; default "im".
+        preset: "default" or "paper".
+        effort: "quick", "normal" or "paper".
+        profile: kind of images, for the augmentation.
+        group: which images show the same subject and are never on both sides of a split: "auto" (``split.csv``, or
+            names that tell), "none", a CSV file of names and groups, or a regular expression whose first group, or else
+            whole match, in an image's name is the subject.
+        time: how long it may take, such as "20m" or "2h": sizes, models and steps follow from it, and a longer one
+            later goes on. "auto": 20 minutes where nothing else says how much; None: as long as it takes.
+        settings: single settings by name.
+        best_of: folder of a comparison on the same data that swept ``erode_px`` and ``dilate_px`` of "im": the best of
+            them by validation are taken.
+        fresh: after corrected labels were imported: do not begin with the earlier round's models.
+        report: also write ``report.html``, ``ranking.csv``, the model card, and what disagreement says about errors.
+        progress: True shows lines and a bar, here or in the notebook; or a listener.
+        executor: where the work is done; default: in processes of this machine.
+
+    Returns:
+        The result: scores, history, and models that predict.
+
+    Raises:
+        IncmaskError: the data, a choice or the folder is wrong; each problem says how to mend it.
+
+    Examples:
+        >>> result = incmask.run("mydata", out="another run", recipe="im", time=None, settings=quick)
+        >>> list(result.stages)
+        ['base', 'gen-1']
+    """
+    choices = Choices(recipe, preset, effort, profile, group, time, dict(settings) if settings else None)
+    with listening(progress) as listener:
+
+        def run_data(data: Path, out: Path | None) -> Result:
+            trained = train(
+                data,
+                out,
+                choices=choices,
+                best_of=Path(best_of) if best_of else None,
+                fresh=fresh,
+                report=report,
+                executor=executor or Executor(),
+                progress=listener,
+            )
+            return Result(trained.outcome.root, problems=trained.finished.problems)
+
+        out = Path(out) if out else None
+        return _run_arrays(data, out, run_data) if isinstance(data, ArrayData) else run_data(Path(data), out)
+
+
+def _run_arrays(data: ArrayData, out: Path | None, run_data: Callable[[Path, Path], Result]) -> Result:
+    with tempfile.TemporaryDirectory(prefix="incmask-") as folder:
+        write_data(data, Path(folder) / "data")
+        if out is not None:
+            return run_data(Path(folder) / "data", out)
+        kept = tempfile.mkdtemp(prefix="incmask-")
+        try:
+            result = run_data(Path(folder) / "data", Path(kept) / "run")
+        except BaseException:
+            shutil.rmtree(kept, ignore_errors=True)
+            raise
+    weakref.finalize(result, shutil.rmtree, kept, ignore_errors=True)
+    return result
+
+
+def compare(
+    data: AnyPath,
+    *,
+    out: AnyPath | None = None,
+    recipes: RecipeName | str | Recipe | Sequence[RecipeName | str | Recipe] = ALL,
+    num_repeats: int = 3,
+    equal_steps: bool = False,
+    preset: Preset | None = None,
+    effort: Effort | None = None,
+    profile: ProfileName | None = None,
+    group: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    grid: Mapping[str, Sequence[object]] | None = None,
+    best_of: AnyPath | None = None,
+    progress: Progress | bool = False,
+    executor: Executor | None = None,
+) -> Comparison:
+    """Compare approaches on the same images: the same as ``incmask compare``, tables and page included.
+
+    Args:
+        data: folder with ``labelled/`` and ``unlabelled/``.
+        out: folder; default: DATA with ``-compare`` behind its name. An unfinished comparison there goes on.
+        recipes: names of ``RECIPES``, recipes of your own, or a single one of these; "all": those that the data allow.
+        num_repeats: how often all is repeated with another seed.
+        equal_steps: also train every approach for as many steps as FDT takes.
+        preset: as for ``run``.
+        effort: as for ``run``.
+        profile: as for ``run``.
+        group: as for ``run``.
+        settings: as for ``run``; the same for all approaches.
+        grid: settings with several values, all of which are tried.
+        best_of: as for ``run``; for all approaches with inconsistency masks.
+        progress: as for ``run``.
+        executor: as for ``run``.
+
+    Returns:
+        Its rows: ``models``, ``totals``, ``images``, ``pseudo`` and ``frequencies``.
+
+    Raises:
+        IncmaskError: the data, a choice or the folder is wrong, or the packages for reports are not installed.
+
+    Examples:
+        >>> comparison = incmask.compare("mydata", recipes="me", num_repeats=1, settings=quick)
+        >>> sorted({row.recipe for row in comparison.models})
+        ['ldt', 'me']
+    """
+    choices = Choices(None, preset, effort, profile, group, settings=dict(settings) if settings else None)
+    with listening(progress) as listener:
+        comparison, findings = compare_and_find(
+            Path(data),
+            Path(out) if out else None,
+            choices=choices,
+            recipes=recipes,
+            num_repeats=num_repeats,
+            grid=grid or {},
+            equal_steps=equal_steps,
+            best_of=Path(best_of) if best_of else None,
+            executor=executor or Executor(),
+            progress=listener,
+        )
+    write_page(comparison, findings)
+    return comparison
+
+
+def compare_and_find(
+    data: Path,
+    out: Path | None,
+    *,
+    choices: Choices,
+    recipes: str | Recipe | Sequence[str | Recipe],
+    num_repeats: int,
+    grid: Mapping[str, Sequence[object]],
+    equal_steps: bool,
+    best_of: Path | None,
+    executor: Executor,
+    progress: Progress,
+) -> tuple[Comparison, Findings]:
+    """Compare, and write all tables but no page; the arguments are those of ``compare``."""
+    comparison = run_comparison(
+        data,
+        out or run_folder(data, ending="compare"),
+        choices=choices,
+        executor=executor,
+        recipes=_several(recipes),
+        num_repeats=num_repeats,
+        grid=grid,
+        equal_steps=equal_steps,
+        best_of=find_best(best_of, data, choices, grid=grid) if best_of else None,
+        progress=progress,
+    )
+    progress.doing("tables and figures")
+    findings = find(comparison)
+    write_findings(comparison, findings)
+    return comparison, findings
+
+
+def _several(recipes: str | Recipe | Sequence[str | Recipe]) -> Sequence[str | Recipe]:
+    """Give recipes one by one: text may name several, with commas between."""
+    if isinstance(recipes, Recipe):
+        return (recipes,)
+    if isinstance(recipes, str):
+        return tuple(name.strip() for name in recipes.split(",") if name.strip())
+    return recipes
