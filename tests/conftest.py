@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -67,8 +68,9 @@ def undrawn(monkeypatch) -> None:
     """Let figures be made and not rendered: for tests of what a page tells, not of what its figures show."""
     from matplotlib.figure import Figure
 
-    def save_empty(figure: Figure, file: TextIO, **options: object) -> None:
-        file.write("<svg ></svg>")
+    def save_empty(figure: Figure, file: TextIO | str, **options: object) -> None:
+        with open(file, "w") if isinstance(file, str) else nullcontext(file) as opened:
+            opened.write("<svg ></svg>")
 
     monkeypatch.setattr(Figure, "savefig", save_empty)
 

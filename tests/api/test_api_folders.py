@@ -102,7 +102,7 @@ def test_ranking_report_and_corrections(finished_run, tmp_path):
         incmask.export(run, tmp_path / "x", format="labelmee")
     with pytest.raises(IncmaskError, match="format: unknown name 'pngs'; did you mean 'png'"):
         incmask.import_labels(run, tmp_path / "fix", format="pngs")
-    added = incmask.import_labels(run, tmp_path / "fix", format="png")
+    added = incmask.import_labels(run, tmp_path / "fix", format="png", unchanged="confirm")
     assert (added.round.number, sorted(added.round.names)) == (2, sorted(exported.names))
 
 

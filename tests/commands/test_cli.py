@@ -333,7 +333,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(call, finished, monkeypatch,
         raise KeyboardInterrupt
 
     monkeypatch.setattr("incmask.experiment.run.run", stop)
-    monkeypatch.setattr("incmask.prediction.folder.predict_folder", stop)
+    monkeypatch.setattr("incmask.api.images.predict_folder", stop)
     words = {"run": [finished / "data"], "predict": [finished / "run", finished / "data", "-o", finished / "out"]}
     code, out, err = call(command, *words[command])
     assert (code, out) == (130, "")

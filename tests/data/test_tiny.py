@@ -64,7 +64,7 @@ def test_the_finding_says_how_many_where_and_what_mends_it(tmp_path):
     assert finding.amount == 0.75
     assert finding.files == ("labelled/0", "labelled/1")
     assert "6 of 8 objects of class foreground (75 %) are smaller than 2×2 pixels at 32×32" in finding.what
-    assert "--size 48 48, or cut tiles" in finding.remedy  # 3 · 48/64 > 2
+    assert 'settings={"size": [48, 48]}, or cut tiles' in finding.remedy  # 3 · 48/64 > 2
     text = "[settings]\nsize = [48, 48]\n"
     assert tiny(folder(tmp_path, squares(3, 3, 3, 12), toml=text)) == [], "what is advised mends it"
 
@@ -77,4 +77,4 @@ def test_tiles_leave_objects_as_large_as_they_are(tmp_path):
 def test_where_no_size_would_do_tiles_are_advised():
     item = Item("a", Path("a.png"), None, 4096, 4096)
     finding = tiny_finding("cell", [Sides(item, np.full(20, 4.0), 512 / 4096)], (512, 512))
-    assert finding.remedy == "cut tiles at full resolution: --fit tile"
+    assert finding.remedy == 'cut tiles at full resolution: settings={"fit": "tile"}'

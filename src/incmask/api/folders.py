@@ -9,7 +9,7 @@ from incmask.base.errors import fail
 from incmask.base.progress import Progress
 from incmask.base.validation import choose
 from incmask.exchange.corrections.export import Exported, export_labels
-from incmask.exchange.corrections.take_back import Imported, Unsure
+from incmask.exchange.corrections.take_back import Imported, Unchanged, Unsure
 from incmask.exchange.corrections.take_back import import_labels as take_back
 from incmask.exchange.models.model import ExportedModel, export_model
 from incmask.exchange.names import MODEL_TARGETS, TARGETS, LabelTarget, ModelTarget
@@ -38,7 +38,7 @@ def check(data: AnyPath, *, group: str | None = None, show: AnyPath | None = Non
     Examples:
         >>> found = incmask.check("mydata")
         >>> found.problems, found.facts.task, found.facts.parts["labelled"].num_images
-        ((), 'binary', 4)
+        ((), 'binary', 8)
     """
     found = check_data(Path(data), group=group)
     if show is not None:
@@ -171,7 +171,13 @@ def report(run: AnyPath) -> Path:
 def export(run: AnyPath, out: AnyPath, *, format: ModelTarget, progress: Progress | bool = False) -> ExportedModel: ...
 @overload
 def export(
-    run: AnyPath, out: AnyPath, *, format: LabelTarget, top: int | None = None, progress: Progress | bool = False
+    run: AnyPath,
+    out: AnyPath,
+    *,
+    format: LabelTarget,
+    top: int | None = None,
+    least_px: int | None = None,
+    progress: Progress | bool = False,
 ) -> Exported: ...
 def export(
     run: AnyPath,
@@ -179,6 +185,7 @@ def export(
     *,
     format: ModelTarget | LabelTarget,
     top: int | None = None,
+    least_px: int | None = None,
     progress: Progress | bool = False,
 ) -> ExportedModel | Exported:
     """Write the model for other programs, or pseudo-labels for a tool that corrects them, as ``incmask export`` does.
@@ -189,6 +196,8 @@ def export(
         format: of a model "onnx", "torch" or "bioimageio"; of labels "coco", "cvat", "label-studio", "labelme",
             "napari" or "png".
         top: labels of as many images that are to be labelled first; None: of all.
+        least_px: labels: where shapes are written, smaller regions and holes are merged into what surrounds them, and
+            unsure ones up to 4 times as large; None: as is usual; 1: every pixel as the models have it.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
 
     Returns:
@@ -202,12 +211,13 @@ def export(
         2
     """
     is_model = choose(dict.fromkeys(MODEL_TARGETS, True) | dict.fromkeys(TARGETS, False), format, option=option("to"))
-    if is_model and top is not None:
-        raise fail(option("top"), f"is for labels, and {format} exports the model", "leave it out")
+    for name, value in (("top", top), ("least-px", least_px)):
+        if is_model and value is not None:
+            raise fail(option(name), f"is for labels, and {format} exports the model", "leave it out")
     with listening(progress) as listener:
         if is_model:
             return export_model(Path(run), Path(out), target=format, progress=listener)
-        return export_labels(Path(run), Path(out), target=format, top=top, progress=listener)
+        return export_labels(Path(run), Path(out), target=format, top=top, least_px=least_px, progress=listener)
 
 
 def import_labels(
@@ -216,6 +226,7 @@ def import_labels(
     *,
     format: LabelTarget,
     unsure: Unsure = "ignore",
+    unchanged: Unchanged = "skip",
     data: AnyPath | None = None,
     progress: Progress | bool = False,
 ) -> Imported:
@@ -226,6 +237,8 @@ def import_labels(
         corrected: what the tool gave back: an archive, a folder or a file.
         format: that it was exported in.
         unsure: regions that are still unsure: "ignore", they count as not labelled; "skip" their images; "refuse" them.
+        unchanged: images that came back as they were exported: "skip" them, as nobody may have looked at them, or
+            "confirm" that they are right.
         data: data folder to add to; None: the one that the run tells.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
 
@@ -237,7 +250,7 @@ def import_labels(
 
     Examples:
         >>> _ = incmask.export("myrun", "fix2", format="png", top=2)
-        >>> incmask.import_labels("myrun", "fix2", format="png").round.number
+        >>> incmask.import_labels("myrun", "fix2", format="png", unchanged="confirm").round.number
         2
     """
     with listening(progress) as listener:
@@ -246,6 +259,7 @@ def import_labels(
             Path(corrected),
             target=format,
             unsure=unsure,
+            unchanged=unchanged,
             data=Path(data) if data else None,
             progress=listener,
         )

@@ -44,10 +44,10 @@ class Result:
 
     Examples:
         >>> result = incmask.load("myrun", device="cpu")
-        >>> result.chosen
-        'base'
-        >>> result.scores[0].model
-        '1'
+        >>> result.chosen in result.stages
+        True
+        >>> result.history["base/1"][-1].validation_score <= 1
+        True
         >>> result.predict(np.zeros((40, 30), np.uint8))[0].label.shape
         (40, 30)
     """

@@ -118,9 +118,9 @@ def run(
         IncmaskError: the data, a choice or the folder is wrong; each problem says how to mend it.
 
     Examples:
-        >>> result = incmask.run("mydata", out="another run", recipe="im", time=None, settings=quick)
-        >>> list(result.stages)
-        ['base', 'gen-1']
+        >>> result = incmask.run("mydata", out="another run", recipe="im", effort="quick", report=False)
+        >>> result.chosen in result.stages
+        True
     """
     choices = Choices(recipe, preset, effort, profile, group, time, dict(settings) if settings else None)
     with listening(progress) as listener:
@@ -199,7 +199,7 @@ def compare(
         IncmaskError: the data, a choice or the folder is wrong, or the packages for reports are not installed.
 
     Examples:
-        >>> comparison = incmask.compare("mydata", recipes="me", num_repeats=1, settings=quick)
+        >>> comparison = incmask.compare("mydata", recipes="me", num_repeats=1, effort="quick")
         >>> sorted({row.recipe for row in comparison.models})
         ['ldt', 'me']
     """

@@ -14,6 +14,10 @@ class Problem:
         where: the file, folder or option; "" where there is none.
         what: what is wrong, and what was expected.
         remedy: how to mend it.
+
+    Examples:
+        >>> print(Problem("a.png", "is broken", "save it again"))
+        a.png: is broken; save it again
     """
 
     where: str
@@ -55,6 +59,13 @@ class IncmaskError(Exception):
 
     Attributes:
         problems: the same as a tuple.
+
+    Examples:
+        >>> try:
+        ...     raise IncmaskError(Problem("a.png", "is broken", "save it again"))
+        ... except IncmaskError as error:
+        ...     print(error.problems[0].remedy)
+        save it again
     """
 
     def __init__(self, problems: Problem | Sequence[Problem]):

@@ -7,7 +7,15 @@ from incmask.base.notebook import NotebookProgress, in_notebook
 
 
 def show_progress() -> "Terminal | NotebookProgress":
-    """Give a listener that shows lines and a bar, in a notebook as HTML: ``with show_progress() as progress: ...``."""
+    """Give a listener that shows lines and a bar: for several calls that are to share one.
+
+    Returns:
+        One for the terminal, or in a notebook for the output of a cell; to be used in a ``with`` statement.
+
+    Examples:
+        >>> with show_progress() as progress:  # and in it: run(..., progress=progress)
+        ...     progress.doing("looking")
+    """
     return NotebookProgress() if in_notebook() else Terminal()
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,10 @@ from incmask.commands.arguments import Json, Quiet
 from incmask.commands.shell import listener, print_result
 from incmask.exchange.names import LEAST_PX, MODEL_TARGETS
 from incmask.exchange.names import TARGETS as LABEL_TARGETS
+
+if TYPE_CHECKING:
+    from incmask.exchange.corrections.export import Exported
+    from incmask.exchange.models.model import ExportedModel
 
 
 def export(
@@ -46,41 +50,37 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the model for other programs, or the labels of the unlabelled images for a tool that corrects them."""
-    from incmask.base.validation import choose
+    from incmask.api.folders import export as export_run
+    from incmask.exchange.models.model import ExportedModel
 
-    is_model = choose(dict.fromkeys(MODEL_TARGETS, True) | dict.fromkeys(LABEL_TARGETS, False), target, option="--to")
-    for option, is_given in (("--top", top), ("--least-px", least_px), ("--exact", exact)):
-        if is_model and is_given:
-            raise fail(option, f"is for labels, and {target} exports the model", "leave it out")
     if exact and least_px is not None:
         raise fail("--exact", "merges nothing, and --least-px merges what is smaller", "use one of the two")
+    if exact and target in MODEL_TARGETS:
+        raise fail("--exact", f"is for labels, and {target} exports the model", "leave it out")
+    least_px = 1 if exact else least_px
     with listener(quiet or as_json) as progress:
-        if is_model:
-            from incmask.exchange.models.model import export_model
-
-            model = export_model(run, out, target=target, progress=progress)
-            parity = model.parity
-            lines = [
-                f"model          {model.path}",
-                f"model card     {model.card}",
-                f"parity         {model.parity_file}: probabilities within {parity.max_probability_difference:.1g} of "
-                f"PyTorch's, {parity.differing_label_fraction:.2%} of the labels differ",
-            ]
-            values: dict[str, Any] = {"card": str(model.card), "parity": str(model.parity_file)}
-        else:
-            from incmask.exchange.corrections.export import export_labels
-
-            labels = export_labels(
-                run, out, target=target, top=top, least_px=1 if exact else least_px, progress=progress
-            )
-            lines = [f"{len(labels.names)} images in {labels.out}, in the order of {labels.ranked_by}", *labels.notes]
-            values = {
-                "images": labels.names,
-                "ranked_by": labels.ranked_by,
-                "merged": asdict(labels.merged) if labels.merged else None,
-                "notes": labels.notes,
-            }
+        done = export_run(run, out, format=target, top=top, least_px=least_px, progress=progress)  # type: ignore[call-overload]
+    lines, values = _of_model(done) if isinstance(done, ExportedModel) else _of_labels(done)
     print_result("\n".join(lines), {"target": target, "out": str(out), **values}, as_json=as_json)
+
+
+def _of_model(model: "ExportedModel") -> tuple[list[str], dict[str, Any]]:
+    parity = model.parity
+    return [
+        f"model          {model.path}",
+        f"model card     {model.card}",
+        f"parity         {model.parity_file}: probabilities within {parity.max_probability_difference:.1g} of "
+        f"PyTorch's, {parity.differing_label_fraction:.2%} of the labels differ",
+    ], {"card": str(model.card), "parity": str(model.parity_file)}
+
+
+def _of_labels(labels: "Exported") -> tuple[list[str], dict[str, Any]]:
+    return [f"{len(labels.names)} images in {labels.out}, in the order of {labels.ranked_by}", *labels.notes], {
+        "images": labels.names,
+        "ranked_by": labels.ranked_by,
+        "merged": asdict(labels.merged) if labels.merged else None,
+        "notes": labels.notes,
+    }
 
 
 def import_labels(

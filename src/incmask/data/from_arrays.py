@@ -48,6 +48,12 @@ class ArrayData(ShortRepr):
             of 0 and 1, else multiclass.
         class_names: of the foreground alone for binary, of all ids for multiclass, of the channels for multilabel;
             None: "foreground", or "background" and "class_1" on, or "class_1" on.
+
+    Examples:
+        >>> image, mask = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
+        >>> data = ArrayData([image] * 8, [mask] * 8, unlabelled=[image] * 50, class_names=["nucleus"])
+        >>> len(data.unlabelled)
+        50
     """
 
     images: Sequence[np.ndarray]
@@ -89,6 +95,14 @@ def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
     Raises:
         IncmaskError: an array is no image or no mask, they do not fit each other, or the folder holds something or
             cannot be written.
+
+    Examples:
+        >>> import tempfile
+        >>> image, mask = np.zeros((16, 16), np.uint8), np.eye(16, dtype=np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_data(ArrayData([image], [mask]), folder)
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['incmask.toml', 'labelled']
     """
     folder = Path(folder)
     data = _as_arrays(data)

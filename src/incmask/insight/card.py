@@ -50,7 +50,7 @@ incmask export MODEL --to onnx -o model.onnx      # for other programs; or torch
 import incmask
 
 model = incmask.load("MODEL")
-for prediction in model.predict(images):  # uint8, (H, W, channels) each
+for prediction in model.predict(images):  # (H, W) or (H, W, channels) each
     prediction.label, prediction.disagreement, prediction.probability
 ```
 

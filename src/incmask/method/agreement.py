@@ -31,6 +31,11 @@ class Inconsistency(ShortRepr):
         label: the agreed label. Binary: uint8 0/1 (*spatial). Multilabel: uint8 0/1 (K, *spatial). Multiclass: ids in
             the members' dtype (*spatial), 0 where they disagree. Continuous: the mean, floating (*spatial).
         inconsistent: bool (*spatial), True where the members disagree.
+
+    Examples:
+        >>> import numpy as np
+        >>> Inconsistency(np.zeros((4, 4), np.uint8), np.ones((4, 4), bool))
+        Inconsistency(label=uint8 (4, 4), inconsistent=bool (4, 4))
     """
 
     label: Annotated[Array, "*spatial"] | Annotated[Array, "k *spatial"] | Annotated[Array, "*spatial k"]
@@ -66,6 +71,9 @@ def inconsistency(
         dilate_px: side of the square that then dilates it: odd; 0 and 1 leave it as it is.
         spatial_ndim: how many trailing axes the squares span; the axes before are a batch. None: all after the members
             (and channels).
+
+    Returns:
+        What they agree on, and where they do not: ``label`` and ``inconsistent``.
 
     Raises:
         IncmaskError: fewer than two members, labels that are no hard labels of the task, or a side that is even or
@@ -119,6 +127,9 @@ def continuous_inconsistency(
         statistic: the population standard deviation over the members (division by n), or the standard error, which is
             this divided by sqrt(n).
         spatial_ndim: how many trailing axes make an image, for ``relative``; None: all after the members.
+
+    Returns:
+        Their mean, and where they differ too much: ``label`` and ``inconsistent``.
 
     Raises:
         IncmaskError: fewer than two members, complex numbers, or a threshold below 0.

@@ -48,6 +48,11 @@ class Cells(ShortRepr):
         centres_yx: float64 (M, 2), in pixels.
         types: int64 (M,), the place in ``cell_classes``; -1 where unclear.
         counts: int64 (T,), cells of each type, without the unclear.
+
+    Examples:
+        >>> import numpy as np
+        >>> Cells(np.zeros((2, 2)), np.array([0, -1]), np.array([1])).counts.tolist()
+        [1]
     """
 
     centres_yx: Annotated[Floats, "m 2"]
@@ -87,6 +92,9 @@ def count_cells(label: Annotated[np.ndarray, "h w k"], *, position: int, cell_cl
         label: 0/1 (H, W, K).
         position: channel that marks the cells' places.
         cell_classes: channels of the T cell types, one or more.
+
+    Returns:
+        The cells: their centres, types and counts.
 
     Raises:
         IncmaskError: the label has other axes or lacks a channel named, or no cell type is given.

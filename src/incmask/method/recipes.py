@@ -50,6 +50,10 @@ class Vote(Labeller):
         views: each teacher votes once, or on ``num_views`` changed versions of the image (section 2.4.2).
         soft: mean probability where more than one class can be meant (multilabel, multiclass);
             a binary task always takes unanimity (paper section 2.2). False: unanimity for all.
+
+    Examples:
+        >>> Vote(teachers="best", views="several").views
+        'several'
     """
 
     teachers: Literal["several", "best"] = "several"
@@ -63,11 +67,11 @@ class Vote(Labeller):
         return frozenset((*of_teachers, *(("num_views",) if self.views == "several" else ())))
 
     def num_voters(self, settings: "Settings") -> int:
-        """See ``Labeller.num_voters``."""
+        """Tell how many of the kept teachers vote."""
         return settings.num_members if self.teachers == "several" else 1
 
     def label(self, unlabelled: "Unlabelled") -> "Labelled":
-        """See ``Labeller.label``."""
+        """Give the labels that come of the votes."""
         from incmask.method.labelling import label_by_vote
 
         return label_by_vote(unlabelled, with_views=self.views == "several", soft=self.soft)
@@ -124,6 +128,10 @@ class Blocking:
         fill: what stands in their place, in image and label: nothing; or what another image has there, a labelled one
             drawn at random or one of the pseudo-labelled ones that are least disputed. What is disputed there, too, is
             blocked.
+
+    Examples:
+        >>> Blocking(image=False, label=False, in_loss=False).fill
+        'zero'
     """
 
     image: bool = True
@@ -152,6 +160,10 @@ class Online:
 
     Raises:
         IncmaskError: a number outside its range.
+
+    Examples:
+        >>> Online("own", confidence=0.95).cutmix
+        0.5
     """
 
     voters: Literal["team", "own", "other"] = "team"
@@ -186,6 +198,12 @@ class Recipe:
         copies: a pseudo-labelled pair is used once, or up to 5 times by its quality: as the EvalNets rate it, or
             as it is (section 3.8).
         evalnets: how they are trained where ``labeller`` or ``copies`` asks for them.
+
+    Examples:
+        >>> Recipe("two views", teachers="ldt", labeller=Vote(views="several"), blocking=Blocking()).needs_truth
+        False
+        >>> replace(RECIPES["im"], title="softer", blocking=Blocking(in_loss=False)).title
+        'softer'
     """
 
     title: str

@@ -53,6 +53,11 @@ class Prediction(ShortRepr):
         probability: float32, (K, H, W), mean over the members; for multiclass it sums to 1 at most,
             the rest being the masked class.
         disagreement: float32, (H, W), the share of members that are off the majority: 0 where all agree.
+
+    Examples:
+        >>> agreed = np.zeros((2, 2), np.uint8)
+        >>> Prediction(agreed, agreed > 0, np.zeros((1, 2, 2), np.float32), np.zeros((2, 2), np.float32)).label.shape
+        (2, 2)
     """
 
     label: np.ndarray
@@ -116,6 +121,14 @@ class Ensemble:
     Attributes:
         networks: in evaluation mode, on the device.
         about: as given.
+
+    Examples:
+        >>> about = About("binary", (ClassInfo("cell", (255, 255, 255), 255),), 1, None, (16, 16), "resize", "float32")
+        >>> ensemble = Ensemble([nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1)], about, device="cpu")
+        >>> ensemble
+        Ensemble(2 networks of 16×16×1, binary: cell)
+        >>> ensemble.predict(np.zeros((20, 30), np.uint8))[0].label.shape
+        (20, 30)
     """
 
     def __init__(
@@ -141,6 +154,9 @@ class Ensemble:
             folder: what ``run`` made, or its ``model/`` alone.
             device: where the networks are to run; "auto": a GPU where there is one.
             num_threads: batches that are predicted side by side.
+
+        Returns:
+            The ensemble.
 
         Raises:
             IncmaskError: there is none, or a file of it is damaged.
@@ -218,6 +234,9 @@ class Ensemble:
 
         Args:
             image: rows are uint8, (rows, W, channels).
+
+        Returns:
+            What was predicted of the rows from the top, some at a time.
         """
         if self.about.fit == "tile":
             return self._predict_tile_rows(image)

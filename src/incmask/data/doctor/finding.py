@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from incmask.base.caller import either
 from incmask.base.errors import printable
 from incmask.data.dataset import Item
 from incmask.data.folder.names import first_of
@@ -51,3 +52,8 @@ def label_of(part: str, item: Item) -> str:
 def worst_first(files: Sequence[str], amounts: Sequence[float]) -> tuple[str, ...]:
     """Sort files by how bad each is, those that are as bad by name."""
     return tuple(file for _, file in sorted((-amount, file) for file, amount in zip(files, amounts, strict=True)))
+
+
+def how_to_fix() -> str:
+    """Name what writes a folder without what was found."""
+    return either("`incmask check DATA --fix OUT`", "`incmask.check(DATA, fix=OUT)`")

@@ -8,7 +8,7 @@ import numpy as np
 
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, Item
-from incmask.data.doctor.finding import Finding, label_of
+from incmask.data.doctor.finding import Finding, how_to_fix, label_of
 from incmask.data.images.decode import read_bytes
 from incmask.data.images.masks import decode_mask, grey_values
 from incmask.data.images.readers import ImageFacts, read_image
@@ -64,5 +64,5 @@ def mask_as_image_findings(found: Sequence[MaskAsImage], num_images: int) -> Ite
         "nothing is learnt from them"
     )
     files = [label_of(each.part, each.item) for each in sorted(found, key=lambda each: not each.is_own)]
-    remedy = "put the images in their place, or have `incmask check DATA --fix OUT` leave them out"
+    remedy = f"put the images in their place, or have {how_to_fix()} leave them out"
     yield Finding("masks_as_images", "warning", tuple(files), len(found) / num_images, what, remedy)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from pathlib import Path
 
+from incmask.base.caller import option
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, Item
-from incmask.data.doctor.finding import Finding, label_of, worst_first
+from incmask.data.doctor.finding import Finding, how_to_fix, label_of, worst_first
 from incmask.data.doctor.hashes import alike
 from incmask.data.images.readers import ImageFacts
 
@@ -66,8 +67,8 @@ def _finding(parts: tuple[str, str], pairs: Sequence[NearCopy]) -> Finding:
     what = f"{counted(num, 'image')} {where} but for small changes (correlation of detail up to {likeness:.2f})"
     files = worst_first([str(pair) for pair in pairs], [pair.likeness for pair in pairs])
     if spoiled is None:
-        remedy = "leave them, or take one of each pair out; images of one subject stay together with --group"
+        remedy = f"leave them, or take one of each pair out; {option('group')} keeps images of one subject together"
         return Finding("near_copies", "note", files, likeness, what, remedy)
     learnt = first if first in _LEARNT else second
-    remedy = f"take them out of {learnt}, or have `incmask check DATA --fix OUT` do it"
+    remedy = f"take them out of {learnt}, or have {how_to_fix()} do it"
     return Finding("near_copies", "warning", files, likeness, f"{what}, so {spoiled}", remedy)

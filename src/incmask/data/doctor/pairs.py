@@ -11,7 +11,7 @@ from incmask.base.machine import num_cores
 from incmask.base.threads import side_by_side
 from incmask.base.words import counted
 from incmask.data.dataset import Dataset, Item
-from incmask.data.doctor.finding import Finding, label_of, worst_first
+from incmask.data.doctor.finding import Finding, how_to_fix, label_of, worst_first
 from incmask.data.doctor.shifts import Fit, Shift, find_shift, fit_of
 from incmask.data.doctor.tiny import Sides, object_sides, scale_of, tiny_finding
 from incmask.data.images.readers import read_label, read_network_image
@@ -105,7 +105,7 @@ def _shifted(pairs: Sequence[Pair]) -> Iterator[Finding]:
             f"{counted(len(shifted), 'mask')} of {num:,} looked at lie beside what they show: outlines fit best when "
             f"moved {_moved(down, 'down', 'up')} and {_moved(right, 'right', 'left')}"
         )
-        remedy = "export them anew without cropping or offset, or have `incmask check DATA --fix OUT` move them"
+        remedy = f"export them anew without cropping or offset, or have {how_to_fix()} move them"
         files = worst_first([label_of(pair.part, pair.item) for pair in shifted], shift.gains)
         yield Finding("shifted_masks", "warning", files, float(max(abs(down), abs(right))), what, remedy)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from incmask.base.caller import option
 from incmask.base.words import counted
 from incmask.data.dataset import Dataset, Item
 from incmask.data.doctor.finding import Finding, label_of, worst_first
@@ -81,7 +82,7 @@ def _remedy(found: Sequence[Sides], size: tuple[int, int]) -> str:
     sides = np.concatenate([each.sides * each.scale for each in found])
     factor = LEAST_SIDE_PX / np.quantile(sides, _LEAST_SHARE)
     wanted = [math.ceil(side * factor / _NETWORK_STEP_PX) * _NETWORK_STEP_PX for side in size]
-    tiles = "cut tiles at full resolution: --fit tile"
+    tiles = f"cut tiles at full resolution: {option('fit', 'tile')}"
     if max(wanted) > _LARGEST_SIZE_PX or factor * min(each.scale for each in found) > 1:
         return tiles
-    return f"train on larger images: --size {wanted[0]} {wanted[1]}, or {tiles}"
+    return f"train on larger images: {option('size', wanted)}, or {tiles}"

@@ -33,20 +33,21 @@ def hint_of(root: Path) -> str:
     """Say what a folder may be and what to do with it; "" where nothing tells."""
     files = walk(root).files
     if are_objects(path.relative_to(root).parts for path in files if is_image(path)):
-        return f"each image has a folder with a mask for each object, as in DSB 2018: {_made_by()}"
+        return f"each image has a folder with a mask for each object, as in DSB 2018: {made_by()}"
     endings = Counter(path.suffix.casefold() for path in files)
     if found := [ending for ending in _ANNOTATIONS if endings[ending]]:
-        return f"if the {found[0]} files are annotations (labelme, COCO, VIA, QuPath): {_made_by()}"
+        return f"if the {found[0]} files are annotations (labelme, COCO, VIA, QuPath): {made_by()}"
     texts = (path.relative_to(root) for path in files if path.suffix.casefold() == ".txt")
     if any(kind_of_folder(folder) == "mask" for path in texts for folder in path.parent.parts):
-        return f"if the .txt files are polygons of YOLO: {_made_by()}"
+        return f"if the .txt files are polygons of YOLO: {made_by()}"
     if near := nearby_data(root):
         return f"give the folder {near}"
     told = next((text for ending, text in _CONVERT.items() if endings[ending]), "")
     return f"it holds {told.format(prepare=_prepare())}" if told else ""
 
 
-def _made_by() -> str:
+def made_by() -> str:
+    """Say what makes a data folder of other files."""
     return f"{_prepare()} makes a data folder of them"
 
 

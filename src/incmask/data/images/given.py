@@ -112,9 +112,7 @@ def _is_one(given: Any, channels: int = 1) -> bool:
 
 def _is_row(given: Any) -> bool:
     """Tell a row of numbers, of an image that is a list of them, from an image."""
-    if isinstance(given, list | tuple):
-        return bool(given) and isinstance(given[0], int | float)
-    return len(getattr(given, "shape", ())) == 1
+    return isinstance(given, list | tuple) and bool(given) and isinstance(given[0], int | float)
 
 
 def _is_tensor(given: Any) -> bool:
