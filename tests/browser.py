@@ -59,7 +59,8 @@ class Page:
 
     def press(self, key: str) -> None:
         """Press a key, such as "Enter" or "Tab"."""
-        codes = {"Enter": (13, "\r"), "Tab": (9, ""), " ": (32, " ")}
+        codes = {"Enter": (13, "\r"), "Tab": (9, ""), " ": (32, " "), "Escape": (27, "")}
+        codes |= {"ArrowLeft": (37, ""), "ArrowRight": (39, "")}
         code, text = codes[key]
         for kind in ("keyDown", "keyUp"):
             event = {"type": kind, "key": key, "windowsVirtualKeyCode": code}

@@ -34,12 +34,17 @@ def test_ratings_and_likeness_are_told():
 
 
 def test_the_most_disputed_class_is_named():
-    names = ("ground", "alive", "dead")
+    names = ("background", "alive", "dead")
     assert said("multiclass", names, inconsistent_px_by_class=(1, 30, 11), is_novel=False) == (
         "42 % of the foreground is disputed, most of it predicted as alive"
     )
     assert "most" not in said("multilabel", names[1:], inconsistent_px_by_class=(20, 21))
     assert "expected mIoU 0.50" in said("multilabel", names[1:], inconsistent_px_by_class=(1, 1), expected_quality=0.5)
+
+
+def test_what_is_no_ground_goes_by_the_name_that_the_data_give_it():
+    told = said("multiclass", ("sky", "bird", "plane"), inconsistent_px_by_class=(1, 30, 11), is_novel=False)
+    assert told == "42 % of what is not sky is disputed, most of it predicted as bird"
 
 
 def test_agreement_is_told():

@@ -101,16 +101,46 @@ def test_what_lies_over_the_pictures_is_switched_off_and_on(page):
     assert page.run(SEEN) == "visible"
 
 
-def test_one_picture_is_switched_by_keyboard(page):
+VIEWER = "document.querySelector('dialog.viewer')"
+BIG = f"getComputedStyle({VIEWER}.querySelector('.layer')).visibility"
+
+
+def test_a_picture_is_enlarged_leafed_through_and_left_by_keyboard(page):
     covers = "[...document.querySelectorAll('#most-disputed .cover')]"
     labels = page.run(f"{covers}.map((each) => each.getAttribute('aria-label'))")
-    assert sorted(labels)[0] == f"disputed pixels of {EVIL}"
-    assert labels == [f"disputed pixels of {name}" for name in page.run(ORDER.format(column=0))[: len(labels)]]
-    cover = f"{covers}[0]"
-    page.run(f"{cover}.focus()")
+    names = page.run(ORDER.format(column=0))
+    assert labels == [f"Enlarge {name}" for name in names[: len(labels)]]
+    small = page.run(f"{covers}[0].parentElement.clientWidth")
+    page.run(f"{covers}[0].focus()")
     page.press("Enter")
-    assert (page.run(SEEN), page.run(f"{cover}.getAttribute('aria-pressed')")) == ("hidden", "false")
-    assert page.run("getComputedStyle(document.querySelectorAll('#most-disputed .layer')[1]).visibility") == "visible"
+    assert page.run(f"{VIEWER}.open")
+    assert page.run(f"{VIEWER}.getAttribute('aria-label')") == f"{names[0]}, 1 of {len(labels)}"
+    assert page.run(f"{VIEWER}.querySelector('.layers').clientWidth") > 2 * small
+    assert page.run(f"{VIEWER}.querySelector('img').alt") != ""
+    assert page.run("document.activeElement.textContent") == "Close"
+    page.press("ArrowRight")
+    assert page.run(f"{VIEWER}.getAttribute('aria-label')") == f"{names[1]}, 2 of {len(labels)}"
+    page.press("ArrowLeft")
+    page.press("ArrowLeft")
+    assert (
+        page.run(f"{VIEWER}.getAttribute('aria-label')") == f"{names[len(labels) - 1]}, {len(labels)} of {len(labels)}"
+    )
+    switch = f"[...{VIEWER}.querySelectorAll('button')].at(-1)"
+    page.run(f"{switch}.click()")
+    assert (page.run(BIG), page.run(f"{switch}.getAttribute('aria-pressed')")) == ("hidden", "false")
+    assert page.run(SEEN) == "visible"
+    page.press("Escape")
+    assert not page.run(f"{VIEWER}.open")
+    assert page.run(f"document.activeElement === {covers}[0]")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_an_enlarged_picture_fits_the_window(page, width):
+    page.show(width=width)
+    page.run("document.querySelector('#predictions .cover').click()")
+    assert page.run(f"{VIEWER}.scrollWidth <= {VIEWER}.clientWidth")
+    assert page.run(f"{VIEWER}.querySelector('.layers').getBoundingClientRect().right") <= width
+    page.run(f"{VIEWER}.close()")
 
 
 def test_everything_can_be_reached_by_keyboard(page):

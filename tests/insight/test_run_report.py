@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import json
+import math
 import re
 import shutil
 import sys
@@ -20,7 +21,9 @@ from incmask.experiment.paths import PAGE
 from incmask.experiment.record.images import ShareRow
 from incmask.experiment.record.run import RunRecord, read_run
 from incmask.insight.report import render as rendering
+from incmask.insight.report.page import Gallery
 from incmask.insight.report.render import MAX_PAGE_BYTES, render
+from incmask.insight.report.run_page.unlabelled import UnlabelledPictures, unsure_blocks
 from incmask.insight.report.run_page.write import run_page, write_report
 
 HEADINGS = [
@@ -91,8 +94,9 @@ def test_names_are_text_whatever_they_hold(run):
     page = read(write_report(run))
     assert len(page.all("script")) == 1
     assert page.text.count(EVIL) > 2
+    # In three galleries: by foreground, by area, and with its mask.
     evil = [one for one in page.all("img") if EVIL in one["alt"]]
-    assert len(evil) == 1
+    assert len(evil) == 3
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -170,6 +174,53 @@ def test_disagreement_files_that_are_gone_cost_their_layer_and_link_alone(run):
     page = read(write_report(run))
     assert "unlabelled 1" in page.text
     assert not [one for one in page.all("a") if "unlabelled%201" in one["href"]]
+
+
+def shares_of(record, values):
+    """Give the record as if of its unlabelled images these shares were disputed: of all pixels, and of foreground."""
+    rows = (
+        ShareRow(name, area, (0.1,), own) for name, (area, own) in zip(record.part("unlabelled"), values, strict=True)
+    )
+    return with_shares(record, tuple(sorted(rows, key=lambda row: (-row.inconsistent_fraction, row.name))))
+
+
+def gallery(blocks, name):
+    (found,) = [block for block in blocks if isinstance(block, Gallery) and block.name == name]
+    return [each.title for each in found.thumbnails]
+
+
+def test_masks_are_shown_by_the_disputed_share_of_their_own_foreground_and_by_area(finished_run):
+    record = read_run(finished_run("growing"))
+    names = list(record.part("unlabelled"))
+    # The third is the worst of all, though little of its image is disputed; the fourth is a speck.
+    record = shares_of(record, [(0.30, 0.42), (0.20, 0.75), (0.02, 0.99), (0.001, 1.0), (0.05, 0.0)])
+    blocks = unsure_blocks(record, UnlabelledPictures(record))
+    assert gallery(blocks, "disputed-foreground") == [names[place] for place in (2, 3, 1, 0, 4)]
+    assert gallery(blocks, "most-disputed") == [names[place] for place in (0, 1, 4, 2, 3)]
+    # From the least disputed to the most.
+    assert gallery(blocks, "predictions") == [names[place] for place in (3, 2, 4, 1, 0)]
+    older = with_shares(record, tuple(replace(row, disputed_of_foreground=math.nan) for row in record.shares))
+    told = [block.name for block in unsure_blocks(older, UnlabelledPictures(older)) if isinstance(block, Gallery)]
+    assert told == ["most-disputed", "predictions"]
+
+
+def test_predictions_are_spread_over_all_images_however_many(finished_run, monkeypatch):
+    record = read_run(finished_run("growing"))
+    monkeypatch.setattr("incmask.insight.report.run_page.unlabelled._NUM_NEXT", 3)
+    record = shares_of(record, [(0.1, 0.1), (0.2, 0.1), (0.3, 0.1), (0.4, 0.1), (0.5, 0.1)])
+    names = list(record.part("unlabelled"))
+    assert gallery(unsure_blocks(record, UnlabelledPictures(record)), "predictions") == [names[at] for at in (0, 2, 4)]
+
+
+def test_masks_of_several_classes_are_outlined_in_their_colours_with_a_legend(finished_run, tmp_path):
+    page = read(write_report(copy_of(finished_run("multiclass"), tmp_path)))
+    styles = [one.get("style", "") for one in page.all("path")]
+    classes = read_run(finished_run("multiclass")).scheme.foreground
+    for info in classes:
+        colour = "#{:02x}{:02x}{:02x}".format(*info.colour)
+        assert f"stroke: {colour}" in styles
+        assert f"background: {colour}" in [one.get("style") for one in page.all("span")]
+        assert page.text.count(f"{info.name} ") > 3
 
 
 @pytest.mark.usefixtures("undrawn")

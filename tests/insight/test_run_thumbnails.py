@@ -7,16 +7,26 @@ from PIL import Image
 
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_text
+from incmask.data.dataset import ClassInfo, Scheme
 from incmask.data.images.tiles import Window
 from incmask.data.images.writers import write_grey
+from incmask.insight.report.page import Swatch
 from incmask.insight.report.picture import as_rgb
 from incmask.insight.report.run_page.thumbnails import (
     SIDE_PX,
     StackPictures,
+    class_swatches,
     crop_outline,
     disputed_layer,
+    disputed_swatch,
     outlines_of,
     to_jpeg,
+)
+
+BINARY = Scheme("binary", (ClassInfo("cell", (255, 255, 255), 1),))
+SKY = Scheme(
+    "multiclass",
+    (ClassInfo("sky", (0, 0, 255), 0), ClassInfo("bird", (255, 0, 0), 1), ClassInfo("plane", (0, 200, 0), 2)),
 )
 
 
@@ -79,9 +89,9 @@ def test_any_number_of_channels_is_shown_as_rgb(channels, shown):
 def test_outlines_of_a_square_run_through_the_centres_of_its_rim():
     label = np.zeros((8, 8), np.uint8)
     label[2:6, 3:7] = 1
-    outline = outlines_of(label, kind="true", task="binary", num_classes=1, size=(80, 80))
+    (outline,) = outlines_of(label, kind="true", scheme=BINARY, size=(80, 80))
     ((*corners,),) = points_of(outline.path)
-    assert outline.kind == "true"
+    assert (outline.kind, outline.colour) == ("true", "")
     assert sorted(corners) == [(35, 25), (35, 55), (65, 25), (65, 55)]
 
 
@@ -91,17 +101,24 @@ def test_outlines_have_a_line_for_each_class_and_hole_but_none_for_the_ground():
     label[4:8, 4:8] = 0
     label[12:18, 12:18] = 2
     label[0, 0] = 255
-    outline = outlines_of(label, kind="predicted", task="multiclass", num_classes=3, size=(20, 20))
-    assert len(points_of(outline.path)) == 3
+    first, second = outlines_of(label, kind="predicted", scheme=SKY, size=(20, 20))
+    assert (len(points_of(first.path)), len(points_of(second.path))) == (2, 1)
+    assert (first.colour, second.colour) == ("#ff0000", "#00c800")
+    assert class_swatches(SKY) == (Swatch("bird", "#ff0000"), Swatch("plane", "#00c800"))
+    assert class_swatches(BINARY) == ()
     both = np.stack([label == 1, label == 2], -1).astype(np.uint8)
-    assert len(points_of(outlines_of(both, kind="true", task="multilabel", num_classes=2, size=(20, 20)).path)) == 3
-    nothing = np.zeros_like(label)
-    assert outlines_of(nothing, kind="true", task="binary", num_classes=1, size=(20, 20)).path == ""
+    layered = Scheme("multilabel", SKY.classes[1:])
+    assert [len(points_of(each.path)) for each in outlines_of(both, kind="true", scheme=layered, size=(20, 20))] == [
+        2,
+        1,
+    ]
+    assert outlines_of(np.zeros_like(label), kind="true", scheme=BINARY, size=(20, 20)) == ()
 
 
 def test_noise_is_drawn_coarsely_and_stays_small():
     noise = np.random.default_rng(0).integers(0, 2, (512, 512), np.uint8)
-    path = outlines_of(noise, kind="predicted", task="binary", num_classes=1, size=(224, 224)).path
+    (outline,) = outlines_of(noise, kind="predicted", scheme=BINARY, size=(224, 224))
+    path = outline.path
     assert len(path) < 1_000_000
     assert "L" in path
 
@@ -115,17 +132,27 @@ def test_disputed_pixels_cover_and_the_others_are_clear(tmp_path, folder):
     values = np.zeros((40, 60), np.uint8)
     values[:, 30:] = 85  # a third of the members
     write_grey(tmp_path / folder / "a" / "b.png", values)
-    layer = np.asarray(Image.open(io.BytesIO(disputed_layer(tmp_path, "a/b", (20, 30)))).convert("RGBA"))
+    layer = np.asarray(Image.open(io.BytesIO(disputed_layer(tmp_path, "a/b", (20, 30), scheme=BINARY))).convert("RGBA"))
     assert layer.shape == (20, 30, 4)
     assert layer[:, :15, 3].max() == 0
     assert layer[:, 15:, 3].min() == 200
     assert (layer[:, 15:, 0] > layer[:, 15:, 2]).all()
 
 
+def test_disputed_pixels_have_a_colour_of_their_own(tmp_path):
+    write_grey(tmp_path / "inconsistent" / "a.png", np.full((8, 8), 255, np.uint8))
+    for colour in ((213, 94, 0), (0, 0, 255)):
+        scheme = Scheme("multilabel", (ClassInfo("leaf", colour, "leaf"), ClassInfo("stem", (0, 200, 0), "stem")))
+        layer = np.asarray(Image.open(io.BytesIO(disputed_layer(tmp_path, "a", (8, 8), scheme=scheme))).convert("RGBA"))
+        drawn = "#{:02x}{:02x}{:02x}".format(*layer[0, 0, :3])
+        assert drawn == disputed_swatch(scheme).colour
+        assert (drawn == "#d55e00") == (colour == (0, 0, 255))
+
+
 def test_disputed_pixels_are_empty_where_the_file_is_gone_and_stay_in_the_folder(tmp_path):
-    assert disputed_layer(tmp_path, "a", (20, 30)) == b""
+    assert disputed_layer(tmp_path, "a", (20, 30), scheme=BINARY) == b""
     with pytest.raises(IncmaskError, match="no name for a file inside"):
-        disputed_layer(tmp_path, "../a", (20, 30))
+        disputed_layer(tmp_path, "../a", (20, 30), scheme=BINARY)
 
 
 def test_a_jpeg_holds_the_picture():

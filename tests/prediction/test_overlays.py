@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from incmask.data.dataset import ClassInfo
-from incmask.prediction.overlays import DISPUTED_COLOUR, OUTLINE_COLOUR, draw_overlay, outlines
+from incmask.prediction.overlays import DISPUTED_COLOUR, OUTLINE_COLOUR, disputed_colour, draw_overlay, outlines
 
 RED, BLACK = ClassInfo("red", (255, 0, 0), 1), ClassInfo("ground", (0, 0, 0), 0)
 GREEN = ClassInfo("green", (0, 255, 0), 2)
@@ -35,6 +35,31 @@ def test_outlines_have_the_colour_of_the_class_unless_it_is_black_or_white():
         assert found.tolist() == [[[0, 0, 0], list(drawn)]] * 2
     found = draw_overlay(np.zeros((2, 2, 3), np.uint8), label, nothing, task="multiclass", classes=[BLACK, GREEN])
     assert found.tolist() == [[[0, 0, 0], [0, 255, 0]]] * 2
+
+
+@pytest.mark.parametrize("usual", [DISPUTED_COLOUR, (213, 94, 0)])
+def test_disputed_pixels_have_no_class_s_colour(usual):
+    generator = np.random.default_rng(0)
+    assert disputed_colour([GREEN], usual) == usual
+    assert disputed_colour([], usual) == usual
+    for _ in range(50):
+        classes = [ClassInfo(str(number), tuple(generator.integers(0, 256, 3).tolist()), number) for number in range(3)]
+        # A class that looks like the usual colour.
+        classes.append(ClassInfo("alike", tuple(min(255, part + 9) for part in usual), 4))
+        found = disputed_colour(classes, usual)
+        assert found != usual
+        distances = [np.linalg.norm(np.subtract(found, info.colour)) for info in classes]
+        assert min(distances) > 60
+    # What is drawn for a black class counts, not the black.
+    assert disputed_colour([BLACK], OUTLINE_COLOUR) != OUTLINE_COLOUR
+
+
+def test_a_tint_keeps_clear_of_the_classes():
+    lips = ClassInfo("lips", DISPUTED_COLOUR, 1)
+    image, nothing = np.zeros((2, 2, 1), np.uint8), np.zeros((2, 2), np.uint8)
+    drawn = draw_overlay(image, nothing, np.ones((2, 2), bool), task="binary", classes=[lips])
+    assert drawn[0, 0].tolist() == [value // 2 for value in disputed_colour([lips])]
+    assert drawn[0, 0].tolist() != [value // 2 for value in DISPUTED_COLOUR]
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])

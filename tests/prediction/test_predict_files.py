@@ -219,14 +219,14 @@ def test_no_more_jobs_than_files():
 
 def test_the_table_of_shares_is_sorted_by_name():
     shares = [
-        MaskShares("b", 2, 5, 0.25, 0.125, class_pixels=(5, 5), num_objects=(3,)),
+        MaskShares("b", 2, 5, 0.25, 0.125, class_pixels=(5, 5), num_objects=(3,), disputed_of_foreground=0.5),
         MaskShares("a, c", 1, 4, 0.0, 0.0, class_pixels=(4, 0), num_objects=(0,)),
     ]
     assert shares_csv(shares, ["none", "cell"]).splitlines() == [
-        "name,height,width,inconsistent_fraction,disagreement,"
+        "name,height,width,inconsistent_fraction,disputed_of_foreground,disagreement,"
         "fraction/none,fraction/cell,area_px/none,area_px/cell,objects/cell",
-        '"a, c",1,4,0.000000,0.000000,1.000000,0.000000,4,0,0',
-        "b,2,5,0.250000,0.125000,0.500000,0.500000,5,5,3",
+        '"a, c",1,4,0.000000,0.000000,0.000000,1.000000,0.000000,4,0,0',
+        "b,2,5,0.250000,0.500000,0.125000,0.500000,0.500000,5,5,3",
     ]
 
 

@@ -35,7 +35,8 @@ def run_generation(run: RunContext, teachers: Sequence[Student], generation: int
     if setup.recipe.labeller is not None:
         run.progress.doing(f"generation {generation}: labelling")
         pseudo = pseudo_label(run, teachers, generation)
-        run.progress.say(f"generation {generation}: {describe_pseudo_labels(folder / PSEUDO / INDEX)}")
+        ground = setup.labels.ground_name([each.name for each in setup.dataset.classes])
+        run.progress.say(f"generation {generation}: {describe_pseudo_labels(folder / PSEUDO / INDEX, ground=ground)}")
     # What is disputed is blocked where the training reads it, as the recipe says (section 2.4.6).
     data = mix_folds(setup, generation, pseudo)
     jobs = fit_jobs(setup, generation, data, folder=folder, teachers=teachers)

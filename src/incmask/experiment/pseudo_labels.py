@@ -61,8 +61,8 @@ def join(parts: Sequence[PseudoLabels]) -> PseudoLabels:
     return PseudoLabels(**joined)
 
 
-def describe_pseudo_labels(index: Path) -> str:
-    """Say in a line what the pseudo-labels of a generation are like."""
+def describe_pseudo_labels(index: Path, *, ground: str = "background") -> str:
+    """Say in a line what the pseudo-labels of a generation are like; ``ground`` is what is no foreground."""
     known = read_pseudo_labels(index)
     num_images, used = len(known.admitted), known.admitted
     rest = f" ({known.why_left_out})" if known.why_left_out else ""
@@ -75,7 +75,7 @@ def describe_pseudo_labels(index: Path) -> str:
         text += f"; {known.copies[used].mean():.1f} copies each"
     text += f"; in all {num_images} images {known.disputed_share:.1%} of the pixels are disputed"
     if known.foreground_fraction[used].mean() == 0:
-        return f"{text}; those used hold no foreground at all: the teachers have collapsed to background"
+        return f"{text}; those used hold no foreground at all: the teachers have collapsed to {ground}"
     return f"{text}, {known.foreground_share:.1%} foreground"
 
 

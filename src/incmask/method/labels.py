@@ -6,6 +6,7 @@ this module alone knows that.
 """
 
 import operator
+from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
@@ -133,6 +134,10 @@ class Labels:
     def object_classes(self, num_classes: int) -> range:
         """Number the classes in which objects are told apart: all but the ground."""
         return range(num_classes)
+
+    def ground_name(self, class_names: Sequence[str]) -> str:
+        """Give what the ground is called: of exclusive classes as the data name it, such as "sky"."""
+        return "background"
 
     # Agreement of members (paper section 2.4.6)
 
@@ -272,6 +277,10 @@ class Multiclass(Labels):
     def object_classes(self, num_classes: int) -> range:
         """See ``Labels.object_classes``."""
         return range(1, num_classes)
+
+    def ground_name(self, class_names: Sequence[str]) -> str:
+        """See ``Labels.ground_name``."""
+        return class_names[0]
 
     def compare(self, votes: Annotated[Array, "n *spatial"]) -> tuple[Array, Array]:
         """See ``Labels.compare``."""

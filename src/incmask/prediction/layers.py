@@ -66,12 +66,13 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
         self._writers: dict[str, PictureWriter] = {}
         self._finders = {number: ObjectFinder() for number in labels_of(task).object_classes(len(classes))}
         self._class_pixels = np.zeros(len(classes), np.int64)
-        self._num_inconsistent, self._disagreement = 0, 0.0
+        self._num_inconsistent, self._num_object, self._disagreement = 0, 0, 0.0
         self._last_label: np.ndarray | None = None
 
     def add(self, image: np.ndarray, rows: Prediction) -> None:
         """Take the rows that come next: of the image, uint8 (rows, W, C), and of what was predicted for them."""
         self._num_inconsistent += int(rows.inconsistent.sum())
+        self._num_object += int((self._labels.foreground(rows.label) | rows.inconsistent).sum())
         self._disagreement += float(rows.disagreement.sum(dtype=np.float64))
         self._put(INCONSISTENT, rows.inconsistent * np.uint8(255))
         self._put(DISAGREEMENT, to_bytes(rows.disagreement))
@@ -115,6 +116,7 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
             class_pixels=tuple(self._class_pixels.tolist()),
             num_objects=tuple(int(table.max()) for table in ids.values()),
             files=tuple(path.relative_to(self._out).as_posix() for path in paths),
+            disputed_of_foreground=self._num_inconsistent / max(1, self._num_object),
         )
 
     def __exit__(self, *error: object) -> None:

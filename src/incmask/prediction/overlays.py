@@ -9,6 +9,10 @@ from incmask.data.dataset import ClassInfo, Colour
 from incmask.method.labels import labels_of
 
 DISPUTED_COLOUR: Colour = (255, 0, 255)
+"""Of disputed pixels, unless a class looks like it."""
+_OTHERS: tuple[Colour, ...] = ((255, 128, 0), (0, 255, 255), (255, 255, 0), (0, 0, 255), (0, 255, 0), (255, 255, 255))
+_ALIKE = 120
+"""Colours nearer to each other than this are hard to tell apart: a distance in RGB."""
 OUTLINE_COLOUR: Colour = (255, 220, 0)
 """Of classes that are black or white, which would not be seen on grey images."""
 
@@ -40,7 +44,7 @@ def draw_overlay(
     if image.shape[2] not in (1, 3):
         image = image.mean(2, keepdims=True).astype(np.uint8)
     drawn = np.repeat(image, 3 // image.shape[2], axis=2)
-    drawn[inconsistent] = drawn[inconsistent] // 2 + np.array(DISPUTED_COLOUR, np.uint8) // 2
+    drawn[inconsistent] = drawn[inconsistent] // 2 + np.array(disputed_colour(classes), np.uint8) // 2
     labels = labels_of(task)
     if labels.is_layered:
         for index, info in enumerate(classes):
@@ -54,6 +58,21 @@ def draw_overlay(
     edge = outlines(label, above)
     drawn[edge] = table[neighbours[edge]]
     return drawn
+
+
+def disputed_colour(classes: Sequence[ClassInfo], usual: Colour = DISPUTED_COLOUR) -> Colour:
+    """Give a colour for disputed pixels that is no class's: the usual one, or else that which is farthest from them.
+
+    Examples:
+        >>> disputed_colour([ClassInfo("cell", (0, 200, 0), 1)])
+        (255, 0, 255)
+        >>> disputed_colour([ClassInfo("lips", (250, 10, 250), 1), ClassInfo("skin", (230, 140, 40), 2)])
+        (0, 255, 255)
+    """
+    taken = np.array([visible_colour(info.colour) for info in classes], float).reshape(-1, 1, 3)
+    choice = [usual, *_OTHERS]
+    nearest = np.linalg.norm(taken - np.array(choice, float), axis=-1).min(0, initial=np.inf)
+    return usual if nearest[0] >= _ALIKE else choice[int(np.argmax(nearest))]
 
 
 def outlines(label: np.ndarray, above: np.ndarray | None) -> np.ndarray:

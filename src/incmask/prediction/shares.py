@@ -35,6 +35,7 @@ class MaskShares:
         num_objects: connected objects of each class, corners included; for exclusive classes without class 0.
         cells: None where no class marks positions, and for images that are predicted some rows at a time.
         files: what was written, below the output folder.
+        disputed_of_foreground: disputed pixels, as a share of those that are foreground or disputed; 0 without any.
     """
 
     name: str
@@ -46,6 +47,7 @@ class MaskShares:
     num_objects: tuple[int, ...]
     cells: CellCounts | None = None
     files: tuple[str, ...] = ()
+    disputed_of_foreground: float = 0.0
 
 
 def tables(
@@ -81,13 +83,14 @@ def counts_csv(shares: Sequence[MaskShares], type_names: Sequence[str]) -> str:
 
 
 def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
-    """Give a line an image: disputed share, mean disagreement; share, area in pixels and objects of each class."""
+    """Give a line an image: disputed shares, mean disagreement; share, area in pixels and objects of each class."""
     rows = (
         (
             share.name,
             share.height,
             share.width,
             f"{share.inconsistent_fraction:.6f}",
+            f"{share.disputed_of_foreground:.6f}",
             f"{share.disagreement:.6f}",
             *(f"{pixels / (share.height * share.width):.6f}" for pixels in share.class_pixels),
             *share.class_pixels,
@@ -99,5 +102,5 @@ def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
     num_counted = len(shares[0].num_objects) if shares else len(class_names)
     with_objects = class_names[len(class_names) - num_counted :]
     columns = [("fraction", class_names), ("area_px", class_names), ("objects", with_objects)]
-    header = ("name", "height", "width", "inconsistent_fraction", "disagreement")
+    header = ("name", "height", "width", "inconsistent_fraction", "disputed_of_foreground", "disagreement")
     return csv_text((*header, *(f"{what}/{name}" for what, names in columns for name in names)), rows)

@@ -8,6 +8,7 @@ import numpy as np
 from incmask.base.caller import option
 from incmask.base.config import Task
 from incmask.data.dataset import Dataset, Item
+from incmask.method.labels import labels_of
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def describe(dataset: Dataset) -> list[str]:
     if dataset.position_class is not None:
         lines.append(f"class {dataset.position_class} marks centres, so that objects are counted")
     if facts.num_empty:
-        lines.append(f"{facts.num_empty} of {len(dataset.labelled)} labelled images show background only")
+        ground = labels_of(dataset.task).ground_name(list(facts.classes))
+        lines.append(f"{facts.num_empty} of {len(dataset.labelled)} labelled images show {ground} only")
     if facts.ignored_fraction:
         lines.append(f"ignored: {_percent(facts.ignored_fraction)} of the pixels")
     if all(item.subject is None for _, items in dataset.parts() for item in items):

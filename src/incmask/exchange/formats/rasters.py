@@ -136,7 +136,8 @@ def write_rasters(
     if is_layered:
         lines = [f"{below}/: {info.name}\n" for below, info in zip(scheme.folders, scheme.foreground, strict=True)]
     else:
-        names = ["background", *(info.name for info in scheme.foreground)]
+        ground = labels_of(scheme.task).ground_name([info.name for info in scheme.classes])
+        names = [ground, *(info.name for info in scheme.foreground)]
         lines = [f"{index}: {name}\n" for index, name in enumerate(names)]
     write_text(folder / "ids.txt", "".join(lines))
     for sheet in sheets:

@@ -1,5 +1,6 @@
 """The images of a finished run: their rows in its stacks, their masks and what is disputed of them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,11 +75,16 @@ def stack_images(index: Path, sizes: Mapping[str, tuple[int, int]]) -> list[Stac
 
 @dataclass(frozen=True)
 class ShareRow:
-    """An image of ``masks.csv``: its disputed share, and the share of each class, 0 to 1."""
+    """An image of ``masks.csv``: its disputed share, and the share of each class, 0 to 1.
+
+    ``disputed_of_foreground`` is the share of what is foreground or disputed that is disputed; nan where an earlier
+    version did not tell.
+    """
 
     name: str
     inconsistent_fraction: float
     class_fractions: tuple[float, ...]
+    disputed_of_foreground: float = math.nan
 
 
 def read_shares(root: Path) -> tuple[ShareRow, ...]:
@@ -95,6 +101,7 @@ def read_shares(root: Path) -> tuple[ShareRow, ...]:
             name=line["name"],
             inconsistent_fraction=float(line["inconsistent_fraction"]),
             class_fractions=tuple(float(value) for key, value in line.items() if key.startswith("fraction/")),
+            disputed_of_foreground=float(line.get("disputed_of_foreground", "nan")),
         )
         for line in parse_rows(path.read_text(encoding="utf-8"), dict[str, str])
     ]

@@ -69,9 +69,18 @@ def _of_inconsistent(facts: RegionFacts, inconsistent_px: int, *, task: Task, cl
         return "nothing is found, and the models agree"
     if inconsistent_px == 0:
         return "the models agree"
-    what = f"predicted {class_names[0]}" if labels_of(task).is_one_class else "foreground"
-    text = f"{percent(inconsistent_px / facts.object_px)} of the {what} is disputed"
+    share = percent(inconsistent_px / facts.object_px)
+    text = (
+        f"{share} of {_what(labels_of(task).ground_name(class_names), task=task, class_names=class_names)} is disputed"
+    )
     most = max(range(len(class_names)), key=lambda index: facts.inconsistent_px_by_class[index])
     if not labels_of(task).is_one_class and facts.inconsistent_px_by_class[most] > inconsistent_px / 2:
         text += f", most of it predicted as {class_names[most]}"
     return text
+
+
+def _what(ground: str, *, task: Task, class_names: Sequence[str]) -> str:
+    """Name what is not the ground."""
+    if labels_of(task).is_one_class:
+        return f"the predicted {class_names[0]}"
+    return "the foreground" if ground.casefold() == "background" else f"what is not {ground}"

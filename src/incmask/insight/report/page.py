@@ -119,12 +119,14 @@ class Outline:
     """Closed lines over a picture.
 
     Attributes:
-        kind: "true", "predicted" or "crop".
+        kind: "true", "predicted", "mask" or "crop".
         path: as in the ``d`` of an SVG path, in pixels of the thumbnail.
+        colour: such as "#ff0000"; "": that of its kind.
     """
 
     kind: str
     path: str
+    colour: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,14 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
+class Swatch:
+    """A colour, such as "#ff0000", and what has it."""
+
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True)
 class Gallery:
     """Pictures side by side; a button switches off what lies over them.
 
@@ -163,6 +173,7 @@ class Gallery:
         layer: what lies over the pictures, for the button.
         thumbnails: some are folded where there are many.
         note: what a reader must know; may be empty.
+        legend: what the colours mean.
     """
 
     kind: ClassVar[str] = "gallery"
@@ -171,6 +182,7 @@ class Gallery:
     layer: str
     thumbnails: tuple[Thumbnail, ...]
     note: str = ""
+    legend: tuple[Swatch, ...] = ()
 
 
 @dataclass(frozen=True)

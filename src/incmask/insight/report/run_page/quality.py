@@ -12,7 +12,7 @@ from incmask.experiment.record.run import RunRecord
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.student import Student
 from incmask.insight.report.differences import LEAST_SUBJECTS
-from incmask.insight.report.page import Block, Gallery, Outline, Table, Text, Thumbnail, decimal, number, whole
+from incmask.insight.report.page import Block, Gallery, Swatch, Table, Text, Thumbnail, decimal, number, whole
 from incmask.insight.report.run_page.scoring import (
     Kind,
     ScoreLine,
@@ -21,7 +21,14 @@ from incmask.insight.report.run_page.scoring import (
     score_lines,
     subjects_of,
 )
-from incmask.insight.report.run_page.thumbnails import StackPictures, outlines_of, to_jpeg
+from incmask.insight.report.run_page.thumbnails import (
+    PREDICTED_COLOUR,
+    TRUE_COLOUR,
+    StackPictures,
+    class_swatches,
+    outlines_of,
+    to_jpeg,
+)
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts
 from incmask.nets.forward import chunk_images, predict_probabilities
@@ -133,7 +140,13 @@ def _galleries(record: RunRecord, judged: Judged) -> list[Block]:
     places = seen if seen.size else np.arange(len(scores))
     shown = places[np.argsort(scores[places], kind="stable")].tolist()
     worst, best = shown[: min(_NUM_SHOWN, (len(shown) + 1) // 2)], shown[::-1][: min(_NUM_SHOWN, len(shown) // 2)]
-    note = "Whole images. Solid blue: your outline; dashed orange: the models'."
+    note = "Whole images. Solid: your outline; dashed: the models'."
+    legend = class_swatches(record.scheme) or (
+        Swatch("your outline", TRUE_COLOUR),
+        Swatch("the models'", PREDICTED_COLOUR),
+    )
+    if labels_of(record.task).is_exclusive:
+        note += f" Outside all outlines is {record.class_names[0]}."
     if left_out := len(scores) - len(shown):
         note += f" Left out: {counted(left_out, 'image')} on which neither you nor the models see anything."
     return [
@@ -148,6 +161,7 @@ def _galleries(record: RunRecord, judged: Judged) -> list[Block]:
                 for place in chosen
             ),
             note,
+            legend,
         )
         for name, title, chosen in (("worst", "Worst images", worst), ("best", "Best images", best))
         if chosen
@@ -189,14 +203,16 @@ class LabelPictures:
             width=picture.shape[1],
             height=picture.shape[0],
             outlines=tuple(
-                self._outline(self._pictures.label(name, size, labels), kind=kind, size=picture.shape[:2])
+                outline
                 for labels, kind in ((true, "true"), (list(predicted), "predicted"))
+                for outline in outlines_of(
+                    self._pictures.label(name, size, labels),
+                    kind=kind,
+                    scheme=self._record.scheme,
+                    size=picture.shape[:2],
+                )
             ),
         )
-
-    def _outline(self, label: np.ndarray, *, kind: str, size: tuple[int, int]) -> Outline:
-        task, num_classes = self._record.task, len(self._record.class_names)
-        return outlines_of(label, kind=kind, task=task, num_classes=num_classes, size=size)
 
 
 def quality_sentence(judged: Judged, lines: Sequence[ScoreLine]) -> str:

@@ -9,24 +9,27 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from incmask.base.config import Task
 from incmask.base.npy_rows import Rows
 from incmask.base.tables import read_rows
+from incmask.data.dataset import Colour, Scheme
 from incmask.data.images.readers import read_image
 from incmask.data.images.tiles import Window, scale_label
 from incmask.data.images.writers import path_inside
 from incmask.data.stack import StackRow
 from incmask.experiment.record.images import inconsistent_folder
-from incmask.insight.report.page import Outline
+from incmask.insight.report.page import Outline, Swatch
 from incmask.insight.report.picture import Pixels, as_rgb
 from incmask.method.labels import labels_of
+from incmask.prediction.overlays import disputed_colour, visible_colour
 
-SIDE_PX = 224
-"""The longer side of a thumbnail."""
+SIDE_PX = 480
+"""The longer side of a thumbnail, which is shown smaller until it is enlarged."""
 _JPEG_QUALITY = 78
 _LEVELS = 4
 """Steps from clear to covered in a layer; more would only make it larger."""
 _DISPUTED_COLOUR = (213, 94, 0)
+TRUE_COLOUR, PREDICTED_COLOUR = "#56b4e9", "#e69f00"
+"""Of the outlines of one class, as in the style sheet."""
 _LABEL_SIDE_PX = 1024
 """Outlines of images in tiles are traced at this size at most."""
 _SIMPLIFY_PX = 0.4
@@ -119,13 +122,26 @@ def to_jpeg(picture: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def disputed_layer(root: Path, name: str, size: tuple[int, int]) -> bytes:
+def disputed_swatch(scheme: Scheme) -> Swatch:
+    """Tell the colour of disputed pixels, which is no class's."""
+    return Swatch("disputed: the models disagree", _hex(disputed_colour(scheme.classes, _DISPUTED_COLOUR)))
+
+
+def class_swatches(scheme: Scheme) -> tuple[Swatch, ...]:
+    """Tell the colours of the classes that are outlined; none where there is one alone."""
+    if labels_of(scheme.task).is_one_class:
+        return ()
+    return tuple(Swatch(each.name, _hex(visible_colour(each.colour))) for each in scheme.foreground)
+
+
+def disputed_layer(root: Path, name: str, size: tuple[int, int], *, scheme: Scheme) -> bytes:
     """Draw the disputed pixels of an image as a PNG that is clear elsewhere; empty where the file is gone.
 
     Args:
         root: run folder.
         name: of the image.
         size: height and width of the layer.
+        scheme: the classes, whose colours are others.
 
     Raises:
         IncmaskError: the file is no image, or the name leads out of the folder.
@@ -135,32 +151,31 @@ def disputed_layer(root: Path, name: str, size: tuple[int, int]) -> bytes:
         return b""
     disputed = (read_image(path)[..., 0] > 0).astype(np.float32)
     share = cv2.resize(disputed, size[::-1], interpolation=cv2.INTER_AREA)
-    return _to_layer(share)
+    return _to_layer(share, disputed_colour(scheme.classes, _DISPUTED_COLOUR))
 
 
-def outlines_of(label: np.ndarray, *, kind: str, task: Task, num_classes: int, size: tuple[int, int]) -> Outline:
-    """Trace the borders of every class but a multiclass task's first, which is the ground.
+def outlines_of(label: np.ndarray, *, kind: str, scheme: Scheme, size: tuple[int, int]) -> tuple[Outline, ...]:
+    """Trace the borders of every class but a multiclass task's first, which is the ground; an outline a class.
 
     Args:
         label: uint8, (H, W) ids or (H, W, K); 255, no label, belongs to no class.
-        kind: of the outline.
-        task, num_classes: what the label means.
-        size: height and width of the picture that the outline lies over.
+        kind: of the outlines.
+        scheme: what the label means, and the classes' colours.
+        size: height and width of the picture that the outlines lie over.
     """
     scale = np.array([size[1] / label.shape[1], size[0] / label.shape[0]])
-    known = labels_of(task)
-    planes = [known.class_pixels(label, number).astype(np.uint8) for number in known.object_classes(num_classes)]
+    known = labels_of(scheme.task)
+    numbers = known.object_classes(len(scheme.classes))
+    planes = [known.class_pixels(label, number).astype(np.uint8) for number in numbers]
+    found = [cv2.findContours(plane, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[0] for plane in planes]
     for coarser in (1, 2, 4, 8):
-        contours = [
-            cv2.approxPolyDP(contour, coarser * _SIMPLIFY_PX, closed=True)
-            for plane in planes
-            for contour in cv2.findContours(plane, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[0]
-        ]
-        if sum(map(len, contours)) <= _MOST_POINTS:
+        simple = [[cv2.approxPolyDP(line, coarser * _SIMPLIFY_PX, closed=True) for line in lines] for lines in found]
+        if sum(len(line) for lines in simple for line in lines) <= _MOST_POINTS:
             break
+    colours = [swatch.colour for swatch in class_swatches(scheme)] or [""]
     # Contours run through the centres of pixels; a picture's coordinates begin at their corners.
-    lines = ((contour[:, 0] + 0.5) * scale for contour in contours)
-    return Outline(kind, "".join(_to_path(line) for line in lines))
+    paths = ("".join(_to_path((line[:, 0] + 0.5) * scale) for line in lines) for lines in simple)
+    return tuple(Outline(kind, path, colour) for path, colour in zip(paths, colours, strict=True) if path)
 
 
 def crop_outline(crop: Window, *, scale: float) -> Outline:
@@ -175,11 +190,15 @@ def _to_path(points: np.ndarray) -> str:
     return f"M{first}{''.join('L' + other for other in others)}Z"
 
 
-def _to_layer(share: np.ndarray) -> bytes:
+def _hex(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def _to_layer(share: np.ndarray, colour: Colour) -> bytes:
     """Cover (h, w) by its share, 0 to 1, with one colour."""
     levels = np.ceil(np.clip(share, 0, 1) * _LEVELS).astype(np.uint8)
     layer = Image.frombytes("P", share.shape[::-1], levels.tobytes())
-    layer.putpalette(_DISPUTED_COLOUR * (_LEVELS + 1), "RGB")
+    layer.putpalette(colour * (_LEVELS + 1), "RGB")
     buffer = io.BytesIO()
     alphas = bytes(round(200 * level / _LEVELS) for level in range(_LEVELS + 1))
     layer.save(buffer, "PNG", transparency=alphas, optimize=True)

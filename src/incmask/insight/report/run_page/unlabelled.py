@@ -1,5 +1,6 @@
 """Where the model is unsure, and which images to label next."""
 
+import math
 import os
 import shlex
 from collections.abc import Sequence
@@ -8,10 +9,11 @@ from urllib.parse import quote
 
 from incmask.base.caller import command
 from incmask.base.errors import IncmaskError, fail
-from incmask.data.images.tiles import Window
+from incmask.base.words import counted
+from incmask.data.images.tiles import Window, scale_label
 from incmask.data.images.writers import path_inside
 from incmask.experiment.paths import RANKING, stack_folder
-from incmask.experiment.record.images import mask_folders
+from incmask.experiment.record.images import ShareRow, mask_folders, read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord
 from incmask.insight.report.page import (
@@ -19,6 +21,8 @@ from incmask.insight.report.page import (
     Command,
     Gallery,
     Link,
+    Outline,
+    Swatch,
     Table,
     TableCell,
     TableRow,
@@ -29,18 +33,24 @@ from incmask.insight.report.page import (
 )
 from incmask.insight.report.run_page.thumbnails import (
     SIDE_PX,
+    TRUE_COLOUR,
     StackPictures,
+    class_swatches,
     crop_outline,
     disputed_layer,
+    disputed_swatch,
+    outlines_of,
     to_jpeg,
 )
 from incmask.prediction.layers import DISAGREEMENT
 from incmask.prediction.shares import MASK_SHARES
 
-MAX_ROWS, MAX_THUMBNAILS, _NUM_NEXT, _NUM_NAMED = 1_000, 48, 12, 5
+MAX_ROWS, MAX_THUMBNAILS, _NUM_NEXT, _NUM_NAMED = 1_000, 24, 12, 5
 """Lines of a table and pictures of a gallery at most, whatever the number of images."""
 
 _LAYER = "disputed pixels"
+_MASK_SIDE_PX = 1024
+"""Masks are traced at this size at most."""
 _MOST_CLASSES = 4
 """Links to the masks of an image."""
 _CROP = ("y", "x", "height", "width")
@@ -66,13 +76,14 @@ class UnlabelledPictures:
         """Whether there are any images to show."""
         return self._pictures is not None
 
-    def thumbnail(self, name: str, text: str, *, crop: Window | None = None) -> Thumbnail:
+    def thumbnail(self, name: str, text: str, *, crop: Window | None = None, outlined: bool = False) -> Thumbnail:
         """Draw an image with its disputed pixels.
 
         Args:
             name: of the image.
             text: what is said of it.
             crop: the part that is meant; None: all of it.
+            outlined: with the outlines of its mask, too.
         """
         item = self._items.get(name)
         picture = None
@@ -81,21 +92,41 @@ class UnlabelledPictures:
         if item is None or picture is None:
             return Thumbnail(name, text, f"{name}: the image is gone.", b"", 0, 0, links=self.links(name))
         try:
-            layer = disputed_layer(self._record.root, name, picture.shape[:2])
+            layer = disputed_layer(self._record.root, name, picture.shape[:2], scheme=self._record.scheme)
         except IncmaskError:
             # A file that was changed by hand costs its own picture alone.
             layer = b""
         return Thumbnail(
             title=name,
             text=text,
-            alt=f"{name}, {text}; disputed pixels are covered in orange.",
+            alt=f"{name}, {text}; disputed pixels are covered{', the mask is outlined' if outlined else ''}.",
             jpeg=to_jpeg(picture),
             width=picture.shape[1],
             height=picture.shape[0],
             layer=layer,
-            outlines=(crop_outline(crop, scale=SIDE_PX / max(item["size"])),) if crop else (),
+            outlines=(
+                *(self._mask(name, picture.shape[:2]) if outlined else ()),
+                *([crop_outline(crop, scale=SIDE_PX / max(item["size"]))] if crop else []),
+            ),
             links=self.links(name),
         )
+
+    def _mask(self, name: str, size: tuple[int, int]) -> tuple[Outline, ...]:
+        try:
+            label = read_mask(self._record.root, name, self._record.scheme).label
+        except (IncmaskError, OSError):
+            return ()
+        scale = min(1.0, _MASK_SIDE_PX / max(label.shape[:2]))
+        if scale < 1:
+            label = scale_label(label, (round(label.shape[0] * scale) or 1, round(label.shape[1] * scale) or 1))
+        return outlines_of(label, kind="mask", scheme=self._record.scheme, size=size)
+
+    @property
+    def legend(self) -> tuple[Swatch, ...]:
+        """What the colours of disputed pixels and of outlines mean."""
+        scheme = self._record.scheme
+        outlines = class_swatches(scheme) or (Swatch(f"outline of {scheme.classes[0].name}", TRUE_COLOUR),)
+        return (disputed_swatch(scheme), *outlines)
 
     def links(self, name: str) -> tuple[Link, ...]:
         """Give the files of an image that there are, relative to the run folder."""
@@ -118,35 +149,83 @@ def unsure_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
     if not shares:
         return []
     mean = sum(row.inconsistent_fraction for row in shares) / len(shares)
-    thumbnails = [
+    by_foreground = sorted(shares, key=_by_foreground)
+    told = f"most on {shares[0].name}, with {percent(shares[0].inconsistent_fraction)}"
+    blocks: list[Block] = [
+        Text(
+            f"The models disagree on {percent(mean)} of the pixels of the {counted(len(shares), 'unlabelled image')}; "
+            f"{told}. Do not trust the masks there.",
+            "answer",
+        )
+    ]
+    if not math.isnan(shares[0].disputed_of_foreground):
+        blocks.append(
+            _gallery(
+                images,
+                "disputed-foreground",
+                "Worst masks: most of their own foreground is disputed",
+                [
+                    images.thumbnail(row.name, f"{percent(row.disputed_of_foreground)} of its foreground disputed")
+                    for row in by_foreground[:MAX_THUMBNAILS]
+                ],
+                note="In steps of 10 %; of those alike, the one with the larger disputed area comes first.",
+            )
+        )
+    by_area = [
         images.thumbnail(row.name, f"{percent(row.inconsistent_fraction)} disputed") for row in shares[:MAX_THUMBNAILS]
     ]
-    return [
-        Text(
-            f"The models disagree on {percent(mean)} of the pixels of the {len(shares):,} unlabelled images; "
-            f"most on {shares[0].name}, with {percent(shares[0].inconsistent_fraction)}. Do not trust "
-            "the masks there.",
-            "answer",
-        ),
-        _gallery(images, "most-disputed", "Most disputed images", thumbnails),
-        Table(
-            title="All unlabelled images",
-            header=("image", "disputed", *record.class_names, "files"),
-            rows=tuple(
-                (
-                    row.name,
-                    *(number(share, percent(share)) for share in (row.inconsistent_fraction, *row.class_fractions)),
-                    TableCell("", links=images.links(row.name)),
-                )
-                for row in shares[:MAX_ROWS]
-            ),
-            note="Shares of each image's pixels: those that the models dispute, and those of each class in the mask.",
-            name="shares",
-            num_rows=len(shares),
-            rest=Link(MASK_SHARES, MASK_SHARES),
-            sorted_by=(1, "descending"),
-        ),
+    blocks.append(_gallery(images, "most-disputed", "Largest disputed areas", by_area))
+    if images.has_pictures:
+        blocks.append(_masks(shares, images))
+    return [*blocks, _share_table(record, images)]
+
+
+def _by_foreground(row: ShareRow) -> tuple[float, float, str]:
+    """Order masks by the disputed share of their own foreground, rounded, so that specks do not come before objects."""
+    return (-round(row.disputed_of_foreground, 1), -row.inconsistent_fraction, row.name)
+
+
+def _masks(shares: Sequence[ShareRow], images: UnlabelledPictures) -> Gallery:
+    """Show masks of images that are spread evenly over all, from the least disputed to the most."""
+    num = min(_NUM_NEXT, len(shares))
+    chosen = [shares[-1 - round(place * (len(shares) - 1) / max(1, num - 1))] for place in range(num)]
+    thumbnails = [
+        images.thumbnail(row.name, f"{percent(row.inconsistent_fraction)} disputed", outlined=True) for row in chosen
     ]
+    note = f"{num} of {len(shares):,}, spread evenly from the least disputed to the most."
+    return Gallery(
+        "predictions",
+        "Masks of unlabelled images",
+        "masks and disputed pixels",
+        tuple(thumbnails),
+        note,
+        images.legend,
+    )
+
+
+def _share_table(record: RunRecord, images: UnlabelledPictures) -> Table:
+    shares = record.shares
+    return Table(
+        title="All unlabelled images",
+        header=("image", "disputed", "of its foreground", *record.class_names, "files"),
+        rows=tuple(
+            (
+                row.name,
+                *(
+                    number(share, percent(share))
+                    for share in (row.inconsistent_fraction, row.disputed_of_foreground, *row.class_fractions)
+                ),
+                TableCell("", links=images.links(row.name)),
+            )
+            for row in shares[:MAX_ROWS]
+        ),
+        note="Shares of each image's pixels: those that the models dispute, and those of each class in the mask. Of "
+        "its foreground: disputed pixels as a share of those that are foreground or disputed.",
+        name="shares",
+        num_rows=len(shares),
+        rest=Link(MASK_SHARES, MASK_SHARES),
+        sorted_by=(1, "descending"),
+    )
 
 
 def next_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
@@ -212,7 +291,9 @@ def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, 
     ]
 
 
-def _gallery(images: UnlabelledPictures, name: str, title: str, thumbnails: Sequence[Thumbnail]) -> Block:
+def _gallery(
+    images: UnlabelledPictures, name: str, title: str, thumbnails: Sequence[Thumbnail], *, note: str = ""
+) -> Block:
     if not images.has_pictures:
         return Text("The images at the networks' size (stacks/) are gone, so there are no pictures here.", "note")
-    return Gallery(name, title, _LAYER, tuple(thumbnails), "Orange: pixels on which the models disagree.")
+    return Gallery(name, title, _LAYER, tuple(thumbnails), note, images.legend[:1])
