@@ -61,9 +61,9 @@ def test_all_unknown_names_are_told_at_once_with_near_ones():
     with pytest.raises(IncmaskError) as error:
         resolve_settings(overrides={"epocs": 3, "dilate": 5, "zzz": 1})
     first, second, third = problems_of(error)
-    assert first == "--set: unknown name 'epocs'; did you mean epochs?"
+    assert first == "settings: unknown name 'epocs'; did you mean epochs?"
     assert "did you mean dilate_px" in second
-    assert third.startswith("--set: unknown name 'zzz'; known: seed, device")
+    assert third.startswith("settings: unknown name 'zzz'; known: seed, device")
 
 
 @pytest.mark.parametrize(

@@ -514,3 +514,10 @@ def test_what_labels_of_each_step_do_not_allow_is_told_before_anything_is_traine
         run_tiny(data, tmp_path / "run", "im-online", **values)
     assert str(error.value).startswith(told)
     assert not (tmp_path / "run").exists()
+
+
+def test_networks_that_grow_beyond_what_is_possible_are_refused_before_anything_is_written(tmp_path):
+    data = make_data(tmp_path / "data", "binary", truth=False)
+    with pytest.raises(IncmaskError, match=r"the last generation would be 10\.125 wide, more than 8"):
+        run_tiny(data, tmp_path / "run", "im+", num_generations=3, width_step=5.0)
+    assert not (tmp_path / "run").exists()

@@ -3,10 +3,11 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictInt, field_validator
 
+from incmask.base.bounds import GREATEST_WIDTH, HIGHEST_SIDE_PX, LEAST_WIDTH, SMALLEST, WHY
 from incmask.base.caller import option
 from incmask.base.caller import settings as settings_of
 from incmask.base.errors import IncmaskError, Problem, fail
@@ -33,17 +34,21 @@ CONFIG_NAME = "incmask.toml"
 class Settings(ConfigSection):
     """Every number of a run; each can stand in ``incmask.toml`` or come as ``--set name=value``."""
 
-    seed: int = Field(1, ge=0, description="seed of everything random")
-    device: Device = Field("auto", description="where the networks run")
-    num_workers: int = Field(0, ge=0, description="students trained side by side on a CPU; 0: one a core")
+    whys: ClassVar[Mapping[str, str]] = WHY
 
-    num_base: int = Field(10, ge=1, description="models trained on the labelled images alone")
-    num_students: int = Field(5, ge=1, description="students of each generation")
-    num_generations: int = Field(5, ge=1, description="rounds of teachers labelling and students learning")
-    num_kept: int = Field(4, ge=1, description="best models that are kept as candidates for teaching")
-    num_members: int = Field(2, ge=2, description="models whose votes make a pseudo-label")
-    erode_px: int = Field(0, ge=0, description="side of the square that thins the inconsistency mask; odd, 0: none")
-    dilate_px: int = Field(0, ge=0, description="side of the square that widens it afterwards; odd, 0: none")
+    seed: int = Field(1, ge=0, le=2**63 - 1, description="seed of everything random")
+    device: Device = Field("auto", description="where the networks run")
+    num_workers: int = Field(0, ge=0, le=1024, description="students trained side by side on a CPU; 0: one a core")
+
+    num_base: int = Field(10, ge=1, le=1000, description="models trained on the labelled images alone")
+    num_students: int = Field(5, ge=1, le=1000, description="students of each generation")
+    num_generations: int = Field(5, ge=1, le=1000, description="rounds of teachers labelling and students learning")
+    num_kept: int = Field(4, ge=1, le=1000, description="best models that are kept as candidates for teaching")
+    num_members: int = Field(2, ge=2, le=100, description="models whose votes make a pseudo-label")
+    erode_px: int = Field(
+        0, ge=0, le=1023, description="side of the square that thins the inconsistency mask; odd, 0: none"
+    )
+    dilate_px: int = Field(0, ge=0, le=1023, description="side of the square that widens it afterwards; odd, 0: none")
     blocking: Literal["recipe", "zero", "zero_ignore", "ignore", "labelled", "certain"] = Field(
         "recipe", description="what becomes of pixels that members disagree on, where the recipe blocks them"
     )
@@ -62,7 +67,9 @@ class Settings(ConfigSection):
         "mixed",
         description="two: labelled_share of every batch, or half, are labelled images, whose loss is averaged apart",
     )
-    pseudo_weight: float = Field(1.0, ge=0, description="weight of pseudo-labelled images' loss, with two streams")
+    pseudo_weight: float = Field(
+        1.0, ge=0, le=100, description="weight of pseudo-labelled images' loss, with two streams"
+    )
     ramp_fraction: float = Field(0.2, ge=0, le=1, description="share of the steps in which that weight rises from 0")
     start: Literal["fresh", "teacher"] = Field(
         "fresh", description="students' first weights: new ones, or each another teacher's where networks are as wide"
@@ -73,13 +80,17 @@ class Settings(ConfigSection):
     )
     strong_from: float = Field(0.0, ge=0, le=1, description="share of the steps after which both begin")
     finetune_fraction: float = Field(0.0, ge=0, lt=1, description="last share of the steps, of labelled images alone")
-    num_views: int = Field(3, ge=2, description="changed versions of an image that vote in an input ensemble")
+    num_views: int = Field(3, ge=2, le=100, description="changed versions of an image that vote in an input ensemble")
     consistency_strength: Literal["low", "mid", "high"] = Field(
         "mid", description="how much the two views of the consistency loss differ"
     )
-    num_evalnets: int = Field(5, ge=1, description="networks trained to rate pseudo-labels, where a recipe asks for it")
-    num_judges: int = Field(0, ge=0, description="best of them, whose mean rating counts; 0: as many as num_members")
-    evalnet_width: float = Field(0.0, ge=0, le=8, description="their width factor; 0: twice the networks'")
+    num_evalnets: int = Field(
+        5, ge=1, le=1000, description="networks trained to rate pseudo-labels, where a recipe asks for it"
+    )
+    num_judges: int = Field(
+        0, ge=0, le=1000, description="best of them, whose mean rating counts; 0: as many as num_members"
+    )
+    evalnet_width: float = Field(0.0, ge=0, le=GREATEST_WIDTH, description="their width factor; 0: twice the networks'")
     evalnet_head: Literal["he_normal", "glorot_uniform"] = Field(
         "he_normal", description="how the weights of their last layer are drawn"
     )
@@ -108,19 +119,27 @@ class Settings(ConfigSection):
         description="height and width of the network's input; none: from data",
     )
     fit: Literal["resize", "tile"] = Field("resize", description="bring images to size by scaling or by cutting tiles")
-    width: float = Field(0.5, ge=0.0625, le=8, description="the networks' width factor (the paper's alpha)")
-    width_step: float = Field(0.25, ge=0, description="added to the width each generation where it grows")
+    width: float = Field(
+        0.5, ge=LEAST_WIDTH, le=GREATEST_WIDTH, description="the networks' width factor (the paper's alpha)"
+    )
+    width_step: float = Field(
+        0.25, ge=0, le=GREATEST_WIDTH, description="added to the width each generation where it grows"
+    )
 
-    epochs: int = Field(20, ge=1, description="epochs a model; after each, or some, it is scored on validation")
+    epochs: int = Field(
+        20, ge=1, le=100_000, description="epochs a model; after each, or some, it is scored on validation"
+    )
     validation_share: float = Field(
         0.1, gt=0, le=1, description="of a training's time, at most; 1: validation after every epoch"
     )
-    steps_per_epoch: int = Field(50, ge=0, description="training steps an epoch; 0: one pass over the images")
-    batch_size: int = Field(16, ge=1, description="images a training step")
-    learning_rate: float = Field(0.003, gt=0, description="highest learning rate")
+    steps_per_epoch: int = Field(
+        50, ge=0, le=1_000_000, description="training steps an epoch; 0: one pass over the images"
+    )
+    batch_size: int = Field(16, ge=1, le=65_536, description="images a training step")
+    learning_rate: float = Field(0.003, ge=SMALLEST, le=10, description="highest learning rate")
     schedule: Literal["warmup_cosine", "constant"] = Field("warmup_cosine", description="course of the learning rate")
     warmup_fraction: float = Field(0.05, ge=0, lt=1, description="share of the steps that the warm-up takes")
-    weight_decay: float = Field(1e-4, ge=0, description="share of each weight removed a step at the highest rate")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="share of each weight removed a step at the highest rate")
     epsilon: Literal["after_correction", "before_correction"] = Field(
         "after_correction",
         description="what keeps Adam from dividing by 0 is added after or, as in Keras, before it corrects",
@@ -130,7 +149,9 @@ class Settings(ConfigSection):
     loss: Literal["auto", "mse", "cross_entropy", "cross_entropy_dice"] = Field(
         "cross_entropy_dice", description="auto: the paper's, mse or (multiclass) cross_entropy"
     )
-    position_target: float = Field(1.0, ge=1, description="what mse asks for at places of cells; published code: 3")
+    position_target: float = Field(
+        1.0, ge=1, le=100, description="what mse asks for at places of cells; published code: 3"
+    )
     augment: Literal["recipe", "everything"] = Field(
         "recipe", description="recipe: what the recipe augments; everything: labelled images too"
     )
@@ -150,6 +171,13 @@ class Settings(ConfigSection):
         "next_best",
         description="pixels that networks call masked (multiclass): the next best class is scored, or they are wrong",
     )
+
+    @field_validator("*")
+    @classmethod
+    def _refuse_next_to_nothing(cls, value: Any) -> Any:
+        if isinstance(value, float) and 0 < abs(value) < SMALLEST:
+            raise ValueError(f"so little changes nothing; at least {SMALLEST:g}, or 0 for none")
+        return value
 
     @property
     def judging(self) -> int:
@@ -305,6 +333,18 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         given = " ".join(map(str, settings.size))
         near = " ".join(str(max(16, round(side / 16) * 16)) for side in settings.size)
         yield Problem("setting size", f"must be multiples of 16, got {given}", f"use {near}")
+    elif settings.size and max(settings.size) > HIGHEST_SIDE_PX:
+        yield Problem(
+            "setting size",
+            f"{max(settings.size)} pixels a side need more memory than any machine has",
+            f"use {HIGHEST_SIDE_PX} at most, or cut tiles with {settings_of(fit='tile')}",
+        )
+    if 0 < settings.evalnet_width < LEAST_WIDTH:
+        yield Problem(
+            "setting evalnet_width",
+            f"layers of width {settings.evalnet_width:g} have no channel left",
+            f"use {LEAST_WIDTH} or more, or 0: twice the networks'",
+        )
 
 
 def default_effort(preset: str) -> str:

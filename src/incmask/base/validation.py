@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pydantic
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +16,9 @@ class ConfigSection(BaseModel):
     """A part of the configuration: frozen; unknown names, other types and infinite numbers are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    whys: ClassVar[Mapping[str, str]] = {}
+    """What keeps a number within its bounds, by its name."""
 
 
 def choose(known: Mapping[str, Any], name: str, *, option: str) -> Any:
@@ -75,4 +78,14 @@ def _problem(model: type[BaseModel], item: Any, where: str) -> Problem:
     message = item["msg"].removeprefix("Value error, ").lower()
     if not name:
         return Problem(where, message, "correct it")
-    return Problem(where, f"{name} = {item.get('input')!r}: {message}", f"correct {name}")
+    return Problem(where, f"{name} = {item.get('input')!r}: {message}", f"correct {name}{_range(model, name)}")
+
+
+def _range(model: type[BaseModel], name: str) -> str:
+    """Give the bounds of a number, and the reason for them where it has one."""
+    whys: Mapping[str, str] = getattr(model, "whys", {})
+    if name not in whys:
+        return ""
+    held = model.model_fields[name].metadata
+    low, high = (next(getattr(each, side) for each in held if hasattr(each, side)) for side in ("ge", "le"))
+    return f": {low:g} to {high:g}, as {whys[name]}"

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from incmask.base.bounds import GREATEST_WIDTH
 from incmask.base.caller import option
 from incmask.base.caller import settings as settings_of
 from incmask.base.config import (
@@ -30,7 +31,7 @@ from incmask.data.split import Fold
 from incmask.data.stack import Stack, derive_size
 from incmask.experiment.setup import Setup, Start
 from incmask.method.blocking import blocking_of
-from incmask.method.growth import num_students_of
+from incmask.method.growth import num_generations_of, num_students_of, width_of
 from incmask.method.profiles import PROFILES, Profile
 from incmask.method.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 from incmask.method.scoring import Scoring
@@ -311,6 +312,12 @@ def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: 
             f"recipe {name}",
             f"{type(recipe.labeller).__name__} is defined in the script itself, which worker processes do not run",
             "put it into a module beside the script, and import it",
+        )
+    if (widest := width_of(recipe, settings, num_generations_of(recipe, settings))) > GREATEST_WIDTH:
+        raise fail(
+            "setting width_step",
+            f"networks of the last generation would be {widest:g} wide, more than {GREATEST_WIDTH}",
+            "use a smaller one, or fewer of num_generations",
         )
     if recipe.is_online:
         batch_parts(settings)
