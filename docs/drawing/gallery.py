@@ -15,8 +15,8 @@ from incmask.base.config import Task
 from incmask.base.pool import LocalPool
 from incmask.data.dataset import ClassInfo
 from incmask.data.synthetic import make_fields, write_dataset
-from incmask.experiment.outcome_text import ensemble_score
 from incmask.experiment.record.run import read_run
+from incmask.experiment.record.stages import ENSEMBLE
 from incmask.insight.ranking.rank import RankedRow, rank_run
 from incmask.insight.reliability.measure import write_reliability
 from incmask.insight.report.page import Figures
@@ -116,10 +116,11 @@ def _results(result: incmask.Result, task: Task) -> Drawing:
 
 def _told(result: incmask.Result, task: Task) -> str:
     """Say how good the models are, so that nobody takes the best picture for the rule."""
-    score = ensemble_score(result.outcome, result.chosen.name).score
-    stage = result.chosen.name
+    scored = result.record.score_of(result.chosen, ENSEMBLE, "test")
+    assert scored is not None, "there are test images"
+    stage = result.chosen
     models = f"models of generation {stage.removeprefix('gen-')}" if stage.startswith("gen-") else "base models"
-    return f"{task}: {result.outcome.scoring.full_name} {score:.2f}, mean over {NUM_TEST} test images, {models}"
+    return f"{task}: {result.record.scoring.full_name} {scored.score:.2f}, mean over {NUM_TEST} test images, {models}"
 
 
 def _draw_results(shown: Sequence[Shown], task: Task, classes: Sequence[ClassInfo], *, told: str) -> "Figure":

@@ -6,10 +6,13 @@ import re
 import pytest
 
 import incmask
+from incmask.api.training import train
 from incmask.base.errors import fail
 from incmask.base.machine import peak_memory_bytes
+from incmask.base.progress import Silent
 from incmask.base.tables import read_rows
 from incmask.experiment import run as experiment
+from incmask.experiment.choices import Choices
 from incmask.insight import finish
 from runs import HERE, SETTINGS, make_data
 
@@ -66,9 +69,9 @@ def test_what_cannot_be_written_is_told_and_the_rest_is_there(tmp_path, monkeypa
     monkeypatch.setattr(finish, "write_report", lacks)
     data = make_data(tmp_path / "data", "multiclass", {"labelled": 4, "val": 3})
     result = incmask.run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS, executor=HERE)
-    assert result.finished.report is None
-    assert result.finished.ranking is None, "nothing is unlabelled"
-    (problem,) = result.finished.problems
+    assert not (result.folder / "report.html").exists()
+    assert not (result.folder / "ranking.csv").exists(), "nothing is unlabelled"
+    (problem,) = result.problems
     assert problem.startswith("the report is not there: report: needs matplotlib")
     assert "pip install 'incmask[report]'" in problem
     assert (tmp_path / "run" / "model" / "README.md").read_text().startswith("# Model card: run")
@@ -77,9 +80,19 @@ def test_what_cannot_be_written_is_told_and_the_rest_is_there(tmp_path, monkeypa
 
 def test_usage_tells_seconds_and_memory_of_this_process(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 2, "val": 2})
-    result = incmask.run(data, out=tmp_path / "run", recipe="ldt", settings=SETTINGS, executor=HERE)
+    choices = Choices(recipe="ldt", settings=SETTINGS)
+    done = train(
+        data,
+        tmp_path / "run",
+        choices=choices,
+        best_of=None,
+        fresh=False,
+        report=True,
+        executor=HERE,
+        progress=Silent(),
+    )
     usage = json.loads((tmp_path / "run" / "usage.json").read_text())
-    assert usage["seconds"] == pytest.approx(result.outcome.seconds, abs=0.06)
+    assert usage["seconds"] == pytest.approx(done.outcome.seconds, abs=0.06)
     # PyTorch alone takes 100 MiB.
     assert 100 * 2**20 < usage["peak_memory_bytes"] <= peak_memory_bytes()
 
