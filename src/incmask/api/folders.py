@@ -1,13 +1,15 @@
 """What looks at data, at a run, and at corrections: nothing here trains."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, overload
 
 from incmask.api.listening import AnyPath, listening
 from incmask.base.caller import option
-from incmask.base.errors import fail
+from incmask.base.errors import IncmaskError, fail
 from incmask.base.progress import Progress
 from incmask.base.validation import choose
+from incmask.data.doctor.fix import Change, fix_folder
 from incmask.exchange.corrections.export import Exported, export_labels
 from incmask.exchange.corrections.take_back import Imported, Unchanged, Unsure
 from incmask.exchange.corrections.take_back import import_labels as take_back
@@ -23,17 +25,24 @@ from incmask.insight.report.folder_page import write_folder_page
 from incmask.insight.report.run_page.write import write_report
 
 
-def check(data: AnyPath, *, group: str | None = None, show: AnyPath | None = None) -> Checked:
+def check(
+    data: AnyPath, *, group: str | None = None, show: AnyPath | None = None, fix: AnyPath | None = None
+) -> Checked:
     """Find out what is in a data folder, what is wrong with it and how to mend it, as ``incmask check`` does.
 
     Args:
         data: the folder; it is not touched.
         group: as for ``run``.
         show: page to write, ending in .html: pictures with the masks drawn on them; None: none.
+        fix: folder to make: a corrected copy of what can be mended without asking; None: none. It must not hold
+            anything, and is not made where nothing is to be mended.
 
     Returns:
         ``facts`` (task, classes, images, sizes), ``problems``, which hinder a run, ``findings``, which may spoil it,
-        and a ``description`` in lines.
+        a ``description`` in lines, and the ``changes`` of a corrected copy, a file each.
+
+    Raises:
+        IncmaskError: the page or the copy cannot be written.
 
     Examples:
         >>> found = incmask.check("mydata")
@@ -43,7 +52,13 @@ def check(data: AnyPath, *, group: str | None = None, show: AnyPath | None = Non
     found = check_data(Path(data), group=group)
     if show is not None:
         write_folder_page(Path(show), found, name=Path(data).resolve().name)
-    return found
+    return found if fix is None else replace(found, changes=_fix(found, Path(fix)))
+
+
+def _fix(found: Checked, out: Path) -> tuple[Change, ...]:
+    if found.dataset is None:
+        raise IncmaskError(found.problems)
+    return fix_folder(found.dataset, found.images, out)
 
 
 def prepare(

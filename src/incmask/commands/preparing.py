@@ -1,6 +1,7 @@
 """Commands that look at data and prepare it."""
 
-import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +12,7 @@ from incmask.commands.arguments import Data, GroupOption, Json, Quiet
 from incmask.commands.shell import executor, listener, print_result
 
 if TYPE_CHECKING:
+    from incmask.data.doctor.fix import Change
     from incmask.experiment.choices import Checked
 
 
@@ -21,31 +23,50 @@ def check(
         Path | None,
         typer.Option("--show", metavar="OUT.html", help="page to write: pictures with the masks drawn on them"),
     ] = None,
+    fix: Annotated[
+        Path | None,
+        typer.Option("--fix", metavar="OUT", help="corrected copy to write, of what can be mended without asking"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing."""
+    """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing in it."""
     from incmask.api.folders import check as check_folder
 
-    found = check_folder(data, group=group, show=show)
-    if as_json:
-        typer.echo(json.dumps(found.as_dict(), ensure_ascii=False))
-    else:
-        for line in found.description:
-            typer.echo(line)
-        for problem in found.problems:
-            typer.echo(f"problem: {problem}")
-        for finding in found.findings:
-            typer.echo(f"{finding.severity}: {finding}")
-        typer.echo(_verdict(found))
+    found = check_folder(data, group=group, show=show, fix=fix)
+    lines, values = _told(found), found.as_dict()
+    if fix is not None:
+        lines.append(_changed(fix, found.changes))
+    if fix is not None and found.changes:
+        found = check_folder(fix, group=group)
+        lines += _told(found)
+        values["fixed"] = found.as_dict()
+    print_result("\n".join(lines), values, as_json=as_json)
     if found.problems:
         raise typer.Exit(1)
 
 
+def _told(found: "Checked") -> list[str]:
+    problems = [f"problem: {problem}" for problem in found.problems]
+    findings = [f"{finding.severity}: {finding}" for finding in found.findings]
+    return [*found.description, *problems, *findings, _verdict(found)]
+
+
 def _verdict(found: "Checked") -> str:
-    warnings = counted(sum(each.severity == "warning" for each in found.findings), "warning")
+    num_warnings = sum(each.severity == "warning" for each in found.findings)
     if found.problems:
         return counted(len(found.problems), "problem")
-    return "no problems" + (f", {warnings}" if warnings[0] != "0" else "") + ": ready for `incmask run`"
+    warnings = f", {counted(num_warnings, 'warning')}" if num_warnings else ""
+    return f"no problems{warnings}: ready for `incmask run`"
+
+
+def _changed(out: Path, changes: "Sequence[Change]") -> str:
+    from incmask.data.doctor.fix import CHANGES
+
+    if not changes:
+        return f"nothing to mend without asking: {out} was not written"
+    counts = Counter(each.change for each in changes)
+    listed = ", ".join(f"{counted(num, 'file')} {change}" for change, num in counts.items())
+    return f"corrected copy {out}: {listed}; each is in {out / CHANGES}. It holds:"
 
 
 def prepare(

@@ -1,7 +1,7 @@
 """What to run: the command line's options laid over ``incmask.toml`` and the data, resolved and checked."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ from incmask.base.validation import choose, validated
 from incmask.base.words import ShortRepr
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.doctor.finding import Finding
+from incmask.data.doctor.fix import Change
 from incmask.data.doctor.pairs import findings_of_pairs
 from incmask.data.folder.check import DataFacts, describe, facts_of
 from incmask.data.folder.groups import AUTO
 from incmask.data.folder.scan import load_dataset, scan
+from incmask.data.images.readers import ImageFacts
 from incmask.data.rounds import Round, read_rounds
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, derive_size
@@ -149,12 +151,16 @@ class Checked(ShortRepr):
         problems: everything that is wrong, with ``where``, ``what`` and ``remedy``; a run refuses the folder.
         findings: what else is worth a look: ``kind``, ``severity``, ``files``, ``what`` and ``remedy``.
         dataset: the part of it that can be used; None where nothing can.
+        images: what is known of each image that could be read.
+        changes: what a corrected copy has that the folder has not; empty where none was asked for, or needed.
     """
 
     description: tuple[str, ...]
     problems: tuple[Problem, ...]
     findings: tuple[Finding, ...] = ()
     dataset: Dataset | None = None
+    images: Mapping[Path, ImageFacts] = field(default_factory=dict, repr=False)
+    changes: tuple[Change, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -173,6 +179,7 @@ class Checked(ShortRepr):
             "facts": asdict(self.facts) if self.facts else None,
             "problems": [asdict(each) for each in self.problems],
             "findings": [asdict(each) for each in self.findings],
+            "changes": [asdict(each) for each in self.changes],
             "description": list(self.description),
         }
 
@@ -199,10 +206,12 @@ def check_data(data: Path, *, group: str | None = None) -> Checked:
     found = scan(data, options)
     dataset, problems = found.dataset, [*problems, *found.problems]
     if dataset is None or settings is None:
-        return Checked(tuple(describe(dataset)) if dataset else (), tuple(problems), found.findings, dataset)
+        return Checked(
+            tuple(describe(dataset)) if dataset else (), tuple(problems), found.findings, dataset, found.images
+        )
     size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
     of_pairs = findings_of_pairs(dataset, size=size, fit=settings.fit)
-    return Checked(tuple(describe(dataset)), tuple(problems), (*found.findings, *of_pairs), dataset)
+    return Checked(tuple(describe(dataset)), tuple(problems), (*found.findings, *of_pairs), dataset, found.images)
 
 
 def resolve(data: Path, choices: Choices) -> Resolved:

@@ -12,14 +12,14 @@ from incmask.data.doctor.finding import Finding, how_to_fix, label_of, worst_fir
 from incmask.data.doctor.hashes import alike
 from incmask.data.images.readers import ImageFacts
 
-_SPOILED = {
+SPOILED = {
     ("labelled", "val"): "models are chosen by what they have learnt, and scores are too good",
     ("labelled", "test"): "scores are too good",
     ("val", "test"): "scores are too good, as models are chosen by them",
     ("unlabelled", "val"): "they are learnt from, if without labels",
     ("unlabelled", "test"): "they are learnt from, if without labels",
 }
-_LEARNT = ("labelled", "unlabelled")
+"""Parts of which the one spoils the other, and how; the first is the one to take images out of."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def near_copy_findings(copies: Sequence[NearCopy]) -> Iterator[Finding]:
 
 def _finding(parts: tuple[str, str], pairs: Sequence[NearCopy]) -> Finding:
     first, second = parts
-    spoiled = _SPOILED.get(parts)
+    spoiled = SPOILED.get(parts)
     where = f"in {first} twice" if first == second else f"in {first} and in {second}"
     likeness = max(pair.likeness for pair in pairs)
     num = len({pair.items[1].image for pair in pairs})
@@ -69,6 +69,5 @@ def _finding(parts: tuple[str, str], pairs: Sequence[NearCopy]) -> Finding:
     if spoiled is None:
         remedy = f"leave them, or take one of each pair out; {option('group')} keeps images of one subject together"
         return Finding("near_copies", "note", files, likeness, what, remedy)
-    learnt = first if first in _LEARNT else second
-    remedy = f"take them out of {learnt}, or have {how_to_fix()} do it"
+    remedy = f"take them out of {first}, or have {how_to_fix()} do it"
     return Finding("near_copies", "warning", files, likeness, f"{what}, so {spoiled}", remedy)
