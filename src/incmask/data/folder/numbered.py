@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from scipy.ndimage import find_objects
 
-from incmask.base.caller import either
 from incmask.base.errors import fail
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.classes import SETTLE, declares_classes, key_of
+from incmask.data.folder.hints import prepare_words
 from incmask.data.folder.recognise import Recognised, view
 from incmask.data.images.decode import Raster
 from incmask.data.images.masks import MaskFacts, grey_values, pack_colours
@@ -78,7 +78,7 @@ def ask_if_objects(
         listed = f"{min(num)} to {max(num)} in a mask"
         what = f"the masks hold values that are mostly one piece each, {listed}: numbers of objects, or classes"
         remedy = (
-            f"where they number objects, {_prepared()} makes body, border and "
+            f"where they number objects, {prepare_words('instances')} makes body, border and "
             f'centre of them (instances-binary: foreground alone); where they are classes, {SETTLE} task = "multiclass"'
         )
         raise fail(where, what, remedy)
@@ -141,8 +141,3 @@ def _piece(numbers: np.ndarray, number: int, box: tuple[slice, ...]) -> tuple[bo
     own = (part == number).astype(np.uint8)
     near = part[cv2.dilate(own, np.ones((3, 3), np.uint8)) > 0]
     return cv2.connectedComponents(own)[0] == _BACKGROUND_AND_ONE, not ((near > 0) & (near != number)).any()
-
-
-def _prepared() -> str:
-    in_python = '`incmask.prepare("folder", SRC, DST, layout="instances")`'
-    return either("`incmask prepare folder SRC DST --layout instances`", in_python)
