@@ -70,13 +70,32 @@ def objects_in_colours(root: Path) -> Outcome:
     return _asked(root, masks, lambda path, number: save(path, table[masks[NAMES[number]]]))
 
 
-@situation("prepare")
-def many_objects(root: Path) -> Outcome:
-    """More than a person has classes: taken for objects, and said."""
+def _crowd(number: int) -> np.ndarray:
+    mask = np.zeros((64, 64), np.uint16)
+    for place in range(80 + number):
+        mask[1 + 7 * (place // 9) :, 1 + 7 * (place % 9) :][:5, :5] = place + 1
+    return mask
+
+
+@situation(*MASKS, python=OBJECTS)
+def crowds_of_objects(root: Path) -> Mapping[str, Outcome]:
+    """More than there can be classes: told once, and prepare takes them for objects."""
+    masks = {name: _crowd(number) for number, name in enumerate(NAMES)}
+    folder(root, mask=lambda path, number: save(path.with_suffix(".tif"), masks[NAMES[number]]))
+    told = Told(("the masks hold a number for each object, such as 80 in a0.tif", WORDS[1]))
+    right = Right({name: layers_of(mask) for name, mask in masks.items()}, num_classes=3)
+    return {"check": told, "stack": told, "prepare": right}
+
+
+@situation(*MASKS, python=OBJECTS)
+def many_objects(root: Path) -> Mapping[str, Outcome]:
+    """More than a person has classes: asked, and prepare takes them for objects and says so."""
     masks = {name: _rows(12 + number) for number, name in enumerate(NAMES)}
     folder(root, mask=lambda path, number: save(path.with_suffix(".tif"), masks[NAMES[number]]))
     said = ("the masks hold a number for each object", "instances-binary")
-    return Right({name: layers_of(mask) for name, mask in masks.items()}, num_classes=3, said=said)
+    objects = Right({name: layers_of(mask) for name, mask in masks.items()}, num_classes=3, said=said)
+    asked = Told(WORDS, LINE, Right({name: mask.astype(np.uint8) for name, mask in masks.items()}, num_classes=16))
+    return {"check": asked, "stack": asked, "prepare": objects}
 
 
 def _rows(num: int) -> np.ndarray:
