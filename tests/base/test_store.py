@@ -95,7 +95,7 @@ def test_other_choices_are_refused_with_the_difference(tmp_path):
         "recipe was 'im' when the run began and is 'me' now",
         "settings.epochs was 2 when the run began and is 3 now",
     ]
-    assert "-o" in error.value.problems[0].remedy
+    assert "out=" in error.value.problems[0].remedy
     opened(tmp_path).close()  # the lock was let go
 
 

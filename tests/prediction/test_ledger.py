@@ -3,7 +3,7 @@ import json
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.store import LEDGER
+from incmask.base.store import LEDGER, LOCK
 from incmask.prediction.ledger import Ledger, Stamp, stamp_of
 
 STAMP = Stamp(3, 12345)
@@ -81,3 +81,14 @@ def test_a_file_has_a_stamp_and_nothing_has_none(tmp_path):
     write(tmp_path, "a")
     assert stamp_of(tmp_path / "a") == Stamp(1, (tmp_path / "a").stat().st_mtime_ns)
     assert stamp_of(tmp_path / "b") is None
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / "masks" / "a.1.part").mkdir(parents=True)
+    kept = ["masks/a.1.part/b.png", "masks/notes.part", "masks/a.png", "part", ".part"]
+    for name in (*kept, "masks/a.png.4711.part", "masks/two\nlines.png.1.part", "scores.csv.22.part"):
+        (tmp_path / name).write_text("x")
+    with Ledger(tmp_path, "key"):
+        found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found - set(kept) <= {LEDGER, LOCK}
+    assert set(kept) <= found

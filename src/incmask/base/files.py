@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from incmask.base.errors import IncmaskError, fail
 
 TEMPORARY_SUFFIX = ".part"
 """Ending of a file that is still being written; such a file may always be deleted."""
+
+_UNFINISHED = re.compile(rf".+\.\d+{re.escape(TEMPORARY_SUFFIX)}", re.DOTALL)
 
 _LONG_NAME_BYTES = 220
 
@@ -36,6 +39,14 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def remove_unfinished(root: Path) -> None:
+    """Remove what killed processes left below a folder that no other process writes to now, as its lock says."""
+    for path in root.rglob(f"*{TEMPORARY_SUFFIX}"):
+        # Folders and files of others may have such an ending, too.
+        if _UNFINISHED.fullmatch(path.name) and path.is_file():
+            path.unlink()
 
 
 def _short(name: str) -> str:

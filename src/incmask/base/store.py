@@ -16,7 +16,7 @@ import tomli_w
 
 from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, Problem, fail, is_text
-from incmask.base.files import TEMPORARY_SUFFIX, whole_file, write_text
+from incmask.base.files import remove_unfinished, whole_file, write_text
 
 MANIFEST, RUN, DATA, LOCK = "manifest.jsonl", "run.toml", "data.json", ".lock"
 LEDGER = "predicted.jsonl"
@@ -121,10 +121,7 @@ class Store(AbstractContextManager["Store"]):
         self.close()
 
     def _begin(self, run: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        for left_over in self.root.rglob(f"*{TEMPORARY_SUFFIX}"):
-            # Images may lie in folders of such a name.
-            if left_over.is_file():
-                left_over.unlink()
+        remove_unfinished(self.root)
         # run.toml and data.json lie in the manifest too: a run killed between them begins afresh.
         self._known = _read_manifest(self.root / MANIFEST)
         for name, now, text in (

@@ -12,6 +12,7 @@ import filelock
 
 from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, fail
+from incmask.base.files import remove_unfinished
 from incmask.base.store import LEDGER, LOCK
 from incmask.data.images.writers import path_inside
 
@@ -60,6 +61,7 @@ class Ledger(AbstractContextManager["Ledger"]):
             out.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(out / LOCK)
             self._lock.acquire(timeout=0)
+            remove_unfinished(out)
             (out / LEDGER).touch()  # which marks the folder before any mask is there
             self._entries = {entry.name: entry for entry in _read(out / LEDGER)}
         except filelock.Timeout:
