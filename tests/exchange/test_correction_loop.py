@@ -144,7 +144,7 @@ def test_why_nothing_is_exported(tmp_path):
     (run / "inconsistent" / "x.2.png").unlink()
     assert "x.2.png" in refused()
     moved = data.rename(tmp_path / "moved")
-    assert "is not there, where the data of the run were; run `incmask run DATA -o RUN` once more" in refused()
+    assert "is not there, where the data of the run were" in refused()
     moved.rename(data)
     (data / "unlabelled" / "x.0.png").unlink()
     assert "x.0.png: is gone; bring it back" in refused()

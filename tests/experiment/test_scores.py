@@ -109,7 +109,9 @@ def test_cells_are_counted_where_a_class_marks_them(tmp_path, monkeypatch):
         scoring=scoring_of(settings, "multilabel", class_names=FOLDERS, position_class="dark"),
         settings=settings,
     )
-    details = evaluate_models(job).details
+    row = evaluate_models(job)
+    details = row.details
+    assert [each.num_true > 0 for each in row.objects] == [True, True]
     assert details["mcce"] == pytest.approx(1.75)
     assert details["miou_ad"] == pytest.approx(details["iou/bright"])
 

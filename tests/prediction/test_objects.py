@@ -1,9 +1,11 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from incmask.prediction.objects import ObjectFinder
+from incmask.exchange.formats.masks.instances import layers_of
+from incmask.method.instances import ObjectChannels, find_objects, split_objects
+from incmask.prediction.objects import ObjectFinder, WholeObjects
 
 
 def found(mask, cuts):
@@ -43,3 +45,71 @@ def test_a_spiral_is_one_object():
     mask[-1] = True
     assert found(mask, [10, 20, 30]).max() == 1
     assert found(mask[:-1], [10, 20, 30]).max() == 20
+
+
+def whole(label, cuts, **options):
+    finder = WholeObjects(
+        lambda rows: find_objects(rows, CHANNELS), lambda rows: rows[..., 0] == 1, **{"num_types": 1} | options
+    )
+    parts = [finder.add(part) for part in np.split(label, cuts) if len(part)]
+    rows = np.concatenate([*parts, finder.finish()])
+    return finder.final_ids()[rows], finder.counts()
+
+
+CHANNELS = ObjectChannels((0,), 2, 1)
+CUTS = st.lists(st.integers(1, 39), max_size=6, unique=True)
+
+
+def circles(seed):
+    generator = np.random.default_rng(seed)
+    rows, columns = np.ogrid[:40, :50]
+    ids = np.zeros((40, 50), np.int32)
+    for number in range(1, 9):
+        y, x, radius = generator.integers(0, 40), generator.integers(0, 50), generator.integers(2, 8)
+        ids[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = number
+    return ids
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), cuts=CUTS)
+def test_objects_by_centres_are_those_of_the_whole_label_wherever_it_is_cut(seed, cuts):
+    label = layers_of(circles(seed))
+    # What has no centre is an object by the size of others, which may lie in other parts: all have one here.
+    label[..., 2] |= find_objects(label, CHANNELS, grow=False).ids > 0
+    expected = find_objects(label, CHANNELS)
+    ids, counts = whole(label, sorted(cuts))
+    np.testing.assert_array_equal(ids, expected.ids)
+    assert counts == (expected.ids.max(),)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), cuts=CUTS)
+def test_objects_by_waists_are_those_of_the_whole_mask_wherever_it_is_cut(seed, cuts):
+    mask = circles(seed) > 0
+    finder = WholeObjects(split_objects, lambda rows: rows)
+    parts = [finder.add(part) for part in np.split(mask, sorted(cuts)) if len(part)]
+    rows = np.concatenate([*parts, finder.finish()])
+    ids = finder.final_ids()[rows]
+    np.testing.assert_array_equal(ids, split_objects(mask).ids)
+
+
+def test_no_more_rows_wait_than_may():
+    label = np.zeros((60, 10, 3), np.uint8)
+    label[:, 4:7, 0] = 1
+    label[::6, 5, 2] = 1
+    ids, counts = whole(label, [20, 40], most_px=150)
+    # What goes on without an end is cut where too many rows wait, between objects here.
+    np.testing.assert_array_equal(ids > 0, label[..., 0] > 0)
+    assert counts == (10,)
+
+
+def test_types_are_counted_one_by_one():
+    label = np.zeros((30, 30, 3), np.uint8)
+    label[2:8, 2:8, 0] = label[12:18, 2:8, 1] = label[22:28, 2:8, 1] = 1
+    label[[5, 15, 25], 5, 2] = 1
+    channels = ObjectChannels((0, 1), 2)
+    finder = WholeObjects(lambda rows: find_objects(rows, channels), lambda rows: rows[..., :2].any(-1), num_types=2)
+    for part in np.split(label, [4, 14]):
+        finder.add(part)
+    finder.finish()
+    assert finder.counts() == (1, 2)

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from incmask.data.dataset import ClassInfo
 from incmask.method.cells import count_cells
+from incmask.method.instances import ObjectChannels, find_objects, split_objects
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.prediction.ensemble import About, Ensemble, save_ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
@@ -244,6 +245,33 @@ def test_a_class_of_positions_has_the_cells_counted(tmp_path):
     assert predict_files(job).shares[0].cells is None
 
 
+def test_objects_are_told_apart_by_a_class_of_positions_in_one_picture(tmp_path):
+    files = image_files(tmp_path / "images", 2)
+    folder = model(tmp_path, "multilabel", position_class="dead")
+    pictures = ExtraOutputs(instances=True)
+    shares = predict_files(PredictJob(folder, tuple(files), tmp_path / "out", pictures, device="cpu")).shares
+    counted = predict_files(PredictJob(folder, tuple(files), tmp_path / "counted", device="cpu")).shares
+    for file, share, other in zip(files, shares, counted, strict=True):
+        masks = [read(tmp_path / "out" / "masks" / name / f"{file.name}.png") for name in ("alive", "dead")]
+        found = find_objects(np.stack(masks, -1) // 255, ObjectChannels((0,), 1))
+        np.testing.assert_array_equal(read(tmp_path / "out" / "instances" / f"{file.name}.png"), found.ids)
+        assert share.num_objects == other.num_objects == (found.ids.max(),)
+    assert sum(share.num_objects[0] for share in shares) > 0
+    header = shares_csv(shares, ["alive", "dead"], position_class="dead").splitlines()[0]
+    assert header.endswith(",area_px/alive,area_px/dead,objects/alive")
+
+
+def test_objects_that_touch_are_split_at_their_waists_where_asked(tmp_path):
+    files = image_files(tmp_path / "images", 2)
+    folder = model(tmp_path, "binary")
+    pictures = ExtraOutputs(instances=True, split=True)
+    shares = predict_files(PredictJob(folder, tuple(files), tmp_path / "out", pictures, device="cpu")).shares
+    for file, share in zip(files, shares, strict=True):
+        found = split_objects(read(tmp_path / "out" / "masks" / f"{file.name}.png") > 0)
+        np.testing.assert_array_equal(read(tmp_path / "out" / "instances" / f"{file.name}.png"), found.ids)
+        assert share.num_objects == (found.ids.max(),)
+
+
 def test_a_model_of_before_cells_were_counted_still_loads(tmp_path):
     folder = model(tmp_path, "multilabel", position_class="dead")
     assert Ensemble.load(folder, device="cpu").about.position_class == "dead"
@@ -255,8 +283,8 @@ def test_a_model_of_before_cells_were_counted_still_loads(tmp_path):
 
 def test_the_table_of_cells_is_written_where_a_class_marks_positions():
     shares = [
-        MaskShares("b", 2, 4, 0.25, 0.125, (4, 2, 1), (1, 1, 1), CellCounts((3, 0), 2)),
-        MaskShares("a, c", 2, 4, 0.0, 0.0, (0, 0, 0), (0, 0, 0), CellCounts((0, 12), 0)),
+        MaskShares("b", 2, 4, 0.25, 0.125, (4, 2, 1), (1, 1), CellCounts((3, 0), 2)),
+        MaskShares("a, c", 2, 4, 0.0, 0.0, (0, 0, 0), (0, 0), CellCounts((0, 12), 0)),
     ]
     names = ["alive", "centre", "dead"]
     written = tables(shares, class_names=names, position_class="centre")
@@ -266,5 +294,6 @@ def test_the_table_of_cells_is_written_where_a_class_marks_positions():
         '"a, c",0,12,0',
         "b,3,0,2",
     ]
-    assert written["masks.csv"] == shares_csv(shares, names)
+    assert written["masks.csv"] == shares_csv(shares, names, position_class="centre")
+    assert written["masks.csv"].splitlines()[0].endswith(",area_px/dead,objects/alive,objects/dead")
     assert tables(shares, class_names=names, position_class=None) == {"masks.csv": shares_csv(shares, names)}

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import sys
 from functools import partial
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from incmask.base.errors import IncmaskError
+from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import HerePool
 from incmask.commands import cli
 from incmask.data.dataset import ClassInfo
@@ -262,6 +263,26 @@ def test_the_command_hands_on_its_options(call, model, images, tmp_path):
         assert picture.dtype == np.uint8
     summary = rows(out)[0]
     assert int(summary["area_px/cell"]) == round(float(summary["fraction/cell"]) * 32 * 40)
+
+
+def test_objects_are_split_only_where_nothing_marks_their_centres(call, model, images, tmp_path, monkeypatch):
+    assert call(model, images, "-o", tmp_path / "out", "--instances", "--split")[0] == 0
+    about = json.loads((model / "model.json").read_text(encoding="utf-8"))
+    about |= {"task": "multilabel", "position_class": "centre"}
+    about["classes"] = [{"name": name, "colour": [9, 9, 9], "value": name} for name in ("body", "centre")]
+    marked = shutil.copytree(model, tmp_path / "marked")
+    (marked / "model.json").write_text(json.dumps(about), encoding="utf-8")
+    code, _, told = call(marked, images, "-o", tmp_path / "other", "--split")
+    assert code == 1
+    assert "--split: is for models that mark no centres; by centre objects are told apart already" in told
+
+    def missing():
+        raise fail("splitting objects", "scikit-image is not installed", "pip install 'incmask[objects]'")
+
+    monkeypatch.setattr(module, "check_can_grow", missing)
+    code, _, told = call(marked, images, "-o", tmp_path / "other", "--instances")
+    assert (code, (tmp_path / "other").exists()) == (1, False)
+    assert "scikit-image is not installed; pip install 'incmask[objects]'" in told
 
 
 def test_the_command_watches_until_ctrl_c(call, model, images, tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ def predict(
     probabilities: bool = False,
     overlays: bool = False,
     instances: bool = False,
+    split: bool = False,
     device: Device = "auto",
     progress: Progress | bool = False,
     executor: Executor | None = None,
@@ -39,7 +40,8 @@ def predict(
         out: folder; gets ``masks/``, ``inconsistent/``, ``disagreement/`` and ``summary.csv``.
         probabilities: also write ``probabilities/``, 0 to 255 for 0 to 1.
         overlays: also write ``overlays/``: the image, outlines and disputed pixels.
-        instances: also write ``instances/``: objects as ids.
+        instances: also write ``instances/``: objects as ids; where the model marks centres, those that touch apart.
+        split: split objects that touch at their waists, for models that mark no centres.
         device: where the networks run; "auto": a GPU where there is one.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
         executor: where the work is done; default: in processes of this machine.
@@ -62,7 +64,7 @@ def predict(
             [str(each) for each in several],
             Path(out),
             open_pool=(executor or Executor()).open_pool,
-            pictures=ExtraOutputs(probabilities=probabilities, overlays=overlays, instances=instances),
+            pictures=ExtraOutputs(probabilities=probabilities, overlays=overlays, instances=instances, split=split),
             device=device,
             progress=listener,
         )

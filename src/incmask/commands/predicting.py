@@ -25,7 +25,14 @@ def predict(
         bool, typer.Option("--overlay", help="also write overlays/: the image, outlines and disputed pixels")
     ] = False,
     instances: Annotated[
-        bool, typer.Option("--instances", help="also write instances/: connected objects as ids")
+        bool,
+        typer.Option(
+            "--instances",
+            help="also write instances/: objects as ids, those that touch apart where the model marks centres",
+        ),
+    ] = False,
+    split: Annotated[
+        bool, typer.Option("--split", help="split objects that touch at their waists, for models that mark no centres")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="go on with images that come into the folders, until Ctrl-C")
@@ -46,7 +53,7 @@ def predict(
     given = [line for name in images for line in ([name] if name != "-" else listed) if line]
     if not given:
         raise fail("standard input", "names no images", "give a path a line")
-    wanted = {"probabilities": probabilities, "overlays": overlay, "instances": instances}
+    wanted = {"probabilities": probabilities, "overlays": overlay, "instances": instances, "split": split}
     with listener(quiet or as_json) as progress:
         if watch:
             open_pool, pictures = executor().open_pool, ExtraOutputs(**wanted)

@@ -23,6 +23,7 @@ from incmask.experiment.ladder import LADDER, Rung, seconds_from, shrunk
 from incmask.experiment.paths import (
     CARD,
     IMAGE_COUNTS,
+    IMAGE_OBJECTS,
     IMAGE_SCORES,
     MODEL,
     PAGE,
@@ -51,6 +52,7 @@ _NUM_PROBED = 4
 _AFTERWARDS = (
     SCORES,
     IMAGE_COUNTS,
+    IMAGE_OBJECTS,
     IMAGE_SCORES,
     VALIDATION_SCORES,
     VERDICT,

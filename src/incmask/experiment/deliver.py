@@ -1,13 +1,22 @@
 """What is made of trained models: their scores, the model that is handed over, the masks of all images."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import ignore
-from incmask.experiment.paths import IMAGE_COUNTS, IMAGE_SCORES, MODEL, SCORES, TOGETHER, VALIDATION_SCORES
+from incmask.experiment.image_objects import image_objects_csv
+from incmask.experiment.paths import (
+    IMAGE_COUNTS,
+    IMAGE_OBJECTS,
+    IMAGE_SCORES,
+    MODEL,
+    SCORES,
+    TOGETHER,
+    VALIDATION_SCORES,
+)
 from incmask.experiment.scores import (
     EvaluateJob,
     ScoreRow,
@@ -20,6 +29,7 @@ from incmask.experiment.scores import (
 )
 from incmask.experiment.setup import RunContext, Setup
 from incmask.experiment.student import Student, mean_over_folds, rank
+from incmask.method.object_scores import ObjectMatch
 from incmask.prediction.ensemble import save_ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
 from incmask.prediction.shares import MASK_SHARES, tables
@@ -91,8 +101,16 @@ def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
     store.write(store.root / VALIDATION_SCORES, image_scores_csv(scores, split="val"))
     class_names = [each.name for each in setup.dataset.classes]
     store.write(store.root / IMAGE_COUNTS, image_counts_csv(scores, class_names))
+    if any(row.objects for row in scores):
+        store.write(store.root / IMAGE_OBJECTS, image_objects_csv(_objects(scores)))
     store.write(path, to_csv(scores))
     return scores
+
+
+def _objects(scores: Sequence[ScoreRow]) -> Iterator[tuple[str, str, str, str, ObjectMatch]]:
+    for row in scores:
+        for name, match in zip(row.names, row.objects, strict=True):
+            yield row.stage, row.model, row.split, name, match
 
 
 def hand_over(run: RunContext, chosen: Stage) -> Path:

@@ -28,6 +28,8 @@ SCORES, IMAGE_SCORES, VALIDATION_SCORES = "scores.csv", "image_scores.csv", "val
 """Of all models; by test image, and by image that chose."""
 IMAGE_COUNTS = "image_counts.csv"
 """What these scores are computed from: the pixels of each image and class that each model sees."""
+IMAGE_OBJECTS = "image_objects.csv"
+"""The objects that each model finds in each image, where a class marks centres."""
 
 RANKING = "ranking.csv"
 """What to label next."""

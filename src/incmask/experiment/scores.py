@@ -14,8 +14,11 @@ from incmask.base.tables import csv_text
 from incmask.data.dataset import Dataset, Item
 from incmask.data.images.big_images import ArrayRows
 from incmask.data.images.readers import read_label, read_network_image
+from incmask.experiment.image_objects import count_objects
 from incmask.method.cells import CellChannels, cell_channels, mean_cell_count_error
+from incmask.method.instances import object_channels
 from incmask.method.metrics import Counts, count
+from incmask.method.object_scores import ObjectMatch
 from incmask.method.scoring import Scoring
 from incmask.nets.spec import load_model
 from incmask.prediction.ensemble import About, Ensemble
@@ -61,6 +64,7 @@ class ScoreRow:
         image_scores: the main score of each image that it was scored on; not in ``scores.csv``.
         names: of these images.
         counts: of their pixels.
+        objects: of these images; none where no class marks centres.
     """
 
     stage: str
@@ -71,6 +75,7 @@ class ScoreRow:
     image_scores: tuple[float, ...] = ()
     names: tuple[str, ...] = ()
     counts: Counts | None = field(default=None, compare=False)
+    objects: tuple[ObjectMatch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,10 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
     networks = [load_model(path) for path in job.members]
     ensemble = Ensemble(networks, about, device=job.settings.device, masked=masked)
     found = [_count(label, read_label(item, job.dataset), job, cells) for item, label in _predicted(ensemble, job)]
-    counts = Counts.join([each for each, _ in found])
+    counts = Counts.join([each for each, _, _ in found])
     details = job.scoring.table(counts, names)
     if cells is not None:
-        details["mcce"] = float(np.mean([error for _, error in found]))
+        details["mcce"] = float(np.mean([error for _, error, _ in found]))
     report(1)
     return ScoreRow(
         stage=job.stage,
@@ -139,6 +144,7 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
         image_scores=tuple(job.scoring.by_image(counts).tolist()),
         names=tuple(item.name for item in job.items),
         counts=counts,
+        objects=tuple(match for *_, match in found if match is not None),
     )
 
 
@@ -171,12 +177,18 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
         yield batch
 
 
-def _count(label: np.ndarray, truth: np.ndarray, job: EvaluateJob, cells: CellChannels | None) -> tuple[Counts, float]:
+def _count(
+    label: np.ndarray, truth: np.ndarray, job: EvaluateJob, cells: CellChannels | None
+) -> tuple[Counts, float, ObjectMatch | None]:
+    """Count pixels, the error in cells, and objects."""
     counts = count(label[None], truth[None], task=job.dataset.task, num_classes=len(job.dataset.classes))
     if cells is None:
-        return counts, 0.0
+        return counts, 0.0, None
+    channels = object_channels([each.name for each in job.dataset.classes], job.dataset.position_class)
+    match = None if channels is None else count_objects(label, truth, channels)
     positions, types = cells.position, cells.cell_classes
-    return counts, mean_cell_count_error(label[None], truth[None], position=positions, cell_classes=types)
+    error = mean_cell_count_error(label[None], truth[None], position=positions, cell_classes=types)
+    return counts, error, match
 
 
 def to_csv(rows: Sequence[ScoreRow]) -> str:

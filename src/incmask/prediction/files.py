@@ -162,7 +162,13 @@ def _write(
     channels = cell_channels([each.name for each in about.classes], about.position_class)
     cells = None
     with LayersWriter(
-        job.out, file.name, size, task=about.task, classes=about.classes, pictures=job.pictures
+        job.out,
+        file.name,
+        size,
+        task=about.task,
+        classes=about.classes,
+        pictures=job.pictures,
+        position_class=about.position_class,
     ) as writer:
         for image, prediction in parts:
             writer.add(image, prediction)

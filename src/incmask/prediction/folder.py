@@ -10,7 +10,7 @@ from typing import Literal
 
 import pydantic
 
-from incmask.base.caller import another_folder
+from incmask.base.caller import another_folder, option
 from incmask.base.device import resolve_device
 from incmask.base.errors import Problem, fail
 from incmask.base.files import write_text
@@ -18,6 +18,7 @@ from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress
 from incmask.base.store import MANIFEST
+from incmask.method.instances import check_can_grow
 from incmask.nets.forward import CHUNK
 from incmask.prediction.ensemble import ABOUT, About, Ensemble, model_folder
 from incmask.prediction.files import NOTHING_MORE, ImageFile, Predicted, PredictJob, predict_files
@@ -28,7 +29,7 @@ from incmask.prediction.shares import MaskShares, tables
 
 SUMMARY = "summary.csv"
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the pictures: raised when they change, so that those of an earlier version are written anew."""
 
 _FILES_A_JOB = 64
@@ -76,7 +77,7 @@ def predict_folder(
     Raises:
         IncmaskError: there is no model, no image, or the folder cannot be written.
     """
-    about = Ensemble.load(model, device="cpu").about
+    about = _about(model, pictures)
     listing = _list_images(images, out)
     files = _files(listing)
     _check_out(out)
@@ -122,7 +123,7 @@ def watch_folder(
         seconds: between two looks.
         wait: what passes the time.
     """
-    about = Ensemble.load(model, device="cpu").about
+    about = _about(model, pictures)
     listing = _list_images(images, out, may_be_empty=True)
     _check_out(out)
     shares: list[MaskShares] = []
@@ -195,6 +196,17 @@ def write_tables(out: Path, ledger: Ledger, about: About) -> None:
     written = tables(shares, class_names=names, position_class=about.position_class, table_name=SUMMARY)
     for file, text in written.items():
         write_text(out / file, text)
+
+
+def _about(model: Path, pictures: ExtraOutputs) -> About:
+    """Tell of a model; what it marks, and what is installed, has to do for what is to be written."""
+    about = Ensemble.load(model, device="cpu").about
+    if pictures.split and about.position_class is not None:
+        what = f"is for models that mark no centres; by {about.position_class} objects are told apart already"
+        raise fail(option("split"), what, "leave it out")
+    if pictures.split or (pictures.instances and about.position_class is not None):
+        check_can_grow()
+    return about
 
 
 def _check_out(out: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from incmask.base.config import Task
 from incmask.base.store import INCONSISTENT
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.writers import path_inside
+from incmask.method.instances import ObjectChannels, find_objects, object_channels, split_objects
 from incmask.method.labels import labels_of
 from incmask.prediction.ensemble import Prediction
-from incmask.prediction.objects import ObjectFinder
+from incmask.prediction.objects import Finder, ObjectFinder, WholeObjects
 from incmask.prediction.overlays import draw_overlay
 from incmask.prediction.pictures import PictureWriter
 from incmask.prediction.shares import MaskShares
@@ -29,12 +31,15 @@ class ExtraOutputs:
     Attributes:
         probabilities: 8-bit pictures, 0 to 255 for 0 to 1; one a class where there are several.
         overlays: the image with the outlines of the mask and the disputed pixels.
-        instances: connected objects as ids 1, 2, …; one a class where there are several.
+        instances: objects as ids 1, 2, …: what hangs together, one picture a class where there are several; where a
+            class marks centres, one picture of the objects that these and their borders tell apart.
+        split: objects of models that mark no centres are split at their waists.
     """
 
     probabilities: bool = False
     overlays: bool = False
     instances: bool = False
+    split: bool = False
 
 
 class LayersWriter(AbstractContextManager["LayersWriter"]):
@@ -46,6 +51,7 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
         size: height and width.
         task, classes: of the labels.
         pictures: what is written.
+        position_class: the class that marks the centres of objects; None: none does.
 
     Raises:
         IncmaskError: the name leads out of the folder.
@@ -60,11 +66,17 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
         task: Task,
         classes: Sequence[ClassInfo],
         pictures: ExtraOutputs,
+        position_class: str | None = None,
     ):
         self._out, self._name, self._size = out, name, size
         self._labels, self._classes, self._pictures = labels_of(task), classes, pictures
         self._writers: dict[str, PictureWriter] = {}
-        self._finders = {number: ObjectFinder() for number in labels_of(task).object_classes(len(classes))}
+        channels = object_channels([info.name for info in classes], position_class)
+        self._whole = None if channels is None else _by_centres(channels, grow=pictures.instances)
+        self._finders: dict[int, Finder] = {}
+        if self._whole is None:
+            for number in labels_of(task).object_classes(len(classes)):
+                self._finders[number] = _at_waists(grow=pictures.instances) if pictures.split else ObjectFinder()
         self._class_pixels = np.zeros(len(classes), np.int64)
         self._num_inconsistent, self._num_object, self._disagreement = 0, 0, 0.0
         self._last_label: np.ndarray | None = None
@@ -87,9 +99,10 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
                 self._put(self._folder(MASKS, info), plane * np.uint8(255))
                 self._class_pixels[number] += int(plane.sum(dtype=np.int64))
             if number in self._finders:
-                parts = self._finders[number].add(self._labels.class_pixels(rows.label, number))
-                if self._pictures.instances:
-                    self._put(self._folder(INSTANCES, info), parts)
+                ids = self._finders[number].add(self._labels.class_pixels(rows.label, number))
+                self._put_ids(self._folder(INSTANCES, info), ids)
+        if self._whole is not None:
+            self._put_ids(INSTANCES, self._whole.add(rows.label))
         if self._pictures.overlays:
             drawn = draw_overlay(
                 image,
@@ -104,8 +117,12 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
 
     def finish(self) -> MaskShares:
         """Write the pictures, each whole or not at all; tell what was counted."""
-        ids = {number: finder.final_ids() for number, finder in self._finders.items()}
-        tables = {self._folder(INSTANCES, self._classes[number]): table for number, table in ids.items()}
+        finders = {self._folder(INSTANCES, self._classes[number]): each for number, each in self._finders.items()}
+        if self._whole is not None:
+            finders[INSTANCES] = self._whole
+        for folder, finder in finders.items():
+            self._put_ids(folder, finder.finish())
+        tables = {folder: finder.final_ids() for folder, finder in finders.items()}
         paths = [writer.write(table=tables.get(folder)) for folder, writer in self._writers.items()]
         num_pixels = self._size[0] * self._size[1]
         return MaskShares(
@@ -114,7 +131,7 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
             inconsistent_fraction=self._num_inconsistent / num_pixels,
             disagreement=self._disagreement / num_pixels,
             class_pixels=tuple(self._class_pixels.tolist()),
-            num_objects=tuple(int(table.max()) for table in ids.values()),
+            num_objects=tuple(num for finder in finders.values() for num in finder.counts()),
             files=tuple(path.relative_to(self._out).as_posix() for path in paths),
             disputed_of_foreground=self._num_inconsistent / max(1, self._num_object),
         )
@@ -131,11 +148,28 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
             self._writers[folder] = PictureWriter(path, self._size, colours=colours)
         self._writers[folder].add(rows)
 
+    def _put_ids(self, folder: str, ids: np.ndarray) -> None:
+        if self._pictures.instances and ids.size:
+            self._put(folder, ids)
+
     def _folder(self, kind: str, info: ClassInfo) -> str:
         """One folder for a binary task, else one a class, named as the folders of masks are."""
         if self._labels.is_one_class:
             return kind
         return f"{kind}/{info.value if self._labels.is_layered and isinstance(info.value, str) else info.name}"
+
+
+def _by_centres(channels: ObjectChannels, *, grow: bool) -> WholeObjects:
+    bodies = list(channels.bodies)
+    return WholeObjects(
+        partial(find_objects, channels=channels, grow=grow),
+        lambda label: (label[..., bodies] == 1).any(-1),
+        num_types=len(bodies),
+    )
+
+
+def _at_waists(*, grow: bool) -> WholeObjects:
+    return WholeObjects(partial(split_objects, grow=grow), lambda mask: mask)
 
 
 def to_bytes(share: np.ndarray) -> np.ndarray:

@@ -1,8 +1,32 @@
-"""Connected objects of a mask that comes some rows at a time."""
+"""Objects of an image that comes some rows at a time: what hangs together, or by its centres or waists."""
+
+from collections.abc import Callable
+from typing import Protocol
 
 import cv2
 import numpy as np
 from scipy import sparse
+
+from incmask.method.instances import Objects
+
+_MOST_WAITING_PX = 1 << 26
+"""Pixels that wait for what hangs together to end; beyond, it is cut where they end."""
+
+
+class Finder(Protocol):
+    """Numbers the objects of rows that come from the top down; ids are preliminary until all rows were seen."""
+
+    def add(self, label: np.ndarray) -> np.ndarray:
+        """Take the rows that come next; give the ids of all rows that are through, from where they ended before."""
+
+    def finish(self) -> np.ndarray:
+        """Give the ids of the rows that are left."""
+
+    def final_ids(self) -> np.ndarray:
+        """Give the final id of each preliminary one: 1, 2, … by the first pixel of each object, 0 for 0; int32."""
+
+    def counts(self) -> tuple[int, ...]:
+        """Count the objects of each type, once all rows were seen."""
 
 
 class ObjectFinder:
@@ -40,6 +64,14 @@ class ObjectFinder:
         self._last_row = parts[-1].copy()
         return parts
 
+    def finish(self) -> np.ndarray:
+        """Give the rows that are left: none."""
+        return np.zeros((0, 0), np.int32)
+
+    def counts(self) -> tuple[int, ...]:
+        """Count the objects, which are of one type."""
+        return (int(self.final_ids().max()),)
+
     def final_ids(self) -> np.ndarray:
         """Give the final id of each preliminary one: 1, 2, … by the first row of each object, 0 for 0; int32."""
         pairs = np.concatenate([np.zeros((0, 2), np.int32), *self._meetings])
@@ -51,6 +83,84 @@ class ObjectFinder:
         rank = np.empty(len(first), np.int32)
         rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
         return rank[group_of]
+
+
+class WholeObjects:
+    """Finds objects in rows from the top down, each part of the body that hangs together once it has ended.
+
+    Args:
+        find: gives the objects of a label, as if there were no others.
+        body: gives the pixels that objects can have, bool (rows, W).
+        num_types: that objects may be of.
+        most_px: pixels that wait at most.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[np.ndarray], Objects],
+        body: Callable[[np.ndarray], np.ndarray],
+        *,
+        num_types: int = 1,
+        most_px: int = _MOST_WAITING_PX,
+    ) -> None:
+        self._find, self._body, self._num_types, self._most_px = find, body, num_types, most_px
+        self._waiting: np.ndarray | None = None
+        self._ids: np.ndarray = np.zeros((0, 0), np.int32)
+        self._first_row = 0
+        self._first_px, self._types = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
+
+    def add(self, label: np.ndarray) -> np.ndarray:
+        """Take the rows that come next, (rows, W) or (rows, W, K) of 0/1."""
+        new = np.zeros(label.shape[:2], np.int32)
+        if self._waiting is None:
+            self._waiting, self._ids = label, new
+        else:
+            self._waiting, self._ids = np.concatenate([self._waiting, label]), np.concatenate([self._ids, new])
+        return self._take(at_end=self._ids.size > self._most_px)
+
+    def finish(self) -> np.ndarray:
+        """Find the objects of the rows that are left."""
+        return self._take(at_end=True) if self._ids.size else self._ids
+
+    def counts(self) -> tuple[int, ...]:
+        """Count the objects of each type."""
+        return tuple(np.bincount(np.concatenate(self._types), minlength=self._num_types).tolist())
+
+    def final_ids(self) -> np.ndarray:
+        """Give the final id of each preliminary one, by its first pixel."""
+        first_px = np.concatenate(self._first_px)
+        ids = np.zeros(len(first_px), np.int32)
+        ids[1 + np.argsort(first_px[1:])] = np.arange(1, len(first_px))
+        return ids
+
+    def _take(self, *, at_end: bool) -> np.ndarray:
+        """Find the objects of what has ended, and give the rows above all that has not."""
+        assert self._waiting is not None, "there are rows"
+        body = np.ascontiguousarray(self._body(self._waiting)).view(np.uint8)
+        _, parts, boxes, _ = cv2.connectedComponentsWithStats(body, connectivity=8)
+        is_open = np.zeros(len(boxes), bool)
+        if not at_end:
+            is_open[parts[-1]], is_open[0] = True, False
+        goes_on = is_open[parts]
+        ended = self._waiting.copy()
+        ended[goes_on] = 0
+        self._number(ended)
+        num_through = int(boxes[is_open, cv2.CC_STAT_TOP].min(initial=len(parts)))
+        through, self._ids = self._ids[:num_through], self._ids[num_through:]
+        left = self._waiting[num_through:].copy()
+        left[~goes_on[num_through:]] = 0
+        self._waiting, self._first_row = left, self._first_row + num_through
+        return through
+
+    def _number(self, label: np.ndarray) -> None:
+        """Enter the objects of a label among those that were found before."""
+        found = self._find(label)
+        values, first_px = np.unique(found.ids, return_index=True)
+        is_object = values > 0
+        num_before = sum(map(len, self._types))
+        self._ids[found.ids > 0] = found.ids[found.ids > 0] + num_before
+        self._first_px.append(first_px[is_object] + self._first_row * label.shape[1])
+        self._types.append(found.types)
 
 
 def _meetings(above: np.ndarray, below: np.ndarray) -> np.ndarray:

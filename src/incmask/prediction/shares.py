@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from incmask.base.tables import csv_text
 from incmask.method.cells import cell_channels
+from incmask.method.instances import object_channels
 
 MASK_SHARES, CELL_COUNTS = "masks.csv", "counts.csv"
 
@@ -32,7 +33,8 @@ class MaskShares:
         inconsistent_fraction: share of disputed pixels, 0 to 1.
         disagreement: mean share of members that are off the majority, 0 to 1.
         class_pixels: pixels of each class, in the order of the classes.
-        num_objects: connected objects of each class, corners included; for exclusive classes without class 0.
+        num_objects: objects of each class that has some: for exclusive classes without class 0; where a class marks
+            centres, of what objects are made of.
         cells: None where no class marks positions, and for images that are predicted some rows at a time.
         files: what was written, below the output folder.
         disputed_of_foreground: disputed pixels, as a share of those that are foreground or disputed; 0 without any.
@@ -65,7 +67,7 @@ def tables(
         position_class: the one that marks the centres of cells; with it, cells are in ``counts.csv``.
         table_name: of the table of shares.
     """
-    masks = {table_name: shares_csv(shares, class_names)}
+    masks = {table_name: shares_csv(shares, class_names, position_class=position_class)}
     channels = cell_channels(class_names, position_class)
     if channels is None:
         return masks
@@ -82,8 +84,11 @@ def counts_csv(shares: Sequence[MaskShares], type_names: Sequence[str]) -> str:
     return csv_text(("name", *(f"count/{name}" for name in type_names), "unclear"), rows)
 
 
-def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
-    """Give a line an image: disputed shares, mean disagreement; share, area in pixels and objects of each class."""
+def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str], *, position_class: str | None = None) -> str:
+    """Give a line an image: disputed shares, mean disagreement; share, area in pixels and objects of each class.
+
+    With a ``position_class``, objects are those of the classes that they are made of.
+    """
     rows = (
         (
             share.name,
@@ -98,9 +103,12 @@ def shares_csv(shares: Sequence[MaskShares], class_names: Sequence[str]) -> str:
         )
         for share in sorted(shares, key=lambda share: share.name)
     )
+    channels = object_channels(class_names, position_class)
     # Exclusive classes have one that is ground, without objects, and it comes first.
     num_counted = len(shares[0].num_objects) if shares else len(class_names)
     with_objects = class_names[len(class_names) - num_counted :]
+    if channels is not None:
+        with_objects = [class_names[index] for index in channels.bodies]
     columns = [("fraction", class_names), ("area_px", class_names), ("objects", with_objects)]
     header = ("name", "height", "width", "inconsistent_fraction", "disputed_of_foreground", "disagreement")
     return csv_text((*header, *(f"{what}/{name}" for what, names in columns for name in names)), rows)

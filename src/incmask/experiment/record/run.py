@@ -17,9 +17,11 @@ from incmask.data.dataset import ClassInfo, Colour, Scheme
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
+from incmask.experiment.image_objects import image_objects_from_csv
 from incmask.experiment.paths import (
     EVALNETS,
     IMAGE_COUNTS,
+    IMAGE_OBJECTS,
     IMAGE_SCORES,
     MODEL,
     RUNS,
@@ -39,6 +41,7 @@ from incmask.experiment.scores import (
 )
 from incmask.experiment.setup import CONTROL, folds_of
 from incmask.experiment.student import mean_over_folds
+from incmask.method.object_scores import ObjectMatch
 from incmask.method.recipes import RECIPES, Recipe
 from incmask.method.scoring import Scoring, scoring_of
 from incmask.prediction.ensemble import ABOUT, Ensemble
@@ -200,6 +203,13 @@ class RunRecord:
         if not path.exists():
             return None
         return image_counts_from_csv(path.read_text(encoding="utf-8"), stage=stage, model=model, split=split)
+
+    def image_objects(self, stage: str, model: str, split: str) -> tuple[ObjectMatch, ...]:
+        """Give the objects of whole images as a student, or the members together, find them; none: not looked for."""
+        path = self.root / IMAGE_OBJECTS
+        if not path.exists():
+            return ()
+        return image_objects_from_csv(path.read_text(encoding="utf-8"), stage=stage, model=model, split=split)
 
     @cached_property
     def stages(self) -> tuple[StageRecord, ...]:

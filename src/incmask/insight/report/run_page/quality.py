@@ -13,6 +13,7 @@ from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.student import Student
 from incmask.insight.report.differences import LEAST_SUBJECTS
 from incmask.insight.report.page import Block, Gallery, Swatch, Table, Text, Thumbnail, decimal, number, whole
+from incmask.insight.report.run_page.counting import counting_blocks
 from incmask.insight.report.run_page.scoring import (
     Kind,
     ScoreLine,
@@ -31,6 +32,7 @@ from incmask.insight.report.run_page.thumbnails import (
 )
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts
+from incmask.method.object_scores import ObjectMatch
 from incmask.nets.forward import chunk_images, predict_probabilities
 
 _NUM_SHOWN = 6
@@ -64,12 +66,14 @@ class Judged:
         names: of N images.
         counts: of their pixels.
         members: of each image, the models that predict it together.
+        objects: that they find in each; none where no class marks centres.
     """
 
     kind: Kind
     names: tuple[str, ...]
     counts: Counts
     members: tuple[tuple[Student, ...], ...]
+    objects: tuple[ObjectMatch, ...] = ()
 
 
 def judge(record: RunRecord) -> Judged | None:
@@ -98,6 +102,7 @@ def judge(record: RunRecord) -> Judged | None:
         tuple(name for part, _ in parts for name in part.names),
         Counts.join([part.counts for part, _ in parts]),
         tuple(members for part, members in parts for _ in part.names),
+        tuple(match for model, _ in together for match in record.image_objects(stage.name, model, split)),
     )
 
 
@@ -113,7 +118,8 @@ def quality_blocks(record: RunRecord, judged: Judged | None) -> list[Block]:
     blocks: list[Block] = [Text(quality_sentence(judged, lines), "answer")]
     if caveat := _CAVEATS[judged.kind]:
         blocks.append(Text(caveat, "warning"))
-    return [*blocks, _score_table(record, lines, judged.kind), *_galleries(record, judged)]
+    table = _score_table(record, lines, judged.kind)
+    return [*blocks, table, *counting_blocks(judged.objects), *_galleries(record, judged)]
 
 
 def _of_scores_alone(record: RunRecord) -> list[Block]:
