@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from incmask.method.agreement import Inconsistency, continuous_inconsistency, inconsistency
     from incmask.method.cells import Cells, count_cells
     from incmask.method.recipes import RECIPES, Blocking, Online, Recipe, Vote
-    from incmask.prediction.ensemble import Ensemble, Prediction
+    from incmask.prediction.ensemble import Ensemble
+    from incmask.prediction.values import Prediction
 
 _HOME = {
     "ArrayData": "data.from_arrays",
@@ -30,7 +31,7 @@ _HOME = {
     "IncmaskError": "base.errors",
     "Inconsistency": "method.agreement",
     "Online": "method.recipes",
-    "Prediction": "prediction.ensemble",
+    "Prediction": "prediction.values",
     "Problem": "base.errors",
     "RECIPES": "method.recipes",
     "Recipe": "method.recipes",

@@ -8,6 +8,7 @@ import pytest
 
 import incmask
 from incmask.api import training
+from incmask.base.errors import fail
 from incmask.data.from_arrays import ArrayData
 from runs import HERE, SETTINGS, draw, make_data
 
@@ -104,3 +105,24 @@ def test_progress_is_shown_on_request(capsys):
     assert capsys.readouterr() == ("", "")
     run(some_arrays(), recipe="ldt", report=False, settings=SETTINGS, progress=True)
     assert "recipe ldt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("im", ("im",)),
+        ("im, me,", ("im", "me")),
+        (["im", "me"], ["im", "me"]),
+        (incmask.RECIPES["im"], (incmask.RECIPES["im"],)),
+        ("all", ("all",)),
+    ],
+)
+def test_a_comparison_takes_one_approach_or_several(tmp_path, monkeypatch, given, expected):
+    def compare(data, out, *, recipes, **options):
+        raise fail(out, f"{recipes}", "look at it")
+
+    monkeypatch.setattr(training, "run_comparison", compare)
+    with pytest.raises(incmask.IncmaskError) as error:
+        incmask.compare(tmp_path / "data", recipes=given)
+    (problem,) = error.value.problems
+    assert (problem.where, problem.what) == (str(tmp_path / "data-compare"), f"{expected}")

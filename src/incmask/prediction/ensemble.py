@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,13 +12,12 @@ import pydantic
 import torch
 from torch import nn
 
-from incmask.base.config import MaskedAnswers, Task
+from incmask.base.config import MaskedAnswers
 from incmask.base.device import resolve_device
 from incmask.base.errors import fail
 from incmask.base.files import whole_file, write_text
 from incmask.base.threads import side_by_side
-from incmask.base.words import ShortRepr, counted
-from incmask.data.dataset import ClassInfo
+from incmask.base.words import counted
 from incmask.data.images.big_images import STRIP_ROWS, PixelRows
 from incmask.data.images.tiles import (
     TILE_OVERLAP_FRACTION,
@@ -37,71 +36,13 @@ from incmask.method.labels import labels_of
 from incmask.nets.forward import chunk_images, forward
 from incmask.nets.spec import load_model
 from incmask.prediction.given import network_images
+from incmask.prediction.values import About as About
+from incmask.prediction.values import Prediction as Prediction
+from incmask.prediction.values import RowsPrediction as RowsPrediction
 
 MODEL, ABOUT = "model", "model.json"
 """The folder of the models in a run folder, and what tells of them there."""
 FORMAT = 1
-
-
-@dataclass(frozen=True, repr=False)
-class Prediction(ShortRepr):
-    """What an ensemble makes of one image, at the image's own size.
-
-    Attributes:
-        label: uint8, (H, W) class ids, for binary 0/1; (H, W, K) 0/1 for multilabel.
-        inconsistent: bool, (H, W): pixels on which the members disagree.
-        probability: float32, (K, H, W), mean over the members; for multiclass it sums to 1 at most,
-            the rest being the masked class.
-        disagreement: float32, (H, W), the share of members that are off the majority: 0 where all agree.
-
-    Examples:
-        >>> agreed = np.zeros((2, 2), np.uint8)
-        >>> Prediction(agreed, agreed > 0, np.zeros((1, 2, 2), np.float32), np.zeros((2, 2), np.float32)).label.shape
-        (2, 2)
-    """
-
-    label: np.ndarray
-    inconsistent: np.ndarray
-    probability: np.ndarray
-    disagreement: np.ndarray
-
-
-@dataclass(frozen=True)
-class RowsPrediction:
-    """What an ensemble makes of some rows of an image.
-
-    Attributes:
-        first: place of the first of them.
-        prediction: of these rows.
-    """
-
-    first: int
-    prediction: Prediction
-
-
-@dataclass(frozen=True)
-class About:
-    """What an ensemble needs to know beside its weights.
-
-    Attributes:
-        task: what the outputs mean.
-        classes: as in the data set that it was trained on.
-        channels: channels of the network's input.
-        intensity: the intensities that become 0 and 255 where images are not 8-bit; None: percentiles.
-        size: height and width of the network's input.
-        fit: images are scaled to that size, or cut into tiles of it.
-        precision: of the computation.
-        position_class: the multilabel class that marks the centres of objects; None where there is none.
-    """
-
-    task: Task
-    classes: tuple[ClassInfo, ...]
-    channels: int
-    intensity: tuple[float, float] | None
-    size: tuple[int, int]
-    fit: Literal["resize", "tile"]
-    precision: Literal["auto", "float32", "bfloat16"]
-    position_class: str | None = None
 
 
 _ABOUT = pydantic.TypeAdapter(About)
@@ -123,6 +64,7 @@ class Ensemble:
         about: as given.
 
     Examples:
+        >>> from incmask.data.dataset import ClassInfo
         >>> about = About("binary", (ClassInfo("cell", (255, 255, 255), 255),), 1, None, (16, 16), "resize", "float32")
         >>> ensemble = Ensemble([nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1)], about, device="cpu")
         >>> ensemble

@@ -1,0 +1,71 @@
+"""What an ensemble says of an image, and what it has to know for that."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from incmask.base.config import Task
+from incmask.base.words import ShortRepr
+from incmask.data.dataset import ClassInfo
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction(ShortRepr):
+    """What an ensemble makes of one image, at the image's own size.
+
+    Attributes:
+        label: uint8, (H, W) class ids, for binary 0/1; (H, W, K) 0/1 for multilabel.
+        inconsistent: bool, (H, W): pixels on which the members disagree.
+        probability: float32, (K, H, W), mean over the members; for multiclass it sums to 1 at most,
+            the rest being the masked class.
+        disagreement: float32, (H, W), the share of members that are off the majority: 0 where all agree.
+
+    Examples:
+        >>> agreed = np.zeros((2, 2), np.uint8)
+        >>> Prediction(agreed, agreed > 0, np.zeros((1, 2, 2), np.float32), np.zeros((2, 2), np.float32)).label.shape
+        (2, 2)
+    """
+
+    label: np.ndarray
+    inconsistent: np.ndarray
+    probability: np.ndarray
+    disagreement: np.ndarray
+
+
+@dataclass(frozen=True)
+class RowsPrediction:
+    """What an ensemble makes of some rows of an image.
+
+    Attributes:
+        first: place of the first of them.
+        prediction: of these rows.
+    """
+
+    first: int
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class About:
+    """What an ensemble needs to know beside its weights.
+
+    Attributes:
+        task: what the outputs mean.
+        classes: as in the data set that it was trained on.
+        channels: channels of the network's input.
+        intensity: the intensities that become 0 and 255 where images are not 8-bit; None: percentiles.
+        size: height and width of the network's input.
+        fit: images are scaled to that size, or cut into tiles of it.
+        precision: of the computation.
+        position_class: the multilabel class that marks the centres of objects; None where there is none.
+    """
+
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    channels: int
+    intensity: tuple[float, float] | None
+    size: tuple[int, int]
+    fit: Literal["resize", "tile"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    position_class: str | None = None
