@@ -1,15 +1,18 @@
 """The ways into the program, each as a function of a folder that gives what it made of it."""
 
+import re
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import tifffile
+from PIL import Image
 from situations import Right
 
+from incmask.base.caller import on_command_line
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.data.dataset import Dataset
@@ -35,16 +38,19 @@ class Seen:
     labels: Mapping[str, np.ndarray] | None = None
     parts: Mapping[str, str] | None = None
     num_classes: int | None = None
-    class_pixels: tuple[int, ...] | None = None
+    class_percents: tuple[float, ...] | None = None
+
+
+_CLASS = re.compile(r"class .*: (\S+) % of the labelled pixels")
 
 
 def _check(root: Path, _: Right | None) -> Seen:
     checked = check_data(root)
     if checked.problems:
         raise IncmaskError(checked.problems)
-    dataset = resolve(root, Choices()).dataset
-    said = "\n".join(checked.description)
-    return Seen(said, num_classes=len(dataset.classes), class_pixels=dataset.statistics.class_pixels)
+    shares = [_CLASS.match(line) for line in checked.description]
+    percents = tuple(float(found[1]) for found in shares if found)
+    return Seen("\n".join(checked.description), num_classes=len(percents), class_percents=percents)
 
 
 def _stack(root: Path, _: Right | None) -> Seen:
@@ -109,23 +115,37 @@ def _num_channels(right: Right | None) -> int:
     return max(shapes, default=3)
 
 
+def opened(path: Path) -> np.ndarray:
+    """Read a file as a person does who knows tifffile and Pillow."""
+    if path.suffix == ".tif":
+        return tifffile.imread(path)
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
 def _python(root: Path, right: Right | None) -> Seen:
     """Give arrays to Python's two ways in, which have to see the same."""
-    assert right is not None, "nothing is asked of arrays"
-    names = sorted(right.labels)
-    rest = sorted({*right.arrays} - {*names})
+    right = right or Right()
+    arrays, masks = dict(right.arrays), dict(right.labels)
+    if not arrays:
+        arrays, masks = (
+            {path.stem: opened(path) for path in (root / "labelled" / kind).iterdir()} for kind in ("images", "masks")
+        )
+    names = sorted(masks)
+    rest = sorted({*arrays} - {*names})
     data = ArrayData(
-        [right.arrays[name] for name in names],
-        [right.labels[name] for name in names],
-        unlabelled=[right.arrays[name] for name in rest],
+        [arrays[name] for name in names],
+        [masks[name] for name in names],
+        unlabelled=[arrays[name] for name in rest],
         **right.options,
     )
     write_data(data, folder := root.with_name(f"{root.name}-arrays"))
     seen = _seen(resolve(folder, Choices()).dataset, root.with_name(f"{root.name}-stack"))
+    num_channels = max(image.shape[2] for image in seen.images.values())
     of_part = {f"labelled-{index:06d}": name for index, name in enumerate(names)}
     of_part |= {f"unlabelled-{index:06d}": name for index, name in enumerate(rest)}
     images = {of_part[name]: image for name, image in seen.images.items()}
-    predicted = network_images([right.arrays[name] for name in images], channels=_num_channels(right), intensity=None)
+    predicted = network_images([arrays[name] for name in images], channels=num_channels, intensity=None)
     for image, same in zip(images.values(), predicted, strict=True):
         np.testing.assert_array_equal(image, same)
     labels = {of_part[name]: label for name, label in seen.labels.items()}
@@ -144,4 +164,9 @@ LOOKS: dict[str, Look] = {
 
 def look_of(entry: str, right: Right | None) -> Callable[[Path], Seen]:
     """Give what an entry point does; ``right`` tells what a person would have to: channels, and arrays."""
-    return partial(lambda root, look: look(root, right), look=LOOKS[entry])
+
+    def look(root: Path) -> Seen:
+        with nullcontext() if entry == "python" else on_command_line():
+            return LOOKS[entry](root, right)
+
+    return look

@@ -2,13 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from of_values import NAMES, disc, folder, grey, labels, save
 from PIL import Image
-from situations import Outcome, Right, Told, situation
+from situations import IN_COLOURS, MASKS, Outcome, Right, Told, Write, situation
 
 from incmask.exchange.formats.masks.instances import layers_of
 
@@ -31,15 +31,15 @@ def webp_images(root: Path) -> Outcome:
     return Right(labels(), {"a0": np.dstack([grey(0)] * 3)}, within=0)
 
 
-@situation("check", "stack")
-def webp_masks_with_loss(root: Path) -> Outcome:
-    """Masks whose values compression changed are refused as those in JPEG are."""
-    noise = np.random.default_rng(0).integers(0, 2, (64, 64)).astype(np.uint8) * 200
-    folder(root, mask=lambda path, _: save(path.with_suffix(".webp"), noise, quality=30))
-    return Told(("is a WebP with loss with", "export the mask as PNG from what it was drawn with"))
+@situation(*MASKS, python=IN_COLOURS)
+def webp_masks_with_loss(root: Path) -> Mapping[str, Outcome]:
+    """Masks whose values compression changed are refused as those in JPEG are; prepare takes the nearest drawn."""
+    folder(root, mask=lambda path, number: save(path.with_suffix(".webp"), disc(number) * 255, quality=60))
+    told = Told(("is a WebP with loss with", "export the mask as PNG from what it was drawn with"))
+    return {"check": told, "stack": told, "prepare": Right(labels(), said=("the masks are blurred",))}
 
 
-@situation("check", "stack")
+@situation()
 def moving_gif(root: Path) -> Outcome:
     """An animation is refused by name."""
     folder(root)
@@ -49,7 +49,7 @@ def moving_gif(root: Path) -> Outcome:
     return Told(("a0.gif: has 3 pictures, which follow each other; save each as a file of its own",))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=Told(("nothing is drawn",)))
 def nothing_drawn(root: Path) -> Outcome:
     """A folder without a single object is not ready."""
     folder(root, mask=lambda path, number: save(path, disc(number) * 0))
@@ -57,6 +57,23 @@ def nothing_drawn(root: Path) -> Outcome:
 
 
 HINT = "`incmask prepare folder SRC DST` makes a data folder of them"
+
+
+def foreign() -> Callable[[Write], Write]:
+    """Enter annotations, which prepare reads, and of which check and run say so."""
+
+    def enter(write: Write) -> Write:
+        def all_of(root: Path) -> Mapping[str, Outcome]:
+            outcome = write(root)
+            return {"check": Told((HINT,)), "stack": Told((HINT,)), "prepare": outcome}
+
+        all_of.__name__, all_of.__doc__, all_of.__module__ = write.__name__, write.__doc__, write.__module__
+        situation(*MASKS)(all_of)
+        return write
+
+    return enter
+
+
 SQUARE = [(8, 8), (40, 8), (40, 40), (8, 40)]
 
 
@@ -67,7 +84,7 @@ def square() -> np.ndarray:
     return label
 
 
-@situation("check", "prepare")
+@situation(*MASKS)
 def a_file_an_object(root: Path) -> Mapping[str, Outcome]:
     """DSB 2018 as it is downloaded."""
     labels = {}
@@ -80,7 +97,11 @@ def a_file_an_object(root: Path) -> Mapping[str, Outcome]:
         labels[f"h{number}"] = layers_of(parts[0] + 2 * parts[1].astype(int))
     told = Told(("each image has a folder with a mask for each object, as in DSB 2018", HINT))
     images = {"h0": grey(0)[..., None]}
-    return {"check": told, "prepare": Right(labels, images, num_classes=3, within=0, said=("objects-binary",))}
+    return {
+        "check": told,
+        "stack": told,
+        "prepare": Right(labels, images, num_classes=3, within=0, said=("objects-binary",)),
+    }
 
 
 def _json(root: Path, content: object, *, encoding: str = "utf-8", name: str = "all") -> None:
@@ -89,7 +110,7 @@ def _json(root: Path, content: object, *, encoding: str = "utf-8", name: str = "
     (root / f"{name}.json").write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
 
 
-@situation("check", "prepare")
+@situation(*MASKS)
 def via_polygons(root: Path) -> Mapping[str, Outcome]:
     """A JSON file of VGG Image Annotator."""
     x, y = zip(*SQUARE, strict=True)
@@ -105,11 +126,11 @@ def via_polygons(root: Path) -> Mapping[str, Outcome]:
         for number, shape in enumerate((polygon, rect))
     }
     _json(root, {"_via_settings": {}, "_via_img_metadata": entries})
-    told = Told(("if the .json files are annotations (labelme, COCO, VIA, QuPath)", HINT))
-    return {"check": told, "prepare": Right({"a0": square(), "a1": square()})}
+    told = Told(("if the .json files are annotations (labelme, COCO, VIA, Label Studio)", HINT))
+    return {"check": told, "stack": told, "prepare": Right({"a0": square(), "a1": square()})}
 
 
-@situation("check", "prepare")
+@situation(*MASKS)
 def yolo_polygons(root: Path) -> Mapping[str, Outcome]:
     """As Roboflow and ultralytics write them; an empty file is an image of background."""
     corners = " ".join(f"{value / 64:.6f}" for point in SQUARE for value in point)
@@ -126,20 +147,20 @@ def yolo_polygons(root: Path) -> Mapping[str, Outcome]:
     (root / "data.yaml").write_text("train: images/train\nnames:\n  0: cell\n  1: 'big cell'\nnc: 2\n")
     parts = {"train0": "labelled", "train1": "labelled", "val0": "val", "val1": "val"}
     told = Told(("if the .txt files are polygons of YOLO", HINT))
-    return {"check": told, "prepare": Right(labels, num_classes=3, parts=parts)}
+    return {"check": told, "stack": told, "prepare": Right(labels, num_classes=3, parts=parts)}
 
 
-@situation("check", "prepare")
+@situation(*MASKS)
 def labelme_in_another_encoding(root: Path) -> Mapping[str, Outcome]:
     """The encoding is the cause, and told."""
     shape = {"label": "\u7ec6\u80de", "points": SQUARE[:3], "shape_type": "polygon"}
     content = {"imagePath": "a0.png", "imageHeight": 64, "imageWidth": 64, "shapes": [shape]}
     _json(root, content, encoding="gbk")
     told = Told(("all.json: is no text in UTF-8 (byte", "save it in UTF-8"))
-    return {"check": Told((HINT,)), "prepare": told}
+    return {"check": Told((HINT,)), "stack": Told((HINT,)), "prepare": told}
 
 
-@situation("prepare")
+@foreign()
 def json_cut_off(root: Path) -> Outcome:
     """A file that ends too early is told, and not that there are no masks."""
     _json(root, {})
@@ -147,7 +168,7 @@ def json_cut_off(root: Path) -> Outcome:
     return Told(("all.json: is no readable JSON file", "export it again"))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def byte_order_mark(root: Path) -> Outcome:
     """Windows' editors put a mark before the text."""
     folder(root, mask=lambda path, number: save(path, disc(number) * 7))
@@ -183,19 +204,19 @@ def _panoptic(root: Path, *, stuff: bool) -> Outcome:
     return Right({name[:2]: right for name in names}, images_right, num_classes=3, within=0)
 
 
-@situation("prepare")
+@foreign()
 def coco_panoptic(root: Path) -> Outcome:
     """Pictures in a folder with the name of the JSON file; what is in no segment has no label, as there is stuff."""
     return _panoptic(root, stuff=True)
 
 
-@situation("prepare")
+@foreign()
 def coco_panoptic_of_things(root: Path) -> Outcome:
     """Things alone: what is in no segment is background."""
     return _panoptic(root, stuff=False)
 
 
-@situation("prepare")
+@foreign()
 def coco_panoptic_without_pictures(root: Path) -> Outcome:
     """The JSON file alone."""
     _panoptic(root, stuff=True)
@@ -213,7 +234,7 @@ def _coco(annotations: list[dict[str, object]], **image: object) -> dict[str, ob
     return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "cell"}]}
 
 
-@situation("prepare")
+@foreign()
 def coco_keypoints_beside_areas(root: Path) -> Outcome:
     """As COCO 2017 has them: the file of keypoints tells of the same images and, of persons, the same areas."""
     _json(root, _coco(_areas()), name="instances")
@@ -223,7 +244,7 @@ def coco_keypoints_beside_areas(root: Path) -> Outcome:
     return Right({"a0": square(), "a1": square()}, said=said)
 
 
-@situation("prepare")
+@foreign()
 def coco_keypoints_with_areas(root: Path) -> Outcome:
     """Keypoints, whose areas are read; what is a point alone has none."""
     point = {"id": 9, "image_id": 0, "category_id": 1, "segmentation": [], "keypoints": [5, 5, 2]}
@@ -231,42 +252,42 @@ def coco_keypoints_with_areas(root: Path) -> Outcome:
     return Right({"a0": square(), "a1": square()}, said=("1 annotations of keypoints alone are left out",))
 
 
-@situation("prepare")
+@foreign()
 def coco_without_categories(root: Path) -> Outcome:
     """What cuts out everything, such as SAM, tells of no category."""
     _json(root, _coco(_areas(category_id=None)) | {"categories": []})
     return Right({"a0": square(), "a1": square()})
 
 
-@situation("prepare")
+@foreign()
 def coco_with_a_null_category(root: Path) -> Outcome:
     """Where others have a category, one without is named."""
     _json(root, _coco([*_areas(), *({**each, "id": 7} for each in _areas(1, category_id=None))]))
     return Told(("annotation 7: has no category, while others have; give it one, or remove it",))
 
 
-@situation("prepare")
+@foreign()
 def coco_of_size_0(root: Path) -> Outcome:
     """Sizes that a tool did not know are those of the images."""
     _json(root, _coco(_areas(), height=0, width=None))
     return Right({"a0": square(), "a1": square()})
 
 
-@situation("prepare")
+@foreign()
 def coco_with_ids_as_text(root: Path) -> Outcome:
     """Ids that are text in one place and numbers in another."""
     _json(root, _coco(_areas(category_id="1")) | {"categories": [{"id": 1, "name": "cell"}]})
     return Right({"a0": square(), "a1": square()})
 
 
-@situation("prepare")
+@foreign()
 def coco_captions_alone(root: Path) -> Outcome:
     """Nothing is drawn, and the file that was left alone is named."""
     _json(root, _coco([{"id": 1, "image_id": 0, "caption": "a cell"}]))
     return Told(("holds no annotated areas of any class",))
 
 
-@situation("prepare")
+@foreign()
 def coco_captions_beside_polygons(root: Path) -> Outcome:
     """Captions tell nothing of areas, and spoil nothing."""
     images = [{"id": number, "file_name": f"a{number}.png", "height": 64, "width": 64} for number in range(2)]
@@ -278,7 +299,7 @@ def coco_captions_beside_polygons(root: Path) -> Outcome:
     return Right({"a0": square(), "a1": square()})
 
 
-@situation("prepare")
+@foreign()
 def supervisely(root: Path) -> Outcome:
     """Named, with what to export instead."""
     _json(root, {"description": "", "size": {"height": 64, "width": 64}, "objects": []})

@@ -1,13 +1,12 @@
 """Situations in which the classes of masks were counted or read wrongly."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from of_values import NAMES, disc, folder, grey, labels, path_of, save
 from PIL import Image
-from situations import Outcome, Right, Told, situation
+from situations import IN_COLOURS, MASKS, WHITE, Outcome, Right, Told, situation
 
 
 def enter_alpha() -> None:
@@ -22,20 +21,21 @@ def enter_alpha() -> None:
             return Right(labels())
 
         write.__name__ = f"alpha_{name}"
-        situation("check", "stack", "prepare")(write)
+        python = Told(("multilabel masks 0 to 1",)) if channels == 1 else IN_COLOURS
+        situation(*MASKS, python=python, about=f"Masks drawn in alpha, their colour constant ({name}).")(write)
 
 
 enter_alpha()
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def alpha_with_soft_edges(root: Path) -> Outcome:
     """Edges that fade: what is more than half there is foreground."""
     folder(root, mask=lambda path, number: save(path, np.dstack([np.zeros((64, 64, 3), np.uint8), soft(number)])))
     return Right(soft_labels())
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def alpha_over_other_colours(root: Path) -> Outcome:
     """Transparency that only repeats what the colours say."""
 
@@ -47,7 +47,7 @@ def alpha_over_other_colours(root: Path) -> Outcome:
     return Right(labels())
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def alpha_beside_colours(root: Path) -> Outcome:
     """White objects on transparent white, and a red one: neither alpha nor colour alone is the mask."""
 
@@ -60,7 +60,7 @@ def alpha_beside_colours(root: Path) -> Outcome:
     return Told(("a0.png: is transparent at pixels that have the colour of others that are seen",))
 
 
-@situation("check", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def alpha_beside_none(root: Path) -> Outcome:
     """One mask that is opaque everywhere, among those that are drawn in alpha: all foreground, or none."""
 
@@ -72,7 +72,7 @@ def alpha_beside_none(root: Path) -> Outcome:
     return Told(("a0.png: is not drawn in its alpha channel, as others are",))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=WHITE)
 def white_is_zero(root: Path) -> Outcome:
     """A TIFF in which 0 is white: read as it is shown."""
 
@@ -83,7 +83,7 @@ def white_is_zero(root: Path) -> Outcome:
     return Right(labels())
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=Told(("2 may be the foreground, or an id",)))
 def white_is_zero_with_ids(root: Path) -> Outcome:
     """The same with ids, which may be meant as they are stored."""
 
@@ -110,28 +110,28 @@ def soft_labels() -> dict[str, np.ndarray]:
     return {name: (soft(number) >= 128).astype(np.uint8) for number, name in enumerate(NAMES)}
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=Told(("have soft edges; give masks > 127",)))
 def soft_grey(root: Path) -> Outcome:
     """Grey masks with soft edges."""
     folder(root, mask=lambda path, number: save(path, soft(number)))
     return Right(soft_labels(), said=("soft edges",))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=Told(("have soft edges; give masks > 32767",)))
 def soft_16_bit(root: Path) -> Outcome:
     """The same in 16 bits."""
     folder(root, mask=lambda path, number: save(path, soft(number).astype(np.uint16) * 257))
     return Right(soft_labels(), said=("soft edges",))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def soft_red(root: Path) -> Outcome:
     """The same in red."""
     folder(root, mask=lambda path, number: save(path, np.dstack([soft(number), 0 * soft(number), 0 * soft(number)])))
     return Right(soft_labels(), said=("soft edges",))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def soft_named(root: Path) -> Outcome:
     """The same with classes that a person names."""
     soft_red(root)
@@ -140,7 +140,7 @@ def soft_named(root: Path) -> Outcome:
     return Right(soft_labels())
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def soft_three_colours(root: Path) -> Outcome:
     """Soft edges between background and red, and between red and green."""
 
@@ -160,7 +160,7 @@ def soft_three_colours(root: Path) -> Outcome:
     return Right(right, num_classes=3, said=("soft edges",))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, "python")
 def thin_classes(root: Path) -> Outcome:
     """Ids of which one is a line of a pixel between two others: all are classes."""
     folder(root, mask=lambda path, number: save(path, ringed(number)))
@@ -174,7 +174,7 @@ def ringed(number: int) -> np.ndarray:
     return (ring + inner).astype(np.uint8)
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def one_step_along_edges(root: Path) -> Outcome:
     """Black, red, and a line of dark red between them: soft edges, or a class: asked."""
     reds = np.array([(0, 0, 0), (127, 0, 0), (255, 0, 0)], np.uint8)
@@ -187,7 +187,7 @@ def one_step_along_edges(root: Path) -> Outcome:
     return Told(("lie along edges between others alone",), line, right)
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def near_equal_colours(root: Path) -> Outcome:
     """#FF0000 and #FE0000 are one class."""
     folder(root, mask=lambda path, number: save(path, red_of(255 - number % 2, number)))
@@ -199,7 +199,7 @@ def red_of(value: int, number: int) -> np.ndarray:
     return np.dstack([disc(number) * np.uint8(value), disc(number) * 0, disc(number) * 0])
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def rather_near_colours(root: Path) -> Outcome:
     """#FF0000 and #F80000 may be one class, or two: asked."""
     folder(root, mask=lambda path, number: save(path, red_of(248 if number % 2 else 255, number)))
@@ -207,7 +207,7 @@ def rather_near_colours(root: Path) -> Outcome:
     return Told(("nearly equal each other",), one, Right(labels()))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def soft_class_folders(root: Path) -> Outcome:
     """A folder of masks for each class, with soft edges: more than half is foreground."""
     for number, name in enumerate(NAMES):
@@ -217,7 +217,7 @@ def soft_class_folders(root: Path) -> Outcome:
     return Right({name: np.dstack([np.ones_like(one), one]) for name, one in soft_labels().items()}, num_classes=2)
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def empty_class_folders(root: Path) -> Outcome:
     """A folder of masks for each class, in which nothing is drawn."""
     for number, name in enumerate(NAMES):
@@ -247,39 +247,8 @@ def enter_palettes() -> None:
             return Right(labels())
 
         write.__name__ = f"palette_filled_{name}"
-        situation("check", "stack", "prepare")(write)
+        about = f"Palettes of two colours that are filled up with {name}."
+        situation(*MASKS, "python", about=about)(write)
 
 
 enter_palettes()
-
-
-def labelme(root: Path, *names: str) -> None:
-    """Write an annotation of each image, with the names in turn."""
-    for number, name in enumerate(NAMES):
-        save(root / f"{name}.png", grey(number))
-        shape = {"label": names[number % len(names)], "points": [[5, 5], [20, 5], [20, 20], [5, 20]]}
-        text = {"imagePath": f"{name}.png", "imageHeight": 64, "imageWidth": 64, "shapes": [shape]}
-        (root / f"{name}.json").write_text(json.dumps(text))
-
-
-def squares() -> np.ndarray:
-    """Give the mask of that square as labelme draws it."""
-    mask = np.zeros((64, 64), np.uint8)
-    mask[5:20, 5:20] = 1
-    return mask
-
-
-@situation("prepare")
-def labelme_capitals(root: Path) -> Outcome:
-    """Cell and cell are one class, and that is said with the line that keeps them apart."""
-    labelme(root, "Cell", "cell", "cell ", "cell")
-    said = ("'Cell' as 'cell'", 'write classes = [{name = "Cell"}, {name = "cell"}, {name = "cell "}]')
-    return Right(dict.fromkeys(NAMES, squares()), said=said)
-
-
-@situation("prepare")
-def labelme_capitals_apart(root: Path) -> Outcome:
-    """Two classes, where a person names both."""
-    labelme(root, "Cell", "cell")
-    (root / "incmask.toml").write_text('[data]\nclasses = [{name = "Cell"}, {name = "cell"}]\n')
-    return Right({name: squares() * (1 + number % 2) for number, name in enumerate(NAMES)}, num_classes=3)

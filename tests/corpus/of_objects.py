@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from of_values import NAMES, folder, grey, images, save
-from situations import Outcome, Right, Told, situation
+from situations import IN_COLOURS, MASKS, Outcome, Right, Told, situation
 
 from incmask.exchange.formats.masks.instances import layers_of
 
 WORDS = ("numbers of objects, or classes", "`incmask prepare folder SRC DST --layout instances`")
+OBJECTS = Told(("objects, or classes; give masks > 0",))
 LINE = 'task = "multiclass"'
 
 
@@ -48,20 +49,20 @@ def enter_counted() -> None:
             )
 
         write.__name__ = f"few_objects_{name}"
-        situation("check", "stack", "prepare")(write)
+        situation(*MASKS, python=OBJECTS, about=f"Few objects an image, numbered, in {name}.")(write)
 
 
 enter_counted()
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=OBJECTS)
 def objects_of_tiles(root: Path) -> Outcome:
     """Tiles of an image in which all objects are numbered: no number is in two of them."""
     masks = _of((3, 7), (12,), (5, 9, 14), (21,))
     return _asked(root, masks, lambda path, number: save(path.with_suffix(".tif"), masks[NAMES[number]]))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=IN_COLOURS)
 def objects_in_colours(root: Path) -> Outcome:
     """A colour for each object, always in the same order."""
     table = np.array([(0, 0, 0), (31, 119, 180), (44, 160, 44), (214, 39, 40), (255, 127, 14)], np.uint8)
@@ -69,13 +70,32 @@ def objects_in_colours(root: Path) -> Outcome:
     return _asked(root, masks, lambda path, number: save(path, table[masks[NAMES[number]]]))
 
 
-@situation("prepare")
-def many_objects(root: Path) -> Outcome:
-    """More than a person has classes: taken for objects, and said."""
+def _crowd(number: int) -> np.ndarray:
+    mask = np.zeros((64, 64), np.uint16)
+    for place in range(80 + number):
+        mask[1 + 7 * (place // 9) :, 1 + 7 * (place % 9) :][:5, :5] = place + 1
+    return mask
+
+
+@situation(*MASKS, python=OBJECTS)
+def crowds_of_objects(root: Path) -> Mapping[str, Outcome]:
+    """More than there can be classes: told once, and prepare takes them for objects."""
+    masks = {name: _crowd(number) for number, name in enumerate(NAMES)}
+    folder(root, mask=lambda path, number: save(path.with_suffix(".tif"), masks[NAMES[number]]))
+    told = Told(("the masks hold a number for each object, such as 80 in a0.tif", WORDS[1]))
+    right = Right({name: layers_of(mask) for name, mask in masks.items()}, num_classes=3)
+    return {"check": told, "stack": told, "prepare": right}
+
+
+@situation(*MASKS, python=OBJECTS)
+def many_objects(root: Path) -> Mapping[str, Outcome]:
+    """More than a person has classes: asked, and prepare takes them for objects and says so."""
     masks = {name: _rows(12 + number) for number, name in enumerate(NAMES)}
     folder(root, mask=lambda path, number: save(path.with_suffix(".tif"), masks[NAMES[number]]))
     said = ("the masks hold a number for each object", "instances-binary")
-    return Right({name: layers_of(mask) for name, mask in masks.items()}, num_classes=3, said=said)
+    objects = Right({name: layers_of(mask) for name, mask in masks.items()}, num_classes=3, said=said)
+    asked = Told(WORDS, LINE, Right({name: mask.astype(np.uint8) for name, mask in masks.items()}, num_classes=16))
+    return {"check": asked, "stack": asked, "prepare": objects}
 
 
 def _rows(num: int) -> np.ndarray:
@@ -85,7 +105,7 @@ def _rows(num: int) -> np.ndarray:
     return mask
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, "python")
 def classes_in_one_piece_each(root: Path) -> Outcome:
     """As the slices of an organ's two parts: any of them may lack."""
     masks = _of((1, 2), (2,), (1,), (1, 2))
@@ -93,7 +113,7 @@ def classes_in_one_piece_each(root: Path) -> Outcome:
     return Right({name: mask.astype(np.uint8) for name, mask in masks.items()}, num_classes=3)
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, "python")
 def organ_with_tumour(root: Path) -> Outcome:
     """A class inside another, in some images."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from of_values import disc, grey, save
 from PIL import Image
-from situations import Outcome, Right, Told, situation
+from situations import MASKS, Outcome, Right, Told, situation
 
 
 def put(image: Path, mask: Path | None, number: int, *, value: int = 255) -> None:
@@ -64,7 +64,7 @@ def camvid(root: Path) -> Outcome:
     return _in_parts(root, "{}", "{}annot", words=("train", "val"))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def one_folder_of_masks_for_all_parts(root: Path) -> Outcome:
     """Images are split, their masks are not."""
     return _in_parts(root, "images/{}", "masks", words=("train", "val"))
@@ -84,7 +84,7 @@ def nnu_net(root: Path) -> Outcome:
     return Right(labels, {"a2_0000": grey(2)[..., None]}, within=0, parts=parts)
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def nnu_net_with_names(root: Path) -> Outcome:
     """Class names and the value without a label, as version 2 has them."""
     labels = {}
@@ -110,7 +110,7 @@ def _channels(root: Path) -> None:
     (root / "dataset.json").write_text(json.dumps(told))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def nnu_net_of_two_channels(root: Path) -> Mapping[str, Outcome]:
     """A file for each channel, and names as version 1 has them: prepare joins them."""
     _channels(root)
@@ -129,7 +129,7 @@ def nnu_net_without_a_channel(root: Path) -> Outcome:
     return Told(("a1_0000.png: lacks channel 0001 beside it; add its file",))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def cvat_segmentation_mask(root: Path) -> Outcome:
     """CVAT's export: masks in colours, objects in other colours, names of the colours in labelmap.txt."""
     labels = {}
@@ -147,7 +147,7 @@ def cvat_segmentation_mask(root: Path) -> Outcome:
     return Right(labels, num_classes=3, said=("labelmap.txt names the classes: background, cell, nucleus",))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def roboflow_semantic_masks(root: Path) -> Outcome:
     """Roboflow's export: x.rf.HASH.jpg beside x.rf.HASH_mask.png in each part, names in _classes.csv."""
     labels, parts = {}, {}
@@ -164,7 +164,7 @@ def roboflow_semantic_masks(root: Path) -> Outcome:
     )
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def pascal_voc(root: Path) -> Outcome:
     """Indexed masks in SegmentationClass, borders that are ignored, parts in lists; most images have no mask."""
     palette = np.random.default_rng(0).integers(0, 256, (256, 3)).tolist()

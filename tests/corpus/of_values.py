@@ -1,13 +1,14 @@
 """Situations in which values of images or masks were read wrongly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
-from situations import Outcome, Right, Told, situation
+from situations import ENTRIES, FILES, MASKS, WHITE, Outcome, Right, Told, situation
 
 SIDE = 64
 NAMES = ("a0", "a1", "a2", "a3")
@@ -75,9 +76,6 @@ def path_of(path: Path) -> Path:
     return path
 
 
-EVERY = ("check", "stack", "prepare", "predict", "python")
-
-
 def scaled(values: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Scale between the percentiles of what was measured, the rest 0: worked out by itself."""
     ordered = np.sort(values[measured].astype(np.float64))
@@ -93,28 +91,28 @@ def sparse(number: int, value: int = 40000, background: int = 0, dtype: type = n
     return array
 
 
-@situation(*EVERY)
+@situation(*ENTRIES)
 def sparse_16_bit(root: Path) -> Outcome:
     """Fewer bright pixels than the percentiles leave out."""
     arrays = tiffs(root, sparse)
     return Right(labels(), images(lambda number: (sparse(number) > 0) * np.uint8(255)), arrays=arrays)
 
 
-@situation(*EVERY)
+@situation(*ENTRIES)
 def sparse_dark(root: Path) -> Outcome:
     """Fewer dark pixels than the percentiles leave out."""
     arrays = tiffs(root, lambda number: sparse(number, 3, 900))
     return Right(labels(), images(lambda number: (sparse(number) == 0) * np.uint8(255)), arrays=arrays)
 
 
-@situation(*EVERY)
+@situation(*ENTRIES)
 def sparse_floats(root: Path) -> Outcome:
     """The same in floating numbers, below 1."""
     arrays = tiffs(root, lambda number: sparse(number).astype(np.float32) / 1e6)
     return Right(labels(), images(lambda number: (sparse(number) > 0) * np.uint8(255)), arrays=arrays)
 
 
-@situation(*EVERY)
+@situation(*ENTRIES)
 def sparse_bands(root: Path) -> Outcome:
     """Five bands, each with a range of its own, one of them sparse, one constant."""
 
@@ -134,7 +132,7 @@ def sparse_bands(root: Path) -> Outcome:
     return Right(labels(), images(right), arrays=arrays)
 
 
-@situation(*EVERY)
+@situation(*ENTRIES)
 def far_from_zero(root: Path) -> Outcome:
     """Differences that float32 cannot tell: numbers near a thousand million."""
     arrays = tiffs(root, lambda number: grey(number).astype(np.int32) + 1_000_000_000)
@@ -182,7 +180,7 @@ def enter_gaps() -> None:
             return gaps(root, value, dtype)
 
         write.__name__ = f"no_data_{name}"
-        situation(*EVERY)(write)
+        situation(*ENTRIES, about=f"No data written as {value:g} in {np.dtype(dtype)}.")(write)
 
 
 enter_gaps()
@@ -193,31 +191,31 @@ def tagged(text: str) -> dict[str, object]:
     return {"extratags": [(42113, "s", 0, text, True)]}
 
 
-@situation("check", "stack", "prepare", "predict")
+@situation()
 def no_data_tag_16_bit(root: Path) -> Outcome:
     """65535 is white, unless the file says that it is no data."""
     return gaps(root, 65535, np.uint16, **tagged("65535"))
 
 
-@situation("check", "stack", "prepare", "predict")
+@situation()
 def no_data_tag_zero(root: Path) -> Outcome:
     """0 is black, unless the file says so."""
     return gaps(root, 0, np.uint16, **tagged("0"))
 
 
-@situation("check", "stack", "prepare", "predict")
+@situation()
 def no_data_tag_float(root: Path) -> Outcome:
     """A value within the range of all others, spelt with more digits than the pixels have."""
     return gaps(root, 0.30000001192092896, np.float32, **tagged("0.3"))
 
 
-@situation("check", "stack", "prepare", "predict")
+@situation()
 def no_data_tag_nan(root: Path) -> Outcome:
     """GDAL's way of saying NaN."""
     return gaps(root, float("nan"), np.float32, **tagged("nan"))
 
 
-@situation(*EVERY)
+@situation(*ENTRIES)
 def negative_is_measured(root: Path) -> Outcome:
     """Intensities below 0 that go on without a gap are measured, whatever their lowest is."""
     ramp = np.linspace(-9999, 9000, SIDE * SIDE).reshape(SIDE, SIDE).astype(np.float32)
@@ -226,7 +224,7 @@ def negative_is_measured(root: Path) -> Outcome:
     return Right(labels(), images(lambda number: scaled(arrays[NAMES[number]], every)), arrays=arrays)
 
 
-@situation("check", "stack", "prepare", "predict")
+@situation(python=Told(("has no data at any pixel",)))
 def no_data_at_all(root: Path) -> Outcome:
     """An image without a single pixel that was measured."""
     tiffs(root, lambda number: np.full((SIDE, SIDE), np.nan, np.float32))
@@ -266,15 +264,22 @@ def eight_beside_sixteen(root: Path) -> Outcome:
     return Right(labels(), said=("1 images have more than 8 bits (uint16)", "the other 4 images have 8 bits and stay"))
 
 
-@situation("check", "stack", "predict")
-def fourth_band(root: Path) -> Outcome:
-    """Near infrared beside RGB, which writers mark as transparency: left out, and told with the line that takes it."""
+@situation()
+def fourth_band(root: Path) -> Mapping[str, Outcome]:
+    """Near infrared beside RGB, which writers mark as transparency: left out, and told with the line that takes it.
+
+    prepare, whose copies cannot be made again with a line, asks, and before it writes anything.
+    """
     tiffs(root, lambda number: np.dstack([np.full((SIDE, SIDE, 3), 90, np.uint8) + grey(1)[..., None], grey(number)]))
     said = ("the alpha channel (transparency) of 4 images is left out", "channels = 4")
-    return Right(labels(), images(lambda number: np.dstack([90 + grey(1)] * 3)), said=said)
+    right = Right(labels(), images(lambda number: np.dstack([90 + grey(1)] * 3)), said=said)
+    asked = Told(
+        ("a0.tif: has a transparency that is not the same everywhere",), "channels = 3", replace(right, said=())
+    )
+    return dict.fromkeys(FILES, right) | {"prepare": asked}
 
 
-@situation("check", "stack", "prepare", "predict")
+@situation()
 def fourth_band_named(root: Path) -> Outcome:
     """The same with the line: four channels, in PNG as in TIFF."""
 
@@ -286,15 +291,7 @@ def fourth_band_named(root: Path) -> Outcome:
     return Right(labels(), images(bands), unsaid=("alpha",))
 
 
-@situation("prepare")
-def fourth_band_prepared(root: Path) -> Outcome:
-    """prepare asks, before it writes anything."""
-    fourth_band(root)
-    right = Right(labels(), images(lambda number: np.dstack([90 + grey(1)] * 3)))
-    return Told(("a0.tif: has a transparency that is not the same everywhere",), "channels = 3", right)
-
-
-@situation(*EVERY[:4])
+@situation()
 def masked_page(root: Path) -> Outcome:
     """A page of the file masks pixels, as GDAL writes it: they are no data; smaller copies have masks, too."""
     wide = lambda number: np.where(OUTSIDE, 60000, grey(number).astype(np.uint16) * 20).astype(np.uint16)  # noqa: E731
@@ -310,7 +307,7 @@ def masked_page(root: Path) -> Outcome:
     return Right(labels(), images(lambda number: scaled(grey(number), ~OUTSIDE)))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS, python=WHITE)
 def masked_page_of_masks(root: Path) -> Outcome:
     """Masks with such a page are what their pixels say."""
 
@@ -372,7 +369,7 @@ def enter_orientations() -> None:
                 return Right(masks, right("images"), within=0)
 
             write.__name__ = f"orientation_{ending}_{how}"
-            situation()(write)
+            situation(about=f"Images and masks in {ending} of orientation {how}; Pillow says what is right.")(write)
 
 
 enter_orientations()
@@ -422,7 +419,7 @@ def enter_colour_spaces() -> None:
             return Told((f"a0.tif: is a TIFF with axes YXS in {name}; save it as a grey or RGB TIFF",))
 
         write.__name__ = f"colour_space_{mode.lower()}"
-        situation()(write)
+        situation(about=f"TIFF in {mode}.")(write)
 
 
 enter_colour_spaces()
@@ -446,7 +443,7 @@ def jpeg_in_tiff(root: Path) -> Outcome:
     return Right(labels(), images(right), within=60)
 
 
-@situation()
+@situation(python=Told(("got complex64",)))
 def complex_numbers(root: Path) -> Outcome:
     """Complex radar amplitudes have no shade."""
     tiffs(root, lambda number: (grey(number) + 1j).astype(np.complex64))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from of_values import disc, folder, grey, labels, save
 from PIL import Image
-from situations import Outcome, Right, Told, situation
+from situations import MASKS, Outcome, Right, Told, situation
 
 SERVICE = (".ipynb_checkpoints", "__MACOSX", "@eaDir")
 PASSED = "passed over, as they are hidden or of the system"
@@ -58,7 +58,7 @@ def results_inside(root: Path) -> Outcome:
     return Right(labels(), {"a0": grey(0)[..., None]}, said=("they hold results of incmask: back, o1, run",))
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def name_not_utf8(root: Path) -> Outcome:
     """A name that is no text is one clear line."""
     folder(root)
@@ -109,7 +109,7 @@ def cellpose_masks(root: Path) -> Outcome:
     return Right({f"a{number}": disc(number) for number in range(3)})
 
 
-@situation("check", "stack", "prepare")
+@situation(*MASKS)
 def names_that_clash(root: Path) -> Outcome:
     """Two images that one disk takes for one are refused."""
     folder(root)

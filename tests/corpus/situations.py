@@ -1,7 +1,7 @@
 """What a situation of the corpus is: a function that writes a folder and says what is right for it.
 
-A new one: ``@situation(*ENTRIES)`` above a function of a folder, in a module that ``test_corpus.py`` imports. Name and
-entry points make a row of the table; it returns a ``Right`` or a ``Told``.
+A new one: ``@situation()`` above a function of a folder, in a module that ``table.py`` imports. Name and entry points
+make a row of the table; it returns a ``Right`` or a ``Told``.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,18 @@ from typing import Any
 import numpy as np
 
 ENTRIES = ("check", "stack", "prepare", "predict", "python")
+FILES = ("check", "stack", "prepare", "predict")
+MASKS = ("check", "stack", "prepare")
+LACKING = {
+    ENTRIES: "",
+    FILES: "Python is given arrays, not files",
+    MASKS: "`predict` reads no masks, and Python is given arrays",
+    (*MASKS, "python"): "`predict` reads no masks",
+    ("prepare",): "`prepare` alone writes or divides",
+    ("check",): "`check` alone tells it",
+    ("python",): "arrays alone are so",
+}
+"""The entry points that a situation may have, and why the others have none."""
 
 
 @dataclass(frozen=True)
@@ -63,28 +75,50 @@ Write = Callable[[Path], "Outcome | Mapping[str, Outcome]"]
 
 @dataclass(frozen=True)
 class Situation:
-    """A row of the table: its name, what writes it, and the entry points for which it is there."""
+    """A row of the table: its name, what writes it, the entry points for which it is there, and its lines.
+
+    Attributes:
+        python: what is right in Python, where that is another thing than for files.
+    """
 
     name: str
     write: Write
     entries: tuple[str, ...]
+    about: str
+    python: Outcome | None = None
+
+    def outcomes(self, root: Path) -> dict[str, Outcome]:
+        """Write the folder, and give what is right at each entry point."""
+        written = self.write(root)
+        alike = written if isinstance(written, Right | Told) else None
+        outcomes = dict.fromkeys(self.entries, alike) if alike else dict(written)
+        return outcomes | ({"python": self.python} if self.python else {})
 
 
 SITUATIONS: dict[str, Situation] = {}
 
 
-def situation(*entries: str) -> Callable[[Write], Write]:
-    """Enter a function into the table for the entry points; none: for all but ``python``, which has no files."""
+def situation(*entries: str, python: Outcome | None = None, about: str = "") -> Callable[[Write], Write]:
+    """Enter a function into the table for the entry points; none: for all but ``python``, which has no files.
+
+    Args:
+        entries: of ``ENTRIES``, in their order.
+        python: what is right in Python, where that is another thing than for files.
+        about: the situation in a line; by default the function's docstring.
+    """
 
     def enter(write: Write) -> Write:
         assert write.__name__ not in SITUATIONS, "each has a name of its own"
-        assert {*entries} <= {*ENTRIES}, "of these alone"
-        SITUATIONS[write.__name__] = Situation(write.__name__, write, entries or ENTRIES[:-1])
+        there = (entries or FILES) + (("python",) if python else ())
+        assert there in LACKING, "or say why the others have none"
+        line = about or " ".join((write.__doc__ or "").split())
+        assert line, "each says what it is"
+        SITUATIONS[write.__name__] = Situation(write.__name__, write, there, line, python)
         return write
 
     return enter
 
 
-def outcome_of(written: "Outcome | Mapping[str, Outcome]", entry: str) -> Outcome:
-    """Give what is right at an entry point."""
-    return written if isinstance(written, Right | Told) else written[entry]
+IN_COLOURS = Told(("are in colours, where numbers or layers of 0 and 1 are expected",))
+WHITE = Told(("hold 255, which means no label, and nowhere 1; give masks > 0 if 255 is the foreground",))
+"""What Python says of arrays that hold what such files do."""

@@ -71,8 +71,8 @@ def with_judges(comparison, mae, mean_mae):
 
 
 def test_tables_hold_every_approach(findings):
-    verdicts, means, best, judges = findings.tables
-    for table in (means, best):
+    verdicts, means, best, costs, judges = findings.tables
+    for table in (means, best, costs):
         assert [row[0] for row in table.rows] == list(APPROACHES)
     assert {row[0] for row in verdicts.rows} >= set(APPROACHES) - {"ldt"}
     assert [(row[0], row[2]) for row in judges.rows] == [

@@ -10,6 +10,7 @@ from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ModelRow, Ru
 from incmask.insight.report.comparison_page.tables import (
     Approach,
     approach_name,
+    cost_table,
     reported,
     series,
 )
@@ -103,7 +104,7 @@ def test_the_best_of_all_repeats_each_column_for_itself():
     assert "scored on test." in table.note
 
 
-def test_means_with_their_errors_and_costs():
+def test_means_with_their_errors():
     table = mean_table(MODELS, RUNS)
     assert column(table, "generation") == ["0", "2, 3, 2"]
     assert column(table, "IoU, test") == ["0.600", "0.720"]
@@ -116,6 +117,12 @@ def test_means_with_their_errors_and_costs():
     assert column(table, "best of") == ["1", "3 × 2"]
     assert column(table, "all students") == ["0.600", "0.740"]
     assert column(table, "members together") == ["–", "0.740"]
+    assert not {"steps a model", "seconds"} & {*table.header}
+
+
+def test_costs_are_means_too():
+    table = cost_table(MODELS, RUNS)
+    assert column(table, "approach") == ["ldt", "im"]
     assert column(table, "steps a model") == ["400", "400"]
     assert column(table, "steps in all") == ["9,000", "9,000"]
     assert column(table, "TFLOPs in all") == ["2", "30"]
@@ -167,7 +174,7 @@ def test_a_score_that_nobody_or_one_repeat_lacks():
 
 
 def test_small_and_large_amounts_stay_readable():
-    table = mean_table([model(steps=12_345)], [run(total_flops=1.23e9, student_flops=4.5678e15, seconds=12.34)])
+    table = cost_table([model(steps=12_345)], [run(total_flops=1.23e9, student_flops=4.5678e15, seconds=12.34)])
     assert column(table, "TFLOPs in all") == ["0.00123"]
     assert column(table, "TFLOPs a student") == ["4,568"]
     assert column(table, "steps a model") == ["12,345"]

@@ -14,9 +14,7 @@ from incmask.insight.reliability import measure
 from incmask.insight.reliability.counting import ALL, BACKGROUND
 from incmask.insight.reliability.measure import measure_reliability, write_reliability
 from incmask.insight.reliability.rows import ErrorRow, ImageReliability
-from incmask.insight.report.plots_reliability import reliability_picture
-from incmask.method.metrics import count
-from incmask.method.scoring import Scoring
+from incmask.insight.report.plots_reliability import reliability_picture, reliability_pictures
 from incmask.prediction.ensemble import Ensemble
 from runs import PARTS
 
@@ -44,11 +42,12 @@ def test_errors_are_those_of_what_predict_says(finished_run, task, split):
         assert (row.num_pixels, row.num_wrong) == (there.sum(), differs[there].sum())
         # Of three images.
         assert np.isnan([row.low, row.high]).all()
-    num_classes = {"binary": 1, "multilabel": 2, "multiclass": 3}[task]
-    scores = Scoring(task).by_image(count(label, truth, task=task, num_classes=num_classes))
+    run = open_run(finished_run(task))
+    stored = run.image_scores if split == "test" else run.validation_scores
     images = [row for row in found.images if row.split == split]
     assert [row.name for row in images] == [f"{split} {index}" for index in range(3)]
-    np.testing.assert_allclose([row.score for row in images], scores)
+    # Of whole images at their own size, as everywhere.
+    assert [row.score for row in images] == list(stored.scores[f"{run.chosen}/ensemble"])
     np.testing.assert_allclose([row.inconsistent_fraction for row in images], (share > 0).mean((1, 2)))
 
 
@@ -106,6 +105,13 @@ def test_curves_are_of_what_has_an_interval():
     few = reliability_picture(rows, images[:9], score_name="IoU")
     assert "r =" not in few.svg
     assert reliability_picture(rows[1:], images, score_name="IoU") is None
+    pixels, by_image = reliability_pictures(rows, images, score_name="IoU")
+    assert pixels.alt == "Share of wrong pixels by disagreement on validation images: 10.0% at 0."
+    told = "10 validation images by the disputed share of their foreground; correlation with the IoU -1.00."
+    assert by_image.alt == f"IoU of {told}"
+    (alone,) = reliability_pictures(rows, [], score_name="IoU")
+    assert alone.svg == pixels.svg
+    assert reliability_pictures(rows[1:], images, score_name="IoU") == []
 
 
 def test_without_matplotlib_the_tables_are_there(finished_run, tmp_path, monkeypatch):

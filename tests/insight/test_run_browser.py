@@ -162,6 +162,27 @@ def test_the_page_is_as_wide_as_the_window(page, width):
     assert page.run("document.documentElement.scrollWidth") == width
 
 
+def test_figures_are_whole_on_a_phone_and_tables_that_go_on_have_a_shadow(page):
+    page.show(width=390)
+    assert page.run("[...document.querySelectorAll('figure svg')].every((each) => each.clientWidth <= 358)")
+    wide = "[...document.querySelectorAll('.wide')].filter((each) => each.scrollWidth > each.clientWidth)"
+    assert page.run(f"{wide}.length") > 0
+    table = f"{wide}[0]"
+    page.run(f"{table}.scrollIntoView()")
+    right = page.run(f"{table}.getBoundingClientRect().right")
+    bottom = page.run(f"{table}.getBoundingClientRect().bottom")
+
+    def edge():
+        # The last row's lower part, which holds no letters.
+        shown = np.asarray(Image.open(io.BytesIO(page.picture())).convert("L"), int)
+        return shown[int(bottom) - 3, int(right) - 2]
+
+    assert edge() < 220
+    page.run(f"{table}.scrollTo(9999, 0)")
+    assert edge() > 235
+    assert page.run("[...document.querySelectorAll('.long')].every((each) => each.clientWidth >= 170)")
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_letters_stand_out_from_the_page_in_light_and_in_dark(page, dark):
     page.show(width=1100, dark=dark)

@@ -255,12 +255,16 @@ def test_a_damaged_ranking_is_named(run):
 @pytest.mark.usefixtures("undrawn")
 def test_errors_by_disagreement_are_shown_where_they_were_measured(run):
     header = ("split", "class", "disagreement", "num_pixels", "num_wrong", "error_rate", "low", "high", "num_images")
-    rows = [("test", "(all)", 0, 900, 90, 0.1, 0.08, 0.12, 3), ("test", "(all)", 0.5, 100, 40, 0.4, 0.3, "nan", 3)]
+    rows = [("val", "(all)", 0, 9000, 90, 0.01, 0.008, 0.012, 3), ("val", "(all)", 0.5, 100, 40, 0.4, 0.3, "nan", 3)]
     (run / "error_vs_disagreement.csv").write_text(csv_text(header, rows), encoding="utf-8")
     (run / "reliability.json").write_text(json.dumps({"sentence": "on test images 40 % are wrong"}), encoding="utf-8")
     page = read(write_report(run))
     assert "Does disagreement tell where it is wrong?" in page.text
     assert "On test images 40 % are wrong." in page.text
+    # In words and percent.
+    assert "images predicted as disagreement pixels wrong pixels share wrong from to number of images" in page.text
+    assert "validation (all) 0.0 % 9,000 90 1.0 % 0.80 % 1.2 % 3" in page.text
+    assert "validation (all) 50.0 % 100 40 40.0 % 30.0 % – 3" in page.text
     assert len([one for one in page.all("svg") if one.get("role") == "img"]) == 5
     (run / "error_vs_disagreement.csv").write_text("bin,wrong\n0.5,0.25\n", encoding="utf-8")
     page = read(write_report(run))
@@ -275,7 +279,7 @@ def test_rounds_are_shown_where_they_are_recorded(run):
         (run / "rounds.json").write_text(json.dumps(content), encoding="utf-8")
         page = read(write_report(run))
         assert "What did each round of labelling bring?" in page.text
-        assert "num images" in page.text
+        assert "round images score" in page.text
         assert "0.62" in page.text
     told = {"number": 2, "num_labelled": 9, "date": "2026-11-29T04:51:05+00:00", "total_steps": 8, "comparable": True}
     (run / "rounds.json").write_text(json.dumps([told | {"total_steps": 4}, told]), encoding="utf-8")

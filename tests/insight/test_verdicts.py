@@ -111,6 +111,9 @@ def test_trainings_that_scatter_show_nothing_however_many_images_agree():
     differences = np.array([0.3, 0, 0]) + NOISE["im+"].mean() - NOISE["ldt"].mean()
     assert verdict.difference.sources[0].variance == pytest.approx(differences.var(ddof=1) / 3)
     assert verdict.significant is False
+    assert verdict.answer.startswith("not shown: +0.")
+    told = made.sentences()[0]
+    assert "0 of 1 uses of unlabelled images are shown to be better than ldt, and 0 worse." in told
 
 
 def test_what_only_many_pairs_leave_unshown_is_told_with_its_p_value():

@@ -84,8 +84,8 @@ def prepare(
         str | None,
         typer.Option(
             "--layout",
-            help="folder: pairs, class-folders, coco, panoptic, labelme, via, yolo, geojson, instances or objects "
-            "(these also with -binary)  [default: recognised]",
+            help="folder: pairs, class-folders, coco, panoptic, cvat, label-studio, labelme, via, yolo, geojson, "
+            "instances or objects (these also with -binary)  [default: recognised]",
         ),
     ] = None,
     group: Annotated[

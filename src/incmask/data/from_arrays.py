@@ -4,9 +4,8 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import tomli_w
@@ -16,8 +15,7 @@ from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
 from incmask.base.files import TEMPORARY_SUFFIX, write_text
 from incmask.base.tables import csv_text
 from incmask.base.words import ShortRepr
-from incmask.data.dataset import MAX_CLASSES, ClassInfo, default_colour
-from incmask.data.folder.numbered import may_number
+from incmask.data.array_masks import Meaning, meaning_of
 from incmask.data.images.given import arrays_of, channels_first_hint
 from incmask.data.images.intensity import as_intensities
 from incmask.data.images.writers import write_label, write_tiff
@@ -68,21 +66,6 @@ class ArrayData(ShortRepr):
     test_groups: Sequence[str] | None = None
     task: Task | None = None
     class_names: Sequence[str] | None = None
-
-
-@dataclass(frozen=True)
-class _Meaning:
-    """What the masks of a data set mean.
-
-    Attributes:
-        task: what their values are.
-        classes: as ``Dataset.classes``.
-        ignored: whether any pixel has no label.
-    """
-
-    task: Task
-    classes: tuple[ClassInfo, ...]
-    ignored: bool
 
 
 def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
@@ -186,7 +169,7 @@ def _write_image(path: Path, image: np.ndarray) -> None:
     write_tiff(path, image)
 
 
-def _config(meaning: _Meaning, *, has_groups: bool) -> str:
+def _config(meaning: Meaning, *, has_groups: bool) -> str:
     """Say of the masks what a scan might take otherwise."""
     classes = [{"name": info.name, "value": info.value, "colour": list(info.colour)} for info in meaning.classes]
     values: dict[str, Any] = {
@@ -199,7 +182,7 @@ def _config(meaning: _Meaning, *, has_groups: bool) -> str:
     return tomli_w.dumps({"data": values})
 
 
-def _meaning(data: ArrayData) -> _Meaning:
+def _meaning(data: ArrayData) -> Meaning:
     """Check all arrays and find out what the masks mean."""
     problems = [problem for part in _parts(data) for problem in _problems(*part)]
     if problems := [*problems, *_problems_of_groups(data)]:
@@ -207,64 +190,7 @@ def _meaning(data: ArrayData) -> _Meaning:
     masks = [*data.masks, *data.val_masks, *data.test_masks]
     if not masks:
         raise fail("ArrayData.masks", "holds no masks", "give some labelled images")
-    channels = {mask.shape[2:] for mask in masks}
-    if len(channels) > 1:
-        raise fail("ArrayData.masks", "have different numbers of axes or channels", "give all the same classes")
-    values = set(chain.from_iterable(np.unique(mask).tolist() for mask in masks))
-    (channel_shape,) = channels
-    task = data.task or _task(channel_shape, values - {IGNORED})
-    if data.task is None and data.class_names is None and labels_of(task).is_exclusive:
-        _ask_if_objects(masks)
-    _check_values(task, channel_shape, values)
-    ignored = IGNORED in values
-    num_ids = max(values - {IGNORED}, default=0) + 1
-    num_classes = {"binary": 1, "multilabel": sum(channel_shape), "multiclass": max(2, num_ids)}[task]
-    return _Meaning(task, _classes(task, num_classes, data.class_names, ignored=ignored), ignored)
-
-
-def _ask_if_objects(masks: Sequence[np.ndarray]) -> None:
-    if may_number([{*np.unique(mask).tolist()} - {0, IGNORED} for mask in masks], lambda index: masks[index]):
-        what = "hold values that are mostly one piece each, and not the same number in each: objects, or classes"
-        remedy = 'give masks > 0 where they number objects (their foreground), or task="multiclass" for classes'
-        raise fail("ArrayData.masks", what, remedy)
-
-
-def _task(channel_shape: tuple[int, ...], values: set[int]) -> Task:
-    if channel_shape:
-        return "multilabel"
-    return "binary" if values <= {0, 1} else "multiclass"
-
-
-def _check_values(task: Task, channel_shape: tuple[int, ...], values: set[int]) -> None:
-    where = "ArrayData.masks"
-    if task not in get_args(Task):
-        raise fail("ArrayData.task", f"is {task!r}", f"choose one of {', '.join(get_args(Task))}")
-    labels = labels_of(task)
-    if bool(channel_shape) != labels.is_layered:
-        expected = "(H, W, K)" if labels.is_layered else "(H, W)"
-        raise fail(where, f"{task} masks have {2 + len(channel_shape)} axes, expected {expected}", "change their shape")
-    most = MAX_CLASSES - 1 if labels.is_exclusive else 1
-    if outside := sorted(value for value in values if not (0 <= value <= most or value == IGNORED)):
-        raise fail(where, f"hold {outside[:5]}, {task} masks 0 to {most}", "renumber the classes")
-    if not labels.is_exclusive and IGNORED in values and 1 not in values:
-        raise fail(where, "hold 255, which means no label, and nowhere 1", "give masks > 0 if 255 is the foreground")
-
-
-def _classes(task: Task, num: int, names: Sequence[str] | None, *, ignored: bool) -> tuple[ClassInfo, ...]:
-    labels = labels_of(task)
-    default = [f"class_{index}" for index in range(1, num + 1)]
-    default = {"binary": ["foreground"], "multilabel": default, "multiclass": ["background", *default[:-1]]}[task]
-    names = default if names is None else list(names)
-    if labels.is_exclusive and names is not default:
-        num = max(num, len(names))
-    if len(names) != num or len(set(names)) < num or not all(names):
-        raise fail("ArrayData.class_names", f"are {names}", f"give {num} different names")
-    if labels.is_one_class:
-        return (ClassInfo(names[0], (255, 255, 255), 1 if ignored else 255),)
-    if labels.is_layered:
-        # The folders have names of their own, since those of the classes may be none for a folder.
-        return tuple(ClassInfo(name, default_colour(i), f"class_{i}") for i, name in enumerate(names, 1))
-    return tuple(ClassInfo(name, default_colour(i), i) for i, name in enumerate(names))
+    return meaning_of(masks, data.task, data.class_names)
 
 
 def _problems(part: str, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Iterator[Problem]:

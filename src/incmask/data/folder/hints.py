@@ -9,7 +9,11 @@ from incmask.data.folder.arrangement import nearby_data
 from incmask.data.folder.names import is_image, kind_of_folder
 from incmask.data.folder.walk import walk
 
-_ANNOTATIONS = (".json", ".geojson")
+_ANNOTATIONS = {
+    ".json": "labelme, COCO, VIA, Label Studio",
+    ".geojson": "QuPath",
+    ".xml": "CVAT for images; others in XML, such as Pascal VOC's boxes, are not read",
+}
 _CONVERT = {
     ".nii": "volumes of NIfTI: save their slices as PNG or TIFF, with nibabel or ITK-SNAP",
     ".gz": "packed files, such as volumes of NIfTI: save their slices as PNG or TIFF, with nibabel or ITK-SNAP",
@@ -24,8 +28,9 @@ _CONVERT = {
     ".mat": "files of MATLAB: save them as PNG, with imwrite",
     ".h5": "files of HDF5: save their pictures as TIFF, or give arrays in Python, as incmask.ArrayData",
     ".heic": "pictures of a telephone: save them as JPEG",
-    ".xml": "annotations in XML, which are not read: export masks, COCO or labelme from the tool",
+    ".roi": "regions of ImageJ: draw them as masks, with Edit > Selection > Create Mask",
     ".zip": "archives: {prepare} reads them, or unpack them",
+    ".csv": "a table; run lengths, as Kaggle has them, have to be drawn as masks, in the order that its page tells",
 }
 
 
@@ -33,26 +38,28 @@ def hint_of(root: Path) -> str:
     """Say what a folder may be and what to do with it; "" where nothing tells."""
     files = walk(root).files
     if are_objects(path.relative_to(root).parts for path in files if is_image(path)):
-        return f"each image has a folder with a mask for each object, as in DSB 2018: {made_by()}"
+        return f"each image has a folder with a mask for each object, as in DSB 2018: {made_by_prepare()}"
     endings = Counter(path.suffix.casefold() for path in files)
     if found := [ending for ending in _ANNOTATIONS if endings[ending]]:
-        return f"if the {found[0]} files are annotations (labelme, COCO, VIA, QuPath): {made_by()}"
+        return f"if the {found[0]} files are annotations ({_ANNOTATIONS[found[0]]}): {made_by_prepare()}"
     texts = (path.relative_to(root) for path in files if path.suffix.casefold() == ".txt")
     if any(kind_of_folder(folder) == "mask" for path in texts for folder in path.parent.parts):
-        return f"if the .txt files are polygons of YOLO: {made_by()}"
+        return f"if the .txt files are polygons of YOLO: {made_by_prepare()}"
     if near := nearby_data(root):
         return f"give the folder {near}"
     told = next((text for ending, text in _CONVERT.items() if endings[ending]), "")
-    return f"it holds {told.format(prepare=_prepare())}" if told else ""
+    return f"it holds {told.format(prepare=prepare_words())}" if told else ""
 
 
-def made_by() -> str:
-    """Say what makes a data folder of other files."""
-    return f"{_prepare()} makes a data folder of them"
+def made_by_prepare() -> str:
+    """Say that prepare makes a data folder of them."""
+    return f"{prepare_words()} makes a data folder of them"
 
 
-def _prepare() -> str:
-    return either("`incmask prepare folder SRC DST`", '`incmask.prepare("folder", SRC, DST)`')
+def prepare_words(layout: str = "") -> str:
+    """Word the call that prepares a folder, with a layout or without."""
+    told, argument = (f" --layout {layout}", f', layout="{layout}"') if layout else ("", "")
+    return either(f"`incmask prepare folder SRC DST{told}`", f'`incmask.prepare("folder", SRC, DST{argument})`')
 
 
 def are_objects(paths: Iterable[tuple[str, ...]]) -> bool:

@@ -9,7 +9,7 @@ from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import Problem, is_text
 from incmask.data.dataset import PARTS, DataOptions, PartName
 from incmask.data.folder.arrangement import Place, arrange, place_at
-from incmask.data.folder.hints import hint_of, made_by
+from incmask.data.folder.hints import hint_of, made_by_prepare
 from incmask.data.folder.lists import LIST_PATTERNS, listed_part, parts_of_lists
 from incmask.data.folder.names import (
     are_in_class_folders,
@@ -84,7 +84,7 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         return Layout(empty, problems=tuple(log.problems))
     if has_channel_files(root):
         what = "has a file for each channel of an image, as nnU-Net"
-        log.problem(root, what, made_by())
+        log.problem(root, what, made_by_prepare())
         return Layout(empty, problems=tuple(log.problems))
     if not is_text(root.resolve()):
         log.problem(root, "has a path that is no UTF-8 text", "rename the folder")

@@ -29,7 +29,8 @@ _KINDS: dict[KindName, tuple[str, str]] = {
 
 _MASK_SUFFIX = re.compile(
     r"[ _.-](?:gtfine[ _.-]|cp[ _.-])?"
-    r"(?:labeltrainids|labelids|color|masks?|labels?|seg|segmentations?|gt|ground[ _-]?truth|annotations?|targets?)$",
+    r"(?:labeltrainids|labelids|labell?ed|color|masks?|labels?|seg|segmentations?|gt|ground[ _-]?truth|annotations?|"
+    r"targets?)$",
     re.IGNORECASE,
 )
 

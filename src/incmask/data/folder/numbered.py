@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from scipy.ndimage import find_objects
 
-from incmask.base.caller import either
-from incmask.base.errors import fail
+from incmask.base.errors import Problem, fail
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.classes import SETTLE, declares_classes, key_of
+from incmask.data.folder.hints import prepare_words
 from incmask.data.folder.recognise import Recognised, view
 from incmask.data.images.decode import Raster
 from incmask.data.images.masks import MaskFacts, grey_values, pack_colours
@@ -32,6 +32,8 @@ _FEW, _RECURRING = 4, 1.25
 
 _LOOKED_AT = 100
 """Masks are so many at most."""
+
+_AS_OBJECTS = "{} makes body, border and centre of them (instances-binary: foreground alone)"
 
 Read = Callable[[Path], Raster]
 """Read a mask again."""
@@ -78,10 +80,28 @@ def ask_if_objects(
         listed = f"{min(num)} to {max(num)} in a mask"
         what = f"the masks hold values that are mostly one piece each, {listed}: numbers of objects, or classes"
         remedy = (
-            f"where they number objects, {_prepared()} makes body, border and "
-            f'centre of them (instances-binary: foreground alone); where they are classes, {SETTLE} task = "multiclass"'
+            f'{_AS_OBJECTS.format(prepare_words("instances"))}; where they are classes, {SETTLE} task = "multiclass"'
         )
-        raise fail(where, what, remedy)
+        raise fail(where, what, f"where they number objects, {remedy}")
+
+
+def objects_problem(facts: Sequence[MaskFacts], *, read: Read, where: object) -> Problem | None:
+    """Tell of masks of too many values for classes that these number objects; None: they are noise.
+
+    Args:
+        facts: of masks that have too many values.
+        read: reads some of them again.
+        where: for the message.
+    """
+    grey = [fact for fact in facts if not fact.is_colour and fact.palette is None and not fact.is_lossy]
+    some = [grey[index] for index in _some(range(len(grey)), _FEW)]
+    seen = _Pieces()
+    for fact in some:
+        seen.add(_pieces_of(grey_values(read(fact.path)), sorted({*fact.counts} - {0})))
+    if not seen.values or seen.single < _ONE_PIECE_SHARE * seen.values:
+        return None
+    what = f"the masks hold a number for each object, such as {len(some[0].counts) - 1} in {some[0].path.name}"
+    return Problem(str(where), what, _AS_OBJECTS.format(prepare_words("instances")))
 
 
 def may_number(values: Sequence[Collection[int]], keys: Callable[[int], np.ndarray]) -> bool:
@@ -97,7 +117,7 @@ def may_number(values: Sequence[Collection[int]], keys: Callable[[int], np.ndarr
     if not (_are_counted(sets) or _hardly_recur(sets)):
         return False
     seen = _Pieces()
-    for index in _some([place for place, each in enumerate(values) if each]):
+    for index in _some([place for place, each in enumerate(values) if each], _LOOKED_AT):
         seen.add(_pieces_of(keys(index), sorted(values[index])))
     return seen.single >= _ONE_PIECE_SHARE * seen.values and seen.apart >= max(1, _APART_SHARE * seen.several)
 
@@ -115,9 +135,9 @@ def _hardly_recur(sets: Sequence[set[int]]) -> bool:
     return len(sets) > 1 and different >= _FEW and sum(map(len, sets)) <= _RECURRING * different
 
 
-def _some(places: Sequence[int]) -> Iterator[int]:
+def _some(places: Sequence[int], most: int) -> Iterator[int]:
     """Give some of the places, spread over all."""
-    picked = np.linspace(0, len(places) - 1, min(len(places), _LOOKED_AT)).round().astype(int)
+    picked = np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int)
     return (places[index] for index in dict.fromkeys(picked.tolist()))
 
 
@@ -141,8 +161,3 @@ def _piece(numbers: np.ndarray, number: int, box: tuple[slice, ...]) -> tuple[bo
     own = (part == number).astype(np.uint8)
     near = part[cv2.dilate(own, np.ones((3, 3), np.uint8)) > 0]
     return cv2.connectedComponents(own)[0] == _BACKGROUND_AND_ONE, not ((near > 0) & (near != number)).any()
-
-
-def _prepared() -> str:
-    in_python = '`incmask.prepare("folder", SRC, DST, layout="instances")`'
-    return either("`incmask prepare folder SRC DST --layout instances`", in_python)

@@ -16,7 +16,7 @@ from incmask.data.folder.drawn import Drawn, alpha_problems, drawn_of
 from incmask.data.folder.groups import group_items
 from incmask.data.folder.intensities import alpha_notes, intensity_notes
 from incmask.data.folder.layout import Layout, find_layout
-from incmask.data.folder.numbered import ask_if_objects
+from incmask.data.folder.numbered import ask_if_objects, objects_problem
 from incmask.data.folder.pairing import ImageWithMasks
 from incmask.data.folder.recognise import (
     NOTHING_DRAWN,
@@ -215,7 +215,11 @@ def _recognise(
         return None
     masks, kind = contents.masks, contents.kind
     noise = {path: noise_problem(fact, kind, options) for path, fact in masks.items()}
-    problems += [problem for problem in noise.values() if problem]
+    noisy = [masks[path] for path, problem in noise.items() if problem]
+    objects = objects_problem(noisy, read=mask_raster, where=root)
+    problems += [objects] if objects else [problem for problem in noise.values() if problem]
+    if objects:
+        return None
 
     def clean(*parts: str) -> list[MaskFacts]:
         paths = [path for part in parts for pair in layout.parts[part] for path in pair.masks.values()]

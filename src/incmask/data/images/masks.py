@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import Colour
 from incmask.data.images.decode import Raster, decode, read_bytes
@@ -58,7 +59,19 @@ def decode_mask(path: Path, content: bytes) -> Raster:
     if raster.inverted and not np.isin(values, (0, np.iinfo(values.dtype).max)).all():
         what = "is a TIFF in which 0 is white (MINISWHITE), and has more values than black and white: ids may be meant "
         raise fail(path, what + "as they are stored, or as they are shown", "export the mask as a grey PNG")
+    raster = _without_no_data(raster)
     return raster if raster.alpha is None else _of_alpha(path, raster, raster.alpha)
+
+
+def _without_no_data(raster: Raster) -> Raster:
+    """Give pixels whose value the file names as no data, and which no mask can have, the value of no label."""
+    no_data, values = raster.no_data, raster.values
+    if no_data is None or 0 <= no_data <= np.iinfo(np.uint16).max:
+        return raster
+    is_empty = np.isnan(values) if np.isnan(no_data) else values == no_data
+    if not is_empty.any() or (values == IGNORED).any():
+        return raster
+    return replace(raster, values=np.where(is_empty, IGNORED, values).astype(values.dtype))
 
 
 def _of_alpha(path: Path, raster: Raster, alpha: np.ndarray) -> Raster:

@@ -13,7 +13,7 @@ from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_bytes
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
-from incmask.exchange.formats.annotations import Annotated, Annotations, corrected
+from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, corrected
 from incmask.exchange.formats.common import Files, files_ending
 from incmask.exchange.formats.objects import Object, objects_of, run_lengths
 from incmask.exchange.formats.shapes import Area, NamedArea, Pixels, Polygon
@@ -60,23 +60,36 @@ def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     write_bytes(folder / ANNOTATIONS, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
+def is_cvat(content: bytes) -> bool:
+    """Tell whether an XML file's content is of CVAT for images."""
+    return b"<annotations>" in content and b"<image " in content
+
+
 def read(files: Files, known: Known) -> Corrected:
     """Read CVAT's files for images; an image without shapes shows background only."""
-    problems: list[Problem] = []
-    images: dict[str, Annotated] = {}
-    num_flat = 0
-    sheets = files_ending(files, ".xml")
-    if not sheets:
+    if not files_ending(files, ".xml"):
         raise fail(
             option("from", "cvat"), "found no XML file", "give annotations.xml, or the archive that CVAT exported"
         )
-    for path, entry in sheets.items():
+    return corrected(parse(files, known), known)
+
+
+def parse(files: Files, finder: Finder) -> Annotations:
+    """Read what CVAT's files tell of the images that they list; points, lines and tags are left out.
+
+    Raises:
+        IncmaskError: a file breaks the format, or names images that are not there; all problems are told.
+    """
+    problems: list[Problem] = []
+    images: dict[str, Annotated] = {}
+    num_flat = 0
+    for path, entry in files_ending(files, ".xml").items():
         where = str(entry.where)
         for image in _images(entry.read(), where):
             told = image.get("name", "")
             at = f"{where}: image {told}"
             with collected(problems):
-                name = known.find(told, beside=path, where=at)
+                name = finder.find(told, beside=path, where=at)
                 if name in images:
                     raise fail(at, f"stands for {name} a second time", "keep one of the two")
                 size = (_number(image, "height", at), _number(image, "width", at))
@@ -84,7 +97,7 @@ def read(files: Files, known: Known) -> Corrected:
             num_flat += sum(shape.tag in _NO_AREA for shape in image)
     raise_problems(problems)
     notes = (f"{num_flat} points, lines and tags are left out, as they have no area",) if num_flat else ()
-    return corrected(Annotations(images, notes=notes), known)
+    return Annotations(images, notes=notes)
 
 
 def _shape(each: Object) -> tuple[str, dict[str, str]]:

@@ -6,6 +6,7 @@ packed bytes for pairs of value and count, so that it refuses nearly every brush
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated as Typed
@@ -17,11 +18,11 @@ import numpy as np
 from pydantic import Field, FiniteFloat
 
 from incmask.base.caller import option
-from incmask.base.errors import Problem, collected, fail, raise_problems
+from incmask.base.errors import IncmaskError, Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
-from incmask.exchange.formats.annotations import Annotated, Annotations, corrected
+from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, corrected
 from incmask.exchange.formats.common import Files, Record, as_record, files_ending, read_json
 from incmask.exchange.formats.objects import outlines_of
 from incmask.exchange.formats.shapes import Area, NamedArea, Pixels, Polygon
@@ -34,6 +35,9 @@ _CHANNELS, _HALF = 4, 128
 
 EMBEDDED_BYTES = 32 << 20
 """Images that are together no larger lie in the tasks themselves, so that no storage needs to be set up."""
+
+_UPLOADED = re.compile(r"(?:^|(?<=/))[0-9a-f]{8}-(?=[^/]+$)")
+"""What Label Studio puts before the name of a file that is uploaded."""
 
 _TYPES = {".jpg": "jpeg", ".jpeg": "jpeg", ".bmp": "bmp"}
 
@@ -90,8 +94,23 @@ def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
     write_text(folder / TASKS, json.dumps(tasks, ensure_ascii=False))
 
 
+def is_label_studio(content: Any) -> bool:
+    """Tell whether a JSON file's content is a list of Label Studio's tasks."""
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(first, dict) and {"data", "annotations"} <= first.keys()
+
+
 def read(files: Files, known: Known) -> Corrected:
     """Read the tasks that were annotated, of several annotations the one that was updated last."""
+    return corrected(parse(files, known), known)
+
+
+def parse(files: Files, finder: Finder) -> Annotations:
+    """Read what Label Studio's files tell of the images whose tasks were submitted.
+
+    Raises:
+        IncmaskError: a file breaks the format, names images that are not there, or no task was submitted.
+    """
     problems: list[Problem] = []
     images: dict[str, Annotated] = {}
     num_open = 0
@@ -108,7 +127,7 @@ def read(files: Files, known: Known) -> Corrected:
                 if not done:
                     num_open += 1
                     continue
-                name = known.find(_name(read_task.data), beside=path, where=at)
+                name = _find(finder, _name(read_task.data), beside=path, where=at)
                 if name in images:
                     raise fail(at, f"stands for {name} a second time", "keep one of the two")
                 images[name] = _annotated(max(done, key=lambda each: each.updated_at), at)
@@ -117,7 +136,17 @@ def read(files: Files, known: Known) -> Corrected:
         what = f"holds {num_open} tasks, none of them annotated" if num_open else "found no tasks"
         raise fail(option("from", "label-studio"), what, f"submit the corrections, and {AGAIN}")
     notes = (f"{num_open} tasks were not submitted and are left out",) if num_open else ()
-    return corrected(Annotations(images, notes=notes), known)
+    return Annotations(images, notes=notes)
+
+
+def _find(finder: Finder, name: str, *, beside: str, where: str) -> str:
+    """Find an image by its name, or by that which it had before it was uploaded."""
+    try:
+        return finder.find(name, beside=beside, where=where)
+    except IncmaskError:
+        if (before := _UPLOADED.sub("", name)) == name:
+            raise
+        return finder.find(before, beside=beside, where=where)
 
 
 def _config(scheme: Scheme) -> str:

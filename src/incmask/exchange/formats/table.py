@@ -70,6 +70,8 @@ LAYOUTS: dict[str, ReadFolder] = {
     "coco": partial(read_annotated, coco.parse_shown),
     "panoptic": read_panoptic,
     "labelme": partial(read_annotated, labelme.parse),
+    "cvat": partial(read_annotated, cvat.parse),
+    "label-studio": partial(read_annotated, label_studio.parse),
     "via": partial(read_annotated, via.parse),
     "yolo": partial(read_annotated, yolo.parse),
     "geojson": partial(read_annotated, geojson.parse),
@@ -87,6 +89,7 @@ _JSON: dict[str, Callable[[Any], object]] = {
     "panoptic": is_panoptic,
     "coco": is_coco,
     "via": via.entries_of,
+    "label-studio": label_studio.is_label_studio,
     "labelme": labelme.is_labelme,
     "geojson": geojson.features_of,
 }
@@ -141,6 +144,15 @@ def _annotation_layout(files: Files, unreadable: list[Problem]) -> str | None:
             unreadable.append(Problem(str(entry.where), what, remedy))
         if found := next((layout for layout, is_of_it in _JSON.items() if is_of_it(content)), None):
             return found
+    for entry in files_ending(files, ".xml").values():
+        if cvat.is_cvat(content := entry.read()):
+            return "cvat"
+        if b"<bndbox>" in content:
+            what, remedy = (
+                "is of Pascal VOC, which tells of boxes alone",
+                "export masks, COCO or polygons from the tool",
+            )
+            unreadable.append(Problem(str(entry.where), what, remedy))
     texts = (entry.read().decode("utf-8", "replace") for entry in yolo.label_files(files).values() if entry.num_bytes)
     return "yolo" if any(map(yolo.is_yolo, islice(texts, _FEW))) else None
 

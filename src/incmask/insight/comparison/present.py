@@ -16,6 +16,7 @@ from incmask.insight.report.comparison_page.sentences import BUDGET_NAMES, no_ro
 from incmask.insight.report.comparison_page.tables import (
     approach_name,
     best_table,
+    cost_table,
     mean_table,
     reported,
     split_of,
@@ -54,7 +55,7 @@ def find(comparison: Comparison) -> Findings:
     fair = pairs_by_budget(models, totals, images, of="all students")
     found = verdicts(models, totals, pairs, fair)
     made = (make(models, totals, scoring=comparison.scoring) for make in (mean_table, best_table))
-    tables = [verdict_table(found, models, totals), *made]
+    tables = [verdict_table(found, models, totals), *made, cost_table(models, totals)]
     judges = _judges_table(comparison)
     return Findings(
         tables=(*tables, *([judges] if judges else [])),

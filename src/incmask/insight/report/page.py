@@ -194,6 +194,7 @@ class Figures:
         title: their heading; may be empty.
         text: what to know before looking; may be empty.
         is_wide: each is as wide as the page and on white, as a single one always is.
+        on_white: those side by side are on white, too.
     """
 
     kind: ClassVar[str] = "figures"
@@ -201,6 +202,7 @@ class Figures:
     title: str = ""
     text: str = ""
     is_wide: bool = False
+    on_white: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Drawings of errors against disagreement, by pixel and by image."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -50,16 +50,7 @@ def reliability_picture(
     Raises:
         IncmaskError: matplotlib is not installed.
     """
-    panels = []
-    for split, title in _SPLITS.items():
-        curves: dict[str, list[ErrorRow]] = {}
-        for row in errors:
-            if row.split == split and math.isfinite(row.low):
-                curves.setdefault(row.name, []).append(row)
-        shares = [row.disputed_of_foreground for row in images if row.split == split]
-        scores = [row.score for row in images if row.split == split]
-        if curves:
-            panels.append(_Panel(title, curves, shares, scores, correlation(shares, scores)))
+    panels = _panels(errors, images)
     if not panels:
         return None
     told = [f"on {panel.title} images {_in_words(panel, score_name)}" for panel in panels]
@@ -70,6 +61,56 @@ def reliability_picture(
         alt=f"Share of wrong pixels by disagreement, and {score_name} of images by the disputed share of their "
         f"foreground: {'; '.join(told)}.",
     )
+
+
+def reliability_pictures(
+    errors: Sequence[ErrorRow], images: Sequence[ImageReliability], *, score_name: str
+) -> list[Drawing]:
+    """Draw the same panels one by one, for a page that is as narrow as it happens to be; arguments as there."""
+    pictures = []
+    for panel in _panels(errors, images):
+        rates, known = _rates(panel), _correlation(panel, score_name)
+        draw_curves = partial(_alone, partial(_draw_curves, panel=panel))
+        pictures.append(
+            to_picture(
+                draw_curves,
+                name=f"errors-{panel.title}",
+                title=f"Wrong pixels by disagreement, {panel.title}",
+                alt=f"Share of wrong pixels by disagreement on {panel.title} images: {rates}.",
+            )
+        )
+        if panel.scores:
+            draw_images = partial(_alone, partial(_draw_images, panel=panel, score_name=score_name))
+            pictures.append(
+                to_picture(
+                    draw_images,
+                    name=f"scores-{panel.title}",
+                    title=f"Images by their disputed share, {panel.title}",
+                    alt=f"{score_name} of {len(panel.scores)} {panel.title} images by the disputed share of their "
+                    f"foreground{known}.",
+                )
+            )
+    return pictures
+
+
+def _panels(errors: Sequence[ErrorRow], images: Sequence[ImageReliability]) -> list[_Panel]:
+    panels = []
+    for split, title in _SPLITS.items():
+        curves: dict[str, list[ErrorRow]] = {}
+        for row in errors:
+            if row.split == split and math.isfinite(row.low):
+                curves.setdefault(row.name, []).append(row)
+        shares = [row.disputed_of_foreground for row in images if row.split == split]
+        scores = [row.score for row in images if row.split == split]
+        if curves:
+            panels.append(_Panel(title, curves, shares, scores, correlation(shares, scores)))
+    return panels
+
+
+def _alone(draw: Callable[["Axes"], None]) -> "Figure":
+    figure = new_figure(width_in=4.6, height_in=3.6)
+    draw(figure.subplots())
+    return figure
 
 
 def _draw(panels: Sequence[_Panel], *, score_name: str) -> "Figure":
@@ -123,8 +164,14 @@ def _draw_images(axes: "Axes", panel: _Panel, *, score_name: str) -> None:
 
 
 def _in_words(panel: _Panel, score_name: str) -> str:
+    return _rates(panel) + _correlation(panel, score_name)
+
+
+def _rates(panel: _Panel) -> str:
     curve = panel.curves.get(ALL) or next(iter(panel.curves.values()))
-    rates = ", ".join(f"{row.error_rate:.1%} at {row.disagreement:.2g}" for row in curve)
-    found = panel.correlation
-    known = f"; correlation with the {score_name} {found.pearson:.2f}" if math.isfinite(found.pearson) else ""
-    return f"{rates}{known}"
+    return ", ".join(f"{row.error_rate:.1%} at {row.disagreement:.2g}" for row in curve)
+
+
+def _correlation(panel: _Panel, score_name: str) -> str:
+    pearson = panel.correlation.pearson
+    return f"; correlation with the {score_name} {pearson:.2f}" if math.isfinite(pearson) else ""

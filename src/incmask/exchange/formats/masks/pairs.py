@@ -110,7 +110,7 @@ def look_at_mask(mask: SourceFile) -> Look:
     raster = read_mask(mask)
     facts = facts_of(path, raster, most=_MOST_OBJECTS)
     num, is_plain = len(facts.counts), not facts.is_colour and raster.palette is None
-    is_blurred = (facts.is_lossy and is_plain and num > 3) or (facts.is_colour and num > MAX_COLOURS)
+    is_blurred = (facts.is_lossy and num > 3) or (facts.is_colour and num > MAX_COLOURS)
     is_deep = raster.values.dtype != np.uint8
     numbers = is_plain and not is_blurred and not is_soft(facts) and num > (_MANY_VALUES if is_deep else MAX_COLOURS)
     facts = replace(facts, is_lossy=False)

@@ -140,7 +140,7 @@ def best_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: S
 
 
 def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: Scoring) -> Table:
-    """Make the table of means over repeats, with their errors and what the approaches cost.
+    """Make the table of means over repeats, with their errors.
 
     Args:
         models, runs: of the comparison.
@@ -156,6 +156,21 @@ def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: S
         "all students": lambda values: _score(fmean(value.all_students for value in values)),
         "members together": lambda values: _score(fmean(value.together for value in values)),
     }
+    note = (
+        f"Student and generation (one a repeat) are chosen on validation and {_scored(models)}; so are all students of "
+        "that generation, and its members voting together. Best of: the generations and their students that the best "
+        "was chosen from; the mean of all students owes nothing to their number."
+        f"{f' {scoring.note}' if scoring.note else ''}"
+    )
+    return _table("The mean of all repeats", columns, models, runs, note)
+
+
+def cost_table(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
+    """Make the table of what the approaches cost, on the mean over repeats.
+
+    Args:
+        models, runs: of the comparison.
+    """
     costs: dict[str, Callable[[Reported], float]] = {
         "steps a model": lambda value: value.student.steps,
         "steps in all": lambda value: value.run.total_steps,
@@ -164,14 +179,9 @@ def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: S
         "with EvalNets": lambda value: (value.run.total_flops + value.run.evalnet_flops) / 1e12,
         "seconds": lambda value: value.run.seconds,
     }
-    columns |= {name: partial(_amount, cost=cost) for name, cost in costs.items()}
-    note = (
-        f"Student and generation (one a repeat) are chosen on validation and {_scored(models)}; so are all students of "
-        "that generation, and its members voting together. Best of: the generations and their students that the best "
-        "was chosen from; the mean of all students owes nothing to their number. FLOPs count forward passes alone "
-        f"(equation 1).{f' {scoring.note}' if scoring.note else ''}"
-    )
-    return _table("The mean of all repeats", columns, models, runs, note)
+    columns = {name: partial(_amount, cost=cost) for name, cost in costs.items()}
+    note = "Means over repeats. FLOPs count forward passes alone (equation 1); seconds are of training."
+    return _table("What it costs", columns, models, runs, note)
 
 
 def _table(

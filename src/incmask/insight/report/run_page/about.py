@@ -33,7 +33,7 @@ def about_blocks(record: RunRecord, *, command: str) -> list[Block]:
         FactList(tuple(_facts(record))),
         FactList(
             tuple(
-                Fact(name, "none" if value is None else str(value))
+                Fact(name, _setting(value))
                 for name, value in record.settings.model_dump(mode="json", exclude={"size", "num_workers"}).items()
             ),
             "All settings",
@@ -60,8 +60,15 @@ def rounds_blocks(record: RunRecord) -> list[Block]:
     if not names:
         return []
     rows = tuple(tuple(_round_cell(name, each.get(name)) for name in names) for each in rounds[:_MAX_ROUNDS])
-    header = tuple(_ROUND_COLUMNS.get(name, name.replace("_", " ")) for name in names)
+    header = tuple(_ROUND_COLUMNS.get(name, name.removeprefix("num_").replace("_", " ")) for name in names)
     return [Table("Rounds", header, rows, _rounds_note(rounds), name="rounds-table")]
+
+
+def _setting(value: object) -> str:
+    """Write a value as `--set` takes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
 
 
 def _round_cell(name: str, value: object) -> TableCell:
