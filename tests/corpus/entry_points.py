@@ -6,6 +6,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import tifffile
@@ -53,8 +54,14 @@ def _check(root: Path, _: Right | None) -> Seen:
     return Seen("\n".join(checked.description), num_classes=len(percents), class_percents=percents)
 
 
+def _dataset(root: Path) -> Dataset:
+    """Read a folder as a run does, without a look at copies among its images, which takes the longest by far."""
+    with mock.patch("incmask.data.folder.scan.findings_of_images", return_value=()):
+        return resolve(root, Choices()).dataset
+
+
 def _stack(root: Path, _: Right | None) -> Seen:
-    return _seen(resolve(root, Choices()).dataset, root.with_name(f"{root.name}-stack"))
+    return _seen(_dataset(root), root.with_name(f"{root.name}-stack"))
 
 
 def _seen(dataset: Dataset, folder: Path, said: str = "") -> Seen:
@@ -81,7 +88,7 @@ def _prepare(root: Path, _: Right | None) -> Seen:
     to = next(path for num in range(9) if not (path := root.with_name(f"{root.name}-prepared-{num}")).exists())
     options = PrepareOptions(val_fraction=0.0, test_fraction=0.0)
     done = prepare("folder", root, to, open_pool=HerePool, options=options)
-    return _seen(resolve(to, Choices()).dataset, root.with_name(f"{root.name}-stack"), "\n".join(done.notes))
+    return _seen(_dataset(to), root.with_name(f"{root.name}-stack"), "\n".join(done.notes))
 
 
 def _predict(root: Path, right: Right | None) -> Seen:
@@ -140,7 +147,7 @@ def _python(root: Path, right: Right | None) -> Seen:
         **right.options,
     )
     write_data(data, folder := root.with_name(f"{root.name}-arrays"))
-    seen = _seen(resolve(folder, Choices()).dataset, root.with_name(f"{root.name}-stack"))
+    seen = _seen(_dataset(folder), root.with_name(f"{root.name}-stack"))
     num_channels = max(image.shape[2] for image in seen.images.values())
     of_part = {f"labelled-{index:06d}": name for index, name in enumerate(names)}
     of_part |= {f"unlabelled-{index:06d}": name for index, name in enumerate(rest)}

@@ -1,5 +1,6 @@
 """Folders as people really have them: each situation through each entry point."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,12 @@ from table import TABLE, page
 from incmask.base.errors import IncmaskError
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "inputs.md"
+
+
+@pytest.fixture(autouse=True)
+def _unflushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files not wait for the disk, which is most of what so many take."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.mark.parametrize(("name", "entry"), TABLE, ids=["-".join(row) for row in TABLE])
