@@ -16,7 +16,7 @@ from incmask.data.doctor.shifts import Fit, Shift, find_shift, fit_of
 from incmask.data.doctor.tiny import Sides, object_sides, scale_of, tiny_finding
 from incmask.data.images.readers import read_label, read_network_image
 
-MOST_PAIRS = 200
+MOST_PAIRS = 100
 """Of each part, evenly spread: enough to tell what concerns many."""
 
 _MASKED = ("labelled", "val", "test")

@@ -1,0 +1,91 @@
+"""How often ``incmask check`` finds what is there, and what is not: real images, as they are and changed on purpose.
+
+``python -m benchmarks.doctor --data ../shared/data --sets cats nuclei-44`` prints, for each set of the study, the share
+of changed copies that are found, of random splits in which unlabelled images are called unlike, and of random choices
+of masks, as they are and moved by 4 and 3 pixels, that are called shifted.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.study.sets import SETS, arrange
+from incmask.data.dataset import Dataset
+from incmask.data.doctor.hashes import alike
+from incmask.data.doctor.shifts import find_shift, fit_of
+from incmask.data.doctor.unlike import unlike
+from incmask.data.folder.scan import load_dataset
+from incmask.data.images.readers import read_label, read_network_image
+from incmask.data.images.sketch import sketch_of
+
+NUM_COPIED, NUM_DRAWS, NUM_LABELLED, NUM_MASKS = 60, 100, 20, 20
+STEP_PX = (4, 3)
+
+CHANGES = {
+    "as JPEG": lambda image: cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 30])[1], -1),
+    "half": lambda image: cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+    "brighter": lambda image: np.clip(image * 1.1 + 20, 0, 255).astype(np.uint8),
+    "cut by 2 %": lambda image: image[max(1, len(image) // 50) :, max(1, image.shape[1] // 50) :],
+    "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1]),
+    "turned": lambda image: np.ascontiguousarray(np.rot90(image)),
+}
+
+
+def copies_found(images: list[np.ndarray]) -> Iterator[str]:
+    """Tell how many copies of each kind are found, and how many other pairs."""
+    originals = [sketch_of(image).grey for image in images]
+    for name, change in CHANGES.items():
+        pairs = alike([*originals, *(sketch_of(np.atleast_3d(change(image))).grey for image in images)])
+        num = sum(other - one == len(images) for one, other in pairs)
+        yield f"{name} {num}/{len(images)} (+{len(pairs) - num})"
+
+
+def splits_unlike(features: np.ndarray, rng: np.random.Generator) -> float:
+    """Give the share of random splits in which the rest is called unlike the labelled images."""
+    draws = (rng.permutation(len(features)) for _ in range(NUM_DRAWS))
+    alarms = [unlike(features[draw[:NUM_LABELLED]], features[draw[NUM_LABELLED:]]) is not None for draw in draws]
+    return float(np.mean(alarms))
+
+
+def shifts_found(dataset: Dataset, rng: np.random.Generator) -> tuple[float, float]:
+    """Give the share of random choices called shifted: of masks as they are, and of moved ones with the right step."""
+    pairs = [
+        (read_network_image(item.image, channels=dataset.channels), read_label(item, dataset)) for item in dataset.test
+    ][:80]
+    as_is = [fit_of(*pair) for pair in pairs]
+    moved = [fit_of(image, np.roll(label, STEP_PX, (0, 1))) for image, label in pairs]
+    draws = [rng.choice(len(pairs), NUM_MASKS, replace=False) for _ in range(NUM_DRAWS)]
+    alarms = [find_shift([as_is[place] for place in draw]) is not None for draw in draws]
+    found = [find_shift([moved[place] for place in draw]) for draw in draws]
+    right = [shift is not None and np.abs(np.add(shift.step_px, STEP_PX)).max() <= 1 for shift in found]
+    return float(np.mean(alarms)), float(np.mean(right))
+
+
+def main() -> None:
+    """Read the command line and print a line a set."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=["cats", "nuclei-44", "hippocampus", "aerial"])
+    arguments = parser.parse_args()
+    for name in arguments.sets:
+        with tempfile.TemporaryDirectory() as folder:
+            arrange(SETS[name], arguments.data, Path(folder) / name, draw=0)
+            dataset = load_dataset(Path(folder) / name)
+            items = [item for _, part in dataset.parts() for item in part]
+            images = [read_network_image(item.image, channels=dataset.channels) for item in items]
+            rng = np.random.default_rng(0)
+            features = np.array([sketch_of(image).features for image in images])
+            alarms, right = shifts_found(dataset, rng)
+            print(f"{name}: {', '.join(copies_found(images[:NUM_COPIED]))}")
+            print(
+                f"{name}: unlike {splits_unlike(features, rng):.2f}, shifted {alarms:.2f}, moved {right:.2f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
