@@ -13,7 +13,7 @@ import torch
 
 from incmask.base.pool import HerePool
 from incmask.base.progress import Report
-from incmask.experiment import evalnets, stages
+from incmask.experiment import evalnets, scores, stages
 from incmask.experiment import run as experiment
 from incmask.experiment import train as training
 from incmask.experiment.choices import Choices, resolve
@@ -90,7 +90,7 @@ class Watch:
 
     Attributes:
         jobs: by folder.
-        before, after: stacks that were read before the last evaluation and from then on.
+        before, after: stacks, and folders of images, that were read before the last evaluation and from then on.
         at_the_end: whether it has begun.
         to_the_end: whether it takes place.
         fit, fit_together: what trains.
@@ -138,7 +138,7 @@ class Made:
 @pytest.fixture
 def watch(monkeypatch) -> Watch:
     watch = Watch()
-    load, evaluate_all = np.load, experiment.evaluate_all
+    load, read, evaluate_all = np.load, scores.read_network_image, experiment.evaluate_all
 
     def noted_fit(job, report):
         watch.jobs["/".join(job.folder.parts[-3:])] = job
@@ -149,6 +149,10 @@ def watch(monkeypatch) -> Watch:
         if "stacks" in Path(path).parts and Path(path).suffix == ".npy":
             (watch.after if watch.at_the_end else watch.before).add("/".join(Path(path).parts[-2:]))
         return load(path, *rest, **options)
+
+    def noted_read(path, **options):
+        (watch.after if watch.at_the_end else watch.before).add("/".join(path.parts[-3:-1]))
+        return read(path, **options)
 
     def noted_end(*arguments):
         watch.at_the_end = True
@@ -163,6 +167,7 @@ def watch(monkeypatch) -> Watch:
     monkeypatch.setattr(training, "fit", noted_fit)
     monkeypatch.setattr(training, "fit_group", noted_fit_together)
     monkeypatch.setattr(np, "load", noted_load)
+    monkeypatch.setattr(scores, "read_network_image", noted_read)
     monkeypatch.setattr(experiment, "evaluate_all", noted_end)
     return watch
 
@@ -274,15 +279,15 @@ def check_training_set(made, approach, job, number):
 
 def check_reads(made, recipe):
     """Whatever chooses reads validation; the truth of unlabelled images is read by those that need it alone."""
-    validation = {"val/images.npy", "val/labels.npy"}
-    expected = {"labelled/images.npy", "labelled/labels.npy"} | validation
+    # Epochs are chosen at the networks' size, models by whole images.
+    expected = {"labelled/images.npy", "labelled/labels.npy", "val/images.npy", "val/labels.npy", "val/images"}
     if recipe not in ALONE or recipe == "fdt":
         expected |= {"unlabelled/images.npy"}
     if recipe in ("fdt", "gt-im++"):
         expected |= {"unlabelled/labels.npy"}
     assert made.watch.before == expected
     assert made.watch.at_the_end
-    assert made.watch.after == ({"test/images.npy", "test/labels.npy"} | validation if made.watch.to_the_end else set())
+    assert made.watch.after == ({"test/images", "val/images"} if made.watch.to_the_end else set())
 
 
 def likelihoods(models, images, task):
