@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.files import whole_file, write_bytes, write_text
+from incmask.base.files import check_folder_name, whole_file, write_bytes, write_text
 from incmask.base.tables import csv_text
 
 
@@ -72,3 +72,15 @@ def test_a_name_of_255_bytes_can_be_written_and_a_longer_one_says_so(tmp_path):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
     with pytest.raises(IncmaskError, match=r"cannot be written .*; give the image or the folder a shorter name"):
         write_text(tmp_path / f"{'x' * 252}.txt", "whole")
+
+
+@pytest.mark.parametrize("name", ["coco.json", "annotations.XML", "masks.png", "model.onnx"])
+def test_a_folder_has_no_file_s_name(tmp_path, name):
+    with pytest.raises(IncmaskError) as caught:
+        check_folder_name(tmp_path / name, "an export")
+    stem = name.partition(".")[0]
+    assert str(caught.value).endswith(f"looks like a file, but an export is a folder of several files; name it {stem}")
+    (tmp_path / name).mkdir()
+    check_folder_name(tmp_path / name, "an export")
+    # A dot alone makes no file.
+    check_folder_name(tmp_path / "export.v2", "an export")

@@ -305,10 +305,27 @@ def test_masks_are_written_as_those_of_the_data_are_spelt(spelling, tmp_path):
         np.testing.assert_array_equal(after[name], label)
 
 
-def test_data_in_which_every_value_is_a_class_have_none_for_unsure_regions(loop):
-    data, run, out, _pseudo = loop
-    (data / "incmask.toml").write_text('[data]\nignore = "none"\n')
-    assert 'says ignore = "none", but unsure regions have no label' in refused(data, run, out)
+def test_data_in_which_every_value_is_a_class_take_another_one_for_unsure_regions(loop):
+    """As `incmask prepare` leaves them."""
+    data, run, out, pseudo = loop
+    (data / "incmask.toml").write_text('[data]\ntask = "binary"\nignore = "none"\n')
+    before = labels_of(data)
+    done = bring_back(run, out, target="png")
+    assert done.unsure_fraction > 0
+    assert done.round.ignore not in (None, 0, 255)
+    after = labels_of(data)
+    for name, each in pseudo.items():
+        np.testing.assert_array_equal(after[f"round-2/{name}"], expected(each))
+    for name, label in before.items():
+        np.testing.assert_array_equal(after[name], label)
+
+
+@pytest.mark.parametrize("name", ["coco.json", "annotations.XML"])
+def test_an_export_is_no_single_file(loop, tmp_path, name):
+    _data, run, _out, _pseudo = loop
+    with pytest.raises(IncmaskError, match="looks like a file, but an export to coco is a folder of several files"):
+        export_labels(run, tmp_path / name, target="coco")
+    assert not (tmp_path / name).exists()
 
 
 def test_specks_are_merged_where_shapes_are_written_and_that_is_told(tmp_path):
@@ -389,14 +406,14 @@ def test_a_person_at_a_terminal_is_asked_about_unchanged_images(loop, capsys, mo
     monkeypatch.setattr(exchanging, "_at_terminal", lambda: True)
     monkeypatch.setattr(exchanging.typer, "confirm", lambda text, **_: asked.append(text) or answer)
     import_command(run, out, source="png", quiet=True)
-    assert asked == ["2 images came back as they were exported (slide/x.1, x.2); are they right as they are?"]
+    assert asked == ["2 images came back as exported (slide/x.1, x.2); right as they are?"]
     told = capsys.readouterr().out
     if answer:
         assert "3 images added" in told
-        assert "2 images are as they were exported and count as right" in told
+        assert "2 images are as exported and counted as right" in told
     else:
         assert "1 images added" in told
-        assert "2 images are as they were exported and are left out: slide/x.1, x.2; if they are right, " in told
+        assert "2 images are as exported and left out: slide/x.1, x.2; if they are right, " in told
 
 
 def test_where_nobody_can_be_asked_unchanged_images_are_left_out(loop, capsys):
@@ -418,5 +435,5 @@ def test_the_command_tells_what_was_added(loop, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"round 2: 3 images added to {data / 'labelled/round-2'}"
     assert "of their pixels are still unsure and count as not labelled" in lines[1]
-    assert lines[2] == "3 images are as they were exported and count as right"
+    assert lines[2] == "3 images are as exported and counted as right"
     assert lines[3].startswith("next: incmask run ")

@@ -156,4 +156,4 @@ def test_masks_beside_annotations_are_no_images(tmp_path: Path) -> None:
         write_json(tmp_path / part / "images" / f"{name}.json", {"imagePath": f"{name}.png", "shapes": [shape]})
     made = plan_of(tmp_path)
     assert parts_of(made) == {"a": "labelled", "b": "test"}
-    assert any("1 images in folders for masks are left out" in note for note in made.notes)
+    assert any("1 image is left out, in folders for masks" in note for note in made.notes)

@@ -339,8 +339,8 @@ def tasks(*regions, **changes):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([{"id": 5, "data": {"name": "x"}}], "holds 1 tasks, none of them annotated; submit the corrections"),
-        (tasks(was_cancelled=True), "holds 1 tasks, none of them annotated"),
+        ([{"id": 5, "data": {"name": "x"}}], "holds 1 task, none of them annotated; submit the corrections"),
+        (tasks(was_cancelled=True), "holds 1 task, none of them annotated"),
         ([], "found no tasks"),
         ([7], "task 1: has a wrong"),
         (tasks(region(value={"points": [["x", 1]]})), "task 5: region r: has a wrong value.points.0.0"),
@@ -367,7 +367,7 @@ def test_of_several_annotations_the_last_counts(folder):
     content.append({"id": 6, "data": {"name": NAMES[1]}})
     (folder / "export.json").write_text(json.dumps(content))
     found = read(folder, "label-studio")
-    assert found.notes == ("1 tasks were not submitted and are left out",)
+    assert found.notes == ("1 task is left out, for want of being submitted",)
     assert not found.labels[NAMES[0]].make(24, 20).any()
 
 

@@ -69,7 +69,7 @@ def test_images_without_label_of_a_test_group_are_left_out() -> None:
     (tested,) = [name for name, part in division.parts.items() if part == "test"]
     assert len(division.parts) == 16
     assert [name for name in division.parts if name.startswith(tested[:2])] == [tested]
-    assert any(note.startswith("4 images without a label are left out") for note in division.notes)
+    assert any(note.startswith("4 images are left out: of val or test") for note in division.notes)
 
 
 def test_large_groups_and_few_images() -> None:

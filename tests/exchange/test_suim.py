@@ -222,7 +222,7 @@ class TestOtherSizes:
         content = files()
         content["train_val/masks"]["d_r_5_.bmp"] = encoded(MASK[:5], "BMP")
         made = planned(unpacked(tmp_path, flat(content)))
-        assert "1 masks have another size than their image" in made.notes[1]
+        assert "1 mask is of another size than the image" in made.notes[1]
         assert "another size" not in " ".join(planned(unpacked(tmp_path / "b", flat(files()))).notes)
 
 

@@ -7,6 +7,7 @@ import pytest
 from incmask.experiment.record.stages import StageRecord
 from incmask.experiment.student import Student
 from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, Source
+from incmask.insight.report.run_page.scoring import part_name
 from incmask.insight.report.run_page.verdict import WithAndWithout, answer, fairness, handed_over, headline, means
 
 
@@ -107,7 +108,8 @@ def test_the_choice_among_generations_widens_the_interval_on_the_images_that_cho
 
 
 def test_where_the_images_come_from_is_said():
-    assert "20 labelled images that were set aside;" in answer(comparison(0, 0.1, kind="split"))
+    assert part_name("split") == part_name("folds") == part_name("same") == "labelled"
+    assert "20 labelled images, set aside for this;" in answer(comparison(0, 0.1, kind="split"))
     assert "20 test images;" in answer(comparison(0, 0.1, kind="test"))
     told = answer(comparison(0, 0.1, kind="folds"))
     assert "your 20 labelled images, each by the models that were trained without it;" in told

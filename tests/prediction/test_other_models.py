@@ -302,7 +302,7 @@ def test_blocked_images_keep_their_type(call, tmp_path, dtype, channels, ending)
     out = tmp_path / "out"
     code, told, err = call("mask", *folders, "-o", out, "-q", "--images", tmp_path / "images", "--dilate", "3")
     assert (code, err) == (0, "")
-    assert "1 images without predictions are left alone" in told
+    assert "1 image is left alone, without predictions" in told
     _, inconsistent = slow_masks(members, "binary", 0, 3)
     path = out / "images" / "p" / f"x{ending}"
     written = read(path) if ending == ".png" else tifffile.imread(path)
@@ -344,7 +344,7 @@ def test_a_class_that_a_model_did_not_find_is_empty(call, tmp_path):
     code, told, err = call("mask", *folders, "-o", tmp_path / "out", "--task", "multilabel", "-q")
     assert (code, err) == (0, "")
     assert "note: " in told
-    assert "1 files of a class are not there and count as empty" in told
+    assert "1 file is missing of a class and taken as empty" in told
     for name in ("x", "y"):
         label, _ = slow_masks(members, "multilabel", 0, 0)
         np.testing.assert_array_equal(masks_of(tmp_path / "out", name, "multilabel"), label)

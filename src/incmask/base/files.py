@@ -17,6 +17,9 @@ _UNFINISHED = re.compile(rf".+\.\d+{re.escape(TEMPORARY_SUFFIX)}", re.DOTALL)
 
 _LONG_NAME_BYTES = 220
 
+_OF_FILES = {".json", ".geojson", ".xml", ".txt", ".csv", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".onnx", ".pt2"}
+"""Endings that folders do not have."""
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -72,3 +75,17 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write ``content`` as UTF-8 to ``path``, whole or not at all."""
     write_bytes(path, content.encode())
+
+
+def check_folder_name(path: Path, what: str) -> None:
+    """Refuse to make a folder of a name that is a file's.
+
+    Args:
+        path: of the folder, which need not be there yet.
+        what: is written into it, such as "an export".
+
+    Raises:
+        IncmaskError: it looks like a file.
+    """
+    if path.suffix.casefold() in _OF_FILES and not path.exists():
+        raise fail(path, f"looks like a file, but {what} is a folder of several files", f"name it {path.stem}")

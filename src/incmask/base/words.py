@@ -18,6 +18,16 @@ def counted(num: int, thing: str) -> str:
     return f"{num:,} {thing}{'' if num == 1 else 's'}"
 
 
+def are(num: int, thing: str) -> str:
+    """Write the same with its verb.
+
+    Examples:
+        >>> are(1, "image"), are(3, "image")
+        ('1 image is', '3 images are')
+    """
+    return f"{counted(num, thing)} {'is' if num == 1 else 'are'}"
+
+
 class ShortRepr:
     """A dataclass that shows itself in a line: of arrays their type and shape, of long values their number.
 

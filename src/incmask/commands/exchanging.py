@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from incmask.base.errors import fail
+from incmask.base.words import are, counted
 from incmask.commands.arguments import Json, Quiet
 from incmask.commands.shell import listener, print_result
 from incmask.exchange.names import LEAST_PX, MODEL_TARGETS
@@ -75,7 +76,10 @@ def _of_model(model: "ExportedModel") -> tuple[list[str], dict[str, Any]]:
 
 
 def _of_labels(labels: "Exported") -> tuple[list[str], dict[str, Any]]:
-    return [f"{len(labels.names)} images in {labels.out}, in the order of {labels.ranked_by}", *labels.notes], {
+    return [
+        f"{counted(len(labels.names), 'image')} in {labels.out}, in the order of {labels.ranked_by}",
+        *labels.notes,
+    ], {
         "images": labels.names,
         "ranked_by": labels.ranked_by,
         "merged": asdict(labels.merged) if labels.merged else None,
@@ -117,16 +121,19 @@ def import_labels(
     with listener(quiet or as_json) as progress:
         done = add_round(found, unsure=unsure, unchanged=unchanged, progress=progress)
     num = len(done.round.names)
-    lines = [*done.notes, f"round {done.round.number}: {num} images added to {done.data / done.round.folder}"]
+    lines = [
+        *done.notes,
+        f"round {done.round.number}: {counted(num, 'image')} added to {done.data / done.round.folder}",
+    ]
     if done.unsure_fraction:
         lines.append(f"{done.unsure_fraction:.1%} of their pixels are still unsure and count as not labelled")
     if done.unchanged and done.confirmed:
-        lines.append(f"{len(done.unchanged)} images are as they were exported and count as right")
+        lines.append(f"{are(len(done.unchanged), 'image')} as exported and counted as right")
     elif done.unchanged:
-        what = f"{len(done.unchanged)} images are as they were exported and are left out: {_some(done.unchanged)}"
+        what = f"{are(len(done.unchanged), 'image')} as exported and left out: {_some(done.unchanged)}"
         lines.append(f"{what}; if they are right, take them with --unchanged confirm")
     if done.skipped:
-        lines.append(f"{len(done.skipped)} images are left out, as they have unsure regions")
+        lines.append(f"{are(len(done.skipped), 'image')} left out for unsure regions")
     lines.append(f"next: {shlex.join(['incmask', 'run', str(done.data)])}")
     values = {
         "round": done.round.number,
@@ -143,7 +150,7 @@ def import_labels(
 
 def _are_right(names: Sequence[str]) -> bool:
     """Ask the person at the terminal; where there is none, nobody says so."""
-    question = f"{len(names)} images came back as they were exported ({_some(names)}); are they right as they are?"
+    question = f"{counted(len(names), 'image')} came back as exported ({_some(names)}); right as they are?"
     return _at_terminal() and typer.confirm(question, default=False, err=True)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from incmask.base.words import counted
 from incmask.commands.arguments import DeviceOption, Json, Quiet
 from incmask.commands.shell import executor, listener, print_result
 
@@ -66,7 +67,7 @@ def predict(
         typer.echo(f"skipped: {problem}", err=True)
     num_images = len(done.shares) + done.num_unchanged
     unchanged = f", {done.num_unchanged} of them unchanged" if done.num_unchanged else ""
-    text = f"{num_images} images{unchanged}: masks in {out / 'masks'}, table in {out / 'summary.csv'}"
+    text = f"{counted(num_images, 'image')}{unchanged}: masks in {out / 'masks'}, table in {out / 'summary.csv'}"
     problems = [str(problem) for problem in done.problems]
     values = {
         "images": num_images,
@@ -138,8 +139,9 @@ def mask(
     lines = [
         *(f"note: {note}" for note in done.notes),
         f"task: {done.task}{meaning}",
-        f"{done.num_images} images of {len(predictions)} models, {done.inconsistent_fraction:.1%} of their pixels "
-        f"disputed: masks in {out / 'masks'}, table in {out / SUMMARY}",
+        f"{counted(done.num_images, 'image')} of {counted(len(predictions), 'model')}, "
+        f"{done.inconsistent_fraction:.1%} of their pixels disputed: masks in {out / 'masks'}, "
+        f"table in {out / SUMMARY}",
     ]
     values = {
         "images": done.num_images,

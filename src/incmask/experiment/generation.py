@@ -9,6 +9,7 @@ import numpy as np
 from incmask.base.files import whole_file
 from incmask.base.npy_rows import new_rows
 from incmask.base.pool import run_ranges
+from incmask.base.words import counted
 from incmask.experiment.jobs import fit_jobs, label_jobs, mix_folds
 from incmask.experiment.labelling import label_range
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL, PSEUDO
@@ -40,7 +41,7 @@ def run_generation(run: RunContext, teachers: Sequence[Student], generation: int
     # What is disputed is blocked where the training reads it, as the recipe says (section 2.4.6).
     data = mix_folds(setup, generation, pseudo)
     jobs = fit_jobs(setup, generation, data, folder=folder, teachers=teachers)
-    run.progress.doing(f"generation {generation}: training {len(jobs)} students")
+    run.progress.doing(f"generation {generation}: training {counted(len(jobs), 'student')}")
     cost = step_cost(setup.recipe, setup.settings, generation)
     return train(
         jobs,

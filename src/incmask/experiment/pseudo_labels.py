@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from incmask.base.tables import csv_text
+from incmask.base.words import counted
 from incmask.experiment.paths import INDEX
 
 
@@ -68,12 +69,12 @@ def describe_pseudo_labels(index: Path, *, ground: str = "background") -> str:
     rest = f" ({known.why_left_out})" if known.why_left_out else ""
     if not used.any():
         return f"none of the {num_images} pseudo-labels is used{rest}; the labelled images train alone"
-    text = f"{used.sum()} of {num_images} pseudo-labels used"
+    text = f"{used.sum()} of {counted(num_images, 'pseudo-label')} used"
     if rest:
         text += f", the others left out{rest}"
     if (known.copies[used] > 1).any():
         text += f"; {known.copies[used].mean():.1f} copies each"
-    text += f"; in all {num_images} images {known.disputed_share:.1%} of the pixels are disputed"
+    text += f"; in {counted(num_images, 'image')} {known.disputed_share:.1%} of the pixels are disputed"
     if known.foreground_fraction[used].mean() == 0:
         return f"{text}; those used hold no foreground at all: the teachers have collapsed to {ground}"
     return f"{text}, {known.foreground_share:.1%} foreground"

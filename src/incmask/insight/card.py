@@ -134,7 +134,7 @@ def _training(facts: ModelRecord) -> str:
         f"Recipe `{names['recipe']}` ({recipe.title})" if recipe else f"Recipe {_code(names['recipe'])}",
         f"preset {_code(names['preset'])}, effort {_code(names['effort'])}, profile {_code(names['profile'])}",
         f"networks of width {settings.width:g}, seed {settings.seed}",
-        f"{len(facts.about['members'])} models predict together, of the stage {_code(facts.stage)}",
+        f"members that predict together: {len(facts.about['members'])}, of the stage {_code(facts.stage)}",
     ]
     if versions := facts.run.versions:
         used = (f"{name} {versions[name]}" for name in _NAMED_VERSIONS if name in versions)

@@ -13,11 +13,12 @@ import pydantic
 from incmask.base.caller import another_folder, option
 from incmask.base.device import resolve_device
 from incmask.base.errors import Problem, fail
-from incmask.base.files import write_text
+from incmask.base.files import check_folder_name, write_text
 from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress
 from incmask.base.store import MANIFEST
+from incmask.base.words import counted
 from incmask.method.instances import check_can_grow
 from incmask.nets.forward import CHUNK
 from incmask.prediction.ensemble import ABOUT, About, Ensemble, model_folder
@@ -85,7 +86,7 @@ def predict_folder(
         stamps = {file: stamp_of(file.path) for file in files}
         new = [file for file, stamp in stamps.items() if stamp is None or not ledger.has(file.name, stamp)]
         progress.expect(len(new))
-        progress.doing(f"predicting {len(new)} images")
+        progress.doing(f"predicting {counted(len(new), 'image')}")
         done = Predicted((), ())
         if new:
             num_processes = _num_workers(num_workers, len(new))
@@ -153,7 +154,7 @@ def watch_folder(
                     if mine := tuple(each for each in done.problems if each.where == str(file.path)):
                         refused[file.path] = stamps[file], mine
                 write_tables(out, ledger, about)
-                progress.say(f"{len(done.shares)} images written, {len(shares)} in all")
+                progress.say(f"{counted(len(done.shares), 'image')} written, {len(shares)} in all")
                 for problem in done.problems:
                     progress.say(f"skipped: {problem}")
             before = stamps
@@ -212,6 +213,7 @@ def _about(model: Path, pictures: ExtraOutputs) -> About:
 def _check_out(out: Path) -> None:
     if (out / MANIFEST).exists():
         raise fail(out, "is a run folder", another_folder())
+    check_folder_name(out, "what is predicted")
 
 
 def _num_workers(asked: int, num_files: int) -> int:

@@ -105,7 +105,8 @@ def scan(
         except IncmaskError as error:
             return Scan(None, error.problems)
     ignore = next((each.ignore for each in rounds if each.ignore is not None), None)
-    if options.ignore is None and ignore is not None:
+    # It was chosen among the values that no mask has, so that all those are classes as before.
+    if options.ignore in (None, "none") and ignore is not None:
         options = options.model_copy(update={"ignore": ignore})
     options, told = with_told_classes(options, beside(root))
     layout = find_layout(root, options, rounds)

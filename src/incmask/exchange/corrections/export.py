@@ -9,7 +9,7 @@ import numpy as np
 
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
-from incmask.base.files import write_bytes, write_text
+from incmask.base.files import check_folder_name, write_bytes, write_text
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import EXPORTED
 from incmask.base.validation import choose
@@ -77,9 +77,11 @@ def export_labels(
         progress: a listener.
 
     Raises:
-        IncmaskError: the run or its images are not there, the target is unknown, or something is at ``out`` already.
+        IncmaskError: the run or its images are not there, the target is unknown, ``out`` has a name for a file, or
+            something is there already.
     """
     form: LabelFormat = choose(LABEL_FORMATS, target, option=option("to"))
+    check_folder_name(out, f"an export to {target}")
     _check_counts(target, top=top, least_px=least_px, of_shapes=form.of_shapes)
     progress = progress or Silent()
     record = read_record(run)

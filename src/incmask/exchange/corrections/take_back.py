@@ -15,7 +15,7 @@ from incmask.base.files import write_bytes
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import hash_file
 from incmask.base.validation import choose, validated
-from incmask.base.words import ShortRepr
+from incmask.base.words import ShortRepr, counted
 from incmask.data.dataset import DataOptions, Dataset, Item, Scheme
 from incmask.data.folder.layout import part_folder
 from incmask.data.folder.scan import load_dataset, scan
@@ -153,7 +153,7 @@ def add_round(
     left_out = found.unchanged if unchanged == "skip" else ()
     items = [item for item in found.items if item.name not in left_out]
     if not items:
-        what = f"came back as it was exported: {len(left_out):,} images, and nothing was corrected"
+        what = f"came back as it was exported: {counted(len(left_out), 'image')}, and nothing was corrected"
         raise fail(found.source, what, f"correct some or, where all are right, use {option('unchanged', 'confirm')}")
     if unsure == "refuse":
         _refuse_unsure({item.name: shares[item.name] for item in items})
@@ -166,9 +166,6 @@ def add_round(
     fraction = float(np.mean([shares[item.name] for item in items]))
     spelling = spelling_of(into.dataset, ignored=fraction > 0)
     root = into.dataset.root
-    if fraction > 0 and into.options.ignore == "none":
-        what = 'says ignore = "none", but unsure regions have no label'
-        raise fail(root / CONFIG_NAME, what, "settle them in the tool, or give ignore a value")
     folder, number = _next_round(root)
     added = Round(
         number=number,

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from incmask.base.errors import Problem, fail, raise_problems
+from incmask.base.words import are
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, default_colour
 from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, classes_of, images_of
 from incmask.exchange.formats.naming import is_mask, names_of
@@ -209,11 +210,11 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
     masks = {picture.path for picture in pictures if picture.label is None and is_mask(picture.path)}
     if masks:
         pictures = tuple(picture for picture in pictures if picture.path not in masks)
-        notes.append(f"{len(masks)} images in folders for masks are left out, as no annotation names them")
+        notes.append(f"{are(len(masks), 'image')} left out, in folders for masks and named by no annotation")
     num_bare = len(pictures) - len(annotated)
     if num_bare:
         notes.append(
-            f"{num_bare} images have no annotation and are taken as unlabelled; list those that show background "
+            f"{are(num_bare, 'image')} without annotation and taken as unlabelled; list those that show background "
             f"only in a split.csv (source,part) as labelled, val or test"
         )
     colour_of = {**read.colours} | {name: option.colour for name, option in told.items() if option.colour}

@@ -20,6 +20,7 @@ from pydantic import Field, FiniteFloat
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
+from incmask.base.words import are, counted
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
 from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, corrected
@@ -133,9 +134,9 @@ def parse(files: Files, finder: Finder) -> Annotations:
                 images[name] = _annotated(max(done, key=lambda each: each.updated_at), at)
     raise_problems(problems)
     if not images:
-        what = f"holds {num_open} tasks, none of them annotated" if num_open else "found no tasks"
+        what = f"holds {counted(num_open, 'task')}, none of them annotated" if num_open else "found no tasks"
         raise fail(option("from", "label-studio"), what, f"submit the corrections, and {AGAIN}")
-    notes = (f"{num_open} tasks were not submitted and are left out",) if num_open else ()
+    notes = (f"{are(num_open, 'task')} left out, for want of being submitted",) if num_open else ()
     return Annotations(images, notes=notes)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem, fail, raise_problems
+from incmask.base.words import counted
 from incmask.data.folder.names import are_in_class_folders, name_of, nfc, part_of, role_of, sorted_folders
 from incmask.data.folder.pairing import Spellings, candidates, pair, split_by_suffix
 from incmask.exchange.formats.common import Files, Label, SourceImage, images_of
@@ -100,7 +101,7 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
         deeper = [next((mask for mask in _deeper(file) if mask.name_in_class in names), None) for file in others]
         masks = [mask for mask in deeper if mask is not None]
     if not images or not masks:
-        what = "holds no images" if not images else f"holds {len(images)} images but no masks for them"
+        what = "holds no images" if not images else f"holds {counted(len(images), 'image')} but no masks for them"
         one, classes = "images/x.png and masks/x.png", "images/x.png and masks/<class>/x.png"
         raise fail(where, what, f"arrange {one}, or {classes}, or x.png and x_mask.png")
     pairing = pair(

@@ -8,6 +8,7 @@ from typing import Any
 
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.tables import parse_rows
+from incmask.base.words import are
 from incmask.data.dataset import PARTS, PartName
 from incmask.data.folder.group_table import SPLIT_FILE
 from incmask.data.folder.groups import NONE, pattern_group
@@ -139,7 +140,7 @@ def _divided(pictures: Sequence[SourceImage], told: Sequence[PartName]) -> Divis
         elif part not in scored & {"val", "test"}:
             parts[picture.name] = "unlabelled"
     num_left = len(pictures) - len(parts)
-    note = f"{num_left} images without a label are left out, as they belong to val or test"
+    note = f"{are(num_left, 'image')} left out: of val or test, and without a label"
     return Division(parts, (note,) if num_left else ())
 
 

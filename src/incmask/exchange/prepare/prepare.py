@@ -20,6 +20,7 @@ from incmask.base.store import DATA, LOCK, MANIFEST, RUN, Store, as_records, dif
 from incmask.base.tables import csv_text, markdown_table
 from incmask.base.threads import side_by_side
 from incmask.base.validation import choose
+from incmask.base.words import counted
 from incmask.data.dataset import PARTS
 from incmask.data.folder.group_table import SPLIT_FILE
 from incmask.exchange.prepare.plan import Count, Origin, Plan, PrepareOptions
@@ -130,7 +131,7 @@ def prepare(
 
 def prepared_text(prepared: Prepared) -> str:
     """Say what was prepared, in lines for people."""
-    done = f"{prepared.num_made} images written" if prepared.num_made else "all is there, as it was written"
+    done = f"{counted(prepared.num_made, 'image')} written" if prepared.num_made else "all is there, as it was written"
     lines = [f"{prepared.title}: {done}, in {prepared.root}"]
     lines += [", ".join(f"{part} {num}" for part, num in prepared.parts.items())]
     lines += [f"count: {count_line(count)}" for count in prepared.counts]
@@ -190,7 +191,11 @@ def _check_same(dst: Path, choices: dict[str, Any], listing: dict[str, Any]) -> 
 
 
 def _size(listed: list[Any] | None) -> str:
-    return "nothing" if listed is None else f"{listed[0]} files of {listed[1]} bytes (list {listed[2][:8]})"
+    return (
+        "nothing"
+        if listed is None
+        else f"{counted(listed[0], 'file')} of {counted(listed[1], 'byte')} (list {listed[2][:8]})"
+    )
 
 
 def _finish(

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from incmask.base.errors import IncmaskError, fail
+from incmask.base.words import are
 from incmask.data.dataset import ClassInfo, PartName
 from incmask.data.images.tiles import Window, cut
 from incmask.exchange.prepare import owners
@@ -203,7 +204,7 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
             "two random square crops an image, resized to 256×256: images "
             f"{'bilinearly' if options.paper else 'by area'}, masks to the nearest pixel; small images as a whole",
             *(
-                [f"{num_resized} masks have another size than their image and are brought to it, to the nearest pixel"]
+                [f"{are(num_resized, 'mask')} of another size than the image, and brought to it, to the nearest pixel"]
                 if num_resized
                 else []
             ),

@@ -9,6 +9,7 @@ from typing import Any
 
 from incmask.base.files import write_bytes, write_text
 from incmask.base.tables import csv_text
+from incmask.base.words import counted
 from incmask.data.rounds import ENVIRONMENT
 from incmask.insight.comparison.compare import Comparison
 from incmask.insight.report.comparison_page.rows import OWN
@@ -159,11 +160,12 @@ def facts(comparison: Comparison) -> list[Fact]:
         Fact("repeats", f"{repeats}, with seeds from {settings.seed}"),
         Fact(
             "models",
-            f"{settings.num_base} base models, {settings.num_students} students a generation, "
-            f"{settings.num_generations} generations, {settings.num_members} members",
+            f"{counted(settings.num_base, 'base model')}, {counted(settings.num_students, 'student')} a generation, "
+            f"{counted(settings.num_generations, 'generation')}, {counted(settings.num_members, 'member')}",
         ),
         Fact(
-            "training", f"preset {chosen.names['preset']}, {settings.epochs} epochs, batches of {settings.batch_size}"
+            "training",
+            f"preset {chosen.names['preset']}, {counted(settings.epochs, 'epoch')}, batches of {settings.batch_size}",
         ),
         Fact("score", f"{comparison.scoring.full_name}, a mean over images. {comparison.scoring.note}".rstrip()),
         Fact("steps", " ".join(comparison.notes)),

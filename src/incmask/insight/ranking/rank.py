@@ -14,7 +14,7 @@ from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
 from incmask.base.tables import csv_text
-from incmask.base.words import ShortRepr
+from incmask.base.words import ShortRepr, counted
 from incmask.data.images.tiles import Window
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import StackImage
@@ -174,7 +174,7 @@ def rank_finished(
         rated = ", weighed by rating" if run.judges else ""
         notes.append(f"a single model disputes nothing: ranked by how many others each stands for{rated}")
     progress.expect(sum(len(image.rows) for image in (*candidates, *labelled)))
-    progress.doing(f"ranking {len(candidates)} images")
+    progress.doing(f"ranking {counted(len(candidates), 'image')}")
     known = _measure(run, labelled, "labelled", crop_px, pool=pool, progress=progress)
     found = _measure(run, candidates, "unlabelled", crop_px, pool=pool, progress=progress)
     rows = _order(run, found, known, found_in=_regions(candidates, crop_px), known_in=_regions(labelled, crop_px))

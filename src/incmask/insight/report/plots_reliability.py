@@ -7,6 +7,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from incmask.base.words import counted
 from incmask.insight.reliability.counting import ALL
 from incmask.insight.reliability.rows import ErrorRow, ImageReliability
 from incmask.insight.report.comparison_page.style import Style, cycle_style
@@ -159,7 +160,7 @@ def _draw_images(axes: "Axes", panel: _Panel, *, score_name: str) -> None:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     found = panel.correlation
     known = f", r = {found.pearson:.2f}, rank r = {found.spearman:.2f}" if math.isfinite(found.pearson) else ""
-    axes.set_title(f"{panel.title}: {len(panel.scores)} images{known}")
+    axes.set_title(f"{panel.title}: {counted(len(panel.scores), 'image')}{known}")
     axes.grid(alpha=0.3)
 
 

@@ -8,6 +8,7 @@ from incmask.base.caller import another_folder, command, option
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.store import INCONSISTENT
+from incmask.base.words import are
 from incmask.data.folder.names import IMAGE_SUFFIXES, are_in_class_folders, name_of
 from incmask.data.folder.walk import walk
 from incmask.method.labels import labels_of
@@ -87,7 +88,7 @@ def find_predictions(folders: Sequence[Path], *, out: Path, images: Path | None,
             what = f"has no image for {len(missing)} of {len(names)} predictions ({_listed(missing)})"
             problems.append(Problem(str(images), what, "give each image the name of its predictions"))
         elif num_more := len(pictures) - len(names):
-            notes.append(f"{images}: {num_more} images without predictions are left alone")
+            notes.append(f"{images}: {are(num_more, 'image')} left alone, without predictions")
     _raise(problems)
     return FoundMembers(names, members, pictures, tuple(notes))
 
@@ -195,7 +196,7 @@ def _absent_notes(members: Sequence[MemberPredictions]) -> list[str]:
         have = member.names
         num_absent = sum(len(have - below.keys()) for below in member.files.values())
         if num_absent:
-            notes.append(f"{member.folder}: {num_absent} files of a class are not there and count as empty")
+            notes.append(f"{member.folder}: {are(num_absent, 'file')} missing of a class and taken as empty")
     return notes
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from incmask.base.words import counted
 from incmask.insight.report.differences import Estimate, PairRow, can_tell
 from incmask.insight.report.page import (
     Block,
@@ -139,9 +140,9 @@ def _drawn(pairs: Sequence[PairRow]) -> str:
             "Mean differences over repeats, each with itself, on the images that chose; other images are not known of."
         )
     return (
-        f"Mean differences over {repeats} repeats, each with itself, and {subjects} subjects of the test images. Other "
-        "trainings and other subjects are both in the interval: its reach is the root of the sum of the squares of the "
-        "reaches that each has alone, by Student's t."
+        f"Mean differences over {counted(repeats, 'repeat')}, each with itself, and {counted(subjects, 'subject')} of "
+        "the test images. Other trainings and other subjects are both in the interval: its reach is the root of the "
+        "sum of the squares of the reaches that each has alone, by Student's t."
     )
 
 

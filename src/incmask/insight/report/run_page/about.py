@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from incmask.base.errors import fail
+from incmask.base.words import counted
 from incmask.data.rounds import ROUNDS
 from incmask.experiment.paths import USAGE
 from incmask.experiment.record.run import RunRecord
@@ -105,13 +106,17 @@ def _facts(record: RunRecord) -> list[Fact]:
         Fact("networks", f"{record.size[0]}×{record.size[1]}×{data['channels']}, width {settings.width:g}"),
         Fact(
             "models",
-            f"{len(record.base.students)} base models"
+            f"{counted(len(record.base.students), 'base model')}"
             + "".join(f", {len(stage.students)} in {stage.title}" for stage in record.stages[1:])
             + f"; {settings.num_members} predict together",
         ),
-        Fact("training", f"{settings.epochs} epochs, batches of {settings.batch_size}, seed {settings.seed}"),
         Fact(
-            "time", f"{sum(each.seconds for each in record.all_stages):,.0f} seconds of training, one after the other"
+            "training", f"{counted(settings.epochs, 'epoch')}, batches of {settings.batch_size}, seed {settings.seed}"
+        ),
+        Fact(
+            "time",
+            f"{counted(round(sum(each.seconds for each in record.all_stages)), 'second')} of training, one after the "
+            "other",
         ),
         Fact("memory", _memory(record.root / USAGE)),
         Fact("machine", f"{environment.get('platform', 'not recorded')}, Python {environment.get('python', '–')}"),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from incmask.base.words import counted
 from incmask.data.stack import Stack
 from incmask.experiment.paths import stack_folder
 from incmask.experiment.record.run import RunRecord
@@ -89,7 +90,7 @@ def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], lab
 
 def _stage_table(record: RunRecord) -> Table:
     together = (
-        f"{record.settings.num_members} members together"
+        f"{counted(record.settings.num_members, 'member')} together"
         if len(record.image_folds) == 1
         else "all models, each on its own fold (validation), of the members (test)"
     )

@@ -19,6 +19,7 @@ from incmask.insight.report.run_page.scoring import (
     ScoreLine,
     kind_of_held_out,
     load_members,
+    part_name,
     score_lines,
     subjects_of,
 )
@@ -37,10 +38,10 @@ from incmask.nets.forward import chunk_images, predict_probabilities
 
 _NUM_SHOWN = 6
 _ON: dict[Kind, str] = {
-    "test": "On the {num} test images, which no choice has seen,",
-    "val": "On the {num} validation images,",
-    "split": "On the {num} labelled images that were set aside for validation,",
-    "folds": "On your {num} labelled images, each by the best model that was trained without it,",
+    "test": "On the {images}, which no choice has seen,",
+    "val": "On the {images},",
+    "split": "On the {images}, set aside for validation,",
+    "folds": "On your {images}, each by the best model that was trained without it,",
     "same": "On the single labelled image, which was trained on,",
 }
 _CHOSE = (
@@ -228,7 +229,7 @@ def quality_sentence(judged: Judged, lines: Sequence[ScoreLine]) -> str:
         interval = f"; {_too_few(main)}"
     else:
         interval = f", 95 % interval {decimal(main.low)} to {decimal(main.high)}"
-    on = _ON[judged.kind].format(num=main.num_images)
+    on = _ON[judged.kind].format(images=counted(main.num_images, f"{part_name(judged.kind)} image"))
     return f"{on} the models' outlines overlap with yours by {main.mean:.3f}: {main.name}, 1 being perfect{interval}."
 
 

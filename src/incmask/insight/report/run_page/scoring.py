@@ -70,6 +70,11 @@ def kind_of_held_out(record: RunRecord) -> Kind:
     return "folds" if len(record.image_folds) > 1 else "split"
 
 
+def part_name(kind: Kind) -> str:
+    """Name the part that images are of."""
+    return {"test": "test", "val": "validation"}.get(kind, "labelled")
+
+
 def subjects_of(record: RunRecord, kind: Kind) -> dict[str, str]:
     """Give the subject of each image by name."""
     return record.groups(kind if kind in ("test", "val") else "labelled")

@@ -8,14 +8,14 @@ from incmask.base.words import counted
 from incmask.experiment.record.stages import StageRecord
 from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, can_tell
 from incmask.insight.report.page import signed
-from incmask.insight.report.run_page.scoring import Kind
+from incmask.insight.report.run_page.scoring import Kind, part_name
 from incmask.insight.report.statistics import SIGNIFICANCE
 
 _IMAGES: dict[Kind, str] = {
-    "test": "{num} test images",
-    "val": "{num} validation images",
-    "split": "{num} labelled images that were set aside",
-    "folds": "your {num} labelled images, each by the models that were trained without it",
+    "test": "{images}",
+    "val": "{images}",
+    "split": "{images}, set aside for this",
+    "folds": "your {images}, each by the models that were trained without it",
     "same": "the single labelled image",
 }
 
@@ -120,7 +120,7 @@ def headline(found: WithAndWithout) -> str:
 
 def answer(found: WithAndWithout) -> str:
     """Answer with the numbers."""
-    images = _IMAGES[found.kind].format(num=found.num_images)
+    images = _IMAGES[found.kind].format(images=counted(found.num_images, f"{part_name(found.kind)} image"))
     if found.num_subjects < found.num_images:
         images += f" from {counted(found.num_subjects, 'subject')}"
     if not math.isnan(found.reach):
