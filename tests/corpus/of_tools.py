@@ -162,7 +162,7 @@ def label_studio_without_annotations(root: Path) -> Outcome:
     """Tasks that nobody submitted."""
     save(root / "a0.png", grey(0))
     (root / "project-1.json").write_text(json.dumps([{"id": 1, "data": {"image": "a0.png"}, "annotations": []}]))
-    return Told(("holds 1 tasks, none of them annotated",))
+    return Told(("holds 1 task, none of them annotated",))
 
 
 @foreign()
