@@ -358,6 +358,39 @@ def draw_specks(label):
     return halves
 
 
+@pytest.mark.parametrize("target", ["coco", "label-studio", "cvat", "labelme"])
+@pytest.mark.parametrize("task", ["binary", "multilabel"])
+def test_objects_that_touch_are_shapes_of_their_own_where_asked_and_labels_stay(target, task, tmp_path):
+    data, run, pseudo = make_loop(tmp_path, task)
+    record = json.loads((run / "data.json").read_text())
+    if task == "multilabel":
+        record["position_class"] = "dark"
+        (run / "data.json").write_text(json.dumps(record))
+    export_labels(run, tmp_path / "out", target=target, least_px=1, split=True)
+    if target == "label-studio":
+        submit(tmp_path / "out")
+    bring_back(run, tmp_path / "out", target=target)
+    after = labels_of(data)
+    for name, each in pseudo.items():
+        np.testing.assert_array_equal(after[f"round-2/{name}"], expected(each))
+
+
+def test_two_discs_are_two_shapes_where_asked(tmp_path):
+    data, _run, _pseudo = make_loop(tmp_path)
+    rows, columns = np.ogrid[:24, :20]
+    discs = ((rows - 7) ** 2 + (columns - 9) ** 2 <= 30) | ((rows - 16) ** 2 + (columns - 9) ** 2 <= 30)
+    mask = PredictedMask(discs.astype(np.uint8), np.zeros((24, 20), bool))
+    make_run(data, tmp_path / "discs", {"x.0": mask}, task="binary")
+    for split in (False, True):
+        out = tmp_path / f"split {split}"
+        export_labels(tmp_path / "discs", out, target="coco", split=split)
+        content = json.loads((out / "annotations/instances_default.json").read_text())
+        assert len(content["annotations"]) == 1 + split
+        assert sum(each["area"] for each in content["annotations"]) == discs.sum()
+    with pytest.raises(IncmaskError, match="split: is for shapes, and napari is painted pixel by pixel"):
+        export_labels(tmp_path / "discs", tmp_path / "napari", target="napari", split=True)
+
+
 def test_what_came_back_unchanged_is_left_out_or_confirmed(loop):
     data, run, out, pseudo = loop
     told = refused(data, run, out, unchanged="skip")

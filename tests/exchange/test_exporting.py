@@ -6,6 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from export_models import make_model
+from incmask.api import folders
 from incmask.base.errors import IncmaskError
 from incmask.commands.exchanging import export
 from incmask.exchange.corrections import export as labels_export
@@ -36,6 +37,7 @@ def test_a_model_is_exported_and_told(tmp_path):
         (("--to", "tensorflow"), "unknown name 'tensorflow'; choose one of onnx, torch, bioimageio, coco"),
         (("--to", "onx"), "did you mean 'onnx'"),
         (("--to", "onnx", "--top", 3), "is for labels, and onnx exports the model"),
+        (("--to", "onnx", "--split"), "--split: is for labels, and onnx exports the model"),
         (("--to", "onnx", "--exact"), "--exact: is for labels, and onnx exports the model"),
         (("--to", "coco", "--exact", "--least-px", 9), "use one of the two"),
     ],
@@ -50,15 +52,15 @@ def test_mistakes_are_told(tmp_path, arguments, message):
 def test_labels_are_written_by_their_own_function(tmp_path, monkeypatch, target):
     calls = []
 
-    def export_labels(run, out, *, target, top, least_px, progress):
-        calls.append((run, out, target, top, least_px))
+    def export_labels(run, out, *, target, top, least_px, split, progress):
+        calls.append((run, out, target, top, split, least_px))
         return labels_export.Exported(out, target, ("b", "a"), "ranking.csv", ("a note",))
 
-    monkeypatch.setattr(labels_export, "export_labels", export_labels)
+    monkeypatch.setattr(folders, "export_labels", export_labels)
     arguments = (tmp_path / "run", "--to", target, "-o", tmp_path / "out", "--top", 20)
     done = call(*arguments, "-q")
     assert done.exit_code == 0, done.output
-    assert calls == [(tmp_path / "run", tmp_path / "out", target, 20, None)]
+    assert calls == [(tmp_path / "run", tmp_path / "out", target, 20, False, None)]
     assert done.stdout == f"2 images in {tmp_path / 'out'}, in the order of ranking.csv\na note\n"
     assert json.loads(call(*arguments, "--json").stdout) == {
         "target": target,
@@ -69,8 +71,8 @@ def test_labels_are_written_by_their_own_function(tmp_path, monkeypatch, target)
         "notes": ["a note"],
     }
     assert call(*arguments, "--exact").exit_code == 0
-    assert call(*arguments, "--least-px", 9).exit_code == 0
-    assert [least_px for *_, least_px in calls[2:]] == [1, 9]
+    assert call(*arguments, "--least-px", 9, "--split").exit_code == 0
+    assert [each[-2:] for each in calls[2:]] == [(False, 1), (True, 9)]
 
 
 def test_targets_of_models_and_labels_have_names_of_their_own():

@@ -192,6 +192,7 @@ def export(
     format: LabelTarget,
     top: int | None = None,
     least_px: int | None = None,
+    split: bool = False,
     progress: Progress | bool = False,
 ) -> Exported: ...
 def export(
@@ -201,6 +202,7 @@ def export(
     format: ModelTarget | LabelTarget,
     top: int | None = None,
     least_px: int | None = None,
+    split: bool = False,
     progress: Progress | bool = False,
 ) -> ExportedModel | Exported:
     """Write the model for other programs, or pseudo-labels for a tool that corrects them, as ``incmask export`` does.
@@ -213,6 +215,7 @@ def export(
         top: labels of as many images that are to be labelled first; None: of all.
         least_px: labels: where shapes are written, smaller regions and holes are merged into what surrounds them, and
             unsure ones up to 4 times as large; None: as is usual; 1: every pixel as the models have it.
+        split: labels: objects that touch are shapes of their own, by their centres or else at their waists.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
 
     Returns:
@@ -226,13 +229,15 @@ def export(
         2
     """
     is_model = choose(dict.fromkeys(MODEL_TARGETS, True) | dict.fromkeys(TARGETS, False), format, option=option("to"))
-    for name, value in (("top", top), ("least-px", least_px)):
+    for name, value in (("top", top), ("least-px", least_px), ("split", split or None)):
         if is_model and value is not None:
             raise fail(option(name), f"is for labels, and {format} exports the model", "leave it out")
     with listening(progress) as listener:
         if is_model:
             return export_model(Path(run), Path(out), target=format, progress=listener)
-        return export_labels(Path(run), Path(out), target=format, top=top, least_px=least_px, progress=listener)
+        return export_labels(
+            Path(run), Path(out), target=format, top=top, least_px=least_px, split=split, progress=listener
+        )
 
 
 def import_labels(

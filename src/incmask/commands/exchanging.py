@@ -47,6 +47,13 @@ def export(
     exact: Annotated[
         bool, typer.Option("--exact", help="labels: every pixel as the models have it, as napari and png always do")
     ] = False,
+    split: Annotated[
+        bool,
+        typer.Option(
+            "--split",
+            help="labels: objects that touch are shapes of their own, by their centres or else at their waists",
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -56,11 +63,13 @@ def export(
 
     if exact and least_px is not None:
         raise fail("--exact", "merges nothing, and --least-px merges what is smaller", "use one of the two")
-    if exact and target in MODEL_TARGETS:
-        raise fail("--exact", f"is for labels, and {target} exports the model", "leave it out")
+    for name, is_given in (("--exact", exact), ("--split", split)):
+        if is_given and target in MODEL_TARGETS:
+            raise fail(name, f"is for labels, and {target} exports the model", "leave it out")
     least_px = 1 if exact else least_px
     with listener(quiet or as_json) as progress:
-        done = export_run(run, out, format=target, top=top, least_px=least_px, progress=progress)  # type: ignore[call-overload]
+        told = {"top": top, "least_px": least_px, "split": split}
+        done = export_run(run, out, format=target, **told, progress=progress)  # type: ignore[call-overload]
     lines, values = _of_model(done) if isinstance(done, ExportedModel) else _of_labels(done)
     print_result("\n".join(lines), {"target": target, "out": str(out), **values}, as_json=as_json)
 

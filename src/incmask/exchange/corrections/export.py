@@ -1,7 +1,7 @@
 """Pseudo-labels of a run for a labelling tool: images, masks and the regions that are unsure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -30,6 +30,8 @@ from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord, read_record
+from incmask.method.instances import check_can_grow, find_objects, object_channels, split_objects
+from incmask.method.labels import labels_of
 
 _SHOWN = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"BM": ".bmp"}
 """Beginnings of files that every tool shows, browsers included."""
@@ -63,6 +65,7 @@ def export_labels(
     target: str,
     top: int | None = None,
     least_px: int | None = None,
+    split: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
     """Write the pseudo-labels of a run, and the images, so that a labelling tool can open and correct them.
@@ -74,6 +77,8 @@ def export_labels(
         top: as many of the first images of ``ranking.csv``, or without one of the most disputed; None: all.
         least_px: where shapes are written, regions of fewer pixels are merged into what surrounds them, and unsure ones
             of fewer than ``UNSURE_TIMES`` as many; None: ``LEAST_PX``; 1: all stay. Painted pixels always stay.
+        split: objects that touch are shapes of their own: by centres and borders where a class marks centres, else at
+            their waists; which pixels have which label stays the same.
         progress: a listener.
 
     Raises:
@@ -82,7 +87,7 @@ def export_labels(
     """
     form: LabelFormat = choose(LABEL_FORMATS, target, option=option("to"))
     check_folder_name(out, f"an export to {target}")
-    _check_counts(target, top=top, least_px=least_px, of_shapes=form.of_shapes)
+    _check_counts(target, top=top, least_px=least_px, split=split, of_shapes=form.of_shapes)
     progress = progress or Silent()
     record = read_record(run)
     scheme = record.scheme
@@ -96,7 +101,8 @@ def export_labels(
     merger = SpeckMerger(scheme, (least_px or LEAST_PX) if form.of_shapes else 1)
     digests: dict[str, str] = {}
     with (whole_archive if out.suffix.casefold() == ".zip" else whole_folder)(out) as folder:
-        form.write(_sheets(record, images, folder, merger, digests, progress=progress), folder, scheme)
+        sheets = _sheets(record, images, folder, merger, digests, progress=progress)
+        form.write((_parted(sheet, record) for sheet in sheets) if split else sheets, folder, scheme)
         write_text(folder / "README.txt", form.how_to + _back(run, target))
         if out.suffix.casefold() != ".zip":
             write_text(folder / EXPORTED, "images and masks of a run, to be corrected\n")
@@ -105,15 +111,18 @@ def export_labels(
     return Exported(out, target, names, order.source, tuple(filter(None, notes)), merged)
 
 
-def _check_counts(target: str, *, top: int | None, least_px: int | None, of_shapes: bool) -> None:
+def _check_counts(target: str, *, top: int | None, least_px: int | None, split: bool, of_shapes: bool) -> None:
     if top is not None and top < 1:
         raise fail(option("top"), f"is {top}; at least one image is expected", "give a number such as 20")
     if least_px is not None and least_px < 1:
         raise fail(
             option("least-px"), f"is {least_px}; at least one pixel is expected", f"give a number such as {LEAST_PX}"
         )
-    if not of_shapes and (least_px or 1) > 1:
-        raise fail(option("least-px"), f"is for shapes, and {target} is painted pixel by pixel", "leave it out")
+    for name, is_given in (("least-px", (least_px or 1) > 1), ("split", split)):
+        if is_given and not of_shapes:
+            raise fail(option(name), f"is for shapes, and {target} is painted pixel by pixel", "leave it out")
+    if split:
+        check_can_grow()
 
 
 def _images(run: RunRecord, names: Sequence[str]) -> dict[str, Path]:
@@ -150,6 +159,19 @@ def _sheets(
         digests[name] = digest_of(sheet.uncorrected())
         yield sheet
         progress.advance(1)
+
+
+def _parted(sheet: LabelSheet, run: RunRecord) -> LabelSheet:
+    """Number the objects of each class, those that touch apart."""
+    labels = labels_of(run.task)
+    channels = object_channels(run.class_names, run.data.get("position_class"))
+    if channels is not None:
+        ids = find_objects(sheet.label, channels).ids
+        found = {number: np.where(labels.class_pixels(sheet.label, number), ids, 0) for number in channels.bodies}
+    else:
+        numbers = labels.object_classes(len(run.class_names))
+        found = {number: split_objects(labels.class_pixels(sheet.label, number)).ids for number in numbers}
+    return replace(sheet, object_ids=found)
 
 
 def _remember(run: Path, digests: Mapping[str, str]) -> str:

@@ -163,7 +163,7 @@ def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
         height, width = sheet.size
         images.append({"id": image_id, "file_name": sheet.file, "height": height, "width": width})
         for category_id, layer in enumerate(sheet.layers(scheme), start=1):
-            for each in objects_of(layer.mask):
+            for each in objects_of(layer.mask, layer.ids):
                 about = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category_id}
                 annotations.append(about | _segmentation(each, sheet.size))
     content = {

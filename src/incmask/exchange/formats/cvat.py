@@ -51,7 +51,7 @@ def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
         about = {"id": str(num - 1), "name": sheet.file, "width": str(width), "height": str(height)}
         image = SubElement(root, "image", about)
         for z_order, layer in enumerate(sheet.layers(scheme)):
-            for each in objects_of(layer.mask):
+            for each in objects_of(layer.mask, layer.ids):
                 tag, where = _shape(each)
                 about = {"label": layer.name, "source": "auto", "occluded": "0", "z_order": str(z_order)}
                 SubElement(image, tag, about | where)

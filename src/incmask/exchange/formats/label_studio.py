@@ -165,7 +165,7 @@ def _task(sheet: LabelSheet, scheme: Scheme) -> dict[str, Any]:
     results = [
         _result(layer.name, outline, sheet.size)
         for layer in sheet.layers(scheme)
-        for outline in outlines_of(layer.mask)
+        for outline in outlines_of(layer.mask, layer.ids)
     ]
     for index, result in enumerate(results, start=1):
         result["id"] = f"{index:06d}"

@@ -147,7 +147,9 @@ def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
         content: dict[str, Any] = {
             "version": VERSION,
             "flags": {},
-            "shapes": [_shape(layer.name, each) for layer in sheet.layers(scheme) for each in objects_of(layer.mask)],
+            "shapes": [
+                _shape(layer.name, each) for layer in sheet.layers(scheme) for each in objects_of(layer.mask, layer.ids)
+            ],
             "imagePath": Path(sheet.file).name,
             "imageData": None,
             "imageHeight": height,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.ndimage import find_objects
 
 from incmask.exchange.formats.shapes import Box, Pixels, Polygon
 
@@ -28,30 +29,44 @@ class Object:
     outline: np.ndarray | None
 
 
-def objects_of(mask: np.ndarray) -> Iterator[Object]:
+def objects_of(mask: np.ndarray, ids: np.ndarray | None = None) -> Iterator[Object]:
     """Take a mask apart.
 
     Args:
         mask: bool, (H, W).
+        ids: (H, W) numbers of objects in the mask, which are parted also where they touch; None: what hangs together is
+            one.
     """
+    if ids is None:
+        yield from _parts_of(mask, 0, 0)
+        return
+    for index, window in enumerate(find_objects(ids), start=1):
+        if window is not None:
+            yield from _parts_of(ids[window] == index, window[0].start, window[1].start)
+    yield from _parts_of(mask & (ids == 0), 0, 0)
+
+
+def _parts_of(mask: np.ndarray, first_row: int, first_column: int) -> Iterator[Object]:
+    """Give what hangs together in a mask that begins at this row and column."""
     num, ids, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     for index in range(1, num):
         left, top, width, height = boxes[index, :4].tolist()
         part = ids[top : top + height, left : left + width] == index
+        top, left = top + first_row, left + first_column
         outline = None if _has_holes(part) else _outline(part) + np.array((left, top))
         yield Object(Pixels(part, top, left), outline)
 
 
-def outlines_of(mask: np.ndarray) -> Iterator[np.ndarray]:
+def outlines_of(mask: np.ndarray, ids: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """Take a mask apart into outlines alone: an object with holes is cut through them, until no part has any.
 
     Args:
-        mask: bool, (H, W).
+        mask, ids: as for ``objects_of``.
 
     Yields:
         As ``Object.outline``.
     """
-    parts = [Pixels(mask)]
+    parts = [Pixels(mask)] if ids is None else [each.pixels for each in objects_of(mask, ids)]
     while parts:
         part = parts.pop()
         for each in objects_of(part.mask):

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,11 @@ UNSURE_COLOUR: Colour = (255, 0, 255)
 
 @dataclass(frozen=True, eq=False)
 class ClassPixels:
-    """The pixels of a class: bool, (H, W)."""
+    """The pixels of a class: bool, (H, W); and the numbers of its objects there, None: what hangs together is one."""
 
     name: str
     mask: np.ndarray
+    ids: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +36,15 @@ class LabelSheet:
         file: path of the image below the folder of images.
         label: uint8, (H, W) ids, binary 0/1, or (H, W, K) of 0/1.
         unsure: bool, (H, W).
+        object_ids: numbers of the objects of a class, (H, W), by the number of the class; where it lacks, what hangs
+            together is one.
     """
 
     name: str
     file: str
     label: np.ndarray
     unsure: np.ndarray
+    object_ids: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,7 +62,7 @@ class LabelSheet:
         """Give the pixels of each class that is drawn, and last the unsure ones."""
         labels = labels_of(scheme.task)
         for number, info in zip(labels.object_classes(len(scheme.classes)), scheme.foreground, strict=True):
-            yield ClassPixels(info.name, labels.class_pixels(self.label, number))
+            yield ClassPixels(info.name, labels.class_pixels(self.label, number), self.object_ids.get(number))
         yield ClassPixels(UNSURE, self.unsure)
 
 
