@@ -70,6 +70,7 @@ def try_installed(package: Path, extras: list[str], work: Path) -> None:
     where = run(programs / "python", "-c", "import incmask; print(incmask.__file__)").strip()
     assert Path(where).is_relative_to(work / "env"), where
     run(programs / "python", "-c", _MADE_UP, work / "images")
+    assert run(programs / "incmask", "--version").startswith("incmask ")
     assert "settings" in run(programs / "incmask", "--help")
     assert "batch_size" in run(programs / "incmask", "settings")
     assert "4" in run(programs / "incmask", "check", work / "images")

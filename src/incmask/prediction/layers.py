@@ -33,7 +33,7 @@ class ExtraOutputs:
         overlays: the image with the outlines of the mask and the disputed pixels.
         instances: objects as ids 1, 2, …: what hangs together, one picture a class where there are several; where a
             class marks centres, one picture of the objects that these and their borders tell apart.
-        split: objects of models that mark no centres are split at their waists.
+        split: objects that touch are split at their waists, where models mark no centres.
     """
 
     probabilities: bool = False

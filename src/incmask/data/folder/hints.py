@@ -58,8 +58,12 @@ def made_by_prepare() -> str:
 
 def prepare_words(layout: str = "") -> str:
     """Word the call that prepares a folder, with a layout or without."""
-    told, argument = (f" --layout {layout}", f', layout="{layout}"') if layout else ("", "")
-    return either(f"`incmask prepare folder SRC DST{told}`", f'`incmask.prepare("folder", SRC, DST{argument})`')
+    if not layout:
+        return either("`incmask prepare folder SRC DST`", '`incmask.prepare("folder", SRC, DST)`')
+    return either(
+        f"`incmask prepare folder SRC DST --layout {layout}`",
+        f'`incmask.prepare("folder", SRC, DST, layout="{layout}")`',
+    )
 
 
 def are_objects(paths: Iterable[tuple[str, ...]]) -> bool:
