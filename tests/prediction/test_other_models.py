@@ -350,6 +350,19 @@ def test_a_class_that_a_model_did_not_find_is_empty(call, tmp_path):
         np.testing.assert_array_equal(masks_of(tmp_path / "out", name, "multilabel"), label)
 
 
+def test_objects_that_models_number_are_asked_about(call, tmp_path):
+    members = np.zeros((2, 9, 24), np.uint8)
+    for number in range(3):
+        members[:, 2:7, 1 + 8 * number : 6 + 8 * number] = number + 1
+    fewer = np.where(members > 2, 0, members)
+    folders = save_members(tmp_path, {"x": members, "y": fewer}, "multiclass")
+    code, _, err = call("mask", *folders, "-o", tmp_path / "out", "-q")
+    assert code == 1
+    assert "numbers of objects, or classes; save objects as 0 and 1, or give --task multiclass" in err
+    code, _, err = call("mask", *folders, "-o", tmp_path / "out", "-q", "--task", "multiclass")
+    assert (code, err) == (0, "")
+
+
 def test_names_of_classes_stand_in_the_table(call, tmp_path):
     members = draw("multiclass", 2, 5)
     members[members == 3] = 255

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from incmask.base.errors import Problem, fail
-from incmask.data.dataset import DataOptions
+from incmask.data.dataset import DataOptions, MaskKind
 from incmask.data.folder.classes import SETTLE, declares_classes, key_of
 from incmask.data.folder.hints import prepare_words
 from incmask.data.folder.recognise import Recognised, view
@@ -70,12 +70,8 @@ def ask_if_objects(
         return
     known = sorted(key_of(info.value) for info in found.classes[1:])
 
-    def keys(index: int) -> np.ndarray:
-        raster = read(facts[index].path)
-        return pack_colours(raster.to_colour()) if kind == "colour" else grey_values(raster)
-
     values = [{*view(fact, kind)} & {*known} for fact in facts]
-    if may_number(values, keys):
+    if may_number(values, lambda index: keys_of(read(facts[index].path), kind)):
         num = [len(each) for each in values if each]
         listed = f"{min(num)} to {max(num)} in a mask"
         what = f"the masks hold values that are mostly one piece each, {listed}: numbers of objects, or classes"
@@ -83,6 +79,11 @@ def ask_if_objects(
             f'{_AS_OBJECTS.format(prepare_words("instances"))}; where they are classes, {SETTLE} task = "multiclass"'
         )
         raise fail(where, what, f"where they number objects, {remedy}")
+
+
+def keys_of(raster: Raster, kind: MaskKind) -> np.ndarray:
+    """Give the (H, W) values of a mask, or its packed colours."""
+    return pack_colours(raster.to_colour()) if kind == "colour" else grey_values(raster)
 
 
 def objects_problem(facts: Sequence[MaskFacts], *, read: Read, where: object) -> Problem | None:

@@ -9,8 +9,9 @@ from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.data.dataset import ClassInfo, ClassOption, Colour, DataOptions, MaskKind, default_colour
 from incmask.data.folder.classes import SETTLE, list_values
+from incmask.data.folder.numbered import keys_of, may_number
 from incmask.data.folder.recognise import Recognised, kind_of, noise_problem, outside_problem, recognise, view
-from incmask.data.images.masks import MaskFacts, unpack_colour
+from incmask.data.images.masks import MaskFacts, mask_raster, unpack_colour
 from incmask.method.labels import labels_of
 
 _ALL, _FOREGROUND = "predictions", "foreground"
@@ -106,6 +107,7 @@ def _deduced_task(
         kind = kind_of(facts, DataOptions())
         foreground = _values(facts, kind) - {0}
         if len(foreground) > 1:
+            _ask_if_objects(facts, kind, foreground, folder)
             return "multiclass"
         for value in foreground:
             is_white = value == _WHITE if kind == "colour" else value in _WHITE_IDS
@@ -117,6 +119,16 @@ def _deduced_task(
         binary, multiclass = option_of("task", "binary"), option_of("task", "multiclass")
         raise fail(_ALL, what, f"give {binary} (the foreground) or {multiclass} (ids of classes)")
     return "binary"
+
+
+def _ask_if_objects(facts: Sequence[MaskFacts], kind: MaskKind, foreground: set[int], where: Path) -> None:
+    values = [{*view(fact, kind)} & foreground for fact in facts]
+    if may_number(values, lambda index: keys_of(mask_raster(facts[index].path), kind)):
+        what = (
+            "holds values that are mostly one piece each, and not as many in each label: numbers of objects, or classes"
+        )
+        multiclass = option_of("task", "multiclass")
+        raise fail(where, what, f"save objects as 0 and 1, or give {multiclass} if these are classes")
 
 
 def _multilabel(facts: Sequence[Facts], folders: Sequence[Path], classes: Sequence[ClassOption]) -> Meaning:
