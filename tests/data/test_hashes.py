@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scenes import COPIES, blots, empty_field, scene
 
 from incmask.data.doctor.hashes import alike, hashes_of, near_pairs
 from incmask.data.images.sketch import sketch_of
+from scenes import COPIES, blots, empty_field, scene
 
 
 def grey(image: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
 """Images that are masks are told, and drawings that are meant are not."""
 
 import numpy as np
-from scenes import blots, scene
 from trees import save
 
 from incmask.data.folder.scan import scan
+from scenes import blots, scene
 
 
 def folder(root, *, num: int = 4, image=scene):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from scenes import blots, empty_field, scene
 
 from incmask.data.images.sketch import FEATURES, SIDE_PX, sketch_of
+from scenes import blots, empty_field, scene
 
 
 def features(image: np.ndarray, limits: tuple[float, float] | None = None) -> dict[str, float]:

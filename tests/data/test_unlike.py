@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from scenes import scene
 from trees import save, tree
 
 from incmask.data.doctor.unlike import unlike
 from incmask.data.folder.scan import load_dataset, scan
 from incmask.data.images.sketch import FEATURES
+from scenes import scene
 
 
 def drawn(num: int, *, seed: int, **moved: float) -> np.ndarray:
