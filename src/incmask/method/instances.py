@@ -71,7 +71,12 @@ def object_channels(class_names: Sequence[str], position_class: str | None) -> O
 
 
 def can_grow() -> bool:
-    """Tell whether the package is there that finds where objects end that touch each other."""
+    """Tell whether the package is there that finds where objects end that touch each other.
+
+    Examples:
+        >>> can_grow()
+        True
+    """
     try:
         import skimage.segmentation  # noqa: F401
     except ImportError:
@@ -84,6 +89,9 @@ def check_can_grow() -> None:
 
     Raises:
         IncmaskError: scikit-image is not installed.
+
+    Examples:
+        >>> check_can_grow()  # goes on
     """
     if not can_grow():
         raise fail("splitting objects", "scikit-image is not installed", "pip install 'incmask[objects]'")
