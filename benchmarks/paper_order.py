@@ -115,7 +115,7 @@ def beside_paper(done: Comparison, name: str) -> str:
         cells = (recipe, f"{each.best:.3f}", f"{each.mean:.3f}", f"{each.low:.3f} to {each.high:.3f}", *paper)
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     order = spearmanr([ours_ranked[recipe] for recipe in both], [theirs_ranked[recipe] for recipe in both])
-    return "\n".join([*lines, f"rank correlation with the paper {order.statistic:.2f} (p {order.pvalue:.3f})"])
+    return "\n".join([*lines, f"rank correlation with the paper {order.statistic:.2f} (p {order.pvalue:.2g})"])
 
 
 def _ranks(scores: Mapping[str, float]) -> dict[str, int]:
