@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.study.sets import SETS, arrange
 from incmask.base.caller import on_command_line
-from incmask.experiment.choices import check_data
+from incmask.experiment.checked import check_data
 
 AS_TRAINED = ("cats", "nuclei-44", "cells", "hippocampus", "aerial")
 AS_WRITTEN = {"feral_cats": "masks", "aeroscapes": "masks", "nuclei": "labels"}

@@ -24,7 +24,8 @@ from incmask.data.stack import build_stack
 from incmask.exchange.formats.naming import is_mask
 from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.prepare.prepare import prepare
-from incmask.experiment.choices import Choices, check_data, resolve
+from incmask.experiment.checked import check_data
+from incmask.experiment.choices import Choices, resolve
 from incmask.prediction import files
 from incmask.prediction.given import network_images
 from incmask.prediction.listing import find_images

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from benchmarks.study.sets import SETS, arrange
 
-from incmask.experiment.choices import check_data
+from incmask.experiment.checked import check_data
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 

@@ -14,7 +14,7 @@ from incmask.base.errors import IncmaskError
 from incmask.data.doctor.fix import CHANGES, fix_folder
 from incmask.data.doctor.rewrite import moved
 from incmask.data.images.readers import read_image, read_label
-from incmask.experiment.choices import Checked, check_data
+from incmask.experiment.checked import Checked, check_data
 from scenes import COPIES, blots, scene, write_pair, write_scenes
 
 MENDED = {"near_copies", "masks_as_images", "shifted_masks"}

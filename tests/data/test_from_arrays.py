@@ -12,7 +12,7 @@ from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import load_dataset
 from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.images.readers import read_image, read_label
-from incmask.experiment.choices import check_data
+from incmask.experiment.checked import check_data
 
 RANDOM = np.random.default_rng(0)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from incmask.data.doctor.shifts import Fit, find_shift, fit_of
-from incmask.experiment.choices import check_data
+from incmask.experiment.checked import check_data
 from scenes import blots, scene, write_pair, write_scenes
 
 

@@ -9,7 +9,7 @@ from trees import picture, save
 from incmask.data.dataset import Item
 from incmask.data.doctor.tiny import Sides, object_sides, scale_of, tiny_finding
 from incmask.data.folder.scan import load_dataset
-from incmask.experiment.choices import check_data
+from incmask.experiment.checked import check_data
 
 
 def squares(*sides: int, shape: tuple[int, int] = (64, 64), value: int = 255) -> np.ndarray:

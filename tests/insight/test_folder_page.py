@@ -11,7 +11,7 @@ from PIL import Image
 
 from incmask.data.folder.scan import load_dataset
 from incmask.data.images.writers import write_label
-from incmask.experiment.choices import check_data
+from incmask.experiment.checked import check_data
 from incmask.insight.report.folder_page import MOST_OF_PART, folder_page, mask_layer, write_folder_page
 from incmask.insight.report.page import Figures, Gallery
 from incmask.insight.report.render import render

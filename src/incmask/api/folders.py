@@ -18,7 +18,7 @@ from incmask.exchange.names import MODEL_TARGETS, TARGETS, LabelTarget, ModelTar
 from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.prepare.prepare import Prepared
 from incmask.exchange.prepare.prepare import prepare as run_prepare
-from incmask.experiment.choices import Checked, check_data
+from incmask.experiment.checked import Checked, check_data
 from incmask.experiment.executor import Executor
 from incmask.insight.ranking.rank import Ranking, write_ranking
 from incmask.insight.report.folder_page import write_folder_page

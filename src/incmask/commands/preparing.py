@@ -13,7 +13,7 @@ from incmask.commands.shell import executor, listener, print_result
 
 if TYPE_CHECKING:
     from incmask.data.doctor.fix import Change
-    from incmask.experiment.choices import Checked
+    from incmask.experiment.checked import Checked
 
 
 def check(

@@ -1,7 +1,7 @@
 """What to run: the command line's options laid over ``incmask.toml`` and the data, resolved and checked."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,12 @@ from incmask.base.config import (
     read_config,
     resolve_settings,
 )
-from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.errors import fail
 from incmask.base.store import hash_file
 from incmask.base.validation import choose, validated
-from incmask.base.words import ShortRepr
 from incmask.data.dataset import DataOptions, Dataset
-from incmask.data.doctor.finding import Finding
-from incmask.data.doctor.fix import Change
-from incmask.data.doctor.pairs import findings_of_pairs
-from incmask.data.folder.check import DataFacts, describe, facts_of
 from incmask.data.folder.groups import AUTO
-from incmask.data.folder.scan import load_dataset, scan
-from incmask.data.images.readers import ImageFacts
+from incmask.data.folder.scan import load_dataset
 from incmask.data.rounds import Round, read_rounds
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, derive_size
@@ -142,78 +136,6 @@ class Resolved:
         }
 
 
-@dataclass(frozen=True, repr=False)
-class Checked(ShortRepr):
-    """What is in a data folder, everything that is wrong with it, and what else is worth a look.
-
-    Attributes:
-        description: in lines for people.
-        problems: everything that is wrong, with ``where``, ``what`` and ``remedy``; a run refuses the folder.
-        findings: what else is worth a look: ``kind``, ``severity``, ``files``, ``what`` and ``remedy``.
-        dataset: the part of it that can be used; None where nothing can.
-        images: what is known of each image that could be read.
-        changes: what a corrected copy has that the folder has not; empty where none was asked for, or needed.
-    """
-
-    description: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    findings: tuple[Finding, ...] = ()
-    dataset: Dataset | None = None
-    images: Mapping[Path, ImageFacts] = field(default_factory=dict, repr=False)
-    changes: tuple[Change, ...] = ()
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a run can begin."""
-        return not self.problems
-
-    @property
-    def facts(self) -> DataFacts | None:
-        """Task, classes, images and sizes; None where nothing can be used."""
-        return facts_of(self.dataset) if self.dataset else None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give the same as values that JSON knows."""
-        return {
-            "ready": self.is_ready,
-            "facts": asdict(self.facts) if self.facts else None,
-            "problems": [asdict(each) for each in self.problems],
-            "findings": [asdict(each) for each in self.findings],
-            "changes": [asdict(each) for each in self.changes],
-            "description": list(self.description),
-        }
-
-
-def check_data(data: Path, *, group: str | None = None) -> Checked:
-    """Find everything that is wrong with a folder and its ``incmask.toml``; touches nothing.
-
-    Args:
-        data: the folder.
-        group: as in ``Choices``.
-    """
-    problems: list[Problem] = []
-    file, options = ConfigFile(), DataOptions()
-    try:
-        file = read_config(data)
-        options = _data_options(data, file, group)
-    except IncmaskError as error:
-        problems += error.problems
-    settings = None
-    try:
-        settings = _name(file, Choices()).settings
-    except IncmaskError as error:
-        problems += error.problems
-    found = scan(data, options)
-    dataset, problems = found.dataset, [*problems, *found.problems]
-    if dataset is None or settings is None:
-        return Checked(
-            tuple(describe(dataset)) if dataset else (), tuple(problems), found.findings, dataset, found.images
-        )
-    size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
-    of_pairs = findings_of_pairs(dataset, size=size, fit=settings.fit)
-    return Checked(tuple(describe(dataset)), tuple(problems), (*found.findings, *of_pairs), dataset, found.images)
-
-
 def resolve(data: Path, choices: Choices) -> Resolved:
     """Read ``incmask.toml`` and the folder, and settle every choice.
 
@@ -221,9 +143,9 @@ def resolve(data: Path, choices: Choices) -> Resolved:
         IncmaskError: an unknown name, a value outside its range, or data with problems.
     """
     file = read_config(data)
-    named = _name(file, choices)
+    named = named_by(file, choices)
     names, settings, recipe = named.names, named.settings, named.recipe
-    options = _data_options(data, file, choices.group)
+    options = data_options(data, file, choices.group)
     if choices.group is not None or options.group != AUTO:
         names = names | {"group": options.group}
     dataset = load_dataset(data, options)
@@ -250,7 +172,7 @@ def resolve(data: Path, choices: Choices) -> Resolved:
     return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes), rounds, given=named.given)
 
 
-def _data_options(data: Path, file: ConfigFile, group: str | None) -> DataOptions:
+def data_options(data: Path, file: ConfigFile, group: str | None) -> DataOptions:
     """Give the ``[data]`` section of a folder, with the groups that were asked for."""
     options = validated(DataOptions, file.data, where=str(data / CONFIG_NAME))
     return (
@@ -259,7 +181,7 @@ def _data_options(data: Path, file: ConfigFile, group: str | None) -> DataOption
 
 
 @dataclass(frozen=True)
-class _Named:
+class Named:
     """Choices that need no data: names of recipe, preset, effort and profile, the recipe, and the settings."""
 
     names: dict[str, str]
@@ -268,7 +190,7 @@ class _Named:
     given: frozenset[str]
 
 
-def _name(file: ConfigFile, choices: Choices) -> _Named:
+def named_by(file: ConfigFile, choices: Choices) -> Named:
     preset = choices.preset or file.preset or "default"
     effort = choices.effort or file.effort or default_effort(preset)
     given, profile = choices.recipe or file.recipe or DEFAULT_RECIPE, choices.profile or file.profile or "generic"
@@ -279,7 +201,7 @@ def _name(file: ConfigFile, choices: Choices) -> _Named:
     names = {"recipe": name, "preset": preset, "effort": effort, "profile": profile}
     named = frozenset({*file.settings, *(choices.settings or {})})
     time = _time(file, choices, preset=preset, given=named)
-    return _Named(names | ({"time": time} if time else {}), recipe, settings, named)
+    return Named(names | ({"time": time} if time else {}), recipe, settings, named)
 
 
 def _time(file: ConfigFile, choices: Choices, *, preset: str, given: frozenset[str]) -> str | None:

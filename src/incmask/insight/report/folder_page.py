@@ -17,7 +17,7 @@ from incmask.base.words import counted
 from incmask.data.dataset import Colour, Dataset, Item, Scheme
 from incmask.data.doctor.finding import label_of
 from incmask.data.images.readers import read_label, read_network_image
-from incmask.experiment.choices import Checked
+from incmask.experiment.checked import Checked
 from incmask.insight.report.page import (
     Block,
     Fact,
