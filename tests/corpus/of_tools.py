@@ -335,7 +335,7 @@ def kaggle_run_lengths(root: Path) -> Mapping[str, Outcome]:
     save(root / "train" / "a0.png", grey(0))
     (root / "train.csv").write_text("ImageId,EncodedPixels\na0.png,1 3 10 5\n")
     told = Told(("run lengths, as Kaggle has them, have to be drawn as masks",))
-    return {"check": told, "stack": told, "prepare": Told(("holds 1 images but no masks for them",))}
+    return {"check": told, "stack": told, "prepare": Told(("holds 1 image but no masks for them",))}
 
 
 @foreign()

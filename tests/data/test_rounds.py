@@ -297,7 +297,7 @@ def test_weights_are_those_that_were_taken(finished_run, tmp_path, watched):
     data, first = first_round(finished_run, tmp_path)
     corrected(first, tmp_path / "out", top=2)
     # With no rate to speak of, networks stay what they begin with.
-    run_tiny(data, second := run_folder(data), learning_rate=1e-12, weight_decay=0.0, num_generations=1)
+    run_tiny(data, second := run_folder(data), learning_rate=1e-9, weight_decay=0.0, num_generations=1)
     for number in (1, 2):
         here, there = (network_of(run / f"base/students/{number}/model.safetensors") for run in (second, first))
         other = network_of(first / f"base/students/{3 - number}/model.safetensors")

@@ -99,7 +99,7 @@ def test_polygons_and_run_lengths_become_ids_and_bare_images_are_unlabelled(tmp_
         assert [(info.name, info.value) for info in made.classes] == [("background", 0), ("cell", 1), ("dirt", 2)]
         assert labels_of(made) == {"a": [[1, 2, 0, 0], [1, 2, 0, 1], [0, 0, 0, 1]], "b": None, "c": None}
         assert parts_of(made) == {"a": "labelled", "b": "unlabelled", "c": "unlabelled"}
-        assert any(note.startswith("2 images have no annotation") for note in made.notes)
+        assert any(note.startswith("2 images are without annotation") for note in made.notes)
         assert any(note.startswith("1 crowds are areas") for note in made.notes)
 
 

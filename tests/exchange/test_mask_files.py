@@ -254,7 +254,7 @@ def test_no_images_and_no_masks_are_told(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("nothing")
     assert "holds no images" in told_of(tmp_path)
     write_image(tmp_path / "a" / "x.png")
-    assert "holds 1 images but no masks" in told_of(tmp_path)
+    assert "holds 1 image but no masks" in told_of(tmp_path)
 
 
 def test_uncertain_values_ask_and_the_answer_is_read(tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def test_parity_sees_what_is_no_number_and_other_shapes(tmp_path, spoil):
 @pytest.mark.parametrize(
     ("target", "name", "message"),
     [
-        ("onnx", "m.pt2", "a file for onnx ends in .onnx; use -o .*m.onnx"),
+        ("onnx", "m.pt2", "a file for onnx ends in .onnx; use .*m.onnx"),
         ("bioimageio", "m", "ends in .zip"),
         ("tensorflow", "m.onnx", "unknown name 'tensorflow'; choose one of onnx, torch, bioimageio"),
     ],

@@ -1,8 +1,6 @@
 import json
 import shutil
-from pathlib import Path
 
-import numpy as np
 import pytest
 from tiny import (
     NUM_GENERATIONS,
@@ -17,6 +15,7 @@ from tiny import (
 
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import rows_text
+from incmask.experiment import deliver
 from incmask.experiment import train as training
 from incmask.insight.comparison import compare as module
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, PseudoRow
@@ -233,21 +232,19 @@ def test_without_the_flag_or_with_fixed_steps_there_is_one_budget(whole, tmp_pat
 def test_a_sweep_without_true_masks(tmp_path, monkeypatch):
     """The test images are not read before all networks of a run are trained."""
     data = make_data(tmp_path / "data", "multilabel", truth=False)
-    events, load = [], np.load
+    events, evaluate = [], deliver.evaluate_models
 
-    def loading(path, *arguments, **options):
-        path = Path(path)
-        # What is being written has another name.
-        if path.parts[-3:-1] == ("stacks", "test") and path.suffix == ".npy":
-            events.append(("test", path.parts[-4]))
-        return load(path, *arguments, **options)
+    def evaluating(job, report):
+        if any(item.image.parts[-3] == "test" for item in job.items):
+            events.append(("test", job.members[0].parts[-5]))
+        return evaluate(job, report)
 
     def fitting(job, report):
         events.append(("fit", job.folder.parts[-4]))
         return fit(job, report)
 
     fit = training.fit
-    monkeypatch.setattr(np, "load", loading)
+    monkeypatch.setattr(deliver, "evaluate_models", evaluating)
     monkeypatch.setattr(training, "fit", fitting)
     made = make(data, tmp_path / "out", ("im",), grid={"erode_px": [0, 3]})
     for run in ("ldt", "im erode_px=0", "im erode_px=3"):

@@ -311,7 +311,7 @@ def test_the_same_run_gives_the_same_bytes(binary):
 
 def test_a_lost_file_is_named(binary):
     (binary.generations[1] / "label.npy").unlink()
-    with pytest.raises(IncmaskError, match=r"gen-2.*label\.npy: cannot be read .*incmask compare"):
+    with pytest.raises(IncmaskError, match=r"gen-2.*label\.npy: cannot be read .*incmask\.compare"):
         over_generations(binary, row=0)
 
 

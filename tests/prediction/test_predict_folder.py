@@ -187,7 +187,7 @@ def test_watching_takes_files_once_they_are_whole(model, images, tmp_path):
     assert done.problems == ()
     assert [row["name"] for row in rows(out)] == [*first, "late"]
     assert listener.says("waiting for images")
-    assert listener.says("1 images written, 4 in all")
+    assert listener.says("1 image written, 4 in all")
 
 
 def test_watching_tells_of_a_broken_file_once_and_tries_it_again_when_it_changes(model, tmp_path):

@@ -135,7 +135,7 @@ class Settings(ConfigSection):
     steps_per_epoch: int = Field(
         50, ge=0, le=1_000_000, description="training steps an epoch; 0: one pass over the images"
     )
-    batch_size: int = Field(16, ge=1, le=65_536, description="images a training step")
+    batch_size: int = Field(16, ge=1, le=1_000_000_000, description="images a training step")
     learning_rate: float = Field(0.003, ge=SMALLEST, le=10, description="highest learning rate")
     schedule: Literal["warmup_cosine", "constant"] = Field("warmup_cosine", description="course of the learning rate")
     warmup_fraction: float = Field(0.05, ge=0, lt=1, description="share of the steps that the warm-up takes")
