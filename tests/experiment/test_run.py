@@ -389,7 +389,7 @@ def test_base_models_of_other_folds_are_refused(tmp_path):
     [
         ({"num_members": 3}, "3 voting members, but only 2 models.*use settings=..num_members.: 2., or more"),
         ({"num_students": 1}, "2 voting members, but only 1 models.*use more of"),
-        ({"batch_size": 10**8}, "memory: training at 32×32 with batches of 100000000.*batch_size=[1-9]"),
+        ({"batch_size": 10**8}, "memory: training at 32×32 with batches of 100000000.*batch_size.: [1-9]"),
     ],
 )
 def test_what_cannot_be_trained_is_told_in_a_line(values, told, finished, tmp_path):
