@@ -200,16 +200,19 @@ def test_a_folder_that_would_lose_all_its_labels_is_not_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_copy_that_cannot_be_finished_leaves_nothing(tmp_path, monkeypatch):
+def test_a_copy_that_cannot_be_finished_leaves_nothing_and_removes_nothing(tmp_path, monkeypatch):
     checked = check_data(dirty(tmp_path / "data"))
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    (tmp_path / "out.part").mkdir()
+    (tmp_path / "out.part" / "mine.txt").write_text("mine")
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(IncmaskError, match="No space left"):
         fix_folder(checked.dataset, checked.images, tmp_path / "out")
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out.part"]
+    assert (tmp_path / "out.part" / "mine.txt").read_text() == "mine"
 
 
 def test_the_command_tells_what_it_did_and_what_is_left(call, tmp_path):

@@ -1,5 +1,6 @@
 """A corrected copy of a data folder: what can be mended without asking is, and each change is written down."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,8 +77,8 @@ def fix_folder(dataset: Dataset, images: Mapping[Path, ImageFacts], out: Path) -
     if not any(item.image not in plan.left_out for item in dataset.labelled):
         what = "would lose all labelled images, since all are masks, or shown in val or test, too"
         raise fail(dataset.root, what, "take them out of val or test, or put the images in their place, yourself")
-    staging = out.with_name(f"{out.name}{TEMPORARY_SUFFIX}")
-    shutil.rmtree(staging, ignore_errors=True)
+    # Nobody has a folder of such a name, as a person may have of "OUT.part".
+    staging = out.with_name(f".{out.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
         changes = tuple(_copied(dataset, plan, staging))
         if changes:
