@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from incmask.exchange.corrections.export import Exported
     from incmask.exchange.models.model import ExportedModel
 
+_NAMED = 5
+"""Images that a line names."""
+
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN|MODEL", help="run folder; for a model, also a model folder")],
@@ -121,6 +124,7 @@ def import_labels(
     as_json: Json = False,
 ) -> None:
     """Add corrected masks to the labelled images as a new round; the next run starts from the run's models."""
+    from incmask.data.folder.names import first_of
     from incmask.exchange.corrections.take_back import add_round, read_corrections
 
     with listener(quiet or as_json) as progress:
@@ -139,7 +143,7 @@ def import_labels(
     if done.unchanged and done.confirmed:
         lines.append(f"{are(len(done.unchanged), 'image')} as exported and counted as right")
     elif done.unchanged:
-        what = f"{are(len(done.unchanged), 'image')} as exported and left out: {_some(done.unchanged)}"
+        what = f"{are(len(done.unchanged), 'image')} as exported and left out: {first_of(done.unchanged, _NAMED)}"
         lines.append(f"{what}; if they are right, take them with --unchanged confirm")
     if done.skipped:
         lines.append(f"{are(len(done.skipped), 'image')} left out for unsure regions")
@@ -159,13 +163,11 @@ def import_labels(
 
 def _are_right(names: Sequence[str]) -> bool:
     """Ask the person at the terminal; where there is none, nobody says so."""
-    question = f"{counted(len(names), 'image')} came back as exported ({_some(names)}); right as they are?"
+    from incmask.data.folder.names import first_of
+
+    question = f"{counted(len(names), 'image')} came back as exported ({first_of(names, _NAMED)}); right as they are?"
     return _at_terminal() and typer.confirm(question, default=False, err=True)
 
 
 def _at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
