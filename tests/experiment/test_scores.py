@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 from incmask.base.config import Settings
 from incmask.data.dataset import Item
 from incmask.data.folder.scan import load_dataset
+from incmask.exchange.formats.masks.instances import LAYERS, layers_of
 from incmask.experiment import scores
 from incmask.experiment.scores import (
     EvaluateJob,
@@ -22,6 +24,7 @@ from incmask.experiment.scores import (
     image_scores_from_csv,
     to_csv,
 )
+from incmask.method.instances import object_channels
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts
 from incmask.method.scoring import scoring_of
@@ -114,6 +117,19 @@ def test_cells_are_counted_where_a_class_marks_them(tmp_path, monkeypatch):
     assert [each.num_true > 0 for each in row.objects] == [True, True]
     assert details["mcce"] == pytest.approx(1.75)
     assert details["miou_ad"] == pytest.approx(details["iou/bright"])
+
+
+def test_borders_are_no_type_of_cells():
+    ids = np.zeros((40, 60), np.int32)
+    ids[5:12, 5:12], ids[20:32, 30:42] = 1, 2
+    truth = layers_of(ids)
+    thick = truth.copy()
+    thick[..., 1] = thick[..., 0]  # as much border as body around the centres
+    without = thick.copy()
+    without[:15] = 0
+    job = SimpleNamespace(dataset=SimpleNamespace(task="multilabel", classes=LAYERS))
+    channels = object_channels([each.name for each in LAYERS], "centre")
+    assert [scores._count(label, truth, job, channels)[1] for label in (truth, thick, without)] == [0, 0, 1]
 
 
 def test_images_are_predicted_together_up_to_the_pixels_of_a_large_one(monkeypatch):

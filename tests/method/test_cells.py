@@ -5,8 +5,6 @@ import pytest
 import incmask
 from incmask.base.errors import IncmaskError
 from incmask.method.cells import (
-    CellChannels,
-    cell_channels,
     count_cells,
     mean_cell_count_error,
     redraw_cells,
@@ -97,15 +95,6 @@ def test_discs_are_counted_by_type_and_their_error_by_hand():
     # |3 - 3| + |2 - 1| = 1 in one image, |3 - 0| + |2 - 0| = 5 in the other.
     predictions, truths = np.stack([prediction, np.zeros_like(truth)]), np.stack([truth, truth])
     assert mean_cell_count_error(predictions, truths, position=2, cell_classes=[0, 1]) == 3
-
-
-def test_the_channels_of_cells():
-    names = ["alive", "position", "dead"]
-    assert cell_channels(names, "position") == CellChannels(1, (0, 2))
-    assert cell_channels(names, None) is None
-    assert cell_channels(["position"], "position") is None
-    with pytest.raises(IncmaskError, match="no class is named 'centre'; choose one of alive, position, dead"):
-        cell_channels(names, "centre")
 
 
 IMAGE = np.zeros((1, 4, 4), dtype=np.uint8)

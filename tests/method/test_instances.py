@@ -80,14 +80,14 @@ def test_each_rule_by_hand():
 
     box((2, 12), (2, 12), 0)  # an inside of 100 pixels with a centre
     box((5, 8), (5, 8), 2)
-    box((2, 12), (20, 30), 0)  # another, which its border parts from a fragment of 20 pixels without one
-    box((2, 12), (27, 28), 1)
+    box((2, 12), (20, 30), 0)  # another, which its border parts from a fragment of less than a quarter, without one
+    box((2, 12), (28, 29), 1)
     box((5, 8), (22, 25), 2)
     box((16, 26), (2, 12), 0)  # half of it lies beyond a border and has no centre, but is large enough
     box((16, 26), (7, 8), 1)
     box((20, 23), (3, 5), 2)
     box((16, 22), (20, 26), 0)  # a body without a centre, large enough
-    box((16, 18), (30, 40), 0)  # and one too small for these
+    box((16, 19), (30, 33), 0)  # and one of 9 pixels, too small
     box((16, 26), (45, 57), 0)  # two centres
     box((20, 22), (47, 49), 2)
     box((20, 22), (53, 55), 2)
@@ -102,6 +102,17 @@ def test_each_rule_by_hand():
     # Numbers go by the first pixel of each.
     first = [np.flatnonzero(found.ids == number)[0] for number in range(1, 8)]
     assert first == sorted(first)
+
+
+@pytest.mark.parametrize(("num_columns", "is_object"), [(3, False), (4, True)])
+def test_a_fragment_is_judged_by_its_own_body(num_columns, is_object):
+    """Insides of 60 and 80 pixels have a centre there, so that it takes 17.5; what else the image has is larger."""
+    label = np.zeros((40, 60, 3), np.uint8)
+    label[2:7, 2 : 32 + num_columns, 0] = 1
+    label[2:7, [14, 31], 1] = 1
+    label[4, [8, 20], 2] = 1
+    label[10:40, :, 0] = label[20, 30, 2] = 1
+    assert find_objects(label, CHANNELS).ids.max() == 3 + is_object
 
 
 def test_a_centre_belongs_to_the_inside_that_has_most_of_it():
@@ -129,6 +140,10 @@ def test_channels():
     assert object_channels(["Centre", "Boundary", "nucleus"], "Centre") == ObjectChannels((2,), 0, 1)
     assert object_channels(["body", "border"], None) is None
     assert object_channels(["centre", "border"], "centre") is None
+    assert object_channels(["position"], "position") is None
+    assert object_channels(["alive", "position", "dead"], "position") == ObjectChannels((0, 2), 1)
+    with pytest.raises(IncmaskError, match="no class is named 'centre'; choose one of alive, position, dead"):
+        object_channels(["alive", "position", "dead"], "centre")
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,6 +1,5 @@
 import numpy as np
-import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -71,21 +70,21 @@ def circles(seed):
     return ids
 
 
-def compare_with_the_whole_label(seed, cuts):
-    label = layers_of(circles(seed))
-    # What has no centre is an object by the size of others, which may lie in other parts: all have one here.
-    label[..., 2] |= find_objects(label, CHANNELS, grow=False).ids > 0
+def noise(seed):
+    generator = np.random.default_rng(seed)
+    small = generator.random((20, 25, 3)) < generator.random(3)
+    return np.kron(small, np.ones((2, 2, 1))).astype(np.uint8)
+
+
+@settings(max_examples=40, deadline=None)
+@example(seed=9845406, cuts=[], made=circles)  # was judged by sizes of what lies in other rows
+@given(seed=st.integers(0, 2**32 - 1), cuts=CUTS, made=st.sampled_from([circles, noise]))
+def test_objects_by_centres_are_those_of_the_whole_label_wherever_it_is_cut(seed, cuts, made):
+    label = layers_of(circles(seed)) if made is circles else noise(seed)
     expected = find_objects(label, CHANNELS)
     ids, counts = whole(label, sorted(cuts))
     np.testing.assert_array_equal(ids, expected.ids)
-    assert counts == (expected.ids.max(),)
-
-
-@pytest.mark.xfail(strict=True, reason="of circles that overlap, one in ten labels is shared out otherwise by rows")
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 2**32 - 1), cuts=CUTS)
-def test_objects_by_centres_are_those_of_the_whole_label_wherever_it_is_cut(seed, cuts):
-    compare_with_the_whole_label(seed, cuts)
+    assert counts == (expected.ids.max(initial=0),)
 
 
 @settings(max_examples=40, deadline=None)

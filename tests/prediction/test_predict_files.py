@@ -297,3 +297,11 @@ def test_the_table_of_cells_is_written_where_a_class_marks_positions():
     assert written["masks.csv"] == shares_csv(shares, names, position_class="centre")
     assert written["masks.csv"].splitlines()[0].endswith(",area_px/dead,objects/alive,objects/dead")
     assert tables(shares, class_names=names, position_class=None) == {"masks.csv": shares_csv(shares, names)}
+
+
+def test_borders_are_no_type_of_cells():
+    shares = [MaskShares("a", 2, 4, 0.0, 0.0, (4, 2, 1), (1,), CellCounts((3,), 2))]
+    written = tables(shares, class_names=["body", "border", "centre"], position_class="centre")
+    assert written["counts.csv"].splitlines() == ["name,count/body,unclear", "a,3,2"]
+    assert "objects/body" in written["masks.csv"]
+    assert "objects/border" not in written["masks.csv"]

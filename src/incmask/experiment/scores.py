@@ -15,7 +15,7 @@ from incmask.data.dataset import Dataset, Item
 from incmask.data.images.big_images import ArrayRows
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.experiment.image_objects import count_objects
-from incmask.method.cells import CellChannels, cell_channels, mean_cell_count_error
+from incmask.method.cells import mean_cell_count_error
 from incmask.method.instances import ObjectChannels, object_channels
 from incmask.method.metrics import Counts, count
 from incmask.method.object_scores import ObjectMatch
@@ -125,17 +125,14 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
         IncmaskError: an image or mask cannot be read.
     """
     names = [each.name for each in job.dataset.classes]
-    cells = cell_channels(names, job.dataset.position_class)
-    objects = object_channels(names, job.dataset.position_class) if cells else None
+    channels = object_channels(names, job.dataset.position_class)
     about, masked = about_of(job.dataset, job.size, job.settings), job.scoring.masked
     networks = [load_model(path) for path in job.members]
     ensemble = Ensemble(networks, about, device=job.settings.device, masked=masked)
-    found = [
-        _count(label, read_label(item, job.dataset), job, cells, objects) for item, label in _predicted(ensemble, job)
-    ]
+    found = [_count(label, read_label(item, job.dataset), job, channels) for item, label in _predicted(ensemble, job)]
     counts = Counts.join([each for each, _, _ in found])
     details = job.scoring.table(counts, names)
-    if cells is not None:
+    if channels is not None:
         details["mcce"] = float(np.mean([error for _, error, _ in found]))
     report(1)
     return ScoreRow(
@@ -181,16 +178,15 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 def _count(
-    label: np.ndarray, truth: np.ndarray, job: EvaluateJob, cells: CellChannels | None, objects: ObjectChannels | None
+    label: np.ndarray, truth: np.ndarray, job: EvaluateJob, channels: ObjectChannels | None
 ) -> tuple[Counts, float, ObjectMatch | None]:
     """Count pixels, the error in cells, and objects."""
     counts = count(label[None], truth[None], task=job.dataset.task, num_classes=len(job.dataset.classes))
-    if cells is None:
+    if channels is None:
         return counts, 0.0, None
-    match = None if objects is None else count_objects(label, truth, objects)
-    positions, types = cells.position, cells.cell_classes
-    error = mean_cell_count_error(label[None], truth[None], position=positions, cell_classes=types)
-    return counts, error, match
+    centre, types = channels.centre, channels.bodies
+    error = mean_cell_count_error(label[None], truth[None], position=centre, cell_classes=types)
+    return counts, error, count_objects(label, truth, channels)
 
 
 def to_csv(rows: Sequence[ScoreRow]) -> str:

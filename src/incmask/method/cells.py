@@ -27,19 +27,6 @@ _LEAST_RADIUS_PX, _MOST_RADIUS_PX = 3, 8
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
-@dataclass(frozen=True)
-class CellChannels:
-    """Which channels of a multilabel label tell of cells.
-
-    Attributes:
-        position: the channel that marks the cells' places.
-        cell_classes: the channels of the T cell types: all others.
-    """
-
-    position: int
-    cell_classes: tuple[int, ...]
-
-
 @dataclass(frozen=True, repr=False)
 class Cells(ShortRepr):
     """The cells of one image, M of them.
@@ -58,25 +45,6 @@ class Cells(ShortRepr):
     centres_yx: Annotated[Floats, "m 2"]
     types: Annotated[Ints, "m"]
     counts: Annotated[Ints, "t"]
-
-
-def cell_channels(class_names: Sequence[str], position_class: str | None) -> CellChannels | None:
-    """Find the channels that cells are counted in; None where no class marks positions, or no other is a type.
-
-    Raises:
-        IncmaskError: no class is named ``position_class``.
-
-    Examples:
-        >>> cell_channels(["alive", "dead", "position"], "position")
-        CellChannels(position=2, cell_classes=(0, 1))
-    """
-    if position_class is None:
-        return None
-    if position_class not in class_names:
-        raise fail("position class", f"no class is named {position_class!r}", f"choose one of {', '.join(class_names)}")
-    position = list(class_names).index(position_class)
-    others = tuple(index for index in range(len(class_names)) if index != position)
-    return CellChannels(position, others) if others else None
 
 
 def count_cells(label: Annotated[np.ndarray, "h w k"], *, position: int, cell_classes: Sequence[int]) -> Cells:

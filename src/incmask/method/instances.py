@@ -14,9 +14,9 @@ from incmask.base.errors import fail
 BORDER_NAMES = ("border", "boundary", "edge", "contour", "outline")
 """Names by which the class that marks the borders of objects is recognised."""
 
-_LEAST_PX = 5
+_LEAST_PX = 10
 _LEAST_SHARE = 0.25
-"""What has no centre is an object from so many pixels on, and from so much of the median of those that have one."""
+"""What has no centre is an object from so many pixels on, and so much of the mean of its body's with one."""
 _LEAST_RISE_PX = 0.75
 """How much deeper than the way between them two halves of an object must be to count as two."""
 
@@ -29,7 +29,7 @@ class ObjectChannels:
     """Which channels of a multilabel label tell of objects.
 
     Attributes:
-        bodies: what objects are made of: one channel, or one a type.
+        bodies: what objects are made of: one channel, or one a type (of cells, the T cell types).
         centre: marks their centres.
         border: marks the pixels along their edge; None: nothing does.
     """
@@ -55,19 +55,41 @@ class Objects:
 def object_channels(class_names: Sequence[str], position_class: str | None) -> ObjectChannels | None:
     """Find the channels that tell of objects; None where no class marks centres, or no other is what they are made of.
 
+    A class that marks borders is no type of objects.
+
+    Raises:
+        IncmaskError: no class is named ``position_class``.
+
     Examples:
         >>> object_channels(["body", "border", "centre"], "centre")
         ObjectChannels(bodies=(0,), centre=2, border=1)
         >>> object_channels(["alive", "dead", "position"], "position")
         ObjectChannels(bodies=(0, 1), centre=2, border=None)
     """
-    if position_class is None:
+    centre = position_channel(class_names, position_class)
+    if centre is None:
         return None
-    centre = list(class_names).index(position_class)
     others = [index for index in range(len(class_names)) if index != centre]
     border = next((index for index in others if class_names[index].casefold() in BORDER_NAMES), None)
     bodies = tuple(index for index in others if index != border)
     return ObjectChannels(bodies, centre, border) if bodies else None
+
+
+def position_channel(class_names: Sequence[str], position_class: str | None) -> int | None:
+    """Find the channel that marks centres; None where none does.
+
+    Raises:
+        IncmaskError: no class is named ``position_class``.
+
+    Examples:
+        >>> position_channel(["alive", "dead", "position"], "position")
+        2
+    """
+    if position_class is None:
+        return None
+    if position_class not in class_names:
+        raise fail("position class", f"no class is named {position_class!r}", f"choose one of {', '.join(class_names)}")
+    return list(class_names).index(position_class)
 
 
 def can_grow() -> bool:
@@ -101,9 +123,11 @@ def find_objects(label: Annotated[np.ndarray, "h w k"], channels: ObjectChannels
     """Find the objects of a label that marks centres, those that touch each other included.
 
     What is inside of all borders falls apart into the insides of objects. An inside with a centre is one object, with
-    several centres as many; without one it is an object if it is no speck: of 5 pixels or more, and of a quarter of the
-    median of those with a centre or more. A body without any of these is one object by the same rule. From these seeds
-    objects grow by a watershed, from what lies deepest inside, to all of the body.
+    several centres as many; without one it is an object if it is no speck: of 10 pixels or more, and of a quarter of
+    the mean of those with a centre that its body has. A body without any of these is one object from 10 pixels on. From
+    these seeds objects grow by a watershed, from what lies deepest inside, to all of the body.
+
+    What becomes of a part of the body that hangs together, corner to corner, does not depend on what else there is.
 
     Args:
         label: 0/1 (H, W, K).
@@ -168,18 +192,15 @@ def split_objects(mask: Mask, *, grow: bool = True) -> Objects:
 
 
 def _seeds(body: Mask, inside: Mask, centre: Mask) -> Ids:
-    """Give each object a part of it: its centre or, where that lacks, its inside."""
-    parts, centres = _components(inside, connectivity=4), _components(centre)
+    """Give each object a part of it: its centre or, where that lacks, its inside or, where that lacks, its body."""
+    bodies, parts, centres = _components(body), _components(inside, connectivity=4), _components(centre)
     homes = _homes(centres, parts)
     seeds = np.where((homes[centres] == parts) | (homes[centres] == 0), centres, 0)
-    areas_px = np.bincount(parts.ravel())
-    with_centre = np.unique(homes[homes > 0])
-    median_px = float(np.median(areas_px[with_centre])) if len(with_centre) else 0.0
-    least_px = max(_LEAST_PX, _LEAST_SHARE * median_px)
-    is_lone = areas_px >= least_px
-    is_lone[with_centre], is_lone[0] = False, False
+    is_lone = _are_lone(parts, bodies, with_centre=np.unique(homes[homes > 0]))
     seeds = np.where((seeds == 0) & is_lone[parts], parts + centres.max(), seeds)
-    return _with_bare(seeds, _components(body), least_px=least_px)
+    is_bare = np.bincount(bodies.ravel()) >= _LEAST_PX
+    is_bare[np.unique(bodies[seeds > 0])], is_bare[0] = False, False
+    return np.where(is_bare[bodies], bodies + seeds.max(), seeds).astype(np.int32)
 
 
 def _homes(centres: Ids, parts: Ids) -> NDArray[np.int64]:
@@ -193,11 +214,16 @@ def _homes(centres: Ids, parts: Ids) -> NDArray[np.int64]:
     return homes
 
 
-def _with_bare(seeds: Ids, bodies: Ids, *, least_px: float) -> Ids:
-    """Make seeds of the bodies that have none and so many pixels."""
-    is_bare = np.bincount(bodies.ravel()) >= least_px
-    is_bare[np.unique(bodies[seeds > 0])], is_bare[0] = False, False
-    return np.where(is_bare[bodies], bodies + seeds.max(), seeds).astype(np.int32)
+def _are_lone(parts: Ids, bodies: Ids, *, with_centre: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell for each part, from 0 on, whether it is an object without a centre."""
+    areas_px, body_of = np.bincount(parts.ravel()), np.zeros(int(parts.max()) + 1, np.int32)
+    body_of[parts] = bodies
+    body_of[0], size = 0, int(bodies.max()) + 1
+    num = np.bincount(body_of[with_centre], minlength=size)
+    mean_px = np.bincount(body_of[with_centre], areas_px[with_centre], minlength=size) / np.maximum(num, 1)
+    is_lone = areas_px >= np.maximum(_LEAST_PX, _LEAST_SHARE * mean_px)[body_of]
+    is_lone[with_centre], is_lone[0] = False, False
+    return np.asarray(is_lone)
 
 
 def _grown(seeds: Ids, body: Mask, inside: Mask) -> Ids:
@@ -205,7 +231,7 @@ def _grown(seeds: Ids, body: Mask, inside: Mask) -> Ids:
     check_can_grow()
     from skimage.segmentation import watershed
 
-    parts, depth = _components(body), _depth(inside)
+    parts = _components(body)
     places, seeds_of = np.unique(np.stack([parts[seeds > 0], seeds[seeds > 0]]), axis=1)
     owner = np.zeros(int(parts.max()) + 1, np.int32)
     owner[places] = seeds_of
@@ -215,7 +241,7 @@ def _grown(seeds: Ids, body: Mask, inside: Mask) -> Ids:
     for place in np.flatnonzero(np.bincount(places) > 1):
         window = windows[place - 1]
         mask = parts[window] == place
-        shared = watershed(-depth[window], np.where(mask, seeds[window], 0), mask=mask, connectivity=2)
+        shared = watershed(-_depth(inside[window] & mask), np.where(mask, seeds[window], 0), mask=mask, connectivity=2)
         ids[window][mask] = shared[mask]
     return ids
 
@@ -223,7 +249,9 @@ def _grown(seeds: Ids, body: Mask, inside: Mask) -> Ids:
 def _depth(mask: Mask) -> Annotated[NDArray[np.float32], "h w"]:
     """Give each pixel's distance to the nearest one that is not set, or lies beyond the image's edge."""
     padded = np.pad(mask, 1).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1], np.float32)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    # OpenCV's roots differ in their last digit by where in a row they are taken: equal depths have to be equal.
+    return np.sqrt(np.rint(np.square(depth, dtype=np.float32)))
 
 
 def _components(mask: Mask, *, connectivity: int = 8) -> Ids:

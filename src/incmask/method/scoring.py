@@ -7,7 +7,7 @@ import numpy as np
 
 from incmask.base.config import MaskedAnswers, MeanOver, Settings, Task
 from incmask.base.errors import fail
-from incmask.method.cells import cell_channels
+from incmask.method.instances import position_channel
 from incmask.method.labels import Label, Probability, labels_of
 from incmask.method.metrics import (
     ByImage,
@@ -176,11 +176,11 @@ def scoring_of(
         >>> scoring_of(Settings(miou_classes="auto"), "multiclass").full_name
         'mIoU (classes in truth)'
     """
-    cells = cell_channels(class_names, position_class) if labels_of(task).is_layered else None
+    position = position_channel(class_names, position_class) if labels_of(task).is_layered else None
     return Scoring(
         task,
         labels_of(task).paper_miou_classes if settings.miou_classes == "auto" else settings.miou_classes,
         settings.empty_iou,
-        cells.position if cells else None,
+        position if len(class_names) > 1 else None,
         settings.masked_answers,
     )

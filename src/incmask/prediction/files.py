@@ -15,7 +15,8 @@ from incmask.base.threads import Behind
 from incmask.base.words import ShortRepr
 from incmask.data.images.big_images import ArrayRows, NetworkRows, PixelRows, open_big_image
 from incmask.data.images.readers import read_network_image
-from incmask.method.cells import CellChannels, cell_channels, count_cells
+from incmask.method.cells import count_cells
+from incmask.method.instances import ObjectChannels, object_channels
 from incmask.prediction.ensemble import About, Ensemble, Prediction
 from incmask.prediction.layers import ExtraOutputs, LayersWriter
 from incmask.prediction.shares import CellCounts, MaskShares
@@ -159,7 +160,7 @@ def _write(
     parts: Iterable[tuple[np.ndarray, Prediction]],
 ) -> MaskShares:
     """Write the pictures of an image that comes with its prediction in one or several parts, from the top."""
-    channels = cell_channels([each.name for each in about.classes], about.position_class)
+    channels = object_channels([each.name for each in about.classes], about.position_class)
     cells = None
     with LayersWriter(
         job.out,
@@ -178,6 +179,6 @@ def _write(
         return replace(writer.finish(), cells=cells)
 
 
-def _cell_counts(label: np.ndarray, channels: CellChannels) -> CellCounts:
-    cells = count_cells(label, position=channels.position, cell_classes=channels.cell_classes)
+def _cell_counts(label: np.ndarray, channels: ObjectChannels) -> CellCounts:
+    cells = count_cells(label, position=channels.centre, cell_classes=channels.bodies)
     return CellCounts(tuple(cells.counts.tolist()), int((cells.types == -1).sum()))

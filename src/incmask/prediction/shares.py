@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from incmask.base.tables import csv_text
-from incmask.method.cells import cell_channels
 from incmask.method.instances import object_channels
 
 MASK_SHARES, CELL_COUNTS = "masks.csv", "counts.csv"
@@ -15,7 +14,7 @@ class CellCounts:
     """The cells of an image.
 
     Attributes:
-        of_types: cells of each type, in the order of the classes without the one that marks positions.
+        of_types: cells of each type, in the order of the classes that cells are made of.
         unclear: cells of which no type prevails.
     """
 
@@ -68,10 +67,10 @@ def tables(
         table_name: of the table of shares.
     """
     masks = {table_name: shares_csv(shares, class_names, position_class=position_class)}
-    channels = cell_channels(class_names, position_class)
+    channels = object_channels(class_names, position_class)
     if channels is None:
         return masks
-    return {CELL_COUNTS: counts_csv(shares, [class_names[index] for index in channels.cell_classes])} | masks
+    return {CELL_COUNTS: counts_csv(shares, [class_names[index] for index in channels.bodies])} | masks
 
 
 def counts_csv(shares: Sequence[MaskShares], type_names: Sequence[str]) -> str:
