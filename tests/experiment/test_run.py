@@ -14,6 +14,7 @@ from incmask.base.store import hash_file
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import scan
 from incmask.data.images.readers import read_label, read_network_image
+from incmask.experiment import deliver
 from incmask.experiment import run as experiment
 from incmask.experiment import train as training
 from incmask.experiment.choices import Choices, resolve
@@ -182,8 +183,22 @@ def test_the_papers_preset(task, tmp_path):
     assert outcome.stages[1].students[0].num_steps == 2 * ((4 + used) // 2)
 
 
+@pytest.fixture
+def scored(monkeypatch):
+    """What was scored, in order: stage, model and split."""
+    jobs = []
+    evaluate = deliver.evaluate_models
+
+    def noted(job, report):
+        jobs.append((job.stage, job.model, job.split))
+        return evaluate(job, report)
+
+    monkeypatch.setattr(deliver, "evaluate_models", noted)
+    return jobs
+
+
 @pytest.mark.usefixtures("untrained")
-def test_three_labelled_images_are_cross_validated(tmp_path):
+def test_three_labelled_images_are_cross_validated(tmp_path, scored):
     data = make_data(tmp_path / "data", "binary", {"labelled": 3, "unlabelled": 3, "test": 2})
     outcome, said = run_tiny(data, tmp_path / "run", "im", num_base=3, num_students=3)
     assert said.says("no val/: 3-fold cross-validation over 3 labelled images")
@@ -199,14 +214,16 @@ def test_three_labelled_images_are_cross_validated(tmp_path):
         for stage in ("base", "gen-1")
         for which, num in ((("val", False), 3), (("test", False), 3), (("test", True), 1))
     }
+    assert len(scored) == len(set(scored)) == len(outcome.scores), "nothing is scored twice"
 
 
 @pytest.mark.usefixtures("untrained")
-def test_a_fifth_of_ten_labelled_images_is_set_aside(tmp_path):
+def test_a_fifth_of_ten_labelled_images_is_set_aside(tmp_path, scored):
     data = make_data(tmp_path / "data", "binary", {"labelled": 10, "unlabelled": 2}, truth=False)
     outcome, said = run_tiny(data, tmp_path / "run", "ldt")
     assert said.says("no val/: 2 of the 10 labelled images are set aside")
     assert Counter(row.split for row in outcome.scores) == {"val": 3}
+    assert len(scored) == len(set(scored)) == 3, "what was scored of a stage is not scored again"
     assert len(list((tmp_path / "run" / "masks").iterdir())) == 2
 
 

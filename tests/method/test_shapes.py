@@ -45,6 +45,20 @@ def test_what_differs_from_its_axes_is_told():
         middle(np.zeros((4, 4, 4)))
 
 
+def test_what_was_right_once_is_looked_at_again_where_types_or_shapes_differ():
+    @wrapped
+    def scale(image: Annotated[NDArray[np.uint8], "h w"], factor: Annotated[NDArray, "h"] | float) -> None: ...
+
+    image = np.zeros((4, 5), np.uint8)
+    scale(image, 1.0)
+    scale(image, np.zeros(4))
+    for wrong in (np.zeros(5), np.zeros((4, 4)), None, "4"):
+        with pytest.raises(AssertionError, match="scale: factor is"):
+            scale(image, wrong)
+    with pytest.raises(AssertionError, match="scale: image is int64"):
+        scale(image.astype(int), 1.0)
+
+
 def test_a_mask_settles_how_a_label_is_read():
     @wrapped
     def block(

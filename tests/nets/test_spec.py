@@ -56,6 +56,18 @@ def test_a_saved_model_comes_back(tmp_path):
         assert torch.equal(loaded(image), network(image))
 
 
+def test_after_a_model_was_loaded_or_refused_networks_are_drawn_as_before(tmp_path):
+    spec = NetworkSpec(1, 1, 0.125)
+    before = spec.build(seed=1).state_dict()
+    save_model(tmp_path / "model.safetensors", before, spec)
+    load_model(tmp_path / "model.safetensors")
+    save_model(tmp_path / "other.safetensors", {}, spec)
+    with pytest.raises(IncmaskError, match="is no model of this program"):
+        load_model(tmp_path / "other.safetensors")
+    after = spec.build(seed=1).state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_the_file_is_plain_safetensors_with_the_description_inside(tmp_path):
     saved(tmp_path / "m.safetensors")
     _, about = load_tensors(tmp_path / "m.safetensors")

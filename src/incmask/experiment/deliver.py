@@ -1,8 +1,8 @@
 """What is made of trained models: their scores, the model that is handed over, the masks of all images."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError
@@ -44,12 +44,14 @@ class Stage:
         students: ranked by validation.
         members: those that predict together.
         score: on validation, of the members together (cross-validated: the mean over folds of all students).
+        rows: what was scored for it in this process, which need not be scored again.
     """
 
     name: str
     students: tuple[Student, ...]
     members: tuple[Student, ...]
     score: float
+    rows: Mapping[EvaluateJob, ScoreRow] = field(default_factory=dict, compare=False)
 
 
 def make_stage(run: RunContext, name: str, students: Sequence[Student], *, earlier: Sequence[Stage]) -> Stage:
@@ -65,19 +67,26 @@ def make_stage(run: RunContext, name: str, students: Sequence[Student], *, earli
     ranked = tuple(rank(students, earlier=before))
     members = ranked[: run.setup.settings.num_members]
     path = run.store.root / name / TOGETHER
+    rows: dict[EvaluateJob, ScoreRow] = {}
     if not run.store.has(path):
-        run.store.write(path, json.dumps({"validation_score": _score(run, name, ranked, members)}))
-    return Stage(name, ranked, members, json.loads(path.read_text(encoding="utf-8"))["validation_score"])
+        score, rows = _score(run, name, ranked, members)
+        run.store.write(path, json.dumps({"validation_score": score}))
+    score = json.loads(path.read_text(encoding="utf-8"))["validation_score"]
+    return Stage(name, ranked, members, score, rows)
 
 
-def _score(run: RunContext, name: str, students: Sequence[Student], members: Sequence[Student]) -> float:
-    """Score a stage on the whole images that choose."""
+def _score(
+    run: RunContext, name: str, students: Sequence[Student], members: Sequence[Student]
+) -> tuple[float, dict[EvaluateJob, ScoreRow]]:
+    """Score a stage on the whole images that choose; give the rows, too."""
     if len(run.setup.folds) == 1:
-        return next(run.pool.run(evaluate_models, [_job(run.setup, name, "ensemble", "val", members)], ignore))[1].score
+        together = _job(run.setup, name, "ensemble", "val", members)
+        rows = dict(run.pool.run(evaluate_models, [together], ignore))
+        return rows[together].score, rows
     # Members of other folds have seen these images, so only each one's own fold is honest.
     jobs = {_job(run.setup, name, str(each.number), "val", [each]): each for each in students}
-    rows = run.pool.run(evaluate_models, list(jobs), ignore)
-    return mean_over_folds([replace(jobs[job], score=row.score) for job, row in rows])
+    rows = dict(run.pool.run(evaluate_models, list(jobs), ignore))
+    return mean_over_folds([replace(student, score=rows[job].score) for job, student in jobs.items()]), rows
 
 
 def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
@@ -86,15 +95,9 @@ def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
     path = store.root / SCORES
     if store.has(path):
         return from_csv(path.read_text(encoding="utf-8"))
-    jobs = []
-    for stage in stages:
-        for split in ("val", "test"):
-            if split == "test" and "test" not in setup.stacks:
-                continue
-            jobs += [_job(setup, stage.name, str(each.number), split, [each]) for each in stage.students]
-            if split == "test" or len(setup.folds) == 1:
-                jobs.append(_job(setup, stage.name, "ensemble", split, stage.members))
-    rows = dict(run.pool.run(evaluate_models, jobs, ignore))
+    jobs = [job for stage in stages for job in _jobs(setup, stage)]
+    known = {job: row for stage in stages for job, row in stage.rows.items()}
+    rows = known | dict(run.pool.run(evaluate_models, [job for job in jobs if job not in known], ignore))
     scores = [rows[job] for job in jobs]
     if "test" in setup.stacks:
         store.write(store.root / IMAGE_SCORES, image_scores_csv(scores))
@@ -105,6 +108,16 @@ def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
         store.write(store.root / IMAGE_OBJECTS, image_objects_csv(_objects(scores)))
     store.write(path, to_csv(scores))
     return scores
+
+
+def _jobs(setup: Setup, stage: Stage) -> Iterator[EvaluateJob]:
+    """Give what there is to score of a stage."""
+    for split in ("val", "test"):
+        if split == "test" and "test" not in setup.stacks:
+            continue
+        yield from (_job(setup, stage.name, str(each.number), split, [each]) for each in stage.students)
+        if split == "test" or len(setup.folds) == 1:
+            yield _job(setup, stage.name, "ensemble", split, stage.members)
 
 
 def _objects(scores: Sequence[ScoreRow]) -> Iterator[tuple[str, str, str, str, ObjectMatch]]:

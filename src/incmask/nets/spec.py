@@ -8,14 +8,14 @@ from pathlib import Path
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save
+from safetensors.numpy import save
 from torch import Tensor, nn
 
 from incmask.base.caller import command
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes
 from incmask.nets.evalnet import EvalNet, HeadWeights
-from incmask.nets.unet import UNet
+from incmask.nets.unet import UNet, undrawn
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def load_model(path: Path) -> nn.Module:
     state, about = load_tensors(path)
     try:
         ((kind, description),) = about.items()
-        network = _KINDS[kind](**description).build()
+        with undrawn():
+            network = _KINDS[kind](**description).build()
         network.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise fail(path, "is no model of this program", f"name a model folder that {command('run')} wrote") from error
@@ -111,7 +112,8 @@ def load_model(path: Path) -> nn.Module:
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
     """Write tensors and a JSON description to one safetensors file, whole or not at all."""
-    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # As arrays, which safetensors writes in a third of the time that it takes for tensors.
+    flat = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
     # As bytes first: safetensors' own writing tells a full disk by an error of its own.
     write_bytes(path, save(flat, metadata={"about": json.dumps(about)}))
 
@@ -125,6 +127,6 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safetensors.safe_open(path, framework="pt") as handle:
             about = json.loads((handle.metadata() or {})["about"])
-        return load_file(path), about
+            return {name: handle.get_tensor(name) for name in handle.keys()}, about  # noqa: SIM118 - no mapping
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise fail(path, f"cannot be read ({error})", "restore the file, or remove it and run again") from error

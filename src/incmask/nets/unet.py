@@ -1,6 +1,9 @@
 """The 1x1 U-Net (paper section 2.6.1, appendix A.2)."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -96,6 +99,10 @@ class Conv(nn.Conv2d):
     def __init__(self, in_channels: int, out_channels: int, side: int):
         super().__init__(in_channels, out_channels, side, padding="same")
 
+    def reset_parameters(self) -> None:
+        if _DRAWN.get():
+            super().reset_parameters()
+
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.relu(super().forward(x), inplace=True)
 
@@ -104,8 +111,23 @@ def norm(channels: int, momentum: float) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=momentum)
 
 
+_DRAWN: ContextVar[bool] = ContextVar("_DRAWN", default=True)
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Make networks whose weights are still to be set: to draw those of small ones takes as long as all the rest."""
+    token = _DRAWN.set(False)
+    try:
+        yield
+    finally:
+        _DRAWN.reset(token)
+
+
 def draw_weights(network: nn.Module) -> None:
     """Draw all weights as Keras's ``HeNormal`` and set all biases to 0, as the paper's networks begin."""
+    if not _DRAWN.get():
+        return
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             keras_he_normal_(module.weight)

@@ -100,10 +100,7 @@ def _read(team: Sequence[FitJob]) -> _Team:
 def _save(team: _Team, states: Sequence[Mapping[str, Tensor]]) -> None:
     """Write a team's checkpoint: one file, since nobody can go on without the others' state at the same step."""
     tensors = {
-        # Single numbers are the same ones for all students, which a file cannot tell.
-        _prefix(place, team) + name: tensor if tensor.ndim else tensor.clone()
-        for place, state in enumerate(states)
-        for name, tensor in state.items()
+        _prefix(place, team) + name: tensor for place, state in enumerate(states) for name, tensor in state.items()
     }
     histories = [record.history for record in team]
     about = {"histories": histories} if len(team) > 1 else {"history": histories[0]}
