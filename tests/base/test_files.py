@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.files import check_folder_name, whole_file, write_bytes, write_text
+from incmask.base.files import check_folder_name, whole_file, whole_folder, write_bytes, write_text
 from incmask.base.tables import csv_text
 
 
@@ -35,6 +35,30 @@ def test_a_failure_leaves_the_old_content_and_no_temporary(tmp_path):
         fail_half_way()
     assert (tmp_path / "x").read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_a_folder_is_there_whole_in_place_of_an_empty_one(tmp_path):
+    (tmp_path / "out").mkdir()
+    with whole_folder(tmp_path / "out") as folder:
+        write_text(folder / "a" / "b", "text")
+        assert [*(tmp_path / "out").iterdir()] == []
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "a" / "b").read_text() == "text"
+    with pytest.raises(IncmaskError, match="is there already"), whole_folder(tmp_path / "out"):
+        pass
+
+
+def test_a_folder_that_fails_or_is_given_up_leaves_nothing(tmp_path):
+    def fail_half_way():
+        with whole_folder(tmp_path / ("x" * 255)) as folder:
+            write_text(folder / "a", "text")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    with whole_folder(tmp_path / "out") as folder:
+        folder.rmdir()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_place_of_the_folder(tmp_path):

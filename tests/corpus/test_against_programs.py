@@ -48,6 +48,27 @@ def test_coco_is_read_as_pycocotools_reads_it(name: str, tmp_path: Path) -> None
         np.testing.assert_array_equal(drawn, right.labels[image])
 
 
+LABELME = [name for name in SITUATIONS if name.startswith("labelme_") and "another_encoding" not in name]
+
+
+@pytest.mark.parametrize("name", LABELME)
+def test_labelme_is_read_as_its_converter_reads_it(name: str, tmp_path: Path) -> None:
+    utils = pytest.importorskip("labelme.utils", exc_type=ImportError)
+    right = SITUATIONS[name].outcomes(tmp_path)["prepare"]
+    for path in sorted(tmp_path.glob("*.json")) if isinstance(right, Right) else ():
+        areas = [each for each in json.loads(path.read_text())["shapes"] if "line" not in each.get("shape_type", "")]
+        shapes = [each for each in areas if each.get("shape_type") != "point"]
+        for each in shapes:
+            if "mask" in each:
+                each["mask"] = utils.img_b64_to_arr(each["mask"]).astype(bool)
+        # Which class is which, the corpus says itself; what is drawn, and what is ignored, the program says.
+        numbers = dict.fromkeys((each["label"] for each in shapes), 1) | {"__ignore__": 255, "_background_": 0}
+        filled, _ = utils.shapes_to_label((64, 64), shapes, numbers)
+        label = right.labels[path.stem]
+        label = label.max(axis=2) if label.ndim == 3 else label
+        np.testing.assert_array_equal(filled, np.where(label == 255, 255, label > 0))
+
+
 def test_panoptic_pictures_are_read_as_panopticapi_reads_them(tmp_path: Path) -> None:
     """The number of a colour, as written in that program: red + 256 green + 256² blue."""
     right = SITUATIONS["coco_panoptic_of_things"].outcomes(tmp_path)["prepare"]

@@ -172,7 +172,7 @@ def test_arrays_that_do_not_fit_are_refused_before_anything_is_written(tmp_path,
 
 def test_a_folder_that_holds_something_is_refused_and_stays(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(IncmaskError, match="is there already; choose another folder"):
+    with pytest.raises(IncmaskError, match="is there already; remove it, or choose another folder"):
         write_data(ArrayData([IMAGE], [LABEL]), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

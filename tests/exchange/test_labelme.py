@@ -32,9 +32,9 @@ def test_shapes_are_drawn_and_what_has_no_area_is_left_out(tmp_path: Path) -> No
     write_image(tmp_path / "a.jpg")
     content = sheet(
         "a.jpg",
-        shape("cell", "polygon", (0, 0), (2, 0), (2, 2), (0, 2)),
-        shape("dirt", "rectangle", (6, 4), (4, 2)),  # corners in any order
-        shape("__ignore__", "rectangle", (7, 0), (8, 1)),
+        shape("cell", "polygon", (0.2, 0), (1.9, 0), (1, 1), (0, 1.5)),
+        shape("dirt", "rectangle", (5.9, 3), (4, 2)),  # corners in any order
+        shape("__ignore__", "rectangle", (7, 0), (8, 0.5)),
         shape("cell", "point", (7, 5)),
     )
     write_json(tmp_path / "a.json", content)
@@ -58,15 +58,24 @@ def test_a_circle_is_its_centre_and_a_point_on_it(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", sheet("a.png", shape("cell", "circle", (4.5, 4.5), (4.5, 6.6)), size=(9, 9)))
     label = examples_of(plan_of(tmp_path))["a"].label
     assert label is not None
-    # Radius 2.1: centres at (±1, ±1) and (±2, 0) lie inside, those at (±2, ±1) do not.
+    # Radius 2.1: from pixel 2 to pixel 6, as 2.4 and 6.6 lie in these.
     assert label[2:7, 2:7].tolist() == [
-        [0, 0, 1, 0, 0],
         [0, 1, 1, 1, 0],
         [1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1],
         [0, 1, 1, 1, 0],
-        [0, 0, 1, 0, 0],
     ]
-    assert label.sum() == 13
+    assert label.sum() == 21
+
+
+def test_areas_called_background_are_none(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    cell = shape("cell", "rectangle", (0, 0), (5, 3))
+    write_json(tmp_path / "a.json", sheet("a.png", cell, shape("_background_", "rectangle", (1, 1), (7, 5))))
+    made = plan_of(tmp_path)
+    assert made.task == "binary"
+    assert labels_of(made)["a"] == [[1] * 6 + [0] * 2, *[[1] + [0] * 7] * 3, *[[0] * 8] * 2]
 
 
 def test_a_file_without_shapes_tells_of_background_and_an_image_without_a_file_is_unlabelled(tmp_path: Path) -> None:
@@ -81,7 +90,7 @@ def test_a_file_without_shapes_tells_of_background_and_an_image_without_a_file_i
 
 def test_an_image_that_was_moved_or_renamed_is_found(tmp_path: Path) -> None:
     write_image(tmp_path / "images" / "new.png")
-    content = sheet("..\\somewhere\\old.png", shape("cell", "rectangle", (0, 0), (1, 1)))
+    content = sheet("..\\somewhere\\old.png", shape("cell", "rectangle", (0, 0), (0, 0)))
     write_json(tmp_path / "jsons" / "new.json", content)
     assert sum(map(sum, labels_of(plan_of(tmp_path))["new"])) == 1
 
@@ -115,7 +124,8 @@ def test_masks_are_drawn_where_they_lie(tmp_path: Path) -> None:
     pixels = np.array([[1, 0, 1], [1, 1, 1]], np.uint8)
     coded = base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode()
     # The second point is the last pixel; a mask may reach beyond the image.
-    inside = shape("cell", "mask", (2, 1), (4, 2)) | {"mask": coded}
+    # Where a person moved it, its corners lie between pixels.
+    inside = shape("cell", "mask", (2.6, 1.9), (4.6, 2.9)) | {"mask": coded}
     beyond = shape("cell", "mask", (7, 5), (9, 6)) | {"mask": coded}
     write_json(tmp_path / "a.json", sheet("a.png", inside, beyond))
     assert labels_of(plan_of(tmp_path))["a"] == [

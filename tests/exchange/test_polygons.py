@@ -14,7 +14,6 @@ from incmask.exchange.formats.shapes import (
     Pixels,
     Polygon,
     Runs,
-    disc,
     overlap_anywhere,
 )
 
@@ -102,13 +101,6 @@ def test_the_parts_of_a_cut_rectangle_share_no_pixel_and_leave_none(
     assert ((left + right) % 2 == 1).all()
 
 
-def test_a_disc_has_the_area_of_a_circle() -> None:
-    mask = disc(50, 50, 40).draw(Box(0, 0, 100, 100))
-    assert mask.sum() == pytest.approx(np.pi * 1600, rel=0.005)
-    assert mask[50, 10]
-    assert not mask[50, 9]
-
-
 def test_runs_go_down_the_columns() -> None:
     # 2 rows, 3 columns: 1 pixel off, 3 on, 2 off.
     runs = Runs(np.array([1, 3, 2]), 2, 3)
@@ -123,6 +115,13 @@ def shape(name: str | None, *box: float) -> NamedArea:
 def test_later_shapes_lie_over_earlier_ones_and_ignored_ones_over_all() -> None:
     shapes = (shape(None, 3, 0, 4, 1), shape("a", 0, 0, 3, 1), shape("b", 2, 0, 5, 1))
     assert DrawnLabel("a.json", shapes, "multiclass", ("a", "b")).make(1, 6).tolist() == [[1, 1, 2, 255, 2, 0]]
+
+
+def test_areas_of_the_background_take_away_what_lies_below() -> None:
+    shapes = (shape("a", 0, 0, 4, 1), shape("_background_", 1, 0, 3, 1), shape("b", 2, 0, 3, 1))
+    assert DrawnLabel("a.json", shapes, "multiclass", ("a", "b")).make(1, 5).tolist() == [[1, 0, 2, 1, 0]]
+    layers = DrawnLabel("a.json", shapes, "multilabel", ("a", "b")).make(1, 5)
+    assert layers[0].tolist() == [[1, 0], [0, 0], [0, 1], [1, 0], [0, 0]]
 
 
 def test_layers_of_a_multilabel_drawing_may_overlap() -> None:
@@ -149,6 +148,7 @@ def test_a_shape_smaller_than_a_pixel_is_nothing() -> None:
         ([shape("a", 0, 0, 4, 4), shape("b", 2, 0, 5, 4)], None),  # a stroke of 2
         ([shape("a", 0, 0, 4, 4), shape("a", 1, 1, 4, 4)], None),  # one class
         ([shape("a", 0, 0, 4, 4), shape(None, 0, 0, 4, 4)], None),
+        ([shape("a", 0, 0, 4, 4), shape("background", 0, 0, 4, 4)], None),
         ([shape("a", 0, 0, 4, 4), shape("b", -9, -9, -5, -5)], None),
     ],
 )

@@ -8,7 +8,6 @@ import warnings
 from pathlib import Path
 from xml.etree import ElementTree
 
-import cv2
 import numpy as np
 import pytest
 
@@ -209,11 +208,6 @@ def test_label_studio_s_brush_masks_are_taken_back(tmp_path, task):
     loop.take_back(loop.out)
 
 
-def touching(mask):
-    """The pixels of a mask and their neighbours."""
-    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-
-
 @pytest.mark.parametrize("task", TASKS)
 def test_labelme_s_reader(tmp_path, task):
     files, utils = tool("labelme._label_file"), tool("labelme.utils")
@@ -224,19 +218,10 @@ def test_labelme_s_reader(tmp_path, task):
         truth = loop.truth(name)
         assert {each["label"] for each in read.shapes} <= set(truth)
         assert {each["shape_type"] for each in read.shapes} == {"polygon", "mask"}
-        for each in read.shapes:
-            mask = truth[each["label"]]
-            drawn, _ = utils.shapes_to_label(mask.shape, [each], {each["label"]: 1})
-            if each["shape_type"] == "mask":
-                assert not (drawn.astype(bool) & ~mask).any()
-            else:
-                # Its own drawing marks every pixel that an outline touches.
-                assert not (drawn.astype(bool) & ~touching(mask)).any()
-                assert (drawn.astype(bool) & mask).any()
         for in_class, mask in truth.items():
             shapes = [each for each in read.shapes if each["label"] == in_class]
             drawn, _ = utils.shapes_to_label(mask.shape, shapes, {in_class: 1})
-            assert drawn.astype(bool)[mask].all()
+            np.testing.assert_array_equal(drawn, mask)
         shapes = [each | {"mask": mask_text(utils, each["mask"])} for each in read.shapes]
         files.write_label_file(
             str(path), shapes=shapes, image_path=read.image_path, image_height=mask.shape[0], image_width=mask.shape[1]

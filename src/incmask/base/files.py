@@ -1,9 +1,10 @@
-"""Files written whole or not at all: a temporary name beside the target, then a rename."""
+"""Files and folders written whole or not at all: a temporary name beside the target, then a rename."""
 
 import errno
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,31 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a folder beside ``path`` to write to; rename it to ``path`` on success, remove it otherwise.
+
+    Whoever removes what was given makes nothing.
+
+    Raises:
+        IncmaskError: something is at ``path`` already, unless an empty folder, or it cannot be written.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise fail(path, "is there already", "remove it, or choose another folder")
+    # Nobody has a folder of such a name, as a person may have of "OUT.part".
+    temporary = path.with_name(f".{_short(path.name)}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if temporary.exists():
+            path.rmdir() if path.exists() else None  # as Windows replaces no folder
+            temporary.rename(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_unfinished(root: Path) -> None:

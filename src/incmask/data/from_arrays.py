@@ -1,7 +1,6 @@
 """A data set that is in memory, and the data folder that is made of it."""
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import tomli_w
 
 from incmask.base.config import CONFIG_NAME, IGNORED, Task
 from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
-from incmask.base.files import TEMPORARY_SUFFIX, write_text
+from incmask.base.files import whole_folder, write_text
 from incmask.base.tables import csv_text
 from incmask.base.words import ShortRepr
 from incmask.data.array_masks import Meaning, meaning_of
@@ -90,10 +89,7 @@ def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
     folder = Path(folder)
     data = _as_arrays(data)
     meaning = _meaning(data)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise fail(folder, "is there already", "choose another folder, or remove it")
-    making = folder.with_name(f"{folder.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    try:
+    with whole_folder(folder) as making:
         for part, images, masks in _parts(data):
             for index, image in enumerate(images):
                 _write_image(making / part / "images" / f"{_name(part, index)}.tif", image)
@@ -110,13 +106,6 @@ def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
         if _has_groups(data):
             write_text(making / _GROUPS, csv_text(("name", "part", "group"), _group_rows(data)))
         write_text(making / CONFIG_NAME, _config(meaning, has_groups=_has_groups(data)))
-        if folder.exists():
-            folder.rmdir()
-        making.rename(folder)
-    except OSError as error:
-        raise fail(folder, f"cannot be written ({error.strerror})", "choose another folder") from error
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
 
 
 def _as_arrays(data: ArrayData) -> ArrayData:

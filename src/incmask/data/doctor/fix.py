@@ -1,6 +1,5 @@
 """A corrected copy of a data folder: what can be mended without asking is, and each change is written down."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, fail, printable
-from incmask.base.files import TEMPORARY_SUFFIX, cannot_write, write_text
+from incmask.base.files import whole_folder, write_text
 from incmask.base.machine import num_cores
 from incmask.base.tables import rows_text
 from incmask.base.threads import side_by_side
@@ -73,23 +72,16 @@ def fix_folder(dataset: Dataset, images: Mapping[Path, ImageFacts], out: Path) -
             left.
     """
     _check_target(dataset.root, out)
-    plan = _plan(dataset, images)
-    if not any(item.image not in plan.left_out for item in dataset.labelled):
-        what = "would lose all labelled images, since all are masks, or shown in val or test, too"
-        raise fail(dataset.root, what, "take them out of val or test, or put the images in their place, yourself")
-    # Nobody has a folder of such a name, as a person may have of "OUT.part".
-    staging = out.with_name(f".{out.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    try:
-        changes = tuple(_copied(dataset, plan, staging))
+    with whole_folder(out) as folder:
+        plan = _plan(dataset, images)
+        if not any(item.image not in plan.left_out for item in dataset.labelled):
+            what = "would lose all labelled images, since all are masks, or shown in val or test, too"
+            raise fail(dataset.root, what, "take them out of val or test, or put the images in their place, yourself")
+        changes = tuple(_copied(dataset, plan, folder))
         if changes:
-            write_text(staging / CHANGES, rows_text(changes, Change))
-            if out.is_dir():
-                out.rmdir()
-            staging.rename(out)
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+            write_text(folder / CHANGES, rows_text(changes, Change))
+        else:
+            shutil.rmtree(folder)
     return changes
 
 
@@ -97,8 +89,6 @@ def _check_target(root: Path, out: Path) -> None:
     inside, outside = out.resolve(), root.resolve()
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise fail(out, f"lies inside the data folder {root}, or that in it", "choose a folder beside it")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise fail(out, "is there already; a corrected copy is never written over anything", "choose another folder")
 
 
 def _plan(dataset: Dataset, images: Mapping[Path, ImageFacts]) -> _Plan:

@@ -9,7 +9,7 @@ import numpy as np
 
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
-from incmask.base.files import check_folder_name, write_bytes, write_text
+from incmask.base.files import check_folder_name, whole_folder, write_bytes, write_text
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import EXPORTED
 from incmask.base.validation import choose
@@ -20,7 +20,7 @@ from incmask.data.images.orientation import UPRIGHT
 from incmask.data.images.readers import image_of
 from incmask.data.images.writers import path_inside
 from incmask.data.rounds import data_folder
-from incmask.exchange.corrections.folders import whole_archive, whole_folder
+from incmask.exchange.corrections.archives import whole_archive
 from incmask.exchange.corrections.specks import Merged, SpeckMerger
 from incmask.exchange.corrections.unchanged import ExportedLabels, digest_of
 from incmask.exchange.formats.sheets import IMAGES, LabelSheet

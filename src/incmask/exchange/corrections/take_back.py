@@ -11,7 +11,7 @@ import numpy as np
 from incmask.base.caller import option
 from incmask.base.config import CONFIG_NAME, IGNORED, read_config
 from incmask.base.errors import Problem, collected, fail, raise_problems
-from incmask.base.files import write_bytes
+from incmask.base.files import whole_folder, write_bytes
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import hash_file
 from incmask.base.validation import choose, validated
@@ -22,7 +22,6 @@ from incmask.data.folder.scan import load_dataset, scan
 from incmask.data.images.readers import read_label
 from incmask.data.images.writers import path_inside
 from incmask.data.rounds import Round, current_round, data_folder, path_from, read_rounds, write_rounds
-from incmask.exchange.corrections.folders import whole_folder
 from incmask.exchange.corrections.spelling import spelling_of, write_spelt
 from incmask.exchange.corrections.unchanged import ExportedLabels
 from incmask.exchange.formats.common import Files, Label

@@ -13,7 +13,7 @@ from incmask.base.words import are
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, Colour, DataOptions, default_colour
 from incmask.exchange.formats.common import Files, FoundImages, Label, SourceImage, classes_of, images_of
 from incmask.exchange.formats.naming import is_mask, names_of
-from incmask.exchange.formats.shapes import DrawnLabel, NamedArea, overlap_anywhere
+from incmask.exchange.formats.shapes import DrawnLabel, NamedArea, is_background, overlap_anywhere
 from incmask.exchange.formats.sheets import Corrected, Known, closest
 from incmask.exchange.names import UNSURE
 from incmask.method.labels import labels_of
@@ -176,19 +176,23 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
     read = _with_one_spelling(parse(files, images), data)
     annotated, notes = read.images, [*read.notes]
     counts = Counter(area.name for item in annotated.values() for area in item.areas if area.name is not None)
-    names = read.names or sorted(counts)
-    told = {option.name: option for option in data.classes if option.name.casefold() != "background"}
+    names = [name for name in read.names or sorted(counts) if not is_background(name)]
+    told = {option.name: option for option in data.classes if not is_background(option.name)}
     chosen = [*told] if told else [name for name in names if counts[name]]
     left_out = [name for name in names if name not in chosen]
     if left_out:
         why = "incmask.toml does not name" if told else "no shape has"
         notes.append(f"left out, as {why} them: the classes {', '.join(left_out[:20])}")
     if not any(counts[name] for name in chosen):
-        raise fail(where, "holds no annotated areas of any class", "annotate images, or check the names of the classes")
+        also = f" ({'; '.join(notes)})" if notes else ""
+        mend = "annotate images, or check the names of the classes"
+        raise fail(where, f"holds no annotated areas of any class{also}", mend)
     if len(chosen) >= MAX_CLASSES:
         raise fail(where, f"holds {len(chosen)} classes; at most {MAX_CLASSES - 1} are possible", "join some")
     areas = {
-        path: tuple(area for area in item.areas if area.name is None or area.name in chosen)
+        path: tuple(
+            area for area in item.areas if area.name is None or area.name in chosen or is_background(area.name)
+        )
         for path, item in annotated.items()
     }
     task = data.task
@@ -283,7 +287,8 @@ def corrected(read: Annotations, known: Known) -> Corrected:
     problems: list[Problem] = []
     labels: dict[str, Label] = {}
     for name, item in read.images.items():
-        strange = sorted({area.name for area in item.areas if area.name is not None} - {*names, UNSURE})
+        there = {area.name for area in item.areas if area.name is not None and not is_background(area.name)}
+        strange = sorted(there - {*names, UNSURE})
         if strange:
             what = f"{name} has areas of the class {', '.join(strange)}; the run knows {', '.join(names)} and {UNSURE}"
             problems.append(Problem(item.where, what, "give them one of these classes, or remove them"))

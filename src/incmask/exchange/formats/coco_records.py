@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, FiniteFloat, ValidationError
 from incmask.base.errors import Problem, fail
 from incmask.data.images.decode import MAX_PIXELS
 from incmask.exchange.formats.common import Record, RecordT
-from incmask.exchange.formats.shapes import Area, Box, Polygon, Runs
+from incmask.exchange.formats.coco_polygon import coco_polygon
+from incmask.exchange.formats.shapes import Area, Box, Runs
 
 Count = Typed[int, Field(ge=0, le=MAX_PIXELS)]
 Side = Typed[int, Field(ge=1, le=MAX_PIXELS)]
@@ -126,7 +127,7 @@ def areas_of(annotation: CocoAnnotation, size: tuple[int, int] | None, where: st
             if len(corners) < 6 or len(corners) % 2:
                 what = f"has a polygon of {len(corners)} numbers; x and y of three or more corners are expected"
                 raise fail(where, what, "draw it again, or remove the annotation")
-        polygons = [Polygon((np.array(corners, np.float64).reshape(-1, 2),)) for corners in given]
+        polygons = [coco_polygon(np.array(corners, np.float64).reshape(-1, 2)) for corners in given]
         if size and any(polygon.box.is_beyond(Box(0, 0, *size)) for polygon in polygons):
             what = f"lies outside its image of {size[1]}×{size[0]} pixels"
             raise fail(where, what, "export the annotations at the size of the images")

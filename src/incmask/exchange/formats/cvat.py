@@ -14,9 +14,10 @@ from incmask.base.files import write_bytes
 from incmask.data.dataset import Scheme
 from incmask.data.images.decode import MAX_PIXELS
 from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, corrected
+from incmask.exchange.formats.coco_polygon import coco_polygon
 from incmask.exchange.formats.common import Files, files_ending
 from incmask.exchange.formats.objects import Object, objects_of, run_lengths
-from incmask.exchange.formats.shapes import Area, NamedArea, Pixels, Polygon
+from incmask.exchange.formats.shapes import Area, NamedArea, Pixels
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet, hex_colours
 
 ANNOTATIONS = "annotations.xml"
@@ -147,10 +148,10 @@ def _area(shape: Element, size: tuple[int, int], where: str) -> Area:
         corners = [_decimals(pair.split(","), where) for pair in shape.get("points", "").split(";")]
         if len(corners) < 3 or {len(corner) for corner in corners} != {2}:
             raise fail(where, "is no polygon of three or more corners", "draw it again")
-        return Polygon((np.array(corners, np.float64),))
+        return coco_polygon(np.array(corners, np.float64))
     if shape.tag == "box" and _decimals([shape.get("rotation", "0")], where) == [0]:
         left, top, right, bottom = _decimals([shape.get(key, "") for key in ("xtl", "ytl", "xbr", "ybr")], where)
-        return Polygon((np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64),))
+        return coco_polygon(np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64))
     if shape.tag == "mask":
         return _mask(shape, size, where)
     raise fail(where, "is no polygon, mask or upright box", "convert it to a polygon or mask in CVAT")

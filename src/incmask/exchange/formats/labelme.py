@@ -1,4 +1,4 @@
-"""labelme: a JSON file beside each image, with polygons, rectangles, circles and masks."""
+"""labelme: a JSON file beside each image, with polygons, rectangles, circles and masks, filled as its converter does."""
 
 import base64
 import binascii
@@ -22,7 +22,8 @@ from incmask.data.images.writers import path_inside
 from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, Sheet, corrected, joined
 from incmask.exchange.formats.common import Files, Record, as_record, files_ending, look_at, read_json
 from incmask.exchange.formats.objects import Object, objects_of
-from incmask.exchange.formats.shapes import Area, NamedArea, Pixels, Polygon, disc
+from incmask.exchange.formats.pillow_shapes import circle, outline_of, pixels_at, polygon, rectangle
+from incmask.exchange.formats.shapes import Area, NamedArea, Pixels
 from incmask.exchange.formats.sheets import IMAGES, Corrected, Known, LabelSheet
 from incmask.exchange.names import UNSURE
 from incmask.exchange.sources.archives import SourceFile
@@ -110,11 +111,8 @@ def _area(shape: _Shape, where: str) -> Area:
         radius = float(np.hypot(*(points[1] - points[0])))
         if radius == 0:
             raise fail(where, "is a circle of no size", "draw it again, or remove it")
-        return disc(points[0, 0], points[0, 1], radius)
-    if len(points) == 2:
-        (x0, y0), (x1, y1) = points
-        points = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-    return Polygon((points,))
+        return circle(points[0], radius)
+    return rectangle(points) if len(points) == 2 else polygon(points)
 
 
 def _mask(shape: _Shape, points: np.ndarray, where: str) -> Pixels:
@@ -125,7 +123,7 @@ def _mask(shape: _Shape, points: np.ndarray, where: str) -> Pixels:
         values = grey_values(decode_mask(Path(where), base64.b64decode(shape.mask, validate=True)))
     except binascii.Error as error:
         raise fail(where, f"is a mask whose pixels cannot be read ({error})", "draw it again") from error
-    left, top = np.rint(points.min(axis=0)).astype(np.int64).tolist()
+    left, top = pixels_at(points.min(axis=0)).tolist()
     return Pixels(values != 0, top, left)
 
 
@@ -173,8 +171,9 @@ def read(files: Files, known: Known) -> Corrected:
 
 def _shape(name: str, each: Object) -> dict[str, Any]:
     about: dict[str, Any] = {"label": name, "group_id": None, "description": "", "flags": {}}
-    if each.outline is not None:
-        return about | {"points": each.outline.tolist(), "shape_type": "polygon", "mask": None}
+    outline = outline_of(each.pixels)
+    if outline is not None:
+        return about | {"points": outline.tolist(), "shape_type": "polygon", "mask": None}
     box = each.pixels.box
     _, png = cv2.imencode(".png", each.pixels.mask.astype(np.uint8))
     return about | {

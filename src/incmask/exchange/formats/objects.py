@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import find_objects
 
+from incmask.exchange.formats.coco_polygon import CocoPolygon
 from incmask.exchange.formats.shapes import Box, Pixels, Polygon
 
 # Right, down, left, up: the inside lies to the right of the way.
@@ -94,9 +95,8 @@ def run_lengths(mask: np.ndarray) -> list[int]:
 def _outline(part: np.ndarray) -> np.ndarray:
     ring, box = _ring(part), Box(0, 0, *part.shape)
     simple = cv2.approxPolyDP(ring.astype(np.float32), _TOLERANCE_PX, closed=True)[:, 0].astype(np.float64)
-    if len(simple) >= 3 and np.array_equal(Polygon((simple,)).draw(box), part):
-        return simple
-    return ring
+    areas = Polygon((simple,)), CocoPolygon(simple)
+    return simple if len(simple) >= 3 and all(np.array_equal(area.draw(box), part) for area in areas) else ring
 
 
 def _has_holes(part: np.ndarray) -> bool:

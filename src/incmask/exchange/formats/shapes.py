@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, pi
 from typing import Protocol
 
 import cv2
@@ -13,7 +12,6 @@ from incmask.base.errors import fail
 from incmask.data.images.decode import MAX_PIXELS
 from incmask.method.labels import labels_of
 
-_MAX_CORNERS = 4096
 _THICK = np.ones((3, 3), np.uint8)
 
 
@@ -177,12 +175,22 @@ class NamedArea:
     """An area that was annotated.
 
     Attributes:
-        name: of its class; None: no label there.
+        name: of its class, or a name of the background; None: no label there.
         area: its pixels.
     """
 
     name: str | None
     area: Area
+
+
+def is_background(name: str) -> bool:
+    """Tell whether areas of this name show that nothing is there.
+
+    Examples:
+        >>> is_background("_background_"), is_background("Background"), is_background("background cell")
+        (True, True, False)
+    """
+    return name.strip().strip("_").casefold() == "background"
 
 
 @dataclass(frozen=True)
@@ -191,7 +199,8 @@ class DrawnLabel:
 
     Attributes:
         where: the file that holds them, for messages.
-        areas: later ones lie over earlier ones; those without a label over all.
+        areas: later ones lie over earlier ones; those without a label over all. Names that are not among ``names`` are
+            of the background.
         task: what the label means.
         names: of the classes, without background.
         size: height and width of the image as the file tells; None: it does not.
@@ -229,25 +238,13 @@ class DrawnLabel:
             part = label[box.seen_from(image)]
             if each.name is None:
                 part[each.area.draw(box)] = IGNORED
+            elif each.name not in self.names:  # background
+                part[each.area.draw(box)] = 0
             elif labels.is_layered:
                 part[each.area.draw(box), self.names.index(each.name)] = 1
             else:
                 part[each.area.draw(box)] = self.names.index(each.name) + 1
         return label
-
-
-def disc(x: float, y: float, radius: float) -> Polygon:
-    """Give a circle about (x, y) as a polygon that lies less than a tenth of a pixel off it, for radii to 5000 pixels.
-
-    Raises:
-        ValueError: the radius is not positive.
-    """
-    if not radius > 0:
-        raise ValueError("the radius must be positive")
-    # A chord of n lies r (1 - cos(pi / n)) inside, about r / 2 (pi / n)².
-    num_corners = min(max(32, ceil(pi * (10 * radius / 2) ** 0.5)), _MAX_CORNERS)
-    angles = np.arange(num_corners) * (2 * pi / num_corners)
-    return Polygon((np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1),))
 
 
 def overlap_anywhere(images: Sequence[Sequence[NamedArea]]) -> int | None:
@@ -259,7 +256,7 @@ def overlap_anywhere(images: Sequence[Sequence[NamedArea]]) -> int | None:
 
 
 def _overlap(areas: Sequence[NamedArea]) -> bool:
-    names = dict.fromkeys(each.name for each in areas if each.name is not None)
+    names = dict.fromkeys(each.name for each in areas if each.name is not None and not is_background(each.name))
     if len(names) < 2:
         return False
     boxes = [each.area.box for each in areas]

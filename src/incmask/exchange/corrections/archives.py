@@ -1,7 +1,5 @@
-"""Folders and archives written whole or not at all: under a hidden name beside the target, then renamed."""
+"""Archives written whole or not at all: under a hidden name beside the target, then renamed."""
 
-import os
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -9,30 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from incmask.base.errors import fail
-from incmask.base.files import TEMPORARY_SUFFIX, cannot_write, whole_file
+from incmask.base.files import whole_file
 
 _STORED = (".png", ".jpg", ".jpeg")
 """Packed already."""
-
-
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a folder beside ``path`` to write to; rename it to ``path`` on success, remove it otherwise.
-
-    Raises:
-        IncmaskError: something is at ``path`` already, or it cannot be written.
-    """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise fail(path, "is there already", "remove it, or choose another name")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
