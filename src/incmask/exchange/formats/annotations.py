@@ -190,9 +190,7 @@ def read_annotated(parse: Parse, files: Files, data: DataOptions, *, where: obje
     if len(chosen) >= MAX_CLASSES:
         raise fail(where, f"holds {len(chosen)} classes; at most {MAX_CLASSES - 1} are possible", "join some")
     areas = {
-        path: tuple(
-            area for area in item.areas if area.name is None or area.name in chosen or is_background(area.name)
-        )
+        path: tuple(area for area in item.areas if area.name is None or area.name in chosen or is_background(area.name))
         for path, item in annotated.items()
     }
     task = data.task
