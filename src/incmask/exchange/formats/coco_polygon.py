@@ -11,7 +11,7 @@ _FARTHEST_PX = 1 << 17
 
 
 def coco_polygon(corners: np.ndarray) -> Area:
-    """Give the area that an outline encloses, float64 (n, 2) of x and y; one that leads far off, by the centres alone."""
+    """Give the area in an outline, float64 (n, 2) of x and y; of one that leads far off, by the centres alone."""
     return CocoPolygon(corners) if np.abs(corners).max() < _FARTHEST_PX else Polygon((corners,))
 
 

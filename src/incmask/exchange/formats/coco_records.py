@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, FiniteFloat, ValidationError
 
 from incmask.base.errors import Problem, fail
 from incmask.data.images.decode import MAX_PIXELS
-from incmask.exchange.formats.common import Record, RecordT
 from incmask.exchange.formats.coco_polygon import coco_polygon
+from incmask.exchange.formats.common import Record, RecordT
 from incmask.exchange.formats.shapes import Area, Box, Runs
 
 Count = Typed[int, Field(ge=0, le=MAX_PIXELS)]

@@ -1,4 +1,4 @@
-"""labelme: a JSON file beside each image, with polygons, rectangles, circles and masks, filled as its converter does."""
+"""labelme: a JSON file beside each image, of polygons, rectangles, circles and masks, filled as its converter does."""
 
 import base64
 import binascii

@@ -71,5 +71,5 @@ def outline_of(pixels: Pixels) -> np.ndarray | None:
         ring = cv2.approxPolyDP(around[0], tolerance, closed=True)[:, 0] + 0.5
         corners = np.resize(ring, (max(3, len(ring)), 2))
         if np.array_equal(polygon(corners).draw(Box(0, 0, *pixels.mask.shape)), pixels.mask):
-            return corners + (pixels.left, pixels.top)
+            return corners + np.array((pixels.left, pixels.top))
     return None
