@@ -20,7 +20,6 @@ from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_image, read_label
 from incmask.data.images.writers import write_indexed
 from incmask.data.rounds import read_rounds
-from incmask.exchange.corrections import folders
 from incmask.exchange.corrections.export import export_labels
 from incmask.exchange.corrections.specks import SpeckMerger
 from incmask.exchange.corrections.take_back import import_labels
@@ -256,7 +255,7 @@ def test_an_import_that_was_killed_left_nothing(loop, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(folders.os, "replace", killed)
+        patch.setattr(Path, "rename", killed)
         with pytest.raises(KeyboardInterrupt):
             bring_back(run, out, target="png")
     assert load_dataset(data) == before
