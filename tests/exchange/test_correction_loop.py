@@ -255,7 +255,7 @@ def test_an_import_that_was_killed_left_nothing(loop, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", killed)
+        patch.setattr("pathlib.Path.rename", killed)
         with pytest.raises(KeyboardInterrupt):
             bring_back(run, out, target="png")
     assert load_dataset(data) == before
