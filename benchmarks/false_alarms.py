@@ -20,11 +20,11 @@ from incmask.base.tables import markdown_table
 from incmask.insight.report.differences import (
     Estimate,
     by_subject,
-    compare_pairs,
     mean_over,
     paired_difference,
     unpaired_difference,
 )
+from incmask.insight.report.pairs import compare_pairs
 from incmask.insight.report.statistics import SIGNIFICANCE, Floats
 
 REPEATS = (2, 3, 5, 10)

@@ -22,7 +22,7 @@ from incmask.experiment.executor import Executor
 from incmask.insight.comparison.compare import Comparison, compare
 from incmask.insight.comparison.present import find, write_findings
 from incmask.insight.report.comparison_page.tables import reported
-from incmask.insight.report.statistics import summarise
+from incmask.insight.report.statistics import SCORE_BOUNDS, summarise
 
 TASKS: dict[str, tuple[Set, str]] = {
     "nuclei": (replace(SETS["nuclei-44"], size=(48, 48), num_labelled=24, num_files=216), "ISIC 2018"),
@@ -94,7 +94,7 @@ def main() -> None:
 def beside_paper(done: Comparison, name: str) -> str:
     """Give a table of a set: best, mean and its 95 % interval over repeats, beside the paper's best; ranks of both."""
     found = {
-        each.recipe: summarise([value.student.score for value in values])
+        each.recipe: summarise([value.student.score for value in values], bounds=SCORE_BOUNDS)
         for each, values in reported(done.models, done.totals).items()
     }
     theirs = {recipe: best[list(TASKS).index(name)] for recipe, best in TABLE_A1.items()}

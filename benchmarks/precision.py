@@ -30,7 +30,7 @@ from incmask.base.files import write_text
 from incmask.base.pool import keep_freed_memory
 from incmask.base.progress import ignore
 from incmask.data.synthetic import make_fields
-from incmask.insight.report.statistics import summarise
+from incmask.insight.report.statistics import DIFFERENCE_BOUNDS, summarise
 from incmask.method.mixture import ROW, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.scoring import Scoring
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"about {seconds / 60:.0f} minutes", flush=True)
     scores = {precision: train(jobs[precision], device) for precision in PRECISIONS}
     differences = np.subtract(scores["bfloat16"], scores["float32"]).tolist()
-    summary = summarise(differences)
+    summary = summarise(differences, bounds=DIFFERENCE_BOUNDS)
     print(f"{'seed':>6}{'float32':>10}{'bfloat16':>10}{'difference':>12}")
     for seed, (full, half, difference) in enumerate(zip(*scores.values(), differences, strict=True), 1):
         print(f"{seed:>6}{full:>10.4f}{half:>10.4f}{difference:>+12.4f}")

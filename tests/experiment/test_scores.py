@@ -27,6 +27,7 @@ from incmask.experiment.scores import (
 from incmask.method.instances import object_channels
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts
+from incmask.method.object_scores import object_details
 from incmask.method.scoring import scoring_of
 from incmask.nets.spec import NetworkSpec, load_model, save_model
 from incmask.prediction.ensemble import Ensemble
@@ -116,6 +117,8 @@ def test_cells_are_counted_where_a_class_marks_them(tmp_path, monkeypatch):
     details = row.details
     assert [each.num_true > 0 for each in row.objects] == [True, True]
     assert details["mcce"] == pytest.approx(1.75)
+    assert object_details(row.objects).items() <= details.items()
+    assert {"count_error", "pq", "ap50"} <= {*details}
     assert details["miou_ad"] == pytest.approx(details["iou/bright"])
 
 

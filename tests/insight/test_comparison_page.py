@@ -15,8 +15,9 @@ from incmask.insight.report.comparison_page import page
 from incmask.insight.report.comparison_page.page import comparison_page, costs_table, pairs_table
 from incmask.insight.report.comparison_page.plots_frequencies import class_frequencies
 from incmask.insight.report.comparison_page.rows import OWN, FrequencyRow
-from incmask.insight.report.differences import Estimate, PairRow, Source
+from incmask.insight.report.differences import Estimate, Source
 from incmask.insight.report.page import Fact, Figures, Table
+from incmask.insight.report.pairs import PairRow
 from incmask.insight.report.picture import Drawing, PictureSheet, to_picture
 from incmask.insight.report.render import render
 from incmask.nets.costs import CostRow

@@ -83,6 +83,15 @@ def test_tables_hold_every_approach(findings):
         assert {budget: len(each) for budget, each in pairs.items()} == {OWN: 21}
 
 
+def test_objects_have_a_table_where_they_were_counted(comparison):
+    counted = tuple(replace(row, details=row.details | {"count_error": 0.25, "pq": 0.5}) for row in comparison.models)
+    tables = {table.title: table for table in find(replace(comparison, models=counted)).tables}
+    assert [row[0] for row in tables["Objects counted"].rows] == list(APPROACHES)
+    assert {row[3:] for row in tables["Objects counted"].rows} == {
+        ("0.250", "0.250 to 0.250", "0.500", "0.500 to 0.500")
+    }
+
+
 def test_tables_and_significance_are_written(comparison, findings, tmp_path):
     tables, significance = write_findings(elsewhere(comparison, tmp_path), findings)
     assert (tables.name, significance.name) == ("tables.md", "significance.csv")

@@ -6,11 +6,11 @@ import pytest
 from scipy import stats
 
 from incmask.insight.report.comparison_page import tables
+from incmask.insight.report.comparison_page.other_tables import cost_table, object_table
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, ModelRow, RunRow
 from incmask.insight.report.comparison_page.tables import (
     Approach,
     approach_name,
-    cost_table,
     reported,
     series,
 )
@@ -118,6 +118,28 @@ def test_means_with_their_errors():
     assert column(table, "all students") == ["0.600", "0.740"]
     assert column(table, "members together") == ["–", "0.740"]
     assert not {"steps a model", "seconds"} & {*table.header}
+
+
+def test_no_interval_of_scores_reaches_beyond_them():
+    models = [model(repeat=repeat, score=score) for repeat, score in ((1, 0.99), (2, 0.9))]
+    table = mean_table(models, [run(repeat=1), run(repeat=2)])
+    assert column(table, "95 % interval") == [f"{0.945 - 12.7062 * 0.045:.3f} to 1.000"]
+
+
+def test_objects_are_told_where_they_were_counted():
+    details = [{"count_error": 0.2, "pq": 0.8}, {"count_error": 0.3, "pq": 0.7}, {"count_error": 0.1, "pq": 0.9}]
+    models = [model(repeat=repeat, details=each) for repeat, each in enumerate(details, 1)]
+    models += [model("ldt", generation=0, details={"count_error": 1.5}), model("fdt", generation=0, details={})]
+    runs = [*(run(repeat=repeat) for repeat in (1, 2, 3)), run("ldt", best_generation=0), run("fdt", best_generation=0)]
+    table = object_table(models, runs)
+    assert column(table, "approach") == ["ldt", "fdt", "im"]
+    reach = 4.302653 * 0.1 / math.sqrt(3)
+    assert column(table, "off by, of all objects") == ["1.500", "–", "0.200"]
+    assert column(table, "off by, of all objects: 95 % interval") == ["–", "–", f"0.000 to {0.2 + reach:.3f}"]
+    assert column(table, "PQ") == ["–", "–", "0.800"]
+    assert column(table, "PQ: 95 % interval") == ["–", "–", f"{0.8 - reach:.3f} to 1.000"]
+    assert "AP50" not in table.header
+    assert object_table(MODELS, RUNS) is None
 
 
 def test_costs_are_means_too():

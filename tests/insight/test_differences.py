@@ -13,13 +13,11 @@ from incmask.insight.report.differences import (
     Source,
     by_subject,
     can_tell,
-    compare_pairs,
     mean_over,
     paired_difference,
     ratio_over_subjects,
     unpaired_difference,
 )
-from incmask.insight.report.statistics import Summary, holm
 
 tables = arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(2, 6)), elements=st.floats(0, 1))
 
@@ -37,7 +35,10 @@ def test_two_repeats_and_two_subjects_by_hand():
     assert [(source.draw, source.num) for source in found.sources] == [("repeat", 2), ("subject", 2)]
     assert [source.variance for source in found.sources] == pytest.approx([0.01, 0.0225])
     reach = math.sqrt(1.27062**2 + 1.90593**2)
-    assert (found.low, found.high) == pytest.approx((0.3 - reach, 0.3 + reach), abs=1e-4)
+    assert found.reach() == pytest.approx(reach, abs=1e-4)
+    # Scores lie from 0 to 1, so that a difference does from -1 to 1.
+    assert found.ends() == (-1, 1)
+    assert found.ends(0.5) == pytest.approx((0.3 - math.hypot(0.1, 0.15), 0.3 + math.hypot(0.1, 0.15)))
 
 
 def test_the_parts_are_those_of_an_analysis_of_variance():
@@ -62,7 +63,7 @@ def test_where_one_draw_alone_varies_it_is_the_t_test():
     for found in (by_repeat, by_image):
         assert found.p_value == pytest.approx(expected.pvalue)
         interval = expected.confidence_interval(0.95)
-        assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+        assert (found.low, found.high) == pytest.approx((max(interval.low, -1), min(interval.high, 1)))
 
 
 @given(first=tables, shift=st.floats(-1, 1))
@@ -185,6 +186,18 @@ def test_a_mean_over_images_of_their_own_has_the_t_interval():
     assert math.isnan(ratio_over_subjects([0.5], [1], ["a"]).low)
 
 
+@given(first=tables)
+def test_no_interval_reaches_beyond_what_a_mean_can_be(first):
+    second = np.random.default_rng(0).random(first.shape)
+    for found in (paired_difference(first, second), unpaired_difference(first, second), mean_over("fold", first[0])):
+        assert -1 <= found.low <= found.mean <= found.high <= 1
+        back = -found
+        assert (back.low, back.high) == (-found.high, -found.low)
+    share = ratio_over_subjects(first[0], np.ones(first.shape[1]), [str(place) for place in range(first.shape[1])])
+    assert 0 <= share.low <= share.mean + 1e-12
+    assert share.mean - 1e-12 <= share.high <= 1
+
+
 def test_a_ratio_by_hand():
     # Subjects a (3 of 10) and b (5 of 10): ratio .4, so that a's part is 1 too small and b's 1 too large, of 10.
     found = ratio_over_subjects([1, 5, 2], [4, 10, 6], ["a", "b", "a"])
@@ -203,43 +216,3 @@ def test_a_ratio_scatters_as_drawing_subjects_anew_says():
         (part, whole), lambda a, b, axis: a.sum(axis) / b.sum(axis), paired=True, n_resamples=4999, rng=1
     )
     assert math.sqrt(found.sources[0].variance) == pytest.approx(expected.standard_error, rel=0.05)
-
-
-def test_all_pairs_are_single_comparisons_and_holm():
-    base = some_scores(3, 80)
-    rng = np.random.default_rng(2)
-    arrays_of = {"a": base, "b": base + rng.normal(0.05, 0.02, (3, 80)), "c": base + rng.normal(0, 0.02, (3, 80))}
-    scores = {name: dict(enumerate(values, 1)) for name, values in arrays_of.items()}
-    summaries = {"a": Summary(0, 0.1, 0.1, 0.2, 0, 3), "b": Summary(0, 0.1, 0.3, 0.4, 0, 3)}
-    found = compare_pairs(scores, summaries=summaries)
-    assert [row.first + row.second for row in found] == ["ab", "ac", "bc"]
-    for row in found:
-        assert row.difference == paired_difference(arrays_of[row.first], arrays_of[row.second])
-    assert [row.adjusted_p for row in found] == holm([row.difference.p_value for row in found]).tolist()
-    assert [row.significant for row in found] == [row.adjusted_p < 0.05 for row in found]
-    assert found[0].significant
-    assert [row.intervals_overlap for row in found] == [False, None, None]
-    assert (found[0].turned.first, found[0].turned.difference) == ("b", -found[0].difference)
-
-
-def test_a_pair_has_the_repeats_that_both_have():
-    base = some_scores(3, 7)
-    scores = {"a": {1: base[0], 2: base[1], 3: base[2]}, "b": {3: base[0], 2: base[2]}, "c": {2: base[2]}}
-    found = {row.first + row.second: row for row in compare_pairs(scores)[:2]}
-    assert found["ab"].difference == paired_difference(base[[1, 2]], base[[2, 0]])
-    assert (found["ac"].significant, found["ac"].difference.mean) == (None, pytest.approx((base[1] - base[2]).mean()))
-    # What cannot be told is no test, and costs the others nothing.
-    assert found["ab"].adjusted_p == found["ab"].difference.p_value
-
-
-def test_without_images_repeats_alone_are_drawn():
-    scores = {"a": {1: 0.5, 2: 0.7, 3: 0.6}, "b": {1: 0.4, 2: 0.4, 3: 0.4}}
-    (row,) = compare_pairs(scores)
-    assert row.difference.p_value == pytest.approx(stats.ttest_1samp([0.1, 0.3, 0.2], 0).pvalue)
-    assert (row.difference.num("repeat"), row.difference.num("subject")) == (3, 0)
-    assert row.significant is False
-
-
-def test_one_approach_makes_no_pairs():
-    assert compare_pairs({"a": {1: [0.1, 0.2]}}) == []
-    assert compare_pairs({}) == []

@@ -81,6 +81,12 @@ def test_an_interval_with_zero_shows_nothing(low, high):
     assert f"which may be chance; less than about {(high - low) / 2:.3f} cannot be seen" in answer(found)
 
 
+def test_no_interval_reaches_beyond_what_a_difference_can_be():
+    told = answer(comparison(-1.2, 1.6))
+    assert "95 % interval −1.000 to +1.000" in told
+    assert "no difference can be seen" in told
+
+
 def test_few_subjects_tell_nothing_however_clear_they_look():
     assert headline(comparison(0.1, 0.2, subjects=LEAST_SUBJECTS)).startswith("Yes")
     few = comparison(0.1, 0.2, subjects=5)

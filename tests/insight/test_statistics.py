@@ -28,6 +28,13 @@ def test_the_interval_is_scipys(values):
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
+@given(values=scores_of_repeats)
+def test_no_interval_of_scores_reaches_beyond_them(values):
+    free, bound = summarise(values), summarise(values, bounds=(0, 1))
+    assert (bound.low, bound.high) == (max(free.low, 0), min(free.high, 1))
+    assert (bound.mean, bound.standard_error) == (free.mean, free.standard_error)
+
+
 def test_the_best_error_is_the_lowest():
     assert summarise([3.0, 2.0, 5.0], higher_is_better=False).best == 2.0
 

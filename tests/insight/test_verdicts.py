@@ -202,6 +202,13 @@ def test_what_repeats_can_show_is_said_in_numbers():
     )
 
 
+def test_repeats_that_scatter_beyond_all_scores_show_nothing():
+    luck = {("im+", repeat): 0.45 * repeat for repeat in (1, 2, 3)}
+    assert compare({"ldt": 0, "im+": 0}, luck=luck).sentences()[1] == (
+        "3 repeats cannot show any difference between the two; 6 repeats that scatter as these do would show 0.47."
+    )
+
+
 def test_budgets_are_compared_apart_but_the_strong_baseline_serves_both():
     own, equal = compare({"ldt": 0, "strong-ldt": 0.2, "im+": 0.1}), compare({"im+": 0.3}, budget=EQUAL)
     both = Comparison(own.models + equal.models, own.runs + equal.runs, own.images + equal.images)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incmask.method.object_scores import ObjectMatch, match_objects, object_scores
+from incmask.method.object_scores import ObjectMatch, match_objects, object_details, object_scores
 
 
 def test_by_hand():
@@ -37,6 +37,12 @@ def test_objects_that_were_only_counted_have_errors_alone():
     assert (scores.absolute_error, scores.relative_error) == (0.5, 0.25)
     assert math.isnan(scores.pq)
     assert math.isnan(scores.ap50)
+
+
+def test_tables_get_the_scores_that_can_be_told():
+    matches = [ObjectMatch(4, 5, 4, 3.0), ObjectMatch(6, 4, 3, 2.4)]
+    assert object_details(matches) == pytest.approx({"count_error": 0.3, "pq": 5.4 / 9.5, "ap50": 7 / 12})
+    assert object_details([ObjectMatch(0, 2, 0, 0.0)]) == {"pq": 0.0, "ap50": 0.0}
 
 
 def slow_scores(images):

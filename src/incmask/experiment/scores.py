@@ -18,7 +18,7 @@ from incmask.experiment.image_objects import count_objects
 from incmask.method.cells import mean_cell_count_error
 from incmask.method.instances import ObjectChannels, object_channels
 from incmask.method.metrics import Counts, count
-from incmask.method.object_scores import ObjectMatch
+from incmask.method.object_scores import ObjectMatch, object_details
 from incmask.method.scoring import Scoring
 from incmask.nets.spec import load_model
 from incmask.prediction.ensemble import About, Ensemble
@@ -60,7 +60,7 @@ class ScoreRow:
         stage, model, split: as in ``EvaluateJob``.
         score: the main score of the run's ``Scoring``, 0 to 1.
         details: every score of ``Scoring.table`` and, where a class marks positions, "mcce": the mean over images of
-            the sum over cell types of |true - predicted count| (equation A1).
+            the sum over cell types of |true - predicted count| (equation A1), and ``object_details``.
         image_scores: the main score of each image that it was scored on; not in ``scores.csv``.
         names: of these images.
         counts: of their pixels.
@@ -132,8 +132,10 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
     found = [_count(label, read_label(item, job.dataset), job, channels) for item, label in _predicted(ensemble, job)]
     counts = Counts.join([each for each, _, _ in found])
     details = job.scoring.table(counts, names)
+    objects = tuple(match for *_, match in found if match is not None)
     if channels is not None:
         details["mcce"] = float(np.mean([error for _, error, _ in found]))
+        details |= object_details(objects)
     report(1)
     return ScoreRow(
         stage=job.stage,
@@ -144,7 +146,7 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
         image_scores=tuple(job.scoring.by_image(counts).tolist()),
         names=tuple(item.name for item in job.items),
         counts=counts,
-        objects=tuple(match for *_, match in found if match is not None),
+        objects=objects,
     )
 
 

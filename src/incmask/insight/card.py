@@ -201,7 +201,7 @@ def _interval(facts: ModelRecord, stage: str) -> str:
     groups = facts.run.groups("test")
     subjects = [groups.get(name, name) for name in scores.names]
     found = ratio_over_subjects(values, np.ones(len(values)), subjects)
-    low, high = np.clip(found.interval, 0, 1)
+    low, high = found.interval
     return "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
 
 

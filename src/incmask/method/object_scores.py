@@ -102,5 +102,21 @@ def object_scores(matches: Iterable[ObjectMatch]) -> ObjectScores:
     )
 
 
+def object_details(matches: Iterable[ObjectMatch]) -> dict[str, float]:
+    """Give scores by the names that they have in tables, those that can be told: ``count_error``, ``pq``, ``ap50``.
+
+    Examples:
+        >>> object_details([ObjectMatch(2, 3), ObjectMatch(2, 2)])  # only counted
+        {'count_error': 0.25}
+        >>> object_details([])
+        {}
+    """
+    if not (listed := [*matches]):
+        return {}
+    scores = object_scores(listed)
+    named = {"count_error": scores.relative_error, "pq": scores.pq, "ap50": scores.ap50}
+    return {name: value for name, value in named.items() if not math.isnan(value)}
+
+
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else math.nan

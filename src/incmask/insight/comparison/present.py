@@ -12,19 +12,19 @@ from incmask.base.tables import csv_text
 from incmask.base.words import counted
 from incmask.data.rounds import ENVIRONMENT
 from incmask.insight.comparison.compare import Comparison
+from incmask.insight.report.comparison_page.other_tables import cost_table, object_table
 from incmask.insight.report.comparison_page.rows import OWN
 from incmask.insight.report.comparison_page.sentences import BUDGET_NAMES, no_room_warnings, verdict_sentences
 from incmask.insight.report.comparison_page.tables import (
     approach_name,
     best_table,
-    cost_table,
     mean_table,
     reported,
     split_of,
 )
 from incmask.insight.report.comparison_page.verdicts import Verdict, pairs_by_budget, verdict_table, verdicts
-from incmask.insight.report.differences import PairRow
 from incmask.insight.report.page import Fact, Table
+from incmask.insight.report.pairs import PairRow
 from incmask.insight.report.statistics import summarise
 
 PAGE, TABLES, SIGNIFICANCE, FIGURES, SHEETS = "compare.html", "tables.md", "significance.csv", "figures", "sheets"
@@ -35,7 +35,7 @@ class Findings:
     """What a comparison found, in tables and sentences.
 
     Attributes:
-        tables: verdicts, best of repeats, means over repeats, EvalNets.
+        tables: verdicts, means over repeats, best of repeats, objects, costs, EvalNets.
         pairs: all pairs, by budget.
         fair: the same of the means of all students.
         sentences: the gist.
@@ -56,10 +56,15 @@ def find(comparison: Comparison) -> Findings:
     fair = pairs_by_budget(models, totals, images, of="all students")
     found = verdicts(models, totals, pairs, fair)
     made = (make(models, totals, scoring=comparison.scoring) for make in (mean_table, best_table))
-    tables = [verdict_table(found, models, totals), *made, cost_table(models, totals)]
-    judges = _judges_table(comparison)
+    tables = [
+        verdict_table(found, models, totals),
+        *made,
+        object_table(models, totals),
+        cost_table(models, totals),
+        _judges_table(comparison),
+    ]
     return Findings(
-        tables=(*tables, *([judges] if judges else [])),
+        tables=tuple(table for table in tables if table is not None),
         pairs=pairs,
         fair=fair,
         sentences=tuple(verdict_sentences(found, pairs)),

@@ -11,7 +11,7 @@ from incmask.insight.ranking.rank import Ranking
 from incmask.insight.ranking.simulate import ENTROPY, RANDOM, RANKED, START, Simulation
 from incmask.insight.report.comparison_page.style import cycle_style
 from incmask.insight.report.picture import Drawing, new_figure, to_picture
-from incmask.insight.report.statistics import Summary, summarise
+from incmask.insight.report.statistics import SCORE_BOUNDS, Summary, summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,9 +128,9 @@ def _draw_split(axes: "Axes", simulation: Simulation, split: str) -> None:
     for of_seed in zip(*scores, strict=True):
         axes.plot(range(len(orders)), of_seed, color="#999999", linewidth=0.8, zorder=1)
     for place, values in enumerate(scores):
-        style, found = cycle_style(place), summarise(values)
+        style, found = cycle_style(place), summarise(values, bounds=SCORE_BOUNDS)
         axes.scatter([place] * len(values), values, s=14, color=style.colour, alpha=0.6, linewidths=0, zorder=2)
-        reach = found.high - found.mean if math.isfinite(found.high) else None
+        reach = [[found.mean - found.low], [found.high - found.mean]] if found.num > 1 else None
         axes.errorbar(
             place, found.mean, yerr=reach, color=style.colour, marker=style.marker, markersize=8, capsize=4, zorder=3
         )

@@ -24,7 +24,7 @@ from incmask.experiment.workload import planned_work
 from incmask.insight.ranking.entropy import entropy_order
 from incmask.insight.ranking.hidden import Hidden, HiddenPart, hide, with_validation
 from incmask.insight.ranking.rank import rank_finished
-from incmask.insight.report.statistics import Summary, summarise
+from incmask.insight.report.statistics import DIFFERENCE_BOUNDS, Summary, summarise
 from incmask.method.scoring import Scoring
 
 START, RANKED, RANDOM, ENTROPY = "start", "ranked", "random", "entropy"
@@ -98,7 +98,7 @@ class Simulation:
         """First minus second order, each seed with itself; None without scores."""
         pairs = zip(self.scores(first, split=split), self.scores(second, split=split), strict=True)
         values = [a - b for a, b in pairs]
-        return summarise(values) if values else None
+        return summarise(values, bounds=DIFFERENCE_BOUNDS) if values else None
 
 
 def simulate(

@@ -161,7 +161,7 @@ def error_rows(
         num_pixels, num_wrong = int(pixels.sum()), int(errors.sum())
         there = np.flatnonzero(pixels).tolist()
         rate = ratio_over_subjects(errors[there], pixels[there], [subjects[image] for image in there])
-        low, high = np.clip(rate.interval, 0, 1).tolist()
+        low, high = rate.interval
         disagreement_there = level / (num_levels - 1)
         rows.append(
             ErrorRow(

@@ -10,10 +10,9 @@ of unequal spread do no harm (Ibragimov and Müller 2010, Journal of Business & 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -21,7 +20,14 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import stdtrit
 
-from incmask.insight.report.statistics import SIGNIFICANCE, Floats, Summary, holm, intervals_overlap
+from incmask.insight.report.statistics import (
+    DIFFERENCE_BOUNDS,
+    SCORE_BOUNDS,
+    SIGNIFICANCE,
+    Bounds,
+    Floats,
+    interval_within,
+)
 
 Draw = Literal["repeat", "model without", "model with", "fold", "subject"]
 
@@ -63,10 +69,12 @@ class Estimate:
     Attributes:
         mean: as it was found.
         sources: of chance.
+        bounds: between which the mean can lie.
     """
 
     mean: float
     sources: tuple[Source, ...]
+    bounds: Bounds = DIFFERENCE_BOUNDS
 
     def num(self, draw: Draw) -> int:
         """Tell how many were drawn; 0: this was not."""
@@ -79,6 +87,10 @@ class Estimate:
         """
         return math.hypot(*(source.reach(level) for source in self.sources))
 
+    def ends(self, level: float = SIGNIFICANCE) -> tuple[float, float]:
+        """Give the ends of that interval, within the bounds."""
+        return interval_within(self.bounds, self.mean, self.reach(level))
+
     @property
     def interval(self) -> tuple[float, float]:
         """The ends of the 95 % interval; nan where too little was drawn for one that may be told."""
@@ -86,13 +98,13 @@ class Estimate:
 
     @property
     def low(self) -> float:
-        """Lower end of the 95 % interval."""
-        return self.mean - self.reach()
+        """Lower end of the 95 % interval, within the bounds."""
+        return self.ends()[0]
 
     @property
     def high(self) -> float:
         """Upper end of it."""
-        return self.mean + self.reach()
+        return self.ends()[1]
 
     @cached_property
     def p_value(self) -> float:
@@ -114,7 +126,8 @@ class Estimate:
 
     def __neg__(self) -> "Estimate":
         """Second minus first."""
-        return replace(self, mean=-self.mean)
+        low, high = self.bounds
+        return replace(self, mean=-self.mean, bounds=(-high, -low))
 
     def with_num(self, draw: Draw, num: int) -> "Estimate":
         """Tell what to expect of another number of trainings or subjects with the same spread."""
@@ -125,32 +138,6 @@ class Estimate:
                 for source in self.sources
             ),
         )
-
-
-@dataclass(frozen=True)
-class PairRow:
-    """Two approaches compared.
-
-    Attributes:
-        first: name of an approach.
-        second: name of another.
-        difference: first minus second.
-        adjusted_p: Holm's, over all pairs compared together; nan where nothing can be told.
-        significant: ``adjusted_p`` is below 0.05; None where nothing can be told: one repeat, or too few subjects.
-        intervals_overlap: of the means over repeats; None without intervals.
-    """
-
-    first: str
-    second: str
-    difference: Estimate
-    adjusted_p: float
-    significant: bool | None
-    intervals_overlap: bool | None
-
-    @property
-    def turned(self) -> "PairRow":
-        """Second minus first."""
-        return replace(self, first=self.second, second=self.first, difference=-self.difference)
 
 
 def by_subject(scores: ArrayLike, subjects: Sequence[str]) -> Floats:
@@ -166,9 +153,9 @@ def by_subject(scores: ArrayLike, subjects: Sequence[str]) -> Floats:
 def ratio_over_subjects(parts: ArrayLike, wholes: ArrayLike, subjects: Sequence[str]) -> Estimate:
     """Divide the sum of parts (N,) by the sum of wholes (N,) above 0; a subject's images go together.
 
-    With wholes of 1 this is the mean of the parts. The ratio is nearly linear in the sums, so that its error is that
-    of the mean of each subject's part less the ratio's share of its whole (Cochran 1977, Sampling Techniques, section
-    6.3).
+    No part is more than its whole. With wholes of 1 this is the mean of the parts. The ratio is nearly linear in the
+    sums, so that its error is that of the mean of each subject's part less the ratio's share of its whole (Cochran
+    1977, Sampling Techniques, section 6.3).
 
     Examples:
         >>> found = ratio_over_subjects([0.70, 0.72, 0.74], [1, 1, 1], ["a", "b", "c"])
@@ -177,11 +164,11 @@ def ratio_over_subjects(parts: ArrayLike, wholes: ArrayLike, subjects: Sequence[
     """
     part, whole = (_sums(each, subjects) for each in (parts, wholes))
     ratio = part.sum() / whole.sum()
-    return Estimate(float(ratio), (_source("subject", (part - ratio * whole) / whole.mean()),))
+    return Estimate(float(ratio), (_source("subject", (part - ratio * whole) / whole.mean()),), SCORE_BOUNDS)
 
 
 def mean_over(draw: Draw, values: ArrayLike) -> Estimate:
-    """Average values (N,), one or more, of which nothing else is known to be a draw."""
+    """Average differences (N,), one or more, of which nothing else is known to be a draw."""
     array = np.asarray(values, dtype=np.float64)
     return Estimate(float(array.mean()), (_source(draw, array),))
 
@@ -229,48 +216,6 @@ def unpaired_difference(with_them: ArrayLike, without: ArrayLike) -> Estimate:
 def can_tell(found: Estimate) -> bool:
     """Tell whether there is enough for an interval and a verdict: of each draw two or more, and ``LEAST_SUBJECTS``."""
     return all(source.is_enough for source in found.sources)
-
-
-def compare_pairs(
-    scores: Mapping[str, Mapping[int, ArrayLike]], *, summaries: Mapping[str, Summary] | None = None
-) -> list[PairRow]:
-    """Compare every two approaches by ``paired_difference`` and Holm.
-
-    Args:
-        scores: an approach's scores by repeat: (G,) on the same subjects, or (), of which repeats alone are drawn. Of
-            two approaches those repeats count that both have, one or more.
-        summaries: its scores over repeats, for ``intervals_overlap``.
-
-    Returns:
-        one row a pair, in the order of ``scores``.
-
-    Raises:
-        ValueError: scores of other shapes.
-    """
-    known = summaries or {}
-    pairs = list(combinations(scores, 2))
-    found = [_compare(scores[first], scores[second]) for first, second in pairs]
-    told = [index for index, difference in enumerate(found) if can_tell(difference)]
-    adjusted = dict(zip(told, holm([found[index].p_value for index in told]).tolist(), strict=True))
-    return [
-        PairRow(
-            first=first,
-            second=second,
-            difference=found[index],
-            adjusted_p=adjusted.get(index, math.nan),
-            significant=adjusted[index] < SIGNIFICANCE if index in adjusted else None,
-            intervals_overlap=(
-                intervals_overlap(known[first], known[second]) if first in known and second in known else None
-            ),
-        )
-        for index, (first, second) in enumerate(pairs)
-    ]
-
-
-def _compare(first: Mapping[int, ArrayLike], second: Mapping[int, ArrayLike]) -> Estimate:
-    repeats = [repeat for repeat in first if repeat in second]
-    a, b = (np.asarray([each[repeat] for repeat in repeats], dtype=np.float64) for each in (first, second))
-    return mean_over("repeat", a - b) if a.ndim == 1 else paired_difference(a, b)
 
 
 def _tables(*scores: ArrayLike) -> list[Floats]:

@@ -12,6 +12,10 @@ Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 
+Bounds = tuple[float, float]
+SCORE_BOUNDS: Bounds = (0.0, 1.0)
+DIFFERENCE_BOUNDS: Bounds = (-1.0, 1.0)
+"""Between which a score lies, and a difference of two; beyond them no interval reaches."""
 
 LEAST_PAIRS = 10
 """Of fewer, values that have nothing to do with each other correlate by more than 0.63 one time in 20."""
@@ -24,7 +28,7 @@ class Summary:
     Attributes:
         mean: of them.
         standard_error: of the mean; nan for one repeat, as are ``low`` and ``high``.
-        low: lower end of the mean's 95 % t interval; scores are not cut to 0..1.
+        low: lower end of the mean's 95 % t interval, within what the mean can be.
         high: its upper end.
         best: the highest, or the lowest where lower is better.
         num: of values.
@@ -53,8 +57,19 @@ class Correlation:
     num: int
 
 
-def summarise(values: Sequence[float], *, higher_is_better: bool = True) -> Summary:
+def interval_within(bounds: Bounds, mean: float, reach: float) -> tuple[float, float]:
+    """Give the ends of an interval around a mean, none of them beyond what the mean can be; nan for a reach of nan."""
+    low, high = np.clip((mean - reach, mean + reach), *bounds).tolist()
+    return low, high
+
+
+def summarise(values: Sequence[float], *, higher_is_better: bool = True, bounds: Bounds = (-np.inf, np.inf)) -> Summary:
     """Summarise repeats, one or more (paper, appendix A.5).
+
+    Args:
+        values: of the repeats.
+        higher_is_better: else the lowest is the best.
+        bounds: between which a value can lie.
 
     Raises:
         ValueError: no values.
@@ -67,7 +82,7 @@ def summarise(values: Sequence[float], *, higher_is_better: bool = True) -> Summ
         return Summary(mean, np.nan, np.nan, np.nan, best, 1)
     error = float(stats.sem(array))
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, array.size - 1)) * error
-    return Summary(mean, error, mean - reach, mean + reach, best, array.size)
+    return Summary(mean, error, *interval_within(bounds, mean, reach), best, array.size)
 
 
 def intervals_overlap(first: Summary, second: Summary) -> bool | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from incmask.base.words import counted
-from incmask.insight.report.differences import Estimate, PairRow, can_tell
+from incmask.insight.report.differences import Estimate, can_tell
 from incmask.insight.report.page import (
     Block,
     Fact,
@@ -19,6 +19,7 @@ from incmask.insight.report.page import (
     Text,
     signed,
 )
+from incmask.insight.report.pairs import PairRow
 from incmask.insight.report.picture import PictureSheet
 from incmask.nets.costs import paper_costs
 

@@ -47,7 +47,7 @@ class ModelRow(Variant):
         score: the main score of the runs' ``Scoring``, 0 to 1.
         steps, images, seconds: its training took.
         flops: of its training by equation 1: a forward pass of a step times the steps.
-        details: every score by name: "iou" | "miou", "miou_ad", "dice", "mpa", "mcce", "dataset_miou" and so on.
+        details: every score by name: "iou" | "miou", "miou_ad", "dice", "mpa", "mcce", "pq", "dataset_miou" and so on.
     """
 
     generation: int

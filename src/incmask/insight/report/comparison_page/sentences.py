@@ -6,7 +6,8 @@ from statistics import median
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN
 from incmask.insight.report.comparison_page.tables import approach_name
 from incmask.insight.report.comparison_page.verdicts import BASELINE, STRONG_BASELINE, Verdict, why_untold
-from incmask.insight.report.differences import Estimate, PairRow, can_tell
+from incmask.insight.report.differences import Estimate, can_tell
+from incmask.insight.report.pairs import PairRow
 from incmask.insight.report.statistics import SIGNIFICANCE
 from incmask.method.recipes import RECIPES
 
@@ -48,10 +49,8 @@ def least_difference(pairs: Sequence[PairRow]) -> str:
     more = max(_MORE_REPEATS, 2 * repeats)
     now, then = (_least(known, num) for num in (repeats, more))
     of = f"one of {len(known)} pairs" if len(known) > 1 else "the two"
-    return (
-        f"{repeats} repeats can only show differences above about {now} between {of}; {more} repeats that scatter as "
-        f"these do would show {then}."
-    )
+    can = f"can only show differences above about {now}" if now else "cannot show any difference"
+    return f"{repeats} repeats {can} between {of}; {more} repeats that scatter as these do would show {then or 'none'}."
 
 
 def no_room_warnings(found: Sequence[Verdict]) -> list[str]:
@@ -101,7 +100,9 @@ def _listed(some: Sequence[Verdict]) -> str:
 
 
 def _least(known: Sequence[Estimate], num_repeats: int) -> str:
-    """Give the reach of the median pair at Holm's strictest level."""
+    """Give the reach of the median pair at Holm's strictest level; "" for one that no difference has."""
     level = SIGNIFICANCE / len(known)
     value = median(each.with_num("repeat", num_repeats).reach(level) for each in known)
+    if value >= 1:
+        return ""
     return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

@@ -9,11 +9,11 @@ from statistics import fmean
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, AnyVariant, ModelRow, RunRow, Variant
 from incmask.insight.report.page import Table
-from incmask.insight.report.statistics import Summary, summarise
+from incmask.insight.report.statistics import SCORE_BOUNDS, Summary, summarise
 from incmask.method.recipes import RECIPES
 from incmask.method.scoring import Scoring
 
-LOWER_IS_BETTER = ("mcce", "loss")
+LOWER_IS_BETTER = ("mcce", "loss", "count_error")
 _METRICS = {
     "miou": "mIoU of all classes",
     "dice": "Dice",
@@ -22,7 +22,7 @@ _METRICS = {
     "dataset_iou": "data set's IoU",
     "dataset_miou": "data set's mIoU",
 }
-_NOTHING = "–"
+NOTHING = "–"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Reported:
         return f"{self.student.steps:,} a model, {self.run.total_steps:,} in all"
 
 
-_Column = Callable[[Sequence[Reported]], str]
+Column = Callable[[Sequence[Reported]], str]
 
 
 def approach_name(row: Variant | Approach) -> str:
@@ -127,16 +127,16 @@ def best_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: S
         models, runs: of the comparison.
         scoring: what their main score is.
     """
-    columns: dict[str, _Column] = {
+    columns: dict[str, Column] = {
         "generation": lambda values: str(max(values, key=lambda value: value.student.score).run.best_generation),
-        _main(models, scoring): lambda values: _score(max(value.student.score for value in values)),
+        _main(models, scoring): lambda values: score_text(max(value.student.score for value in values)),
         **{_METRICS[name]: partial(_best, metric=name) for name in _metrics(models)},
     }
     note = (
         f"Student and generation are chosen on validation and {_scored(models)}. The best of several is higher than "
         "what to expect of one; approaches are compared by their means."
     )
-    return _table("The best of all repeats", columns, models, runs, note)
+    return make_table("The best of all repeats", columns, models, runs, note)
 
 
 def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: Scoring) -> Table:
@@ -146,15 +146,15 @@ def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: S
         models, runs: of the comparison.
         scoring: what their main score is.
     """
-    columns: dict[str, _Column] = {
+    columns: dict[str, Column] = {
         "generation": lambda values: ", ".join(str(value.run.best_generation) for value in values),
-        _main(models, scoring): lambda values: _score(_scores(values).mean),
-        "standard error": lambda values: _score(_scores(values).standard_error),
-        "95 % interval": lambda values: _interval(_scores(values)),
+        _main(models, scoring): lambda values: score_text(_scores(values).mean),
+        "standard error": lambda values: score_text(_scores(values).standard_error),
+        "95 % interval": lambda values: interval_text(_scores(values)),
         **{_METRICS[name]: partial(_mean, metric=name) for name in _metrics(models)},
         "best of": lambda values: ", ".join(dict.fromkeys(value.candidates for value in values)),
-        "all students": lambda values: _score(fmean(value.all_students for value in values)),
-        "members together": lambda values: _score(fmean(value.together for value in values)),
+        "all students": lambda values: score_text(fmean(value.all_students for value in values)),
+        "members together": lambda values: score_text(fmean(value.together for value in values)),
     }
     note = (
         f"Student and generation (one a repeat) are chosen on validation and {_scored(models)}; so are all students of "
@@ -162,30 +162,11 @@ def mean_table(models: Sequence[ModelRow], runs: Sequence[RunRow], *, scoring: S
         "was chosen from; the mean of all students owes nothing to their number."
         f"{f' {scoring.note}' if scoring.note else ''}"
     )
-    return _table("The mean of all repeats", columns, models, runs, note)
+    return make_table("The mean of all repeats", columns, models, runs, note)
 
 
-def cost_table(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> Table:
-    """Make the table of what the approaches cost, on the mean over repeats.
-
-    Args:
-        models, runs: of the comparison.
-    """
-    costs: dict[str, Callable[[Reported], float]] = {
-        "steps a model": lambda value: value.student.steps,
-        "steps in all": lambda value: value.run.total_steps,
-        "TFLOPs a student": lambda value: value.run.student_flops / 1e12,
-        "TFLOPs in all": lambda value: value.run.total_flops / 1e12,
-        "with EvalNets": lambda value: (value.run.total_flops + value.run.evalnet_flops) / 1e12,
-        "seconds": lambda value: value.run.seconds,
-    }
-    columns = {name: partial(_amount, cost=cost) for name, cost in costs.items()}
-    note = "Means over repeats. FLOPs count forward passes alone (equation 1); seconds are of training."
-    return _table("What it costs", columns, models, runs, note)
-
-
-def _table(
-    title: str, columns: Mapping[str, _Column], models: Sequence[ModelRow], runs: Sequence[RunRow], note: str
+def make_table(
+    title: str, columns: Mapping[str, Column], models: Sequence[ModelRow], runs: Sequence[RunRow], note: str
 ) -> Table:
     """Make a line an approach of what its repeats came to."""
     recipes = {run.recipe for run in runs}
@@ -214,11 +195,9 @@ def series(rows: Sequence[ModelRow], *, metric: str = "score") -> dict[Approach,
         value = row.score if metric == "score" else row.details.get(metric)
         if row.chosen and row.student != ENSEMBLE and row.split == split and value is not None:
             values.setdefault(approach_of(row), {}).setdefault(row.generation, []).append(value)
-    better = metric not in LOWER_IS_BETTER
     return {
         approach: {
-            generation: summarise(of_repeats, higher_is_better=better)
-            for generation, of_repeats in sorted(values[approach].items())
+            generation: _summarise(of_repeats, metric) for generation, of_repeats in sorted(values[approach].items())
         }
         for approach in sorted(values, key=_order)
     }
@@ -275,34 +254,34 @@ def _scored(models: Sequence[ModelRow]) -> str:
 
 
 def _scores(values: Sequence[Reported]) -> Summary:
-    return summarise([value.student.score for value in values])
+    return _summarise([value.student.score for value in values], "score")
 
 
-def _summary(values: Sequence[Reported], metric: str) -> Summary | None:
+def summary_of(values: Sequence[Reported], metric: str) -> Summary | None:
     held = [value.student.details[metric] for value in values if metric in value.student.details]
-    return summarise(held, higher_is_better=metric not in LOWER_IS_BETTER) if held else None
+    return _summarise(held, metric) if held else None
+
+
+def _summarise(values: Sequence[float], metric: str) -> Summary:
+    is_error = metric in LOWER_IS_BETTER
+    return summarise(values, higher_is_better=not is_error, bounds=(0.0, math.inf) if is_error else SCORE_BOUNDS)
 
 
 def _best(values: Sequence[Reported], *, metric: str) -> str:
-    summary = _summary(values, metric)
-    return _score(summary.best) if summary else _NOTHING
+    summary = summary_of(values, metric)
+    return score_text(summary.best) if summary else NOTHING
 
 
 def _mean(values: Sequence[Reported], *, metric: str) -> str:
-    summary = _summary(values, metric)
+    summary = summary_of(values, metric)
     if summary is None:
-        return _NOTHING
-    return _score(summary.mean) + (f" ± {_score(summary.standard_error)}" if summary.num > 1 else "")
+        return NOTHING
+    return score_text(summary.mean) + (f" ± {score_text(summary.standard_error)}" if summary.num > 1 else "")
 
 
-def _interval(summary: Summary) -> str:
-    return f"{_score(summary.low)} to {_score(summary.high)}" if summary.num > 1 else _NOTHING
+def interval_text(summary: Summary) -> str:
+    return f"{score_text(summary.low)} to {score_text(summary.high)}" if summary.num > 1 else NOTHING
 
 
-def _score(value: float) -> str:
-    return _NOTHING if math.isnan(value) else f"{value:.3f}"
-
-
-def _amount(values: Sequence[Reported], *, cost: Callable[[Reported], float]) -> str:
-    mean = fmean(cost(value) for value in values)
-    return f"{mean:,.0f}" if mean >= 100 else f"{mean:.3g}"
+def score_text(value: float) -> str:
+    return NOTHING if math.isnan(value) else f"{value:.3f}"

@@ -18,9 +18,10 @@ from incmask.insight.report.comparison_page.tables import (
     approach_of,
     reported,
 )
-from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, PairRow, by_subject, can_tell, compare_pairs
+from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, by_subject, can_tell
 from incmask.insight.report.page import signed
-from incmask.insight.report.statistics import SIGNIFICANCE, Summary, summarise
+from incmask.insight.report.pairs import PairRow, compare_pairs
+from incmask.insight.report.statistics import SCORE_BOUNDS, SIGNIFICANCE, Summary, summarise
 
 BASELINE, STRONG_BASELINE = "ldt", "strong-ldt"
 """What an approach is to beat: the paper's baseline, and supervised training that is as good as we can make it."""
@@ -234,7 +235,10 @@ def _over_repeats(
 
 def _summaries(models: Sequence[ModelRow], runs: Sequence[RunRow]) -> dict[Approach, Summary]:
     found = reported(models, runs)
-    return {approach: summarise([value.student.score for value in values]) for approach, values in found.items()}
+    return {
+        approach: summarise([value.student.score for value in values], bounds=SCORE_BOUNDS)
+        for approach, values in found.items()
+    }
 
 
 def _family(values: Iterable[Approach], budget: str) -> list[Approach]:

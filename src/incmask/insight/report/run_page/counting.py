@@ -6,7 +6,7 @@ from incmask.insight.report.page import Block, Table, Text, decimal, number, per
 from incmask.method.object_scores import ObjectMatch, object_scores
 
 _NOTE = "Objects are told apart by centres and borders, in your labels as in the models', also where they touch."
-_QUALITY = (
+WHAT_PQ_IS = (
     "PQ and AP50 pair a true and a found object where they share more than half of both together; PQ is the pairs' "
     "overlap by the mean of the numbers of both, AP50 the pairs by all that is true or found."
 )
@@ -31,5 +31,5 @@ def counting_blocks(matches: Sequence[ObjectMatch]) -> list[Block]:
         ("panoptic quality (PQ)", number(scores.pq, decimal(scores.pq))),
         ("AP50", number(scores.ap50, decimal(scores.ap50))),
     ]
-    note = f"{_NOTE} {_MISSING if scores.pq != scores.pq and scores.num_true else _QUALITY}"
+    note = f"{_NOTE} {_MISSING if scores.pq != scores.pq and scores.num_true else WHAT_PQ_IS}"
     return [Text(sentence), Table("Objects counted", ("what", "value"), tuple(rows), note, name="objects")]

@@ -164,6 +164,4 @@ def _over_subjects(parts: Sequence[ModelScores], subjects: Mapping[str, str]) ->
 
 def _line(name: str, names: Sequence[str], scores: Floats, subjects: Mapping[str, str]) -> ScoreLine:
     found = ratio_over_subjects(scores, np.ones(len(scores)), [subjects[image] for image in names])
-    # A mean of scores is one of them.
-    low, high = np.clip(found.interval, 0, 1).tolist()
-    return ScoreLine(name, found.mean, low, high, num_images=len(names), num_subjects=found.num("subject"))
+    return ScoreLine(name, found.mean, *found.interval, num_images=len(names), num_subjects=found.num("subject"))

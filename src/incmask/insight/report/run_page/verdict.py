@@ -9,7 +9,7 @@ from incmask.experiment.record.stages import StageRecord
 from incmask.insight.report.differences import LEAST_SUBJECTS, Estimate, can_tell
 from incmask.insight.report.page import signed
 from incmask.insight.report.run_page.scoring import Kind, part_name
-from incmask.insight.report.statistics import SIGNIFICANCE
+from incmask.insight.report.statistics import SIGNIFICANCE, interval_within
 
 _IMAGES: dict[Kind, str] = {
     "test": "{images}",
@@ -75,12 +75,12 @@ class WithAndWithout:
     @property
     def low(self) -> float:
         """Lower end of that interval."""
-        return self.difference.mean - self.reach
+        return interval_within(self.difference.bounds, self.difference.mean, self.reach)[0]
 
     @property
     def high(self) -> float:
         """Upper end of it."""
-        return self.difference.mean + self.reach
+        return interval_within(self.difference.bounds, self.difference.mean, self.reach)[1]
 
     @property
     def lacks(self) -> str:
@@ -146,7 +146,8 @@ def _rest(found: WithAndWithout) -> str:
         return f"; {found.lacks}"
     if found.low > 0 or found.high < 0:
         return ", which is more than chance"
-    return f", which may be chance; less than about {found.reach:.3f} cannot be seen with so few trainings and images"
+    what = f"less than about {found.reach:.3f} cannot" if found.reach < 1 else "no difference can"
+    return f", which may be chance; {what} be seen with so few trainings and images"
 
 
 def handed_over(found: WithAndWithout) -> str:
