@@ -1,9 +1,11 @@
 """What the project's own files say agrees with one another."""
 
 import re
+import runpy
 import tomllib
 
 import pytest
+from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -11,6 +13,7 @@ from docs_blocks import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+INDEX_PAGE = runpy.run_path(str(ROOT / "setup.py"))["index_page"]
 
 
 def requirements(*extras):
@@ -38,6 +41,38 @@ def test_oldest_versions_are_the_lower_bounds(requirement):
     bound, pinned = lowest(requirement), Version(pins("constraints-oldest.txt")[requirement.name])
     assert pinned in requirement.specifier
     assert pinned.release[: len(bound.release)] == bound.release
+
+
+def relative_in(page):
+    """Give what a page links to or shows that lies beside it, and any markup of its own that could."""
+    inline = [child for token in MarkdownIt().parse(page) for child in token.children or ()]
+    targets = [value for each in inline for name, value in each.attrs.items() if name in ("href", "src")]
+    markup = [each.content for each in inline if each.type == "html_inline"]
+    return [each for each in targets if not re.match(r"https?:|#", each)] + markup
+
+
+def test_the_page_of_a_package_index_links_to_nothing_beside_it():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = INDEX_PAGE(readme)
+    assert relative_in(readme)
+    assert relative_in(page) == []
+    for name in ("guide", "for-labs"):
+        assert f"(`docs/{name}.md`)" in page
+    code = [[token.content for token in MarkdownIt().parse(text) if token.type == "fence"] for text in (readme, page)]
+    assert code[0] == code[1]
+
+
+def test_links_become_names_of_files_and_pictures_what_they_show():
+    readme = (
+        "[A guide\nto all](docs/guide.md#recipes), [here](#here) or [there](https://example.org/a.md)\n"
+        "![A mask](docs/mask.svg), ![a badge](https://example.org/badge.svg)"
+    )
+    page = (
+        "A guide\nto all (`docs/guide.md`), [here](#here) or [there](https://example.org/a.md)\n"
+        "A mask, ![a badge](https://example.org/badge.svg)"
+    )
+    assert relative_in(readme) == ["docs/guide.md#recipes", "docs/mask.svg"]
+    assert INDEX_PAGE(readme) == page
 
 
 def test_the_citation_is_of_this_version():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from test_project_files import EXTRAS, PROJECT, requirements
+from test_project_files import EXTRAS, INDEX_PAGE, PROJECT, relative_in, requirements
 from try_package import check_names, names_in
 
 from docs_blocks import ROOT
@@ -32,7 +32,7 @@ main()
 def wheel(tmp_path_factory):
     """Built from a copy, so that nothing is left in the checkout; setuptools is there, as torch needs it."""
     work = tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "CHANGELOG.md", "CITATION.cff"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "MANIFEST.in", "CHANGELOG.md", "CITATION.cff"):
         shutil.copy(ROOT / name, work)
     shutil.copy(ROOT / "constraints.txt", work)
     shutil.copytree(ROOT / "src", work / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
@@ -78,7 +78,9 @@ def test_it_says_what_the_project_says(wheel):
     needed = [Requirement(each) for each in told.get_all("Requires-Dist")]
     assert {str(each) for each in needed if each.marker is None} == {str(each) for each in requirements()}
     assert told["Description-Content-Type"] == "text/markdown"
-    assert told.get_payload(decode=True).decode() == (ROOT / "README.md").read_text(encoding="utf-8")
+    page = told.get_payload(decode=True).decode()
+    assert page == INDEX_PAGE((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert relative_in(page) == []
 
 
 def test_the_commands_come_from_it_and_have_their_templates(installed, tmp_path):
