@@ -18,8 +18,6 @@ from incmask.commands import cli
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from incmask.exchange.models.pipeline import Pipeline
-
 # A loaded machine may take any time for an example. For more of them: --hypothesis-profile=thorough.
 for name, num in (("quick", 20), ("thorough", 500)):
     settings.register_profile(name, max_examples=num, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -76,25 +74,17 @@ def undrawn(monkeypatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def _traces() -> "dict[object, ExportedProgram]":
+def traces() -> "dict[object, ExportedProgram]":
+    """What was traced, for ``share_traces``."""
     return {}
 
 
 @pytest.fixture
-def traced_once(monkeypatch, _traces) -> None:
+def traced_once(monkeypatch, traces) -> None:
     """Let exports of the same networks share what is traced: tracing takes longer than most tests."""
-    from incmask.exchange.models import programs
+    from export_models import share_traces
 
-    trace = programs.trace
-
-    def share(pipeline: "Pipeline", *, channels: int) -> "ExportedProgram":
-        weights = b"".join(value.numpy().tobytes() for value in pipeline.state_dict().values())
-        key = (pipeline.task, pipeline.size, pipeline.fit, channels, weights)
-        if key not in _traces:
-            _traces[key] = trace(pipeline, channels=channels)
-        return _traces[key]
-
-    monkeypatch.setattr(programs, "trace", share)
+    share_traces(monkeypatch, traces)
 
 
 @pytest.fixture

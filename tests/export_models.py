@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Literal
 
+import pytest
 import torch
+from torch.export import ExportedProgram
 
 from incmask.base.config import Task
 from incmask.data.dataset import ClassInfo
+from incmask.exchange.models import programs
+from incmask.exchange.models.pipeline import Pipeline
 from incmask.method.labels import labels_of
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.prediction.ensemble import About, save_ensemble
@@ -42,3 +46,17 @@ def make_model(
     about = About(task, classes, channels, None, size, fit, "float32")
     save_ensemble(folder / "model", paths, about, scores={"stage": "base", "IoU": 0.5})
     return folder / "model"
+
+
+def share_traces(patch: pytest.MonkeyPatch, traces: dict[object, ExportedProgram]) -> None:
+    """Let exports of the same networks share what is traced."""
+    trace = programs.trace
+
+    def share(pipeline: Pipeline, *, channels: int) -> ExportedProgram:
+        weights = b"".join(value.numpy().tobytes() for value in pipeline.state_dict().values())
+        key = (pipeline.task, pipeline.size, pipeline.fit, channels, weights)
+        if key not in traces:
+            traces[key] = trace(pipeline, channels=channels)
+        return traces[key]
+
+    patch.setattr(programs, "trace", share)

@@ -64,8 +64,8 @@ def _compare(function: Callable, given: list[tuple[str, Any, Any]]) -> None:
 
 
 def _look(value: Any) -> object:
-    """Give what the comparison sees of a value: of an array its type and shape; of others themselves, each new."""
-    if isinstance(value, np.ndarray | Tensor):
+    """Give what the comparison sees of a value: of an array its type and shape; others, and symbolic sides, are new."""
+    if isinstance(value, np.ndarray | Tensor) and all(type(side) is int for side in value.shape):
         return type(value), value.dtype, tuple(value.shape)
     return type(value) if value is None or isinstance(value, int | float) else object()
 

@@ -6,6 +6,8 @@ import signal
 import sys
 import time
 
+from incmask.base.caller import option
+
 
 def has_torch(job, report):
     return "torch" in sys.modules
@@ -15,6 +17,10 @@ def square(job, report):
     report(job)
     report(1)
     return job * job
+
+
+def say_option(job, report):
+    return option("top", job)
 
 
 def log(job, report):

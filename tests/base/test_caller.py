@@ -3,11 +3,12 @@
 import ast
 import re
 
+import light_jobs
 import pytest
 import typer
 
 from docs_blocks import ROOT
-from incmask.base.caller import is_command_line, on_command_line, option
+from incmask.base.caller import is_command_line, on_command_line
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import LocalPool
 from incmask.commands.cli import app
@@ -74,17 +75,12 @@ def test_a_mistake_inside_leaves_nothing_behind():
     assert not is_command_line()
 
 
-def say_option(job, report):
-    return option("top", job)
-
-
 @pytest.mark.parametrize("worded", [True, False])
 def test_workers_word_as_their_parent_does(worded, monkeypatch):
     monkeypatch.setattr("incmask.base.caller._on_command_line", worded)
     with LocalPool(1, networks=False) as pool:
-        assert [told for _, told in pool.run(say_option, [3], lambda amount: None)] == [
-            "--top 3" if worded else "top=3"
-        ]
+        told = [told for _, told in pool.run(light_jobs.say_option, [3], lambda amount: None)]
+    assert told == ["--top 3" if worded else "top=3"]
 
 
 WRONG = [

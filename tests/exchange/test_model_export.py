@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from export_models import CLASSES, make_model
+from export_models import CLASSES, make_model, share_traces
 from incmask.base.errors import IncmaskError
 from incmask.exchange.models import model as model_module
 from incmask.exchange.models import parity
@@ -42,11 +42,13 @@ def export(folder, target, task, **options):
 
 
 @pytest.fixture(scope="module")
-def onnx_of(tmp_path_factory):
+def onnx_of(tmp_path_factory, traces):
     """Both fits as ONNX files."""
     found = {}
-    for task, fit in (("multilabel", "tile"), ("multiclass", "resize")):
-        found[task] = export(tmp_path_factory.mktemp(task), "onnx", task, fit=fit)
+    with pytest.MonkeyPatch.context() as patch:
+        share_traces(patch, traces)
+        for task, fit in (("multilabel", "tile"), ("multiclass", "resize")):
+            found[task] = export(tmp_path_factory.mktemp(task), "onnx", task, fit=fit)
     return found
 
 
@@ -129,11 +131,12 @@ def test_the_example_predicts_an_image(onnx_of, tmp_path, channels):
     assert np.mean(np.asarray(Image.open(arguments[2])) != np.uint8(255 * share[0])) < 0.01
 
 
+@pytest.mark.usefixtures("traced_once")
 def test_a_program_of_torch_takes_any_number_of_images_of_any_size(tmp_path):
-    model, written, _ = export(tmp_path, "torch", "binary", fit="tile")
+    model, written, _ = export(tmp_path, "torch", "multilabel", fit="tile")
     files = {"incmask.json": ""}
     program = torch.export.load(written.path, extra_files=files).module()
-    assert json.loads(files["incmask.json"])["task"] == "binary"
+    assert json.loads(files["incmask.json"])["task"] == "multilabel"
     for shape in (*SHAPES, (1, 16, 16, 1), (2, 17, 32, 1)):
         image = random_images(shape)
         assert_same([each.numpy() for each in program(torch.from_numpy(image))], reference(model, image))
@@ -160,6 +163,7 @@ def validate():
         yield run
 
 
+@pytest.mark.usefixtures("traced_once")
 def test_a_package_passes_the_validator_of_the_model_zoo(tmp_path, validate):
     _, written, listener = export(tmp_path, "bioimageio", "binary", channels=3, num_members=1)
     assert listener.says("publish it only if you may")
@@ -241,7 +245,7 @@ def test_made_up_images_are_used_where_the_run_is_gone(tmp_path):
 
 @pytest.mark.usefixtures("traced_once")
 def test_nothing_is_written_where_the_model_says_something_else(tmp_path, monkeypatch):
-    model = make_model(tmp_path, "binary", num_members=1)
+    model = make_model(tmp_path, "binary", channels=3, num_members=1)
 
     def other(images):
         label, share, probability = reference(model, images)

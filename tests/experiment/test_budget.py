@@ -164,14 +164,14 @@ def test_a_run_goes_on_with_its_plan_and_with_more_time_trains_further(data, tmp
     assert any(line.startswith("goes on with its plan for 6m") for line in told.lines)
     assert (out / "scores.csv").read_text().count("ensemble") == 2 * len(first.all_stages)
 
-    longer = run_for(data, out, "15m", told)
+    longer = run_for(data, out, "9m", told)
     assert len(longer.stages) - 1 > num_before
-    assert read_records(out).run["time"] == "15m"
+    assert read_records(out).run["time"] == "9m"
     assert {path: path.read_bytes() for path in before} == before
     assert (out / "scores.csv").read_text().count("ensemble") == 2 * len(longer.all_stages)
 
     # The same as if it had been given that time at once.
-    at_once = run_for(data, tmp_path / "at once", "15m")
+    at_once = run_for(data, tmp_path / "at once", "9m")
     assert len(at_once.stages) <= len(longer.stages)
     assert longer.trained.control.students[0].num_steps > first.trained.control.students[0].num_steps
     for stage in at_once.stages:
