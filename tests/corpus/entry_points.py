@@ -27,6 +27,7 @@ from incmask.exchange.prepare.prepare import prepare
 from incmask.experiment.checked import check_data
 from incmask.experiment.choices import Choices, resolve
 from incmask.prediction import files
+from incmask.prediction.channels import image_files
 from incmask.prediction.given import network_images
 from incmask.prediction.listing import find_images
 
@@ -95,11 +96,15 @@ def _prepare(root: Path, _: Right | None) -> Seen:
 def _predict(root: Path, right: Right | None) -> Seen:
     about = SimpleNamespace(channels=_num_channels(right), intensity=None)
     found = find_images([root])
-    images = {name: path for name, path in found.images.items() if not is_mask(f"{name}.png")}
-    seen = {name.split("/")[-1]: files._open(path, about) for name, path in images.items()}
+    images = image_files(found, about.channels)
+    assert not [each.name for each in images if is_mask(f"{each.name}.png")], "masks are no images"
+    if found.problems:
+        raise IncmaskError(found.problems)
+    seen = {each.name.split("/")[-1]: files._open(each, about) for each in images}
     assert len(seen) == len(images), "each image once"
-    for name, path in images.items():
-        _compare_rows(path, about, seen[name.split("/")[-1]])
+    for each in images:
+        if not each.more:
+            _compare_rows(each.path, about, seen[each.name.split("/")[-1]])
     return Seen("\n".join(found.notes), seen)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from incmask.base.errors import IncmaskError, Problem
+from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.progress import Report, ignore
 from incmask.base.threads import Behind
 from incmask.base.words import ShortRepr
@@ -38,10 +38,17 @@ class ImageFile:
     Attributes:
         name: its path below the output folder, without ending.
         path: the file.
+        more: files of its further channels, where each has one of its own.
     """
 
     name: str
     path: Path
+    more: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All of its files."""
+        return (self.path, *self.more)
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
     with Behind[MaskShares](BYTES_AT_ONCE) as behind:
         for file in job.files:
             try:
-                image = _open(file.path, about)
+                image = _open(file, about)
                 if not isinstance(image, np.ndarray):
                     with closing(image):
                         size = (image.height, image.width)
@@ -114,7 +121,7 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
                     report(1)
                     continue
             except IncmaskError as error:
-                if any(problem.where != str(file.path) for problem in error.problems):
+                if any(problem.where not in map(str, file.paths) for problem in error.problems):
                     raise  # not of this image: the disk is full, say
                 problems += error.problems
                 report(1)
@@ -128,8 +135,11 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
     return Predicted((*shares, *behind.results), tuple(problems))
 
 
-def _open(path: Path, about: About) -> np.ndarray | PixelRows:
+def _open(file: ImageFile, about: About) -> np.ndarray | PixelRows:
     """Give the image as the network sees it, whole or, where it is large, by rows."""
+    if file.more:
+        return _by_rows_if_large(_joined(file, about))
+    path = file.path
     big = open_big_image(path, at_least=ROWS_PIXELS, channels=about.channels)
     if big is not None:
         try:
@@ -137,7 +147,24 @@ def _open(path: Path, about: About) -> np.ndarray | PixelRows:
         except IncmaskError:
             big.close()
             raise
-    image = read_network_image(path, channels=about.channels, intensity=about.intensity)
+    return _by_rows_if_large(read_network_image(path, channels=about.channels, intensity=about.intensity))
+
+
+def _joined(file: ImageFile, about: About) -> np.ndarray:
+    """Read an image of a file a channel: (H, W, C) uint8."""
+    planes = [read_network_image(path, channels=1, intensity=about.intensity) for path in file.paths]
+    for path, plane in zip(file.paths, planes, strict=True):
+        if plane.shape != planes[0].shape:
+            what = f"has {_size(plane)} pixels where the first channel has {_size(planes[0])}"
+            raise fail(path, what, "export the channels at one size")
+    return np.concatenate(planes, axis=2)
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]}×{image.shape[0]}"
+
+
+def _by_rows_if_large(image: np.ndarray) -> np.ndarray | PixelRows:
     return image if image.shape[0] * image.shape[1] < ROWS_PIXELS else ArrayRows(image)
 
 

@@ -21,6 +21,7 @@ from incmask.base.store import MANIFEST
 from incmask.base.words import counted
 from incmask.method.instances import check_can_grow
 from incmask.nets.forward import CHUNK
+from incmask.prediction.channels import image_files
 from incmask.prediction.ensemble import ABOUT, About, Ensemble, model_folder
 from incmask.prediction.files import NOTHING_MORE, ImageFile, Predicted, PredictJob, predict_files
 from incmask.prediction.layers import ExtraOutputs
@@ -45,8 +46,17 @@ def _list_images(given: Path | Sequence[str | Path], out: Path, *, may_be_empty:
     return find_images([given] if isinstance(given, Path) else given, out=out, may_be_empty=may_be_empty)
 
 
-def _files(listing: Listing) -> list[ImageFile]:
-    return [ImageFile(name, path) for name, path in listing.images.items()]
+def _stamps(listing: Listing, about: About) -> dict[ImageFile, Stamp | None]:
+    """Give the images with what tells that their files have changed."""
+    return {file: _stamp(file) for file in image_files(listing, about.channels)}
+
+
+def _stamp(file: ImageFile) -> Stamp | None:
+    """Give what tells that one of an image's files has changed; None: one is not there."""
+    stamps = [stamp for path in file.paths if (stamp := stamp_of(path)) is not None]
+    if len(stamps) < len(file.paths):
+        return None
+    return Stamp(sum(each.num_bytes for each in stamps), max(each.written_ns for each in stamps))
 
 
 def predict_folder(
@@ -80,10 +90,9 @@ def predict_folder(
     """
     about = _about(model, pictures)
     listing = _list_images(images, out)
-    files = _files(listing)
     _check_out(out)
+    stamps = _stamps(listing, about)
     with Ledger(out, _key(model, pictures)) as ledger:
-        stamps = {file: stamp_of(file.path) for file in files}
         new = [file for file, stamp in stamps.items() if stamp is None or not ledger.has(file.name, stamp)]
         progress.expect(len(new))
         progress.doing(f"predicting {counted(len(new), 'image')}")
@@ -98,7 +107,7 @@ def predict_folder(
                 done = _predict(job, stamps, ledger, pool=pool, progress=progress)
         write_tables(out, ledger, about)
     problems = (*listing.problems, *done.problems)
-    return replace(done, problems=problems, num_unchanged=len(files) - len(new), notes=listing.notes)
+    return replace(done, problems=problems, num_unchanged=len(stamps) - len(new), notes=listing.notes)
 
 
 def watch_folder(
@@ -135,7 +144,7 @@ def watch_folder(
         progress.say("waiting for images; Ctrl-C ends it")
         while True:
             listing = _list_images(images, out, may_be_empty=True)
-            stamps = {file: stamp_of(file.path) for file in _files(listing)}
+            stamps = _stamps(listing, about)
             new = [
                 file
                 for file, stamp in stamps.items()
@@ -151,7 +160,7 @@ def watch_folder(
                 shares += done.shares
                 for file in new:
                     refused.pop(file.path, None)
-                    if mine := tuple(each for each in done.problems if each.where == str(file.path)):
+                    if mine := tuple(each for each in done.problems if each.where in map(str, file.paths)):
                         refused[file.path] = stamps[file], mine
                 write_tables(out, ledger, about)
                 progress.say(f"{counted(len(done.shares), 'image')} written, {len(shares)} in all")
@@ -185,7 +194,7 @@ def _predict(
             shares.append(share)
             file = by_name[share.name]
             stamp = stamps[file]
-            if stamp is not None and stamp_of(file.path) == stamp:
+            if stamp is not None and _stamp(file) == stamp:
                 ledger.record(share.name, stamp, files=share.files, facts=asdict(share))
     return Predicted(tuple(shares), tuple(problems))
 

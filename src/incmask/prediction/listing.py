@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.caller import another_folder
 from incmask.base.errors import Problem, fail, is_text
+from incmask.data.folder.derived import images_alone
 from incmask.data.folder.names import IMAGE_SUFFIXES, is_image, key_of_name, name_of
 from incmask.data.folder.walk import holds_results, is_silent, nameless, passed_over_notes, walk
 
@@ -22,11 +23,15 @@ class Listing:
         images: by name: their paths with subfolders and without endings, sorted.
         problems: what cannot be an image of that name.
         passed_over: folders that hold no images of their own.
+        left_out: what is said of pictures that are no images of their own.
+        joined: what is said of images of several files.
     """
 
     images: dict[str, Path] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     passed_over: list[Path] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    joined: str = ""
 
     _keys: dict[str, Path] = field(default_factory=dict)
 
@@ -47,7 +52,8 @@ class Listing:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should be told."""
-        return tuple(passed_over_notes(dict.fromkeys(self.passed_over)))
+        joined = [self.joined] if self.joined else []
+        return (*passed_over_notes(dict.fromkeys(self.passed_over)), *self.left_out, *joined)
 
 
 def find_images(given: Sequence[str | Path], *, out: Path | None = None, may_be_empty: bool = False) -> Listing:
@@ -86,13 +92,15 @@ def _enter_folder(found: Listing, folder: Path, prefix: str, *, out: Path | None
     walked = walk(folder, skip=[out] if out else [])
     found.passed_over += walked.passed_over
     found.problems += walked.problems
-    inside = [file for file in walked.files if is_image(file)]
+    pictures = {PurePosixPath(file.relative_to(folder).as_posix()): file for file in walked.files if is_image(file)}
+    inside, left_out = images_alone(pictures)
+    found.left_out += left_out
     if not inside and not may_be_empty:
         others = "".join(f"; {note}" for note in found.notes)
         what = f"holds no images ({', '.join(IMAGE_SUFFIXES)}){others}"
         raise fail(folder, what, "name the folder that holds them")
-    for file in inside:
-        found.enter(prefix + file.relative_to(folder).as_posix(), file)
+    for below, file in inside.items():
+        found.enter(f"{prefix}{below}", file)
 
 
 def _enter_files(found: Listing, files: Sequence[Path]) -> None:

@@ -9,6 +9,7 @@ from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import Problem, is_text
 from incmask.data.dataset import PARTS, DataOptions, PartName
 from incmask.data.folder.arrangement import Place, arrange, place_at
+from incmask.data.folder.derived import without_derived
 from incmask.data.folder.hints import hint_of, made_by_prepare
 from incmask.data.folder.lists import LIST_PATTERNS, listed_part, parts_of_lists
 from incmask.data.folder.names import (
@@ -227,6 +228,8 @@ def _files(folder: Path, log: _Log, *, skip: Collection[Path] = ()) -> Files:
             found[PurePosixPath(path.relative_to(folder).as_posix())] = path
         elif path.name != CONFIG_NAME:
             others[path.suffix.casefold() or path.name] += 1
+    found, left_out = without_derived(found)
+    log.notes += [f"{_short(folder)}: {note}" for note in left_out]
     if others:
         endings = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))
         log.notes.append(f"{_short(folder)}: left alone, as they are no images that are read: {endings}")

@@ -28,9 +28,9 @@ _KINDS: dict[KindName, tuple[str, str]] = {
 """What folders are called in a data folder, and what else annotation tools call them; s may follow."""
 
 _MASK_SUFFIX = re.compile(
-    r"[ _.-](?:gtfine[ _.-]|cp[ _.-])?"
-    r"(?:labeltrainids|labelids|labell?ed|color|masks?|labels?|seg|segmentations?|gt|ground[ _-]?truth|annotations?|"
-    r"targets?)$",
+    r"[ _.-](?:(?:gtfine|cp|simple|binary|manual|instance|semantic)[ _.-])?"
+    r"(?:labeltrainids|labelids|labell?ed|lbls?|color|masks?|labels?|seg|segm|segmented|segmentations?|gt|"
+    r"ground[ _-]?truth|anno?|annot|annotations?|targets?|1stho)$",
     re.IGNORECASE,
 )
 

@@ -1,16 +1,13 @@
 """Images that have a file for each channel, as nnU-Net's: taken as one image."""
 
-import re
-from collections import defaultdict
 from pathlib import PurePosixPath
 
 from incmask.base.errors import Problem, raise_problems
+from incmask.data.folder.channels import by_channel
 from incmask.data.folder.names import role_of
 from incmask.data.folder.told import NNUNET, num_channels
 from incmask.exchange.formats.common import Files, files_ending, images_of
 from incmask.exchange.sources.archives import SourceFile
-
-_CHANNEL = re.compile(r"_(\d{4})$")
 
 Channels = dict[str, tuple[SourceFile, ...]]
 """The files of further channels by an image's path."""
@@ -42,10 +39,12 @@ def joined_channels(files: Files) -> tuple[Files, Channels]:
 
 def _by_image(files: Files) -> dict[str, dict[int, SourceFile]]:
     """Give the files of each image by their number, and the image by the path without it."""
-    found: dict[str, dict[int, SourceFile]] = defaultdict(dict)
-    for path, entry in images_of(files).items():
-        place = PurePosixPath(path)
-        number = _CHANNEL.search(place.stem)
-        if number and role_of(place.parent.name, foreign=True).kind == "image":
-            found[str(place.with_stem(place.stem[: number.start()]))][int(number[1])] = entry
-    return dict(found)
+    places = [PurePosixPath(path) for path in images_of(files)]
+    places = [place for place in places if role_of(place.parent.name, foreign=True).kind == "image"]
+    endings = {str(place.with_suffix("")): place.suffix for place in places}
+    return {
+        f"{name}{endings[channels[min(channels)]]}": {
+            number: files[f"{each}{endings[each]}"] for number, each in channels.items()
+        }
+        for name, channels in by_channel(endings).items()
+    }

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.validation import validated
 from incmask.data.dataset import POSITION_NAMES, DataOptions
+from incmask.data.folder.derived import without_derived
 from incmask.data.folder.group_table import SPLIT_FILE
 from incmask.data.images.decode import decode, may_have_alpha
 from incmask.data.images.intensity import to_network_range
@@ -89,7 +91,8 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         IncmaskError: the layout is not recognised, or files do not fit together; all problems are told.
     """
     raise_problems(source.problems)
-    files: Files = source.folder() or {}
+    kept, notes = without_derived({PurePosixPath(path): entry for path, entry in (source.folder() or {}).items()})
+    files: Files = {str(path): entry for path, entry in kept.items()}
     where = source.root
     files, channels = joined_channels(files)
     data = _data_options(files)
@@ -119,7 +122,7 @@ def plan(source: SourceTree, options: PrepareOptions) -> Plan:
         counts=(Count("images found", num_found), Count("images with a label", num_labelled)),
         ignored=found.ignored,
         position_class=_position_class(found, data, where),
-        notes=(*found.notes, *division.notes),
+        notes=(*notes, *found.notes, *division.notes),
     )
 
 

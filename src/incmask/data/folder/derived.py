@@ -1,0 +1,70 @@
+"""Pictures that were made of an image and lie beside it: what programs leave there, and, to predict, masks."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from incmask.base.words import counted
+from incmask.data.folder.names import is_image, name_of, role_of, without_mask_suffix
+
+_T = TypeVar("_T")
+_EXAMPLES = 3
+
+_BY_PROGRAMS = re.compile(
+    r"[ _.-](?:(?:cp[ _.-])?(?:flows|output|outlines|dp|cellprob)(?:[ _.-]cp)?|"
+    r"object[ _.-](?:predictions|identities|probabilities)|probabilit(?:y|ies)|prob|uncertainty|features|"
+    r"overlays?|contours?|viz|visualization|preview|thumb|thumbnail|heatmap|pred|preds|predictions?)$",
+    re.IGNORECASE,
+)
+"""What cellpose, ilastik and others put behind an image's name."""
+
+
+def without_derived(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPath, _T], tuple[str, ...]]:
+    """Leave out pictures that programs made of others which lie beside them, and say which.
+
+    Args:
+        files: by their paths; those that are no pictures stay.
+
+    Returns:
+        The others, and what a person should be told.
+    """
+    left_out = _made_of_others(files, lambda name: _BY_PROGRAMS.sub("", name))
+    return _rest(files, left_out, "made by programs of the images beside them")
+
+
+def images_alone(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPath, _T], tuple[str, ...]]:
+    """Leave out the masks of other pictures as well, in folders for masks or beside their images.
+
+    Args:
+        files: pictures, by their paths.
+
+    Returns:
+        As ``without_derived``.
+    """
+    rest, notes = without_derived(files)
+    in_folders = {below for below in rest if any(map(_is_of_masks, below.parts[:-1]))}
+    masks = in_folders if len(in_folders) < len(rest) else set()
+    masks |= _made_of_others(rest, lambda name: without_mask_suffix(name, None))
+    rest, more = _rest(rest, masks, "masks of other images")
+    return rest, notes + more
+
+
+def _is_of_masks(folder: str) -> bool:
+    return role_of(folder).kind == "mask" or folder.casefold().startswith("segmentation")
+
+
+def _made_of_others(files: Iterable[PurePosixPath], owner: Callable[[str], str]) -> set[PurePosixPath]:
+    names = {below: name_of(below) for below in files if is_image(below.name)}
+    known = {*names.values()}
+    return {below for below, name in names.items() if (of := owner(name)) != name and of in known}
+
+
+def _rest(
+    files: Mapping[PurePosixPath, _T], left_out: Collection[PurePosixPath], why: str
+) -> tuple[dict[PurePosixPath, _T], tuple[str, ...]]:
+    if not left_out:
+        return {**files}, ()
+    listed = ", ".join(below.name for below in sorted(left_out)[:_EXAMPLES])
+    note = f"left out, as {why}: {counted(len(left_out), 'file')}, such as {listed}"
+    return {below: each for below, each in files.items() if below not in left_out}, (note,)
