@@ -110,14 +110,14 @@ def labelme_rectangles_and_points(root: Path) -> Outcome:
     """Two corners in any order are a rectangle; points and lines have no area and are told."""
     lines = shape("line", [[1, 1], [60, 3]]), shape("linestrip", [[1, 1], [60, 3], [3, 60]])
     labelme(root, shape("rectangle", [[40.9, 8.2], [8.1, 40.3]]), shape("point", [[3, 3]]), *lines)
-    return of_both(drawn(), said=("6 points and lines are left out",))
+    return of_both(drawn(), said=("left out, as they have no area: 6 points and lines",))
 
 
 @foreign()
 def labelme_lines_alone(root: Path) -> Outcome:
     """Nothing but what has no area."""
     labelme(root, shape("linestrip", [[1, 1], [60, 3], [3, 60]]))
-    return Told(("holds no annotated areas of any class (2 points and lines are left out, as they have no area)",))
+    return Told(("holds no annotated areas of any class (left out, as they have no area: 2 points and lines)",))
 
 
 @foreign()

@@ -25,7 +25,7 @@ def cvat_for_images(root: Path) -> Outcome:
     }
     pictures = "".join(f'<image id="{n}" name="a{n}.png" width="64" height="64">{shape[n]}</image>' for n in shape)
     (root / "annotations.xml").write_text(f"<annotations><version>1.1</version>{pictures}</annotations>")
-    return Right({"a0": square(), "a1": square()}, said=("1 points, lines and tags are left out",))
+    return Right({"a0": square(), "a1": square()}, said=("left out, as they have no area: 1 points, lines and tags",))
 
 
 @foreign()

@@ -110,15 +110,16 @@ def _channels(root: Path) -> None:
     (root / "dataset.json").write_text(json.dumps(told))
 
 
-@situation(*MASKS)
+@situation()
 def nnu_net_of_two_channels(root: Path) -> Mapping[str, Outcome]:
-    """A file for each channel, and names as version 1 has them: prepare joins them."""
+    """A file for each channel, and names as version 1 has them: prepare joins them, and so does predict."""
     _channels(root)
     told = Told(("has a file for each channel of an image, as nnU-Net; `incmask prepare folder SRC DST`",))
     images = {f"a{number}": np.dstack([grey(number), grey(number + 4)]) for number in range(3)}
     parts = {"a0": "labelled", "a1": "labelled", "a2": "unlabelled"}
     joined = Right({f"a{number}": disc(number) for number in range(2)}, images, within=0, parts=parts)
-    return {"check": told, "stack": told, "prepare": joined}
+    predicted = Right({}, images, within=0, said=("3 images of 2 files each, one a channel, such as",))
+    return {"check": told, "stack": told, "prepare": joined, "predict": predicted}
 
 
 @situation("prepare")
@@ -164,7 +165,7 @@ def roboflow_semantic_masks(root: Path) -> Outcome:
     )
 
 
-@situation(*MASKS)
+@situation()
 def pascal_voc(root: Path) -> Outcome:
     """Indexed masks in SegmentationClass, borders that are ignored, parts in lists; most images have no mask."""
     palette = np.random.default_rng(0).integers(0, 256, (256, 3)).tolist()

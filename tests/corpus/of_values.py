@@ -235,7 +235,7 @@ def no_data_at_all(root: Path) -> Outcome:
 def lost_range(root: Path) -> Outcome:
     """A few pixels far brighter than all others are clipped, which is told with the line that keeps them."""
     tiffs(root, lambda number: np.maximum(sparse(number), grey(number) % 7))
-    said = ("4 images lose most of their range", "(such as to 0 … 6 of 0 … 40000)", "intensity = [0, 40000]")
+    said = ("4 images lose most of the range", "(such as to 0 … 6 of 0 … 40000)", "intensity = [0, 40000]")
     return Right(labels(), said=said)
 
 
@@ -244,7 +244,7 @@ def one_shade(root: Path) -> Outcome:
     """A range that a person names and no image has."""
     tiffs(root, lambda number: grey(number).astype(np.uint16))
     (root / "incmask.toml").write_text("[data]\nintensity = [1000, 2000]\n")
-    return Right(labels(), said=("4 images lie outside that range and become one shade: a0.tif",))
+    return Right(labels(), said=("4 images lie outside that range, so each is one shade: a0.tif",))
 
 
 @situation("check")
@@ -261,7 +261,9 @@ def eight_beside_sixteen(root: Path) -> Outcome:
     """8 bits stay as they are, 16 bits are scaled: said of both."""
     folder(root)
     save(root / "unlabelled" / "u.tif", grey(8).astype(np.uint16) * 256)
-    return Right(labels(), said=("1 images have more than 8 bits (uint16)", "the other 4 images have 8 bits and stay"))
+    return Right(
+        labels(), said=("1 image has more than 8 bits (uint16)", "the other 4 images stay as before, with 8 bits")
+    )
 
 
 @situation()

@@ -64,7 +64,7 @@ def name_not_utf8(root: Path) -> Outcome:
     folder(root)
     shutil.copy(root / "labelled/images/a0.png", os.fsencode(root / "labelled" / "images") + b"/caf\xe9.png")
     return Told(
-        (r"1 files whose names are no UTF-8 text, such as", r"caf\xe9.png; rename them, for example by: convmv")
+        (r"1 file with a name that is no UTF-8 text, such as", r"caf\xe9.png; rename them, for example by: convmv")
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import of_files
 import of_formats
 import of_labelme
+import of_leftovers
 import of_masks
 import of_objects
 import of_tools
@@ -19,7 +20,7 @@ from incmask.base.tables import markdown_table
 
 CHAPTERS = {
     "Folders": (of_walks, of_trees),
-    "Annotations and tools": (of_formats, of_labelme, of_tools),
+    "Annotations and tools": (of_formats, of_labelme, of_tools, of_leftovers),
     "Masks": (of_masks, of_objects),
     "Intensities and orientation": (of_values,),
     "Files": (of_files,),

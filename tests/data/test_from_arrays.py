@@ -146,7 +146,7 @@ IMAGE, LABEL = picture(6, 8), mask("binary")
     ("data", "told"),
     [
         (ArrayData([], []), r"ArrayData\.masks: holds no masks; give some"),
-        (ArrayData([IMAGE], []), r"masks: 0 masks for 1 images"),
+        (ArrayData([IMAGE], []), r"masks: 0 masks for 1 image"),
         (ArrayData([IMAGE[0]], [LABEL]), r"images\[0\]: expected \(H, W\) or \(H, W, C\) numbers, got uint8 \(8,\)"),
         (ArrayData([IMAGE], [LABEL], val_images=[IMAGE]), r"val_masks: 0 masks for 1"),
         (ArrayData([IMAGE], [LABEL[:, :5]]), r"masks\[0\]: has shape \(6, 5\) for an image of \(6, 8\)"),

@@ -67,7 +67,7 @@ def test_groups_across_parts_are_told(tmp_path):
         "4 groups are in labelled and in test, so scores say less about new ones: patient1, patient2, patient3, …",
         "1 groups are in val and in test, so scores say less about new ones: patient2",
     ]
-    assert notes_of(dataset, "1 names are in labelled and in val; if their images show the same, scores are too good")
+    assert notes_of(dataset, "1 name is in labelled and in val; if their images show the same, scores are too good")
 
 
 def test_names_of_unlabelled_images_may_tell_nothing(tmp_path):
@@ -110,12 +110,12 @@ def test_a_pattern_tells(tmp_path, pattern):
         ),
         (
             "img_[12]",
-            "group img_[12]: tells no group of 1 images: val/img_3; give one that fits all names, or choose auto",
+            "group img_[12]: tells no group of 1 image: val/img_3; give one that fits all names, or choose auto",
         ),
         ("lost.csv", "group lost.csv: is not there; name a CSV file with the columns name and group"),
         ("other.csv", "other.csv: has no columns name and group, but file, slide; write a line name,group"),
         ("empty.csv", "empty.csv: has no columns name and group, but no row"),
-        ("short.csv", "group short.csv: tells no group of 1 images: val/img_3; add a row name,group for each"),
+        ("short.csv", "group short.csv: tells no group of 1 image: val/img_3; add a row name,group for each"),
         ("twice.csv", "twice.csv, row 3: puts img_1 into the group b, and row 2 into a; keep one"),
         ("bytes.csv", "bytes.csv: is no readable table"),
     ],

@@ -51,7 +51,7 @@ def test_images_beside_masks_without_parts_takes_bare_images_as_unlabelled(tmp_p
     dataset = scan_ok(tmp_path)
     assert names(dataset.labelled) == ["b"]
     assert names(dataset.unlabelled) == ["a", "c"]
-    assert any("2 images without a mask are taken as unlabelled" in note for note in dataset.notes)
+    assert any("taken as unlabelled, as without a mask: 2 images" in note for note in dataset.notes)
 
 
 def test_bare_images_are_a_problem_where_unlabelled_ones_have_a_folder(tmp_path):
@@ -278,7 +278,7 @@ def test_a_name_that_is_no_text_is_one_problem(tmp_path):
         with open(os.fsencode(tmp_path / "unlabelled") + b"/" + name, "wb"):
             pass
     text = only_problem(scan(tmp_path))
-    assert r"unlabelled: holds 2 files whose names are no UTF-8 text, such as caf\xe9.png; rename them" in text
+    assert r"unlabelled: holds 2 files with a name that is no UTF-8 text, such as caf\xe9.png; rename them" in text
 
 
 def test_a_link_to_an_image_that_was_not_fetched_is_a_problem(tmp_path):

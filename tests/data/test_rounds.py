@@ -315,7 +315,7 @@ def test_notes_of_a_scan_tell_of_rounds(tmp_path):
     dataset = load_dataset(data)
     assert [item.name for item in dataset.labelled] == ["labelled 0", "labelled 1", "round-2/unlabelled 0"]
     assert [item.name for item in dataset.unlabelled] == ["unlabelled 1"]
-    assert "round 2 added 1 labelled images, which are unlabelled no more" in dataset.notes
+    assert "round 2 added 1 labelled image, unlabelled no more" in dataset.notes
     (data / "labelled" / "round-2" / "masks" / "unlabelled 0.png").unlink()
     (problem,) = scan(data).problems
     assert "has no mask; remove the folder labelled/round-2, and import the round again" in str(problem)

@@ -120,10 +120,10 @@ def test_deep_images_are_noted(tmp_path):
     tree(tmp_path, {"a": CELLS})
     save(tmp_path / "labelled" / "images" / "a.png", picture(channels=1).astype(np.uint16))
     dataset = scan_ok(tmp_path)
-    assert "1 images have more than 8 bits (uint16): scaled image by image to 8 bits" in dataset.notes
+    assert "1 image has more than 8 bits (uint16): scaled image by image to 8 bits" in dataset.notes
     dataset = scan_ok(tmp_path, intensity=[0, 4095])
     assert dataset.intensity == (0, 4095)
-    assert "1 images have more than 8 bits (uint16): scaled from 0 … 4095 to 8 bits" in dataset.notes
+    assert "1 image has more than 8 bits (uint16): scaled from 0 … 4095 to 8 bits" in dataset.notes
 
 
 def test_one_name_in_two_parts_is_noted(tmp_path):
@@ -131,7 +131,7 @@ def test_one_name_in_two_parts_is_noted(tmp_path):
     tree(tmp_path, {"a": CELLS}, part="val")
     save(tmp_path / "unlabelled" / "a.png", picture(7))
     leaks = [note for note in scan_ok(tmp_path).notes if "scores are too good" in note]
-    assert leaks == ["1 names are in labelled and in val; if their images show the same, scores are too good: a"]
+    assert leaks == ["1 name is in labelled and in val; if their images show the same, scores are too good: a"]
 
 
 def test_few_labels_scan_without_a_problem(tmp_path):

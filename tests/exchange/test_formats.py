@@ -412,7 +412,7 @@ def test_boxes_count_and_what_lies_on_top_is_drawn_last(folder):
     )
     (folder / "annotations.xml").write_text(f"<annotations>{IMAGE.format(shapes)}</annotations>")
     found = read(folder, "cvat", "multiclass")
-    assert found.notes == ("1 points, lines and tags are left out, as they have no area",)
+    assert found.notes == ("left out, as they have no area: 1 points, lines and tags",)
     label = found.labels["a.b"].make(24, 20)
     assert label[:4, :6].tolist() == [[2] * 6, [2, 1, 1, 1, 2, 2], [0, 1, 1, 1, 0, 0], [0] * 6]
 

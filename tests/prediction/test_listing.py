@@ -125,7 +125,7 @@ def test_a_name_that_is_no_text_is_told_and_the_others_are_found(tree):
         found = find_images(given)
         assert set(found.images) == {"1", "sub/2"}
         (problem,) = found.problems
-        assert r"holds 1 files whose names are no UTF-8 text, such as caf\xe9.png; rename them" in str(problem)
+        assert r"holds 1 file with a name that is no UTF-8 text, such as caf\xe9.png; rename them" in str(problem)
 
 
 @pytest.mark.parametrize("other", ["X1.jpg", "gro\u0308.png"])

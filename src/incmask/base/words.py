@@ -19,13 +19,24 @@ def counted(num: int, thing: str) -> str:
 
 
 def are(num: int, thing: str) -> str:
-    """Write the same with its verb.
+    """Write the same with what is said of it.
 
     Examples:
         >>> are(1, "image"), are(3, "image")
         ('1 image is', '3 images are')
     """
-    return f"{counted(num, thing)} {'is' if num == 1 else 'are'}"
+    return does(num, thing, "are")
+
+
+def does(num: int, thing: str, verb: str) -> str:
+    """Write the same with any verb.
+
+    Examples:
+        >>> does(1, "image", "have"), does(1, "image", "lose"), does(2, "image", "have")
+        ('1 image has', '1 image loses', '2 images have')
+    """
+    single = {"are": "is", "have": "has", "do": "does"}.get(verb, f"{verb}s")
+    return f"{counted(num, thing)} {single if num == 1 else verb}"
 
 
 class ShortRepr:

@@ -13,7 +13,7 @@ from incmask.base.config import CONFIG_NAME, IGNORED, Task
 from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
 from incmask.base.files import whole_folder, write_text
 from incmask.base.tables import csv_text
-from incmask.base.words import ShortRepr
+from incmask.base.words import ShortRepr, counted
 from incmask.data.array_masks import Meaning, meaning_of
 from incmask.data.images.given import arrays_of, channels_first_hint
 from incmask.data.images.intensity import as_intensities
@@ -192,7 +192,8 @@ def _problems(part: str, images: Sequence[np.ndarray], masks: Sequence[np.ndarra
     if part == "unlabelled":
         return
     if len(masks) != len(images):
-        yield Problem(mask_list, f"{len(masks)} masks for {len(images)} images", "give one for each")
+        what = f"{counted(len(masks), 'mask')} for {counted(len(images), 'image')}"
+        yield Problem(mask_list, what, "give one for each")
     for index, (mask, image) in enumerate(zip(masks, images, strict=False)):
         if mask.shape[:2] != image.shape[:2]:
             what = f"has shape {mask.shape[:2]} for an image of {image.shape[:2]}"
@@ -205,4 +206,5 @@ def _problems_of_groups(data: ArrayData) -> Iterator[Problem]:
         groups = _groups(data).get(part)
         if groups is not None and len(groups) != len(images):
             where = "groups" if part == "labelled" else f"{part}_groups"
-            yield Problem(where, f"{len(groups)} groups for {len(images)} images", "give one for each")
+            what = f"{counted(len(groups), 'group')} for {counted(len(images), 'image')}"
+            yield Problem(where, what, "give one for each")

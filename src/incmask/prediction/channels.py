@@ -15,8 +15,8 @@ def image_files(listing: Listing, channels: int) -> tuple[ImageFile, ...]:
     """Give the images of a listing; those of networks that see several channels may have a file for each.
 
     Files are joined where some image has one for each channel, called x_0000, x_0001 and so on. Three are joined only
-    where ``dataset.json`` beside them, or above, tells of channels, as grey frames that follow each other are called so,
-    too. An image that lacks a file is a problem of the listing, and what is joined one of its notes.
+    where ``dataset.json`` beside them, or above, tells of channels, as grey frames that follow each other have such
+    names, too. An image that lacks a file is a problem of the listing, and what is joined one of its notes.
 
     Args:
         listing: what was found.
@@ -27,7 +27,7 @@ def image_files(listing: Listing, channels: int) -> tuple[ImageFile, ...]:
     whole = {name: files for name, files in parted.items() if files.keys() == {*range(channels)}}
     if not whole or (channels == 3 and not _is_told(images, whole)):
         return tuple(ImageFile(name, path) for name, path in images.items())
-    for name, files in parted.items():
+    for files in parted.values():
         if lack := sorted({*range(channels)} - {*files}):
             where = str(images[files[min(files)]])
             listing.problems.append(Problem(where, f"lacks channel {lack[0]:04d} beside it", "add its file"))

@@ -6,6 +6,7 @@ cropped, padded or exported with an offset, they gather elsewhere; where edges t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -86,9 +87,10 @@ def fit_of(image: np.ndarray, label: np.ndarray) -> Fit | None:
 
 
 def _edges(image: np.ndarray) -> np.ndarray:
-    wide = image.astype(np.float32)
-    down, right = (cv2.Sobel(wide, cv2.CV_32F, *order) for order in ((0, 1), (1, 0)))
-    steps = np.atleast_3d(np.hypot(down, right)).max(2)
+    # Channel by channel, since OpenCV has many of these steps for planes alone, where it takes a third of the time.
+    planes = (cv2.magnitude(*(cv2.Sobel(plane, cv2.CV_32F, *order) for order in ((1, 0), (0, 1))))
+              for plane in cv2.split(image))  # fmt: skip
+    steps = reduce(np.maximum, planes)
     return np.asarray(np.minimum(steps, np.percentile(steps, _STRONG)), np.float32)
 
 

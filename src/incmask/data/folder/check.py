@@ -7,6 +7,7 @@ import numpy as np
 
 from incmask.base.caller import option
 from incmask.base.config import Task
+from incmask.base.words import counted
 from incmask.data.dataset import Dataset, Item
 from incmask.method.labels import labels_of
 
@@ -78,7 +79,7 @@ def _part(items: Sequence[Item]) -> PartFacts:
 def describe(dataset: Dataset) -> list[str]:
     """Describe a data set in lines: parts, sizes, channels, classes with their share of pixels, and all notes."""
     facts = facts_of(dataset)
-    lines = [f"{part}: {each.num_images} images{_sizes(each)}" for part, each in facts.parts.items()]
+    lines = [f"{part}: {counted(each.num_images, 'image')}{_sizes(each)}" for part, each in facts.parts.items()]
     lines.append(f"the network sees {dataset.channels} channel{'s' if dataset.channels > 1 else ''}")
     lines.append(f"task: {dataset.task}, {len(dataset.classes)} class{'es' if len(dataset.classes) > 1 else ''}")
     for name, share in facts.classes.items():

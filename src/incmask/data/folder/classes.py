@@ -121,9 +121,9 @@ def _colour_of(index: int, key: int, kind: MaskKind) -> Colour:
 
 
 def classes_of_values(
-    values: Sequence[int], options: DataOptions, *, palette: tuple[Colour, ...] | None, where: object
+    counts: Mapping[int, int], options: DataOptions, *, palette: tuple[Colour, ...] | None, where: object
 ) -> ClassesFound:
-    """Deduce the classes from the ``values`` that occur, and from the colours that a palette gives them.
+    """Deduce the classes from the values that occur, by their pixels, and from the colours that a palette gives them.
 
     Raises:
         IncmaskError: a single value that may be foreground or not, or several in a binary task.
@@ -133,12 +133,15 @@ def classes_of_values(
         has_colour = palette is not None and value < len(palette) and (value == 0 or any(palette[value]))
         return ClassInfo(name, palette[value] if palette and has_colour else default_colour(class_id), value)
 
+    values = sorted(counts)
     foreground = [value for value in values if value]
     # A palette also tells of classes that do not occur; one of two entries may just as well be binary.
     num_entries = _num_distinct(palette or ())
     is_of_classes = options.task == "multiclass" or (options.task is None and num_entries > 2)
     if is_of_classes and max(values, default=0) < num_entries <= _PALETTE_OF_CLASSES:
         foreground = list(range(1, num_entries))
+    elif len(values) == len(foreground) == 2 and options.task is None:
+        return _two_without_0(counts)
     if len(foreground) <= 1 and options.task != "multiclass":
         value = foreground[0] if foreground else 255
         if value not in _BINARY_VALUES and options.task is None and (options.ignore is None or value <= 8):
@@ -152,6 +155,18 @@ def classes_of_values(
         )
     classes = [info(class_id, value, f"class_{value}") for class_id, value in enumerate(foreground, start=1)]
     return ClassesFound("multiclass", (info(0, 0, "background"), *classes))
+
+
+def _two_without_0(counts: Mapping[int, int]) -> ClassesFound:
+    """Take the commoner of two values for background, as for colours: programs such as ilastik number from 1."""
+    background, other = sorted(counts, key=lambda value: (-counts[value], value))
+    note = (
+        f"no pixel is 0, so {background}, the commoner of the two values, is taken as background; if {other} is, "
+        f'{SETTLE} classes = [{{name = "background", value = {other}}}, {{name = "foreground", value = {background}}}]'
+    )
+    names = (("background", background), (f"class_{other}", other))
+    classes = tuple(ClassInfo(name, default_colour(index), value) for index, (name, value) in enumerate(names))
+    return ClassesFound("multiclass", classes, (note,))
 
 
 def declares_classes(palette: Sequence[Colour]) -> bool:

@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from incmask.base.errors import Problem
+from incmask.base.words import are
 from incmask.data.dataset import PARTS, Item
 from incmask.data.folder.names import first_of
 
@@ -40,7 +41,7 @@ def copy_problems(root: Path, copies: Copies) -> Iterator[Problem]:
     """Tell of images that are learnt from and scored on, or that both choose and test."""
     for first, second in combinations(_HELD, 2):
         if pairs := _across(copies, first, second):
-            what = f"{_images(len(pairs))} in {first} and in {second}, so scores are too good: {_listed(pairs)}"
+            what = f"{are(len(pairs), 'image')} in {first} and in {second}, so scores are too good: {_listed(pairs)}"
             yield Problem(str(root), what, f"take {'it' if len(pairs) == 1 else 'them'} out of one of the two")
 
 
@@ -50,12 +51,12 @@ def copy_notes(copies: Copies) -> Iterator[str]:
         of_part = [[place for place in places if place[0] == part] for places in copies]
         pairs = [(places[0], place) for places in of_part for place in places[1:]]
         if pairs:
-            yield f"{_images(len(pairs))} in {part} twice, and on one side of every split: {_listed(pairs)}"
+            yield f"{are(len(pairs), 'image')} in {part} twice, and on one side of every split: {_listed(pairs)}"
     if pairs := _across(copies, "labelled", "unlabelled"):
-        yield f"{_images(len(pairs))} in labelled and in unlabelled: {_listed(pairs)}"
+        yield f"{are(len(pairs), 'image')} in labelled and in unlabelled: {_listed(pairs)}"
     for part in ("val", "test"):
         if pairs := _across(copies, "unlabelled", part):
-            what = f"{_images(len(pairs))} in unlabelled and in {part}, so they are learnt from, if without labels"
+            what = f"{are(len(pairs), 'image')} in unlabelled and in {part}, so they are learnt from, if without labels"
             yield f"{what}: {_listed(pairs)}"
 
 
@@ -99,10 +100,6 @@ def _across(copies: Copies, first: str, second: str) -> list[tuple[Place, Place]
         for place in places
         if place[0] == second
     ]
-
-
-def _images(num: int) -> str:
-    return "1 image is" if num == 1 else f"{num} images are"
 
 
 def _listed(pairs: Sequence[tuple[Place, Place]]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.words import counted
 from incmask.data.dataset import Item
 from incmask.data.folder.copies import Items, copy_notes, copy_problems, find_copies, joined
 from incmask.data.folder.group_table import SPLIT_FILE, GroupTable, read_group_table
@@ -170,4 +171,4 @@ def _left_out(items: Items, option: str) -> Iterator[Problem]:
         listed = first_of(names, _EXAMPLES)
         is_table = option.casefold().endswith(".csv")
         remedy = "add a row name,group for each" if is_table else f"give one that fits all names, or {_CHOICES}"
-        yield Problem(f"group {option}", f"tells no group of {len(names)} images: {listed}", remedy)
+        yield Problem(f"group {option}", f"tells no group of {counted(len(names), 'image')}: {listed}", remedy)

@@ -23,8 +23,8 @@ _CONVERT = {
     ".lif": "microscopes' own files: save them as TIFF, with Fiji or bioio",
     ".svs": "whole slides: cut them into TIFF tiles, with QuPath",
     ".ndpi": "whole slides: cut them into TIFF tiles, with QuPath",
-    "_seg.npy": "what cellpose keeps for itself, in a form that can run code and is never loaded: in cellpose, save the "
-    "masks as PNG or TIFF (File > Save masks; on the command line --save_png or --save_tif)",
+    "_seg.npy": "what cellpose keeps for itself, in a form that can run code and is never loaded: in cellpose, save "
+    "the masks as PNG or TIFF (File > Save masks; on the command line --save_png or --save_tif)",
     ".npy": "arrays: give them in Python, as incmask.ArrayData",
     ".npz": "arrays: give them in Python, as incmask.ArrayData",
     ".mat": "files of MATLAB: save them as PNG, with imwrite",
@@ -49,8 +49,13 @@ def hint_of(root: Path) -> str:
         return f"if the .txt files are polygons of YOLO: {made_by_prepare()}"
     if near := nearby_data(root):
         return f"give the folder {near}"
-    endings["_seg.npy"] = sum(path.name.endswith("_seg.npy") for path in files)
-    told = next((text for ending, text in _CONVERT.items() if endings[ending]), "")
+    return conversion_hint(path.name for path in files)
+
+
+def conversion_hint(names: Iterable[str]) -> str:
+    """Say how files that are not read become images and masks, by their names; "" where none tells."""
+    names = [name.casefold() for name in names]
+    told = next((text for ending, text in _CONVERT.items() if any(name.endswith(ending) for name in names)), "")
     return f"it holds {told.format(prepare=prepare_words())}" if told else ""
 
 

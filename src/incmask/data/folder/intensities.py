@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from incmask.base.words import counted, does
 from incmask.data.dataset import DataOptions, Item
 from incmask.data.folder.names import first_of
 from incmask.data.images.readers import ImageFacts
@@ -26,9 +27,10 @@ def intensity_notes(images: Images, items: Mapping[str, Sequence[Item]], options
         return []
     how = f"from {options.intensity[0]:g} … {options.intensity[1]:g}" if options.intensity else "image by image"
     types = ", ".join(sorted({fact.dtype for fact in deep.values()}))
-    notes = [f"{len(deep)} images have more than 8 bits ({types}): scaled {how} to 8 bits"]
+    notes = [f"{does(len(deep), 'image', 'have')} more than 8 bits ({types}): scaled {how} to 8 bits"]
     if num_narrow := len(images) - len(deep):
-        notes.append(f"the other {num_narrow} images have 8 bits and stay as they are, so the same shade may differ")
+        kept = does(num_narrow, "image", "have")
+        notes.append(f"the other {kept} 8 bits and stay as they are, so the same shade may differ")
     if options.intensity is not None:
         return [*notes, *_flattened(deep, options.intensity)]
     return [*notes, *_clipped(deep), *_unlike_parts(deep, items)]
@@ -41,7 +43,7 @@ def _flattened(deep: Images, intensity: tuple[float, float]) -> list[str]:
         for path, fact in deep.items()
         if fact.extent and fact.extent[0] < fact.extent[1] and (fact.extent[1] <= low or fact.extent[0] >= high)
     ]
-    what = f"{len(flat)} images lie outside that range and become one shade: {first_of(flat, _EXAMPLES)}"
+    what = f"{does(len(flat), 'image', 'lie')} outside that range, so each is one shade: {first_of(flat, _EXAMPLES)}"
     return [f"{what}; change intensity in incmask.toml, or leave it out"] if flat else []
 
 
@@ -56,8 +58,9 @@ def _clipped(deep: Images) -> list[str]:
     shown = f"{_span(*example.limits)} of {_span(*example.extent)}"
     lowest = min(fact.extent[0] for fact in lost.values() if fact.extent)
     highest = max(fact.extent[1] for fact in lost.values() if fact.extent)
+    losing = does(len(lost), "image", "lose")
     return [
-        f"{len(lost)} images lose most of their range, as the 0.1 % of the pixels beyond it are clipped (such as to "
+        f"{losing} most of the range, as the 0.1 % of the pixels beyond it are clipped (such as to "
         f"{shown}): {first_of([path.name for path in lost], _EXAMPLES)}; where these pixels matter, "
         f"write intensity = [{lowest:.9g}, {highest:.9g}] under [data] in incmask.toml"
     ]
@@ -96,7 +99,8 @@ def alpha_notes(images: Images, options: DataOptions) -> list[str]:
     if not left or options.channels is not None:
         return []
     num = max(fact.channels for fact in images.values() if fact.has_drawn_alpha) + 1
+    those = counted(len(left), "image")
     return [
-        f"the alpha channel (transparency) of {len(left)} images is left out: {first_of(left, _EXAMPLES)}; if it is a "
+        f"the alpha channel (transparency) of {those} is left out: {first_of(left, _EXAMPLES)}; if it is a "
         f"band of its own, such as near infrared, write channels = {num} under [data] in incmask.toml"
     ]

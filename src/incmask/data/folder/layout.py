@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import Problem, is_text
+from incmask.base.words import counted
 from incmask.data.dataset import PARTS, DataOptions, PartName
 from incmask.data.folder.arrangement import Place, arrange, place_at
 from incmask.data.folder.derived import without_derived
@@ -158,7 +159,7 @@ def _take_as_unlabelled(part: str, found: dict[str, tuple[ImageWithMasks, ...]],
     if bare:
         found["unlabelled"] += bare
         found[part] = tuple(each for each in found[part] if each.masks)
-        log.notes.append(f"{len(bare)} images without a mask are taken as unlabelled")
+        log.notes.append(f"taken as unlabelled, as without a mask: {counted(len(bare), 'image')}")
 
 
 def _add_round(
@@ -180,7 +181,7 @@ def _add_round(
     found["labelled"] += pairs
     names = {*added.names}
     found["unlabelled"] = tuple(each for each in found["unlabelled"] if each.name not in names)
-    log.notes.append(f"round {added.number} added {len(pairs)} labelled images, which are unlabelled no more")
+    log.notes.append(f"round {added.number} added {counted(len(pairs), 'labelled image')}, unlabelled no more")
 
 
 def part_folder(root: Path, part: PartName) -> Path:
@@ -207,7 +208,7 @@ def _find_part(place: Place, options: DataOptions, *, log: _Log, skip: Collectio
         if len(suffixed) < len(masks):
             num_left = len(masks) - len(suffixed)
             log.notes.append(
-                f"{mask_folder.name}: {num_left} files do not end in {options.mask_suffix} and are left alone"
+                f"{mask_folder.name}: left alone, as not ending in {options.mask_suffix}: {counted(num_left, 'file')}"
             )
         masks = suffixed
     return _Part(folder, images, masks, mask_folder)

@@ -155,7 +155,7 @@ def recognise(
         found = classes_of_colours(counts, options, where)
     else:
         palette = max((fact.palette for fact in facts if fact.palette), key=len, default=None)
-        found = classes_of_values(sorted(counts), options, palette=palette, where=where)
+        found = classes_of_values(counts, options, palette=palette, where=where)
     if len(found.classes) > MAX_CLASSES:
         raise fail(
             where, f"the masks hold {len(found.classes)} classes; at most {MAX_CLASSES} are possible", "join some"

@@ -8,6 +8,7 @@ from pathlib import Path
 from incmask.base.errors import IncmaskError, Problem, collected, fail
 from incmask.base.machine import num_cores
 from incmask.base.threads import side_by_side
+from incmask.base.words import does
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
 from incmask.data.doctor.finding import Finding
 from incmask.data.doctor.look import findings_of_images
@@ -263,7 +264,7 @@ def _channels(images: Mapping[Path, ImageFacts], options: DataOptions, problems:
     fitting = {wanted} | ({1} if wanted == 3 else {3} if wanted == 1 and options.channels else set())
     for path, fact in images.items():
         if fact.channels not in fitting and not (fact.extra and fact.channels + 1 == options.channels):
-            why = "channels in incmask.toml is" if options.channels else f"{counts[wanted]} images have"
+            why = "channels in incmask.toml is" if options.channels else does(counts[wanted], "image", "have")
             remedy = "convert it, or take it out of the folder"
             problems.append(Problem(str(path), f"has a channel count of {fact.channels}, while {why} {wanted}", remedy))
     return wanted

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
+from incmask.base.words import are, counted, does
 from incmask.data.dataset import Item, LabelStatistics
 from incmask.data.folder.names import first_of
 from incmask.data.folder.recognise import Recognised, view
@@ -66,9 +67,9 @@ def channel_notes(images: Mapping[Path, ImageFacts], channels: int) -> list[str]
     counts = Counter(fact.channels for fact in images.values())
     notes = []
     if channels == 3 and counts[1] and counts[3]:
-        notes.append(f"{counts[1]} grey and {counts[3]} RGB images: grey is repeated to three channels")
+        notes.append(f"{counts[1]} grey and {counted(counts[3], 'RGB image')}: grey is repeated to three channels")
     elif channels == 1 and counts[3]:
-        notes.append(f"{counts[3]} RGB images are turned to grey, as channels = 1 asks for")
+        notes.append(f"{are(counts[3], 'RGB image')} turned to grey, as channels = 1 asks for")
     return notes
 
 
@@ -85,7 +86,8 @@ def absent_notes(items: Mapping[str, Sequence[Item]], recognised: Recognised, st
             notes.append(f"there are no {part} images")
     truths = sum(item.masks is not None for item in items["unlabelled"])
     if truths:
-        notes.append(f"{truths} unlabelled images have masks: hidden truth, used by fully supervised comparisons only")
+        have = does(truths, "unlabelled image", "have")
+        notes.append(f"{have} masks: hidden truth, used by fully supervised comparisons only")
     return notes
 
 
@@ -100,6 +102,6 @@ def name_notes(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageF
             if item.name in digests and images[item.image].digest != digests[item.name]
         ]
         if same:
-            what = f"{len(same)} names are in {first} and in {second}"
+            what = f"{are(len(same), 'name')} in {first} and in {second}"
             notes.append(f"{what}; if their images show the same, scores are too good: {first_of(same, _EXAMPLES)}")
     return notes

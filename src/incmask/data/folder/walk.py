@@ -8,6 +8,7 @@ from pathlib import Path
 
 from incmask.base.errors import Problem, is_text
 from incmask.base.store import is_made_here
+from incmask.base.words import counted
 
 _SILENT_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 _SERVICE_FOLDERS = (
@@ -95,7 +96,7 @@ def nameless(root: Path, files: Iterable[Path]) -> Iterator[Problem]:
     """Tell of the files whose names below ``root`` are no text."""
     strange = sorted(below for path in files if not is_text(below := path.relative_to(root)))
     if strange:
-        what = f"holds {len(strange)} files whose names are no UTF-8 text, such as {strange[0]}"
+        what = f"holds {counted(len(strange), 'file')} with a name that is no UTF-8 text, such as {strange[0]}"
         remedy = "rename them, for example by: convmv -f cp1252 -t utf-8 -r --notest FOLDER"
         yield Problem(str(root), what, remedy)
 

@@ -148,7 +148,7 @@ def joined(sheets: Sequence[Sheet]) -> Annotations:
         found[sheet.image] = sheet.annotated
     raise_problems(problems)
     num_flat = sum(sheet.num_flat for sheet in sheets)
-    notes = (f"{num_flat} points and lines are left out, as they have no area",) if num_flat else ()
+    notes = (f"left out, as they have no area: {num_flat:,} points and lines",) if num_flat else ()
     colours = {name: colour for sheet in sheets for name, colour in sheet.colours.items()}
     return Annotations(found, colours=colours, notes=notes)
 

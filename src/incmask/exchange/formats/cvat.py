@@ -97,7 +97,7 @@ def parse(files: Files, finder: Finder) -> Annotations:
                 images[name] = Annotated(at, tuple(_areas(image, size, at)), size)
             num_flat += sum(shape.tag in _NO_AREA for shape in image)
     raise_problems(problems)
-    notes = (f"{num_flat} points, lines and tags are left out, as they have no area",) if num_flat else ()
+    notes = (f"left out, as they have no area: {num_flat:,} points, lines and tags",) if num_flat else ()
     return Annotations(images, notes=notes)
 
 

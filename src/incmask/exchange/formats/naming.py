@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.words import counted
+from incmask.data.folder.hints import conversion_hint
 from incmask.data.folder.names import are_in_class_folders, name_of, nfc, part_of, role_of, sorted_folders
 from incmask.data.folder.pairing import Spellings, candidates, pair, split_by_suffix
 from incmask.exchange.formats.common import Files, Label, SourceImage, images_of
@@ -103,7 +104,7 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
     if not images or not masks:
         what = "holds no images" if not images else f"holds {counted(len(images), 'image')} but no masks for them"
         one, classes = "images/x.png and masks/x.png", "images/x.png and masks/<class>/x.png"
-        raise fail(where, what, f"arrange {one}, or {classes}, or x.png and x_mask.png")
+        raise fail(where, what, conversion_hint(files) or f"arrange {one}, or {classes}, or x.png and x_mask.png")
     pairing = pair(
         {file.below: Path(file.path) for file in images},
         {_in_class(file) if in_classes else file.below: Path(file.path) for file in masks},
