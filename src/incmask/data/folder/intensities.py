@@ -29,8 +29,8 @@ def intensity_notes(images: Images, items: Mapping[str, Sequence[Item]], options
     types = ", ".join(sorted({fact.dtype for fact in deep.values()}))
     notes = [f"{does(len(deep), 'image', 'have')} more than 8 bits ({types}): scaled {how} to 8 bits"]
     if num_narrow := len(images) - len(deep):
-        kept = does(num_narrow, "image", "have")
-        notes.append(f"the other {kept} 8 bits and stay as they are, so the same shade may differ")
+        others = does(num_narrow, "image", "stay")
+        notes.append(f"the other {others} as before, with 8 bits, so the same shade may differ")
     if options.intensity is not None:
         return [*notes, *_flattened(deep, options.intensity)]
     return [*notes, *_clipped(deep), *_unlike_parts(deep, items)]
