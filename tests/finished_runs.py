@@ -61,6 +61,8 @@ RUNS: dict[str, Callable[[Path], Path]] = {
     "tiles": lambda folder: finish(
         folder, "multiclass", "im", parts={"labelled": 10, "unlabelled": 4}, fit="tile", size=[16, 32]
     ),
+    # Body, border and centre.
+    "objects": lambda folder: finish(folder, "instances", "im"),
     "first round": _first_round,
 }
 """By the task alone: of the labelled images alone, three models."""

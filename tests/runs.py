@@ -9,6 +9,7 @@ from PIL import Image
 
 from incmask.base.config import PRESETS, Settings
 from incmask.base.pool import HerePool
+from incmask.exchange.formats.masks.instances import LAYERS, layers_of
 from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
 from incmask.experiment.run import Outcome, run
@@ -70,11 +71,14 @@ def draw(*, seed: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def save_masks(folder: Path, name: str, label: np.ndarray, task: str) -> None:
-    """Write ids as the masks of a task; the binary one knows the bright rectangle alone."""
+    """Write ids as the masks of a task: binary, of the bright rectangle alone; "instances", of both as objects."""
     if task == "binary":
         save(folder / name, np.uint8(255) * (label == 1))
     elif task == "multiclass":
         save(folder / name, label)
+    elif task == "instances":
+        for info, layer in zip(LAYERS, np.moveaxis(layers_of(label), -1, 0), strict=True):
+            save(folder / info.name / name, np.uint8(255) * layer)
     else:
         for class_id, class_name in enumerate(FOLDERS, 1):
             save(folder / class_name / name, np.uint8(255) * (label == class_id))

@@ -58,17 +58,17 @@ def test_ratings_of_float32_come_back_in_full(tmp_path):
     [
         (
             known([True, False, True], [0.1, 0.9, 0.3], [0.2, 0.9, 0.4]),
-            "2 of 3 pseudo-labels used, the others left out (1 too much disputed); in 3 images 43.3% of the pixels "
-            "are disputed, 50.0% foreground",
+            "2 of 3 pseudo-labels used, the others left out (1 too much disputed); 43.3% of all pixels are "
+            "disputed, 50.0% foreground",
         ),
         (
             known([True, False, True], [0, 0, 0], [0.5, 0, 0.5], [0.1, 0.2, 0.3], [4, 5, 1]),
-            "2 of 3 pseudo-labels used, the others left out (1 too much disputed); 2.5 copies each; in 3 images "
-            "0.0% of the pixels are disputed, 33.3% foreground",
+            "2 of 3 pseudo-labels used, the others left out (1 too much disputed); 2.5 copies each; 0.0% of "
+            "all pixels are disputed, 33.3% foreground",
         ),
         (
             known([True, True], [0.5, 0], [0, 0]),
-            "2 of 2 pseudo-labels used; in 2 images 25.0% of the pixels are disputed; those used hold no "
+            "2 of 2 pseudo-labels used; 25.0% of all pixels are disputed; those used hold no "
             "foreground at all: the teachers have collapsed to background",
         ),
         (

@@ -74,7 +74,7 @@ def describe_pseudo_labels(index: Path, *, ground: str = "background") -> str:
         text += f", the others left out{rest}"
     if (known.copies[used] > 1).any():
         text += f"; {known.copies[used].mean():.1f} copies each"
-    text += f"; in {counted(num_images, 'image')} {known.disputed_share:.1%} of the pixels are disputed"
+    text += f"; {known.disputed_share:.1%} of all pixels are disputed"
     if known.foreground_fraction[used].mean() == 0:
         return f"{text}; those used hold no foreground at all: the teachers have collapsed to {ground}"
     return f"{text}, {known.foreground_share:.1%} foreground"

@@ -21,6 +21,7 @@ _DENOMINATOR = (
     "Disputed, and each class: shares of all pixels of all unlabelled images, used or not. What is disputed and "
     "blocked is of no class."
 )
+_TILES = " Used and left out are tiles."
 _REASONS = (
     " Too much disputed: no more certain foreground than disputed pixels. Empty: neither of them. Rated too low: by "
     "the EvalNets."
@@ -83,7 +84,9 @@ def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], lab
         title="The pseudo-labels of each generation",
         header=("generation", "used", "left out", "disputed", *record.class_names),
         rows=tuple(rows),
-        note=_DENOMINATOR + (_REASONS if any(facts.left_out for facts in generations) else ""),
+        note=_DENOMINATOR
+        + (_TILES if record.settings.fit == "tile" else "")
+        + (_REASONS if any(facts.left_out for facts in generations) else ""),
         name="pseudo-labels",
     )
 
