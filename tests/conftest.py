@@ -52,6 +52,15 @@ def finished_run(tmp_path_factory) -> Callable[[str], Path]:
 
 
 @pytest.fixture
+def plugged(monkeypatch, tmp_path) -> Path:
+    """Let another package offer the encoder ``tiny``; give the file of its weights."""
+    from tiny_encoder import plug_in
+
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "plugged"), *sys.path])
+    return plug_in(tmp_path / "plugged", monkeypatch)
+
+
+@pytest.fixture
 def untrained(monkeypatch) -> None:
     """Let runs save their networks as they begin: for tests of what is trained, not of what comes of it."""
     from incmask.experiment import train as training

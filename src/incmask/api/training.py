@@ -80,6 +80,8 @@ def run(
     profile: ProfileName | None = None,
     group: str | None = None,
     time: str | None = AUTO_TIME,
+    net: str | None = None,
+    encoder_weights: AnyPath | None = None,
     settings: Mapping[str, object] | None = None,
     best_of: AnyPath | None = None,
     fresh: bool = False,
@@ -103,6 +105,10 @@ def run(
             whole match, in an image's name is the subject.
         time: how long it may take, such as "20m" or "2h": sizes, models and steps follow from it, and a longer one
             later goes on. "auto": 20 minutes where nothing else says how much; None: as long as it takes.
+        net: the networks: "unet", or with a pretrained encoder "efficientnet-lite0", "timm:ENCODER" or
+            "smp:ARCHITECTURE/ENCODER"; default "unet".
+        encoder_weights: what the encoder begins with: a file, "none", or "auto", those of its package or in this
+            machine's cache.
         settings: single settings by name.
         best_of: folder of a comparison on the same data that swept ``erode_px`` and ``dilate_px`` of "im": the best of
             them by validation are taken.
@@ -122,7 +128,7 @@ def run(
         >>> result.chosen in result.stages
         True
     """
-    choices = Choices(recipe, preset, effort, profile, group, time, dict(settings) if settings else None)
+    choices = Choices(recipe, preset, effort, profile, group, time, _settings(settings, net, encoder_weights))
     with listening(progress) as listener:
 
         def run_data(data: Path, out: Path | None) -> Result:
@@ -140,6 +146,14 @@ def run(
 
         out = Path(out) if out else None
         return _run_arrays(data, out, run_data) if isinstance(data, ArrayData) else run_data(Path(data), out)
+
+
+def _settings(
+    given: Mapping[str, object] | None, net: str | None, encoder_weights: AnyPath | None
+) -> dict[str, object] | None:
+    """Put those with arguments of their own to the single settings; None: nobody named any."""
+    own = {"net": net, "encoder_weights": str(encoder_weights) if encoder_weights else None}
+    return {**(given or {}), **{name: value for name, value in own.items() if value}} or None
 
 
 def _run_arrays(data: ArrayData, out: Path | None, run_data: Callable[[Path, Path], Result]) -> Result:
@@ -168,6 +182,8 @@ def compare(
     effort: Effort | None = None,
     profile: ProfileName | None = None,
     group: str | None = None,
+    net: str | None = None,
+    encoder_weights: AnyPath | None = None,
     settings: Mapping[str, object] | None = None,
     grid: Mapping[str, Sequence[object]] | None = None,
     best_of: AnyPath | None = None,
@@ -186,6 +202,8 @@ def compare(
         effort: as for ``run``.
         profile: as for ``run``.
         group: as for ``run``.
+        net: as for ``run``.
+        encoder_weights: as for ``run``.
         settings: as for ``run``; the same for all approaches.
         grid: settings with several values, all of which are tried.
         best_of: as for ``run``; for all approaches with inconsistency masks.
@@ -203,7 +221,7 @@ def compare(
         >>> sorted({row.recipe for row in comparison.models})
         ['ldt', 'me']
     """
-    choices = Choices(None, preset, effort, profile, group, settings=dict(settings) if settings else None)
+    choices = Choices(None, preset, effort, profile, group, settings=_settings(settings, net, encoder_weights))
     with listening(progress) as listener:
         comparison, findings = compare_and_find(
             Path(data),

@@ -8,6 +8,11 @@ SMALLEST = 1e-9
 
 HIGHEST_SIDE_PX = 16_384
 
+UNET = "unet"
+"""The name of the networks that are trained from the start; all others stand on an encoder."""
+STEP_PX, ENCODER_STEP_PX = 16, 32
+"""What height and width of a network's input are multiples of: the U-Net's, and those on an encoder."""
+
 _A_TRAINING = "each is a training of its own"
 _SIDE_BY_SIDE = "all vote side by side, in memory"
 
@@ -36,3 +41,13 @@ WHY: dict[str, str] = {
     "position_target": "beyond it all other pixels are lost in the loss",
 }
 """By the name of the setting; shares have bounds that need no reason."""
+
+
+def step_px(net: str) -> int:
+    """Give what height and width of the input of networks are multiples of.
+
+    Examples:
+        >>> step_px("unet"), step_px("timm:resnet18")
+        (16, 32)
+    """
+    return STEP_PX if net == UNET else ENCODER_STEP_PX

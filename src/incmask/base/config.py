@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, StrictInt, field_validator
 
-from incmask.base.bounds import GREATEST_WIDTH, HIGHEST_SIDE_PX, LEAST_WIDTH, SMALLEST, WHY
+from incmask.base.bounds import GREATEST_WIDTH, HIGHEST_SIDE_PX, LEAST_WIDTH, SMALLEST, UNET, WHY, step_px
 from incmask.base.caller import option
 from incmask.base.caller import settings as settings_of
 from incmask.base.errors import IncmaskError, Problem, fail
@@ -126,6 +126,20 @@ class Settings(ConfigSection):
         0.25, ge=0, le=GREATEST_WIDTH, description="added to the width each generation where it grows"
     )
 
+    net: str = Field(
+        UNET,
+        min_length=1,
+        description="the networks: unet, or with a pretrained encoder: efficientnet-lite0, timm:NAME, smp:KIND/NAME",
+    )
+    encoder_weights: str = Field(
+        "auto",
+        min_length=1,
+        description="what the encoder begins with; auto: its package's or the user's cache, none: new ones, or a file",
+    )
+    encoder_rate: float = Field(
+        0.1, ge=0, le=1, description="the encoder's learning rate, as a share of learning_rate; 0: it stays as it is"
+    )
+
     epochs: int = Field(
         20, ge=1, le=100_000, description="epochs a model; after each, or some, it is scored on validation"
     )
@@ -180,10 +194,21 @@ class Settings(ConfigSection):
         return value
 
     @property
+    def networks(self) -> str:
+        """Tell the networks to a person."""
+        return f"width {self.width:g}" if self.net == UNET else self.net
+
+    @property
     def judging(self) -> int:
         """Count the EvalNets that rate together: unless ``num_judges`` says otherwise, as many as there are members."""
         return min(self.num_judges or self.num_members, self.num_evalnets)
 
+
+ENCODER_SETTINGS = ("net", "encoder_weights", "encoder_rate")
+"""Settings of networks on an encoder."""
+
+WIDTH_SETTINGS = ("width", "width_step")
+"""Settings of the U-Net, which those have not."""
 
 EFFORTS: dict[str, dict[str, Any]] = {
     "quick": {
@@ -325,14 +350,17 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "setting quality_band", f"expected 0 <= low <= high <= 1, got {settings.quality_band}", "use [0.6, 0.8]"
         )
+    yield from _problems_of_encoder(settings)
     for name in ("erode_px", "dilate_px"):
         side = getattr(settings, name)
         if side and side % 2 == 0:
             yield Problem(f"setting {name}", f"must be odd or 0, got {side}", f"use {side - 1} or {side + 1}")
-    if settings.size and any(side < 16 or side % 16 for side in settings.size):
+    step = step_px(settings.net)
+    if settings.size and any(side < step or side % step for side in settings.size):
         given = " ".join(map(str, settings.size))
-        near = " ".join(str(max(16, round(side / 16) * 16)) for side in settings.size)
-        yield Problem("setting size", f"must be multiples of 16, got {given}", f"use {near}")
+        near = " ".join(str(max(step, round(side / step) * step)) for side in settings.size)
+        networks = "" if settings.net == UNET else f" for {settings.net}"
+        yield Problem("setting size", f"must be multiples of {step}{networks}, got {given}", f"use {near}")
     elif settings.size and max(settings.size) > HIGHEST_SIDE_PX:
         yield Problem(
             "setting size",
@@ -345,6 +373,20 @@ def _problems(settings: Settings) -> Iterator[Problem]:
             f"layers of width {settings.evalnet_width:g} have no channel left",
             f"use {LEAST_WIDTH} or more, or 0: twice the networks'",
         )
+
+
+def _problems_of_encoder(settings: Settings) -> Iterator[Problem]:
+    def changed(names: tuple[str, ...]) -> list[str]:
+        return [name for name in names if getattr(settings, name) != Settings.model_fields[name].default]
+
+    if settings.net == UNET:
+        for name in changed(ENCODER_SETTINGS):
+            yield Problem(
+                f"setting {name}", "is of a pretrained encoder, which unet has not", "choose a net, or leave it out"
+            )
+        return
+    for name in changed(WIDTH_SETTINGS):
+        yield Problem(f"setting {name}", f"is of unet; {settings.net} is as wide as it is", "leave it out")
 
 
 def default_effort(preset: str) -> str:

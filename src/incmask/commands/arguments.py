@@ -26,6 +26,23 @@ SizeOption = Annotated[
 FitOption = Annotated[
     str | None, typer.Option("--fit", help="resize whole images, or tile them at full resolution  [default: resize]")
 ]
+NetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--net",
+        help="the networks: unet, or with a pretrained encoder: efficientnet-lite0, timm:ENCODER, "
+        "smp:ARCHITECTURE/ENCODER  [default: unet]",
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder-weights",
+        metavar="FILE",
+        help="what the encoder begins with: auto (its package or this machine's cache), none, or a file  "
+        "[default: auto]",
+    ),
+]
 GroupOption = Annotated[
     str | None,
     typer.Option(

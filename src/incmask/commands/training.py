@@ -14,6 +14,7 @@ from incmask.commands.arguments import (
     FitOption,
     GroupOption,
     Json,
+    NetOption,
     PresetOption,
     ProfileOption,
     Quiet,
@@ -21,6 +22,7 @@ from incmask.commands.arguments import (
     RunFolder,
     SetOption,
     SizeOption,
+    WeightsOption,
 )
 from incmask.commands.shell import executor, listener, or_without, print_result
 from incmask.method.recipes import RECIPES
@@ -48,6 +50,8 @@ def run(
     profile: ProfileOption = None,
     size: SizeOption = None,
     fit: FitOption = None,
+    net: NetOption = None,
+    encoder_weights: WeightsOption = None,
     group: GroupOption = None,
     time: Annotated[
         str | None,
@@ -70,13 +74,12 @@ def run(
 ) -> None:
     """Train on labelled and unlabelled images; write models, masks, disputed pixels, scores and a report."""
     from incmask.api.training import train
-    from incmask.commands.assignments import parse_assignments
+    from incmask.commands.assignments import given, parse_assignments
     from incmask.experiment.choices import AUTO_TIME, Choices
     from incmask.experiment.outcome_text import outcome_as_dict, outcome_table
 
     settings = parse_assignments(assignments)
-    settings |= {"size": size} if size else {}
-    settings |= {"fit": fit} if fit else {}
+    settings |= given(size=size, fit=fit, net=net, encoder_weights=encoder_weights)
     choices = Choices(recipe, preset, effort, profile, group, time or AUTO_TIME, settings)
     with listener(quiet or as_json) as progress:
         done = train(
@@ -113,6 +116,8 @@ def compare(
     profile: ProfileOption = None,
     size: SizeOption = None,
     fit: FitOption = None,
+    net: NetOption = None,
+    encoder_weights: WeightsOption = None,
     group: GroupOption = None,
     assignments: Annotated[
         list[str],
@@ -130,12 +135,12 @@ def compare(
     import shlex
 
     from incmask.api.training import compare_and_find
-    from incmask.commands.assignments import parse_grid
+    from incmask.commands.assignments import given, parse_grid
     from incmask.experiment.choices import Choices
     from incmask.insight.comparison.present import PAGE, comparison_as_dict, comparison_text, write_page
 
-    given = parse_grid(assignments)
-    settings = given.single | ({"size": size} if size else {}) | ({"fit": fit} if fit else {})
+    grid = parse_grid(assignments)
+    settings = grid.single | given(size=size, fit=fit, net=net, encoder_weights=encoder_weights)
     choices = Choices(preset=preset, effort=effort, profile=profile, group=group, settings=settings)
     with listener(quiet or as_json) as progress:
         comparison, findings = compare_and_find(
@@ -144,7 +149,7 @@ def compare(
             choices=choices,
             recipes=recipes,
             num_repeats=repeats,
-            grid=given.several,
+            grid=grid.several,
             equal_steps=equal_steps,
             best_of=best_of,
             executor=executor(),

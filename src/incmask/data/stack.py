@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from incmask.base.bounds import STEP_PX
 from incmask.base.config import IGNORED
 from incmask.base.files import whole_file, write_text
 from incmask.base.npy_rows import new_rows
@@ -75,8 +76,8 @@ class Stack:
         return len(self.names)
 
 
-def derive_size(items: Sequence[Item], *, fit: Literal["resize", "tile"]) -> tuple[int, int]:
-    """Height and width for the network: the median image's, rounded to multiples of 16.
+def derive_size(items: Sequence[Item], *, fit: Literal["resize", "tile"], step: int = STEP_PX) -> tuple[int, int]:
+    """Height and width for the network: the median image's, rounded to multiples of ``step``.
 
     When scaling, the longer side is at most 512 and the aspect stays; tiles are at most 256 a side.
     """
@@ -86,7 +87,7 @@ def derive_size(items: Sequence[Item], *, fit: Literal["resize", "tile"]) -> tup
     else:
         factor = min(1.0, LARGEST_SIDE_PX / max(height, width))
         height, width = height * factor, width * factor
-    return max(16, round(height / 16) * 16), max(16, round(width / 16) * 16)
+    return max(step, round(height / step) * step), max(step, round(width / step) * step)
 
 
 def row_names(items: Sequence[Item], *, size: tuple[int, int], fit: Literal["resize", "tile"]) -> list[str]:

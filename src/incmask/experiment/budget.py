@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from incmask.base.bounds import step_px
 from incmask.base.caller import option
 from incmask.base.config import resolve_again
 from incmask.base.errors import IncmaskError, fail
@@ -156,7 +157,11 @@ def _on(rung: Rung, chosen: Resolved) -> Resolved:
     changes = {name: value for name, value in numbers.items() if name not in chosen.given}
     # A tile that is too small shows no object whole.
     longest_px = max(rung.longest_px, SMALLEST_TILE_PX) if chosen.settings.fit == "tile" else rung.longest_px
-    size = chosen.size if chosen.settings.size else shrunk(chosen.size, longest_px=longest_px)
+    size = (
+        chosen.size
+        if chosen.settings.size
+        else shrunk(chosen.size, longest_px=longest_px, step=step_px(chosen.settings.net))
+    )
     return replace(chosen, settings=resolve_again(chosen.settings, changes, where=option("time")), size=size)
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from incmask.base.bounds import step_px
 from incmask.base.config import ConfigFile, read_config
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.words import ShortRepr
@@ -86,6 +87,6 @@ def check_data(data: Path, *, group: str | None = None) -> Checked:
         return Checked(
             tuple(describe(dataset)) if dataset else (), tuple(problems), found.findings, dataset, found.images
         )
-    size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
+    size = settings.size or derive_size(dataset.labelled, fit=settings.fit, step=step_px(settings.net))
     of_pairs = findings_of_pairs(dataset, size=size, fit=settings.fit)
     return Checked(tuple(describe(dataset)), tuple(problems), (*found.findings, *of_pairs), dataset, found.images)

@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from incmask.base.bounds import GREATEST_WIDTH
+from incmask.base.bounds import GREATEST_WIDTH, UNET, step_px
 from incmask.base.caller import option
 from incmask.base.caller import settings as settings_of
 from incmask.base.config import (
     CONFIG_NAME,
+    ENCODER_SETTINGS,
     ConfigFile,
     Settings,
     default_effort,
@@ -25,12 +26,14 @@ from incmask.data.folder.scan import load_dataset
 from incmask.data.rounds import Round, read_rounds
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, derive_size
+from incmask.experiment.pretrained import Pretrained, find_pretrained, told_of
 from incmask.experiment.setup import Setup, Start
 from incmask.method.blocking import blocking_of
 from incmask.method.growth import num_generations_of, num_students_of, width_of
 from incmask.method.profiles import PROFILES, Profile
 from incmask.method.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 from incmask.method.scoring import Scoring
+from incmask.nets.encoders.named import architecture_of
 from incmask.training.online import batch_parts
 
 AUTO_TIME, DEFAULT_TIME = "auto", "20m"
@@ -78,6 +81,7 @@ class Resolved:
         rounds: of corrected labels that were added to the data.
         start: models of an earlier round to begin with.
         given: names of the single settings that somebody chose.
+        pretrained: what networks begin with that stand on an encoder.
     """
 
     names: dict[str, str]
@@ -90,10 +94,12 @@ class Resolved:
     rounds: tuple[Round, ...] = ()
     start: Start | None = None
     given: frozenset[str] = frozenset()
+    pretrained: Pretrained | None = None
 
     def setup(self, stacks: dict[str, Stack], folds: Sequence[Fold]) -> Setup:
         """Tell what stays the same over the run; without stacks and folds, what networks it has."""
-        return Setup(self.dataset, self.recipe, self.profile, self.settings, self.size, stacks, tuple(folds))
+        common = (self.dataset, self.recipe, self.profile, self.settings, self.size)
+        return Setup(*common, stacks, tuple(folds), self.pretrained)
 
     @property
     def scoring(self) -> Scoring:
@@ -102,11 +108,14 @@ class Resolved:
 
     def describe_run(self) -> dict[str, Any]:
         """Every choice, for ``run.toml``; how the work is shared out changes no number and is left out."""
-        settings = self.settings.model_dump(mode="json", exclude={"num_workers", "size"})
+        # Where a file of weights lies makes no difference; its content does.
+        unsaid = {"encoder_weights"} if self.pretrained else {*ENCODER_SETTINGS}
+        settings = self.settings.model_dump(mode="json", exclude={"num_workers", "size", *unsaid})
+        encoder = {"encoder": self.pretrained.describe()} if self.pretrained else {}
         start = {"start": self.start.describe()} if self.start else {}
         # All that it is, so that the same one goes on and another is refused.
         own = {} if RECIPES.get(self.names["recipe"]) == self.recipe else {"own_recipe": repr(self.recipe)}
-        return {**self.names, **own, "size": list(self.size), **start, "settings": settings}
+        return {**self.names, **own, "size": list(self.size), **start, **encoder, "settings": settings}
 
     def describe_data(self) -> dict[str, Any]:
         """Everything about the data that a run depends on, for ``data.json``."""
@@ -155,21 +164,26 @@ def resolve(data: Path, choices: Choices) -> Resolved:
         notes.append(f"no unlabelled images: {names['recipe']} is {base_name} alone")
         names, recipe = names | {"recipe": base_name}, RECIPES[base_name]
     check_recipe(settings, dataset, recipe, name=names["recipe"])
-    size = settings.size or derive_size(dataset.labelled, fit=settings.fit)
+    pretrained = None if settings.net == UNET else find_pretrained(data, settings, channels=dataset.channels)
+    size = settings.size or derive_size(dataset.labelled, fit=settings.fit, step=step_px(settings.net))
     if "time" in names:
         # What follows from it is told when this machine was timed.
         notes.append(f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}")
     else:
         notes.append(
             f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}, effort {names['effort']}, "
-            f"networks of {size[0]}×{size[1]}×{dataset.channels} and width {settings.width:g}"
+            f"networks of {size[0]}×{size[1]}×{dataset.channels} and {settings.networks}"
         )
+    if pretrained:
+        notes += told_of(pretrained, recipe, channels=dataset.channels)
     if recipe.has_teams and (num := num_students_of(recipe, settings)) > settings.num_students:
         notes.append(
             f"{num} students instead of {settings.num_students}: they train in teams of {settings.num_members}"
         )
     profile, rounds = PROFILES[names["profile"]], read_rounds(data)
-    return Resolved(names, recipe, profile, settings, dataset, size, tuple(notes), rounds, given=named.given)
+    return Resolved(
+        names, recipe, profile, settings, dataset, size, tuple(notes), rounds, None, named.given, pretrained
+    )
 
 
 def data_options(data: Path, file: ConfigFile, group: str | None) -> DataOptions:
@@ -198,6 +212,8 @@ def named_by(file: ConfigFile, choices: Choices) -> Named:
     recipe = given if isinstance(given, Recipe) else choose(RECIPES, name, option="recipe")
     choose(PROFILES, profile, option="profile")
     settings = resolve_settings(preset=preset, effort=effort, from_file=file.settings, overrides=choices.settings)
+    if settings.net != UNET:
+        architecture_of(settings.net)
     names = {"recipe": name, "preset": preset, "effort": effort, "profile": profile}
     named = frozenset({*file.settings, *(choices.settings or {})})
     time = _time(file, choices, preset=preset, given=named)

@@ -84,6 +84,7 @@ def fit_jobs(
                 settings=used,
                 seed=seed_for(setup.settings.seed, generation, index),
                 start=_start(setup, generation, index, [each.model for each in teachers if each.fold == fold]),
+                encoder=setup.encoder,
                 team=index // size if size > 1 else None,
             )
         )

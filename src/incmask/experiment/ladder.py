@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from incmask.base.bounds import STEP_PX
 from incmask.base.caller import option
 from incmask.base.errors import fail
-from incmask.nets.unet import LEVELS
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,13 @@ def seconds_from(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def shrunk(size: tuple[int, int], *, longest_px: int) -> tuple[int, int]:
+def shrunk(size: tuple[int, int], *, longest_px: int, step: int = STEP_PX) -> tuple[int, int]:
     """Bring a size to a longer side of at most so many pixels, in the networks' steps.
 
     Examples:
         >>> shrunk((560, 768), longest_px=128), shrunk((48, 64), longest_px=128)
         ((96, 128), (48, 64))
     """
-    step = 2**LEVELS
     factor = min(1.0, longest_px / max(size))
     height, width = (max(step, round(side * factor / step) * step) for side in size)
     return height, width

@@ -12,6 +12,9 @@ from incmask.prediction.ensemble import MODEL as MODEL
 STACKS = "stacks"
 """A stack a part: the images at the networks' size."""
 
+ENCODER = "encoder.safetensors"
+"""The weights that networks on an encoder begin with."""
+
 STUDENTS = "students"
 """In the folder of a stage, and of the EvalNets: a folder a student, by number."""
 TOGETHER = "together.json"

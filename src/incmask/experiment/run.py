@@ -25,6 +25,7 @@ from incmask.experiment.deliver import Stage, evaluate_all, hand_over, write_mas
 from incmask.experiment.evalnets import evalnet_spec
 from incmask.experiment.executor import Clock, Executor
 from incmask.experiment.paths import stack_folder
+from incmask.experiment.pretrained import write_pretrained
 from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import RunContext, folds_of
 from incmask.experiment.stages import Trained, train_all
@@ -153,20 +154,23 @@ def run_resolved(
     started = time.monotonic()
     bases = {name: folder for name, folder in (bases or {}).items() if name in chosen.recipe.bases}
     with Store(out, run=chosen.describe_run(), data=data) as store:
-        store.write(out / ENVIRONMENT, environment(path_from(out, chosen.dataset.root)))
+        packages = chosen.pretrained.packages if chosen.pretrained else ()
+        store.write(out / ENVIRONMENT, environment(path_from(out, chosen.dataset.root), packages=packages))
+        sources = tuple(bases.values()) if stacks_from is None else (stacks_from,)
+        encoder = write_pretrained(chosen.pretrained, store, sources=(*bases.values(), *sources))
         stacks = build_stacks(
             chosen,
             store,
             num_threads=pool.num_workers,
             # Otherwise true masks are none of the recipe's business.
             with_truth=chosen.recipe.needs_truth,
-            sources=tuple(bases.values()) if stacks_from is None else (stacks_from,),
+            sources=sources,
         )
         names, groups = stacks["labelled"].names, chosen.dataset.groups()
         folds = folds_of(names, groups=groups, has_val="val" in stacks, settings=chosen.settings)
         if told := describe_folds(folds, names, groups):
             progress.say(told)
-        run = RunContext(chosen.setup(stacks, folds), store, pool, progress)
+        run = RunContext(replace(chosen.setup(stacks, folds), encoder=encoder), store, pool, progress)
         trained = train_all(run, clock=clock, bases=bases, start=chosen.start, control=deliver and not bases)
         stages = trained.all_stages
         best = max(stages, key=lambda stage: stage.score)
@@ -210,7 +214,7 @@ def _of_base(records: Records) -> dict[str, Any]:
     if not records.data["parts"].get("val"):
         # There may be as many folds of the labelled images.
         settings["models of the smallest stage"] = min(run["settings"][name] for name in ("num_base", "num_students"))
-    names = ("size", "profile", "recipe", "start")
+    names = ("size", "profile", "recipe", "start", "encoder")
     return {**{name: run[name] for name in names if name in run}, "settings": settings}
 
 
@@ -303,11 +307,12 @@ def _verdict(trained: Trained, chosen: Stage) -> str:
     return f"validation score {difference}; the models {which} the unlabelled images are handed over"
 
 
-def environment(data: str | None = None) -> str:
+def environment(data: str | None = None, *, packages: Sequence[str] = ()) -> str:
     """Tell where the run took place, for ``environment.json``.
 
     Args:
         data: path of the data folder from the run folder; None: it has none.
+        packages: that networks come from, beside those that all runs use.
     """
     return json.dumps(
         {
@@ -315,7 +320,7 @@ def environment(data: str | None = None) -> str:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processor": platform.machine(),
-            "packages": {name: version(name) for name in _PACKAGES},
+            "packages": {name: version(name) for name in (*_PACKAGES, *packages)},
         },
         indent=1,
     )

@@ -15,12 +15,13 @@ from incmask.base.store import Store, hash_file
 from incmask.data.dataset import Dataset, Item
 from incmask.data.split import Fold, make_folds
 from incmask.data.stack import Stack
+from incmask.experiment.pretrained import Pretrained
 from incmask.method.growth import width_of
 from incmask.method.labels import Labels, labels_of
 from incmask.method.profiles import Profile
 from incmask.method.recipes import Recipe
 from incmask.method.scoring import Scoring, scoring_of
-from incmask.nets.spec import NetworkSpec
+from incmask.nets.spec import EncoderSpec, NetworkSpec, SegmentationSpec
 from incmask.training.segmentation import ConsistencyImages
 from incmask.training.validation import Validation
 
@@ -60,6 +61,8 @@ class Setup:
         size: height and width of the networks' input.
         stacks: by part ("labelled", "unlabelled", "val", "test"), those that have images.
         folds: what trains and what chooses; student i takes fold i modulo their number.
+        pretrained: what networks begin with that stand on an encoder; None: they do not.
+        encoder: the file in the run folder that holds it; None: it is drawn anew.
     """
 
     dataset: Dataset
@@ -69,6 +72,8 @@ class Setup:
     size: tuple[int, int]
     stacks: dict[str, Stack]
     folds: tuple[Fold, ...]
+    pretrained: Pretrained | None = None
+    encoder: Path | None = None
 
     @property
     def task(self) -> Task:
@@ -129,13 +134,20 @@ class Setup:
         strength = self.profile.consistency[self.settings.consistency_strength]
         return ConsistencyImages(self.stacks["unlabelled"].images, strength)
 
-    def network(self, generation: int, *, momentum: float | None = None) -> NetworkSpec:
+    def network(self, generation: int, *, momentum: float | None = None) -> SegmentationSpec:
         """Give the networks of ``generation``; ``momentum`` of the batch norm, where it is not the settings'."""
-        return NetworkSpec(
-            in_channels=self.dataset.channels,
-            out_channels=self.labels.num_outputs(self.num_classes),
-            width=width_of(self.recipe, self.settings, generation),
-            batch_norm_momentum=self.settings.batch_norm_momentum if momentum is None else momentum,
+        momentum = self.settings.batch_norm_momentum if momentum is None else momentum
+        channels, num_outputs = self.dataset.channels, self.labels.num_outputs(self.num_classes)
+        if self.pretrained is None:
+            return NetworkSpec(channels, num_outputs, width_of(self.recipe, self.settings, generation), momentum)
+        return EncoderSpec(
+            net=self.pretrained.net,
+            in_channels=channels,
+            out_channels=num_outputs,
+            batch_norm_momentum=momentum,
+            frozen=self.settings.encoder_rate == 0,
+            origin=self.pretrained.origin,
+            licence=self.pretrained.licence,
         )
 
 

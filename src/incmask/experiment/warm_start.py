@@ -18,7 +18,7 @@ from incmask.experiment.setup import Start, base_folders
 from incmask.experiment.student import Student, read_student
 from incmask.method.growth import training_settings
 from incmask.method.recipes import RECIPES
-from incmask.nets.spec import Spec, load_tensors
+from incmask.nets.spec import Spec, read_spec
 
 
 def find_start(
@@ -75,8 +75,7 @@ def _usable(run: RunRecord, folder: str, *, spec: Spec, full: bool) -> Iterator[
     training = list(_training(run, full=full))
     for number in range(1, run.settings.num_base + 1):
         student = read_student(student_folder(run.root / folder, number), number=number, num_folds=len(training))
-        _, about = load_tensors(student.model)
-        if about == {"network": asdict(spec)}:
+        if read_spec(student.model) == spec:
             yield _Model(student, training[student.fold])
 
 

@@ -17,6 +17,7 @@ from incmask.experiment.setup import BASE
 from incmask.insight.report.differences import LEAST_SUBJECTS, ratio_over_subjects
 from incmask.insight.report.run_page.stored import read_verdict
 from incmask.method.scoring import scoring_of
+from incmask.nets.spec import EncoderSpec
 
 _FEW_IMAGES = 30
 _NAMED_VERSIONS = ("incmask", "torch", "numpy")
@@ -72,7 +73,17 @@ def model_card(folder: Path) -> str:
         sections = (_purpose(facts), _data(facts), _training(facts), _scores(facts), _VALIDATION, _limits(facts))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise fail(folder, f"has a damaged record ({error!r})", "restore it or run again") from error
-    return "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, sections), _LICENCE, _USE]) + "\n"
+    return "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, sections), _licence(facts), _USE]) + "\n"
+
+
+def _licence(facts: ModelRecord) -> str:
+    network = facts.network
+    if not (isinstance(network, EncoderSpec) and network.licence):
+        return _LICENCE
+    return (
+        f"{_LICENCE}\n\nThe encoder (`{network.net}`) began with weights of others: {_plain(network.origin)}. Their "
+        f"licence: {_plain(network.licence)}. Keep to it, and name them, where you pass this model on."
+    )
 
 
 def _purpose(facts: ModelRecord) -> str:
@@ -133,7 +144,7 @@ def _training(facts: ModelRecord) -> str:
     lines = [
         f"Recipe `{names['recipe']}` ({recipe.title})" if recipe else f"Recipe {_code(names['recipe'])}",
         f"preset {_code(names['preset'])}, effort {_code(names['effort'])}, profile {_code(names['profile'])}",
-        f"networks of width {settings.width:g}, seed {settings.seed}",
+        f"networks of {_code(settings.networks)}, seed {settings.seed}",
         f"members that predict together: {len(facts.about['members'])}, of the stage {_code(facts.stage)}",
     ]
     if versions := facts.run.versions:

@@ -3,6 +3,7 @@
 import math
 from itertools import takewhile
 
+from incmask.base.bounds import UNET
 from incmask.base.config import Settings, resolve_settings
 from incmask.method.recipes import Recipe
 
@@ -10,12 +11,16 @@ from incmask.method.recipes import Recipe
 def width_of(recipe: Recipe, settings: Settings, generation: int) -> float:
     """Width factor of a generation's networks; 0 is the base (paper section 2.6.1).
 
+    A pretrained encoder is as wide as it is.
+
     Examples:
         >>> from incmask.method.recipes import RECIPES
         >>> [width_of(RECIPES["im+"], Settings(), generation) for generation in range(4)]
         [0.5, 0.5, 0.75, 1.0]
+        >>> [width_of(RECIPES["im+"], Settings(net="timm:resnet18"), generation) for generation in range(4)]
+        [0.5, 0.5, 0.5, 0.5]
     """
-    grows = recipe.width == "growing" and generation > 0
+    grows = recipe.width == "growing" and generation > 0 and settings.net == UNET
     return settings.width + settings.width_step * (generation - 1 if grows else 0)
 
 

@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import safetensors
 import torch
@@ -14,8 +15,13 @@ from torch import Tensor, nn
 from incmask.base.caller import command
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes
+from incmask.nets.encoders.named import architecture_of
+from incmask.nets.encoders.network import EncoderNet
 from incmask.nets.evalnet import EvalNet, HeadWeights
 from incmask.nets.unet import UNet, undrawn
+
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,50 @@ class NetworkSpec:
 
     def build(self, *, seed: int = 0) -> nn.Module:
         """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
-        return _build(UNet, self, seed=seed)
+        return _drawn(lambda: UNet(**dataclasses.asdict(self)), seed=seed)
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """What it takes to build a network on an encoder.
+
+    Attributes:
+        net: its name, as ``--net`` takes it.
+        in_channels: channels of the image, 1 or 3.
+        out_channels: logits a pixel.
+        batch_norm_momentum: in Keras's meaning.
+        frozen: the encoder stays as it is.
+        origin, licence: of the weights that the encoder began with.
+    """
+
+    net: str
+    in_channels: int
+    out_channels: int
+    batch_norm_momentum: float = 0.99
+    frozen: bool = False
+    origin: str = ""
+    licence: str = ""
+
+    @property
+    def input_channels(self) -> tuple[int, ...]:
+        """Channels of each input."""
+        return (self.in_channels,)
+
+    def build(self, *, seed: int = 0) -> nn.Module:
+        """Make the network with weights drawn from ``seed``, the encoder's too; see ``begin_with``.
+
+        Raises:
+            IncmaskError: a package of the encoder lacks.
+        """
+        return _drawn(self._made, seed=seed)
+
+    def _made(self) -> EncoderNet:
+        return EncoderNet(
+            architecture_of(self.net).build(self.out_channels),
+            in_channels=self.in_channels,
+            momentum=1 - self.batch_norm_momentum,
+            frozen=self.frozen,
+        )
 
 
 @dataclass(frozen=True)
@@ -70,20 +119,21 @@ class EvalNetSpec:
 
     def build(self, *, seed: int = 0) -> nn.Module:
         """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
-        return _build(EvalNet, self, seed=seed)
+        return _drawn(lambda: EvalNet(**dataclasses.asdict(self)), seed=seed)
 
 
-Spec = NetworkSpec | EvalNetSpec
+SegmentationSpec = NetworkSpec | EncoderSpec
+Spec = SegmentationSpec | EvalNetSpec
 
-_KINDS: dict[str, type[Spec]] = {"network": NetworkSpec, "evalnet": EvalNetSpec}
+_KINDS: dict[str, type[Spec]] = {"network": NetworkSpec, "encoder": EncoderSpec, "evalnet": EvalNetSpec}
 """By the word that stands before a description in a file."""
 
 
-def _build(kind: type[UNet] | type[EvalNet], spec: Spec, *, seed: int) -> nn.Module:
+def _drawn(make: Callable[[], nn.Module], *, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would seed the generators of GPUs, too, which do not stay as they were.
         torch.default_generator.manual_seed(seed)
-        network = kind(**dataclasses.asdict(spec))
+        network = make()
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -100,14 +150,50 @@ def load_model(path: Path) -> nn.Module:
         IncmaskError: the file is missing, truncated or holds something else.
     """
     state, about = load_tensors(path)
+    spec = _spec_from(about, path)
+    try:
+        with undrawn():
+            network = spec.build()
+        network.load_state_dict(state)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise _no_model(path) from error
+    return network.eval()
+
+
+def read_spec(path: Path) -> Spec:
+    """Read what a model's file says of its network, without its weights; raises as ``load_model`` does."""
+    return _spec_from(_read(path, _about), path)
+
+
+def begin_with(network: nn.Module, path: Path) -> None:
+    """Give the encoder of a network the weights of a file that ``save_encoder`` wrote.
+
+    Raises:
+        IncmaskError: the file is missing, damaged or of another encoder.
+    """
+    assert isinstance(network, EncoderNet)
+    tensors, _ = load_tensors(path)
+    try:
+        network.encoder.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise fail(path, "holds the weights of another encoder", "restore it, or run again in a new folder") from error
+
+
+def save_encoder(path: Path, tensors: Mapping[str, Tensor], *, net: str, origin: str, licence: str) -> None:
+    """Write an encoder's weights and where they come from to one safetensors file, whole or not at all."""
+    save_tensors(path, tensors, {"net": net, "origin": origin, "licence": licence})
+
+
+def _spec_from(about: Mapping[str, Any], path: Path) -> Spec:
     try:
         ((kind, description),) = about.items()
-        with undrawn():
-            network = _KINDS[kind](**description).build()
-        network.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise fail(path, "is no model of this program", f"name a model folder that {command('run')} wrote") from error
-    return network.eval()
+        return _KINDS[kind](**description)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_model(path) from error
+
+
+def _no_model(path: Path) -> Exception:
+    return fail(path, "is no model of this program", f"name a model folder that {command('run')} wrote")
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
@@ -118,15 +204,23 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     write_bytes(path, save(flat, metadata={"about": json.dumps(about)}))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what ``save_tensors`` wrote.
 
     Raises:
         IncmaskError: the file is missing, truncated or holds something else.
     """
+    return _read(path, lambda file: ({name: file.get_tensor(name) for name in file.keys()}, _about(file)))  # noqa: SIM118
+
+
+def _read(path: Path, take: Callable[[Any], Read]) -> Read:
     try:
-        with safetensors.safe_open(path, framework="pt") as handle:
-            about = json.loads((handle.metadata() or {})["about"])
-            return {name: handle.get_tensor(name) for name in handle.keys()}, about  # noqa: SIM118 - no mapping
+        with safetensors.safe_open(path, framework="pt") as file:
+            return take(file)
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise fail(path, f"cannot be read ({error})", "restore the file, or remove it and run again") from error
+
+
+def _about(file: Any) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads((file.metadata() or {})["about"])
+    return about

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor, nn
 
+from incmask.base.bounds import STEP_PX
+
 LEVELS = 4
 """Number of poolings: height and width must be multiples of 2**LEVELS."""
 
@@ -32,6 +34,8 @@ class UNet(nn.Module):
     Raises:
         ValueError: an argument outside its range, or an image whose sides are no multiples of 16.
     """
+
+    step_px = STEP_PX
 
     def __init__(
         self,
@@ -74,10 +78,10 @@ class UNet(nn.Module):
         draw_weights(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        divisor = 2**LEVELS
-        if image.ndim != 4 or image.shape[-2] % divisor or image.shape[-1] % divisor:
+        step = self.step_px
+        if image.ndim != 4 or image.shape[-2] % step or image.shape[-1] % step:
             raise ValueError(
-                f"UNet: expected (N, C, H, W) with H and W multiples of {divisor}, got {tuple(image.shape)}; "
+                f"UNet: expected (N, C, H, W) with H and W multiples of {step}, got {tuple(image.shape)}; "
                 "pad or resize the image"
             )
         x = self.stem(image / 255)

@@ -13,7 +13,8 @@ from incmask.base.machine import available_bytes
 from incmask.base.npy_rows import Rows
 from incmask.base.pool import Pool
 from incmask.base.progress import Report, ignore
-from incmask.nets.spec import Spec
+from incmask.nets.costs import count_parameters
+from incmask.nets.spec import EncoderSpec, Spec
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.batches import on_device
 from incmask.training.rating import RatingObjective
@@ -30,6 +31,7 @@ _DEVICE_SHARE = 0.5
 _BATCH_BYTES = 8
 """Of each value of a batch that is made ahead for a GPU: as read, as augmented, and in float32, and the labels."""
 
+_COPIES, _FLOAT_BYTES = 5, 4
 _SIDE = 64
 _WARM_UP_STEPS, _TIMED_STEPS = 1, 2
 
@@ -47,11 +49,23 @@ def training_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> 
     kept: list[int] = []
     model = network.build().eval()
     for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+        # Encoders have layers of any kind.
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d) or (
+            isinstance(network, EncoderSpec) and next(module.parameters(recurse=False), None) is not None
+        ):
             module.register_forward_hook(lambda _module, _args, output: kept.append(output.numel()))
     with torch.inference_mode():
         model(*(torch.zeros(1, channels, _SIDE, _SIDE) for channels in network.input_channels))
     return 8 * sum(kept) * batch_size * size[0] * size[1] // _SIDE**2
+
+
+@lru_cache
+def weight_bytes(network: Spec) -> int:
+    """Memory that a network's own numbers take: its weights, their average and gradients, and two moments of each.
+
+    Those of our own networks are few enough to lie in ``PROCESS_BYTES``.
+    """
+    return _COPIES * _FLOAT_BYTES * count_parameters(network.build()) if isinstance(network, EncoderSpec) else 0
 
 
 def batch_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> int:
@@ -89,7 +103,8 @@ def fitting_workers(
     if available is None:
         return num_workers
     counted = batch_bytes if num_on_gpu else training_bytes
-    needed = PROCESS_BYTES + (num_on_gpu or num_together) * counted(network, size=size, batch_size=batch_size)
+    each = counted(network, size=size, batch_size=batch_size) + (0 if num_on_gpu else weight_bytes(network))
+    needed = PROCESS_BYTES + (num_on_gpu or num_together) * each
     if needed > available:
         fitting = int(batch_size * (available - PROCESS_BYTES) / (needed - PROCESS_BYTES))
         smaller_batch = f"use {settings(batch_size=fitting)}, a smaller" if fitting >= 1 else "use a smaller"
@@ -129,6 +144,9 @@ def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, a
 
 def students_at_a_time(job: FitJob, device: torch.device) -> int:
     """Tell how many students like this one a device trains best as one program."""
+    if isinstance(job.network, EncoderSpec):
+        # Their layers are of any kind, so that they run one after the other.
+        return 1
     if device.type == "cuda" and not has_kernels(device, job.settings.precision):
         # The library's grouped convolutions take longer than one network after another.
         return 1

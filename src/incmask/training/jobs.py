@@ -64,6 +64,7 @@ class FitJob:
         settings: steps, rates, losses.
         seed: of weights, order and augmentation.
         start: model file whose weights it begins with; None: new ones.
+        encoder: file of the weights that its encoder begins with, where ``start`` is None; None: new ones.
         team: number of the team of students that learn from each other, so that they train as one program and keep one
             checkpoint; None: it needs nobody.
     """
@@ -74,6 +75,7 @@ class FitJob:
     settings: Settings
     seed: int
     start: Path | None = None
+    encoder: Path | None = None
     team: int | None = None
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
+from incmask.base.bounds import step_px
 from incmask.base.config import Settings
 from incmask.base.device import autocast
 from incmask.base.errors import fail
@@ -19,7 +20,6 @@ from incmask.method.mixture import TrainingSet
 from incmask.method.scoring import Scoring
 from incmask.method.streams import streams_of
 from incmask.nets.forward import image_tensor
-from incmask.nets.unet import LEVELS
 from incmask.training.batches import Batch, Batches, Draws
 from incmask.training.order import BatchOrder, steps_of_epoch
 from incmask.training.validation import Evaluation, Validation, evaluate
@@ -156,10 +156,13 @@ class SegmentationLessons:
         return (first - second).square().mean()
 
     def _forward(self, network: nn.Module, images: Tensor) -> Tensor:
-        if images[:, 0].numel() < 2 * 4**LEVELS:
+        step = step_px(self._settings.net)
+        if images[:, 0].numel() < 2 * step**2:
             # The innermost layer would have a single pixel to take its statistics from.
             raise fail(
-                "batch", "a single image of 16×16 pixels is too little to learn from", "use a larger batch_size or size"
+                "batch",
+                f"a single image of {step}×{step} pixels is too little to learn from",
+                "use a larger batch_size or size",
             )
         device = next(network.parameters()).device
         with autocast(device, self._settings.precision):

@@ -2,24 +2,29 @@
 
 import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from incmask.base.caller import option, setting, settings
+from incmask.base.config import Settings
 from incmask.base.device import autocast
 from incmask.base.errors import fail
-from incmask.nets.spec import load_model
+from incmask.nets.spec import begin_with, load_model
 from incmask.training.jobs import FitJob, Lesson
 from incmask.training.online import OnlineLessons, Teams
 from incmask.training.schedule import BETAS, PhaseStep, Schedule, epsilon, learning_rate
-from incmask.training.together.group import NetworkGroup
+from incmask.training.together.group import Weight
 from incmask.training.together.micro_batches import MicroBatches
 from incmask.training.together.quick import compiler_errors, quick
 from incmask.training.together.rendezvous import Together
+from incmask.training.together.row import Group, NetworkRow, group_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,16 +66,21 @@ class GroupTrainer:
         self._settings, self._device = settings, device
         # A loss of two views goes forth twice before it goes back.
         is_recorded = len(self.lessons[0].phases) == 1
-        self._network = MicroBatches(quick(self._trained, device, settings.precision, is_recorded=is_recorded))
+        # Encoders of others may have dropout; ours draw nothing as they compute.
+        self._seed = jobs[0].seed if isinstance(self._trained, NetworkRow) else None
+        run = quick(self._trained, device, settings.precision, is_recorded=is_recorded)
+        self._network = MicroBatches(run, draws=self._seed is not None)
         self._together: Together[Tensor] = Together(self._trained, self._forward)
         self._means, self._values = (
             list(group.network.state_dict().values()) for group in (self._averaged, self._trained)
         )
         self._statistics = list(self._trained.network.buffers())
         self._statistics_before = [torch.empty_like(each) for each in self._statistics]
+        # In the optimiser's order: sorting leaves that of each kind.
+        self._weights = sorted(self._trained.weights, key=lambda weight: weight.of_encoder)
         # The paper's decay is not multiplied by the learning rate, torch's is (section 2.6.2).
         self._optimiser = torch.optim.AdamW(
-            self._trained.network.parameters(),
+            _parameter_groups(self._weights, settings),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay / settings.learning_rate,
             betas=BETAS,
@@ -86,7 +96,7 @@ class GroupTrainer:
             IncmaskError: not even single images fit.
         """
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(step, self.schedule.num_steps, self._settings)
+            group["lr"] = group["share"] * learning_rate(step, self.schedule.num_steps, self._settings)
             group["eps"] = epsilon(step, self._settings)
         place = self.schedule.place(step)
         while (losses := self._backward(place)) is None:
@@ -102,9 +112,10 @@ class GroupTrainer:
             parts = {"best": kept, "network": network.state_dict(), "averaged": averaged.state_dict()}
             states.append({f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()})
         for index, moments in self._optimiser.state_dict()["state"].items():
+            weight = self._weights[index]
             for name, stacked in moments.items():
-                for state, tensor in zip(states, self._trained.windows(stacked), strict=True):
-                    state[f"optimiser.{index}.{name}"] = tensor
+                for (member, place), tensor in zip(weight.owners, weight.windows(stacked), strict=True):
+                    states[member][f"optimiser.{place}.{name}"] = tensor
         return states
 
     def restore(self, states: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Tensor]]:
@@ -122,17 +133,12 @@ class GroupTrainer:
             network.load_state_dict(split["network"])
             averaged.load_state_dict(split["averaged"])
             parts.append(split)
-        moments: dict[int, dict[str, Tensor]] = {}
-        parameters = list(self._trained.network.parameters())
-        for name, first in parts[0]["optimiser"].items():
-            index, _, key = name.partition(".")
-            if first.ndim:
-                stacked = torch.cat([split["optimiser"][name] for split in parts])
-                # The fused optimiser walks memory, so the moments must lie like their parameter.
-                first = torch.empty_like(parameters[int(index)]).copy_(stacked)
-            moments.setdefault(int(index), {})[key] = first
+        kept = [_by_place(split["optimiser"]) for split in parts]
+        moments = {index: _moments(weight, kept) for index, weight in enumerate(self._weights)}
         groups = self._optimiser.state_dict()["param_groups"]
-        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        # What a network has and does not use has no moments.
+        there = {index: each for index, each in moments.items() if each}
+        self._optimiser.load_state_dict({"state": there, "param_groups": groups})
         return [split["best"] for split in parts]
 
     def _backward(self, place: PhaseStep) -> Tensor | None:
@@ -140,8 +146,9 @@ class GroupTrainer:
         _copy(self._statistics, to=self._statistics_before)
         self._optimiser.zero_grad(set_to_none=True)
         try:
-            losses = self._losses(place)
-            losses.sum().backward()
+            with self._drawing(place.step):
+                losses = self._losses(place)
+                losses.sum().backward()
             return losses.detach()
         except torch.OutOfMemoryError:
             _copy(self._statistics_before, to=self._statistics)
@@ -153,6 +160,10 @@ class GroupTrainer:
             self._network.network = self._trained.network
             _copy(self._statistics_before, to=self._statistics)
         return self._backward(place)
+
+    def _drawing(self, step: int) -> AbstractContextManager[None]:
+        """Let networks that draw numbers draw the same ones whenever a step is taken."""
+        return nullcontext() if self._seed is None else _seeded(self._seed + step, self._device)
 
     def _losses(self, place: PhaseStep) -> Tensor:
         lessons: Sequence[Lesson] = self.lessons
@@ -201,14 +212,56 @@ class GroupTrainer:
                 count.copy_(value)
 
 
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _parameter_groups(weights: Sequence[Weight], settings: Settings) -> list[dict[str, Any]]:
+    """Give the optimiser's groups: what learns at the full rate, and encoders at a share of it."""
+    shares = {False: 1.0, True: settings.encoder_rate}
+    groups = {kind: [each.parameter for each in weights if each.of_encoder == kind] for kind in shares}
+    return [{"params": groups[kind], "share": share} for kind, share in shares.items() if groups[kind]]
+
+
+def _by_place(optimiser: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """Sort a network's moments by the place of the tensor that they are of."""
+    sorted_: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    for name, tensor in optimiser.items():
+        place, _, key = name.partition(".")
+        sorted_[int(place)][key] = tensor
+    return sorted_
+
+
+def _moments(weight: Weight, kept: Sequence[Mapping[int, Mapping[str, Tensor]]]) -> dict[str, Tensor]:
+    """Put the owners' moments of a tensor together."""
+    of_owners = [kept[member].get(place, {}) for member, place in weight.owners]
+    moments = dict(of_owners[0])
+    for key, first in moments.items():
+        if first.ndim:
+            # The fused optimiser walks memory, so the moments must lie like their parameter.
+            stacked = torch.cat([each[key] for each in of_owners])
+            moments[key] = torch.empty_like(weight.parameter).copy_(stacked)
+    return moments
+
+
 @torch.no_grad()
 def _copy(tensors: Sequence[Tensor], *, to: Sequence[Tensor]) -> None:
     # One by one takes longer to start than to do.
     torch._foreach_copy_(list(to), list(tensors))
 
 
-def _networks(jobs: Sequence[FitJob], device: torch.device) -> NetworkGroup:
-    networks: list[nn.Module] = [
-        (load_model(job.start) if job.start else job.network.build(seed=job.seed)).to(device) for job in jobs
-    ]
-    return NetworkGroup(networks)
+def _networks(jobs: Sequence[FitJob], device: torch.device) -> Group:
+    return group_of([_network(job).to(device) for job in jobs])
+
+
+def _network(job: FitJob) -> nn.Module:
+    """Give a network with the weights that it begins with."""
+    if job.start:
+        return load_model(job.start)
+    network = job.network.build(seed=job.seed)
+    if job.encoder:
+        begin_with(network, job.encoder)
+    return network

@@ -27,7 +27,8 @@ _PAPER = {
 _LICENCE = """No licence is stated for this model.
 
 Before you pass it on, put a licence here, and its SPDX identifier into rdf.yaml (license: CC-BY-4.0, for example).
-The licences of the images that it was trained on may set limits to what you can choose.
+The licences of the images that it was trained on may set limits to what you can choose, and so may that of weights
+of others that an encoder began with, which README.md names where there are any.
 """
 _LARGEST_COVER_PX = 320
 _EPOCH = (1980, 1, 1, 0, 0, 0)

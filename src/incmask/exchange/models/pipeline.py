@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from incmask.base.bounds import STEP_PX
 from incmask.base.config import Task
 from incmask.method.agreement import disagreement
 from incmask.method.labels import labels_of
-from incmask.nets.unet import LEVELS
 from incmask.prediction.ensemble import About, Ensemble
 
 INPUT, OUTPUTS = "image", ("label", "disagreement", "probability")
@@ -27,8 +27,8 @@ class Pipeline(nn.Module):
         task: what the outputs mean.
         size: height and width of the networks' input.
         fit: "resize": images are scaled to ``size`` and the probabilities back. "tile": images keep their resolution
-            and are mirrored at the lower and right rim up to multiples of 16; they are not cut into tiles, which is
-            up to the caller where they are large.
+            and are mirrored at the lower and right rim up to multiples of 16, or 32; they are not cut into tiles,
+            which is up to the caller where they are large.
 
     ``forward`` takes uint8 (N, H, W, C) with sides of 1 or more, and returns
 
@@ -45,11 +45,12 @@ class Pipeline(nn.Module):
         self.members = nn.ModuleList(networks)
         self.task: Task = task
         self.size, self.fit = size, fit
+        self._step_px = max(getattr(each, "step_px", STEP_PX) for each in networks)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         height, width = image.shape[1], image.shape[2]
         planes = image.permute(0, 3, 1, 2).float()
-        planes = scale(planes, self.size) if self.fit == "resize" else pad(planes, 2**LEVELS)
+        planes = scale(planes, self.size) if self.fit == "resize" else pad(planes, self._step_px)
         members = torch.stack([labels_of(self.task).probabilities(member(planes)) for member in self.members])
         members = torch.stack([self._to_image(each, (height, width)) for each in members.unbind()])
         labels, mean = labels_of(self.task), members.mean(0)

@@ -8,6 +8,7 @@ from typing import Any
 from incmask.base.errors import fail
 from incmask.base.store import RUN
 from incmask.experiment.record.run import DAMAGE, RunRecord, read_record
+from incmask.nets.spec import Spec, read_spec
 from incmask.prediction.ensemble import ABOUT, MODEL
 
 
@@ -18,11 +19,13 @@ class ModelRecord:
     Attributes:
         name: of the run, or else of the model folder.
         about: the content of ``model.json``.
+        network: what their networks are.
         run: that they are of; None where its folder is gone.
     """
 
     name: str
     about: dict[str, Any]
+    network: Spec
     run: RunRecord | None
 
     @property
@@ -41,13 +44,13 @@ def read_model(folder: Path) -> ModelRecord:
     model = folder / MODEL if (folder / MODEL / ABOUT).exists() else folder
     try:
         about = json.loads((model / ABOUT).read_text(encoding="utf-8"))
-        root = model.parent
+        root, network = model.parent, read_spec(model / about["members"][0])
         if model.name != MODEL or not (root / RUN).exists():
-            return ModelRecord(model.name, about, None)
+            return ModelRecord(model.name, about, network, None)
         run = read_record(root)
         # Now, so that what is damaged is told as such.
         _ = run.scores, run.image_scores, run.versions
-        return ModelRecord(root.name, about, run)
+        return ModelRecord(root.name, about, network, run)
     except (FileNotFoundError, NotADirectoryError):
         raise fail(folder, "holds no model", "name a run folder whose run has ended, or a model folder") from None
     except DAMAGE as error:

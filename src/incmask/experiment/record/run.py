@@ -75,7 +75,9 @@ class RunRecord:
     @property
     def names(self) -> dict[str, str]:
         """Of recipe, preset, effort and profile, by these words."""
-        return {name: str(value) for name, value in self.records.run.items() if name not in ("settings", "size")}
+        return {
+            name: str(value) for name, value in self.records.run.items() if name not in ("settings", "size", "encoder")
+        }
 
     @cached_property
     def settings(self) -> Settings:

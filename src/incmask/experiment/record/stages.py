@@ -11,7 +11,7 @@ from incmask.experiment.paths import EVALNETS_REPORT, student_folder
 from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import BASE, CONTROL
 from incmask.experiment.student import Student, rank, read_student, total_steps
-from incmask.nets.spec import load_tensors
+from incmask.nets.spec import NetworkSpec, read_spec
 from incmask.training.loop import HISTORY
 from incmask.training.loop import SCORES as STUDENT_SCORES
 
@@ -48,14 +48,14 @@ class StageRecord:
         students: best first; their ``fold`` is 0 where validation is common to all.
         histories: of each student.
         num_members: the first so many students predict together.
-        width: width factor of the networks.
+        width: width factor of the networks; None: they stand on an encoder, which has none.
     """
 
     name: str
     students: tuple[Student, ...]
     histories: tuple[tuple[HistoryRow, ...], ...]
     num_members: int
-    width: float
+    width: float | None
 
     @property
     def title(self) -> str:
@@ -111,13 +111,13 @@ def read_stage(root: Path, name: str, scores: Sequence[ScoreRow], *, num_members
     students = tuple(
         read_student(student_folder(root / name, number), number=number, num_folds=num_folds) for number in numbers
     )
-    _, about = load_tensors(students[0].model)
+    spec = read_spec(students[0].model)
     return StageRecord(
         name=name,
         students=students,
         histories=tuple(read_history(student.folder) for student in students),
         num_members=num_members,
-        width=float(about["network"]["width"]),
+        width=spec.width if isinstance(spec, NetworkSpec) else None,
     )
 
 

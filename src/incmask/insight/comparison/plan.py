@@ -18,7 +18,7 @@ from incmask.method.recipes import RECIPES, Recipe
 
 ALL = "all"
 _LONGEST_SETTING = 120
-_SHARED = ("seed", "device", "num_workers", "size", "fit")
+_SHARED = ("seed", "device", "num_workers", "size", "fit", "net", "encoder_weights")
 _OF_BUDGET = ("steps_per_epoch", "batch_size")
 
 

@@ -160,7 +160,7 @@ def facts(comparison: Comparison) -> list[Fact]:
     return [
         Fact("data", f"{comparison.data_name}: {counts}"),
         Fact("task", f"{dataset.task}: {', '.join(each.name for each in dataset.classes)}"),
-        Fact("networks", f"{chosen.size[0]}×{chosen.size[1]}×{dataset.channels}, width {settings.width:g}"),
+        Fact("networks", f"{chosen.size[0]}×{chosen.size[1]}×{dataset.channels}, {settings.networks}"),
         Fact("approaches", ", ".join(dict.fromkeys(run.cell.variant.recipe for run in comparison.runs))),
         Fact("repeats", f"{repeats}, with seeds from {settings.seed}"),
         Fact(

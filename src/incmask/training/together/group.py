@@ -2,12 +2,32 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from incmask.nets.evalnet import EvalNet
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A tensor of a group's network that learns.
+
+    Attributes:
+        parameter: the tensor.
+        owners: the members that have a part of it, in order, each with the place among its own tensors that learn.
+        of_encoder: whether it is of an encoder that was trained before.
+    """
+
+    parameter: nn.Parameter
+    owners: tuple[tuple[int, int], ...]
+    of_encoder: bool = False
+
+    def windows(self, stacked: Tensor) -> tuple[Tensor, ...]:
+        """Give each owner's part of a tensor like the parameter; a single number is everybody's."""
+        return stacked.chunk(len(self.owners)) if stacked.ndim else (stacked,) * len(self.owners)
 
 
 class NetworkGroup:
@@ -36,6 +56,15 @@ class NetworkGroup:
             self.network = _stack(self.members)
             for number, member in enumerate(self.members):
                 _become_window(member, self.network, number=number, num=len(self.members))
+
+    @property
+    def weights(self) -> list[Weight]:
+        """All that learns."""
+        num = len(self.members)
+        return [
+            Weight(parameter, tuple((member, place) for member in range(num)))
+            for place, parameter in enumerate(self.network.parameters())
+        ]
 
     def join(self, inputs: Sequence[Tensor]) -> Tensor:
         """Put the members' inputs, each (N, C, H, W), side by side: (N, members × C, H, W), channels last in memory."""

@@ -18,14 +18,16 @@ class MicroBatches(nn.Module):
 
     Args:
         network: takes tensors whose first axis is the batch and gives one.
+        draws: whether it draws numbers as it computes, which are then drawn alike on the way back.
 
     Attributes:
         num: parts that a batch is cut into, 1 or more; may be changed between steps.
     """
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, *, draws: bool = False):
         super().__init__()
         self.network = network
+        self._draws = draws
         self.num = 1
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -40,7 +42,7 @@ class MicroBatches(nn.Module):
                         self.network,
                         *part,
                         use_reentrant=False,
-                        preserve_rng_state=False,
+                        preserve_rng_state=self._draws,
                         context_fn=self._contexts,
                     )
                 )

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from incmask.base.device import computes_in_bfloat16
-from incmask.training.together.group import NetworkGroup
+from incmask.training.together.row import Group, NetworkRow
 
 
 def has_kernels(device: torch.device, precision: str) -> bool:
@@ -16,7 +16,7 @@ def has_kernels(device: torch.device, precision: str) -> bool:
     return _has_compiler(device) and computes_in_bfloat16(device, precision)
 
 
-def quick(group: NetworkGroup, device: torch.device, precision: str, *, is_recorded: bool) -> nn.Module:
+def quick(group: Group, device: torch.device, precision: str, *, is_recorded: bool) -> nn.Module:
     """Give what stands for ``group.network`` in training; that itself where there is nothing faster.
 
     Args:
@@ -25,6 +25,8 @@ def quick(group: NetworkGroup, device: torch.device, precision: str, *, is_recor
         precision: of the settings.
         is_recorded: whether each way forth is followed by its way back, so that both may be recorded.
     """
+    if isinstance(group, NetworkRow):
+        return group.network
     if has_kernels(device, precision):
         # Not at the top: that imports the compiler, which is there with a GPU alone.
         fused = importlib.import_module("incmask.training.together.kernels")

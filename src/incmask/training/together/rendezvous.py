@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
-from incmask.training.together.group import NetworkGroup
+from incmask.training.together.row import Group
 
 Result = TypeVar("Result")
 
@@ -25,7 +25,7 @@ class Together(Generic[Result]):
         forward: runs the group's network on joined inputs.
     """
 
-    def __init__(self, group: NetworkGroup, forward: Callable[..., Tensor]):
+    def __init__(self, group: Group, forward: Callable[..., Tensor]):
         self._group = group
         self._forward = forward
         self._threads = ThreadPoolExecutor(len(group.members))

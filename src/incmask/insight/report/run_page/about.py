@@ -103,7 +103,7 @@ def _facts(record: RunRecord) -> list[Fact]:
         Fact("sizes", _sizes(record)),
         Fact("approach", names["recipe"] + (f" ({recipe.title})" if recipe else "")),
         Fact("preset, effort, profile", f"{names['preset']}, {names['effort']}, {names['profile']}"),
-        Fact("networks", f"{record.size[0]}×{record.size[1]}×{data['channels']}, width {settings.width:g}"),
+        Fact("networks", f"{record.size[0]}×{record.size[1]}×{data['channels']}, {settings.networks}"),
         Fact(
             "models",
             f"{counted(len(record.base.students), 'base model')}"

@@ -108,7 +108,7 @@ def _stage_table(record: RunRecord) -> Table:
                 whole(len(stage.students)),
                 number(stage.num_steps[-1], " or ".join(f"{each:,}" for each in stage.num_steps)),
                 whole(stage.students[0].num_images),
-                number(stage.width, f"{stage.width:g}"),
+                "–" if stage.width is None else number(stage.width, f"{stage.width:g}"),
                 whole(stage.seconds),
             )
             for stage in record.all_stages

@@ -173,7 +173,7 @@ def fairness(found: WithAndWithout) -> list[str]:
     """Say what else differs between the two sides, and what the interval does not know."""
     base, best = found.base, found.best
     told = [_steps_taken(found)]
-    if base.width != best.width:
+    if base.width and best.width and base.width != best.width:
         told.append(
             f"The networks of {best.title} are {'wider' if best.width > base.width else 'narrower'} "
             f"(width factor {best.width:g} instead of {base.width:g}), which may be part of the difference."
