@@ -20,7 +20,6 @@ from incmask.nets.encoders.network import EncoderNet
 from incmask.nets.evalnet import EvalNet, HeadWeights
 from incmask.nets.unet import UNet, undrawn
 
-
 Read = TypeVar("Read")
 
 
