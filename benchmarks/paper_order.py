@@ -11,6 +11,7 @@ printed beside the paper's (table A.1).
 import argparse
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 
 from scipy.stats import spearmanr
@@ -112,7 +113,8 @@ def beside_paper(done: Comparison, name: str) -> str:
         paper = (
             (f"{theirs[recipe]:.3f}", ours_ranked[recipe], theirs_ranked[recipe]) if recipe in theirs else ("–",) * 3
         )
-        cells = (recipe, f"{each.best:.3f}", f"{each.mean:.3f}", f"{each.low:.3f} to {each.high:.3f}", *paper)
+        interval = "–" if isnan(each.low) else f"{each.low:.3f} to {each.high:.3f}"
+        cells = (recipe, f"{each.best:.3f}", f"{each.mean:.3f}", interval, *paper)
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     order = spearmanr([ours_ranked[recipe] for recipe in both], [theirs_ranked[recipe] for recipe in both])
     return "\n".join([*lines, f"rank correlation with the paper {order.statistic:.2f} (p {order.pvalue:.2g})"])

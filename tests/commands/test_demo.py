@@ -37,23 +37,23 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_demo_compares_four_approaches(tmp_path):
+def test_demo_compares_five_approaches(tmp_path):
     listener = _Listener()
     result = demo.run_demo(tmp_path / "demo", executor=HERE, progress=listener)
 
-    assert tuple(result.outcomes) == ("im", "me", "fdt")
+    assert tuple(result.outcomes) == ("im", "me", "ldt", "fdt")
     assert listener.done == pytest.approx(listener.expected), "the bar must end at its end"
     table = demo.to_table(result)
     lines = {line.split()[0]: line for line in table.splitlines()}
     told = result.lines()
-    assert list(told) == ["ldt", "me", "im", "fdt"]
+    assert list(told) == ["ldt", "strong-ldt", "me", "im", "fdt"]
     for name, (outcome, stage) in told.items():
         score = next(
             row.score for row in outcome.scores if (row.stage, row.model, row.split) == (stage.name, "ensemble", "test")
         )
         assert f"{score:.3f}" in lines[name]
     # An approach is judged by its own models, not by its teachers.
-    assert [stage.name for _, stage in told.values()] == ["control", "gen-1", "gen-1", "base"]
+    assert [stage.name for _, stage in told.values()] == ["base", "control", "gen-1", "gen-1", "base"]
     assert len(list((tmp_path / "demo" / "im" / "masks").rglob("*.png"))) == 4
     # ME and IM start from the very same models.
     base = [tmp_path / "demo" / name / "base/students/1/model.safetensors" for name in ("me", "im")]
@@ -68,4 +68,4 @@ def test_every_line_tells_of_as_many_steps(tmp_path):
         name: {student.num_steps + student.num_inherited for student in stage.students}
         for name, (_, stage) in result.lines().items()
     }
-    assert steps == {name: {4} for name in ("ldt", "me", "im", "fdt")}
+    assert steps == {name: {4} for name in ("ldt", "strong-ldt", "me", "im", "fdt")}

@@ -12,6 +12,7 @@ from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.data.synthetic import CLASS_NAMES, make_fields, write_dataset
 from incmask.data.synthetic_field import draw_field, position_discs
+from incmask.data.synthetic_leaves import draw_leaves
 
 TASKS = tuple(CLASS_NAMES)
 
@@ -150,3 +151,27 @@ def test_arguments_outside_their_range_are_refused(tmp_path, change, message):
     assert not list(tmp_path.iterdir())
     with pytest.raises(IncmaskError):
         make_fields(0, seed=0)
+
+
+def test_a_folder_of_leaves_reads_back_as_they_are_drawn(tmp_path):
+    numbers = {"labelled": 2, "unlabelled": 2, "val": 1, "test": 0}
+    write_dataset(tmp_path, **{f"num_{part}": num for part, num in numbers.items()}, seed=9, size=(48, 64), of="leaves")
+    options = DataOptions.model_validate(tomllib.loads((tmp_path / "incmask.toml").read_text())["data"])
+    dataset = load_dataset(tmp_path, options)
+    assert (dataset.task, [info.name for info in dataset.classes]) == ("binary", ["leaf"])
+    for index, item in enumerate(item for _, items in dataset.parts() for item in items):
+        image, label = draw_leaves((48, 64), np.random.default_rng([9, index]))
+        np.testing.assert_array_equal(read_network_image(item.image, channels=3), image)
+        np.testing.assert_array_equal(read_label(item, dataset), label)
+
+
+def test_leaves_differ_and_few_are_told_by_colour_alone():
+    drawn = [draw_leaves((64, 64), np.random.default_rng([1, index])) for index in range(30)]
+    shares = [label.mean() for _, label in drawn]
+    assert 0.05 < np.mean(shares) < 0.4
+    assert min(shares) > 0
+    # Red minus green: the best threshold of all images together errs far from seldom.
+    redness = np.concatenate([(image[..., 0].astype(int) - image[..., 1]).ravel() for image, _ in drawn])
+    truth = np.concatenate([label.ravel() == 1 for _, label in drawn])
+    ious = [((redness > at) & truth).sum() / ((redness > at) | truth).sum() for at in range(-60, 60, 5)]
+    assert 0.3 < max(ious) < 0.75

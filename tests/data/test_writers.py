@@ -14,7 +14,7 @@ from incmask.data.dataset import ClassInfo, default_colour
 from incmask.data.folder.scan import scan
 from incmask.data.images import writers
 from incmask.data.images.readers import read_label
-from incmask.data.images.writers import path_inside, write_grey, write_label
+from incmask.data.images.writers import path_inside, write_label, write_png
 
 BINARY = [ClassInfo("foreground", (255, 255, 255), 255)]
 
@@ -123,16 +123,17 @@ def test_labels_that_do_not_fit_are_refused(tmp_path, label, task):
         write_label(tmp_path, "a", label, task=task, classes=BINARY)
 
 
-def test_grey(tmp_path):
-    image = picture(channels=1)
-    write_grey(tmp_path / "sub" / "a.png", image)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_png(tmp_path, channels):
+    image = picture(channels=channels)
+    write_png(tmp_path / "sub" / "a.png", image)
     with Image.open(tmp_path / "sub" / "a.png") as found:
         np.testing.assert_array_equal(np.asarray(found), image)
     with pytest.raises(ValueError, match="expected"):
-        write_grey(tmp_path / "b.png", picture())
+        write_png(tmp_path / "b.png", picture(channels=2))
 
 
 def test_name_of_a_file_that_cannot_be_written(tmp_path):
     (tmp_path / "masks").write_text("a file")
     with pytest.raises(IncmaskError, match="cannot be written"):
-        write_grey(tmp_path / "masks" / "a.png", picture(channels=1))
+        write_png(tmp_path / "masks" / "a.png", picture(channels=1))

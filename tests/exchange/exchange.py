@@ -12,7 +12,7 @@ from PIL import Image
 from incmask.base.store import INCONSISTENT, Store
 from incmask.base.tables import csv_text
 from incmask.data.dataset import ClassInfo, Scheme
-from incmask.data.images.writers import write_grey, write_label
+from incmask.data.images.writers import write_label, write_png
 from incmask.data.rounds import ENVIRONMENT, path_from
 from incmask.experiment.choices import Choices, resolve
 from incmask.experiment.record.images import PredictedMask
@@ -79,7 +79,7 @@ def make_run(data: Path, run: Path, pseudo: Mapping[str, PredictedMask], *, task
         rows = []
         for name, each in pseudo.items():
             write_label(run / MASKS, name, each.label, task=chosen.dataset.task, classes=classes)
-            write_grey(run / INCONSISTENT / f"{name}.png", each.inconsistent.astype(np.uint8) * np.uint8(255))
+            write_png(run / INCONSISTENT / f"{name}.png", each.inconsistent.astype(np.uint8) * np.uint8(255))
             rows.append((name, each.inconsistent.mean()))
         store.write(run / "masks.csv", csv_text(("name", "inconsistent_fraction"), rows))
     return run

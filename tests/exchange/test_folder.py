@@ -14,7 +14,7 @@ from incmask.base.errors import IncmaskError
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_label, to_network_range
-from incmask.data.images.writers import path_inside, write_grey, write_label
+from incmask.data.images.writers import path_inside, write_label, write_png
 from incmask.exchange.prepare.plan import Plan
 from own_data import examples_of, labels_of, parts_of, plan_of, write_image, write_json
 
@@ -22,7 +22,7 @@ from own_data import examples_of, labels_of, parts_of, plan_of, write_image, wri
 def write(made: Plan, root: Path) -> DataOptions:
     """Write a plan as the library does, and give the options that tell of its classes."""
     for example in examples_of(made).values():
-        write_grey(path_inside(root / example.place.part / "images", example.place.name), example.image[..., 0])
+        write_png(path_inside(root / example.place.part / "images", example.place.name), example.image[..., 0])
         if example.label is not None:
             folder = root / example.place.part / "masks"
             name = example.place.name

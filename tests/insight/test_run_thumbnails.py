@@ -9,7 +9,7 @@ from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_text
 from incmask.data.dataset import ClassInfo, Scheme
 from incmask.data.images.tiles import Window
-from incmask.data.images.writers import write_grey
+from incmask.data.images.writers import write_png
 from incmask.insight.report.page import Swatch
 from incmask.insight.report.picture import as_rgb
 from incmask.insight.report.run_page.thumbnails import (
@@ -131,7 +131,7 @@ def test_a_crop_is_framed():
 def test_disputed_pixels_cover_and_the_others_are_clear(tmp_path, folder):
     values = np.zeros((40, 60), np.uint8)
     values[:, 30:] = 85  # a third of the members
-    write_grey(tmp_path / folder / "a" / "b.png", values)
+    write_png(tmp_path / folder / "a" / "b.png", values)
     layer = np.asarray(Image.open(io.BytesIO(disputed_layer(tmp_path, "a/b", (20, 30), scheme=BINARY))).convert("RGBA"))
     assert layer.shape == (20, 30, 4)
     assert layer[:, :15, 3].max() == 0
@@ -140,7 +140,7 @@ def test_disputed_pixels_cover_and_the_others_are_clear(tmp_path, folder):
 
 
 def test_disputed_pixels_have_a_colour_of_their_own(tmp_path):
-    write_grey(tmp_path / "inconsistent" / "a.png", np.full((8, 8), 255, np.uint8))
+    write_png(tmp_path / "inconsistent" / "a.png", np.full((8, 8), 255, np.uint8))
     for colour in ((213, 94, 0), (0, 0, 255)):
         scheme = Scheme("multilabel", (ClassInfo("leaf", colour, "leaf"), ClassInfo("stem", (0, 200, 0), "stem")))
         layer = np.asarray(Image.open(io.BytesIO(disputed_layer(tmp_path, "a", (8, 8), scheme=scheme))).convert("RGBA"))

@@ -1,8 +1,9 @@
-"""Made-up data: microscope fields of cells with a known truth, as arrays or as a folder like a user's."""
+"""Made-up data with a known truth: cells as arrays or as a folder like a user's, leaves as such a folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,9 @@ from incmask.base.config import CONFIG_NAME, Task
 from incmask.base.errors import fail
 from incmask.base.files import write_text
 from incmask.data.dataset import ClassInfo, default_colour
-from incmask.data.images.writers import write_grey, write_label
+from incmask.data.images.writers import write_label, write_png
 from incmask.data.synthetic_field import Field, draw_field
+from incmask.data.synthetic_leaves import draw_leaves
 from incmask.method.labels import labels_of
 
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
@@ -21,6 +23,8 @@ CLASS_NAMES: dict[str, tuple[str, ...]] = {
     "binary": ("cell",),
 }
 """The classes of each task, in the order of their channels or ids."""
+
+_LEAVES = (ClassInfo("leaf", default_colour(1), 255),)
 
 SMALLEST_SIDE_PX = 32
 
@@ -73,25 +77,28 @@ def write_dataset(
     seed: int,
     size: tuple[int, int] = (96, 96),
     task: Task = "multilabel",
+    of: Literal["cells", "leaves"] = "cells",
 ) -> None:
     """Write a folder such as a user has: ``labelled``, ``unlabelled``, ``val`` and ``test``, images and masks.
 
-    ``unlabelled`` has its truth too, which only a comparison with full training may read. Fields are those of
-    ``make_fields`` in this order; every part but ``labelled`` may have none. ``incmask.toml``, which names the
-    classes, is written last: where it stands, the folder is whole.
+    ``unlabelled`` has its truth too, which only a comparison with full training may read. Cells are the fields of
+    ``make_fields`` in this order, leaves lie in photographs in colour, with binary masks whatever the ``task``; every
+    part but ``labelled`` may have none. ``incmask.toml``, which names the classes, is written last: where it stands,
+    the folder is whole.
 
     Raises:
         IncmaskError: a number outside its range, or a folder that cannot be written to.
     """
     parts = {"labelled": num_labelled, "unlabelled": num_unlabelled, "val": num_val, "test": num_test}
     _check(min(num_labelled, 1 + min(parts.values())), seed=seed, size=size, task=task)
-    classes = _classes(task)
+    task = "binary" if of == "leaves" else task
+    classes = _LEAVES if of == "leaves" else _classes(task)
     for index, part in enumerate(_places(parts)):
-        field = _field(index, seed, size)
-        name = f"field_{index:05d}"
-        write_grey(root / part / "images" / f"{name}.png", field.image)
-        write_label(root / part / "masks", name, _label(field, task), task=task, classes=classes)
-    write_text(root / CONFIG_NAME, _options(task, classes))
+        image, label = _leaves(index, seed, size) if of == "leaves" else _cells(index, seed, size, task)
+        name = f"field_{index:05d}" if of == "cells" else f"photo_{index:05d}"
+        write_png(root / part / "images" / f"{name}.png", image)
+        write_label(root / part / "masks", name, label, task=task, classes=classes)
+    write_text(root / CONFIG_NAME, _options(of, task, classes))
 
 
 def _places(parts: dict[str, int]) -> Iterator[str]:
@@ -101,6 +108,15 @@ def _places(parts: dict[str, int]) -> Iterator[str]:
 
 def _field(index: int, seed: int, size: tuple[int, int]) -> Field:
     return draw_field(size, np.random.default_rng([seed, index]))
+
+
+def _cells(index: int, seed: int, size: tuple[int, int], task: Task) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    field = _field(index, seed, size)
+    return field.image, _label(field, task)
+
+
+def _leaves(index: int, seed: int, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return draw_leaves(size, np.random.default_rng([seed, index]))
 
 
 def _label(field: Field, task: Task) -> NDArray[np.uint8]:
@@ -121,8 +137,8 @@ def _classes(task: Task) -> tuple[ClassInfo, ...]:
     )
 
 
-def _options(task: Task, classes: tuple[ClassInfo, ...]) -> str:
-    lines = ["# Made-up microscope fields.", "[data]", f'task = "{task}"', "classes = ["]
+def _options(of: str, task: Task, classes: tuple[ClassInfo, ...]) -> str:
+    lines = [f"# Made-up images of {of}.", "[data]", f'task = "{task}"', "classes = ["]
     for info in classes:
         value = f'"{info.value}"' if isinstance(info.value, str) else info.value
         lines.append(f'  {{ name = "{info.name}", value = {value} }},')

@@ -1,13 +1,13 @@
 """Draw one made-up microscope field of touching, unevenly lit cells, with its truth."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from incmask.data.synthetic_shapes import Blob, Floats, distance_from, ring, smooth_noise
+
 Masks = NDArray[np.uint8]
 
 _AREA_PX = 96 * 96
@@ -35,21 +35,6 @@ class Field:
     dead: Masks
     debris: Masks
     position: Masks
-
-
-@dataclass(frozen=True)
-class _Blob:
-    """A closed outline about a centre: an ellipse with waves on it."""
-
-    y: float
-    x: float
-    radius_px: float
-    stretch: float
-    angle: float
-    waves: Floats
-    phases: Floats
-    dead: bool = False
-    vigour: float = 1.0
 
 
 @dataclass
@@ -107,9 +92,9 @@ def position_discs(centres: Floats, size: tuple[int, int]) -> Masks:
     return discs
 
 
-def _place_cells(size: tuple[int, int], density: float, generator: np.random.Generator) -> list[_Blob]:
+def _place_cells(size: tuple[int, int], density: float, generator: np.random.Generator) -> list[Blob]:
     """Place cells that may touch but hardly overlap; alive ones tend to sit beside each other."""
-    cells: list[_Blob] = []
+    cells: list[Blob] = []
     share_dead = generator.beta(1.5, 3)
     wanted = generator.poisson(generator.uniform(6, 14) * density)
     for _ in range(8 * wanted):
@@ -128,7 +113,7 @@ def _place_cells(size: tuple[int, int], density: float, generator: np.random.Gen
             continue
         roughness = 0.05 if dead else 0.08 if rounded else 0.18
         cells.append(
-            _Blob(
+            Blob(
                 y,
                 x,
                 radius_px,
@@ -143,41 +128,28 @@ def _place_cells(size: tuple[int, int], density: float, generator: np.random.Gen
     return cells
 
 
-def _distance(blob: _Blob, rows: Floats, columns: Floats) -> Floats:
-    """Distance from the centre in units of the outline: 1 on it."""
-    y, x = rows - blob.y, columns - blob.x
-    along = (x * np.cos(blob.angle) + y * np.sin(blob.angle)) / blob.stretch**0.5
-    across = (y * np.cos(blob.angle) - x * np.sin(blob.angle)) * blob.stretch**0.5
-    turn = np.arctan2(across, along)
-    outline = 1 + sum(
-        wave * np.cos(k * turn + phase) for k, (wave, phase) in enumerate(zip(blob.waves, blob.phases, strict=True), 2)
-    )
-    distance: Floats = np.hypot(along, across) / (blob.radius_px * np.maximum(outline, 0.4))
-    return distance
-
-
-def _window(canvas: _Canvas, blob: _Blob) -> tuple[slice, slice]:
+def _window(canvas: _Canvas, blob: Blob) -> tuple[slice, slice]:
     reach_px = _MARGIN * blob.radius_px * blob.stretch**0.5 * 1.3
     top, left = (max(0, int(centre - reach_px)) for centre in (blob.y, blob.x))
     return slice(top, int(blob.y + reach_px) + 2), slice(left, int(blob.x + reach_px) + 2)
 
 
-def _draw_cell(canvas: _Canvas, cell: _Blob, tone: float, generator: np.random.Generator) -> None:
+def _draw_cell(canvas: _Canvas, cell: Blob, tone: float, generator: np.random.Generator) -> None:
     window = _window(canvas, cell)
     rows, columns = np.mgrid[: canvas.size[0], : canvas.size[1]][(slice(None), *window)].astype(float)
-    distance = _distance(cell, rows, columns)
+    distance = distance_from(cell, rows, columns)
     edge = np.clip((1 - distance) / 0.25, 0, 1)
     if cell.dead:
-        body = 1.5 * (1 - distance**2) * cell.vigour - 0.9 * _ring(distance, 0.88, 0.13)
-        halo = 0.5 * _ring(distance, 1.12, 0.1)
+        body = 1.5 * (1 - distance**2) * cell.vigour - 0.9 * ring(distance, 0.88, 0.13)
+        halo = 0.5 * ring(distance, 1.12, 0.1)
     else:
-        texture = _smooth_noise(distance.shape, 2.5, generator)
+        texture = smooth_noise(distance.shape, 2.5, generator)
         nucleus = np.exp(-((_distance_to_nucleus(cell, rows, columns, generator) / 0.42) ** 2))
         body = (tone * 0.8 + 0.45 * texture) * cell.vigour * edge
-        body += generator.uniform(-0.5, 0.9) * nucleus * edge + 0.5 * _ring(distance, 0.95, 0.09)
+        body += generator.uniform(-0.5, 0.9) * nucleus * edge + 0.5 * ring(distance, 0.95, 0.09)
         if cell.radius_px < 7.5:
             body += 0.8 * (1 - distance**2)
-        halo = 0.25 * _ring(distance, 1.1, 0.12)
+        halo = 0.25 * ring(distance, 1.1, 0.12)
     mine = (distance < 1) & (distance < canvas.nearest[window])
     canvas.signal[window] = np.where(mine, body, canvas.signal[window] + halo * (distance >= 1))
     canvas.height[window] = np.maximum(canvas.height[window], np.clip(1 - distance**2, 0, 1))
@@ -185,7 +157,7 @@ def _draw_cell(canvas: _Canvas, cell: _Blob, tone: float, generator: np.random.G
     canvas.nearest[window] = np.minimum(canvas.nearest[window], distance)
 
 
-def _distance_to_nucleus(cell: _Blob, rows: Floats, columns: Floats, generator: np.random.Generator) -> Floats:
+def _distance_to_nucleus(cell: Blob, rows: Floats, columns: Floats, generator: np.random.Generator) -> Floats:
     y, x = (centre + generator.uniform(-0.2, 0.2) * cell.radius_px for centre in (cell.y, cell.x))
     distance: Floats = np.hypot(rows - y, columns - x) / cell.radius_px
     return distance
@@ -193,7 +165,7 @@ def _distance_to_nucleus(cell: _Blob, rows: Floats, columns: Floats, generator: 
 
 def _draw_debris(canvas: _Canvas, generator: np.random.Generator) -> None:
     """Draw a bright or dark fragment; it is debris where no cell is."""
-    speck = _Blob(
+    speck = Blob(
         y=generator.uniform(0, canvas.size[0]),
         x=generator.uniform(0, canvas.size[1]),
         radius_px=generator.uniform(1.5, 4),
@@ -204,7 +176,7 @@ def _draw_debris(canvas: _Canvas, generator: np.random.Generator) -> None:
     )
     window = _window(canvas, speck)
     rows, columns = np.mgrid[: canvas.size[0], : canvas.size[1]][(slice(None), *window)].astype(float)
-    distance = _distance(speck, rows, columns)
+    distance = distance_from(speck, rows, columns)
     strength = generator.uniform(0.6, 1.6) * (1 if generator.random() < 0.6 else -1)
     mine = (distance < 1) & (canvas.kind[window] == 0)
     canvas.signal[window] += np.where(mine, strength * (1 - 0.5 * distance**2), 0)
@@ -224,26 +196,11 @@ def _photograph(canvas: _Canvas, density: float, generator: np.random.Generator)
     turn = generator.uniform(0.2, 1.4)
     slope_y, slope_x = np.gradient(canvas.height)
     signal += generator.uniform(0, 4) * (np.sin(turn) * slope_y + np.cos(turn) * slope_x)
-    signal += generator.uniform(0, 0.12) * _smooth_noise(canvas.size, 3, generator)
+    signal += generator.uniform(0, 0.12) * smooth_noise(canvas.size, 3, generator)
     contrast = np.exp(generator.uniform(np.log(0.8), np.log(1.8)))
-    light = 1 + generator.uniform(0, 0.22) * _smooth_noise(canvas.size, 60, generator)
+    light = 1 + generator.uniform(0, 0.22) * smooth_noise(canvas.size, 60, generator)
     image = (generator.uniform(80, 150) + _GREY * contrast * signal) * np.clip(light, 0.3, 1.8)
     image = cv2.GaussianBlur(image, (0, 0), generator.uniform(0.4, 1.2))
     image += generator.normal(0, 1.5 + contrast * generator.uniform(0, 5), canvas.size)
     grey: Masks = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     return grey
-
-
-def _ring(distance: Floats, at: float, width: float) -> Floats:
-    ring: Floats = np.exp(-(((distance - at) / width) ** 2))
-    return ring
-
-
-def _smooth_noise(size: tuple[int, ...], grain_px: float, generator: np.random.Generator) -> Floats:
-    """Noise of mean 0 and deviation about 1 whose values ``grain_px`` apart know little of each other."""
-    coarse = generator.normal(size=[int(side / grain_px) + 4 for side in size])
-    fine: Any = cv2.resize(coarse, None, fx=grain_px, fy=grain_px, interpolation=cv2.INTER_CUBIC)
-    # Away from the border, and at no fixed place between the coarse values.
-    top, left = generator.integers(int(grain_px), int(2 * grain_px), 2, endpoint=True)
-    noise: Floats = fine[top : top + size[0], left : left + size[1]]
-    return noise

@@ -10,7 +10,7 @@ import tifffile
 
 from incmask.base.files import TEMPORARY_SUFFIX, cannot_write, whole_file, write_bytes
 from incmask.data.dataset import Colour
-from incmask.data.images.writers import write_grey, write_indexed
+from incmask.data.images.writers import write_indexed, write_png
 
 BIG_PIXELS = 1 << 26
 """From so many pixels on, a picture is a tiled TIFF, of which viewers need not read all."""
@@ -63,7 +63,7 @@ class PictureWriter:
             if self._colours is not None:
                 write_indexed(path, values, self._colours)
             elif values.ndim == 2:
-                write_grey(path, values)
+                write_png(path, values)
             else:
                 write_bytes(path, cv2.imencode(".png", values[..., ::-1])[1].tobytes())
         other.unlink(missing_ok=True)

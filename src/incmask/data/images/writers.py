@@ -37,11 +37,11 @@ def path_inside(folder: Path, name: str, suffix: str = ".png") -> Path:
     return folder / PurePosixPath(f"{name}{suffix}")
 
 
-def write_grey(path: Path, values: np.ndarray) -> None:
-    """Write an (H, W) uint8 array as a grey PNG, whole or not at all."""
-    if values.ndim != 2 or values.dtype != np.uint8:
-        raise ValueError(f"expected (H, W) uint8, got {values.shape} {values.dtype}")
-    encoded, content = cv2.imencode(".png", values)
+def write_png(path: Path, values: np.ndarray) -> None:
+    """Write a grey (H, W) or a red, green, blue (H, W, 3) uint8 array as a PNG, whole or not at all."""
+    if values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,)) or values.dtype != np.uint8:
+        raise ValueError(f"expected (H, W) or (H, W, 3) uint8, got {values.shape} {values.dtype}")
+    encoded, content = cv2.imencode(".png", np.ascontiguousarray(values[..., ::-1]) if values.ndim == 3 else values)
     if not encoded:
         raise fail(path, "cannot be encoded as PNG", "check its size")
     write_bytes(path, content.tobytes())
@@ -98,7 +98,7 @@ def write_label(
         if labels.is_exclusive or ignored:
             write_bytes(path, _indexed_png(label, colours, ignored))
         else:
-            write_grey(path, label * np.uint8(255))
+            write_png(path, label * np.uint8(255))
         return (path,)
     if label.shape[2] != len(classes):
         raise ValueError(f"expected {len(classes)} channels, got {label.shape[2]}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.data.dataset import Scheme
-from incmask.data.images.writers import write_grey, write_indexed
+from incmask.data.images.writers import write_indexed, write_png
 from incmask.exchange.formats.common import Files
 from incmask.exchange.formats.rasters import MASKS, UNSURE_FOLDER, read_rasters, write_rasters
 from incmask.exchange.formats.sheets import Corrected, Known, LabelSheet
@@ -30,7 +30,7 @@ def write(sheets: Iterable[LabelSheet], folder: Path, scheme: Scheme) -> None:
         masks=MASKS,
         ending=".png",
         write=lambda path, ids: write_indexed(path, ids, colours),
-        write_unsure=lambda path, unsure: write_grey(path, unsure.astype(np.uint8) * np.uint8(255)),
+        write_unsure=lambda path, unsure: write_png(path, unsure.astype(np.uint8) * np.uint8(255)),
     )
 
 
