@@ -33,8 +33,8 @@ def draw_leaves(size: tuple[int, int], generator: np.random.Generator) -> tuple[
         picture, inside = _with_leaf(picture, tone, generator)
         label[inside] = 1
     picture *= 1 + generator.uniform(0, 0.2) * smooth_noise(size, 40, generator)[..., None]
-    picture = cv2.GaussianBlur(picture, (0, 0), generator.uniform(0.4, 1))
-    picture += generator.normal(0, generator.uniform(0.01, 0.05), picture.shape)
+    blurred: Floats = cv2.GaussianBlur(picture, (0, 0), generator.uniform(0.4, 1)).astype(float)
+    picture = blurred + generator.normal(0, generator.uniform(0.01, 0.05), picture.shape)
     return np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8), label
 
 
