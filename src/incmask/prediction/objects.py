@@ -88,6 +88,9 @@ class ObjectFinder:
 class WholeObjects:
     """Finds objects in rows from the top down, each part of the body that hangs together once it has ended.
 
+    They are those of all rows together, since what becomes of a part depends on nothing else; only what is cut because
+    too many pixels wait may be shared out otherwise.
+
     Args:
         find: gives the objects of a label, as if there were no others.
         body: gives the pixels that objects can have, bool (rows, W).
