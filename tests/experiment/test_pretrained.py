@@ -20,7 +20,9 @@ from incmask.experiment.paths import ENCODER
 from incmask.experiment.record.run import read_run
 from incmask.experiment.run import run
 from incmask.insight.card import model_card
-from incmask.nets.spec import EncoderSpec, load_tensors, read_spec
+from incmask.insight.ranking.simulate import _resolved as choices_of
+from incmask.nets.encoders.named import read_encoder, weights_of
+from incmask.nets.spec import EncoderSpec, load_tensors, read_spec, save_model
 from incmask.prediction.ensemble import Ensemble
 from runs import HERE, SETTINGS, Listener, make_data, results, run_tiny
 
@@ -44,7 +46,7 @@ def test_a_run_leaves_what_is_needed_to_go_on_and_to_name_the_weights(plugged, t
     assert all(torch.equal(value, expected[name]) for name, value in kept.items())
     chosen = tomllib.loads((tmp_path / "run" / "run.toml").read_text())
     assert chosen["settings"]["net"] == "tiny"
-    assert "encoder_weights" not in chosen["settings"]
+    assert not {"encoder_weights", "width", "width_step"} & {*chosen["settings"]}
     assert chosen["encoder"]["licence"] == "CC0-1.0"
     assert len(chosen["encoder"]["sha256"]) == 64
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())
@@ -54,6 +56,11 @@ def test_a_run_leaves_what_is_needed_to_go_on_and_to_name_the_weights(plugged, t
     assert [stage.width for stage in record.stages] == [None] * 3
     specs = {read_spec(student.model) for stage in record.stages for student in stage.students}
     assert specs == {EncoderSpec("tiny", 1, 1, batch_norm_momentum=0.9, origin="a package of tests", licence="CC0-1.0")}
+    assert record.encoder == ("a package of tests", "CC0-1.0")
+    # What is tried with the same choices begins with the same weights, and still says whose they are.
+    again = choices_of(tmp_path / "run", data, recipe=None, settings={})
+    assert again.pretrained.source == (tmp_path / "run" / ENCODER)
+    assert (again.pretrained.origin, again.pretrained.licence) == record.encoder
     card = model_card(tmp_path / "run")
     assert "networks of tiny, seed" in card
     assert "The encoder (`tiny`) began with weights of others: a package of tests. Their licence: CC0-1.0." in card
@@ -163,6 +170,16 @@ def test_the_size_that_follows_from_the_images_fits_the_encoder(plugged, tmp_pat
     data = make_data(tmp_path / "data", "binary")
     chosen = resolve(data, Choices(settings={"net": "tiny"}))
     assert all(side % 32 == 0 for side in chosen.size)
+
+
+def test_the_weights_of_a_trained_model_are_taken_with_what_it_says_of_them(plugged, tmp_path):
+    spec = EncoderSpec("tiny", 1, 1, origin="someone", licence="CC-BY-4.0")
+    network = spec.build(seed=3)
+    save_model(tmp_path / "model.safetensors", network.state_dict(), spec)
+    found = weights_of("tiny", str(tmp_path / "model.safetensors"))
+    assert (found.origin, found.licence) == ("someone", "CC-BY-4.0")
+    tensors = read_encoder("tiny", found.path)
+    assert all(torch.equal(value, tensors[name]) for name, value in network.encoder.state_dict().items())
 
 
 @pytest.mark.parametrize("where", ["option", "file"])

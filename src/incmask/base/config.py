@@ -199,6 +199,12 @@ class Settings(ConfigSection):
         return f"width {self.width:g}" if self.net == UNET else self.net
 
     @property
+    def unsaid(self) -> set[str]:
+        """Name the settings that records leave out, since they make no difference or are said elsewhere."""
+        others = ENCODER_SETTINGS if self.net == UNET else ("encoder_weights", *WIDTH_SETTINGS)
+        return {"num_workers", "size", *others}
+
+    @property
     def judging(self) -> int:
         """Count the EvalNets that rate together: unless ``num_judges`` says otherwise, as many as there are members."""
         return min(self.num_judges or self.num_members, self.num_evalnets)

@@ -10,7 +10,6 @@ from incmask.base.caller import option
 from incmask.base.caller import settings as settings_of
 from incmask.base.config import (
     CONFIG_NAME,
-    ENCODER_SETTINGS,
     ConfigFile,
     Settings,
     default_effort,
@@ -108,9 +107,8 @@ class Resolved:
 
     def describe_run(self) -> dict[str, Any]:
         """Every choice, for ``run.toml``; how the work is shared out changes no number and is left out."""
+        settings = self.settings.model_dump(mode="json", exclude=self.settings.unsaid)
         # Where a file of weights lies makes no difference; its content does.
-        unsaid = {"encoder_weights"} if self.pretrained else {*ENCODER_SETTINGS}
-        settings = self.settings.model_dump(mode="json", exclude={"num_workers", "size", *unsaid})
         encoder = {"encoder": self.pretrained.describe()} if self.pretrained else {}
         start = {"start": self.start.describe()} if self.start else {}
         # All that it is, so that the same one goes on and another is refused.

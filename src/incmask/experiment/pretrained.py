@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+from incmask.base.bounds import UNET
 from incmask.base.caller import option
 from incmask.base.config import Settings
 from incmask.base.errors import fail
@@ -106,6 +107,19 @@ def write_pretrained(pretrained: Pretrained | None, store: Store, *, sources: Se
             save_encoder(path, tensors, net=pretrained.net, origin=pretrained.origin, licence=pretrained.licence)
             store.record(path)
     return path
+
+
+def encoder_again(run: Path, settings: Settings) -> dict[str, object]:
+    """Give what lets another run begin with the weights of this one.
+
+    Args:
+        run: its folder.
+        settings: of it.
+    """
+    if settings.net == UNET:
+        return {}
+    path = (run / ENCODER).absolute()
+    return {"encoder_weights": str(path) if path.is_file() else "none"}
 
 
 def _is_installed(package: str) -> bool:

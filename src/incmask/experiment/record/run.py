@@ -91,6 +91,12 @@ class RunRecord:
         return height, width
 
     @property
+    def encoder(self) -> tuple[str, str] | None:
+        """Origin and licence of the weights that encoders began with; None: there are none."""
+        found = self.records.run.get("encoder", {})
+        return (found["origin"], found["licence"]) if found.get("licence") else None
+
+    @property
     def recipe(self) -> Recipe | None:
         """What the recipe's name stands for; None for one of someone's own that is not known here."""
         return RECIPES.get(self.names["recipe"])

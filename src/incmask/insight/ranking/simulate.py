@@ -17,6 +17,7 @@ from incmask.data.dataset import Dataset
 from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.executor import Clock, Executor
 from incmask.experiment.paths import RUNS
+from incmask.experiment.pretrained import encoder_again
 from incmask.experiment.record.run import open_run, read_record
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.run import Outcome, num_workers_of, run_resolved
@@ -237,7 +238,7 @@ def _resolved(run: Path, data: Path, *, recipe: str | None, settings: dict[str, 
         effort=names["effort"],
         profile=names["profile"],
         group=names.get("group"),
-        settings={**theirs["settings"], "size": theirs["size"], **settings},
+        settings={**theirs["settings"], **encoder_again(run, record.settings), "size": theirs["size"], **settings},
     )
     chosen = resolve(data, choices)
     if chosen.recipe.needs_truth:

@@ -13,7 +13,7 @@ from incmask.nets.encoders.network import EncoderNet
 from incmask.nets.encoders.pyramid import pyramid_net
 from incmask.nets.encoders.smp_net import SmpNet
 from incmask.nets.encoders.timm_net import TimmNet
-from incmask.nets.encoders.weights import read_weights
+from incmask.nets.encoders.weights import read_weights, told_inside
 
 _TIMM, _SMP = "timm:", "smp:"
 OTHERS = ("timm:ENCODER", "smp:ARCHITECTURE/ENCODER")
@@ -70,7 +70,9 @@ def weights_of(net: str, given: str) -> Weights | None:
     if given == "none":
         return None
     if given != "auto":
-        return Weights(Path(given), f"the file {Path(given).name}", "not stated; see where the file comes from")
+        path = Path(given)
+        origin, licence = told_inside(path) or (f"the file {path.name}", "not stated; see where the file comes from")
+        return Weights(path, origin, licence)
     architecture = architecture_of(net)
     found = architecture.weights()
     if found is None or not found.path.is_file():

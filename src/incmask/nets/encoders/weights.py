@@ -1,5 +1,6 @@
 """Files of weights that others have made, read without running what may be inside."""
 
+import json
 import pickle
 import warnings
 from collections.abc import Collection, Mapping
@@ -36,6 +37,17 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if wrong:
         raise fail(path, f"has numbers that are not finite, in {wrong[0]}", "name another file of weights")
     return tensors
+
+
+def told_inside(path: Path) -> tuple[str, str] | None:
+    """Give origin and licence of weights where the file is one of ours that tells; None: it is not."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["about"])
+        about = about.get("encoder", about)
+        return str(about["origin"]), str(about["licence"])
+    except (OSError, KeyError, ValueError, AttributeError, TypeError, safetensors.SafetensorError):
+        return None
 
 
 def under_names(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:

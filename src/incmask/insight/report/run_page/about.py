@@ -35,7 +35,7 @@ def about_blocks(record: RunRecord, *, command: str) -> list[Block]:
         FactList(
             tuple(
                 Fact(name, _setting(value))
-                for name, value in record.settings.model_dump(mode="json", exclude={"size", "num_workers"}).items()
+                for name, value in record.settings.model_dump(mode="json", exclude=record.settings.unsaid).items()
             ),
             "All settings",
         ),
@@ -104,6 +104,7 @@ def _facts(record: RunRecord) -> list[Fact]:
         Fact("approach", names["recipe"] + (f" ({recipe.title})" if recipe else "")),
         Fact("preset, effort, profile", f"{names['preset']}, {names['effort']}, {names['profile']}"),
         Fact("networks", f"{record.size[0]}×{record.size[1]}×{data['channels']}, {settings.networks}"),
+        *([Fact("encoder's weights", "; licence: ".join(record.encoder))] if record.encoder else []),
         Fact(
             "models",
             f"{counted(len(record.base.students), 'base model')}"
