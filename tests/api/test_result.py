@@ -13,7 +13,7 @@ import incmask
 from finished_runs import copy_of
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import read_rows
-from runs import draw
+from runs import HERE, draw
 
 PLAIN = draw(seed=5, size=(40, 28))[0]
 
@@ -102,7 +102,7 @@ def test_long_values_are_short(result):
     shown = [
         repr(incmask.ArrayData(images, images)),
         repr(incmask.inconsistency(np.zeros((3, 64, 64), np.uint8), task="binary")),
-        repr(incmask.rank(result.folder, top=3)),
+        repr(incmask.rank(result.folder, top=3, executor=HERE)),
         repr(incmask.check(result.folder.parent / "data")),
     ]
     assert [text for text in shown if len(text) > 600 or "\n" in text] == []

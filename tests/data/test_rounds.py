@@ -129,14 +129,13 @@ def watched(monkeypatch):
     return jobs
 
 
-def test_a_run_begins_with_the_models_of_the_round_before(tmp_path, watched):
-    data = make_data(tmp_path / "data", "binary", truth=False)
-    first = run_folder(data)
-    run_tiny(data, first)
+def test_a_run_begins_with_the_models_of_the_round_before(finished_run, tmp_path, watched):
+    data, first = first_round(finished_run, tmp_path)
+    assert first == run_folder(data)
     assert json.loads((first / "environment.json").read_text())["data"] == "../data"
     assert data_folder(first).resolve() == data
     assert not (first / "rounds.json").exists()
-    assert all(job.start is None for job in watched)
+    assert "start" not in tomllib.loads((first / "run.toml").read_text())
     added = corrected(first, tmp_path / "out", top=2)
 
     # The folder of the first round is of other data now.

@@ -70,6 +70,7 @@ def random_images(shape):
     return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["multilabel", "multiclass"])
 def test_an_onnx_file_takes_any_number_of_images_of_any_size(onnx_of, task):
     model, written, _ = onnx_of[task]
@@ -79,6 +80,7 @@ def test_an_onnx_file_takes_any_number_of_images_of_any_size(onnx_of, task):
         assert_same(session.run(list(OUTPUTS), {"image": image}), reference(model, image))
 
 
+@pytest.mark.slow
 def test_an_onnx_file_tells_what_it_takes(onnx_of):
     _, written, _ = onnx_of["multilabel"]
     onnx.checker.check_model(onnx.load(written.path), full_check=True)
@@ -95,12 +97,14 @@ def test_an_onnx_file_tells_what_it_takes(onnx_of):
     assert about["fit"] == "tile"
 
 
+@pytest.mark.slow
 def test_no_file_tells_where_it_was_made(onnx_of):
     content = onnx_of["multiclass"][1].path.read_bytes()
     assert b"site-packages" not in content
     assert str(Path(model_module.__file__).parents[2]).encode() not in content
 
 
+@pytest.mark.slow
 def test_parity_and_card_lie_beside_the_model(onnx_of):
     _, written, listener = onnx_of["multiclass"]
     assert sorted(path.name for path in written.path.parent.iterdir()) == [
@@ -119,6 +123,7 @@ def test_parity_and_card_lie_beside_the_model(onnx_of):
     assert not listener.says("holds an image")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_example_predicts_an_image(onnx_of, tmp_path, channels):
     model, written, _ = onnx_of["multiclass"]
@@ -131,6 +136,7 @@ def test_the_example_predicts_an_image(onnx_of, tmp_path, channels):
     assert np.mean(np.asarray(Image.open(arguments[2])) != np.uint8(255 * share[0])) < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced_once")
 def test_a_program_of_torch_takes_any_number_of_images_of_any_size(tmp_path):
     model, written, _ = export(tmp_path, "torch", "multilabel", fit="tile")
@@ -163,6 +169,7 @@ def validate():
         yield run
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced_once")
 def test_a_package_passes_the_validator_of_the_model_zoo(tmp_path, validate):
     _, written, listener = export(tmp_path, "bioimageio", "binary", channels=3, num_members=1)
@@ -183,6 +190,7 @@ def test_a_package_passes_the_validator_of_the_model_zoo(tmp_path, validate):
     assert b"No licence" in files["LICENCE.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["multilabel", "multiclass"])
 def test_packages_of_several_classes_pass_it_too(onnx_of, tmp_path, validate, task):
     model, written, _ = onnx_of[task]
@@ -243,6 +251,7 @@ def test_made_up_images_are_used_where_the_run_is_gone(tmp_path):
     assert np.array_equal(found.batches[0], blocks(2))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced_once")
 def test_nothing_is_written_where_the_model_says_something_else(tmp_path, monkeypatch):
     model = make_model(tmp_path, "binary", channels=3, num_members=1)

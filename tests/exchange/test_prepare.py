@@ -186,6 +186,7 @@ prepare("toy", Path(sys.argv[1]), Path(sys.argv[2]), open_pool=HerePool)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "times"),
     [("replace", 1), ("replace", 6), ("before", 4), ("torn", 5), ("replace", -1)],

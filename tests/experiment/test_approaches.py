@@ -222,8 +222,18 @@ def play(tmp_path, shared, watch) -> Callable[..., Made]:
     return start
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("recipe", APPROACHES)
+OTHERS = {
+    "multilabel": ("fdt", "ie", "cl", "im", "im++", "fixmatch+im"),
+    "multiclass": ("me", "ns", "evalnet", "im", "gt-im++", "im-online"),
+}
+"""Each way to labels for another task than the binary one; what follows from them asks nothing of the task."""
+
+
+@pytest.mark.parametrize(
+    ("recipe", "task"),
+    [(recipe, "binary") for recipe in APPROACHES]
+    + [pytest.param(name, task, marks=pytest.mark.slow) for task, names in OTHERS.items() for name in names],
+)
 def test_what_students_learn_from(recipe, task, play, watch):
     approach, watch.to_the_end = APPROACHES[recipe], task == "binary"
     num_generations = 0 if recipe in ALONE else 2 if approach.growing and task == "binary" else 1

@@ -150,6 +150,7 @@ def run_for(data, out, time, told=None):
     return run(data, out, choices=Choices(time=time, settings=settings), executor=executor, progress=told)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_its_plan_and_with_more_time_trains_further(data, tmp_path):
     """What was trained stays to the byte; what follows the last generation is made anew."""
     out = tmp_path / "run"

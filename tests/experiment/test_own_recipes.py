@@ -73,8 +73,10 @@ def finished(tmp_path_factory):
     return finish
 
 
-@pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("name", "task"), [("labelled", "binary"), ("composed", "multilabel"), ("labelled", "multiclass")]
+)
 def test_they_run_from_labels_to_the_report(name, task, finished, call):
     run = finished(name, task) / "run"
     known = read_pseudo_labels(run / "gen-1" / "pseudo" / "index.csv")
@@ -124,13 +126,21 @@ def test_a_known_recipe_as_a_value_is_the_one_of_its_name(tmp_path):
         resolve(data, Choices(recipe="own"))
 
 
-def test_workers_come_to_the_same(finished, tmp_path):
+@pytest.mark.slow
+def test_a_worker_comes_to_the_same(finished, tmp_path):
     folder = finished("labelled", "binary")
-    run_tiny(folder / "data", tmp_path / "workers", CONFIDENT, num_workers=2, executor=Executor())
+    run_tiny(
+        folder / "data",
+        tmp_path / "workers",
+        CONFIDENT,
+        num_workers=1,
+        executor=Executor(seconds_per_step=HERE.seconds_per_step),
+    )
     for path in sorted((tmp_path / "workers" / "gen-1").rglob("*.npy")):
         assert path.read_bytes() == (folder / "run" / path.relative_to(tmp_path / "workers")).read_bytes()
 
 
+@pytest.mark.slow
 def test_they_are_compared_with_the_others(finished, tmp_path):
     found = incmask.compare(
         finished("labelled", "binary") / "data",

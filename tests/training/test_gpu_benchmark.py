@@ -167,6 +167,7 @@ def test_bytes_a_value_are_those_of_the_precision():
     assert (bytes_a_value("float32"), bytes_a_value("bfloat16")) == (4, 2)
 
 
+@pytest.mark.slow
 def test_everything_is_measured_once_on_the_cpu(run):
     assert list(run.results) == ["about", "training", "compiled", "busy", "roofline", "estimate", "equal"]
     figures = list(numbers(run.results))
@@ -176,6 +177,7 @@ def test_everything_is_measured_once_on_the_cpu(run):
     assert not list(run.out.glob("*.part"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", ["0.125", "0.25"])
 def test_figures_of_a_width_belong_together(run, width):
     sides, bound = run.results["training"][width], run.results["roofline"][width]
@@ -196,6 +198,7 @@ def test_figures_of_a_width_belong_together(run, width):
     assert bound["bound"] == max(seconds, key=seconds.get)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", ["0.125", "0.25"])
 def test_what_the_library_does_alone_is_compared_with_the_first_side(run, width):
     sides = run.results["compiled"][width]
@@ -205,6 +208,7 @@ def test_what_the_library_does_alone_is_compared_with_the_first_side(run, width)
         assert sides["ratios"][name] == pytest.approx(speeds["compiled"] / speed)
 
 
+@pytest.mark.slow
 def test_ways_of_training_are_compared_seed_by_seed(run):
     """A CPU has no kernels of our own."""
     found = run.results["equal"]
@@ -223,6 +227,7 @@ def test_tiles_are_tried_only_where_there_are_kernels(tmp_path, capsys):
     assert "there are no kernels" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_operations_are_three_forward_passes_by_hand(run):
     # A 1×1 U-Net of width 0.25 on 32×32 pixels: multiply-adds of each convolution, pixels × kernel × in × out.
     f0, f1, f2, f3, f4 = 4, 8, 16, 32, 64
@@ -235,6 +240,7 @@ def test_operations_are_three_forward_passes_by_hand(run):
     assert run.results["roofline"]["0.25"]["operations"] == 3 * 2 * total
 
 
+@pytest.mark.slow
 def test_minutes_of_a_run_are_those_of_its_stages(run):
     found = run.results["estimate"]
     once, thrice = (found[f"copies_{copies}"] for copies in (1, 3))

@@ -1,6 +1,7 @@
 """Students that learn at each step what averaged copies say, against steps taken by hand."""
 
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -277,14 +278,13 @@ def test_a_batch_of_one_image_cannot_be_shared():
 # Trainings
 
 
-@pytest.mark.parametrize(
-    ("recipe", "task"), [*(("im-online", task) for task in TASKS), *((name, "binary") for name in ONLINE[1:])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "task"), [*zip(ONLINE, cycle(TASKS), strict=False)])
 def test_stopped_anywhere_a_training_comes_to_the_same(tmp_path, recipe, task):
     whole, stopped = (team(tmp_path / name, recipe, task=task) for name in ("whole", "stopped"))
     for each in teams_of(whole):
         fit_group(each)
-    for num_steps in (1, 3, 5):
+    for num_steps in (1, 5):
         for each in teams_of(stopped):
             with pytest.raises(Stopped):
                 fit_group(each, stop_after(num_steps * len(each)))

@@ -56,9 +56,11 @@ def gradients(trainer):
     return {name: value.grad for name, value in trainer._trained.network.named_parameters()}
 
 
-@pytest.mark.parametrize("num", [1, 3])
-@pytest.mark.parametrize("consistent", [False, True])
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy_dice"])
+@pytest.mark.parametrize(
+    ("num", "consistent", "loss"),
+    # Each pair of choices once.
+    [(1, False, "mse"), (1, True, "cross_entropy_dice"), (3, False, "cross_entropy_dice"), (3, True, "mse")],
+)
 def test_gradients_are_those_of_the_whole_batch(tmp_path, num, consistent, loss):
     """With batch norms that do not look at the batch."""
     jobs = [
@@ -66,7 +68,7 @@ def test_gradients_are_those_of_the_whole_batch(tmp_path, num, consistent, loss)
         for seed in range(num)
     ]
     (cut, room), (whole, _) = trainer_with(jobs, most=2, frozen=True), trainer_with(jobs, frozen=True)
-    for step in range(4):
+    for step in range(3):
         losses = cut.step(step)
         torch.testing.assert_close(losses, whole.step(step), rtol=1e-5, atol=1e-6)
         expected = gradients(whole)

@@ -34,6 +34,9 @@ from incmask.prediction.ensemble import save_ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
 from incmask.prediction.shares import MASK_SHARES, tables
 
+_LEAST_FILES = 8
+"""Images that are worth the reading of a model, at least."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -148,7 +151,9 @@ def write_masks(run: RunContext, model: Path) -> None:
         return
     files = [ImageFile(item.name, item.image) for item in items]
     job = PredictJob(model, tuple(files), store.root, device=setup.settings.device)
-    shares_of_work = job.share_out(4 * run.pool.num_workers)
+    # More than workers, so that none waits long for another at the end; each reads the model.
+    num_jobs = min(4 * run.pool.num_workers, max(run.pool.num_workers, len(files) // _LEAST_FILES))
+    shares_of_work = job.share_out(num_jobs)
     done = [predicted for _, predicted in run.pool.run(predict_files, shares_of_work, ignore)]
     if problems := [problem for each in done for problem in each.problems]:
         raise IncmaskError(problems)

@@ -197,7 +197,6 @@ def _no_model(path: Path) -> Exception:
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
     """Write tensors and a JSON description to one safetensors file, whole or not at all."""
-    # As arrays, which safetensors writes in a third of the time that it takes for tensors.
     flat = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
     # As bytes first: safetensors' own writing tells a full disk by an error of its own.
     write_bytes(path, save(flat, metadata={"about": json.dumps(about)}))
@@ -209,15 +208,20 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         IncmaskError: the file is missing, truncated or holds something else.
     """
-    return _read(path, lambda file: ({name: file.get_tensor(name) for name in file.keys()}, _about(file)))  # noqa: SIM118
+    return _read(path, lambda file: (_tensors(file), _about(file)))
 
 
 def _read(path: Path, take: Callable[[Any], Read]) -> Read:
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
+        # As arrays, which is several times as quick as for tensors, here and in ``save_tensors``.
+        with safetensors.safe_open(path, framework="np") as file:
             return take(file)
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise fail(path, f"cannot be read ({error})", "restore the file, or remove it and run again") from error
+
+
+def _tensors(file: Any) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - no mapping
 
 
 def _about(file: Any) -> dict[str, Any]:
