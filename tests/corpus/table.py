@@ -9,7 +9,9 @@ import of_formats
 import of_labelme
 import of_leftovers
 import of_masks
+import of_numbers
 import of_objects
+import of_public
 import of_tools
 import of_trees
 import of_values
@@ -19,10 +21,10 @@ from situations import ENTRIES, LACKING, SITUATIONS, Outcome, Right, Situation
 from incmask.base.tables import markdown_table
 
 CHAPTERS = {
-    "Folders": (of_walks, of_trees),
+    "Folders": (of_walks, of_trees, of_public),
     "Annotations and tools": (of_formats, of_labelme, of_tools, of_leftovers),
     "Masks": (of_masks, of_objects),
-    "Intensities and orientation": (of_values,),
+    "Intensities and orientation": (of_values, of_numbers),
     "Files": (of_files,),
 }
 """What enters situations, by the heading under which they stand."""

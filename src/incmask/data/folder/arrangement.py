@@ -7,7 +7,7 @@ from pathlib import Path
 from incmask.base.errors import Problem
 from incmask.data.dataset import PARTS, PartName
 from incmask.data.folder.names import KindName, is_image, kind_of_folder, part_of, role_of
-from incmask.data.folder.walk import subfolders
+from incmask.data.folder.walk import subfolders, walk
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,24 @@ def arrange(root: Path) -> Arrangement:
     places = {part: place for part in PARTS if (place := look.part(root, part)) is not None}
     if not places:
         images, masks = look.kind(root, "image"), look.kind(root, "mask")
+        images = images or (masks and _only_other(root, masks))
         places = look.split(images, masks) if images else {}
         places = places or {"labelled": Place(root, images, masks)}
     return Arrangement(places, tuple(look.problems))
+
+
+def may_be_class(folder: Path) -> bool:
+    """Tell whether a folder among masks holds masks, or nothing, and not tables and other files alone."""
+    files = walk(folder).files
+    return not files or any(map(is_image, files))
+
+
+def _only_other(root: Path, masks: Path) -> Path | None:
+    """Give the one folder with pictures beside that of the masks, whatever it is called; None: there is no such."""
+    if any(is_image(path) for path in root.iterdir()):
+        return None
+    others = [path for path in subfolders(root) if path != masks and any(map(is_image, walk(path).files))]
+    return others[0] if len(others) == 1 and not (masks / others[0].name).is_dir() else None
 
 
 def place_at(folder: Path) -> Place:

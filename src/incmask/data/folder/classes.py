@@ -47,6 +47,10 @@ def ignore_of_values(values: set[int], options: DataOptions, where: object) -> i
     if 255 not in values or 255 in declared:
         return None
     others = values - {0, 255}
+    if others == {1} and 0 not in values and not options.classes:
+        both = '[{name = "background", value = 1}, {name = "foreground", value = 255}]'
+        what = "the masks hold the values 1, 255 and nowhere 0: 255 may be the foreground, or no label"
+        raise fail(where, what, f"{SETTLE} either classes = {both} or ignore = 255 (255 is no label)")
     if not others:
         return 255 if declared - {0} or len(options.classes) > 2 else None
     if options.classes or 2 * len(others) >= max(others):  # small numbers side by side are ids

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from incmask.base.words import counted
-from incmask.data.folder.names import is_image, name_of, role_of, without_mask_suffix
+from incmask.data.folder.names import is_image, name_of, role_of, without_ending, without_mask_suffix
 
 _T = TypeVar("_T")
 _EXAMPLES = 3
@@ -45,13 +45,14 @@ def images_alone(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPath,
     rest, notes = without_derived(files)
     in_folders = {below for below in rest if any(map(_is_of_masks, below.parts[:-1]))}
     masks = in_folders if len(in_folders) < len(rest) else set()
-    masks |= _made_of_others(rest, lambda name: without_mask_suffix(name, None))
+    masks |= _made_of_others(rest, lambda name: without_ending(without_mask_suffix(name, None)))
     rest, more = _rest(rest, masks, "masks of other images")
     return rest, notes + more
 
 
 def _is_of_masks(folder: str) -> bool:
-    return role_of(folder).kind == "mask" or folder.casefold().startswith("segmentation")
+    words = [role_of(word).kind for word in (folder, *re.split(r"[ _.-]", folder))]
+    return ("mask" in words and "image" not in words) or folder.casefold().startswith("segmentation")
 
 
 def _made_of_others(files: Iterable[PurePosixPath], owner: Callable[[str], str]) -> set[PurePosixPath]:

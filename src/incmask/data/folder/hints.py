@@ -31,8 +31,16 @@ _CONVERT = {
     ".h5": "files of HDF5: save their pictures as TIFF, or give arrays in Python, as incmask.ArrayData",
     ".heic": "pictures of a telephone: save them as JPEG",
     ".roi": "regions of ImageJ: draw them as masks, with Edit > Selection > Create Mask",
+    "roiset.zip": "regions of ImageJ: draw them as masks, with Edit > Selection > Create Mask",
+    "_rois.zip": "regions of ImageJ: draw them as masks, with Edit > Selection > Create Mask",
     ".zip": "archives: {prepare} reads them, or unpack them",
     ".csv": "a table; run lengths, as Kaggle has them, have to be drawn as masks, in the order that its page tells",
+    **dict.fromkeys(
+        (".ppm", ".pgm", ".pnm", ".jp2", ".j2k", ".jxl", ".avif", ".exr", ".tga", ".psd"),
+        "pictures in formats that are not read: save them as PNG or TIFF",
+    ),
+    **dict.fromkeys((".dng", ".cr2", ".nef", ".arw"), "raw pictures of a camera: develop them to TIFF, with darktable"),
+    **dict.fromkeys((".svg", ".pdf"), "drawings without pixels: export them as PNG, in the size of the images"),
 }
 
 

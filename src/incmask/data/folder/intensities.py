@@ -33,7 +33,7 @@ def intensity_notes(images: Images, items: Mapping[str, Sequence[Item]], options
         notes.append(f"the other {others} as before, with 8 bits, so the same shade may differ")
     if options.intensity is not None:
         return [*notes, *_flattened(deep, options.intensity)]
-    return [*notes, *_clipped(deep), *_unlike_parts(deep, items)]
+    return [*notes, *_clipped(deep), *_squeezed(deep), *_unlike_parts(deep, items)]
 
 
 def _flattened(deep: Images, intensity: tuple[float, float]) -> list[str]:
@@ -63,6 +63,21 @@ def _clipped(deep: Images) -> list[str]:
         f"{losing} most of the range, as the 0.1 % of the pixels beyond it are clipped (such as to "
         f"{shown}): {first_of([path.name for path in lost], _EXAMPLES)}; where these pixels matter, "
         f"write intensity = [{lowest:.9g}, {highest:.9g}] under [data] in incmask.toml"
+    ]
+
+
+def _squeezed(deep: Images) -> list[str]:
+    """Tell of images in which one value, which may be no data, leaves few shades to all others."""
+    found = {path: fact for path, fact in deep.items() if fact.below_full is not None and fact.extent is not None}
+    if not found:
+        return []
+    lowest = min(fact.extent[0] for fact in found.values() if fact.extent)
+    highest = max(fact.below_full for fact in found.values() if fact.below_full)
+    having = does(len(found), "image", "have")
+    listed = first_of([path.name for path in found], _EXAMPLES)
+    return [
+        f"{having} 65535 far above all other intensities, which leaves few shades to these: {listed}; where it is no "
+        f"data, or they matter, write intensity = [{lowest:.9g}, {highest:.9g}] under [data] in incmask.toml"
     ]
 
 

@@ -9,10 +9,10 @@ from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import Problem, is_text
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, DataOptions, PartName
-from incmask.data.folder.arrangement import Place, arrange, place_at
+from incmask.data.folder.arrangement import Place, arrange, may_be_class, place_at
 from incmask.data.folder.derived import without_derived
 from incmask.data.folder.hints import hint_of, made_by_prepare
-from incmask.data.folder.lists import LIST_PATTERNS, listed_part, parts_of_lists
+from incmask.data.folder.lists import parts_below
 from incmask.data.folder.names import (
     are_in_class_folders,
     is_image,
@@ -136,21 +136,21 @@ def _paired(
     taken = {str(path) for pairing in pairings.values() for each in pairing.pairs for path in each.masks.values()}
     for name, pairing in pairings.items():
         of_others = taken if places[name].is_shared else set()
-        log.problems += [problem for problem in pairing.problems if problem.where not in of_others]
+        # Without any image, that is what there is to tell.
+        problems = pairing.problems if parts[name].images else ()
+        log.problems += [problem for problem in problems if problem.where not in of_others]
     return {name: pairing.pairs for name, pairing in pairings.items()}
 
 
 def _divide_by_lists(root: Path, found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:
     """Move the images to the parts that lists tell."""
-    files = {path.relative_to(root).as_posix(): path for pattern in LIST_PATTERNS for path in root.glob(pattern)}
-    lists = {below: path.read_bytes() for below, path in files.items() if listed_part(below)}
-    parts = parts_of_lists(lists, [each.name for each in found["labelled"]], log.problems)
+    everything = found["labelled"]
+    parts, lists = parts_below(root, [each.name for each in everything], log.problems)
     if not parts:
         return
-    everything = found["labelled"]
     for part in PARTS:
         found[part] = tuple(each for each in everything if parts.get(each.name, "unlabelled") == part)
-    log.notes.append(f"parts as lists tell: {', '.join(sorted(lists))}; images in none are unlabelled")
+    log.notes.append(f"parts as lists tell: {', '.join(lists)}; images in none are unlabelled")
 
 
 def _take_as_unlabelled(part: str, found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:
@@ -261,7 +261,7 @@ def _class_folders(parts: Mapping[PartName, _Part], options: DataOptions) -> tup
         if not are_in_class_folders(named, images, mask_suffix=options.mask_suffix):
             return None
     mask_folders = [part.mask_folder for part in parts.values() if part.mask_folder is not None]
-    return sorted_folders(path.name for folder in mask_folders for path in subfolders(folder))
+    return sorted_folders(path.name for folder in mask_folders for path in subfolders(folder) if may_be_class(path))
 
 
 def _find_missing(
@@ -274,7 +274,8 @@ def _find_missing(
         if part is None:
             continue
         if not part.images and (name != "labelled" or part.folder != root):
-            log.problem(part.folder, "holds no images", f"put them into {_short(part.folder)}/images")
+            mend = hint_of(part.folder) or f"put them into {_short(part.folder)}/images"
+            log.problem(part.folder, "holds no images", mend)
         elif not part.images:
             log.problem(root, "holds no labelled images", hint_of(root) or _EXPECTED)
         elif not part.masks and part.folder == root:

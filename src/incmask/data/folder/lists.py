@@ -1,13 +1,13 @@
 """Lists of images, a name a line, that tell the parts: ``train.txt``, ``val.txt`` and ``test.txt``."""
 
-from collections.abc import Collection, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
 from incmask.data.dataset import PartName
 from incmask.data.folder.names import is_image, name_of, nfc, part_of
 
-LIST_PATTERNS = ("*.txt", "*/*.txt", "*/*/*.txt")
+_PATTERNS = ("*.txt", "*/*.txt", "*/*/*.txt")
 """Where a data folder may have them."""
 
 _FOLDERS = ("", "imagesets", "segmentation", "splits", "split", "lists")
@@ -18,6 +18,13 @@ def listed_part(path: str) -> PartName | None:
     file = PurePosixPath(path)
     is_list = file.suffix.casefold() == ".txt" and file.parent.name.casefold() in _FOLDERS
     return part_of(file.stem) if is_list else None
+
+
+def parts_below(root: Path, names: Collection[str], problems: list[Problem]) -> tuple[dict[str, PartName], list[str]]:
+    """Give the part of each image that a list in a data folder names, and the lists; as ``parts_of_lists``."""
+    files = {path.relative_to(root).as_posix(): path for pattern in _PATTERNS for path in root.glob(pattern)}
+    lists = {below: path.read_bytes() for below, path in files.items() if listed_part(below)}
+    return parts_of_lists(lists, names, problems), sorted(lists)
 
 
 def parts_of_lists(lists: Mapping[str, bytes], names: Collection[str], problems: list[Problem]) -> dict[str, PartName]:
@@ -35,7 +42,7 @@ def parts_of_lists(lists: Mapping[str, bytes], names: Collection[str], problems:
     for path, content in lists.items():
         part = listed_part(path)
         for line in nfc(content.decode("utf-8-sig", "replace")).splitlines():
-            name = known.get(_plain(line)) or known.get(_plain(line).rpartition("/")[2])
+            name = next((known[each] for each in _spelt(line) if each in known), None)
             if part is None or name is None:
                 continue
             if found.setdefault(name, part) != part:
@@ -44,6 +51,9 @@ def parts_of_lists(lists: Mapping[str, bytes], names: Collection[str], problems:
     return found
 
 
-def _plain(line: str) -> str:
-    path = (line.split() or [""])[0].replace("\\", "/").lstrip("./")
-    return name_of(PurePosixPath(path)) if is_image(path) else path
+def _spelt(line: str) -> Iterator[str]:
+    """Give what a line may call an image: all of it, since names may have spaces, or its first word."""
+    for text in (line.strip(), (line.split() or [""])[0]):
+        path = text.replace("\\", "/").lstrip("./")
+        name = name_of(PurePosixPath(path)) if is_image(path) else path
+        yield from (name, name.rpartition("/")[2])

@@ -21,7 +21,7 @@ _KINDS: dict[KindName, tuple[str, str]] = {
     "image": ("image|img|input|jpegimage|imgdir|imagedir|leftimg8bit", "im|raw"),
     "mask": (
         "mask|label|annotation|annot|groundtruth|gt|segmentation|target|anndir|maskdir|labeldir|"
-        "segmentationclass|segmentationclassaug|segmentationclasspng|gtfine",
+        "segmentationclass|segmentationclassaug|segmentationclasspng|gtfine|(?:1st|2nd)?manual",
         "seg|instance",
     ),
 }
@@ -30,7 +30,7 @@ _KINDS: dict[KindName, tuple[str, str]] = {
 _MASK_SUFFIX = re.compile(
     r"[ _.-](?:(?:gtfine|cp|simple|binary|manual|instance|semantic)[ _.-])?"
     r"(?:labeltrainids|labelids|labell?ed|lbls?|color|masks?|labels?|seg|segm|segmented|segmentations?|gt|"
-    r"ground[ _-]?truth|anno?|annot|annotations?|targets?|1stho)$",
+    r"ground[ _-]?truth|anno?|annot|annotations?|targets?|1stho|manual\d?)$",
     re.IGNORECASE,
 )
 
@@ -118,6 +118,16 @@ def without_mask_suffix(name: str, mask_suffix: str | None) -> str:
     return name[: -len(mask_suffix)] if mask_suffix and name.casefold().endswith(mask_suffix.casefold()) else ""
 
 
+def without_ending(name: str) -> str:
+    """Give a name without the ending of an image in it, as that of a mask may have its image's whole name.
+
+    Examples:
+        >>> without_ending("a.jpg"), without_ending("a.1")
+        ('a', 'a.1')
+    """
+    return str(PurePosixPath(name).with_suffix("")) if is_image(name) and PurePosixPath(name).suffix else name
+
+
 def are_in_class_folders(masks: Iterable[tuple[str, str]], images: Collection[str], *, mask_suffix: str | None) -> bool:
     """Tell whether masks match images by what is below their first folder, and none does as it is.
 
@@ -128,7 +138,10 @@ def are_in_class_folders(masks: Iterable[tuple[str, str]], images: Collection[st
     """
 
     def fits(name: str) -> bool:
-        return name in images or (without_mask_suffix(name, mask_suffix) or None) in images
+        return any(without_ending(each) in images or each in images for each in (name, short(name)) if each)
+
+    def short(name: str) -> str:
+        return without_mask_suffix(name, mask_suffix)
 
     masks = list(masks)
     return not any(fits(name) for name, _ in masks) and any(fits(below) for _, below in masks)

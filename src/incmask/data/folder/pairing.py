@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
-from incmask.data.folder.names import key_of_name, name_of, without_mask_suffix
+from incmask.data.folder.hints import prepare_words
+from incmask.data.folder.names import key_of_name, name_of, without_ending, without_mask_suffix
 
 Files = Mapping[PurePosixPath, Path]
 """Files by their path below the folder in which they were looked for."""
 
-_IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat|0000)$", re.IGNORECASE)
+_IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat|training|test|0000)$", re.IGNORECASE)
 _IMAGE_PREFIX, _MASK_PREFIX = (
     re.compile(rf"(?:^|(?<=/))(?:{words})(?:[ _.-]|(?=\d))(?=[^/]+$)", re.IGNORECASE)
     for words in ("images?|imgs?|im|raw|sat", "masks?|labels?|seg|segmentations?|gt|annotations?|targets?")
 )
+
+
+_LABEL_STUDIO = re.compile(r"task-\d+-annotation-\d+-by-")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def split_by_suffix(files: Files, mask_suffix: str | None) -> tuple[Files, Files
     names = {name_of(below) for below in files}
     names |= {pattern.sub("", name) for name in names for pattern in (_IMAGE_SUFFIX, _IMAGE_PREFIX)}
     owners = {below: _owner(name_of(below), mask_suffix) for below in files}
-    if not any(owner in names for owner in owners.values() if owner):
+    if not any(owner in names or without_ending(owner) in names for owner in owners.values() if owner):
         return files, {}
     masks = {below: path for below, path in files.items() if owners[below]}
     return {below: path for below, path in files.items() if below not in masks}, masks
@@ -99,13 +103,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
                 continue
         owner = spellings.find(candidates(name, folder, mask_suffix))
         if owner is None:
-            problems.append(
-                Problem(
-                    str(path),
-                    "is a mask without an image",
-                    f"add the image {name}.* or take the mask out of the folder",
-                )
-            )
+            problems.append(Problem(str(path), "is a mask without an image", _mend(name, by_name)))
         elif folder in found[owner]:
             other = found[owner][folder].name
             problems.append(
@@ -119,6 +117,22 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
         else:
             found[owner][folder] = path
     return Pairing(tuple(ImageWithMasks(name, by_name[name], found[name]) for name in by_name), tuple(problems))
+
+
+def _mend(name: str, images: Iterable[str]) -> str:
+    """Say what to do with a mask without an image: programs have their own ways to call several masks of one."""
+    last = name.split("/")[-1]
+    if _LABEL_STUDIO.match(last):
+        return "export from Label Studio as JSON, and not as PNG, whose names tell nothing of images"
+    shorter = [short for image in images if re.match(re.escape(short := image.split("/")[-1]) + "[ _.-]", last)]
+    if shorter:
+        image = max(shorter, key=len)
+        return (
+            f"call it as its image, {image}; of several for one image, write those of a class each as "
+            f"masks/<class>/{image}.png, and those of an object each into a folder masks beside {image}, "
+            f"as DSB 2018 has them, for {prepare_words()}"
+        )
+    return f"add the image {name}.* or take the mask out of the folder"
 
 
 class Spellings:
@@ -149,11 +163,13 @@ class Spellings:
 def candidates(name: str, folder: str, mask_suffix: str | None) -> list[str]:
     """Give the names that the image of a mask may have, the likeliest first."""
     if mask_suffix is not None:
-        return [without_mask_suffix(name, mask_suffix)]
+        short = without_mask_suffix(name, mask_suffix)
+        return [short, without_ending(short)]
     names = [name, _owner(name, None)]
     if folder:
         names += [without_mask_suffix(name, f"{separator}{folder}") for separator in "_-. "]
-    return [candidate for candidate in names if candidate]
+    names += [without_ending(name) for name in names]
+    return [candidate for candidate in dict.fromkeys(names) if candidate]
 
 
 def _suffix_of(file_name: str, owner: str) -> str:

@@ -26,6 +26,7 @@ from incmask.data.folder.classes import (
     key_of,
     list_values,
 )
+from incmask.data.folder.hints import prepare_words
 from incmask.data.images.masks import MAX_COLOURS, MaskFacts, pack_colour, unpack_colour
 from incmask.method.labels import labels_of
 
@@ -103,7 +104,8 @@ def lossy_problem(fact: MaskFacts, kind: MaskKind) -> Problem | None:
     if not fact.is_lossy or num_values <= 2:
         return None
     what = f"is a {_lossy_name(fact)} with {num_values} values, since that blurs them"
-    return Problem(str(fact.path), what, "export the mask as PNG from what it was drawn with")
+    mend = f"export the mask as PNG from what it was drawn with, or have {prepare_words()} take the nearest values"
+    return Problem(str(fact.path), what, mend)
 
 
 def noise_problem(fact: MaskFacts, kind: MaskKind, options: DataOptions) -> Problem | None:
@@ -211,6 +213,7 @@ def recognise_folders(
             f'task = "{task}" but there are {len(named)} folders of masks, where classes may overlap',
             f'{SETTLE} task = "multilabel", or make one mask with an id for each class',
         )
+    _check_one_folder(facts, options, where)
     classes = tuple(
         ClassInfo(option.name, option.colour or default_colour(index), value)
         for index, (option, value) in enumerate(zip(named, values, strict=True), start=1)
@@ -219,6 +222,21 @@ def recognise_folders(
     if isinstance(ignore, tuple):
         raise fail(where, f"ignore = {list(ignore)} is a colour, but the masks are grey", f"{SETTLE} its value")
     return Recognised(task, classes, MaskEncoding("folders", None if ignore == "none" else ignore))
+
+
+def _check_one_folder(facts: Mapping[str, Sequence[MaskFacts]], options: DataOptions, where: object) -> None:
+    """Ask where a folder that is the only one in that of the masks has masks of several values."""
+    if len(facts) != 1 or options.classes or options.task is not None or options.encoding is not None:
+        return
+    ((folder, masks),) = facts.items()
+    several = next((fact for fact in masks if len({*fact.counts} - {0, 255}) > 1), None)
+    if several is not None:
+        raise fail(
+            where,
+            f"the folder {folder} of masks is the only one, and holds {list_values(several.counts)} in "
+            f"{several.path.name}, which may be classes, or numbers of objects",
+            f'move its masks one folder up, or {SETTLE} task = "binary", where all that is not 0 is {folder}',
+        )
 
 
 def _folders_ignore_255(facts: Mapping[str, Sequence[MaskFacts]], where: object) -> bool:

@@ -170,6 +170,7 @@ def from_pillow(path: Path, image: Image.Image) -> Raster:
 
 def _decode_png(path: Path, content: bytes) -> Raster:
     image = PngImagePlugin.PngImageFile(io.BytesIO(content))
+    _of_one_page(path, image)
     bit_depth, colour_type = content[24], content[25]
     raster = from_pillow(path, image)
     if bit_depth == 16 and colour_type in (2, 4, 6):

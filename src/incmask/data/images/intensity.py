@@ -17,6 +17,9 @@ HUGE = 1e18
 _FAR = 10.0
 """A value that is no number of these is no data where it lies so many times the range of all others below them."""
 
+FULL_16_BITS = 65535.0
+"""No data in some files of 16 bits, and saturated in others."""
+
 _STEPS = 1 << 16
 """Parts of an image's range that its numbers must be able to tell apart."""
 
@@ -82,6 +85,18 @@ def _sentinel(values: np.ndarray) -> float | None:
         if span > 0 and highest - float(rest.max()) > _FAR * span:
             return highest
     return None
+
+
+def below_full_of(image: np.ndarray) -> float | None:
+    """Give the highest intensity but for 65535, where that lies as far above as no data do; None where it does not.
+
+    In 16 bits, it may as well be what saturates, so that only a person can tell.
+    """
+    rest = image[image < FULL_16_BITS]
+    if not rest.size:
+        return None
+    lowest, highest = float(rest.min()), float(rest.max())
+    return highest if FULL_16_BITS - highest > _FAR * (highest - lowest) > 0 else None
 
 
 def _narrow(image: np.ndarray, measured: np.ndarray) -> np.ndarray:

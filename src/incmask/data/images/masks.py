@@ -64,11 +64,11 @@ def decode_mask(path: Path, content: bytes) -> Raster:
 
 
 def _without_no_data(raster: Raster) -> Raster:
-    """Give pixels whose value the file names as no data, and which no mask can have, the value of no label."""
+    """Give pixels without a number, or of a value that the file names as no data and no mask can have, no label."""
     no_data, values = raster.no_data, raster.values
-    if no_data is None or 0 <= no_data <= np.iinfo(np.uint16).max:
-        return raster
-    is_empty = np.isnan(values) if np.isnan(no_data) else values == no_data
+    is_empty = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, np.bool_)
+    if no_data is not None and not 0 <= no_data <= np.iinfo(np.uint16).max:
+        is_empty |= values == no_data
     if not is_empty.any() or (values == IGNORED).any():
         return raster
     return replace(raster, values=np.where(is_empty, IGNORED, values).astype(values.dtype))
@@ -125,11 +125,8 @@ def facts_of(path: Path, raster: Raster, *, most: int = 65535) -> MaskFacts:
         with np.errstate(invalid="ignore"):
             keys = values if values.dtype.kind in "ui" else values.astype(np.int64)
         if (keys != values).any() or keys.min() < 0 or keys.max() > most:
-            raise fail(
-                path,
-                f"has values from {values.min():g} to {values.max():g} that are no whole numbers from 0 to {most}",
-                "export the mask with a whole number for each class",
-            )
+            what = f"has values from {np.nanmin(values):g} to {np.nanmax(values):g} that are no whole numbers"
+            raise fail(path, f"{what} from 0 to {most}", "export the mask with a whole number for each class")
     counts = _count(keys)
     palette = None if raster.palette is None else tuple(_colour(row) for row in raster.palette)
     alpha = "" if raster.alpha is None else "drawn" if raster.has_drawn_alpha else "opaque"

@@ -11,7 +11,7 @@ from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, Dataset, Item, MaskEncoding
 from incmask.data.images.decode import Raster, decode, read_bytes
-from incmask.data.images.intensity import as_intensities, limits_of, to_network_range
+from incmask.data.images.intensity import FULL_16_BITS, as_intensities, below_full_of, limits_of, to_network_range
 from incmask.data.images.masks import facts_of, foreground_of, grey_values, is_soft, mask_raster, pack_colours
 from incmask.data.images.nearest import snap
 from incmask.data.images.sketch import Sketch, sketch_of
@@ -36,6 +36,8 @@ class ImageFacts:
         has_drawn_alpha: which tells pixels apart.
         limits: the intensities that become 0 and 255 by default; None for 8 bits.
         extent: its lowest and its highest intensity; None for 8 bits.
+        below_full: the highest intensity but for the highest there can be in 16 bits, where that lies far above; None
+            where it does not.
     """
 
     height: int
@@ -49,6 +51,7 @@ class ImageFacts:
     has_drawn_alpha: bool = False
     limits: tuple[float, float] | None = None
     extent: tuple[float, float] | None = None
+    below_full: float | None = None
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -96,6 +99,7 @@ def image_facts(path: Path) -> ImageFacts:
         extra=raster.alpha is not None,
         limits=limits,
         extent=None if limits is None else (float(np.nanmin(image)), float(np.nanmax(image))),
+        below_full=below_full_of(image) if limits is not None and limits[1] == FULL_16_BITS else None,
     )
 
 

@@ -88,7 +88,7 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
     masks = [file for file in placed if file.kind == "mask"]
     others = [file for file in placed if not file.kind]
     if not images:
-        images, others = others, []
+        images, others = _without_folder(others, masks), []
         if not masks:
             beside, suffixed = split_by_suffix({PurePosixPath(f.path): Path(f.path) for f in images}, mask_suffix)
             masks = [_place_as(path.as_posix(), "mask") for path in suffixed.values()]
@@ -158,6 +158,14 @@ def _place(path: str) -> _Placed:
             told = (role.word,) if role.part else ()
             return _Placed(path, role.kind, (*folders[:index], *told), (*folders[index + 1 :], file_name))
     return _Placed(path, "", (), (*folders, file_name))
+
+
+def _without_folder(images: list[_Placed], masks: list[_Placed]) -> list[_Placed]:
+    """Take the one folder in which all images lie beside that of the masks for that of the images."""
+    tops = {file.after[0] if len(file.after) > 1 else "" for file in images}
+    if not masks or len(tops) != 1 or "" in tops or any(file.after[0] in tops or file.before for file in masks):
+        return images
+    return [replace(file, after=file.after[1:]) for file in images]
 
 
 def _place_as(path: str, kind: str) -> _Placed:
