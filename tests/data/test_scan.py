@@ -98,7 +98,7 @@ def test_channels_as_asked_for(tmp_path):
     images_of(tmp_path, 1, 3)
     dataset = scan_ok(tmp_path, channels=1)
     assert dataset.channels == 1
-    assert any("1 RGB images are turned to grey" in note for note in dataset.notes)
+    assert any("1 RGB image is turned to grey" in note for note in dataset.notes)
 
 
 def test_channels_that_disagree(tmp_path):

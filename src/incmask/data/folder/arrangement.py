@@ -1,5 +1,6 @@
 """How folders of parts, of images and of masks lie in each other. Opens no file."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,8 @@ def _only_other(root: Path, masks: Path) -> Path | None:
     """Give the one folder with pictures beside that of the masks, whatever it is called; None: there is no such."""
     if any(is_image(path) for path in root.iterdir()):
         return None
-    others = [path for path in subfolders(root) if path != masks and any(map(is_image, walk(path).files))]
+    own = [path for path in subfolders(root) if path != masks and not re.fullmatch(r"round-\d+", path.name)]
+    others = [path for path in own if any(map(is_image, walk(path).files))]
     return others[0] if len(others) == 1 and not (masks / others[0].name).is_dir() else None
 
 
