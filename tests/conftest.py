@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import Any, TextIO
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import shapes  # noqa: F401 - first: it checks what is imported of the method after it
 from incmask.commands import cli
-
-if TYPE_CHECKING:
-    from torch.export import ExportedProgram
 
 # A loaded machine may take any time for an example. For more of them: --hypothesis-profile=thorough.
 for name, num in (("quick", 20), ("thorough", 500)):
@@ -83,7 +80,7 @@ def undrawn(monkeypatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def traces() -> "dict[object, ExportedProgram]":
+def traces() -> dict[object, Any]:
     """What was traced, for ``share_traces``."""
     return {}
 

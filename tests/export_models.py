@@ -1,7 +1,8 @@
 """Small models, as a run hands them over."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -48,9 +49,9 @@ def make_model(
     return folder / "model"
 
 
-def share_traces(patch: pytest.MonkeyPatch, traces: dict[object, ExportedProgram]) -> None:
-    """Let exports of the same networks share what is traced."""
-    trace = programs.trace
+def share_traces(patch: pytest.MonkeyPatch, traces: dict[object, Any]) -> None:
+    """Let exports of the same networks share what is traced, and what is made of it for ONNX."""
+    trace, onnx_bytes = programs.trace, programs.onnx_bytes
 
     def share(pipeline: Pipeline, *, channels: int) -> ExportedProgram:
         weights = b"".join(value.numpy().tobytes() for value in pipeline.state_dict().values())
@@ -59,4 +60,11 @@ def share_traces(patch: pytest.MonkeyPatch, traces: dict[object, ExportedProgram
             traces[key] = trace(pipeline, channels=channels)
         return traces[key]
 
+    def share_onnx(program: ExportedProgram, *, description: Mapping[str, str]) -> bytes:
+        key = (id(program), *description.items())
+        if key not in traces:
+            traces[key] = onnx_bytes(program, description=description)
+        return traces[key]
+
     patch.setattr(programs, "trace", share)
+    patch.setattr(programs, "onnx_bytes", share_onnx)
