@@ -157,6 +157,7 @@ def to_table(demo: Demo) -> str:
         [
             *lines,
             f"{scoring.full_name}; two networks vote in each line, each trained for the same number of steps in all",
+            f"a demonstration: with {NUM_LABELLED} other labelled images, lines less than .1 apart can change places",
             f"masks of all unlabelled images   {folder / 'masks'}",
             f"pixels not to be trusted         {folder / 'inconsistent'}",
             f"models                           {folder / 'model'}",
