@@ -121,6 +121,15 @@ def labelme_lines_alone(root: Path) -> Outcome:
 
 
 @foreign()
+def labelme_with_the_image_inside(root: Path) -> Outcome:
+    """Files that hold their images, which lie nowhere else."""
+    labelme(root, shape("polygon", SQUARE), imageData="iVBORw0KGgo=")
+    for number in range(2):
+        (root / f"a{number}.png").unlink()
+    return Told(("names the image a0, which is not there", "write out the copy that the file holds"))
+
+
+@foreign()
 def labelme_mask_that_was_moved(root: Path) -> Outcome:
     """A mask whose box lies between pixels, since it was moved: the pixels in which its corners lie."""
     file = io.BytesIO()

@@ -263,3 +263,49 @@ def _compressed(label: np.ndarray) -> dict[str, object]:
             if is_last:
                 break
     return {"size": [64, 64], "counts": text}
+
+
+def enter_unknown() -> None:
+    """Enter what tools write in other ways than those that are read."""
+    track = '<track id="0" label="cell"><polygon frame="0" points="8,8;40,8;40,40"/></track>'
+    region = '<Annotation Id="1"><Regions><Region Id="1"><Vertices><Vertex X="1" Y="1"/></Vertices></Region></Regions>'
+    flat = [float(value) for point in SQUARE for value in point]
+    listed = [{"id": 0, "file_name": "a0.png", "height": 64, "width": 64}]
+    area = {"0": {"id": 0, "image_id": 0, "category_id": 1, "segmentation": [flat]}}
+    for name, about, file, text in (
+        (
+            "cvat_for_video",
+            "CVAT's XML of a video, with tracks",
+            "annotations.xml",
+            f"<annotations>{track}</annotations>",
+        ),
+        (
+            "aperio_regions",
+            "Regions of Aperio's ImageScope",
+            "a0.xml",
+            f"<Annotations>{region}</Annotation></Annotations>",
+        ),
+        (
+            "livecell",
+            "COCO whose annotations are a mapping, as LIVECell has them",
+            "livecell.json",
+            json.dumps({"images": listed, "annotations": area, "categories": [{"id": 1, "name": "cell"}]}),
+        ),
+        (
+            "label_studio_min",
+            "Label Studio's JSON-MIN",
+            "project.json",
+            json.dumps([{"id": 0, "image": "/data/upload/1/0a-a0.png", "label": [{"points": SQUARE}], "annotator": 1}]),
+        ),
+    ):
+
+        def write(root: Path, file: str = file, text: str = text) -> Outcome:
+            save(root / "a0.png", grey(0))
+            (root / file).write_text(text)
+            return Told(("annotations of no kind that is read: export them as COCO",))
+
+        write.__name__, write.__doc__ = name, f"{about}: named, with what to export."
+        foreign()(write)
+
+
+enter_unknown()

@@ -39,6 +39,11 @@ _CONVERT = {
         (".ppm", ".pgm", ".pnm", ".jp2", ".j2k", ".jxl", ".avif", ".exr", ".tga", ".psd"),
         "pictures in formats that are not read: save them as PNG or TIFF",
     ),
+    **dict.fromkeys(
+        (".json", ".xml"),
+        "annotations of no kind that is read: export them as COCO (its annotations a list), labelme, VIA, GeoJSON, JSON "
+        "of Label Studio (not JSON-MIN) or CVAT for images (not for video)",
+    ),
     **dict.fromkeys((".dng", ".cr2", ".nef", ".arw"), "raw pictures of a camera: develop them to TIFF, with darktable"),
     **dict.fromkeys((".svg", ".pdf"), "drawings without pixels: export them as PNG, in the size of the images"),
 }

@@ -83,7 +83,13 @@ def _read(path: str, entry: SourceFile, images: Finder) -> Sheet | None:
     size = None
     if file.imageHeight is not None and file.imageWidth is not None:
         size = file.imageHeight, file.imageWidth
-    image = _image(file, path, images, where)
+    try:
+        image = _image(file, path, images, where)
+    except IncmaskError as error:
+        if not content.get("imageData"):
+            raise
+        mend = "put it into the folder, or write out the copy that the file holds, with labelme_export_json"
+        raise fail(where, error.problems[0].what, mend) from error
     return Sheet(image, Annotated(where, tuple(areas), size), len(file.shapes) - len(drawn))
 
 
