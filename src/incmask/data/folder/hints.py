@@ -41,7 +41,7 @@ _CONVERT = {
     ),
     **dict.fromkeys(
         (".json", ".xml"),
-        "annotations of no kind that is read: export them as COCO (its annotations a list), labelme, VIA, GeoJSON, JSON "
+        "annotations of no kind that is read: export them as COCO (annotations as a list), labelme, VIA, GeoJSON, JSON "
         "of Label Studio (not JSON-MIN) or CVAT for images (not for video)",
     ),
     **dict.fromkeys((".dng", ".cr2", ".nef", ".arw"), "raw pictures of a camera: develop them to TIFF, with darktable"),
