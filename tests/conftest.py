@@ -4,10 +4,9 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -60,23 +59,17 @@ def plugged(monkeypatch, tmp_path) -> Path:
 @pytest.fixture
 def untrained(monkeypatch) -> None:
     """Let runs save their networks as they begin: for tests of what is trained, not of what comes of it."""
-    from incmask.experiment import train as training
-    from small import fit_nothing, fit_nothing_together
+    from finished_runs import leave_untrained
 
-    monkeypatch.setattr(training, "fit", fit_nothing)
-    monkeypatch.setattr(training, "fit_group", fit_nothing_together)
+    leave_untrained(monkeypatch)
 
 
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Let figures be made and not rendered: for tests of what a page tells, not of what its figures show."""
-    from matplotlib.figure import Figure
+    from finished_runs import leave_undrawn
 
-    def save_empty(figure: Figure, file: TextIO | str, **options: object) -> None:
-        with open(file, "w") if isinstance(file, str) else nullcontext(file) as opened:
-            opened.write("<svg ></svg>")
-
-    monkeypatch.setattr(Figure, "savefig", save_empty)
+    leave_undrawn(monkeypatch)
 
 
 @pytest.fixture(scope="session")

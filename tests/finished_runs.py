@@ -3,18 +3,39 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from filelock import FileLock
+from matplotlib.figure import Figure
 
+from incmask.base.store import reopen
 from incmask.data.rounds import run_folder
 from incmask.experiment import train as training
 from incmask.training.loop import fit
 from runs import PARTS, make_data, run_tiny
+from small import fit_nothing, fit_nothing_together
 
 EVIL = "<script>alert(1)<!-- &\"'"
 """A name that a page must not take for anything but text."""
+
+
+def leave_untrained(patch: pytest.MonkeyPatch) -> None:
+    """Let runs save their networks as they begin."""
+    patch.setattr(training, "fit", fit_nothing)
+    patch.setattr(training, "fit_group", fit_nothing_together)
+
+
+def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
+    """Let figures be made and not rendered."""
+
+    def save_empty(figure: Figure, file: TextIO | str, **options: object) -> None:
+        with open(file, "w") if isinstance(file, str) else nullcontext(file) as opened:
+            opened.write("<svg ></svg>")
+
+    patch.setattr(Figure, "savefig", save_empty)
 
 
 def finish(
@@ -35,9 +56,9 @@ def _growing(folder: Path) -> Path:
 
 def _rated(folder: Path) -> Path:
     """Binary, with EvalNets that are said to be good."""
-    path = finish(folder, recipe="im++") / "evalnets" / "quality.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"mae": 0.1, "mean_mae": 0.2}))
-    return folder / "run"
+    run, name = finish(folder, recipe="im++"), "evalnets/quality.json"
+    write_to(run, name, json.dumps(json.loads((run / name).read_text()) | {"mae": 0.1, "mean_mae": 0.2}))
+    return run
 
 
 def _first_round(folder: Path) -> Path:
@@ -78,6 +99,18 @@ def finished_run(root: Path, name: str) -> Path:
         if not note.exists():
             note.write_text(str(RUNS[name](folder)))
     return Path(note.read_text())
+
+
+def write_to(run: Path, name: str, text: str) -> None:
+    """Let a file of a run be another, as if the run had written it so."""
+    with reopen(run) as store:
+        store.write(run / name, text)
+
+
+def remove_from(run: Path, *names: str) -> None:
+    """Let files and folders of a run be gone, as if it had never written them."""
+    with reopen(run) as store:
+        store.remove(*(run / name for name in names))
 
 
 def copy_of(run: Path, folder: Path) -> Path:

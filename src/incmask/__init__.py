@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from incmask import nets
-    from incmask.api.folders import check, export, import_labels, prepare, rank, report
+    from incmask.api.folders import check, export, import_labels, prepare, rank, report, verify
     from incmask.api.images import mask, predict
     from incmask.api.result import Result, load
     from incmask.api.training import compare, run
@@ -52,6 +52,7 @@ _HOME = {
     "report": "api.folders",
     "run": "api.training",
     "show_progress": "base.terminal",
+    "verify": "api.folders",
     "write_data": "data.from_arrays",
 }
 
@@ -64,6 +65,7 @@ __all__ = [  # noqa: RUF022 - the main entries first
     "export",
     "import_labels",
     "report",
+    "verify",
     "compare",
     "mask",
     "prepare",

@@ -1,7 +1,6 @@
 """A run that has ended, as a value."""
 
 import re
-import shutil
 import sys
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from PIL import Image
 
 import incmask
-from finished_runs import copy_of
+from finished_runs import copy_of, remove_from
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import read_rows
 from runs import HERE, draw
@@ -151,7 +150,7 @@ def test_what_is_no_run_is_refused_at_once(result, tmp_path):
     (run / "model" / "member-1.safetensors").write_bytes(b"broken")
     with pytest.raises(IncmaskError, match="member-1"):
         incmask.load(run)
-    (run / "scores.csv").unlink()
+    remove_from(run, "scores.csv")
     with pytest.raises(IncmaskError, match=r"holds no finished run; let the same `incmask\.run` go on"):
         incmask.load(run)
 
@@ -159,5 +158,5 @@ def test_what_is_no_run_is_refused_at_once(result, tmp_path):
 def test_without_stacks_the_notebook_shows_the_table_alone(result, tmp_path):
     run = copy_of(result.folder, tmp_path)
     assert "<figure" in result._repr_html_()
-    shutil.rmtree(run / "stacks")
+    remove_from(run, "stacks")
     assert "<figure" not in incmask.load(run, device="cpu")._repr_html_()

@@ -128,3 +128,13 @@ def test_the_tightest_memory_limit_counts(cgroup):
         write(cgroup / group / "memory.max", str(limit))
         write(cgroup / group / "memory.current", "1000000000")
     assert machine.available_bytes() == 2_000_000_000
+
+
+@pytest.mark.skipif(machine.resource is None, reason="the system has no such limits")
+def test_memory_is_what_a_limit_of_addresses_leaves(cgroup, monkeypatch):
+    (cgroup / "status").write_text("VmPeak:\t  900 kB\nVmSize:\t 1000 kB\n")
+    monkeypatch.setattr(machine, "_STATUS", cgroup / "status")
+    monkeypatch.setattr(machine.resource, "getrlimit", lambda which: (3_000_000, -1))
+    assert machine.available_bytes() == 3_000_000 - 1_024_000
+    monkeypatch.setattr(machine.resource, "getrlimit", lambda which: (machine.resource.RLIM_INFINITY, -1))
+    assert machine.available_bytes() == 8_000_000 * 1024

@@ -6,7 +6,8 @@ import tomllib
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.store import Store, differences, hash_file
+from incmask.base.intact import hash_file
+from incmask.base.store import Store, differences
 
 RUN = {"recipe": "im", "settings": {"epochs": 2, "size": None}}
 DATA = {"task": "binary", "intensity": None, "parts": {"labelled": {"a": {"size": [4, 5]}}}}
@@ -37,9 +38,10 @@ def test_an_artefact_exists_once_it_is_entered(tmp_path):
         store.write(tmp_path / "sub" / "x", "text")
     with opened(tmp_path) as store:
         assert store.has(path, tmp_path / "sub" / "x")
-        path.write_text("12")
-        assert not store.has(path)
-        path.unlink()
+        path.write_text("2")
+        assert not store.has(path), "of the same size"
+        assert not path.exists()
+        assert (tmp_path / "damaged" / "scores.csv").read_text() == "2"
         assert not store.has(path)
 
 
@@ -117,17 +119,18 @@ def test_many_differences_are_cut_short(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["run.toml", "data.json"])
-def test_records_changed_by_hand_are_refused(tmp_path, name):
+def test_records_that_are_damaged_are_mended_where_the_same_is_told_again(tmp_path, name):
     opened(tmp_path).close()
     content = (tmp_path / name).read_text()
-    (tmp_path / name).write_text(content + "\n")
-    with pytest.raises(IncmaskError, match="was changed or removed by hand"):
-        opened(tmp_path)
-    (tmp_path / name).unlink()
-    with pytest.raises(IncmaskError, match="was changed or removed by hand"):
-        opened(tmp_path)
-    (tmp_path / name).write_text(content)
-    opened(tmp_path).close()
+    for damaged in (content + "\n", "", None):
+        (tmp_path / name).unlink() if damaged is None else (tmp_path / name).write_text(damaged)
+        with pytest.raises(IncmaskError, match=rf"{name}: (holds|is empty|is gone).*; restore it, or choose another"):
+            opened(tmp_path, **({"run": {"recipe": "me"}} if name == "run.toml" else {"data": {"task": "other"}}))
+        said = []
+        Store(tmp_path, run=RUN, data=DATA, say=said.append).close()
+        assert (tmp_path / name).read_text() == content
+        assert len(said) == 1
+    assert (tmp_path / "damaged" / name).read_text() == content + "\n"
 
 
 def test_a_foreign_folder_is_refused_and_left_alone(tmp_path):

@@ -1,12 +1,14 @@
 """Tables as CSV: what is written is read back, and what is wrong with a file is told in one line."""
 
+import csv
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.tables import csv_text, parse_rows, read_rows, rows_text
+from incmask.base.tables import csv_lines, csv_text, parse_rows, read_rows, rows_text
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,20 @@ def test_cells_may_be_parted_as_spreadsheets_do(separator):
     )
     assert [row["name"] for row in parse_rows(text, dict[str, str])] == ["a", "b"]
     assert [row["group"] for row in parse_rows(text, dict[str, str])][1] == "2"
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "'=1", "''-x"])
+def test_no_name_is_a_formula_and_each_comes_back(name):
+    text = csv_text(("name", "x"), [(name, -0.5)])
+    _, (cell, number) = csv.reader(io.StringIO(text, newline=""))
+    assert cell == f"'{name}"
+    assert number == "-0.5"
+    assert parse_rows(text, dict[str, str]) == [{"name": name, "x": "-0.5"}]
+    assert csv_lines(text) == [["name", "x"], [name, "-0.5"]]
+
+
+@pytest.mark.parametrize("plain", ["-0.123456", "+3", "-1e-07", "nan", "-inf", "a=b", "'tis", "", "5'"])
+def test_numbers_and_other_texts_stay(plain):
+    text = csv_text(("a", "b"), [(plain, "x")])
+    assert csv_lines(text)[1] == [plain, "x"]
+    assert list(csv.reader(io.StringIO(text)))[1] == [plain, "x"]

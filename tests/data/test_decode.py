@@ -224,6 +224,15 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, ending, monkeypat
     assert "cut the image into tiles" in text
 
 
+def test_too_many_channels_are_refused_before_decoding(tmp_path, monkeypatch):
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros((2, 3, 500), np.uint8), photometric="minisblack", planarconfig="contig"
+    )
+    monkeypatch.setattr(decoding, "MAX_VALUES", 2_999)
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda *_: pytest.fail("was decoded"))
+    assert "has 3000 numbers, more than" in fails(tmp_path / "a.tif")
+
+
 def test_pillows_limit_does_not_warn(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     assert read_image(save(tmp_path / "a.png", picture())).shape == (HEIGHT, WIDTH, 3)

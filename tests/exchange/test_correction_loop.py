@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from exchange import SCHEMES, expected, make_loop, make_run, pseudo_label, submit, write_ranking
+from finished_runs import remove_from, write_to
 from incmask.base import store
 from incmask.base.errors import IncmaskError
 from incmask.base.files import cannot_write
@@ -116,7 +117,7 @@ def test_images_that_not_every_program_shows_become_png(tmp_path):
     record = json.loads((run / "data.json").read_text())
     for name, file in (("x.0", "x.0.tif"), ("x.2", "x.2.jpg"), ("slide/x.1", "slide/x.1.jpg")):
         record["parts"]["unlabelled"][name]["files"] = {f"unlabelled/{file}": ""}
-    (run / "data.json").write_text(json.dumps(record))
+    write_to(run, "data.json", json.dumps(record))
     export_labels(run, tmp_path / "out", target="png")
     shown = {path.name: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (tmp_path / "out/images").rglob("*.*")}
     assert {*shown} == {"x.0.png", "x.2.png", "x.1.jpg"}
@@ -147,9 +148,9 @@ def test_why_nothing_is_exported(tmp_path):
     moved.rename(data)
     (data / "unlabelled" / "x.0.png").unlink()
     assert "x.0.png: is gone; bring it back" in refused()
-    (run / "environment.json").write_text("{}")
+    write_to(run, "environment.json", "{}")
     assert "does not tell where the data lie" in refused()
-    (run / "masks.csv").unlink()
+    remove_from(run, "masks.csv")
     assert "holds no masks of unlabelled images" in refused()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
@@ -158,7 +159,7 @@ def test_a_class_may_not_be_called_as_the_unsure_regions_are(tmp_path):
     _data, run, _ = make_loop(tmp_path)
     record = json.loads((run / "data.json").read_text())
     record["classes"][0]["name"] = "unsure"
-    (run / "data.json").write_text(json.dumps(record))
+    write_to(run, "data.json", json.dumps(record))
     with pytest.raises(IncmaskError, match="has a class named unsure"):
         export_labels(run, tmp_path / "out", target="coco")
 
@@ -364,7 +365,7 @@ def test_objects_that_touch_are_shapes_of_their_own_where_asked_and_labels_stay(
     record = json.loads((run / "data.json").read_text())
     if task == "multilabel":
         record["position_class"] = "dark"
-        (run / "data.json").write_text(json.dumps(record))
+        write_to(run, "data.json", json.dumps(record))
     export_labels(run, tmp_path / "out", target=target, least_px=1, split=True)
     if target == "label-studio":
         submit(tmp_path / "out")
@@ -412,9 +413,14 @@ def test_what_came_back_unchanged_is_noticed_in_every_form_that_was_exported(tmp
         told = refused(data, run, out, target=target, unchanged="skip")
         assert f"came back as it was exported: {len(pseudo)} images" in told
     (run / "exported_labels.csv").unlink()
+    again = "exported_labels.csv: is gone; use `incmask.export` again, which writes it anew"
+    assert again in refused(data, run, out, target="napari")
+    export_labels(run, tmp_path / "again", target="napari")
+    assert f"{len(pseudo)} images" in refused(data, run, out, target="napari", unchanged="skip")
+    remove_from(run, "exported_labels.csv")
     assert import_labels(run, out, target="napari").unchanged == ()
     shutil.rmtree(data / "labelled" / "round-2")
-    (run / "exported_labels.csv").write_text("name\nx.0\n")
+    write_to(run, "exported_labels.csv", "name\nx.0\n")
     assert "exported_labels.csv: is no readable table" in refused(data, run, out, target="napari")
 
 
@@ -435,7 +441,7 @@ def test_a_person_at_a_terminal_is_asked_about_unchanged_images(loop, capsys, mo
     _data, run, out, _pseudo = loop
     Image.fromarray(np.ones((24, 20), np.uint8)).save(out / "masks" / "x.0.png")
     asked = []
-    monkeypatch.setattr(exchanging, "_at_terminal", lambda: True)
+    monkeypatch.setattr(exchanging, "at_terminal", lambda: True)
     monkeypatch.setattr(exchanging.typer, "confirm", lambda text, **_: asked.append(text) or answer)
     import_command(run, out, source="png", quiet=True)
     assert asked == ["2 images came back as exported (slide/x.1, x.2); right as they are?"]

@@ -15,8 +15,9 @@ from toy import contents, toys
 
 from incmask.base.config import read_config, resolve_settings
 from incmask.base.errors import IncmaskError
+from incmask.base.intact import hash_file
 from incmask.base.pool import HerePool, LocalPool
-from incmask.base.store import Store, hash_file
+from incmask.base.store import Store
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import scan
 from incmask.exchange.prepare import prepare as prepare_module

@@ -10,7 +10,7 @@ import torch
 
 import incmask
 from incmask.base.errors import IncmaskError
-from incmask.base.store import hash_file
+from incmask.base.intact import hash_file
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import scan
 from incmask.data.images.readers import read_label, read_network_image

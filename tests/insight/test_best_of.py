@@ -10,6 +10,7 @@ import tomli_w
 from tiny import make
 
 import incmask
+from finished_runs import write_to
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import read_rows, rows_text
 from incmask.experiment import train as training
@@ -36,9 +37,9 @@ def swept(tmp_path_factory):
         patch.setattr(training, "fit", fit_nothing)
         grid = {"erode_px": [0, 3], "dilate_px": [0, 5]}
         make(data, folder / "sweep", ("im",), grid=grid, epochs=1, steps_per_epoch=1)
-    path = folder / "sweep" / "results.csv"
-    rows = [row for row in read_rows(path, ModelRow) if (row.recipe, row.student) == ("im", "1")]
-    path.write_text(rows_text([each for row in rows for each in by_hand(row)], ModelRow))
+    found = read_rows(folder / "sweep" / "results.csv", ModelRow)
+    rows = [row for row in found if (row.recipe, row.student) == ("im", "1")]
+    write_to(folder / "sweep", "results.csv", rows_text([each for row in rows for each in by_hand(row)], ModelRow))
     return folder
 
 
@@ -65,8 +66,8 @@ def sweep(swept, tmp_path):
 
 def change(sweep, keep):
     """Change or drop lines of a sweep's results."""
-    path = sweep / "results.csv"
-    path.write_text(rows_text([row for line in read_rows(path, ModelRow) if (row := keep(line))], ModelRow))
+    rows = [row for line in read_rows(sweep / "results.csv", ModelRow) if (row := keep(line))]
+    write_to(sweep, "results.csv", rows_text(rows, ModelRow))
 
 
 def test_the_best_by_validation_is_found(swept):
@@ -91,16 +92,16 @@ def test_another_is_best_where_that_one_was_not_tried(swept, sweep):
 def test_what_else_was_swept_must_be_as_it_is_now(swept, sweep):
     """Settings with three members, all of them better, and those with two are told apart."""
     for run in list((sweep / "runs" / "own" / "repeat-1").glob("im *")):
-        others = shutil.copytree(run, run.with_name(f"{run.name} num_members=3")) / "run.toml"
-        record = tomllib.loads(others.read_text())
+        others = shutil.copytree(run, run.with_name(f"{run.name} num_members=3"))
+        record = tomllib.loads((others / "run.toml").read_text())
         record["settings"] |= {"num_members": 3, "num_base": 3, "num_students": 3, "num_kept": 3}
-        others.write_text(tomli_w.dumps(record))
+        write_to(others, "run.toml", tomli_w.dumps(record))
     rows = read_rows(sweep / "results.csv", ModelRow)
     more = [
         replace(row, setting=f"{row.setting} num_members=3", score=0.95 if row.setting == LAST else row.score / 4 + 0.7)
         for row in rows
     ]
-    (sweep / "results.csv").write_text(rows_text([*rows, *more], ModelRow))
+    write_to(sweep, "results.csv", rows_text([*rows, *more], ModelRow))
     three = dict.fromkeys(("num_members", "num_base", "num_students", "num_kept"), 3)
     assert best_of(sweep, swept / "data", CHOICES).settings == {"erode_px": 0, "dilate_px": 5}
     found = best_of(sweep, swept / "data", Choices(settings=SETTINGS | three))
@@ -133,7 +134,7 @@ def test_a_folder_without_a_sweep(swept, sweep):
     change(sweep, lambda row: row if row.setting == LAST else None)
     told = told_of(sweep, swept / "data")
     assert (told.what, told.remedy) == ("holds no sweep of im over erode_px and dilate_px", f"sweep first: {how}")
-    (sweep / "results.csv").write_text("")
+    write_to(sweep, "results.csv", "")
     assert told_of(sweep, swept / "data") == told
 
 

@@ -10,6 +10,7 @@ import torch
 from tiny import NUM_GENERATIONS, NUM_TEST, NUM_UNLABELLED, finished, lines_of
 from torch import nn
 
+from finished_runs import write_to
 from incmask.base.store import DATA
 from incmask.base.tables import read_rows
 from incmask.experiment.deliver import Stage
@@ -260,7 +261,7 @@ def test_image_scores_stand_with_the_group_that_the_run_knows(made, run_of, tmp_
     tested = record["parts"]["test"]
     for number, item in enumerate(tested.values()):
         item["group"] = f"slide {number // 2}"
-    (root / DATA).write_text(json.dumps(record))
+    write_to(root, DATA, json.dumps(record))
     expected = {name: item["group"] for name, item in tested.items()}
     assert len(set(expected.values())) < len(expected)
     rows = collect(cell, replace(outcome, root=root)).images

@@ -6,6 +6,7 @@ import re
 import pytest
 
 import incmask
+from finished_runs import write_to
 from incmask.api.training import train
 from incmask.base.errors import fail
 from incmask.base.machine import peak_memory_bytes
@@ -47,15 +48,18 @@ def test_a_run_ends_with_a_report_and_writes_it_once(call, tmp_path):
     assert re.search(r"[\d,]+ MiB at most in one process", page)
     assert "Does disagreement tell where it is wrong?" in page
 
-    # Somebody's own ranking stays; what was lost comes back.
+    # Somebody's own ranking is kept aside; what was lost comes back.
+    right = (run / "ranking.csv").read_text()
     (run / "ranking.csv").write_text("mine")
     (run / "report.html").unlink()
     # One verdict, once: it is quoted, and not found again.
-    (run / "verdict.json").write_text(json.dumps(verdict | {"answer": "It is told otherwise."}))
-    before = {name: (run / name).stat().st_mtime_ns for name in WRITTEN if name != "report.html"}
+    write_to(run, "verdict.json", json.dumps(verdict | {"answer": "It is told otherwise."}))
+    before = {name: (run / name).stat().st_mtime_ns for name in WRITTEN if name not in ("report.html", "ranking.csv")}
     code, told, _ = call(*words, "--json")
     assert code == 0
     assert {name: (run / name).stat().st_mtime_ns for name in before} == before
+    assert (run / "ranking.csv").read_text() == right
+    assert (run / "damaged" / "ranking.csv").read_text() == "mine"
     assert "It is told otherwise." in (run / "report.html").read_text()
     values = json.loads(told)
     assert values["verdict"]["answer"] == "It is told otherwise."

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finished_runs import copy_of, finish
+from finished_runs import copy_of, finish, remove_from, write_to
 from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
@@ -142,8 +142,8 @@ def test_ratings_of_the_evalnets_count(rated):
 def test_ratings_that_know_nothing_are_left_out(rated, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(rated, run)
-    path = run / "evalnets" / "quality.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"mae": 0.3}))
+    name = "evalnets/quality.json"
+    write_to(run, name, json.dumps(json.loads((run / name).read_text()) | {"mae": 0.3}))
     found = rank_run(run, open_pool=HerePool)
     assert found.notes == ("the EvalNets know no more than the mean, so their ratings are left out",)
     assert found.rows[0].expected_quality is None
@@ -195,14 +195,23 @@ def test_a_view_never_changes_the_record_of_the_run(finished_run, tmp_path, view
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+def save_mask(run, label):
+    """Let a mask be another, as if the run had written it so."""
+    remove_from(run, "masks/unlabelled 2.png")
+    save(run / "masks" / "unlabelled 2.png", label)
+
+
 @pytest.mark.parametrize(
     ("break_it", "told"),
     [
-        (lambda run: shutil.rmtree(run / "model"), "holds no model"),
-        (lambda run: (run / "masks.csv").unlink(), "has not ended"),
-        (lambda run: (run / "masks" / "unlabelled 2.png").unlink(), "unlabelled 2.png: cannot be opened"),
-        (lambda run: save(run / "masks" / "unlabelled 2.png", np.zeros((3, 4), np.uint8)), "is 4×3, not the image"),
-        (lambda run: (run / "run.toml").unlink(), "run.toml: cannot be read"),
+        (lambda run: remove_from(run, "model"), "holds no model"),
+        (lambda run: remove_from(run, "masks.csv"), "has not ended"),
+        (lambda run: remove_from(run, "masks/unlabelled 2.png"), "unlabelled 2.png: cannot be opened"),
+        (lambda run: save_mask(run, np.zeros((3, 4), np.uint8)), "is 4×3, not the image"),
+        (lambda run: shutil.rmtree(run / "model"), r"model\.json: is gone"),
+        (lambda run: (run / "masks.csv").unlink(), r"masks\.csv: is gone"),
+        (lambda run: (run / "masks" / "unlabelled 2.png").unlink(), r"unlabelled 2\.png: is gone"),
+        (lambda run: (run / "run.toml").unlink(), r"run\.toml: is gone"),
     ],
 )
 def test_a_folder_that_lacks_something_is_told(finished_run, tmp_path, break_it, told):

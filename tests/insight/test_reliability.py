@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from finished_runs import finish
+from finished_runs import finish, write_to
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.base.tables import read_rows
@@ -57,7 +57,7 @@ def test_images_of_one_subject_are_one(finished_run, tmp_path):
     data = json.loads((run / "data.json").read_text())
     for item in data["parts"]["test"].values():
         item["group"] = "the only one"
-    (run / "data.json").write_text(json.dumps(data))
+    write_to(run, "data.json", json.dumps(data))
     assert measured(run).num_subjects == {"val": 3, "test": 1}
 
 

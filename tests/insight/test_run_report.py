@@ -3,7 +3,6 @@ import hashlib
 import json
 import math
 import re
-import shutil
 import sys
 from dataclasses import replace
 from urllib.parse import unquote
@@ -13,7 +12,7 @@ import typer
 from test_comparison_page import Page
 from typer.testing import CliRunner
 
-from finished_runs import EVIL, copy_of
+from finished_runs import EVIL, copy_of, remove_from, write_to
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_text
 from incmask.commands.looking import report
@@ -143,7 +142,7 @@ def test_every_kind_of_run_has_a_page(finished_run, tmp_path, name):
 
 @pytest.mark.usefixtures("undrawn")
 def test_without_stacks_the_page_says_what_it_lacks(run):
-    shutil.rmtree(run / "stacks")
+    remove_from(run, "stacks")
     page = read(write_report(run))
     assert "The images at the networks' size (stacks/) are gone, so there are no pictures here." in page.text
     assert "On the 3 test images, which no choice has seen, the models' outlines overlap with yours by" in page.text
@@ -155,11 +154,10 @@ def test_without_stacks_the_page_says_what_it_lacks(run):
 @pytest.mark.usefixtures("undrawn")
 def test_without_stacks_and_test_images_nothing_can_be_told(finished_run, tmp_path):
     run = copy_of(finished_run("folds"), tmp_path)
-    shutil.rmtree(run / "stacks")
+    remove_from(run, "stacks")
     assert "single models, labelled images" in read(write_report(run)).text
     # As an earlier version left it.
-    for name in ("verdict.json", "validation_image_scores.csv"):
-        (run / name).unlink()
+    remove_from(run, "verdict.json", "validation_image_scores.csv")
     page = read(write_report(run))
     assert not (run / "verdict.json").exists()
     assert "Whether the unlabelled images helped cannot be told. On validation, mIoU (classes" in page.text
@@ -167,10 +165,7 @@ def test_without_stacks_and_test_images_nothing_can_be_told(finished_run, tmp_pa
 
 @pytest.mark.usefixtures("undrawn")
 def test_disagreement_files_that_are_gone_cost_their_layer_and_link_alone(run):
-    for folder in ("inconsistent", "disagreement"):
-        path = run / folder / "unlabelled 1.png"
-        path.unlink(missing_ok=True)
-    (run / "masks" / "unlabelled 1.png").unlink()
+    remove_from(run, *(f"{folder}/unlabelled 1.png" for folder in ("inconsistent", "disagreement", "masks")))
     page = read(write_report(run))
     assert "unlabelled 1" in page.text
     assert not [one for one in page.all("a") if "unlabelled%201" in one["href"]]
@@ -326,10 +321,10 @@ def test_a_page_that_would_be_too_large_is_cut_short(finished_run, monkeypatch):
 def test_what_is_no_finished_run_is_refused_with_a_remedy(run, tmp_path):
     with pytest.raises(IncmaskError, match=r"is no run folder; name the folder that `incmask\.run` wrote"):
         write_report(tmp_path / "nothing")
-    (run / "base" / "students" / "1" / "scores.json").write_text("{", encoding="utf-8")
+    write_to(run, "base/students/1/scores.json", "{")
     with pytest.raises(IncmaskError, match="a file of the run cannot be read"):
         write_report(run)
-    (run / "scores.csv").unlink()
+    remove_from(run, "scores.csv")
     with pytest.raises(IncmaskError, match=r"holds no finished run; let the same `incmask\.run` go on"):
         write_report(run)
     assert not (run / PAGE).exists()
@@ -338,9 +333,7 @@ def test_what_is_no_finished_run_is_refused_with_a_remedy(run, tmp_path):
 @pytest.mark.usefixtures("undrawn")
 def test_the_run_of_a_comparison_has_a_page_without_models_and_masks(run, tmp_path):
     with_model = read_run(run)
-    for folder in ("model", "masks", "inconsistent", "disagreement"):
-        shutil.rmtree(run / folder)
-    (run / "masks.csv").unlink()
+    remove_from(run, "model", "masks", "inconsistent", "disagreement", "masks.csv")
     record = read_run(run)
     assert (record.chosen, record.delivered) == (with_model.chosen, None)
     page = read(write_report(run))

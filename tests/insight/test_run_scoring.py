@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from finished_runs import EVIL, copy_of
+from finished_runs import EVIL, copy_of, remove_from
 from incmask.data.split import make_folds
 from incmask.data.stack import read_stack
 from incmask.experiment.record.run import read_run
@@ -153,7 +153,7 @@ def test_the_best_images_are_whole_and_hold_something(finished_run):
 
 def test_an_earlier_run_without_counts_tells_its_scores_alone(record, tmp_path):
     root = copy_of(record.root, tmp_path)
-    (root / "image_counts.csv").unlink()
+    remove_from(root, "image_counts.csv")
     older = read_run(root)
     assert judge(older) is None
     texts = [block.text for block in quality_blocks(older, None)]

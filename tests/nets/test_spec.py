@@ -128,3 +128,11 @@ def test_a_full_disk_is_told_and_leaves_the_earlier_file(tmp_path, monkeypatch):
         saved(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("change", [{"width": 1e5}, {"in_channels": 10**9}, {"out_channels": 3}, {"width": -1}])
+def test_no_memory_is_taken_for_what_a_file_merely_says(tmp_path, change):
+    """A hundred thousand times as wide, a network has more weights than any machine has memory."""
+    save_model(tmp_path / "model.safetensors", SPEC.build().state_dict(), replace(SPEC, **change))
+    with pytest.raises(IncmaskError, match="is no model of this program"):
+        load_model(tmp_path / "model.safetensors")

@@ -20,9 +20,10 @@ from incmask.exchange.prepare.prepare import Prepared
 from incmask.exchange.prepare.prepare import prepare as run_prepare
 from incmask.experiment.checked import Checked, check_data
 from incmask.experiment.executor import Executor
+from incmask.experiment.record.verify import Verified, verify_run
+from incmask.insight.finish import report_anew
 from incmask.insight.ranking.rank import Ranking, write_ranking
 from incmask.insight.report.folder_page import write_folder_page
-from incmask.insight.report.run_page.write import write_report
 
 
 def check(
@@ -163,11 +164,13 @@ def rank(
         )
 
 
-def report(run: AnyPath) -> Path:
+def report(run: AnyPath, *, progress: Progress | bool = False, executor: Executor | None = None) -> Path:
     """Write ``report.html`` into a run folder, as ``incmask report`` does.
 
     Args:
         run: folder of a finished run.
+        progress: True shows lines and a bar, here or in the notebook; or a listener.
+        executor: where the work is done that the page needs anew; default: in processes of this machine.
 
     Returns:
         The page.
@@ -179,7 +182,29 @@ def report(run: AnyPath) -> Path:
         >>> incmask.report("myrun").name
         'report.html'
     """
-    return write_report(Path(run))
+    with listening(progress) as listener:
+        return report_anew(Path(run), open_pool=(executor or Executor()).open_pool, progress=listener)
+
+
+def verify(run: AnyPath, *, progress: Progress | bool = False) -> Verified:
+    """Find damaged, missing and unknown files of a run or comparison, as ``incmask verify`` does: reads all of each.
+
+    Args:
+        run: its folder; it is not touched.
+        progress: True shows lines and a bar, here or in the notebook; or a listener.
+
+    Returns:
+        ``problems``, a damaged or missing file each, and the ``unknown`` ones.
+
+    Raises:
+        IncmaskError: it is no run folder.
+
+    Examples:
+        >>> incmask.verify("myrun").problems
+        ()
+    """
+    with listening(progress) as listener:
+        return verify_run(Path(run), listener)
 
 
 @overload

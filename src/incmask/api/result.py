@@ -12,6 +12,7 @@ from incmask.api.listening import AnyPath
 from incmask.base.config import Device
 from incmask.base.errors import fail
 from incmask.base.notebook import picture_html, table_html
+from incmask.base.npy_rows import Rows
 from incmask.base.store import RUN
 from incmask.base.validation import choose
 from incmask.data.stack import read_stack
@@ -171,7 +172,7 @@ class Result:
             return
         stack = read_stack(folder)
         # Of an image in tiles its first one.
-        images = np.load(stack.images, mmap_mode="r")[[stack.names.index(each.name) for each in shown]]
+        images = Rows(stack.images)[np.array([stack.names.index(each.name) for each in shown])]
         about = self.about
         for share, image, found in zip(shown, images, self.ensemble.predict_each(list(images)), strict=True):
             drawn = draw_overlay(image, found.label, found.inconsistent, task=about.task, classes=about.classes)

@@ -15,6 +15,7 @@ from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.rounds import run_folder
 from incmask.experiment import run as experiment
 from incmask.experiment.choices import AUTO_TIME, Choices
+from incmask.experiment.consent import Agreed, everybody, nobody
 from incmask.experiment.executor import Executor
 from incmask.experiment.run import Outcome
 from incmask.insight.comparison.best_of import BestOf
@@ -51,6 +52,7 @@ def train(
     best_of: Path | None,
     fresh: bool,
     report: bool,
+    agreed: Agreed = nobody,
     executor: Executor,
     progress: Progress,
 ) -> Trained:
@@ -65,6 +67,7 @@ def train(
         executor=executor,
         progress=progress,
         warm=not fresh,
+        agreed=agreed,
     )
     finished = finish(outcome, open_pool=executor.open_pool, progress=progress) if report else FinishedFiles()
     return Trained(outcome, finished, best)
@@ -86,6 +89,7 @@ def run(
     best_of: AnyPath | None = None,
     fresh: bool = False,
     report: bool = True,
+    yes: bool = False,
     progress: Progress | bool = False,
     executor: Executor | None = None,
 ) -> Result:
@@ -114,6 +118,7 @@ def run(
             them by validation are taken.
         fresh: after corrected labels were imported: do not begin with the earlier round's models.
         report: also write ``report.html``, ``ranking.csv``, the model card, and what disagreement says about errors.
+        yes: also begin what takes longer than a day by estimate; a ``time`` that says so is enough, too.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
         executor: where the work is done; default: in processes of this machine.
 
@@ -139,6 +144,7 @@ def run(
                 best_of=Path(best_of) if best_of else None,
                 fresh=fresh,
                 report=report,
+                agreed=everybody if yes else nobody,
                 executor=executor or Executor(),
                 progress=listener,
             )
@@ -187,6 +193,7 @@ def compare(
     settings: Mapping[str, object] | None = None,
     grid: Mapping[str, Sequence[object]] | None = None,
     best_of: AnyPath | None = None,
+    yes: bool = False,
     progress: Progress | bool = False,
     executor: Executor | None = None,
 ) -> Comparison:
@@ -207,6 +214,7 @@ def compare(
         settings: as for ``run``; the same for all approaches.
         grid: settings with several values, all of which are tried.
         best_of: as for ``run``; for all approaches with inconsistency masks.
+        yes: also begin what takes longer than a day by estimate.
         progress: as for ``run``.
         executor: as for ``run``.
 
@@ -232,6 +240,7 @@ def compare(
             grid=grid or {},
             equal_steps=equal_steps,
             best_of=Path(best_of) if best_of else None,
+            agreed=everybody if yes else nobody,
             executor=executor or Executor(),
             progress=listener,
         )
@@ -249,6 +258,7 @@ def compare_and_find(
     grid: Mapping[str, Sequence[object]],
     equal_steps: bool,
     best_of: Path | None,
+    agreed: Agreed = nobody,
     executor: Executor,
     progress: Progress,
 ) -> tuple[Comparison, Findings]:
@@ -263,6 +273,7 @@ def compare_and_find(
         grid=grid,
         equal_steps=equal_steps,
         best_of=find_best(best_of, data, choices, grid=grid) if best_of else None,
+        agreed=agreed,
         progress=progress,
     )
     progress.doing("tables and figures")

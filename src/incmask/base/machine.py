@@ -11,7 +11,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 _CGROUP, _MEMINFO = Path("/sys/fs/cgroup"), Path("/proc/meminfo")
-_OWN_GROUPS = Path("/proc/self/cgroup")
+_OWN_GROUPS, _STATUS = Path("/proc/self/cgroup"), Path("/proc/self/status")
 
 
 def num_cores() -> int:
@@ -63,6 +63,17 @@ def _left() -> Iterator[int]:
                 continue
             # Files that a container has read count as its memory, though they can be dropped.
             yield left + (_counted(folder / "memory.stat", reclaimable) or 0)
+    yield from _left_of_addresses()
+
+
+def _left_of_addresses() -> Iterator[int]:
+    """Bytes that ``ulimit -v`` leaves to this process, where it is set; each process has as many."""
+    used = _counted(_STATUS, "VmSize:")
+    if resource is None or used is None:
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        yield limit - used * 1024
 
 
 def _folders(controller: str) -> Iterator[Path]:
@@ -85,6 +96,6 @@ def _folders(controller: str) -> Iterator[Path]:
 def _counted(path: Path, name: str) -> int | None:
     """Give a number of a table of the system's; None where it does not tell."""
     try:
-        return next(int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(f"{name} "))
+        return next(int(line.split()[1]) for line in path.read_text().splitlines() if line.split()[:1] == [name])
     except (OSError, StopIteration, ValueError, IndexError):
         return None

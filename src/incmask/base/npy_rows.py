@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from incmask.base.intact import intact
+
 
 class Rows:
     """The rows of an array on disk; what is read is a copy.
@@ -21,11 +23,12 @@ class Rows:
         dtype: of its values.
 
     Raises:
-        OSError, ValueError: the file cannot be read, or is no such array.
+        DamagedError: a run wrote the file, and it is not what was written.
+        OSError, ValueError: it cannot be read, or is no such array.
     """
 
     def __init__(self, path: Path):
-        array = np.load(path, mmap_mode="r")
+        array = np.load(intact(path), mmap_mode="r")
         if not isinstance(array, np.memmap) or not array.ndim or not array.flags.c_contiguous:
             raise ValueError(f"{path} has no rows in C order")
         self.shape: tuple[int, ...] = array.shape

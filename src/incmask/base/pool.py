@@ -1,6 +1,7 @@
 """Where jobs run: in worker processes on this machine, one thread each, or here and now."""
 
 import ctypes
+import errno
 import logging
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from incmask.base.caller import is_command_line, setting, settings, word_for_command_line
 from incmask.base.errors import IncmaskError, fail
+from incmask.base.limits import is_out_of_memory
 from incmask.base.progress import Report, ignore
 
 Job = TypeVar("Job")
@@ -150,8 +152,9 @@ class LocalPool(Pool):
         self._say = say
         context = multiprocessing.get_context("spawn")
         # Puts at once, so that what a job reports is here before its result is.
-        self._queue = context.SimpleQueue()
-        with _environment(_ENVIRONMENT), _hidden_main():
+        with _semaphores_told():
+            self._queue = context.SimpleQueue()
+        with _environment(_ENVIRONMENT), _hidden_main(), _semaphores_told():
             self._pool = ProcessPoolExecutor(
                 num_workers,
                 context,
@@ -266,13 +269,22 @@ def _end_with_parent() -> None:
 def _call(function: Callable[[Job, Report], Result], job: Job) -> Result:
     try:
         return function(job, _progress.put)
-    except MemoryError as error:
-        raise _no_memory() from error
-    except RuntimeError as error:
-        # Torch's allocators have no error of their own that is the same on all devices.
-        if "out of memory" in str(error) or "not enough memory" in str(error) or "allocate memory" in str(error):
+    except (MemoryError, OSError, RuntimeError) as error:
+        if is_out_of_memory(error):
             raise _no_memory() from error
         raise
+
+
+@contextmanager
+def _semaphores_told() -> Iterator[None]:
+    """Say what to do where the system has no room for what processes wait by, which lies in /dev/shm."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.ENOSYS):
+            raise
+        mend = "enlarge it and make it writable (docker run --shm-size=64m)"
+        raise fail("/dev/shm", f"has no room for worker processes ({error.strerror})", mend) from error
 
 
 def _no_memory() -> IncmaskError:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,20 @@ import tomli_w
 from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, Problem, fail, is_text
 from incmask.base.files import remove_unfinished, whole_file, write_text
+from incmask.base.intact import (
+    MANIFEST,
+    REMOVED,
+    Entry,
+    damage,
+    entry_of,
+    files_below,
+    intact,
+    parse_entries,
+)
 
-MANIFEST, RUN, DATA, LOCK = "manifest.jsonl", "run.toml", "data.json", ".lock"
+RUN, DATA, LOCK = "run.toml", "data.json", ".lock"
+DAMAGED = "damaged"
+"""The folder in a run folder of what was found there instead of what was written."""
 LEDGER = "predicted.jsonl"
 """What lies in a folder of predictions."""
 COMPARED, INCONSISTENT = "mask.json", "inconsistent"
@@ -41,14 +53,23 @@ class Store(AbstractContextManager["Store"]):
         root: the folder; made if it is not there. One that holds other things is refused.
         run: every choice, resolved; a folder that was begun with others is refused.
         data: what the run is about (files, sizes, hashes); the same.
+        say: is told of each damaged file that is made anew.
 
     Raises:
         IncmaskError: another process works there, the folder is no run, it was begun with other
             choices or other data (the differences are listed), or it cannot be written.
     """
 
-    def __init__(self, root: Path, *, run: Mapping[str, Any], data: Mapping[str, Any]):
-        self.root = root
+    def __init__(
+        self,
+        root: Path,
+        *,
+        run: Mapping[str, Any],
+        data: Mapping[str, Any],
+        say: Callable[[str], None] = lambda line: None,
+    ):
+        self.root, self._say = root, say
+        self._told: set[str] = set()
         if not is_text(root.resolve()):
             raise fail(root, "has a path that is no UTF-8 text", f"rename the folder, or {another_folder()}")
         try:
@@ -70,20 +91,26 @@ class Store(AbstractContextManager["Store"]):
             raise
 
     def has(self, *paths: Path) -> bool:
-        """True if all of these artefacts are there, whole."""
-        return all(self._size(path) == self._known.get(self._name(path), -1) for path in paths)
+        """True if all of these artefacts are there, as they were written; what is not, is to be made anew."""
+        return not [path for path in paths if self._name(path) not in self._known or self._is_damaged(path)]
+
+    def lost(self, *paths: Path) -> list[Path]:
+        """Give those artefacts that were written and are damaged or gone; of a folder, those in it."""
+        names = [self._name(path) for path in paths]
+        found = [known for known in self._known for name in names if known == name or known.startswith(f"{name}/")]
+        return [self.root / name for name in found if self._is_damaged(self.root / name)]
 
     def record(self, *paths: Path) -> None:
         """Enter files that were just written; from now on they exist."""
-        lines = []
+        self._enter({self._name(path): entry_of(path) for path in paths})
+
+    def remove(self, *paths: Path) -> None:
+        """Remove artefacts, so that nobody expects them any more; of a folder, those in it."""
+        names = [self._name(path) for path in paths]
+        gone = [known for known in self._known for name in names if known == name or known.startswith(f"{name}/")]
+        self._enter(dict.fromkeys(gone, REMOVED))
         for path in paths:
-            self._known[self._name(path)] = path.stat().st_size
-            entry = {"path": self._name(path), "bytes": path.stat().st_size, "sha256": hash_file(path)}
-            lines.append(json.dumps(entry) + "\n")
-        with open(self.root / MANIFEST, "a", encoding="utf-8") as manifest:
-            manifest.write("".join(lines))
-            manifest.flush()
-            os.fsync(manifest.fileno())
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def write(self, path: Path, text: str) -> None:
         """Write a text artefact and enter it."""
@@ -103,7 +130,7 @@ class Store(AbstractContextManager["Store"]):
         if self.has(*files.values()):
             return
         for theirs, path in files.items():
-            if not theirs.is_file():
+            if not intact(theirs).is_file():
                 raise fail(theirs, "is not there", "finish that run first")
             with whole_file(path) as temporary:
                 try:
@@ -123,34 +150,61 @@ class Store(AbstractContextManager["Store"]):
     def _begin(self, run: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         remove_unfinished(self.root)
         # run.toml and data.json lie in the manifest too: a run killed between them begins afresh.
-        self._known = _read_manifest(self.root / MANIFEST)
+        self._known = _read_manifest(self.root)
         for name, now, text in (
             (RUN, _plain(run), tomli_w.dumps(_plain(run))),
             (DATA, _plain(data), json.dumps(data, indent=1)),
         ):
             path = self.root / name
-            if name not in self._known:
+            if name not in self._known or self._can_be_mended(path, text):
                 self.write(path, text)
                 continue
-            if not self.has(path):
-                raise fail(path, "was changed or removed by hand", f"restore it, or {another_folder()}")
             different = differences(_read(path), now)
             if different:
                 raise IncmaskError(
                     [Problem(str(path), line, f"take it back, or {another_folder()}") for line in different]
                 )
 
+    def _can_be_mended(self, path: Path, text: str) -> bool:
+        """Tell whether a record is damaged and what is told now is what it said; others are refused."""
+        entry = self._known[self._name(path)]
+        if not (cause := damage(path, entry)):
+            return False
+        if hashlib.sha256(text.encode()).hexdigest() != entry.sha256:
+            raise fail(path, cause, f"restore it, or {another_folder()}")
+        return self._is_damaged(path)
+
+    def _is_damaged(self, path: Path) -> bool:
+        """Tell whether a known file is not what was written; one that is not is said, and what lies there kept."""
+        if not (cause := damage(path, self._known[self._name(path)])):
+            return False
+        kept = ""
+        if path.is_file() and path.stat().st_size:
+            aside = self.root / DAMAGED / self._name(path)
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, aside)
+            kept = f", and {aside.relative_to(self.root)} is what was there"
+        if self._name(path) not in self._told:
+            self._say(f"{self._name(path)} {cause}: it is made anew{kept}")
+        self._told.add(self._name(path))
+        return True
+
+    def _enter(self, entries: Mapping[str, Entry]) -> None:
+        self._known |= entries
+        self._known = {name: entry for name, entry in self._known.items() if entry != REMOVED}
+        with open(self.root / MANIFEST, "a", encoding="utf-8") as manifest:
+            manifest.write("".join(entry.line(name) for name, entry in entries.items()))
+            manifest.flush()
+            os.fsync(manifest.fileno())
+
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
-    def _size(self, path: Path) -> int:
-        return path.stat().st_size if path.is_file() else -2
 
-
-def reopen(root: Path) -> Store:
+def reopen(root: Path, *, say: Callable[[str], None] = lambda line: None) -> Store:
     """Hold open a run folder that was begun before, whatever it was begun with; raises as ``Store`` does."""
     records = read_records(root)
-    return Store(root, run=records.run, data=records.data)
+    return Store(root, run=records.run, data=records.data, say=say)
 
 
 @dataclass(frozen=True)
@@ -173,12 +227,6 @@ def read_records(root: Path) -> Records:
         IncmaskError: it is none.
     """
     return Records(_read(root / RUN), _read(root / DATA))
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str = "") -> list[str]:
@@ -209,25 +257,32 @@ def _is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in (LOCK, MANIFEST)) or not any(folder.iterdir())
 
 
-def _read_manifest(path: Path) -> dict[str, int]:
-    """Sizes by name; a last line that was cut off by a kill is dropped from the file."""
-    if not path.exists():
-        return {}
-    content = path.read_bytes()
+def _read_manifest(root: Path) -> dict[str, Entry]:
+    """Entries by name; a last line that was cut off by a kill is dropped from the file."""
+    path = root / MANIFEST
+    content = path.read_bytes() if path.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]
+    if not whole and _holds_results(files_below(root), root):
+        # Begun afresh, a run would train for hours what lies there.
+        what = "is gone or empty, so that nothing tells what of the run is whole"
+        raise fail(path, what, f"restore it, or {another_folder()}")
     if len(whole) < len(content):
         with open(path, "r+b") as handle:
             handle.truncate(len(whole))
     try:
-        entries = [json.loads(line) for line in whole.splitlines()]
-        return {entry["path"]: entry["bytes"] for entry in entries}
-    except (ValueError, KeyError, TypeError) as error:
+        return parse_entries(whole)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise fail(path, f"is damaged ({error})", f"restore it, or {another_folder()}") from error
+
+
+def _holds_results(files: Iterable[Path], root: Path) -> bool:
+    """Tell whether there is more than a run begins with, which may be there without its line after a kill."""
+    return any(path.relative_to(root).as_posix() not in (RUN, DATA, LOCK, MANIFEST) for path in files)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = intact(path).read_text(encoding="utf-8")
         return _plain(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
     except (OSError, ValueError) as error:
         raise fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run") from error

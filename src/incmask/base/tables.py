@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Row = TypeVar("Row")
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*(e[+-]?\d+)?|nan|inf)")
 
 DETAILS = "details"
 """Name of the field, a ``dict[str, float]``, that takes all columns that no other field has."""
@@ -54,7 +58,7 @@ def parse_rows(text: str, kind: type[Row]) -> list[Row]:
     # Spreadsheets write semicolons where numbers have a decimal comma.
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
     try:
-        lines: list[dict[Any, Any]] = list(reader)
+        lines: list[dict[Any, Any]] = [{name: _unquoted(cell) for name, cell in line.items()} for line in reader]
     except csv.Error as error:
         raise ValueError(str(error)) from error
     if is_dataclass(kind):
@@ -111,9 +115,23 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write a table as CSV, with a line for its header."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([_quoted(cell) for cell in row] for row in (header, *rows))
     return buffer.getvalue()
+
+
+def csv_lines(text: str) -> list[list[str]]:
+    """Read the cells of what ``csv_text`` wrote, the header's first."""
+    return [[_unquoted(cell) for cell in line] for line in csv.reader(io.StringIO(text, newline=""))]
+
+
+def _quoted(cell: object) -> object:
+    """Write a text that a spreadsheet would take for a formula as one that it takes for text."""
+    is_formula = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
+
+
+def _unquoted(cell: Any) -> Any:
+    return cell[1:] if isinstance(cell, str) and cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,5 +1,8 @@
 """Progress as a person sees it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -56,6 +59,15 @@ class Terminal:
     def advance(self, amount: float) -> None:
         """Move the bar."""
         self._bar.advance(self._task, amount)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the screen to a question."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
 
     def __enter__(self) -> "Terminal":
         self._bar.start()

@@ -67,5 +67,6 @@ BestOfOption = Annotated[
         "with inconsistency masks",
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="begin even what takes longer than a day by estimate")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but the result")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON and nothing else")]

@@ -9,8 +9,9 @@ import typer
 
 from incmask.base.caller import on_command_line
 from incmask.base.errors import IncmaskError
+from incmask.base.limits import refusals_told
 from incmask.commands.exchanging import export, import_labels
-from incmask.commands.looking import rank, report
+from incmask.commands.looking import rank, report, verify
 from incmask.commands.predicting import mask, predict
 from incmask.commands.preparing import check, prepare
 from incmask.commands.shell import StoppedError
@@ -43,7 +44,7 @@ def _before_a_command(
     """Semi-supervised image segmentation: a few labelled images and many unlabelled ones in; a model, masks out."""
 
 
-for command in (demo, check, run, compare, prepare, predict, mask, rank, report, export):
+for command in (demo, check, run, compare, prepare, predict, mask, rank, report, verify, export):
     app.command()(command)
 app.command("import")(import_labels)
 app.command()(settings)
@@ -60,7 +61,7 @@ def main(executor: "Executor | None" = None) -> None:
             # Terminals of few letters, and file names that are no text, end no command.
             stream.reconfigure(errors="backslashreplace")
     try:
-        with on_command_line():
+        with on_command_line(), refusals_told():
             app(obj=executor)
     except IncmaskError as error:
         for problem in error.problems:

@@ -1,7 +1,6 @@
 """The commands that write for other programs, and take corrected masks back."""
 
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 from incmask.base.errors import fail
 from incmask.base.words import are, counted
 from incmask.commands.arguments import Json, Quiet
-from incmask.commands.shell import listener, print_result
+from incmask.commands.shell import at_terminal, listener, print_result
 from incmask.exchange.names import LEAST_PX, MODEL_TARGETS
 from incmask.exchange.names import TARGETS as LABEL_TARGETS
 
@@ -166,8 +165,4 @@ def _are_right(names: Sequence[str]) -> bool:
     from incmask.data.folder.names import first_of
 
     question = f"{counted(len(names), 'image')} came back as exported ({first_of(names, _NAMED)}); right as they are?"
-    return _at_terminal() and typer.confirm(question, default=False, err=True)
-
-
-def _at_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return at_terminal() and typer.confirm(question, default=False, err=True)

@@ -1,4 +1,4 @@
-"""The commands that look at a run that has ended: what to label next, and its report."""
+"""The commands that look at a run that has ended: what to label next, its report, and whether it is whole."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -105,5 +105,20 @@ def report(
 
     with listener(quiet or as_json) as progress:
         progress.doing("writing the report")
-        page = report_run(run)
+        page = report_run(run, progress=progress, executor=executor())
     print_result(f"report         {page}", {"report": str(page)}, as_json=as_json)
+
+
+def verify(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run or comparison")],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Read every file of a run and list what is damaged, gone or unknown; exit code 1 where something is."""
+    from incmask.api.folders import verify as verify_run
+
+    with listener(quiet or as_json) as progress:
+        found = verify_run(run, progress=progress)
+    print_result("\n".join(found.lines()), found.as_dict(), as_json=as_json)
+    if not found.is_whole:
+        raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """What all commands do alike: listen to the work, print the result, stop."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 from incmask.base.errors import IncmaskError
 
 if TYPE_CHECKING:
+    from incmask.experiment.consent import Agreed
     from incmask.experiment.executor import Executor
 
 
@@ -36,6 +38,24 @@ def listener(quiet: bool) -> Iterator[Any]:
             yield progress
     except KeyboardInterrupt:
         raise StoppedError from None
+
+
+def at_terminal() -> bool:
+    """Tell whether there is a person to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agreement(yes: bool, progress: Any) -> "Agreed":
+    """Ask the person at the terminal; where there is none, ``yes`` alone is an answer."""
+    from incmask.base.terminal import Terminal
+
+    def ask(told: str) -> bool:
+        if yes or not (isinstance(progress, Terminal) and at_terminal()):
+            return yes
+        with progress.paused():
+            return typer.confirm(f"{told}; begin?", default=False, err=True)
+
+    return ask
 
 
 @contextmanager

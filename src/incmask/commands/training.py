@@ -23,8 +23,9 @@ from incmask.commands.arguments import (
     SetOption,
     SizeOption,
     WeightsOption,
+    Yes,
 )
-from incmask.commands.shell import executor, listener, or_without, print_result
+from incmask.commands.shell import agreement, executor, listener, or_without, print_result
 from incmask.method.recipes import RECIPES
 
 
@@ -69,6 +70,7 @@ def run(
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="also write report.html, ranking.csv and the model card")
     ] = True,
+    yes: Yes = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -89,6 +91,7 @@ def run(
             best_of=best_of,
             fresh=fresh,
             report=report,
+            agreed=agreement(yes, progress),
             executor=executor(),
             progress=progress,
         )
@@ -128,6 +131,7 @@ def compare(
         ),
     ] = [],  # noqa: B006 - typer copies it
     best_of: BestOfOption = None,
+    yes: Yes = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -152,6 +156,7 @@ def compare(
             grid=grid.several,
             equal_steps=equal_steps,
             best_of=best_of,
+            agreed=agreement(yes, progress),
             executor=executor(),
             progress=progress,
         )

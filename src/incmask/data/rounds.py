@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from incmask.base.caller import either
 from incmask.base.errors import fail
 from incmask.base.files import write_text
+from incmask.base.intact import intact
 
 ROUNDS = "rounds.json"
 ENVIRONMENT = "environment.json"
@@ -134,7 +135,7 @@ def data_folder(run: Path) -> Path:
     """
     path = run / ENVIRONMENT
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(intact(path).read_text(encoding="utf-8"))
         told = content["data"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise fail(path, "does not tell where the data lie", _once_more()) from error

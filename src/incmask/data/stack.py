@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 from incmask.base.bounds import STEP_PX
 from incmask.base.config import IGNORED
 from incmask.base.files import whole_file, write_text
+from incmask.base.intact import intact
 from incmask.base.npy_rows import new_rows
 from incmask.base.tables import read_rows, rows_text
 from incmask.base.threads import side_by_side
@@ -68,9 +69,14 @@ class Stack:
         return self.folder / "index.csv"
 
     @property
+    def all_files(self) -> tuple[Path, ...]:
+        """All files that a stack may have."""
+        return self.images, self.labels, self.index
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All files that there are."""
-        return tuple(path for path in (self.images, self.labels, self.index) if path.exists())
+        return tuple(path for path in self.all_files if path.exists())
 
     def __len__(self) -> int:
         return len(self.names)
@@ -157,5 +163,11 @@ def build_stack(
 
 
 def read_stack(folder: Path) -> Stack:
-    """Open what ``build_stack`` wrote."""
-    return Stack(folder, tuple(row.name for row in read_rows(folder / "index.csv", StackRow)))
+    """Open what ``build_stack`` wrote.
+
+    Raises:
+        IncmaskError: a file of it is damaged.
+    """
+    for path in (stack := Stack(folder, ())).all_files:
+        intact(path)
+    return replace(stack, names=tuple(row.name for row in read_rows(stack.index, StackRow)))

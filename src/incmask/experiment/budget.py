@@ -1,7 +1,6 @@
 """How much a run trains where a person says how long it may take: the highest rung of a ladder that fits."""
 
 import math
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -90,9 +89,9 @@ def planned(chosen: Resolved, out: Path, *, pool: Pool, clock: Clock, progress: 
         return _taken_up(chosen, out, began, seconds, pool=pool, clock=clock, progress=progress)
     plans = list(_plans(chosen, pool))
     timed = time_step(plans[0], pool, clock)
-    place = max((at for at, plan in enumerate(plans) if _estimate(plan, plans[0], timed, pool) <= seconds), default=0)
+    place = max((at for at, plan in enumerate(plans) if estimate(plan, plans[0], timed, pool) <= seconds), default=0)
     # Steps at another size are not known exactly before they are timed.
-    while (taken := _estimate(plans[place], plans[place], time_step(plans[place], pool, clock), pool)) > seconds:
+    while (taken := estimate(plans[place], plans[place], time_step(plans[place], pool, clock), pool)) > seconds:
         if place == 0:
             raise fail(
                 option("time"),
@@ -105,7 +104,7 @@ def planned(chosen: Resolved, out: Path, *, pool: Pool, clock: Clock, progress: 
     progress.say(f"it takes about {duration(taken)} on {counted(pool.num_workers, 'worker')}")
     if place + 1 < len(plans):
         more = plans[place + 1]
-        longer = _estimate(more, plan, taken / _estimate(plan, plan, 1, pool), pool)
+        longer = estimate(more, plan, taken / estimate(plan, plan, 1, pool), pool)
         progress.say(f"{_time_of(longer)} would train {_described(more)}")
     return plan
 
@@ -179,29 +178,39 @@ def time_step(plan: Resolved, pool: Pool, clock: Clock) -> float:
         return clock(fit_jobs(setup, 0, mix_folds(setup, 0, None), folder=Path(folder))[0], pool)
 
 
-def _estimate(plan: Resolved, timed: Resolved, step_seconds: float, pool: Pool) -> float:
+def estimate(plan: Resolved, timed: Resolved, step_seconds: float, pool: Pool) -> float:
     """Give the seconds that a plan takes in all, from those of a step of another one."""
     area, area_timed = (math.prod(each.size) for each in (plan, timed))
-    num_labelled, num_unlabelled = (
-        len(row_names(items, size=plan.size, fit=plan.settings.fit))
-        for items in (plan.dataset.labelled, plan.dataset.unlabelled)
+    training = seconds_of(
+        work_of(plan),
+        plan.recipe,
+        plan.settings,
+        step_seconds=step_seconds * area / area_timed,
+        num_workers=pool.num_workers,
+        num_unlabelled=num_rows(plan)[1],
     )
-    work = planned_work(
+    return training / TIME_SHARE
+
+
+def work_of(plan: Resolved) -> float:
+    """Give all training of a plan, as ``planned_work`` counts it."""
+    num_labelled, num_unlabelled = num_rows(plan)
+    return planned_work(
         plan.recipe,
         plan.settings,
         num_labelled=num_labelled,
         num_unlabelled=num_unlabelled,
         num_controls=plan.settings.num_members,
     )
-    training = seconds_of(
-        work,
-        plan.recipe,
-        plan.settings,
-        step_seconds=step_seconds * area / area_timed,
-        num_workers=pool.num_workers,
-        num_unlabelled=num_unlabelled,
+
+
+def num_rows(plan: Resolved) -> tuple[int, int]:
+    """Count the rows of the stacks of labelled and of unlabelled images."""
+    dataset, fit = plan.dataset, plan.settings.fit
+    labelled, unlabelled = (
+        row_names(items, size=plan.size, fit=fit) for items in (dataset.labelled, dataset.unlabelled)
     )
-    return training / TIME_SHARE
+    return len(labelled), len(unlabelled)
 
 
 @dataclass(frozen=True)
@@ -237,10 +246,10 @@ def _taken_up(
         return plan
     step_seconds = time_step(plan, pool, clock)
     longer = plan
-    while _estimate(more := _one_more(longer), plan, step_seconds, pool) <= seconds:
+    while estimate(more := _one_more(longer), plan, step_seconds, pool) <= seconds:
         longer = more
     if longer is plan:
-        needed = duration(_estimate(more, plan, step_seconds, pool))
+        needed = duration(estimate(more, plan, step_seconds, pool))
         progress.say(f"another generation would take about {needed} in all: goes on with {_described(plan)}")
         return plan
     longer = replace(longer, names=names | {"time": chosen.names["time"]})
@@ -258,8 +267,6 @@ def _one_more(plan: Resolved) -> Resolved:
 def _reopen_ended(out: Path, plan: Resolved) -> None:
     """Let a run that may have ended go on with more generations: what follows the last one is made anew."""
     with reopen(out) as store:
-        for name in _AFTERWARDS:
-            (out / name).unlink(missing_ok=True)
-        # It goes on for as long as students do.
-        shutil.rmtree(out / CONTROL, ignore_errors=True)
+        # The control goes on for as long as students do.
+        store.remove(*(out / name for name in (*_AFTERWARDS, CONTROL)))
         store.rewrite_run(plan.describe_run())

@@ -1,7 +1,7 @@
 """What to run: the command line's options laid over ``incmask.toml`` and the data, resolved and checked."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from incmask.base.config import (
     resolve_settings,
 )
 from incmask.base.errors import fail
-from incmask.base.store import hash_file
+from incmask.base.intact import hash_file
 from incmask.base.validation import choose, validated
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.folder.groups import AUTO
@@ -27,6 +27,7 @@ from incmask.data.split import Fold
 from incmask.data.stack import Stack, derive_size
 from incmask.experiment.pretrained import Pretrained, find_pretrained, told_of
 from incmask.experiment.setup import Setup, Start
+from incmask.experiment.watch import Stamps, stamps_of
 from incmask.method.blocking import blocking_of
 from incmask.method.growth import num_generations_of, num_students_of, width_of
 from incmask.method.profiles import PROFILES, Profile
@@ -81,6 +82,7 @@ class Resolved:
         start: models of an earlier round to begin with.
         given: names of the single settings that somebody chose.
         pretrained: what networks begin with that stand on an encoder.
+        stamps: of the data's files, by which one is noticed that changes later.
     """
 
     names: dict[str, str]
@@ -94,6 +96,7 @@ class Resolved:
     start: Start | None = None
     given: frozenset[str] = frozenset()
     pretrained: Pretrained | None = None
+    stamps: Stamps = field(default_factory=dict, compare=False, repr=False)
 
     def setup(self, stacks: dict[str, Stack], folds: Sequence[Fold]) -> Setup:
         """Tell what stays the same over the run; without stacks and folds, what networks it has."""
@@ -180,7 +183,17 @@ def resolve(data: Path, choices: Choices) -> Resolved:
         )
     profile, rounds = PROFILES[names["profile"]], read_rounds(data)
     return Resolved(
-        names, recipe, profile, settings, dataset, size, tuple(notes), rounds, None, named.given, pretrained
+        names,
+        recipe,
+        profile,
+        settings,
+        dataset,
+        size,
+        tuple(notes),
+        rounds,
+        given=named.given,
+        pretrained=pretrained,
+        stamps=stamps_of(dataset),
     )
 
 

@@ -29,10 +29,12 @@ from incmask.experiment.scores import (
 )
 from incmask.experiment.setup import RunContext, Setup
 from incmask.experiment.student import Student, mean_over_folds, rank
+from incmask.experiment.watch import check_unchanged
 from incmask.method.object_scores import ObjectMatch
 from incmask.prediction.ensemble import save_ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
-from incmask.prediction.shares import MASK_SHARES, tables
+from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT, MASKS
+from incmask.prediction.shares import CELL_COUNTS, MASK_SHARES, tables
 
 _LEAST_FILES = 8
 """Images that are worth the reading of a model, at least."""
@@ -95,13 +97,15 @@ def _score(
 def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
     """Score every model, once everything is chosen: the only place that reads the test images."""
     setup, store = run.setup, run.store
-    path = store.root / SCORES
-    if store.has(path):
+    path, besides = store.root / SCORES, (IMAGE_SCORES, VALIDATION_SCORES, IMAGE_COUNTS, IMAGE_OBJECTS)
+    lost = store.lost(*(store.root / name for name in besides))
+    if store.has(path) and not lost:
         return from_csv(path.read_text(encoding="utf-8"))
     jobs = [job for stage in stages for job in _jobs(setup, stage)]
     known = {job: row for stage in stages for job, row in stage.rows.items()}
     rows = known | dict(run.pool.run(evaluate_models, [job for job in jobs if job not in known], ignore))
     scores = [rows[job] for job in jobs]
+    check_unchanged(run.stamps)
     if "test" in setup.stacks:
         store.write(store.root / IMAGE_SCORES, image_scores_csv(scores))
     store.write(store.root / VALIDATION_SCORES, image_scores_csv(scores, split="val"))
@@ -147,7 +151,8 @@ def write_masks(run: RunContext, model: Path) -> None:
     setup, store = run.setup, run.store
     table = store.root / MASK_SHARES
     items = setup.dataset.unlabelled
-    if not items or store.has(table):
+    lost = store.lost(*(store.root / name for name in (MASKS, INCONSISTENT, DISAGREEMENT, CELL_COUNTS)))
+    if not items or (store.has(table) and not lost):
         return
     files = [ImageFile(item.name, item.image) for item in items]
     job = PredictJob(model, tuple(files), store.root, device=setup.settings.device)
@@ -158,6 +163,8 @@ def write_masks(run: RunContext, model: Path) -> None:
     if problems := [problem for each in done for problem in each.problems]:
         raise IncmaskError(problems)
     shares = [share for each in done for share in each.shares]
+    check_unchanged(run.stamps)
+    store.record(*(store.root / file for share in shares for file in share.files))
     names = [each.name for each in setup.dataset.classes]
     for file, text in tables(shares, class_names=names, position_class=setup.dataset.position_class).items():
         store.write(store.root / file, text)

@@ -1,13 +1,11 @@
 """Objects of single labelled images as models find them, and the table of them."""
 
-import csv
-import io
 from collections.abc import Iterable
 
 import numpy as np
 
 from incmask.base.config import IGNORED
-from incmask.base.tables import csv_text
+from incmask.base.tables import csv_lines, csv_text
 from incmask.method.instances import ObjectChannels, can_grow, find_objects
 from incmask.method.object_scores import ObjectMatch, match_objects
 
@@ -47,7 +45,7 @@ def image_objects_from_csv(text: str, *, stage: str, model: str, split: str) -> 
     Raises:
         ValueError, IndexError: it holds something else.
     """
-    _, *lines = csv.reader(io.StringIO(text))
+    _, *lines = csv_lines(text)
     return tuple(
         ObjectMatch(int(line[4]), int(line[5]), int(line[6]) if line[6] else None, float(line[7]))
         for line in lines

@@ -10,7 +10,8 @@ from incmask.base.bounds import UNET
 from incmask.base.caller import option
 from incmask.base.config import Settings
 from incmask.base.errors import fail
-from incmask.base.store import Store, hash_file
+from incmask.base.intact import hash_file
+from incmask.base.store import Store
 from incmask.experiment.paths import ENCODER
 from incmask.method.recipes import Recipe
 from incmask.nets.encoders.named import architecture_of, check_network, read_encoder, weights_of

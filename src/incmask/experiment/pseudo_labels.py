@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from incmask.base.intact import intact
 from incmask.base.tables import csv_text
 from incmask.base.words import counted
 from incmask.experiment.paths import INDEX
@@ -82,7 +83,7 @@ def describe_pseudo_labels(index: Path, *, ground: str = "background") -> str:
 
 def read_pseudo_labels(index: Path) -> PseudoLabels:
     """Read what ``index_csv`` wrote."""
-    with open(index, newline="", encoding="utf-8") as handle:
+    with open(intact(index), newline="", encoding="utf-8") as handle:
         lines = list(csv.DictReader(handle))
     rated = "quality" in lines[0]
     return PseudoLabels(

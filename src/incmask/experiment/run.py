@@ -21,6 +21,7 @@ from incmask.data.split import describe_folds
 from incmask.data.stack import Stack, build_stack, read_stack
 from incmask.experiment.budget import least, planned
 from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.consent import Agreed, check_run, nobody
 from incmask.experiment.deliver import Stage, evaluate_all, hand_over, write_masks
 from incmask.experiment.evalnets import evalnet_spec
 from incmask.experiment.executor import Clock, Executor
@@ -31,6 +32,7 @@ from incmask.experiment.setup import RunContext, folds_of
 from incmask.experiment.stages import Trained, train_all
 from incmask.experiment.student import total_steps
 from incmask.experiment.warm_start import score_rounds, scores_text, with_start
+from incmask.experiment.watch import check_unchanged
 from incmask.method.growth import num_generations_of, num_students_of, team_size
 from incmask.method.recipes import RECIPES
 from incmask.method.scoring import Scoring
@@ -82,6 +84,7 @@ def run(
     progress: Progress | None = None,
     bases: Mapping[str, Path] | None = None,
     warm: bool = True,
+    agreed: Agreed = nobody,
 ) -> Outcome:
     """Train, label, train again, and write everything to a run folder; goes on where it was stopped.
 
@@ -97,6 +100,7 @@ def run(
         bases: run folders of base recipes on the same data with the same settings, by recipe: their models are
             taken over instead of being trained once more.
         warm: False: base models begin anew, whatever was added.
+        agreed: asks whether to begin what takes longer than a day.
 
     Raises:
         IncmaskError: something about the data, the choices or the folder is wrong; nothing was lost.
@@ -114,8 +118,10 @@ def run(
     if warm and chosen.rounds and not bases:
         chosen = with_start(chosen, out, record, progress)
     with executor.open_pool(num_workers) as pool:
+        plan = planned(chosen, out, pool=pool, clock=executor.seconds_per_step, progress=progress)
+        check_run(plan, out, pool=pool, clock=executor.seconds_per_step, agreed=agreed)
         return run_resolved(
-            planned(chosen, out, pool=pool, clock=executor.seconds_per_step, progress=progress),
+            plan,
             out,
             data=record,
             pool=pool,
@@ -153,7 +159,7 @@ def run_resolved(
     """
     started = time.monotonic()
     bases = {name: folder for name, folder in (bases or {}).items() if name in chosen.recipe.bases}
-    with Store(out, run=chosen.describe_run(), data=data) as store:
+    with Store(out, run=chosen.describe_run(), data=data, say=progress.say) as store:
         packages = chosen.pretrained.packages if chosen.pretrained else ()
         store.write(out / ENVIRONMENT, environment(path_from(out, chosen.dataset.root), packages=packages))
         sources = tuple(bases.values()) if stacks_from is None else (stacks_from,)
@@ -170,7 +176,8 @@ def run_resolved(
         folds = folds_of(names, groups=groups, has_val="val" in stacks, settings=chosen.settings)
         if told := describe_folds(folds, names, groups):
             progress.say(told)
-        run = RunContext(replace(chosen.setup(stacks, folds), encoder=encoder), store, pool, progress)
+        setup = replace(chosen.setup(stacks, folds), encoder=encoder)
+        run = RunContext(setup, store, pool, progress, stamps=chosen.stamps)
         trained = train_all(run, clock=clock, bases=bases, start=chosen.start, control=deliver and not bases)
         stages = trained.all_stages
         best = max(stages, key=lambda stage: stage.score)
@@ -268,7 +275,7 @@ def build_stacks(
             items = tuple(replace(item, masks=None) for item in items)
         folder = stack_folder(store.root, part)
         stack = Stack(folder, ())
-        if not store.has(stack.index, stack.images):
+        if store.lost(folder) or not store.has(stack.index, stack.images):
             if (theirs := _stack_to_take(sources, part, labelled=labelled)) is not None:
                 store.adopt({path: folder / path.name for path in theirs.files if labelled or path != theirs.labels})
             else:
@@ -280,6 +287,7 @@ def build_stacks(
                     folder=folder,
                     num_threads=num_threads,
                 )
+                check_unchanged(chosen.stamps)
                 store.record(*built.files)
         stacks[part] = read_stack(folder)
     return stacks

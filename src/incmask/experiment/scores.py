@@ -10,7 +10,7 @@ import numpy as np
 
 from incmask.base.config import Settings
 from incmask.base.progress import Report, ignore
-from incmask.base.tables import csv_text
+from incmask.base.tables import csv_lines, csv_text
 from incmask.data.dataset import Dataset, Item
 from incmask.data.images.big_images import ArrayRows
 from incmask.data.images.readers import read_label, read_network_image
@@ -252,7 +252,7 @@ def image_counts_from_csv(text: str, *, stage: str, model: str, split: str) -> I
     Raises:
         ValueError, IndexError: it holds something else.
     """
-    header, *lines = csv.reader(io.StringIO(text))
+    header, *lines = csv_lines(text)
     own = [line for line in lines if line[:3] == [stage, model, split]]
     numbers = np.array([line[4:] for line in own], np.int64).reshape(len(own), len(header) - 4)
     parts = dict(zip(_BY_CLASS, np.split(numbers[:, 2:], len(_BY_CLASS), axis=1), strict=True))
@@ -265,7 +265,7 @@ def image_scores_from_csv(text: str) -> ImageScores:
     Raises:
         ValueError, IndexError: it holds something else.
     """
-    (_, *models), *lines = csv.reader(io.StringIO(text))
+    (_, *models), *lines = csv_lines(text)
     return ImageScores(
         names=tuple(line[0] for line in lines),
         scores={model: tuple(float(line[column] or "nan") for line in lines) for column, model in enumerate(models, 1)},

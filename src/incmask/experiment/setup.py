@@ -2,20 +2,22 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from incmask.base.config import Settings, Task
+from incmask.base.intact import hash_file
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress
-from incmask.base.store import Store, hash_file
+from incmask.base.store import Store
 from incmask.data.dataset import Dataset, Item
 from incmask.data.split import Fold, make_folds
 from incmask.data.stack import Stack
 from incmask.experiment.pretrained import Pretrained
+from incmask.experiment.watch import Stamps
 from incmask.method.growth import width_of
 from incmask.method.labels import Labels, labels_of
 from incmask.method.profiles import Profile
@@ -162,6 +164,7 @@ class RunContext:
         progress: a listener.
         judges: model files of the EvalNets, where the recipe has them.
         threshold: least rating of a mask that is accepted, where the labeller rates.
+        stamps: of the data's files, as the run found them.
     """
 
     setup: Setup
@@ -170,6 +173,7 @@ class RunContext:
     progress: Progress
     judges: tuple[Path, ...] = ()
     threshold: float = 0.0
+    stamps: Stamps = field(default_factory=dict)
 
     def folder(self, generation: int) -> Path:
         """Give the folder of a generation."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from incmask.base.intact import intact
 from incmask.training.loop import MODEL, SCORES
 
 
@@ -79,7 +80,7 @@ def read_student(folder: Path, *, number: int, num_folds: int) -> Student:
     Raises:
         OSError, ValueError, KeyError: there is no such file, or it is damaged.
     """
-    reached = json.loads((folder / SCORES).read_text(encoding="utf-8"))
+    reached = json.loads(intact(folder / SCORES).read_text(encoding="utf-8"))
     return Student(
         folder=folder,
         number=number,

@@ -20,7 +20,7 @@ def train(
     """Train the networks that are not trained yet and return all; number i is of fold i modulo ``num_folds``."""
     to_do: list[FitJob] = []
     for team in teams_of(jobs):
-        if all(store.has(*_files(job.folder)) for job in team):
+        if store.has(*(path for job in team for path in _files(job.folder))):
             report(sum(job.num_steps for job in team))
         else:
             to_do += team

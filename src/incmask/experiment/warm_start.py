@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from incmask.base.errors import IncmaskError
+from incmask.base.intact import DamagedError, read_json
 from incmask.base.progress import Progress
 from incmask.base.store import as_records
 from incmask.data.rounds import FIRST, ROUNDS, Round
@@ -52,8 +53,10 @@ def find_start(
             chosen = [_choose(usable, index, validation[index % len(validation)]) for index in range(num_models)]
             if any(chosen):
                 models[folder] = tuple(chosen)
+    except DamagedError:
+        raise
     except (IncmaskError, KeyError, TypeError, ValueError, OSError):
-        # The earlier run is gone or damaged, which is no reason not to begin anew.
+        # The earlier run is gone or of another version, which is no reason not to begin anew.
         return None
     return Start(run, models) if models else None
 
@@ -229,9 +232,7 @@ def _earlier_scores(run: Path, present: RunRecord) -> tuple[RoundScore, ...]:
     """
     try:
         theirs = read_record(run)
-        path = run / ROUNDS
-        if path.exists():
-            content = json.loads(path.read_text(encoding="utf-8"))
+        if (content := read_json(run / ROUNDS)) is not None:
             scores = tuple(RoundScore(**each) for each in content["rounds"])
         else:
             reached = dict((theirs.about or {})["validation"])
@@ -240,6 +241,8 @@ def _earlier_scores(run: Path, present: RunRecord) -> tuple[RoundScore, ...]:
             found = _score_of_run(theirs, rounds=(), score=score, stage=stage)
             scores = (replace(found, total_steps=theirs.handed_over.total_steps),)
         same = (validation_images(theirs), theirs.scoring) == (validation_images(present), present.scoring)
+    except DamagedError:
+        raise
     except (IncmaskError, OSError, ValueError, KeyError, TypeError):
         return ()
     return tuple(replace(each, comparable=each.comparable and same) for each in scores)

@@ -1,8 +1,9 @@
 """What follows a run: how far its disagreement can be trusted, what to label next, its model card, its report."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,18 @@ from incmask.base.machine import peak_memory_bytes
 from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
-from incmask.experiment.paths import CARD, MODEL, PAGE, RANKING, RELIABILITY, USAGE, VERDICT
+from incmask.experiment.paths import (
+    CARD,
+    ERRORS,
+    ERRORS_FIGURE,
+    IMAGE_RELIABILITY,
+    MODEL,
+    PAGE,
+    RANKING,
+    RELIABILITY,
+    USAGE,
+    VERDICT,
+)
 from incmask.experiment.record.run import read_record, read_run
 from incmask.experiment.run import Outcome
 from incmask.insight.card import model_card
@@ -59,6 +71,60 @@ class FinishedFiles:
         }
 
 
+@dataclass(frozen=True)
+class _Step:
+    """Files that are made together, the last of which is always there when all are; what they tell; what makes them."""
+
+    names: tuple[str, ...]
+    what: str
+    make: Callable[[], object]
+
+
+def _found_of(root: Path, open_pool: OpenPool, progress: Progress) -> list[_Step]:
+    """Give what is found out about a run once, and told by its page."""
+    reliability = partial(write_reliability, root, open_pool=open_pool, progress=progress)
+    ranking = partial(write_ranking, root, open_pool=open_pool, progress=progress)
+    of_disagreement = (ERRORS, IMAGE_RELIABILITY, ERRORS_FIGURE, RELIABILITY)
+    steps = [
+        _Step(of_disagreement, "the reliability of its disagreement", reliability),
+        _Step((VERDICT,), "whether the unlabelled images helped", lambda: write_verdict(read_run(root))),
+        _Step((f"{MODEL}/{CARD}",), "the model card", lambda: _write(root, Path(MODEL, CARD), model_card(root))),
+    ]
+    has_others = bool(read_record(root).part("unlabelled"))
+    return [*steps, _Step((RANKING,), "what to label next", ranking)] if has_others else steps
+
+
+def _to_make(root: Path, steps: Sequence[_Step], progress: Progress, *, lost_alone: bool = False) -> list[_Step]:
+    """Give the steps whose files are damaged; and those whose files never were, unless ``lost_alone``."""
+    with reopen(root, say=progress.say) as store:
+        lost = [store.lost(*(root / name for name in step.names)) for step in steps]
+        # Nobody is to miss them while others are made.
+        store.remove(*(path for paths in lost for path in paths))
+    return [
+        step
+        for step, is_lost in zip(steps, lost, strict=True)
+        if is_lost or not (lost_alone or (root / step.names[-1]).exists())
+    ]
+
+
+def report_anew(root: Path, *, open_pool: OpenPool, progress: Progress | None = None) -> Path:
+    """Write the report of a finished run; what it tells of and is damaged is found out anew before.
+
+    Args:
+        root: the run folder.
+        open_pool: gives workers.
+        progress: a listener.
+
+    Raises:
+        IncmaskError: as ``write_report`` does.
+    """
+    progress = progress or Silent()
+    read_run(root)
+    for step in _to_make(root, _found_of(root, open_pool, progress), progress, lost_alone=True):
+        step.make()
+    return write_report(root)
+
+
 def finish(outcome: Outcome, *, open_pool: OpenPool, progress: Progress | None = None) -> FinishedFiles:
     """Write what people read of a run; what is there already stays as it is.
 
@@ -71,36 +137,20 @@ def finish(outcome: Outcome, *, open_pool: OpenPool, progress: Progress | None =
     """
     progress = progress or Silent()
     root = outcome.root
-    steps: list[tuple[Path, str, Callable[[], object]]] = [
-        (root / USAGE, "", lambda: _write(root, Path(USAGE), _usage(outcome))),
-        (
-            root / RELIABILITY,
-            "the reliability of its disagreement",
-            lambda: write_reliability(root, open_pool=open_pool, progress=progress),
-        ),
-        (root / VERDICT, "whether the unlabelled images helped", lambda: write_verdict(read_run(root))),
-        (root / MODEL / CARD, "the model card", lambda: _write(root, Path(MODEL, CARD), model_card(root))),
+    steps = [
+        _Step((USAGE,), "", lambda: _write(root, Path(USAGE), _usage(outcome))),
+        *_found_of(root, open_pool, progress),
+        # It tells what the others found.
+        _Step((PAGE,), "the report", lambda: write_report(root)),
     ]
-    if read_record(root).part("unlabelled"):
-        steps.append(
-            (
-                root / RANKING,
-                "what to label next",
-                lambda: write_ranking(root, open_pool=open_pool, progress=progress),
-            )
-        )
-    # It tells what the others found.
-    steps.append((root / PAGE, "the report", lambda: write_report(root)))
     problems = []
-    for path, what, make in steps:
-        if path.exists():
-            continue
-        if what:
-            progress.doing(f"writing {what}")
+    for step in _to_make(root, steps, progress):
+        if step.what:
+            progress.doing(f"writing {step.what}")
         try:
-            make()
+            step.make()
         except IncmaskError as error:
-            problems += [f"{what or USAGE} is not there: {problem}" for problem in error.problems]
+            problems += [f"{step.what or USAGE} is not there: {problem}" for problem in error.problems]
     return FinishedFiles(
         report=_there(root / PAGE),
         ranking=_there(root / RANKING),

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from incmask.base.caller import command
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes
+from incmask.base.intact import intact
 from incmask.nets.encoders.named import architecture_of
 from incmask.nets.encoders.network import EncoderNet
 from incmask.nets.evalnet import EvalNet, HeadWeights
@@ -151,6 +153,9 @@ def load_model(path: Path) -> nn.Module:
     state, about = load_tensors(path)
     spec = _spec_from(about, path)
     try:
+        # Before memory is taken for what a file merely says.
+        if _shapes_of(spec) != {name: tuple(value.shape) for name, value in state.items()}:
+            raise _no_model(path)
         with undrawn():
             network = spec.build()
         network.load_state_dict(state)
@@ -195,6 +200,13 @@ def _no_model(path: Path) -> Exception:
     return fail(path, "is no model of this program", f"name a model folder that {command('run')} wrote")
 
 
+@lru_cache
+def _shapes_of(spec: Spec) -> dict[str, tuple[int, ...]]:
+    """Give the shapes of a network's weights by name, without taking memory for these."""
+    with torch.device("meta"), undrawn():
+        return {name: tuple(value.shape) for name, value in spec.build().state_dict().items()}
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
     """Write tensors and a JSON description to one safetensors file, whole or not at all."""
     flat = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
@@ -214,7 +226,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _read(path: Path, take: Callable[[Any], Read]) -> Read:
     try:
         # As arrays, which is several times as quick as for tensors, here and in ``save_tensors``.
-        with safetensors.safe_open(path, framework="np") as file:
+        with safetensors.safe_open(intact(path, whole=True), framework="np") as file:
             return take(file)
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise fail(path, f"cannot be read ({error})", "restore the file, or remove it and run again") from error

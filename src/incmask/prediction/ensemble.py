@@ -12,10 +12,12 @@ import pydantic
 import torch
 from torch import nn
 
+from incmask.base.bounds import HIGHEST_SIDE_PX
 from incmask.base.config import MaskedAnswers
 from incmask.base.device import resolve_device
 from incmask.base.errors import fail
 from incmask.base.files import whole_file, write_text
+from incmask.base.intact import intact
 from incmask.base.threads import side_by_side
 from incmask.base.words import counted
 from incmask.data.images.big_images import STRIP_ROWS, PixelRows
@@ -105,7 +107,7 @@ class Ensemble:
         """
         folder = model_folder(folder)
         try:
-            content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            content = json.loads(intact(folder / ABOUT).read_text(encoding="utf-8"))
             about, members = _about_from(content), _MEMBERS.validate_python(content["members"])
         except (FileNotFoundError, NotADirectoryError):
             raise fail(folder, "holds no model", "name a run folder whose run has ended, or a model folder") from None
@@ -245,7 +247,7 @@ class Ensemble:
 
 def model_folder(folder: Path) -> Path:
     """Give the model folder in a run folder; any other folder as it is."""
-    return folder / MODEL if (folder / MODEL / ABOUT).exists() else folder
+    return folder / MODEL if intact(folder / MODEL / ABOUT).exists() else folder
 
 
 def save_ensemble(folder: Path, members: Sequence[Path], about: About, *, scores: dict[str, Any]) -> list[Path]:
@@ -262,7 +264,10 @@ def save_ensemble(folder: Path, members: Sequence[Path], about: About, *, scores
 def _about_from(content: dict[str, Any]) -> About:
     if content["format"] != FORMAT:
         raise ValueError(f"format {content['format']}, this version reads {FORMAT}")
-    return _ABOUT.validate_python(content)
+    about = _ABOUT.validate_python(content)
+    if not all(1 <= side <= HIGHEST_SIDE_PX for side in about.size):
+        raise ValueError(f"size {about.size}, expected sides of 1 to {HIGHEST_SIDE_PX} pixels")
+    return about
 
 
 def _in_a_line(error: Exception) -> str:

@@ -18,6 +18,9 @@ from incmask.data.images.pages import as_displayed, check_page, full_planes, is_
 MAX_PIXELS = 300_000_000
 """Images with more pixels are refused before memory is taken for them."""
 
+MAX_VALUES = 4 * MAX_PIXELS
+"""Of all channels together."""
+
 MAX_FILE_BYTES = 2 << 30
 
 _TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -235,6 +238,9 @@ def _decode_tiff(path: Path, content: bytes) -> Raster:
         planes = full_planes(path, file)
         page = planes[0].page
         _guard(path, page.imagelength, page.imagewidth)
+        if (num := page.imagelength * page.imagewidth * page.samplesperpixel) > MAX_VALUES:
+            what = f"has {num} numbers, more than the {MAX_VALUES // 10**6} million that are read"
+            raise fail(path, what, "save fewer channels, or cut the image into tiles")
         orientation, no_data = of_page(page), no_data_of(page)
         if len(planes) > 1:
             rows = [PageRows(path, file, plane).read(0, page.imagelength) for plane in planes]

@@ -177,7 +177,7 @@ def _parted(sheet: LabelSheet, run: RunRecord) -> LabelSheet:
 def _remember(run: Path, digests: Mapping[str, str]) -> str:
     """Write down what was exported; where that cannot be, say so."""
     try:
-        ExportedLabels(run).add(digests)
+        ExportedLabels(run, anew=True).add(digests)
     except IncmaskError as error:
         return f"images that come back unchanged will not be noticed: {error}"
     return ""

@@ -12,8 +12,8 @@ from incmask.base.caller import option
 from incmask.base.config import CONFIG_NAME, IGNORED, read_config
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import whole_folder, write_bytes
+from incmask.base.intact import hash_file
 from incmask.base.progress import Progress, Silent
-from incmask.base.store import hash_file
 from incmask.base.validation import choose, validated
 from incmask.base.words import ShortRepr, counted
 from incmask.data.dataset import DataOptions, Dataset, Item, Scheme

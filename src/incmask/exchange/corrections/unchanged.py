@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from incmask.base.caller import command
+from incmask.base.errors import IncmaskError
+from incmask.base.intact import intact
 from incmask.base.store import reopen
 from incmask.base.tables import csv_text, read_rows
 from incmask.experiment.paths import EXPORTED_LABELS
@@ -23,14 +26,20 @@ class ExportedLabels:
 
     Args:
         run: the run folder.
+        anew: begin a new record where that of the run is damaged.
 
     Raises:
         IncmaskError: the record is damaged.
     """
 
-    def __init__(self, run: Path):
-        self._run, path = run, run / EXPORTED_LABELS
-        rows = read_rows(path, _Row, mend="remove it") if path.is_file() else []
+    def __init__(self, run: Path, *, anew: bool = False):
+        self._run, rows = run, []
+        try:
+            path = intact(run / EXPORTED_LABELS, mend=_anew())
+            rows = read_rows(path, _Row, mend=_anew()) if path.is_file() else []
+        except IncmaskError:
+            if not anew:
+                raise
         self._known = dict.fromkeys((row.name, row.sha256) for row in rows)
 
     def add(self, digests: Mapping[str, str]) -> None:
@@ -46,6 +55,10 @@ class ExportedLabels:
     def has(self, name: str, label: np.ndarray) -> bool:
         """Tell whether the label of an image is one that was exported."""
         return (name, digest_of(label)) in self._known
+
+
+def _anew() -> str:
+    return f"use {command('export')} again, which writes it anew"
 
 
 def digest_of(label: np.ndarray) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from incmask.base.errors import fail
+from incmask.base.intact import intact
 from incmask.data.stack import Stack
 from incmask.exchange.models.pipeline import Pipeline
 from incmask.experiment.paths import stack_folder
@@ -161,7 +162,7 @@ _REMEDY = "nothing was written; install the versions of torch, onnx and onnxrunt
 def _some_images(path: Path, channels: int) -> np.ndarray | None:
     """Give the first images of a stack, None where there is no such stack of ``channels``."""
     try:
-        images = np.load(path, mmap_mode="r")
+        images = np.load(intact(path), mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return None
     if images.ndim != 4 or images.shape[3] != channels or images.dtype != np.uint8 or not images.size:

@@ -13,10 +13,11 @@ import tomli_w
 
 from incmask.base.config import CONFIG_NAME, IGNORED
 from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.intact import MANIFEST, hash_file
 from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
-from incmask.base.store import DATA, LOCK, MANIFEST, RUN, Store, as_records, differences, hash_file, read_records
+from incmask.base.store import DATA, LOCK, RUN, Store, as_records, differences, read_records
 from incmask.base.tables import csv_text, markdown_table
 from incmask.base.threads import side_by_side
 from incmask.base.validation import choose

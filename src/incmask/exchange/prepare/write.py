@@ -16,10 +16,11 @@ import tifffile
 from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import write_bytes
+from incmask.base.intact import MANIFEST, hash_file
 from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Report, ignore
-from incmask.base.store import MANIFEST, Store, hash_file
+from incmask.base.store import Store
 from incmask.base.threads import side_by_side
 from incmask.data.images.writers import TIFF, path_inside, write_label
 from incmask.exchange.prepare.plan import Destination, Plan, Work

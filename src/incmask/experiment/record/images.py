@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.errors import fail
+from incmask.base.intact import intact
 from incmask.base.store import INCONSISTENT
 from incmask.base.tables import parse_rows, read_rows
 from incmask.data.dataset import Scheme
@@ -66,7 +67,7 @@ def stack_images(index: Path, sizes: Mapping[str, tuple[int, int]]) -> list[Stac
         IncmaskError: the table is damaged, or names an image that is not known.
     """
     places: dict[str, dict[int, Window]] = {}
-    for number, row in enumerate(read_rows(index, StackRow, mend="restore the run folder")):
+    for number, row in enumerate(read_rows(intact(index), StackRow, mend="restore the run folder")):
         places.setdefault(row.name, {})[number] = Window(row.top, row.left, row.height, row.width)
     if unknown := next((name for name in places if name not in sizes), None):
         raise fail(index, f"names an image that data.json does not know: {unknown}", "restore the run folder")
@@ -93,7 +94,7 @@ def read_shares(root: Path) -> tuple[ShareRow, ...]:
     Raises:
         OSError, ValueError, KeyError: the table is damaged.
     """
-    path = root / MASK_SHARES
+    path = intact(root / MASK_SHARES)
     if not path.exists():
         return ()
     rows = [
@@ -135,7 +136,7 @@ def read_mask(root: Path, name: str, scheme: Scheme, *, size: tuple[int, int] | 
     """
 
     def read(folder: Path) -> np.ndarray:
-        paths = [path_inside(folder, name, ending) for ending in (".png", ".tif")]
+        paths = [intact(path_inside(folder, name, ending)) for ending in (".png", ".tif")]
         path = next((path for path in paths if path.is_file()), paths[0])
         values = grey_values(decode(path, read_bytes(path)))
         if size is not None and values.shape != size:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from incmask.base.errors import fail
+from incmask.base.intact import intact
 from incmask.base.store import RUN
 from incmask.experiment.record.run import DAMAGE, RunRecord, read_record
 from incmask.nets.spec import Spec, read_spec
-from incmask.prediction.ensemble import ABOUT, MODEL
+from incmask.prediction.ensemble import ABOUT, MODEL, model_folder
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ def read_model(folder: Path) -> ModelRecord:
         IncmaskError: there is no model, or a record is damaged.
     """
     folder = folder.resolve()
-    model = folder / MODEL if (folder / MODEL / ABOUT).exists() else folder
+    model = model_folder(folder)
     try:
-        about = json.loads((model / ABOUT).read_text(encoding="utf-8"))
+        about = json.loads(intact(model / ABOUT).read_text(encoding="utf-8"))
         root, network = model.parent, read_spec(model / about["members"][0])
         if model.name != MODEL or not (root / RUN).exists():
             return ModelRecord(model.name, about, network, None)

@@ -39,7 +39,7 @@ def correction_order(run: RunRecord) -> CorrectionOrder:
             told = "name a finished run of a folder with unlabelled images"
             raise fail(run.root, "holds no masks of unlabelled images", told)
         names = tuple(row.name for row in run.shares)
-        ranking = run.table(RANKING, mend="write it anew")
+        ranking = run.table(RANKING, mend=f"{_rank(run.root)} writes it anew")
         if not ranking:
             told = f"there is no {RANKING}, so the most disputed images come first; {_rank(run.root)} knows more"
             return CorrectionOrder(names, source, told)

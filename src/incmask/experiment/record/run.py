@@ -1,6 +1,5 @@
 """A run folder as a value, whose parts are read when they are first asked for: the one reader of what a run leaves."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any
 from incmask.base.caller import command
 from incmask.base.config import Settings, Task
 from incmask.base.errors import fail
+from incmask.base.intact import intact, read_json
 from incmask.base.store import RUN, Records, read_records
 from incmask.base.tables import read_rows
 from incmask.base.validation import validated
@@ -104,8 +104,7 @@ class RunRecord:
     @cached_property
     def environment(self) -> dict[str, Any]:
         """Content of ``environment.json``; empty where it lacks."""
-        found = _read_json(self.root / ENVIRONMENT)
-        return {} if found is None else found
+        return read_json(self.root / ENVIRONMENT) or {}
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -182,13 +181,13 @@ class RunRecord:
 
     def table(self, name: str, *, mend: str = "restore it, or remove it") -> list[dict[str, str]]:
         """Give the lines of a CSV file in the run folder, none where it lacks; ``IncmaskError`` if it is no table."""
-        path = self.root / name
+        path = intact(self.root / name, mend=mend)
         return read_rows(path, dict[str, str], mend=mend) if path.exists() else []
 
     @cached_property
     def scores(self) -> tuple[ScoreRow, ...]:
         """Of every model; none before the run has ended."""
-        path = self.root / SCORES
+        path = intact(self.root / SCORES)
         return tuple(from_csv(path.read_text(encoding="utf-8"))) if path.exists() else ()
 
     @cached_property
@@ -202,19 +201,19 @@ class RunRecord:
         return self._image_scores(VALIDATION_SCORES)
 
     def _image_scores(self, name: str) -> ImageScores | None:
-        path = self.root / name
+        path = intact(self.root / name)
         return image_scores_from_csv(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def image_counts(self, stage: str, model: str, split: str) -> ImageCounts | None:
         """Give the pixels of whole images as a student, or the members together, see them; None: not written down."""
-        path = self.root / IMAGE_COUNTS
+        path = intact(self.root / IMAGE_COUNTS)
         if not path.exists():
             return None
         return image_counts_from_csv(path.read_text(encoding="utf-8"), stage=stage, model=model, split=split)
 
     def image_objects(self, stage: str, model: str, split: str) -> tuple[ObjectMatch, ...]:
         """Give the objects of whole images as a student, or the members together, find them; none: not looked for."""
-        path = self.root / IMAGE_OBJECTS
+        path = intact(self.root / IMAGE_OBJECTS)
         if not path.exists():
             return ()
         return image_objects_from_csv(path.read_text(encoding="utf-8"), stage=stage, model=model, split=split)
@@ -260,7 +259,8 @@ class RunRecord:
     @cached_property
     def about(self) -> dict[str, Any] | None:
         """Content of ``model.json``; None: a run of a comparison hands over nothing."""
-        return _read_json(self.root / MODEL / ABOUT)
+        found: dict[str, Any] | None = read_json(self.root / MODEL / ABOUT)
+        return found
 
     @property
     def delivered(self) -> str | None:
@@ -334,7 +334,7 @@ def read_run(root: Path) -> RunRecord:
         if (root / RUNS).is_dir():
             raise fail(root, "holds a comparison; its page is compare.html", "name one of the folders in its runs/")
         raise fail(root, "is no run folder", f"name the folder that {command('run')} wrote")
-    if not (root / SCORES).exists():
+    if not intact(root / SCORES).exists():
         raise fail(root, "holds no finished run", f"let the same {command('run')} go on to its end first")
     record = read_record(root)
     try:
@@ -354,13 +354,9 @@ def open_run(root: Path) -> RunRecord:
     record = read_record(root)
     # All of the models, which whoever opens a run is about to use.
     Ensemble.load(root, device="cpu")
-    if record.part("unlabelled") and not (root / MASK_SHARES).exists():
+    if record.part("unlabelled") and not intact(root / MASK_SHARES).exists():
         raise fail(root, "holds a run that has not ended", f"let the same {command('run')} go on to its end first")
     return record
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _class_info(given: dict[str, Any]) -> ClassInfo:

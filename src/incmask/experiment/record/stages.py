@@ -1,11 +1,11 @@
 """The stages of a finished run: what its students learnt and reached, and the EvalNets that rate."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from incmask.base.errors import fail
+from incmask.base.intact import intact, read_json
 from incmask.base.tables import parse_rows
 from incmask.experiment.paths import EVALNETS_REPORT, student_folder
 from incmask.experiment.scores import ScoreRow
@@ -127,17 +127,14 @@ def read_history(folder: Path) -> tuple[HistoryRow, ...]:
     Raises:
         OSError, ValueError: the table is damaged.
     """
-    path = folder / HISTORY
+    path = intact(folder / HISTORY)
     return tuple(parse_rows(path.read_text(encoding="utf-8"), HistoryRow)) if path.exists() else ()
 
 
 def judges_useful(folder: Path) -> bool | None:
     """Tell whether the EvalNets in a folder know more than the mean; None: there are none."""
-    path = folder / EVALNETS_REPORT
-    if not path.exists():
-        return None
-    report = json.loads(path.read_text(encoding="utf-8"))
-    return bool(report["mae"] < report["mean_mae"])
+    report = read_json(folder / EVALNETS_REPORT)
+    return None if report is None else bool(report["mae"] < report["mean_mae"])
 
 
 def read_judges(folder: Path, *, num_evalnets: int, num_judges: int, num_folds: int) -> tuple[Path, ...]:

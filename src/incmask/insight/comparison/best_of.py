@@ -9,6 +9,7 @@ from incmask.base.caller import command, either, option, setting
 from incmask.base.caller import settings as settings_of
 from incmask.base.config import Settings
 from incmask.base.errors import fail
+from incmask.base.intact import intact
 from incmask.base.store import RUN, as_records, differences, read_records
 from incmask.base.tables import read_rows
 from incmask.experiment.choices import Choices, Resolved, resolve
@@ -92,7 +93,7 @@ def best_of(sweep: Path, data: Path, choices: Choices, *, grid: Collection[str] 
     _check_records(sweep, chosen)
     models = [
         row
-        for row in read_rows(sweep / RESULTS, ModelRow, mend=_go_on())
+        for row in read_rows(intact(sweep / RESULTS, mend=_go_on()), ModelRow, mend=_go_on())
         if (row.recipe, row.budget) == (SWEPT_RECIPE, OWN)
     ]
     tried = _comparable(sweep, _settings_of(sweep, models), chosen.settings)

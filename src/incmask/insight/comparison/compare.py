@@ -1,8 +1,9 @@
 """Many approaches on one data set under the same conditions (paper section 2)."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from incmask.base.caller import command, option
@@ -11,13 +12,14 @@ from incmask.base.config import resolve_again
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent, ignore
-from incmask.base.store import Store
+from incmask.base.store import RUN, Store
 from incmask.base.tables import rows_text
 from incmask.base.words import ShortRepr, counted
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.stack import Stack, row_names
-from incmask.experiment.budget import time_step
+from incmask.experiment.budget import num_rows, time_step
 from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.consent import Agreed, check, nobody
 from incmask.experiment.executor import Clock, Executor
 from incmask.experiment.paths import PSEUDO, SCORES
 from incmask.experiment.run import Outcome, build_stacks, environment, num_workers_of, run_resolved
@@ -97,6 +99,7 @@ def compare(
     grid: Mapping[str, Sequence[object]] | None = None,
     equal_steps: bool = False,
     best_of: BestOf | None = None,
+    agreed: Agreed = nobody,
     progress: Progress | None = None,
 ) -> Comparison:
     """Train every approach on the same images with the same seeds, and tell what came of it; goes on where it stopped.
@@ -117,6 +120,7 @@ def compare(
         grid: settings with several values; every recipe is trained with all combinations of those that matter to it.
         equal_steps: beside each approach's own number of steps, also train all with as many as FDT takes.
         best_of: erosion and dilation of all approaches with inconsistency masks, from a sweep; None: as chosen.
+        agreed: asks whether to begin what takes longer than a day.
         progress: a listener.
 
     Raises:
@@ -147,13 +151,15 @@ def compare(
     shared = chosen.describe_run()
     # What the recipes and repeats are may grow later.
     del shared["recipe"]
-    with Store(out, run={"comparison": True, **shared}, data=record) as store, executor.open_pool(num_workers) as pool:
+    begin = partial(Store, out, run={"comparison": True, **shared}, data=record, say=progress.say)
+    with (
+        executor.open_pool(num_workers) as pool,
+        _begun(begin, out, cells, pool, clock=executor.seconds_per_step, agreed=agreed, progress=progress) as store,
+    ):
         store.write(out / ENVIRONMENT, environment())
         has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
-        progress.expect(sum(_work(cell, stacks) for cell in cells))
-        if told := _how_long(cells, out, stacks, pool, executor.seconds_per_step):
-            progress.say(told)
+        progress.expect(sum(_work(cell) for cell in cells))
         true_classes = _count_classes(chosen, stacks, pool) if has_truth else ()
         store.write(out / rows.DATA_FREQUENCIES, rows_text(true_classes, rows.DataFrequencyRow))
         finished, collected, facts = [], [], []
@@ -237,37 +243,52 @@ def _num_full(chosen: Resolved) -> int:
     return len(folds[0].training) + len(unlabelled)
 
 
-def _how_long(
-    cells: Sequence[PlannedRun], out: Path, stacks: Mapping[str, Stack], pool: Pool, clock: Clock
-) -> str | None:
-    """Tell how long the runs take that are not there yet; None: all are."""
+def _begun(
+    begin: Callable[[], Store],
+    out: Path,
+    cells: Sequence[PlannedRun],
+    pool: Pool,
+    *,
+    clock: Clock,
+    agreed: Agreed,
+    progress: Progress,
+) -> Store:
+    """Say how long the runs take that are not there yet; begin, or go on, where that is agreed to."""
     left = [cell for cell in cells if not (out / cell.folder / SCORES).exists()]
-    if not left:
-        return None
-    first = left[0].chosen
+    if left:
+        seconds = _seconds_of(left, pool, clock)
+        runs, workers = counted(len(left), "run"), counted(pool.num_workers, "worker")
+        progress.say(f"{runs} to train: about {duration(seconds)} on {workers}")
+        if not (out / RUN).exists():
+            shorter = f"{option('effort', 'quick')} or {option('repeats', 1)}"
+            check(seconds, out, agreed=agreed, shorter=shorter)
+    return begin()
+
+
+def _seconds_of(cells: Sequence[PlannedRun], pool: Pool, clock: Clock) -> float:
+    first = cells[0].chosen
     step_seconds = time_step(first, pool, clock) / train_cost(first.settings.width)
-    seconds = sum(
+    return sum(
         seconds_of(
-            _work(cell, stacks),
+            _work(cell),
             cell.chosen.recipe,
             cell.chosen.settings,
             # A sweep may change the networks' width.
             step_seconds=step_seconds * train_cost(cell.chosen.settings.width),
             num_workers=pool.num_workers,
-            num_unlabelled=len(stacks["unlabelled"]),
+            num_unlabelled=num_rows(cell.chosen)[1],
         )
-        for cell in left
+        for cell in cells
     )
-    return f"{counted(len(left), 'run')} to train: about {duration(seconds)} on {counted(pool.num_workers, 'worker')}"
 
 
-def _work(cell: PlannedRun, stacks: Mapping[str, Stack]) -> float:
-    chosen = cell.chosen
+def _work(cell: PlannedRun) -> float:
+    chosen, (num_labelled, num_unlabelled) = cell.chosen, num_rows(cell.chosen)
     return planned_work(
         chosen.recipe,
         chosen.settings,
-        num_labelled=len(stacks["labelled"]),
-        num_unlabelled=len(stacks["unlabelled"]),
+        num_labelled=num_labelled,
+        num_unlabelled=num_unlabelled,
         taken_over=chosen.recipe.bases,
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from incmask.base.intact import intact
 from incmask.base.npy_rows import Rows
 from incmask.base.tables import read_rows
 from incmask.data.stack import Stack
@@ -193,7 +194,7 @@ def _ratings(runs: Sequence[ComparedRun]) -> list[Drawing | None]:
         # The other repeats look alike; their numbers stand in the table.
         if judges is None or variant.repeat > 1:
             continue
-        ratings = read_rows(run.outcome.root / EVALNETS / RATINGS, dict[str, str])
+        ratings = read_rows(intact(run.outcome.root / EVALNETS / RATINGS), dict[str, str])
         title = " ".join(part for part in (variant.recipe, variant.setting, variant.budget) if part)
         report = judges.report
         pictures.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from incmask.base.files import write_bytes, write_text
+from incmask.base.intact import intact
 from incmask.base.tables import csv_text
 from incmask.base.words import counted
 from incmask.data.rounds import ENVIRONMENT
@@ -179,7 +180,7 @@ def facts(comparison: Comparison) -> list[Fact]:
 
 
 def _how_to_repeat(comparison: Comparison, command: str | None) -> list[Fact]:
-    environment = json.loads((comparison.root / ENVIRONMENT).read_text(encoding="utf-8"))
+    environment = json.loads(intact(comparison.root / ENVIRONMENT).read_text(encoding="utf-8"))
     packages = " ".join(f"{name}=={version}" for name, version in environment["packages"].items())
     found = {"python": environment["python"], "machine": environment["platform"], "packages": packages}
     return [Fact(name, value) for name, value in (({"command": command} if command else {}) | found).items()]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from incmask.base.errors import fail
+from incmask.base.intact import intact
 from incmask.base.words import counted
 from incmask.data.rounds import ROUNDS
 from incmask.experiment.paths import USAGE
@@ -136,7 +137,7 @@ def _sizes(record: RunRecord) -> str:
 def _memory(path: Path) -> str:
     """Give the largest memory that a process of the run took, where a run wrote it down."""
     try:
-        peak = json.loads(path.read_text(encoding="utf-8"))["peak_memory_bytes"]
+        peak = json.loads(intact(path).read_text(encoding="utf-8"))["peak_memory_bytes"]
         return f"{peak / 2**20:,.0f} MiB at most in one process"
     except (OSError, ValueError, KeyError, TypeError):
         return "not recorded"
@@ -144,7 +145,7 @@ def _memory(path: Path) -> str:
 
 def _read_rounds(path: Path) -> list[dict[str, object]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(intact(path).read_text(encoding="utf-8"))
         rounds = content["rounds"] if isinstance(content, dict) else content
         return [dict(each) for each in rounds]
     except FileNotFoundError:

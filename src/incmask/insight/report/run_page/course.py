@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from incmask.base.intact import intact
 from incmask.base.words import counted
 from incmask.data.stack import Stack
 from incmask.experiment.paths import stack_folder
@@ -62,7 +63,7 @@ def course_blocks(record: RunRecord) -> list[Block]:
 
 def _labelled_fractions(record: RunRecord) -> tuple[float, ...]:
     """Give the share of each class in the labels; empty where they are gone."""
-    path = Stack(stack_folder(record.root, "labelled"), ()).labels
+    path = intact(Stack(stack_folder(record.root, "labelled"), ()).labels)
     if not path.exists():
         return ()
     return class_fractions(path, masks=None, task=record.task, num_classes=len(record.class_names))

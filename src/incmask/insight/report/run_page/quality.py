@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from incmask.base.errors import IncmaskError
+from incmask.base.intact import DamagedError
 from incmask.base.npy_rows import Rows
 from incmask.base.words import counted
 from incmask.experiment.record.run import RunRecord
@@ -139,6 +140,8 @@ def _galleries(record: RunRecord, judged: Judged) -> list[Block]:
     part = judged.kind if judged.kind in ("test", "val") else "labelled"
     try:
         pictures = LabelPictures(record, part)
+    except DamagedError:
+        raise
     except (OSError, ValueError, IncmaskError):
         return [Text("The images at the networks' size (stacks/) are gone, so there are no pictures here.", "note")]
     scores = record.scoring.by_image(judged.counts)

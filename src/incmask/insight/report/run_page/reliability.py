@@ -1,6 +1,7 @@
 """Whether disagreement tells where the models are wrong, where ``error_vs_disagreement.csv`` says so."""
 
 from incmask.base.errors import IncmaskError
+from incmask.base.intact import DamagedError, intact
 from incmask.base.tables import read_rows
 from incmask.experiment.paths import ERRORS, IMAGE_RELIABILITY
 from incmask.experiment.record.run import RunRecord
@@ -76,8 +77,11 @@ def _pictures(record: RunRecord) -> list[Drawing]:
     """Draw what the tables hold; nothing where they have other columns."""
     root = record.root
     try:
-        errors = read_rows(root / ERRORS, ErrorRow)
-        images = read_rows(root / IMAGE_RELIABILITY, ImageReliability) if (root / IMAGE_RELIABILITY).exists() else []
+        errors = read_rows(intact(root / ERRORS), ErrorRow)
+        path = intact(root / IMAGE_RELIABILITY)
+        images = read_rows(path, ImageReliability) if path.exists() else []
+    except DamagedError:
+        raise
     except IncmaskError:
         return []
     return reliability_pictures(errors, images, score_name=record.scoring.name)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from incmask.base.caller import command
 from incmask.base.errors import fail
+from incmask.base.intact import intact
 from incmask.experiment.paths import VERDICT
 
 
@@ -73,7 +74,7 @@ def read_verdict(root: Path) -> Verdict | None:
     """
     path = root / VERDICT
     try:
-        return Verdict.model_validate_json(path.read_bytes())
+        return Verdict.model_validate_json(intact(path).read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from incmask.base.intact import intact
 from incmask.base.npy_rows import Rows
 from incmask.base.tables import read_rows
 from incmask.data.dataset import Colour, Scheme
@@ -53,7 +54,7 @@ class StackPictures:
 
     def __init__(self, folder: Path):
         self.images = Rows(folder / "images.npy")
-        self.rows = tuple(read_rows(folder / "index.csv", StackRow))
+        self.rows = tuple(read_rows(intact(folder / "index.csv"), StackRow))
         self._of_image: dict[str, list[int]] = {}
         for number, row in enumerate(self.rows):
             self._of_image.setdefault(row.name, []).append(number)
@@ -146,7 +147,7 @@ def disputed_layer(root: Path, name: str, size: tuple[int, int], *, scheme: Sche
     Raises:
         IncmaskError: the file is no image, or the name leads out of the folder.
     """
-    path = path_inside(inconsistent_folder(root), name)
+    path = intact(path_inside(inconsistent_folder(root), name))
     if not os.path.isfile(path):
         return b""
     disputed = (read_image(path)[..., 0] > 0).astype(np.float32)

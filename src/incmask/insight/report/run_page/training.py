@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.config import IGNORED, Task
+from incmask.base.intact import intact
 from incmask.base.npy_rows import Rows
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL, PSEUDO
 from incmask.experiment.pseudo_labels import read_pseudo_labels
@@ -57,7 +58,7 @@ def generation_facts(record: RunRecord) -> list[GenerationFacts]:
     found = []
     for stage in record.stages[1:]:
         folder = record.root / stage.name / PSEUDO
-        if not all((folder / name).exists() for name in (INDEX, LABEL, INCONSISTENT)):
+        if not all(intact(folder / name).exists() for name in (INDEX, LABEL, INCONSISTENT)):
             continue
         known = read_pseudo_labels(folder / INDEX)
         found.append(

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from incmask.base.caller import command
 from incmask.base.errors import IncmaskError, fail
+from incmask.base.intact import DamagedError, intact
 from incmask.base.words import counted
 from incmask.data.images.tiles import Window, scale_label
 from incmask.data.images.writers import path_inside
@@ -68,6 +69,8 @@ class UnlabelledPictures:
         self._items = record.part("unlabelled")
         try:
             self._pictures: StackPictures | None = StackPictures(stack_folder(record.root, "unlabelled"))
+        except DamagedError:
+            raise
         except (OSError, ValueError, IncmaskError):
             self._pictures = None
 
@@ -93,8 +96,10 @@ class UnlabelledPictures:
             return Thumbnail(name, text, f"{name}: the image is gone.", b"", 0, 0, links=self.links(name))
         try:
             layer = disputed_layer(self._record.root, name, picture.shape[:2], scheme=self._record.scheme)
+        except DamagedError:
+            raise
         except IncmaskError:
-            # A file that was changed by hand costs its own picture alone.
+            # A file that is no image costs its own picture alone.
             layer = b""
         return Thumbnail(
             title=name,
@@ -114,6 +119,8 @@ class UnlabelledPictures:
     def _mask(self, name: str, size: tuple[int, int]) -> tuple[Outline, ...]:
         try:
             label = read_mask(self._record.root, name, self._record.scheme).label
+        except DamagedError:
+            raise
         except (IncmaskError, OSError):
             return ()
         scale = min(1.0, _MASK_SIDE_PX / max(label.shape[:2]))
@@ -138,7 +145,7 @@ class UnlabelledPictures:
             except IncmaskError:
                 continue
             # A name from a table may be none that the disk allows.
-            if os.path.isfile(path):
+            if os.path.isfile(intact(path)):
                 found.append(Link(text, quote(path.relative_to(root).as_posix())))
         return tuple(found)
 

@@ -1,0 +1,191 @@
+"""Whether files of a run folder are what was written: all that read them open them by ``intact``."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from incmask.base.caller import command
+from incmask.base.errors import IncmaskError, Problem
+
+MANIFEST = "manifest.jsonl"
+"""A line a file of the folder: its path, size and digest."""
+
+LARGE_BYTES = 16 * 2**20
+"""Files beyond are not read whole where they are opened, but in blocks here and there."""
+
+_NUM_BLOCKS, _BLOCK_BYTES = 64, 2**16
+
+
+class DamagedError(IncmaskError):
+    """A file of a run folder is not what was written."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the manifest tells of a file.
+
+    Attributes:
+        num_bytes: its size; -1: it was removed.
+        sha256: of its content, in hexadecimal.
+        blocks: of a large file, the same of some blocks of it; "" where an earlier version did not tell.
+    """
+
+    num_bytes: int
+    sha256: str
+    blocks: str = ""
+
+    def line(self, name: str) -> str:
+        """Give its line in the manifest."""
+        blocks = {"blocks": self.blocks} if self.blocks else {}
+        return json.dumps({"path": name, "bytes": self.num_bytes, "sha256": self.sha256, **blocks}) + "\n"
+
+
+REMOVED = Entry(-1, "")
+"""Of a file that was there, and that nobody expects any more."""
+
+
+def entry_of(path: Path) -> Entry:
+    """Give the entry of a file as it is now."""
+    size = path.stat().st_size
+    return Entry(size, hash_file(path), _hash_blocks(path, size) if size > LARGE_BYTES else "")
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _hash_blocks(path: Path, size: int) -> str:
+    """SHA-256 of blocks from the first to the last, as far apart as each other."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        for number in range(_NUM_BLOCKS):
+            digest.update(_block(handle, (size - _BLOCK_BYTES) * number // (_NUM_BLOCKS - 1)))
+    return digest.hexdigest()
+
+
+def _block(handle: BinaryIO, place: int) -> bytes:
+    handle.seek(place)
+    return handle.read(_BLOCK_BYTES)
+
+
+def parse_entries(content: bytes) -> dict[str, Entry]:
+    """Read a manifest; a last line without an end, which a kill cut off, counts for nothing.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is damaged.
+    """
+    lines = [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+    found = {str(line["path"]): Entry(int(line["bytes"]), line["sha256"], line.get("blocks", "")) for line in lines}
+    return {name: entry for name, entry in found.items() if entry != REMOVED}
+
+
+_manifests: dict[Path, tuple[tuple[int, ...], dict[str, Entry]]] = {}
+_checked: dict[tuple[Path, bool], tuple[tuple[int, ...], Entry, str]] = {}
+"""What was read, with what tells it from a changed file: run folders are read at many places of one process."""
+
+
+def read_manifest(root: Path) -> Mapping[str, Entry]:
+    """Give the entries of a folder by path from there; none where it has no manifest.
+
+    Raises:
+        DamagedError: the manifest cannot be read.
+    """
+    path = root / MANIFEST
+    try:
+        stamp = _stamp(path)
+        if _manifests.get(path, (None,))[0] != stamp:
+            _manifests[path] = stamp, parse_entries(path.read_bytes())
+        return _manifests[path][1]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        mend = "restore it, or run in another folder"
+        raise DamagedError(Problem(str(path), f"is damaged ({error})", mend)) from error
+
+
+def damage(path: Path, entry: Entry, *, whole: bool = False) -> str:
+    """Tell in words what is wrong with a file; "" for nothing.
+
+    Args:
+        path: the file.
+        entry: what it should be.
+        whole: read all of it even where it is large.
+    """
+    try:
+        stamp = _stamp(path)
+        key = (path, whole)
+        if _checked.get(key, (None, None))[:2] != (stamp, entry):
+            _checked[key] = stamp, entry, _difference(path, entry, whole=whole)
+        return _checked[key][2]
+    except OSError as error:
+        return "is gone" if isinstance(error, FileNotFoundError | NotADirectoryError) else f"cannot be read ({error})"
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _difference(path: Path, entry: Entry, *, whole: bool) -> str:
+    size = path.stat().st_size
+    if size != entry.num_bytes:
+        return f"holds {size:,} bytes, {entry.num_bytes:,} were written" if size else "is empty"
+    large = size > LARGE_BYTES and not whole
+    now, then = (_hash_blocks(path, size), entry.blocks) if large and entry.blocks else ("", "")
+    if not large:
+        now, then = hash_file(path), entry.sha256
+    return "" if now == then else "holds other bytes than were written"
+
+
+def intact(path: Path, *, whole: bool = False, mend: str = "") -> Path:
+    """Give a path whose file is what was written, as far as the manifest of its folder knows it.
+
+    Args:
+        path: of a file in a run folder, or elsewhere; one that was never entered need not be there.
+        whole: read all of it even where it is large.
+        mend: what to do about a damaged file; "": its folder's command makes it anew.
+
+    Raises:
+        DamagedError: it is gone, cut short or changed since it was written.
+    """
+    root = root_of(path)
+    if root is not None:
+        place = Path(os.path.abspath(path))
+        entry = read_manifest(root).get(place.relative_to(root).as_posix())
+        if entry is not None and (cause := damage(place, entry, whole=whole)):
+            raise DamagedError(Problem(str(path), cause, mend or made_anew(root)))
+    return path
+
+
+def root_of(path: Path) -> Path | None:
+    """Give the nearest folder above a file that has a manifest; None: there is none."""
+    return next((each for each in Path(os.path.abspath(path)).parents if (each / MANIFEST).is_file()), None)
+
+
+def made_anew(root: Path) -> str:
+    """Say what makes the files of a folder anew."""
+    of_several = (root / "runs").is_dir() or root_of(root) is not None
+    return f"let the same {command('compare' if of_several else 'run')} go on: it makes it anew"
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Give all files of a folder, in order, but those of folders in it that have a manifest of their own."""
+    for folder, below, names in os.walk(root):
+        here = Path(folder)
+        below[:] = sorted(name for name in below if not (here / name / MANIFEST).is_file())
+        yield from (here / name for name in sorted(names))
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run folder; None where there never was one.
+
+    Raises:
+        DamagedError, OSError, ValueError: it is damaged.
+    """
+    return json.loads(intact(path).read_text(encoding="utf-8")) if intact(path).exists() else None

@@ -1,0 +1,51 @@
+"""What a machine refuses, in a person's words: memory, open files, room."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from incmask.base.errors import IncmaskError, fail
+
+_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "failed to map segment", "start new thread")
+"""Of the errors of torch's allocators, the loader and threads, which have no type of their own."""
+
+_TOLD = {
+    errno.EMFILE: ("open files", "as many are open as are allowed", "raise the limit first: ulimit -n 1024"),
+    errno.ENFILE: ("open files", "as many are open as the machine allows", "close other programs"),
+    errno.ENOSPC: ("disk", "is full", "make room; the same command goes on from here"),
+    errno.EDQUOT: ("disk", "is full, as far as your quota goes", "make room; the same command goes on from here"),
+}
+_MEMORY = ("memory", "does not suffice", "close other programs, or raise the limit (ulimit -v, or the container's)")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether it is memory that lacks."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return isinstance(error, RuntimeError | ImportError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+def refusal_of(error: BaseException) -> IncmaskError | None:
+    """Word an error of the machine; None: it is another one.
+
+    Examples:
+        >>> print(refusal_of(OSError(errno.EMFILE, "Too many open files")))
+        open files: as many are open as are allowed; raise the limit first: ulimit -n 1024
+        >>> refusal_of(OSError(errno.ENOENT, "No such file")) is None
+        True
+    """
+    if is_out_of_memory(error):
+        return fail(*_MEMORY)
+    where, what, mend = _TOLD.get(error.errno or 0, ("", "", "")) if isinstance(error, OSError) else ("", "", "")
+    return fail(getattr(error, "filename", None) or where, what, mend) if what else None
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Let what the machine refuses inside come up in a person's words."""
+    try:
+        yield
+    except (MemoryError, OSError, RuntimeError, ImportError) as error:
+        if (told := refusal_of(error)) is None:
+            raise
+        raise told from error

@@ -1,0 +1,158 @@
+"""Every file of a run, damaged in every way, under every command: the same result, or an error that says what to do."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import incmask
+from damages import DAMAGES, content_of, files_of, wrong_ends
+from finished_runs import leave_undrawn, leave_untrained
+from incmask.insight.comparison import present
+from runs import HERE, SETTINGS, Listener, make_data
+
+EVERY_DAMAGE = tuple(DAMAGES)
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+    leave_untrained(monkeypatch)
+    leave_undrawn(monkeypatch)
+
+
+def do_run(root, progress=False):
+    incmask.run(root / "data", out=root / "run", recipe="im++", settings=SETTINGS, executor=HERE, progress=progress)
+    return content_of(root / "run")
+
+
+def do_report(root):
+    return incmask.report(root / "run", executor=HERE).read_bytes()
+
+
+def do_rank(root):
+    return incmask.rank(root / "run", executor=HERE).rows
+
+
+def do_export(root):
+    incmask.export(root / "run", root / "labels", format="png")
+    return content_of(root / "labels")
+
+
+def do_predict(root):
+    incmask.predict(root / "run", root / "data" / "test" / "images", root / "masks", device="cpu", executor=HERE)
+    return {name: content for name, content in content_of(root / "masks").items() if name != "predicted.jsonl"}
+
+
+def do_load(root):
+    result = incmask.load(root / "run", device="cpu")
+    return repr(result), result.history, result.stages, result.verdict, result._repr_html_()
+
+
+def do_compare(root):
+    compared = incmask.compare(
+        root / "data",
+        out=root / "compared",
+        recipes="im",
+        num_repeats=1,
+        settings=SETTINGS,
+        executor=HERE,
+    )
+    assert (compared.root / present.PAGE).exists()
+    return content_of(compared.root)
+
+
+READERS = {"report": do_report, "rank": do_rank, "export": do_export, "predict": do_predict, "load": do_load}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished run with all that follows it, and its data; and what each command makes of it."""
+    root = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        leave_untrained(patch)
+        leave_undrawn(patch)
+        make_data(root / "data", "binary", truth=False)
+        do_run(root)
+    return root
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    """Give a copy that may be damaged, as often as it is asked for."""
+
+    def copy() -> Path:
+        shutil.rmtree(tmp_path / "copy", ignore_errors=True)
+        return shutil.copytree(whole, tmp_path / "copy")
+
+    return copy
+
+
+@pytest.mark.parametrize(
+    "damage", ["flipped", *(pytest.param(name, marks=pytest.mark.slow) for name in DAMAGES if name != "flipped")]
+)
+def test_a_run_makes_every_damaged_file_anew_and_says_so(copied, damage):
+    """All at once; none of them is read before it is made anew."""
+    root = copied()
+    expected, said = do_run(root), Listener()
+    # What the whole run took is not known any more.
+    names = [name for name in files_of(root / "run") if name not in ("manifest.jsonl", "usage.json")]
+    for name in names:
+        DAMAGES[damage](root / "run" / name)
+    found = do_run(root, said)
+    # It tells how long each training took, which is found anew, too.
+    assert len(found.pop("report.html")) == pytest.approx(len(expected.pop("report.html")), abs=100)
+    assert found == expected
+    # What is written at each start is not missed.
+    unsaid = [name for name in names if not said.says(f"{name} ")]
+    assert unsaid == [
+        "environment.json",
+        *(name for name in names if name.startswith("model/") and name != "model/README.md"),
+    ]
+    assert incmask.verify(root / "run").is_whole
+
+
+@pytest.mark.parametrize(
+    "damage", ["flipped", *(pytest.param(name, marks=pytest.mark.slow) for name in DAMAGES if name != "flipped")]
+)
+def test_a_comparison_makes_every_damaged_file_anew(tmp_path, damage):
+    make_data(tmp_path / "data", "binary", truth=False)
+    expected = do_compare(tmp_path)
+    for name in files_of(tmp_path / "compared"):
+        if Path(name).name != "manifest.jsonl":
+            DAMAGES[damage](tmp_path / "compared" / name)
+    assert do_compare(tmp_path) == expected
+
+
+def ends(copied, command, cases):
+    """Try a command on a run with one damaged file after the other; tell what went wrong."""
+    do = READERS[command]
+    expected, found = do(copied()), []
+    for name, damage in cases:
+        root = copied()
+        DAMAGES[damage](root / "run" / name)
+        found += wrong_ends(lambda root=root: do(root), expected, f"{command}, {name} {damage}")
+    return found
+
+
+@pytest.mark.parametrize("number", range(len(READERS)), ids=READERS)
+def test_readers_of_some_damaged_files_say_so_or_do_as_before(copied, whole, number):
+    names = files_of(whole / "run")[number :: 3 * len(READERS)]
+    cases = [(name, EVERY_DAMAGE[(place + number) % len(DAMAGES)]) for place, name in enumerate(names)]
+    assert ends(copied, list(READERS)[number], cases) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("command", READERS)
+def test_readers_of_any_damaged_file_say_so_or_do_as_before(copied, whole, command, damage):
+    assert ends(copied, command, [(name, damage) for name in files_of(whole / "run")]) == []
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_run_whose_manifest_is_damaged_loses_nothing(copied, damage):
+    root = copied()
+    expected = do_run(root)
+    DAMAGES[damage](root / "run" / "manifest.jsonl")
+    assert list(wrong_ends(lambda: do_run(root), expected, damage)) == []
+    lost = {*expected} - {*content_of(root / "run")}
+    assert lost == set()

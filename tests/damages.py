@@ -1,0 +1,65 @@
+"""Damages to files, and whether a job then gives what it gives of whole ones, or says what is wrong."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from incmask.base.errors import IncmaskError
+from incmask.base.store import DAMAGED, LOCK
+
+Damage = Callable[[Path], object]
+
+
+def truncated(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def zeroed(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) * 2 // 3] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, Damage] = {each.__name__: each for each in (truncated, emptied, zeroed, flipped)} | {
+    "deleted": Path.unlink
+}
+
+_OF_THE_MOMENT = {LOCK, "manifest.jsonl", "usage.json"}
+
+
+def files_of(folder: Path) -> list[str]:
+    """Give all files of a folder that can be damaged, by their paths."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size)
+    return [path.relative_to(folder).as_posix() for path in paths if DAMAGED not in path.relative_to(folder).parts]
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    """Give all files of a folder but those that tell of the moment or of what was damaged, and no times."""
+    return {name: _content(folder / name) for name in files_of(folder) if Path(name).name not in _OF_THE_MOMENT}
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    # The last column is the time that it took.
+    timed = path.name == "history.csv"
+    return b"\n".join(line.rpartition(b",")[0] for line in content.splitlines()) if timed else content
+
+
+def wrong_ends(job: Callable[[], object], expected: object, what: str) -> Iterator[str]:
+    """Do a job on damaged files; tell of an end that is neither as expected nor an error of our own with its mend."""
+    try:
+        if job() != expected:
+            yield f"{what}: another result, and nothing was said"
+    except IncmaskError as error:
+        if not all(problem.where and problem.what and problem.remedy for problem in error.problems):
+            yield f"{what}: {error}"
+    except Exception as error:
+        yield f"{what}: {error!r}"
