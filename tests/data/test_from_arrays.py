@@ -115,7 +115,7 @@ def test_groups_come_along(tmp_path):
     assert [item.group for item in in_order(dataset.labelled)] == ["eve", "eve"]
     assert [item.group for item in in_order(dataset.val)] == ["val-000000", "val-000001"]
     data = ArrayData(images[:2], masks[:2], val_images=images[2:], val_masks=masks[2:], val_groups=["eve"])
-    with pytest.raises(IncmaskError, match="val_groups: 1 groups for 2 images; give one for each"):
+    with pytest.raises(IncmaskError, match="val_groups: 1 group for 2 images; give one for each"):
         write_data(data, tmp_path / "other")
 
 

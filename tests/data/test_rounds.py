@@ -272,7 +272,7 @@ def test_no_model_begins_with_one_that_saw_what_validates_it(tmp_path, monkeypat
         (folder / "scores.json").write_text(json.dumps(reached))
     theirs = record(tmp_path, names, num_base=5, groups=groups)
     monkeypatch.setattr(starts, "read_record", lambda run: theirs)
-    monkeypatch.setattr(starts, "load_tensors", lambda path: ({}, {"network": starts.asdict(spec)}))
+    monkeypatch.setattr(starts, "read_spec", lambda path: spec)
     for seed in range(1, 8):
         ours = record(tmp_path, [*names, "round-2/b"], num_base=5, seed=seed, groups=later)
         found = find_start(tmp_path, ours, recipes={"base": "ldt"}, specs={"base": spec}, num_models=5)

@@ -114,7 +114,8 @@ def alike(pictures: Sequence[np.ndarray]) -> dict[tuple[int, int], float]:
         turned = turn(details)
         for pairs in near_pairs(hashes_of(turn(planes)), base):
             pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
-            scores = np.einsum("nij,nij->n", turned[pairs[:, 0]], details[pairs[:, 1]]) / details[0].size
+            products = np.einsum("nij,nij->n", turned[pairs[:, 0]], details[pairs[:, 1]])
+            scores = np.minimum(products / details[0].size, 1)  # rounding
             is_alike = scores >= _MIN_ALIKE
             for (one, other), score in zip(pairs[is_alike], scores[is_alike], strict=True):
                 first, last = sorted((int(places[one]), int(places[other])))
