@@ -14,7 +14,7 @@ from incmask.base.progress import Progress
 from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.rounds import run_folder
 from incmask.experiment import run as experiment
-from incmask.experiment.choices import AUTO_TIME, Choices
+from incmask.experiment.choices import AUTO_TIME, Choices, given
 from incmask.experiment.consent import Agreed, everybody, nobody
 from incmask.experiment.executor import Executor
 from incmask.experiment.run import Outcome
@@ -155,11 +155,11 @@ def run(
 
 
 def _settings(
-    given: Mapping[str, object] | None, net: str | None, encoder_weights: AnyPath | None
+    single: Mapping[str, object] | None, net: str | None, encoder_weights: AnyPath | None
 ) -> dict[str, object] | None:
     """Put those with arguments of their own to the single settings; None: nobody named any."""
-    own = {"net": net, "encoder_weights": str(encoder_weights) if encoder_weights else None}
-    return {**(given or {}), **{name: value for name, value in own.items() if value}} or None
+    own = given(net=net, encoder_weights=str(encoder_weights) if encoder_weights else None)
+    return {**(single or {}), **own} or None
 
 
 def _run_arrays(data: ArrayData, out: Path | None, run_data: Callable[[Path, Path], Result]) -> Result:

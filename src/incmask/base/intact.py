@@ -188,4 +188,4 @@ def read_json(path: Path) -> Any:
     Raises:
         DamagedError, OSError, ValueError: it is damaged.
     """
-    return json.loads(intact(path).read_text(encoding="utf-8")) if intact(path).exists() else None
+    return json.loads(path.read_text(encoding="utf-8")) if intact(path).exists() else None

@@ -96,9 +96,8 @@ class Store(AbstractContextManager["Store"]):
 
     def lost(self, *paths: Path) -> list[Path]:
         """Give those artefacts that were written and are damaged or gone; of a folder, those in it."""
-        names = [self._name(path) for path in paths]
-        found = [known for known in self._known for name in names if known == name or known.startswith(f"{name}/")]
-        return [self.root / name for name in found if self._is_damaged(self.root / name)]
+        found = [self.root / name for name in self._below(paths)]
+        return [path for path in found if self._is_damaged(path)]
 
     def record(self, *paths: Path) -> None:
         """Enter files that were just written; from now on they exist."""
@@ -106,9 +105,7 @@ class Store(AbstractContextManager["Store"]):
 
     def remove(self, *paths: Path) -> None:
         """Remove artefacts, so that nobody expects them any more; of a folder, those in it."""
-        names = [self._name(path) for path in paths]
-        gone = [known for known in self._known for name in names if known == name or known.startswith(f"{name}/")]
-        self._enter(dict.fromkeys(gone, REMOVED))
+        self._enter(dict.fromkeys(self._below(paths), REMOVED))
         for path in paths:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -188,6 +185,11 @@ class Store(AbstractContextManager["Store"]):
             self._say(f"{self._name(path)} {cause}: it is made anew{kept}")
         self._told.add(self._name(path))
         return True
+
+    def _below(self, paths: Iterable[Path]) -> list[str]:
+        """Name the known files among these; of a folder, those in it."""
+        names = [self._name(path) for path in paths]
+        return [known for known in self._known for name in names if known == name or known.startswith(f"{name}/")]
 
     def _enter(self, entries: Mapping[str, Entry]) -> None:
         self._known |= entries

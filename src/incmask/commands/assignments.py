@@ -58,8 +58,3 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             values[name.strip()] = text.strip()
     return values
-
-
-def given(**options: object) -> dict[str, object]:
-    """Give the settings that have options of their own, those that somebody named."""
-    return {name: value for name, value in options.items() if value}

@@ -146,7 +146,7 @@ def settings_of(name: str) -> dict[str, object]:
 
 
 def to_table(demo: Demo) -> str:
-    """LDT, ME, IM and FDT in a line each, and where the files are."""
+    """Give each approach in a line, and where the files are."""
     scoring = demo.outcomes[SHOWN].scoring
     lines = [f"{'approach':<12}{'stage':<8}{'validation':>12}{'test':>8}"]
     for name, (outcome, stage) in demo.lines().items():

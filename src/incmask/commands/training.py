@@ -76,8 +76,8 @@ def run(
 ) -> None:
     """Train on labelled and unlabelled images; write models, masks, disputed pixels, scores and a report."""
     from incmask.api.training import train
-    from incmask.commands.assignments import given, parse_assignments
-    from incmask.experiment.choices import AUTO_TIME, Choices
+    from incmask.commands.assignments import parse_assignments
+    from incmask.experiment.choices import AUTO_TIME, Choices, given
     from incmask.experiment.outcome_text import outcome_as_dict, outcome_table
 
     settings = parse_assignments(assignments)
@@ -139,8 +139,8 @@ def compare(
     import shlex
 
     from incmask.api.training import compare_and_find
-    from incmask.commands.assignments import given, parse_grid
-    from incmask.experiment.choices import Choices
+    from incmask.commands.assignments import parse_grid
+    from incmask.experiment.choices import Choices, given
     from incmask.insight.comparison.present import PAGE, comparison_as_dict, comparison_text, write_page
 
     grid = parse_grid(assignments)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ from incmask.base.files import write_text
 from incmask.data.dataset import ClassInfo, default_colour
 from incmask.data.images.writers import write_label, write_png
 from incmask.data.synthetic_field import Field, draw_field
-from incmask.data.synthetic_leaves import draw_leaves
+from incmask.data.synthetic_leaves import Drawn, draw_leaves
 from incmask.method.labels import labels_of
 
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
@@ -24,7 +25,7 @@ CLASS_NAMES: dict[str, tuple[str, ...]] = {
 }
 """The classes of each task, in the order of their channels or ids."""
 
-_LEAVES = (ClassInfo("leaf", default_colour(1), 255),)
+_LEAVES: tuple[ClassInfo, ...] = (ClassInfo("leaf", default_colour(1), 255),)
 
 SMALLEST_SIDE_PX = 32
 
@@ -60,7 +61,7 @@ def make_fields(num: int, *, seed: int, size: tuple[int, int] = (96, 96), task: 
         IncmaskError: an argument outside its range.
     """
     _check(num, seed=seed, size=size, task=task)
-    fields = [_field(index, seed, size) for index in range(num)]
+    fields = [draw_field(size, np.random.default_rng([seed, index])) for index in range(num)]
     return Fields(
         images=np.stack([field.image for field in fields])[..., None],
         labels=np.stack([_label(field, task) for field in fields]),
@@ -91,11 +92,13 @@ def write_dataset(
     """
     parts = {"labelled": num_labelled, "unlabelled": num_unlabelled, "val": num_val, "test": num_test}
     _check(min(num_labelled, 1 + min(parts.values())), seed=seed, size=size, task=task)
-    task = "binary" if of == "leaves" else task
-    classes = _LEAVES if of == "leaves" else _classes(task)
+    if of == "leaves":
+        task, classes, kind, draw = "binary", _LEAVES, "photo", draw_leaves
+    else:
+        classes, kind, draw = _classes(task), "field", partial(_draw_cells, task=task)
     for index, part in enumerate(_places(parts)):
-        image, label = _leaves(index, seed, size) if of == "leaves" else _cells(index, seed, size, task)
-        name = f"field_{index:05d}" if of == "cells" else f"photo_{index:05d}"
+        image, label = draw(size, np.random.default_rng([seed, index]))
+        name = f"{kind}_{index:05d}"
         write_png(root / part / "images" / f"{name}.png", image)
         write_label(root / part / "masks", name, label, task=task, classes=classes)
     write_text(root / CONFIG_NAME, _options(of, task, classes))
@@ -106,17 +109,9 @@ def _places(parts: dict[str, int]) -> Iterator[str]:
         yield from [part] * num
 
 
-def _field(index: int, seed: int, size: tuple[int, int]) -> Field:
-    return draw_field(size, np.random.default_rng([seed, index]))
-
-
-def _cells(index: int, seed: int, size: tuple[int, int], task: Task) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    field = _field(index, seed, size)
+def _draw_cells(size: tuple[int, int], generator: np.random.Generator, *, task: Task) -> Drawn:
+    field = draw_field(size, generator)
     return field.image, _label(field, task)
-
-
-def _leaves(index: int, seed: int, size: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    return draw_leaves(size, np.random.default_rng([seed, index]))
 
 
 def _label(field: Field, task: Task) -> NDArray[np.uint8]:

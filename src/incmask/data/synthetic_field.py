@@ -37,6 +37,12 @@ class Field:
     position: Masks
 
 
+@dataclass(frozen=True)
+class _Cell(Blob):
+    dead: bool
+    vigour: float
+
+
 @dataclass
 class _Canvas:
     """What has been drawn so far; ``nearest`` holds each pixel's distance from a centre, in radii."""
@@ -92,9 +98,9 @@ def position_discs(centres: Floats, size: tuple[int, int]) -> Masks:
     return discs
 
 
-def _place_cells(size: tuple[int, int], density: float, generator: np.random.Generator) -> list[Blob]:
+def _place_cells(size: tuple[int, int], density: float, generator: np.random.Generator) -> list[_Cell]:
     """Place cells that may touch but hardly overlap; alive ones tend to sit beside each other."""
-    cells: list[Blob] = []
+    cells: list[_Cell] = []
     share_dead = generator.beta(1.5, 3)
     wanted = generator.poisson(generator.uniform(6, 14) * density)
     for _ in range(8 * wanted):
@@ -113,7 +119,7 @@ def _place_cells(size: tuple[int, int], density: float, generator: np.random.Gen
             continue
         roughness = 0.05 if dead else 0.08 if rounded else 0.18
         cells.append(
-            Blob(
+            _Cell(
                 y,
                 x,
                 radius_px,
@@ -134,7 +140,7 @@ def _window(canvas: _Canvas, blob: Blob) -> tuple[slice, slice]:
     return slice(top, int(blob.y + reach_px) + 2), slice(left, int(blob.x + reach_px) + 2)
 
 
-def _draw_cell(canvas: _Canvas, cell: Blob, tone: float, generator: np.random.Generator) -> None:
+def _draw_cell(canvas: _Canvas, cell: _Cell, tone: float, generator: np.random.Generator) -> None:
     window = _window(canvas, cell)
     rows, columns = np.mgrid[: canvas.size[0], : canvas.size[1]][(slice(None), *window)].astype(float)
     distance = distance_from(cell, rows, columns)

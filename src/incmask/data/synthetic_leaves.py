@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from incmask.data.synthetic_shapes import Blob, Floats, distance_from, ring, smooth_noise
 
+Drawn = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""An image and its label."""
+
 _AREA_PX = 64 * 64
 """Area for which the number of leaves is meant."""
 
@@ -15,7 +18,7 @@ _GROUND, _LEAF = (0.33, 0.09), (0.08, 0.07)
 """Hues, 0 to 1: mean and deviation. They overlap: not every leaf is told from its ground by its colour."""
 
 
-def draw_leaves(size: tuple[int, int], generator: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def draw_leaves(size: tuple[int, int], generator: np.random.Generator) -> Drawn:
     """Draw leaves on a ground: each image has grounds, colours, grain, light and focus of its own.
 
     Returns:

@@ -21,8 +21,6 @@ class Blob:
     angle: float
     waves: Floats
     phases: Floats
-    dead: bool = False
-    vigour: float = 1.0
 
 
 def distance_from(blob: Blob, rows: Floats, columns: Floats) -> Floats:
@@ -39,8 +37,9 @@ def distance_from(blob: Blob, rows: Floats, columns: Floats) -> Floats:
 
 
 def ring(distance: Floats, at: float, width: float) -> Floats:
-    ring: Floats = np.exp(-(((distance - at) / width) ** 2))
-    return ring
+    """Give a band along an outline: 1 at the distance ``at``, less away from it."""
+    band: Floats = np.exp(-(((distance - at) / width) ** 2))
+    return band
 
 
 def smooth_noise(size: tuple[int, ...], grain_px: float, generator: np.random.Generator) -> Floats:

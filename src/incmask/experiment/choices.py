@@ -67,6 +67,11 @@ class Choices:
     settings: dict[str, object] | None = None
 
 
+def given(**options: object) -> dict[str, object]:
+    """Give the settings that have options or arguments of their own, those that somebody named."""
+    return {name: value for name, value in options.items() if value}
+
+
 @dataclass(frozen=True)
 class Resolved:
     """Everything that decides a run.

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from incmask.base.errors import Problem
 from incmask.base.words import counted
-from incmask.data.folder.channels import by_channel
+from incmask.data.folder.channels import by_channel, problems_of_channels
 from incmask.data.folder.told import NNUNET, num_channels
 from incmask.prediction.files import ImageFile
 from incmask.prediction.listing import Listing
@@ -28,9 +27,7 @@ def image_files(listing: Listing, channels: int) -> tuple[ImageFile, ...]:
     if not whole or (channels == 3 and not _is_told(images, whole)):
         return tuple(ImageFile(name, path) for name, path in images.items())
     for files in parted.values():
-        if lack := sorted({*range(channels)} - {*files}):
-            where = str(images[files[min(files)]])
-            listing.problems.append(Problem(where, f"lacks channel {lack[0]:04d} beside it", "add its file"))
+        listing.problems += problems_of_channels(files, channels, where=images[files[min(files)]])
     listing.joined = f"{counted(len(whole), 'image')} of {channels} files each, one a channel, such as {min(whole)}"
     used = {name for files in parted.values() for name in files.values()}
     found = [ImageFile(name, path) for name, path in images.items() if name not in used]

@@ -2,8 +2,8 @@
 
 from pathlib import PurePosixPath
 
-from incmask.base.errors import Problem, raise_problems
-from incmask.data.folder.channels import by_channel
+from incmask.base.errors import raise_problems
+from incmask.data.folder.channels import by_channel, problems_of_channels
 from incmask.data.folder.names import role_of
 from incmask.data.folder.told import NNUNET, num_channels
 from incmask.exchange.formats.common import Files, files_ending, images_of
@@ -26,9 +26,9 @@ def joined_channels(files: Files) -> tuple[Files, Channels]:
         return files, {}
     raise_problems(
         [
-            Problem(str(channels[min(channels)].where), f"lacks channel {lack:04d} beside it", "add its file")
+            problem
             for channels in found.values()
-            for lack in sorted({*range(num)} - {*channels})[:1]
+            for problem in problems_of_channels(channels, num, where=channels[min(channels)].where)
         ]
     )
     parted = {entry for channels in found.values() for entry in channels.values()}
