@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError
+from incmask.base.intact import END, MANIFEST
 from incmask.base.store import DAMAGED, LOCK
 
 Damage = Callable[[Path], object]
@@ -32,7 +33,7 @@ DAMAGES: dict[str, Damage] = {each.__name__: each for each in (truncated, emptie
     "deleted": Path.unlink
 }
 
-_OF_THE_MOMENT = {LOCK, "manifest.jsonl", "usage.json"}
+_OF_THE_MOMENT = {LOCK, MANIFEST, END, "usage.json"}
 
 
 def files_of(folder: Path) -> list[str]:

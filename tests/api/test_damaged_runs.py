@@ -9,10 +9,12 @@ import pytest
 import incmask
 from damages import DAMAGES, content_of, files_of, wrong_ends
 from finished_runs import leave_undrawn, leave_untrained
+from incmask.base.intact import END, MANIFEST
 from incmask.insight.comparison import present
 from runs import HERE, SETTINGS, Listener, make_data
 
 EVERY_DAMAGE = tuple(DAMAGES)
+MANIFESTS = (MANIFEST, END)
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +98,7 @@ def test_a_run_makes_every_damaged_file_anew_and_says_so(copied, damage):
     root = copied()
     expected, said = do_run(root), Listener()
     # What the whole run took is not known any more.
-    names = [name for name in files_of(root / "run") if name not in ("manifest.jsonl", "usage.json")]
+    names = [name for name in files_of(root / "run") if name not in (*MANIFESTS, "usage.json")]
     for name in names:
         DAMAGES[damage](root / "run" / name)
     found = do_run(root, said)
@@ -119,9 +121,11 @@ def test_a_comparison_makes_every_damaged_file_anew(tmp_path, damage):
     make_data(tmp_path / "data", "binary", truth=False)
     expected = do_compare(tmp_path)
     for name in files_of(tmp_path / "compared"):
-        if Path(name).name != "manifest.jsonl":
+        if Path(name).name not in MANIFESTS:
             DAMAGES[damage](tmp_path / "compared" / name)
     assert do_compare(tmp_path) == expected
+    found = incmask.verify(tmp_path / "compared")
+    assert (found.problems, found.unknown) == ((), ())
 
 
 def ends(copied, command, cases):
@@ -149,11 +153,16 @@ def test_readers_of_any_damaged_file_say_so_or_do_as_before(copied, whole, comma
     assert ends(copied, command, [(name, damage) for name in files_of(whole / "run")]) == []
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_run_whose_manifest_is_damaged_loses_nothing(copied, damage):
+def cut_at_a_line(path):
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+@pytest.mark.parametrize("damage", [*DAMAGES.values(), cut_at_a_line])
+def test_a_run_whose_manifest_is_damaged_loses_nothing(copied, damage, name):
     root = copied()
     expected = do_run(root)
-    DAMAGES[damage](root / "run" / "manifest.jsonl")
-    assert list(wrong_ends(lambda: do_run(root), expected, damage)) == []
+    damage(root / "run" / name)
+    assert list(wrong_ends(lambda: do_run(root), expected, name)) == []
     lost = {*expected} - {*content_of(root / "run")}
     assert lost == set()

@@ -19,6 +19,7 @@ from incmask.base.intact import (
     intact,
     parse_entries,
     read_json,
+    read_manifest,
 )
 from incmask.base.npy_rows import Rows
 from incmask.base.store import Store, reopen
@@ -127,7 +128,23 @@ def test_the_last_line_of_a_file_counts_and_removed_ones_are_gone(tmp_path):
     second = entry_of(path)
     assert parse_entries((first.line("a") + second.line("a")).encode()) == {"a": second}
     assert parse_entries((first.line("a") + REMOVED.line("a")).encode()) == {}
-    assert parse_entries((first.line("a") + second.line("b")[:-5]).encode()) == {"a": first}
+
+
+def test_a_manifest_that_was_cut_is_told(run):
+    """At a line's end, too, where nothing in it tells; what a killed process added at its end counts."""
+    path = run / "manifest.jsonl"
+    content = path.read_bytes()
+    path.write_bytes(content + entry_of(path).line("more").encode() + b'{"path": "half')
+    assert [*read_manifest(run)] == ["run.toml", "data.json", "deep/table.csv", "more"]
+    for wrong in (content[: content.rfind(b"\n", 0, -1) + 1], content[:-1], b"", content.replace(b"9", b"8")):
+        path.write_bytes(wrong)
+        with pytest.raises(DamagedError, match=r"is damaged \(it is not what manifest\.end tells\)"):
+            read_manifest(run)
+        with pytest.raises(IncmaskError, match=r"is damaged \(it is not what manifest\.end tells\); restore it, or"):
+            reopen(run)
+        assert path.read_bytes() == wrong
+    path.write_bytes(content)
+    reopen(run).close()
 
 
 def test_a_damaged_manifest_is_told_to_readers(run):
@@ -140,7 +157,7 @@ def test_files_of_a_run_in_a_comparison_are_its_own(run):
     with Store(run / "runs" / "one", run={}, data={}) as store:
         store.write(run / "runs" / "one" / "a", "1")
     assert [path.relative_to(run).as_posix() for path in files_below(run)] == [
-        *(".lock", "data.json", "manifest.jsonl", "run.toml"),
+        *(".lock", "data.json", "manifest.end", "manifest.jsonl", "run.toml"),
         "deep/table.csv",
     ]
     (run / "runs" / "one" / "a").unlink()

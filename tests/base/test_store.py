@@ -61,6 +61,7 @@ def test_a_torn_last_line_is_dropped(tmp_path, cut):
         store.write(tmp_path / "second", "2")
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_bytes(manifest.read_bytes()[:-cut])
+    (tmp_path / "manifest.end").unlink()  # which a killed process did not come to write
     with opened(tmp_path) as store:
         assert store.has(tmp_path / "first")
         assert not store.has(tmp_path / "second")
@@ -84,6 +85,7 @@ def test_killed_before_the_beginning_was_written(tmp_path, num_lines):
     opened(tmp_path).close()
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:num_lines]))
+    (tmp_path / "manifest.end").unlink()
     other = RUN if num_lines else {"recipe": "me"}
     opened(tmp_path, run=other, data={"task": "multiclass"}).close()
     assert json.loads((tmp_path / "data.json").read_text()) == {"task": "multiclass"}

@@ -107,11 +107,11 @@ def install(patch) -> None:
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    """Read all files below a folder; the manifest's lines have no order that matters."""
+    """Read all files below a folder; the manifest's lines have no order that matters, and its end tells of it."""
     found = {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in (".lock", "manifest.end")
     }
     found["manifest.jsonl"] = b"\n".join(sorted({*found["manifest.jsonl"].splitlines()}))
     return found

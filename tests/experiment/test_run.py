@@ -509,6 +509,7 @@ def test_a_team_goes_on_as_one_where_a_student_s_files_are_gone(tmp_path):
     lines = manifest.read_text().splitlines(keepends=True)
     gone = next(number for number, line in enumerate(lines) if "gen-1/students/2/" in line)
     manifest.write_text("".join(lines[:gone]))
+    (manifest.parent / "manifest.end").unlink()
     (students / "2" / "model.safetensors").unlink()
     run_tiny(data, tmp_path / "run", "im-online")
     assert dict(results(tmp_path / "run")) == before

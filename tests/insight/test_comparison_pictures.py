@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import make
+from tiny import elsewhere, make
 
 from docs_blocks import ROOT
 from incmask.experiment import train as training
@@ -121,9 +121,7 @@ def test_every_figure_is_drawn_of_each_kind_of_data(everything, kind):
 @pytest.mark.usefixtures("unmade")
 def test_the_page_holds_every_figure_sheet_and_table(everything, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "paper_costs", list)  # which takes seconds, and has tests of its own
-    comparison = replace(scored(everything), root=tmp_path)
-    (tmp_path / "environment.json").write_bytes((everything.root / "environment.json").read_bytes())
-    (tmp_path / "stacks").symlink_to(everything.root / "stacks")
+    comparison = elsewhere(scored(everything), tmp_path)
     findings = find(comparison)
     page = write_page(comparison, findings).read_text(encoding="utf-8")
     files = {path.stem for path in (tmp_path / "figures").iterdir()}

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
-from tiny import finished, lines_of
+from tiny import elsewhere, finished, lines_of
 
 from incmask.base.errors import IncmaskError
 from incmask.insight.comparison.present import (
@@ -30,13 +30,6 @@ def comparison(tmp_path_factory):
 @pytest.fixture(scope="module")
 def findings(comparison):
     return find(comparison)
-
-
-def elsewhere(comparison, folder):
-    """The same comparison, whose files for people go to another folder."""
-    (folder / "environment.json").write_bytes((comparison.root / "environment.json").read_bytes())
-    (folder / "stacks").symlink_to(comparison.root / "stacks")
-    return replace(comparison, root=folder)
 
 
 def with_images(comparison, gains):

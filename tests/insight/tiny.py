@@ -1,9 +1,10 @@
 """A tiny comparison that many tests look at, and what they need to make their own."""
 
 import csv
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -35,6 +36,13 @@ class Made:
     found: Comparison
     said: Listener
     fitted: tuple[str, ...]
+
+
+def elsewhere(comparison: Comparison, folder: Path) -> Comparison:
+    """Give the same comparison, whose files for people go to another folder."""
+    for path in comparison.root.iterdir():
+        (folder / path.name).symlink_to(path) if path.is_dir() else shutil.copy(path, folder)
+    return replace(comparison, root=folder)
 
 
 def make(

@@ -14,6 +14,10 @@ from incmask.base.errors import IncmaskError, Problem
 MANIFEST = "manifest.jsonl"
 """A line a file of the folder: its path, size and digest."""
 
+END = "manifest.end"
+"""How long the manifest was when the last process that wrote to it ended, and the digest of so much of it: a manifest
+grows by whole lines, so that nothing in it tells one that was cut at a line's end from one of an earlier time."""
+
 LARGE_BYTES = 16 * 2**20
 """Files beyond are not read whole where they are opened, but in blocks here and there."""
 
@@ -74,13 +78,38 @@ def _block(handle: BinaryIO, place: int) -> bytes:
     return handle.read(_BLOCK_BYTES)
 
 
+def end_of(manifest: bytes) -> str:
+    """Give what tells how long a manifest is, and that it is this one.
+
+    Examples:
+        >>> end_of(b"")
+        '{"bytes": 0, "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}'
+    """
+    return json.dumps({"bytes": len(manifest), "sha256": hashlib.sha256(manifest).hexdigest()})
+
+
+def manifest_of(root: Path) -> bytes:
+    """Give the lines of a folder's manifest, without a last one that a kill cut off.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError, KeyError, TypeError: it has not all that it had when the last process ended, or its end is damaged.
+    """
+    # First the end: whoever works there now only adds to the manifest.
+    end = json.loads((root / END).read_bytes()) if (root / END).exists() else None
+    content = (root / MANIFEST).read_bytes()
+    if end is not None and json.loads(end_of(content[: int(end["bytes"])])) != end:
+        raise ValueError(f"it is not what {END} tells")
+    return content[: content.rfind(b"\n") + 1]
+
+
 def parse_entries(content: bytes) -> dict[str, Entry]:
-    """Read a manifest; a last line without an end, which a kill cut off, counts for nothing.
+    """Read the lines of a manifest.
 
     Raises:
         ValueError, KeyError, TypeError: it is damaged.
     """
-    lines = [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+    lines = [json.loads(line) for line in content.splitlines()]
     found = {str(line["path"]): Entry(int(line["bytes"]), line["sha256"], line.get("blocks", "")) for line in lines}
     return {name: entry for name, entry in found.items() if entry != REMOVED}
 
@@ -100,7 +129,7 @@ def read_manifest(root: Path) -> Mapping[str, Entry]:
     try:
         stamp = _stamp(path)
         if _manifests.get(path, (None,))[0] != stamp:
-            _manifests[path] = stamp, parse_entries(path.read_bytes())
+            _manifests[path] = stamp, parse_entries(manifest_of(root))
         return _manifests[path][1]
     except FileNotFoundError:
         return {}

@@ -6,7 +6,7 @@ import os
 import shutil
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,18 @@ import tomli_w
 
 from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, Problem, fail, is_text
-from incmask.base.files import remove_unfinished, whole_file, write_text
+from incmask.base.files import remove_unfinished, whole_file, write_bytes, write_text
 from incmask.base.intact import (
+    END,
     MANIFEST,
     REMOVED,
     Entry,
     damage,
+    end_of,
     entry_of,
     files_below,
     intact,
+    manifest_of,
     parse_entries,
 )
 
@@ -111,8 +114,13 @@ class Store(AbstractContextManager["Store"]):
 
     def write(self, path: Path, text: str) -> None:
         """Write a text artefact and enter it."""
-        write_text(path, text)
-        self.record(path)
+        self.write_all({path: text.encode()})
+
+    def write_all(self, contents: Mapping[Path, bytes]) -> None:
+        """Write artefacts and enter all of them."""
+        for path, content in contents.items():
+            write_bytes(path, content)
+        self.record(*contents)
 
     def rewrite_run(self, run: Mapping[str, Any]) -> None:
         """Say anew what was chosen, where what is there already would have come out the same."""
@@ -139,7 +147,12 @@ class Store(AbstractContextManager["Store"]):
 
     def close(self) -> None:
         """Let other processes work here."""
-        self._lock.release()
+        try:
+            # A full disk, or a damage meanwhile, leaves the end of an earlier time, which stays true.
+            with suppress(IncmaskError, OSError, ValueError, KeyError, TypeError):
+                self._write_end()
+        finally:
+            self._lock.release()
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -198,6 +211,11 @@ class Store(AbstractContextManager["Store"]):
             manifest.write("".join(entry.line(name) for name, entry in entries.items()))
             manifest.flush()
             os.fsync(manifest.fileno())
+
+    def _write_end(self) -> None:
+        path, told = self.root / END, end_of(manifest_of(self.root))
+        if not path.exists() or path.read_text(encoding="utf-8") != told:
+            write_text(path, told)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -262,16 +280,14 @@ def _is_run(folder: Path) -> bool:
 def _read_manifest(root: Path) -> dict[str, Entry]:
     """Entries by name; a last line that was cut off by a kill is dropped from the file."""
     path = root / MANIFEST
-    content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    if not whole and _holds_results(files_below(root), root):
-        # Begun afresh, a run would train for hours what lies there.
-        what = "is gone or empty, so that nothing tells what of the run is whole"
-        raise fail(path, what, f"restore it, or {another_folder()}")
-    if len(whole) < len(content):
-        with open(path, "r+b") as handle:
-            handle.truncate(len(whole))
     try:
+        whole = manifest_of(root) if path.exists() else b""
+        if not whole and _holds_results(files_below(root), root):
+            # Begun afresh, a run would train for hours what lies there.
+            what = "is gone or empty, so that nothing tells what of the run is whole"
+            raise fail(path, what, f"restore it, or {another_folder()}")
+        if path.exists() and path.stat().st_size > len(whole):
+            os.truncate(path, len(whole))
         return parse_entries(whole)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise fail(path, f"is damaged ({error})", f"restore it, or {another_folder()}") from error

@@ -1,7 +1,6 @@
 """A plan to a data folder: side by side, whole files only, and from where it was stopped."""
 
 import io
-import json
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ import tifffile
 from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import write_bytes
-from incmask.base.intact import MANIFEST, hash_file
+from incmask.base.intact import damage, read_manifest
 from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Report, ignore
@@ -83,22 +82,15 @@ def verify(root: Path) -> Verified:
     Raises:
         IncmaskError: some were changed.
     """
-    try:
-        entries = [json.loads(line) for line in (root / MANIFEST).read_text(encoding="utf-8").splitlines()]
-        # A file that was made anew has a second line, which counts.
-        lines = {str(entry["path"]): (entry["bytes"], entry["sha256"]) for entry in entries}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise fail(root / MANIFEST, f"cannot be read ({error})", "restore it, or name another folder") from error
+    entries = read_manifest(root)
 
     def state(path: str) -> str:
-        num_bytes, digest = lines[path]
         if not (root / path).is_file():
             return "missing"
-        is_whole = (root / path).stat().st_size == num_bytes and hash_file(root / path) == digest
-        return "whole" if is_whole else "changed"
+        return "changed" if damage(root / path, entries[path], whole=True) else "whole"
 
     found: dict[str, set[str]] = {"whole": set(), "changed": set(), "missing": set()}
-    for path, how in zip(lines, side_by_side(state, [*lines], num_threads=num_cores()), strict=True):
+    for path, how in zip(entries, side_by_side(state, [*entries], num_threads=num_cores()), strict=True):
         found[how].add(path)
     if broken := sorted(found["changed"] - {CONFIG_NAME}):
         remedy = "delete it and prepare again, which makes it anew"

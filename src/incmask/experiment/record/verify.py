@@ -9,7 +9,7 @@ from typing import Any
 from incmask.base.caller import command
 from incmask.base.errors import Problem, fail
 from incmask.base.files import TEMPORARY_SUFFIX
-from incmask.base.intact import MANIFEST, Entry, damage, files_below, made_anew, read_manifest, root_of
+from incmask.base.intact import END, MANIFEST, Entry, damage, files_below, made_anew, read_manifest, root_of
 from incmask.base.machine import num_cores
 from incmask.base.progress import Progress
 from incmask.base.store import DAMAGED, LOCK, RUN
@@ -18,7 +18,7 @@ from incmask.base.words import ShortRepr, counted
 from incmask.experiment.paths import EXPORTED_LABELS
 from incmask.training.loop import CHECKPOINT
 
-_OF_WORK = (LOCK, MANIFEST, CHECKPOINT)
+_OF_WORK = (LOCK, MANIFEST, END, CHECKPOINT)
 """Files that come and go, or change, while a run is at work."""
 
 

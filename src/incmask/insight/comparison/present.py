@@ -2,13 +2,13 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from incmask.base.files import write_bytes, write_text
 from incmask.base.intact import intact
+from incmask.base.store import reopen
 from incmask.base.tables import csv_text
 from incmask.base.words import counted
 from incmask.data.rounds import ENVIRONMENT
@@ -75,9 +75,19 @@ def find(comparison: Comparison) -> Findings:
 
 def write_findings(comparison: Comparison, findings: Findings) -> list[Path]:
     """Write ``tables.md`` and ``significance.csv`` into the comparison's folder."""
-    paths = [comparison.root / TABLES, comparison.root / SIGNIFICANCE]
     parts = [*findings.warnings, *findings.sentences, *(table.to_markdown() for table in findings.tables)]
-    write_text(paths[0], "\n\n".join(parts) + "\n")
+    texts = {TABLES: "\n\n".join(parts) + "\n", SIGNIFICANCE: _significance(findings)}
+    return _write(comparison, {name: text.encode() for name, text in texts.items()})
+
+
+def _write(comparison: Comparison, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write files into the comparison's folder, and enter them; give their paths."""
+    with reopen(comparison.root) as store:
+        store.write_all(found := {comparison.root / name: content for name, content in contents.items()})
+    return [*found]
+
+
+def _significance(findings: Findings) -> str:
     header = (
         *("budget", "of", "first", "second", "difference", "low", "high", "p", "adjusted_p", "significant"),
         *("repeats", "subjects", "overlap"),
@@ -99,8 +109,7 @@ def write_findings(comparison: Comparison, findings: Findings) -> list[Path]:
         for budget, pairs in found.items()
         for pair in pairs
     ]
-    write_text(paths[1], csv_text(header, lines))
-    return paths
+    return csv_text(header, lines)
 
 
 def _known(value: float | bool | None) -> float | bool | str:
@@ -123,13 +132,7 @@ def write_page(comparison: Comparison, findings: Findings, *, command: str | Non
     from incmask.insight.report.comparison_page.page import comparison_page, costs_table, pairs_table
     from incmask.insight.report.render import render
 
-    root = comparison.root
     groups, sheets = figure_groups(comparison), picture_sheets(comparison)
-    for group in groups:
-        for picture in group.pictures:
-            write_text(root / FIGURES / f"{picture.name}.svg", picture.svg)
-    for sheet in sheets:
-        write_bytes(root / SHEETS / f"{sheet.name}.png", sheet.png)
     pairs = [
         # The names alone do not tell the budget.
         pairs_table(each, title=f"Differences between all pairs, {BUDGET_NAMES[budget]}")
@@ -148,8 +151,9 @@ def write_page(comparison: Comparison, findings: Findings, *, command: str | Non
         sheets=sheets,
         how_to_repeat=_how_to_repeat(comparison, command),
     )
-    write_text(root / PAGE, render(page).decode())
-    return root / PAGE
+    drawn = {f"{FIGURES}/{each.name}.svg": each.svg.encode() for group in groups for each in group.pictures}
+    shown = {f"{SHEETS}/{each.name}.png": each.png for each in sheets}
+    return _write(comparison, drawn | shown | {PAGE: render(page)})[-1]
 
 
 def facts(comparison: Comparison) -> list[Fact]:
