@@ -6,20 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from incmask.base.caller import option, setting, settings
-from incmask.base.config import Settings
 from incmask.base.device import autocast
 from incmask.base.errors import fail
 from incmask.nets.spec import begin_with, load_model
+from incmask.training.adamw import AdamW
 from incmask.training.jobs import FitJob, Lesson
 from incmask.training.online import OnlineLessons, Teams
-from incmask.training.schedule import BETAS, PhaseStep, Schedule, epsilon, learning_rate
+from incmask.training.schedule import PhaseStep, Schedule, epsilon, learning_rate
 from incmask.training.together.group import Weight
 from incmask.training.together.micro_batches import MicroBatches
 from incmask.training.together.quick import compiler_errors, quick
@@ -78,13 +77,9 @@ class GroupTrainer:
         self._statistics_before = [torch.empty_like(each) for each in self._statistics]
         # In the optimiser's order: sorting leaves that of each kind.
         self._weights = sorted(self._trained.weights, key=lambda weight: weight.of_encoder)
-        # The paper's decay is not multiplied by the learning rate, torch's is (section 2.6.2).
-        self._optimiser = torch.optim.AdamW(
-            _parameter_groups(self._weights, settings),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay / settings.learning_rate,
-            betas=BETAS,
-            fused=True,
+        self._optimiser = AdamW(
+            [each.parameter for each in self._weights],
+            [settings.encoder_rate if each.of_encoder else 1.0 for each in self._weights],
         )
 
     def step(self, step: int) -> Tensor:
@@ -95,14 +90,17 @@ class GroupTrainer:
         Raises:
             IncmaskError: not even single images fit.
         """
-        for group in self._optimiser.param_groups:
-            group["lr"] = group["share"] * learning_rate(step, self.schedule.num_steps, self._settings)
-            group["eps"] = epsilon(step, self._settings)
         place = self.schedule.place(step)
         while (losses := self._backward(place)) is None:
             self._cut_batches()
-        self._optimiser.step()
-        self._average(min(self._settings.average_decay, (1 + step) / (10 + step)))
+        settings = self._settings
+        self._optimiser.step(
+            rate=learning_rate(step, self.schedule.num_steps, settings),
+            epsilon=epsilon(step, settings),
+            # The paper's decay is not multiplied by the learning rate, the library's is (section 2.6.2).
+            weight_decay=settings.weight_decay / settings.learning_rate,
+        )
+        self._average(min(settings.average_decay, (1 + step) / (10 + step)))
         return losses
 
     def state(self, best: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Tensor]]:
@@ -111,7 +109,7 @@ class GroupTrainer:
         for kept, network, averaged in zip(best, self._trained.members, self.averaged, strict=True):
             parts = {"best": kept, "network": network.state_dict(), "averaged": averaged.state_dict()}
             states.append({f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()})
-        for index, moments in self._optimiser.state_dict()["state"].items():
+        for index, moments in self._optimiser.moments.items():
             weight = self._weights[index]
             for name, stacked in moments.items():
                 for (member, place), tensor in zip(weight.owners, weight.windows(stacked), strict=True):
@@ -135,16 +133,13 @@ class GroupTrainer:
             parts.append(split)
         kept = [_by_place(split["optimiser"]) for split in parts]
         moments = {index: _moments(weight, kept) for index, weight in enumerate(self._weights)}
-        groups = self._optimiser.state_dict()["param_groups"]
-        # What a network has and does not use has no moments.
-        there = {index: each for index, each in moments.items() if each}
-        self._optimiser.load_state_dict({"state": there, "param_groups": groups})
+        self._optimiser.restore(moments)
         return [split["best"] for split in parts]
 
     def _backward(self, place: PhaseStep) -> Tensor | None:
         """Lay down the gradients of a step; None where memory did not suffice, with everything as before."""
         _copy(self._statistics, to=self._statistics_before)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.forget_gradients()
         try:
             with self._drawing(place.step):
                 losses = self._losses(place)
@@ -219,13 +214,6 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _parameter_groups(weights: Sequence[Weight], settings: Settings) -> list[dict[str, Any]]:
-    """Give the optimiser's groups: what learns at the full rate, and encoders at a share of it."""
-    shares = {False: 1.0, True: settings.encoder_rate}
-    groups = {kind: [each.parameter for each in weights if each.of_encoder == kind] for kind in shares}
-    return [{"params": groups[kind], "share": share} for kind, share in shares.items() if groups[kind]]
-
-
 def _by_place(optimiser: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     """Sort a network's moments by the place of the tensor that they are of."""
     sorted_: dict[int, dict[str, Tensor]] = defaultdict(dict)
@@ -241,9 +229,7 @@ def _moments(weight: Weight, kept: Sequence[Mapping[int, Mapping[str, Tensor]]])
     moments = dict(of_owners[0])
     for key, first in moments.items():
         if first.ndim:
-            # The fused optimiser walks memory, so the moments must lie like their parameter.
-            stacked = torch.cat([each[key] for each in of_owners])
-            moments[key] = torch.empty_like(weight.parameter).copy_(stacked)
+            moments[key] = torch.cat([each[key] for each in of_owners])
     return moments
 
 
