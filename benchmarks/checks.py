@@ -3,7 +3,7 @@
     python -m benchmarks.checks [--data ../shared/data] [--out checks]
 
 Each set of the study, as it trains on it, and at full size the files as their owners wrote them: cats, aerial
-photographs, and the numbered nuclei, which have to be told. Printed: problems and notes, a line each.
+photographs, and the numbered nuclei, which have to be told. Printed: problems, findings and notes, a line each.
 """
 
 import argparse
@@ -49,8 +49,10 @@ def tell(folder: Path) -> None:
     with on_command_line():
         found = check_data(folder)
     notes = [line for line in found.description if line.startswith("note: ")]
-    print(f"{folder.name}: {len(found.problems)} problems, {len(notes)} notes")
-    for line in (*map(str, found.problems), *notes):
+    counts = f"{len(found.problems)} problems, {len(found.findings)} findings, {len(notes)} notes"
+    print(f"{folder.name}: {counts}")
+    findings = [f"{each.severity}: {each}" for each in found.findings]
+    for line in (*map(str, found.problems), *findings, *notes):
         print(f"  {line}")
 
 

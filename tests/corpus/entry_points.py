@@ -53,7 +53,8 @@ def _check(root: Path, _: Right | None) -> Seen:
         raise IncmaskError(checked.problems)
     shares = [_CLASS.match(line) for line in checked.description]
     percents = tuple(float(found[1]) for found in shares if found)
-    return Seen("\n".join(checked.description), num_classes=len(percents), class_percents=percents)
+    said = "\n".join([*checked.description, *map(str, checked.findings)])
+    return Seen(said, num_classes=len(percents), class_percents=percents)
 
 
 def _dataset(root: Path) -> Dataset:

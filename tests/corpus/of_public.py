@@ -40,6 +40,24 @@ def drive(root: Path) -> Mapping[str, Outcome]:
     return {"check": told, "stack": told, "prepare": Told(("second mask",)), "predict": Right({}, shown, within=0)}
 
 
+@situation("check")
+def drive_to_test_on(root: Path) -> Outcome:
+    """The camera's field of view where nothing else is: said, as all masks are nearly the same."""
+    rows, columns = np.mgrid[:64, :64]
+
+    def view(number: int) -> np.ndarray:
+        return ((rows - 32) ** 2 + (columns - 31.5 + number / 4) ** 2 < 870) * np.uint8(255)
+
+    for number, name in enumerate(NAMES):
+        save(root / f"test/images/{name}_test.tif", grey(4 + number))
+        save(root / f"test/mask/{name}_test_mask.gif", view(number))
+    _pairs(root, "training/images/{}_training.tif", "training/1st_manual/{}_manual1.gif")
+    parts = {f"{name}_training": "labelled" for name in NAMES} | {f"{name}_test": "test" for name in NAMES}
+    seen = {f"{name}_training": label for name, label in labels().items()}
+    seen |= {f"{name}_test": view(number) // 255 for number, name in enumerate(NAMES)}
+    return Right(seen, parts=parts, said=("all 4 masks in test are nearly equal, though their images differ",))
+
+
 @situation()
 def drive_by_hand(root: Path) -> Outcome:
     """The same without the field of view: the number of the person behind the name."""

@@ -10,7 +10,14 @@ from incmask.data.dataset import Item
 from incmask.data.folder.names import first_of
 
 FindingKind = Literal[
-    "near_copies", "masks_as_images", "unlike_labelled", "few_labelled", "tiny_objects", "shifted_masks"
+    "near_copies",
+    "masks_as_images",
+    "unlike_labelled",
+    "few_labelled",
+    "tiny_objects",
+    "shifted_masks",
+    "equal_masks",
+    "inverted_masks",
 ]
 
 _NAMED = 5

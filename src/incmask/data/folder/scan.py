@@ -160,7 +160,8 @@ def scan(
         position_class=position_class,
         intensity=options.intensity,
     )
-    return Scan(dataset, tuple(problems), findings_of_images(dict(dataset.parts()), contents.images), contents.images)
+    findings = findings_of_images(dict(dataset.parts()), contents.images, contents.masks)
+    return Scan(dataset, tuple(problems), findings, contents.images)
 
 
 def _read_files(layout: Layout, problems: list[Problem], on_file: OnFile | None) -> _Contents:

@@ -11,9 +11,14 @@ from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import Colour
 from incmask.data.images.decode import Raster, decode, read_bytes
+from incmask.data.images.sketch import SIDE_PX
 
 MAX_COLOURS = 64
 """A mask with more colours is no drawing of classes."""
+
+
+def _no_sketch() -> np.ndarray:
+    return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class MaskFacts:
         ramps: how many of the pixels of each value lie on a way from darker to brighter neighbours, as soft edges do.
         alpha: "drawn": its values are those of its alpha channel; "opaque": all pixels are of one colour and have an
             alpha channel; "": neither.
+        sketch: (SIDE_PX, SIDE_PX): values of pixels that are evenly spread over the mask.
     """
 
     path: Path
@@ -43,6 +49,9 @@ class MaskFacts:
     is_lossy: bool
     ramps: Mapping[int, int] = field(default_factory=dict)
     alpha: str = ""
+    sketch: np.ndarray = field(
+        default_factory=lambda: np.zeros((SIDE_PX, SIDE_PX), np.uint8), compare=False, repr=False
+    )
 
 
 def decode_mask(path: Path, content: bytes) -> Raster:
@@ -142,7 +151,14 @@ def facts_of(path: Path, raster: Raster, *, most: int = 65535) -> MaskFacts:
         raster.is_lossy,
         ramps=_count(keys[_is_ramp(shown)]) if len(counts) > 2 else {},
         alpha=alpha,
+        sketch=_sketch(keys),
     )
+
+
+def _sketch(keys: np.ndarray) -> np.ndarray:
+    rows, columns = (((np.arange(SIDE_PX) + 0.5) * side / SIDE_PX).astype(int) for side in keys.shape)
+    sampled = keys[np.ix_(rows, columns)]
+    return sampled.astype(np.min_scalar_type(int(sampled.max())))
 
 
 def is_soft(fact: MaskFacts) -> bool:
