@@ -60,16 +60,17 @@ def train(
     best = find_best(best_of, data, choices) if best_of else None
     if best:
         progress.say(best.told)
-    outcome = experiment.run(
-        data,
-        out or run_folder(data),
-        choices=best.over(choices) if best else choices,
-        executor=executor,
-        progress=progress,
-        warm=not fresh,
-        agreed=agreed,
-    )
-    finished = finish(outcome, open_pool=executor.open_pool, progress=progress) if report else FinishedFiles()
+    with executor.kept() as kept:
+        outcome = experiment.run(
+            data,
+            out or run_folder(data),
+            choices=best.over(choices) if best else choices,
+            executor=kept,
+            progress=progress,
+            warm=not fresh,
+            agreed=agreed,
+        )
+        finished = finish(outcome, open_pool=kept.open_pool, progress=progress) if report else FinishedFiles()
     return Trained(outcome, finished, best)
 
 

@@ -121,19 +121,20 @@ def run_demo(out: Path, *, executor: Executor, progress: Progress, seed: int = 7
     )
     joint = Joint(progress)
     outcomes = {}
-    for name in APPROACHES:
-        joint.begin(name)
-        progress.say(f"{name}: {RECIPES[name].title}")
-        outcomes[name] = run(
-            data,
-            out / name,
-            choices=Choices(recipe=name, settings=settings_of(name)),
-            executor=executor,
-            progress=joint,
-            bases={"ldt": out / SHOWN} if RECIPES[name].teachers and name != SHOWN else None,
-        )
-    progress.doing("writing the report")
-    return Demo(out, outcomes, finish(outcomes[SHOWN], open_pool=executor.open_pool))
+    with executor.kept() as kept:
+        for name in APPROACHES:
+            joint.begin(name)
+            progress.say(f"{name}: {RECIPES[name].title}")
+            outcomes[name] = run(
+                data,
+                out / name,
+                choices=Choices(recipe=name, settings=settings_of(name)),
+                executor=kept,
+                progress=joint,
+                bases={"ldt": out / SHOWN} if RECIPES[name].teachers and name != SHOWN else None,
+            )
+        progress.doing("writing the report")
+        return Demo(out, outcomes, finish(outcomes[SHOWN], open_pool=kept.open_pool))
 
 
 def settings_of(name: str) -> dict[str, object]:

@@ -1,8 +1,11 @@
 """Where the work of a run is done: handed in from outside, so that nothing inside knows of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Self
 
+from incmask.base.kept_workers import kept_workers
 from incmask.base.pool import LocalPool, OpenPool, Pool
 from incmask.training.capacity import seconds_per_step
 from incmask.training.jobs import FitJob
@@ -22,3 +25,9 @@ class Executor:
 
     open_pool: OpenPool = LocalPool
     seconds_per_step: Clock = seconds_per_step
+
+    @contextmanager
+    def kept(self) -> Iterator[Self]:
+        """Keep workers from one use to the next, for work that opens several pools one after the other."""
+        with kept_workers(self.open_pool) as open_pool:
+            yield replace(self, open_pool=open_pool)

@@ -1,0 +1,58 @@
+"""Workers that stay from one opening to the next, since to start them takes seconds each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from incmask.base.pool import Job, OpenPool, Pool, Result
+from incmask.base.progress import Report
+
+_Kind = tuple[bool, str]
+"""Whether workers run networks, and what is told where memory does not suffice."""
+
+
+@contextmanager
+def kept_workers(open_pool: OpenPool) -> Iterator[OpenPool]:
+    """Give openings of pools that share workers; they end with the context.
+
+    Args:
+        open_pool: gives workers. It is asked anew where more are wanted than there are, of another kind, or where
+            those that were lent failed.
+    """
+    kept: dict[_Kind, Pool] = {}
+
+    def end(kind: _Kind) -> None:
+        kept.pop(kind).close()
+
+    def open_kept(num_workers: int, *, networks: bool = True, less_memory: str = "") -> Pool:
+        kind = networks, less_memory
+        if kind in kept and kept[kind].num_workers < num_workers:
+            end(kind)
+        if kind not in kept:
+            kept[kind] = open_pool(num_workers, networks=networks, less_memory=less_memory)
+        return _Lent(kept[kind], partial(end, kind))
+
+    try:
+        yield open_kept
+    finally:
+        for kind in tuple(kept):
+            end(kind)
+
+
+class _Lent(Pool):
+    def __init__(self, pool: Pool, end: Callable[[], None]):
+        self.num_workers = pool.num_workers
+        self._pool, self._end = pool, end
+
+    def run(
+        self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
+    ) -> Iterator[tuple[Job, Result]]:
+        """Do what ``Pool.run`` says."""
+        return self._pool.run(function, jobs, report)
+
+    def close(self) -> None:
+        """Leave the workers to who lent them."""
+
+    def __exit__(self, *exception: object) -> None:
+        if any(exception):
+            self._end()
