@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from incmask.base.errors import IncmaskError, Problem
     from incmask.base.terminal import show_progress
     from incmask.data.from_arrays import ArrayData, write_data
+    from incmask.experiment.executor import executor_on
     from incmask.method.agreement import Inconsistency, continuous_inconsistency, inconsistency
     from incmask.method.cells import Cells, count_cells
     from incmask.method.recipes import RECIPES, Blocking, Online, Recipe, Vote
@@ -41,6 +42,7 @@ _HOME = {
     "compare": "api.training",
     "continuous_inconsistency": "method.agreement",
     "count_cells": "method.cells",
+    "executor_on": "experiment.executor",
     "export": "api.folders",
     "import_labels": "api.folders",
     "inconsistency": "method.agreement",
@@ -75,6 +77,7 @@ __all__ = [  # noqa: RUF022 - the main entries first
     "ArrayData",
     "write_data",
     "show_progress",
+    "executor_on",
     "RECIPES",
     "nets",
     "Blocking",

@@ -20,15 +20,18 @@ def kept_workers(open_pool: OpenPool) -> Iterator[OpenPool]:
             those that were lent failed.
     """
     kept: dict[_Kind, Pool] = {}
+    # A cluster may have fewer workers than it was asked for.
+    wanted: dict[_Kind, int] = {}
 
     def end(kind: _Kind) -> None:
         kept.pop(kind).close()
 
     def open_kept(num_workers: int, *, networks: bool = True, less_memory: str = "") -> Pool:
         kind = networks, less_memory
-        if kind in kept and kept[kind].num_workers < num_workers:
+        if kind in kept and wanted[kind] < num_workers:
             end(kind)
         if kind not in kept:
+            wanted[kind] = num_workers
             kept[kind] = open_pool(num_workers, networks=networks, less_memory=less_memory)
         return _Lent(kept[kind], partial(end, kind))
 

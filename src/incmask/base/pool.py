@@ -25,7 +25,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_ENVIRONMENT = {
+ONE_THREAD = {
     # Small networks train best one a core; idle threads must not spin on the others' cores.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -105,7 +105,7 @@ class HerePool(Pool):
     ) -> Iterator[tuple[Job, Result]]:
         """Do what ``Pool.run`` says."""
         for job in jobs:
-            with _one_thread() if self._networks else nullcontext():
+            with one_thread() if self._networks else nullcontext():
                 result = function(job, report)
             yield job, result
 
@@ -114,7 +114,8 @@ class HerePool(Pool):
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Compute on one thread."""
     import torch
 
     before = torch.get_num_threads()
@@ -154,7 +155,7 @@ class LocalPool(Pool):
         # Puts at once, so that what a job reports is here before its result is.
         with _semaphores_told():
             self._queue = context.SimpleQueue()
-        with _environment(_ENVIRONMENT), _hidden_main(), _semaphores_told():
+        with _environment(ONE_THREAD), _hidden_main(), _semaphores_told():
             self._pool = ProcessPoolExecutor(
                 num_workers,
                 context,

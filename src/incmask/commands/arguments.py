@@ -67,6 +67,13 @@ BestOfOption = Annotated[
         "with inconsistency masks",
     ),
 ]
+On = Annotated[
+    str | None, typer.Option("--on", help="where the work is done: local, or ray for a cluster  [default: local]")
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option("--ray-address", help="auto, ray://HOST:PORT or HOST:PORT  [default: a cluster is started here]"),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="begin even what takes longer than a day by estimate")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but the result")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON and nothing else")]

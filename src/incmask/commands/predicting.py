@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from incmask.base.words import counted
-from incmask.commands.arguments import DeviceOption, Json, Quiet
+from incmask.commands.arguments import DeviceOption, Json, On, Quiet, RayAddress
 from incmask.commands.shell import executor, listener, print_result
 
 
@@ -39,6 +39,8 @@ def predict(
         bool, typer.Option("--watch", help="go on with images that come into the folders, until Ctrl-C")
     ] = False,
     device: DeviceOption = "auto",
+    on: On = None,
+    ray_address: RayAddress = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -55,14 +57,15 @@ def predict(
     if not given:
         raise fail("standard input", "names no images", "give a path a line")
     wanted = {"probabilities": probabilities, "overlays": overlay, "instances": instances, "split": split}
+    where = executor(on, ray_address)
     with listener(quiet or as_json) as progress:
         if watch:
-            open_pool, pictures = executor().open_pool, ExtraOutputs(**wanted)
+            open_pool, pictures = where.open_pool, ExtraOutputs(**wanted)
             done = watch_folder(
                 model, given, out, open_pool=open_pool, pictures=pictures, device=device, progress=progress
             )
         else:
-            done = predict_images(model, given, out, **wanted, device=device, progress=progress, executor=executor())
+            done = predict_images(model, given, out, **wanted, device=device, progress=progress, executor=where)
     for problem in done.problems:
         typer.echo(f"skipped: {problem}", err=True)
     num_images = len(done.shares) + done.num_unchanged

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from incmask.base.words import counted
-from incmask.commands.arguments import Data, GroupOption, Json, Quiet
+from incmask.commands.arguments import Data, GroupOption, Json, On, Quiet, RayAddress
 from incmask.commands.shell import executor, listener, print_result
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def prepare(
         float, typer.Option("--labelled-fraction", min=0, max=1, help="folder: share of the rest that keeps its masks")
     ] = 1.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of every split and crop")] = 42,
+    on: On = None,
+    ray_address: RayAddress = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -126,6 +128,6 @@ def prepare(
             labelled_fraction=labelled_fraction,
             seed=seed,
             progress=progress,
-            executor=executor(),
+            executor=executor(on, ray_address),
         )
     print_result(prepared_text(prepared), prepared_as_dict(prepared), as_json=as_json)

@@ -20,11 +20,11 @@ class StoppedError(Exception):
     """Ctrl-C, in a form that the library of the command line lets through."""
 
 
-def executor() -> "Executor":
-    """Say where the work is done: as ``cli.main`` was told, or else in processes of this machine."""
-    from incmask.experiment.executor import Executor
+def executor(on: str | None = None, ray_address: str | None = None) -> "Executor":
+    """Say where the work is done: as ``cli.main`` was told, or else as a person says."""
+    from incmask.experiment.executor import Executor, executor_on
 
-    return typer.main.get_current_context().find_object(Executor) or Executor()
+    return typer.main.get_current_context().find_object(Executor) or executor_on(on or "local", ray_address=ray_address)
 
 
 @contextmanager

@@ -15,9 +15,11 @@ from incmask.commands.arguments import (
     GroupOption,
     Json,
     NetOption,
+    On,
     PresetOption,
     ProfileOption,
     Quiet,
+    RayAddress,
     RecipeOption,
     RunFolder,
     SetOption,
@@ -70,6 +72,8 @@ def run(
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="also write report.html, ranking.csv and the model card")
     ] = True,
+    on: On = None,
+    ray_address: RayAddress = None,
     yes: Yes = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -92,7 +96,7 @@ def run(
             fresh=fresh,
             report=report,
             agreed=agreement(yes, progress),
-            executor=executor(),
+            executor=executor(on, ray_address),
             progress=progress,
         )
     text = "\n".join([outcome_table(done.outcome), *done.finished.lines()])
@@ -131,6 +135,8 @@ def compare(
         ),
     ] = [],  # noqa: B006 - typer copies it
     best_of: BestOfOption = None,
+    on: On = None,
+    ray_address: RayAddress = None,
     yes: Yes = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -157,7 +163,7 @@ def compare(
             equal_steps=equal_steps,
             best_of=best_of,
             agreed=agreement(yes, progress),
-            executor=executor(),
+            executor=executor(on, ray_address),
             progress=progress,
         )
         with or_without(comparison.root / PAGE, "page") as problems:

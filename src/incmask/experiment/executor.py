@@ -3,12 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Self
+from functools import partial
+from typing import Literal, Self, get_args
 
+from incmask.base.caller import option
+from incmask.base.errors import fail
 from incmask.base.kept_workers import kept_workers
 from incmask.base.pool import LocalPool, OpenPool, Pool
+from incmask.base.ray_pool import RayPool
+from incmask.base.validation import choose
 from incmask.training.capacity import seconds_per_step
 from incmask.training.jobs import FitJob
+
+Place = Literal["local", "ray"]
 
 Clock = Callable[[FitJob, Pool], float]
 """Gives the time of a student's training step while all workers of a pool train one."""
@@ -31,3 +38,31 @@ class Executor:
         """Keep workers from one use to the next, for work that opens several pools one after the other."""
         with kept_workers(self.open_pool) as open_pool:
             yield replace(self, open_pool=open_pool)
+
+
+def executor_on(place: Place | str, *, ray_address: str | None = None) -> Executor:
+    """Say where the work is done: what the functions that work take as ``executor``.
+
+    Args:
+        place: "local": processes of this machine; "ray": a Ray cluster, which needs ``incmask[cluster]`` on all nodes.
+        ray_address: of the cluster: "auto" (the one of this machine), "ray://HOST:PORT" or "HOST:PORT"; None: one is
+            started here, with as many cores as the work wants.
+
+    Returns:
+        The executor. Nothing is started before it is used.
+
+    Raises:
+        IncmaskError: there is no such place, or an address is given that is of no use there.
+
+    Examples:
+        >>> import incmask
+        >>> executor = incmask.executor_on("ray", ray_address="auto")
+    """
+    choose(dict.fromkeys(get_args(Place)), place, option=option("on"))
+    if place == "ray":
+        return Executor(partial(RayPool, address=ray_address))
+    if ray_address is not None:
+        raise fail(
+            option("ray-address", ray_address), "is of no use on this machine alone", f"add {option('on', 'ray')}"
+        )
+    return Executor()

@@ -1,0 +1,112 @@
+"""A cluster's workers do what those of this machine do; where it is not the same there, they say so."""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import light_jobs
+import pytest
+
+from incmask.base.caller import on_command_line
+from incmask.base.errors import IncmaskError
+from incmask.base.progress import Silent, ignore
+from incmask.base.ray_pool import RayPool, Sent, seen_here, versions
+from incmask.experiment.choices import Choices
+from incmask.experiment.executor import Executor, executor_on
+from incmask.experiment.run import run
+from runs import HERE, SETTINGS, make_data
+
+
+@dataclass(frozen=True)
+class Named:
+    """A job that names files."""
+
+    folder: Path
+    others: tuple[Path, ...] = ()
+    by_name: tuple[dict[str, Path], ...] = ()
+
+
+def test_a_job_names_its_files_or_the_nearest_folders(tmp_path):
+    (tmp_path / "there").write_text("")
+    job = Named(tmp_path / "new" / "deeper", (tmp_path / "there",), ({"one": tmp_path},))
+    assert seen_here(job) == (tmp_path, tmp_path / "there")
+    assert seen_here(3) == ()
+
+
+def test_nodes_with_other_versions_or_other_files_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("incmask.base.ray_pool._PATIENCE_S", 0)
+    Sent(versions(), (tmp_path,), False).check()
+    with pytest.raises(IncmaskError, match=r"node .*: has torch .*, and 0\.4 is here; install torch==0\.4"):
+        Sent(versions() | {"torch": "0.4"}, (), False).check()
+    with pytest.raises(IncmaskError, match=r"does not see .*gone; put data and run folder on storage"):
+        Sent(versions(), (tmp_path / "gone",), False).check()
+
+
+def test_places_are_asked_for_by_name():
+    assert executor_on("local") == Executor()
+    assert executor_on("ray", ray_address="auto").open_pool.keywords == {"address": "auto"}
+    with pytest.raises(IncmaskError, match="unknown name 'slum'"):
+        executor_on("slum")
+    with on_command_line(), pytest.raises(IncmaskError, match=r"--ray-address auto: is of no use .*; add --on ray"):
+        executor_on("local", ray_address="auto")
+
+
+def kill_once(job, report):
+    """End the worker, the first time."""
+    if not job.exists():
+        job.write_text("")
+        os.kill(os.getpid(), 9)
+    report(1)
+    return "done"
+
+
+def refuse(job, report):
+    from incmask.base.errors import fail
+
+    raise fail(job, "is no image", "remove it")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'incmask[cluster]'")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *_paths()])}},
+    )
+    yield
+    ray.shutdown()
+
+
+def _paths():
+    return [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_jobs_come_back_with_results_reports_and_our_errors_and_run_again_where_a_worker_was_lost(cluster, tmp_path):
+    amounts = []
+    with RayPool(2, networks=False) as pool:
+        assert pool.num_workers == 2
+        assert dict(pool.run(light_jobs.square, [1, 2, 3], amounts.append)) == {1: 1, 2: 4, 3: 9}
+        with pytest.raises(IncmaskError, match=r"a\.png: is no image; remove it"):
+            list(pool.run(refuse, ["a.png"], ignore))
+        assert dict(pool.run(kill_once, [tmp_path / "mark"], ignore)) == {tmp_path / "mark": "done"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_run_on_a_cluster_is_that_of_this_machine_to_the_byte(cluster, tmp_path):
+    data = make_data(tmp_path / "data", "binary")
+    on_cluster = Executor(partial(RayPool), HERE.seconds_per_step)
+    for name, executor in (("here", HERE), ("there", on_cluster)):
+        run(data, tmp_path / name, choices=Choices("im", settings=SETTINGS), executor=executor, progress=Silent())
+    models = sorted(path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*.safetensors"))
+    masks = sorted(path.relative_to(tmp_path / "here") for path in (tmp_path / "here" / "masks").rglob("*.png"))
+    assert models
+    assert masks
+    for name in (*models, *masks):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
