@@ -1,8 +1,9 @@
 """How often ``incmask check`` finds what is there, and what is not: real images, as they are and changed on purpose.
 
 ``python -m benchmarks.doctor --data ../shared/data --sets cats nuclei-44`` prints, for each set of the study, the share
-of changed copies that are found, of random splits in which unlabelled images are called unlike, and of random choices
-of masks, as they are and moved by 4 and 3 pixels, that are called shifted.
+of changed copies that are found, of random splits in which unlabelled images are called unlike, of random choices of
+masks, as they are and moved by 4 and 3 pixels, that are called shifted, and of such choices, as they are and with two
+masks turned inside out, those in which masks are called swapped; several classes count as one there.
 """
 
 import argparse
@@ -16,13 +17,14 @@ import numpy as np
 from benchmarks.study.sets import SETS, arrange
 from incmask.data.dataset import Dataset
 from incmask.data.doctor.hashes import alike
+from incmask.data.doctor.inverted import find_inverted, ground_of
 from incmask.data.doctor.shifts import find_shift, fit_of
 from incmask.data.doctor.unlike import unlike
 from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.data.images.sketch import sketch_of
 
-NUM_COPIED, NUM_DRAWS, NUM_LABELLED, NUM_MASKS = 60, 100, 20, 20
+NUM_COPIED, NUM_DRAWS, NUM_LABELLED, NUM_MASKS, NUM_SWAP_MASKS = 60, 100, 20, 20, 30
 STEP_PX = (4, 3)
 
 CHANGES = {
@@ -65,6 +67,31 @@ def shifts_found(dataset: Dataset, rng: np.random.Generator) -> tuple[float, flo
     return float(np.mean(alarms)), float(np.mean(right))
 
 
+def swaps_found(dataset: Dataset, rng: np.random.Generator) -> tuple[float, float]:
+    """Give the share of random choices with a mask called swapped, and of two swapped masks those that are found."""
+    pairs = [
+        (read_network_image(item.image, channels=dataset.channels), foreground_of(read_label(item, dataset)))
+        for item in dataset.test
+    ]
+    as_is, swapped = (
+        [ground_of(image, way(label)) for image, label in pairs] for way in (lambda x: x, lambda x: 1 - x)
+    )
+    known = [place for place, each in enumerate(as_is) if each is not None]
+    alarms, found = [], []
+    for _ in range(NUM_DRAWS):
+        draw = rng.choice(known, NUM_SWAP_MASKS, replace=False)
+        alarms.append(bool(find_inverted([as_is[place] for place in draw])))
+        among = find_inverted([*(swapped[place] for place in draw[:2]), *(as_is[place] for place in draw[2:])])
+        found.append(len({0, 1} & {*among}) / 2 if not {*among} - {0, 1} else 0)
+    return float(np.mean(alarms)), float(np.mean(found))
+
+
+def foreground_of(label: np.ndarray) -> np.ndarray:
+    """Give 1 where any class is that can be foreground."""
+    plane = label if label.ndim == 2 else label[..., 0]
+    return ((plane > 0) & (plane != 255)).astype(np.uint8)
+
+
 def main() -> None:
     """Read the command line and print a line a set."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -80,9 +107,11 @@ def main() -> None:
             rng = np.random.default_rng(0)
             features = np.array([sketch_of(image).features for image in images])
             alarms, right = shifts_found(dataset, rng)
+            swap_alarms, swapped = swaps_found(dataset, rng)
             print(f"{name}: {', '.join(copies_found(images[:NUM_COPIED]))}")
             print(
-                f"{name}: unlike {splits_unlike(features, rng):.2f}, shifted {alarms:.2f}, moved {right:.2f}",
+                f"{name}: unlike {splits_unlike(features, rng):.2f}, shifted {alarms:.2f}, moved {right:.2f}, "
+                f"swapped {swap_alarms:.2f}, found {swapped:.2f}",
                 flush=True,
             )
 

@@ -29,9 +29,10 @@ def equal_mask_findings(
 ) -> Iterator[Finding]:
     """Tell of parts whose masks are all equal, or nearly, while their images are not."""
     for part in _HELD:
-        drawn = [[masks.get(path) if path else None for path in item.masks or ()] for item in items[part]]
+        with_masks = [item for item in items[part] if item.masks]
+        drawn = [[masks.get(path) if path else None for path in item.masks or ()] for item in with_masks]
         equal = equal_share(drawn)
-        if not equal or _show_the_same([images[item.image] for item in items[part]]):
+        if not equal or _show_the_same([images[item.image] for item in with_masks]):
             continue
         nearly = "" if equal == 1 else "nearly "
         what = (
@@ -39,7 +40,7 @@ def equal_mask_findings(
             "template, and not what was drawn on each image"
         )
         remedy = "put the masks that were drawn in their place; leave them where all images do show the same outline"
-        files = tuple(label_of(part, item) for item in items[part])
+        files = tuple(label_of(part, item) for item in with_masks)
         yield Finding("equal_masks", "warning", files, equal, what, remedy)
 
 

@@ -12,9 +12,11 @@ from incmask.base.threads import side_by_side
 from incmask.base.words import counted
 from incmask.data.dataset import Dataset, Item
 from incmask.data.doctor.finding import Finding, how_to_fix, label_of, worst_first
+from incmask.data.doctor.inverted import Ground, ground_of, inverted_finding
 from incmask.data.doctor.shifts import Fit, Shift, find_shift, fit_of
 from incmask.data.doctor.tiny import Sides, object_sides, scale_of, tiny_finding
 from incmask.data.images.readers import read_label, read_network_image
+from incmask.method.labels import labels_of
 
 MOST_PAIRS = 100
 """Of each part, evenly spread: enough to tell what concerns many."""
@@ -30,12 +32,14 @@ class Pair:
         part, item: which it is.
         fit: of outlines and edges; None where they tell nothing.
         sides: of the objects of each class.
+        ground: of a mask of one class, or of one class and background, what tells whether these are swapped.
     """
 
     part: str
     item: Item
     fit: Fit | None
     sides: tuple[np.ndarray, ...]
+    ground: Ground | None = None
 
 
 def look_at_pairs(dataset: Dataset, *, most: int | None = MOST_PAIRS) -> list[Pair]:
@@ -53,7 +57,8 @@ def look_at_pairs(dataset: Dataset, *, most: int | None = MOST_PAIRS) -> list[Pa
             label = read_label(item, dataset)
         except IncmaskError:
             return None
-        return Pair(part, item, fit_of(image, label), tuple(object_sides(label, dataset)))
+        ground = ground_of(image, label) if labels_of(dataset.task).is_one_class else None
+        return Pair(part, item, fit_of(image, label), tuple(object_sides(label, dataset)), ground)
 
     places = [(part, item) for part in _MASKED for item in _some(getattr(dataset, part), most)]
     pairs = side_by_side(look, places, num_threads=min(8, num_cores()))
@@ -69,7 +74,7 @@ def _some(items: Sequence[Item], most: int | None) -> Sequence[Item]:
 def findings_of_pairs(
     dataset: Dataset, *, size: tuple[int, int], fit: Literal["resize", "tile"]
 ) -> tuple[Finding, ...]:
-    """Find masks that lie beside what they show, and objects that vanish at the networks' size.
+    """Find masks that are swapped or lie beside what they show, and objects that vanish at the networks' size.
 
     Args:
         dataset: the data.
@@ -78,7 +83,14 @@ def findings_of_pairs(
     """
     pairs = look_at_pairs(dataset)
     tiny = _tiny(dataset, [pair for pair in pairs if pair.part == "labelled"], size) if fit == "resize" else ()
-    return (*_shifted(pairs), *tiny)
+    return (*_inverted(pairs), *_shifted(pairs), *tiny)
+
+
+def _inverted(pairs: Sequence[Pair]) -> Iterator[Finding]:
+    known = [(label_of(pair.part, pair.item), pair.ground) for pair in pairs if pair.ground is not None]
+    found = inverted_finding([file for file, _ in known], [ground for _, ground in known])
+    if found is not None:
+        yield found
 
 
 def _tiny(dataset: Dataset, pairs: Sequence[Pair], size: tuple[int, int]) -> Iterator[Finding]:
