@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import of_downloads
 import of_files
 import of_formats
 import of_labelme
@@ -12,6 +13,7 @@ import of_masks
 import of_numbers
 import of_objects
 import of_public
+import of_shapes
 import of_tools
 import of_trees
 import of_values
@@ -21,8 +23,8 @@ from situations import ENTRIES, LACKING, SITUATIONS, Outcome, Right, Situation
 from incmask.base.tables import markdown_table
 
 CHAPTERS = {
-    "Folders": (of_walks, of_trees, of_public),
-    "Annotations and tools": (of_formats, of_labelme, of_tools, of_leftovers),
+    "Folders": (of_walks, of_trees, of_public, of_downloads),
+    "Annotations and tools": (of_formats, of_shapes, of_labelme, of_tools, of_leftovers),
     "Masks": (of_masks, of_objects),
     "Intensities and orientation": (of_values, of_numbers),
     "Files": (of_files,),

@@ -19,6 +19,7 @@ COCO = (
     "coco_with_ids_as_text",
     "coco_captions_beside_polygons",
     "sam_run_lengths",
+    "coco_with_two_corners",
 )
 """Situations whose areas are read."""
 

@@ -167,7 +167,7 @@ def test_all_broken_annotations_are_told_by_their_id(tmp_path: Path) -> None:
     write_set(
         tmp_path,
         [
-            annotation(11, 1, 1, [[0, 0, 1, 1]]),
+            annotation(11, 1, 1, [[0, 0, 1, 1, 2]]),
             annotation(12, 1, 9, [box(0, 0, 1, 1)]),
             annotation(13, 7, 1, [box(0, 0, 1, 1)]),
             annotation(14, 1, 1, {"size": [3, 4], "counts": [3, 2]}),
@@ -181,7 +181,7 @@ def test_all_broken_annotations_are_told_by_their_id(tmp_path: Path) -> None:
     )
     told = problem_of(tmp_path)
     for number, what in {
-        11: "polygon of 4 numbers",
+        11: "polygon of 5 numbers",
         12: "category_id 9, which the file does not list",
         13: "image_id 7, which the file does not list",
         14: "run lengths for 5 pixels where its image has 12",

@@ -6,7 +6,15 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from incmask.base.words import counted
-from incmask.data.folder.names import is_image, name_of, role_of, without_ending, without_mask_suffix
+from incmask.data.folder.names import (
+    is_image,
+    name_of,
+    owner_of_numbered,
+    role_of,
+    without_ending,
+    without_mask_suffix,
+)
+from incmask.data.folder.own_names import TRACKS
 
 _T = TypeVar("_T")
 _EXAMPLES = 3
@@ -14,10 +22,14 @@ _EXAMPLES = 3
 _BY_PROGRAMS = re.compile(
     r"[ _.-](?:(?:cp[ _.-])?(?:flows|output|outlines|dp|cellprob)(?:[ _.-]cp)?|"
     r"object[ _.-](?:predictions|identities|probabilities)|probabilit(?:y|ies)|prob|uncertainty|features|"
-    r"overlays?|contours?|viz|visualization|preview|thumb|thumbnail|heatmap|pred|preds|predictions?)$",
+    r"overlays?|contours?|viz|visualization|preview|thumb|thumbnail|heatmap|pred|preds|predictions?|"
+    r"superpixels|parts[ _.-]?\d*)$",
     re.IGNORECASE,
 )
 """What cellpose, ilastik and others put behind an image's name."""
+
+_DRAWINGS = re.compile(r"overlays?|contours?|heatmaps?|previews?|thumb(?:nail)?s?|visuali[sz]ations?", re.IGNORECASE)
+"""Folders beside others for what is only looked at."""
 
 
 def without_derived(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPath, _T], tuple[str, ...]]:
@@ -30,7 +42,11 @@ def without_derived(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPa
         The others, and what a person should be told.
     """
     left_out = _made_of_others(files, lambda name: _BY_PROGRAMS.sub("", name))
-    return _rest(files, left_out, "made by programs of the images beside them")
+    drawings = {below for below in files if is_image(below.name) and any(map(_DRAWINGS.fullmatch, below.parts[:-1]))}
+    left_out |= drawings if any(is_image(below.name) for below in {*files} - drawings) else set()
+    rest, notes = _rest(files, left_out, "made by programs of the images beside them")
+    rest, more = _rest(rest, {below for below in rest if TRACKS.match(str(below))}, "markers of tracks, and no masks")
+    return rest, notes + more
 
 
 def images_alone(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPath, _T], tuple[str, ...]]:
@@ -46,6 +62,7 @@ def images_alone(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPath,
     in_folders = {below for below in rest if any(map(_is_of_masks, below.parts[:-1]))}
     masks = in_folders if len(in_folders) < len(rest) else set()
     masks |= _made_of_others(rest, lambda name: without_ending(without_mask_suffix(name, None)))
+    masks |= _made_of_others(rest, owner_of_numbered)
     rest, more = _rest(rest, masks, "masks of other images")
     return rest, notes + more
 

@@ -1,12 +1,14 @@
 """What a folder without masks may be, told by the names of its files, and how it becomes a data folder."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from incmask.base.caller import either
 from incmask.data.folder.arrangement import nearby_data
+from incmask.data.folder.group_table import SPLIT_FILE
 from incmask.data.folder.names import is_image, kind_of_folder
+from incmask.data.folder.own_names import image_of_mask
 from incmask.data.folder.walk import walk
 
 _ANNOTATIONS = {
@@ -33,6 +35,30 @@ _CONVERT = {
     ".roi": "regions of ImageJ: draw them as masks, with Edit > Selection > Create Mask",
     "roiset.zip": "regions of ImageJ: draw them as masks, with Edit > Selection > Create Mask",
     "_rois.zip": "regions of ImageJ: draw them as masks, with Edit > Selection > Create Mask",
+    **dict.fromkeys(
+        (".nrrd", ".mha", ".mhd"),
+        "volumes, such as 3D Slicer's: save their slices as PNG or TIFF, with SimpleITK or 3D Slicer",
+    ),
+    **dict.fromkeys(
+        (".lsm", ".vsi", ".oib", ".oif", ".ims", ".dv", ".stk"),
+        "microscopes' own files: save them as TIFF, with Fiji or bioio",
+    ),
+    **dict.fromkeys((".mrxs", ".scn", ".bif"), "whole slides: cut them into TIFF tiles, with QuPath"),
+    **dict.fromkeys(
+        (".zarr", ".n5"), "arrays in folders: save them as TIFF, or give arrays in Python, as incmask.ArrayData"
+    ),
+    **dict.fromkeys((".parquet", ".arrow", ".tfrecord"), "tables of pictures: save each picture as PNG"),
+    **dict.fromkeys(
+        (".pkl", ".pickle", ".pt", ".pth"),
+        "files that can run code and are never loaded: save pictures as PNG, or give arrays in Python, as "
+        "incmask.ArrayData",
+    ),
+    **dict.fromkeys(
+        (".shp", ".gpkg", ".kml"), "shapes on a map: draw them as masks with gdal_rasterize, on the grid of each image"
+    ),
+    **dict.fromkeys(
+        (".ndjson", ".jsonl"), "annotations of no kind that is read: export them as COCO, or as masks in PNG"
+    ),
     ".zip": "archives: {prepare} reads them, or unpack them",
     ".csv": "a table; run lengths, as Kaggle has them, have to be drawn as masks, in the order that its page tells",
     **dict.fromkeys(
@@ -48,6 +74,16 @@ _CONVERT = {
     **dict.fromkeys((".svg", ".pdf"), "drawings without pixels: export them as PNG, in the size of the images"),
 }
 
+_TABLES = {
+    "index,shape-type,vertex-index": "shapes of napari: turn them into labels there (in the menu of the layer, "
+    "Convert to Labels), and save these as TIFF, each called as its image",
+    "region_shape_attributes": "a table of VIA: export its annotations as JSON",
+}
+"""What the first line of a table tells."""
+
+_NO_MASKS = ("class_dict.csv", "_classes.csv", SPLIT_FILE)
+"""Tables that tell nothing of masks."""
+
 
 def hint_of(root: Path) -> str:
     """Say what a folder may be and what to do with it; "" where nothing tells."""
@@ -60,15 +96,36 @@ def hint_of(root: Path) -> str:
     texts = (path.relative_to(root) for path in files if path.suffix.casefold() == ".txt")
     if any(kind_of_folder(folder) == "mask" for path in texts for folder in path.parent.parts):
         return f"if the .txt files are polygons of YOLO: {made_by_prepare()}"
+    below = {path.relative_to(root).as_posix() for path in files if is_image(path)}
+    if any(image_of_mask(path, below) for path in below):
+        return f"masks lie as in the Cell Tracking Challenge or in TNBC: {made_by_prepare()}"
     if near := nearby_data(root):
+        elsewhere = (path.relative_to(root) for path in files if is_image(path) and not path.is_relative_to(near))
+        if any(kind_of_folder(folder) == "mask" for path in elsewhere for folder in path.parts[:-1]):
+            return f"images and masks lie in several folders: {made_by_prepare()}"
         return f"give the folder {near}"
-    return conversion_hint(path.name for path in files)
+    return conversion_hint((path.relative_to(root).as_posix() for path in files), lambda name: head_of(root / name))
 
 
-def conversion_hint(names: Iterable[str]) -> str:
-    """Say how files that are not read become images and masks, by their names; "" where none tells."""
-    names = [name.casefold() for name in names]
-    told = next((text for ending, text in _CONVERT.items() if any(name.endswith(ending) for name in names)), "")
+def head_of(path: Path) -> str:
+    """Give the first line of a file, as far as it is text."""
+    with path.open("rb") as file:
+        return file.readline(500).decode("utf-8-sig", "replace")
+
+
+def conversion_hint(names: Iterable[str], head: Callable[[str], str]) -> str:
+    """Say how files that are not read become images and masks; "" where nothing tells.
+
+    Args:
+        names: their paths.
+        head: gives the first line of one of them.
+    """
+    names = [name for name in names if name.split("/")[-1] not in _NO_MASKS]
+    for name in (name for name in names if name.casefold().endswith(".csv")):
+        if told := next((text for words, text in _TABLES.items() if words in head(name)), ""):
+            return f"it holds {told}"
+    folders = {part.casefold() for name in names for part in name.split("/")}
+    told = next((text for end, text in _CONVERT.items() if any(name.endswith(end) for name in folders)), "")
     return f"it holds {told.format(prepare=prepare_words())}" if told else ""
 
 

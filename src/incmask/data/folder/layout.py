@@ -198,20 +198,23 @@ def _find_part(place: Place, options: DataOptions, *, log: _Log, skip: Collectio
     else:
         images = _files(image_folder, log)
     if mask_folder is None:
-        images, masks = split_by_suffix(images, options.mask_suffix)
+        files = images
+        images, masks = split_by_suffix(files, options.mask_suffix)
+        _note_left(folder, len(files) - len(images) - len(masks), options, log)
         return _Part(folder, images, masks, None)
     masks = _files(mask_folder, log)
     if options.mask_suffix is not None:
         suffixed = {
             below: path for below, path in masks.items() if without_mask_suffix(name_of(below), options.mask_suffix)
         }
-        if len(suffixed) < len(masks):
-            num_left = len(masks) - len(suffixed)
-            log.notes.append(
-                f"{mask_folder.name}: left alone, as not ending in {options.mask_suffix}: {counted(num_left, 'file')}"
-            )
+        _note_left(mask_folder, len(masks) - len(suffixed), options, log)
         masks = suffixed
     return _Part(folder, images, masks, mask_folder)
+
+
+def _note_left(folder: Path, num: int, options: DataOptions, log: _Log) -> None:
+    if num:
+        log.notes.append(f"{folder.name}: left alone, as not ending in {options.mask_suffix}: {counted(num, 'file')}")
 
 
 def _files(folder: Path, log: _Log, *, skip: Collection[Path] = ()) -> Files:

@@ -10,7 +10,7 @@ from incmask.data.folder.names import is_image, name_of, nfc, part_of
 _PATTERNS = ("*.txt", "*/*.txt", "*/*/*.txt")
 """Where a data folder may have them."""
 
-_FOLDERS = ("", "imagesets", "segmentation", "splits", "split", "lists")
+_FOLDERS = ("", "imagesets", "segmentation", "splits", "split", "lists", "metadata")
 
 
 def listed_part(path: str) -> PartName | None:

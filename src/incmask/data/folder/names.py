@@ -21,7 +21,8 @@ _KINDS: dict[KindName, tuple[str, str]] = {
     "image": ("image|img|input|jpegimage|imgdir|imagedir|leftimg8bit", "im|raw"),
     "mask": (
         "mask|label|annotation|annot|groundtruth|gt|segmentation|target|anndir|maskdir|labeldir|"
-        "segmentationclass|segmentationclassaug|segmentationclasspng|gtfine|(?:1st|2nd)?manual",
+        "segmentationclass|segmentationclassaug|segmentationclasspng|gtfine|(?:1st|2nd)?manual|manualmask|msk|"
+        "pixellabeldata|masksmachine|defaultannot",
         "seg|instance",
     ),
 }
@@ -30,7 +31,7 @@ _KINDS: dict[KindName, tuple[str, str]] = {
 _MASK_SUFFIX = re.compile(
     r"[ _.-](?:(?:gtfine|cp|simple|binary|manual|instance|semantic)[ _.-])?"
     r"(?:labeltrainids|labelids|labell?ed|lbls?|color|masks?|labels?|seg|segm|segmented|segmentations?|gt|"
-    r"ground[ _-]?truth|anno?|annot|annotations?|targets?|1stho|manual\d?)$",
+    r"ground[ _-]?truth|anno?|annot|annotations?|targets?|(?:1st|2nd)ho|msk|manual\d?)$",
     re.IGNORECASE,
 )
 
@@ -48,7 +49,8 @@ def kind_of_folder(name: str, *, foreign: bool = False) -> KindName | None:
         foreign: it was written by some annotation tool, which have names that may be others' in a data folder.
     """
     for kind, (sure, else_) in _KINDS.items():
-        if re.fullmatch(f"({sure}|{else_})s?" if foreign else f"({sure})s?", _plain(name)):
+        words = f"{sure}|{else_}" if foreign else sure
+        if re.fullmatch(f"(?:{words})s?(?:png|tiff?|jpe?g)?", _plain(name)):
             return kind
     return None
 
@@ -74,7 +76,8 @@ def role_of(folder: str, *, foreign: bool = False) -> Role:
     for word, of_word in ({} if kind or part else {**_PARTS, "tr": "labelled", "ts": "test"}).items():
         rest = plain.removesuffix(word) if plain.endswith(word) else plain.removeprefix(word)
         is_nnunet = len(word) > 2 or plain.endswith(f"s{word}")
-        if rest != plain and is_nnunet and (found := kind_of_folder(rest, foreign=foreign)):
+        found = "mask" if rest == "lab" else kind_of_folder(rest, foreign=foreign)
+        if rest != plain and is_nnunet and found:
             return Role(found, of_word, word if word in _PARTS else of_word)
     return Role(kind, part, folder)
 
@@ -116,6 +119,17 @@ def without_mask_suffix(name: str, mask_suffix: str | None) -> str:
         found = _MASK_SUFFIX.search(name)
         return name[: found.start()] if found else ""
     return name[: -len(mask_suffix)] if mask_suffix and name.casefold().endswith(mask_suffix.casefold()) else ""
+
+
+def owner_of_numbered(name: str) -> str:
+    """Give the name before the suffix of a mask and a number, as of the second mask of an image; "" where it has none.
+
+    Examples:
+        >>> owner_of_numbered("benign (1)_mask_1"), owner_of_numbered("a_seg2"), owner_of_numbered("a_2")
+        ('benign (1)', 'a', '')
+    """
+    short = re.sub(r"[ _.-]?\d{1,3}$", "", name)
+    return without_mask_suffix(short, None) if short != name else ""
 
 
 def without_ending(name: str) -> str:

@@ -15,7 +15,7 @@ from incmask.data.folder.classes import SETTLE, declares_classes, key_of
 from incmask.data.folder.hints import prepare_words
 from incmask.data.folder.recognise import Recognised, view
 from incmask.data.images.decode import Raster
-from incmask.data.images.masks import MaskFacts, grey_values, pack_colours
+from incmask.data.images.masks import MaskFacts, grey_values, is_shaded, pack_colours
 from incmask.method.labels import labels_of
 
 _ONE_PIECE_SHARE = 0.95
@@ -94,7 +94,8 @@ def objects_problem(facts: Sequence[MaskFacts], *, read: Read, where: object) ->
         read: reads some of them again.
         where: for the message.
     """
-    grey = [fact for fact in facts if not fact.is_colour and fact.palette is None and not fact.is_lossy]
+    plain = [fact for fact in facts if not fact.is_colour and fact.palette is None and not fact.is_lossy]
+    grey = [fact for fact in plain if not is_shaded(fact)]
     some = [grey[index] for index in _some(range(len(grey)), _FEW)]
     seen = _Pieces()
     for fact in some:

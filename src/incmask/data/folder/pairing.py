@@ -8,15 +8,18 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
 from incmask.data.folder.hints import prepare_words
-from incmask.data.folder.names import key_of_name, name_of, without_ending, without_mask_suffix
+from incmask.data.folder.names import key_of_name, name_of, owner_of_numbered, without_ending, without_mask_suffix
 
 Files = Mapping[PurePosixPath, Path]
 """Files by their path below the folder in which they were looked for."""
 
-_IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat|training|test|0000)$", re.IGNORECASE)
+_IMAGE_SUFFIX = re.compile(r"[ _.-](?:leftimg8bit|images?|img|im|raw|sat|training|test|volume|0000)$", re.IGNORECASE)
 _IMAGE_PREFIX, _MASK_PREFIX = (
     re.compile(rf"(?:^|(?<=/))(?:{words})(?:[ _.-]|(?=\d))(?=[^/]+$)", re.IGNORECASE)
-    for words in ("images?|imgs?|im|raw|sat", "masks?|labels?|seg|segmentations?|gt|annotations?|targets?")
+    for words in (
+        "images?|imgs?|im|raw|sat",
+        "masks?[ _.-]of|masks?|msk|labels?|seg|segmentations?|gt|annotations?|targets?",
+    )
 )
 
 
@@ -50,15 +53,17 @@ def split_by_suffix(files: Files, mask_suffix: str | None) -> tuple[Files, Files
     """Tell images and masks apart in a folder that holds both: (images, masks).
 
     A file is a mask where its name is ``mask_suffix`` longer than an image's; where no suffix is given,
-    one of the common ones. Where no two files belong together, all are images.
+    one of the common ones. Where no two files belong together, all are images. Masks of other suffixes are neither.
     """
     names = {name_of(below) for below in files}
     names |= {pattern.sub("", name) for name in names for pattern in (_IMAGE_SUFFIX, _IMAGE_PREFIX)}
     owners = {below: _owner(name_of(below), mask_suffix) for below in files}
     if not any(owner in names or without_ending(owner) in names for owner in owners.values() if owner):
         return files, {}
-    masks = {below: path for below, path in files.items() if owners[below]}
-    return {below: path for below, path in files.items() if below not in masks}, masks
+    numbered = {below for below in files if mask_suffix is None and owner_of_numbered(name_of(below)) in names}
+    masks = {below: path for below, path in files.items() if owners[below] or below in numbered}
+    others = {below for below in files if mask_suffix and _owner(name_of(below), None) in names}
+    return {below: path for below, path in files.items() if below not in masks and below not in others}, masks
 
 
 def _owner(name: str, mask_suffix: str | None) -> str:
@@ -165,7 +170,7 @@ def candidates(name: str, folder: str, mask_suffix: str | None) -> list[str]:
     if mask_suffix is not None:
         short = without_mask_suffix(name, mask_suffix)
         return [short, without_ending(short)]
-    names = [name, _owner(name, None)]
+    names = [name, _owner(name, None), re.sub(r"[_-]L$", "", name)]  # the last as in CamVid
     if folder:
         names += [without_mask_suffix(name, f"{separator}{folder}") for separator in "_-. "]
     names += [without_ending(name) for name in names]

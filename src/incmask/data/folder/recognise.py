@@ -98,6 +98,18 @@ def view(fact: MaskFacts, kind: MaskKind, of: Mapping[int, int] | None = None) -
     return counts
 
 
+def ask_of_no_data(facts: Sequence[MaskFacts], options: DataOptions, where: object) -> None:
+    """Ask what 0 is in masks of LoveDA, by their folder, which have the background at 1.
+
+    Raises:
+        IncmaskError: nobody told.
+    """
+    counts = {value for fact in facts if fact.path.parent.name == "masks_png" for value in fact.counts}
+    if 0 in counts and counts < {*range(8)} and max(counts) > 1 and options.ignore is None and not options.classes:
+        what = "the masks hold 0, and lie in masks_png as those of LoveDA, where 0 is no label and 1 is background"
+        raise fail(where, what, f'{SETTLE} either ignore = 0 (0 is no label) or ignore = "none" (0 is a class)')
+
+
 def lossy_problem(fact: MaskFacts, kind: MaskKind) -> Problem | None:
     """Tell of a JPEG whose values are no longer those that were drawn."""
     num_values = len(view(fact, kind))
@@ -146,6 +158,7 @@ def recognise(
         )
     facts = labelled if kind == "colour" else [*labelled, *held_out]
     _check_mixed_binary(facts, kind, options, where)
+    ask_of_no_data(facts, options, where)
     counts: Counter[int] = Counter()
     for fact in facts:
         counts.update(view(fact, kind))

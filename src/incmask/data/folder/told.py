@@ -1,4 +1,4 @@
-"""Names of classes that programs write beside masks: nnU-Net's, CVAT's and Roboflow's."""
+"""Names of classes that programs write beside masks: nnU-Net's, CVAT's, Roboflow's, and tables of colours."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def with_told_classes(options: DataOptions, read: Read) -> tuple[DataOptions, tu
     """
     if options.classes:
         return options, ()
-    for name, classes_in in ((NNUNET, _of_nnunet), ("labelmap.txt", _of_cvat), ("_classes.csv", _of_roboflow)):
+    for name, classes_in in _TABLES.items():
         content = read(name)
         if content is None:
             continue
@@ -82,5 +82,36 @@ def _of_roboflow(text: str) -> dict[str, Any]:
     return _named([(int(value), name.strip()) for value, name in lines])
 
 
+def _of_colour_table(text: str) -> dict[str, Any]:
+    """Read lines such as ``cell,128,64,128`` below a header, as DeepGlobe and CamVid have them."""
+    lines = [line.split(",") for line in text.splitlines()[1:] if line.strip()]
+    return _named(sorted([(_colour(rgb), name.strip()) for name, *rgb in lines], key=_is_not_black))
+
+
+def _of_colour_list(text: str) -> dict[str, Any]:
+    """Read lines such as ``128 64 128 cell``, as CamVid and CVAT's export of its kind have them."""
+    lines = [line.split(None, 3) for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return _named(sorted([(_colour(rgb), name.strip()) for *rgb, name in lines], key=_is_not_black))
+
+
+def _colour(given: Sequence[str]) -> tuple[int, ...]:
+    red, green, blue = given
+    return int(red), int(green), int(blue)
+
+
+def _is_not_black(pair: tuple[tuple[int, ...], str]) -> bool:
+    return any(pair[0])
+
+
 def _named(pairs: Sequence[tuple[Any, str]]) -> dict[str, Any]:
     return {"classes": [{"name": name, "value": value} for value, name in pairs]} if len(pairs) > 1 else {}
+
+
+_TABLES: dict[str, Callable[[str], dict[str, Any]]] = {
+    NNUNET: _of_nnunet,
+    "labelmap.txt": _of_cvat,
+    "_classes.csv": _of_roboflow,
+    "class_dict.csv": _of_colour_table,
+    "label_colors.txt": _of_colour_list,
+}
+"""What files name classes, and how they are read."""

@@ -69,7 +69,16 @@ def decode_mask(path: Path, content: bytes) -> Raster:
         what = "is a TIFF in which 0 is white (MINISWHITE), and has more values than black and white: ids may be meant "
         raise fail(path, what + "as they are stored, or as they are shown", "export the mask as a grey PNG")
     raster = _without_no_data(raster)
-    return raster if raster.alpha is None else _of_alpha(path, raster, raster.alpha)
+    return _of_one_channel(raster if raster.alpha is None else _of_alpha(path, raster, raster.alpha))
+
+
+def _of_one_channel(raster: Raster) -> Raster:
+    """Give small numbers that stand in one channel of three, the others being 0, as grey."""
+    values = raster.values
+    used = values.reshape(-1, 3).any(0) if values.ndim == 3 and raster.palette is None else np.zeros(3, np.bool_)
+    if used.sum() != 1 or values.max() >= MAX_COLOURS:
+        return raster
+    return replace(raster, values=np.ascontiguousarray(values[..., used.argmax()]))
 
 
 def _without_no_data(raster: Raster) -> Raster:
@@ -167,6 +176,12 @@ def is_soft(fact: MaskFacts) -> bool:
         return False
     greys = [value for value in fact.counts if 0 < value < max(fact.counts)]
     return sum(fact.ramps.get(grey, 0) for grey in greys) > 0.5 * sum(fact.counts[grey] for grey in greys)
+
+
+def is_shaded(fact: MaskFacts) -> bool:
+    """Tell whether values go up and down from pixel to pixel, as in pictures and probabilities, and not in areas."""
+    drawn = [value for value in fact.counts if value]
+    return sum(fact.ramps.get(value, 0) for value in drawn) > 0.5 * sum(fact.counts[value] for value in drawn)
 
 
 def foreground_of(values: np.ndarray, *, is_blurred: bool) -> np.ndarray:

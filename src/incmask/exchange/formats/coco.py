@@ -9,6 +9,7 @@ from typing import Any
 from incmask.base.caller import option
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import write_text
+from incmask.base.words import counted
 from incmask.data.dataset import Scheme
 from incmask.exchange.formats.annotations import Annotated, Annotations, Finder, corrected
 from incmask.exchange.formats.coco_records import (
@@ -19,6 +20,7 @@ from incmask.exchange.formats.coco_records import (
     CocoRuns,
     areas_of,
     is_coco,
+    is_flat,
     kind_of,
     records_in,
 )
@@ -60,7 +62,7 @@ class _Reading:
         self.names: dict[str, None] = {}
         self.annotated: dict[str, Annotated] = {}
         self.problems: list[Problem] = []
-        self.num_crowds = self.num_flat = 0
+        self.num_crowds = self.num_flat = self.num_lines = 0
 
     def add(self, path: str, content: dict[str, Any], where: str) -> None:
         """Read a file."""
@@ -84,6 +86,8 @@ class _Reading:
         notes = [
             f"{self.num_crowds} crowds are areas of their category like others" if self.num_crowds else "",
             f"{self.num_flat} annotations of keypoints alone are left out, as they have no area" * bool(self.num_flat),
+            f"left out, as it takes three corners to have an area: {counted(self.num_lines, 'polygon')}"
+            * bool(self.num_lines),
             f"left alone, as they tell of no areas, or other files do: {', '.join(passed)}" if passed else "",
         ]
         return Annotations(self.annotated, tuple(self.names), notes=tuple(filter(None, notes)))
@@ -125,6 +129,8 @@ class _Reading:
         areas = (NamedArea(category, area) for area in areas_of(record, size, where))
         self.annotated[name] = replace(image, areas=(*image.areas, *areas), size=size)
         self.num_crowds += bool(record.iscrowd)
+        if isinstance(record.segmentation, list):
+            self.num_lines += sum(map(is_flat, record.segmentation))
 
 
 def _check_ids(record: CocoAnnotation, images: set[str], categories: set[str | None], where: str) -> None:

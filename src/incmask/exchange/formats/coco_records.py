@@ -116,6 +116,11 @@ def decode_counts(text: str) -> np.ndarray:
     return np.array(lengths, np.int64)
 
 
+def is_flat(corners: Sequence[float]) -> bool:
+    """Tell whether a polygon of so many numbers has no area: it has two corners, or fewer."""
+    return len(corners) < 6
+
+
 def areas_of(annotation: CocoAnnotation, size: tuple[int, int] | None, where: str) -> Sequence[Area]:
     """Give the areas whose union an annotation marks, in an image of a size that may not be told."""
     given = annotation.segmentation
@@ -124,10 +129,11 @@ def areas_of(annotation: CocoAnnotation, size: tuple[int, int] | None, where: st
         raise fail(where, what, "export segmentations, or remove the annotation")
     if isinstance(given, list):
         for corners in given:
-            if len(corners) < 6 or len(corners) % 2:
-                what = f"has a polygon of {len(corners)} numbers; x and y of three or more corners are expected"
+            if len(corners) % 2:
+                what = f"has a polygon of {len(corners)} numbers; x and y of each corner are expected"
                 raise fail(where, what, "draw it again, or remove the annotation")
-        polygons = [coco_polygon(np.array(corners, np.float64).reshape(-1, 2)) for corners in given]
+        with_area = [corners for corners in given if not is_flat(corners)]
+        polygons = [coco_polygon(np.array(corners, np.float64).reshape(-1, 2)) for corners in with_area]
         if size and any(polygon.box.is_beyond(Box(0, 0, *size)) for polygon in polygons):
             what = f"lies outside its image of {size[1]}×{size[0]} pixels"
             raise fail(where, what, "export the annotations at the size of the images")

@@ -75,6 +75,10 @@ def parse(files: Files, images: Finder) -> Annotations:
     given = look_at([*files_ending(files, ".geojson", ".json").items()], lambda file: _read(*file, images))
     reads = [read for read in given if read is not None]
     features = [feature for read in reads for feature in read.features]
+    if features and all(np.ptp(polygon.rings[0], axis=0).max() < 1 for each in features for polygon in each.polygons):
+        what = "has shapes that are all smaller than a pixel, as those are whose coordinates are degrees on a map"
+        remedy = "give them in pixels of the images, or draw masks with gdal_rasterize, on the grid of each image"
+        raise fail(reads[0].where, what, remedy)
     unnamed = [feature for feature in features if feature.name is None]
     if len(unnamed) < len(features):
         what = "has no properties.classification.name, as others have"

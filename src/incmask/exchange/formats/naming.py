@@ -1,6 +1,6 @@
 """Which files of a folder are images and which their masks, by the names of folders and files."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -8,6 +8,7 @@ from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.words import counted
 from incmask.data.folder.hints import conversion_hint
 from incmask.data.folder.names import are_in_class_folders, name_of, nfc, part_of, role_of, sorted_folders
+from incmask.data.folder.own_names import image_of_mask
 from incmask.data.folder.pairing import Spellings, candidates, pair, split_by_suffix
 from incmask.exchange.formats.common import Files, Label, SourceImage, images_of
 from incmask.exchange.sources.archives import SourceFile
@@ -83,16 +84,16 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
         IncmaskError: there are no images or no masks, or masks without an image; all of them are told.
     """
     pictures = images_of(files)
-    placed = [_place(path) for path in pictures]
+    placed = [_place_of_own(path, pictures) or _place(path) for path in pictures]
     images = [file for file in placed if file.kind == "image"]
     masks = [file for file in placed if file.kind == "mask"]
     others = [file for file in placed if not file.kind]
     if not images:
         images, others = _without_folder(others, masks), []
-        if not masks:
-            beside, suffixed = split_by_suffix({PurePosixPath(f.path): Path(f.path) for f in images}, mask_suffix)
-            masks = [_place_as(path.as_posix(), "mask") for path in suffixed.values()]
-            images = [_place_as(path.as_posix(), "image") for path in beside.values()]
+    if not masks and not others:
+        beside, suffixed = split_by_suffix({file.below: Path(file.path) for file in images}, mask_suffix)
+        masks = [replace(file, kind="mask") for file in images if file.below in suffixed]
+        images = [file for file in images if file.below in beside]
     masks = _in_parts(masks, images, mask_suffix)
     names = {file.name for file in images}
     named = [(file.name, file.name_in_class) for file in masks]
@@ -104,10 +105,10 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
     if not images or not masks:
         what = "holds no images" if not images else f"holds {counted(len(images), 'image')} but no masks for them"
         one, classes = "images/x.png and masks/x.png", "images/x.png and masks/<class>/x.png"
-        raise fail(where, what, conversion_hint(files) or f"arrange {one}, or {classes}, or x.png and x_mask.png")
+        raise fail(where, what, _hint(files) or f"arrange {one}, or {classes}, or x.png and x_mask.png")
     pairing = pair(
-        {file.below: Path(file.path) for file in images},
-        {_in_class(file) if in_classes else file.below: Path(file.path) for file in masks},
+        _by_place([(file.below, file.path) for file in images], pictures),
+        _by_place([(_in_class(file) if in_classes else file.below, file.path) for file in masks], pictures),
         mask_suffix=mask_suffix,
         class_folders=in_classes,
     )
@@ -125,6 +126,23 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
     )
     folders = {folder for item in items for folder in item.masks if in_classes}
     return Sorted(items, sorted_folders(folders))
+
+
+def _hint(files: Files) -> str:
+    return conversion_hint(files, lambda path: files[path].read()[:500].decode("utf-8-sig", "replace"))
+
+
+def _by_place(placed: Iterable[tuple[PurePosixPath, str]], pictures: Files) -> dict[PurePosixPath, Path]:
+    """Give the path of each file by its place; raises where folders that stand for the same hold one each."""
+    found: dict[PurePosixPath, Path] = {}
+    problems = []
+    for below, path in placed:
+        other = found.setdefault(below, Path(path)).as_posix()
+        if other != path:
+            what = f"stands for the same as {other}, since the folders of both mean the same"
+            problems.append(Problem(str(pictures[path].where), what, "take one of the two folders out of the source"))
+    raise_problems(problems)
+    return found
 
 
 def names_of(images: Files) -> dict[str, str]:
@@ -160,16 +178,17 @@ def _place(path: str) -> _Placed:
     return _Placed(path, "", (), (*folders, file_name))
 
 
+def _place_of_own(path: str, pictures: Files) -> _Placed | None:
+    image = image_of_mask(path, pictures)
+    return None if image is None else _Placed(path, "mask", (), tuple(image.split("/")))
+
+
 def _without_folder(images: list[_Placed], masks: list[_Placed]) -> list[_Placed]:
     """Take the one folder in which all images lie beside that of the masks for that of the images."""
     tops = {file.after[0] if len(file.after) > 1 else "" for file in images}
     if not masks or len(tops) != 1 or "" in tops or any(file.after[0] in tops or file.before for file in masks):
         return images
     return [replace(file, after=file.after[1:]) for file in images]
-
-
-def _place_as(path: str, kind: str) -> _Placed:
-    return _Placed(path, kind, (), tuple(path.split("/")))
 
 
 def _deeper(file: _Placed) -> Iterator[_Placed]:

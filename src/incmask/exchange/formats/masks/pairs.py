@@ -20,6 +20,7 @@ from incmask.data.images.masks import (
     MaskFacts,
     facts_of,
     grey_values,
+    is_shaded,
     is_soft,
     pack_colours,
     unpack_colour,
@@ -112,7 +113,8 @@ def look_at_mask(mask: SourceFile) -> Look:
     num, is_plain = len(facts.counts), not facts.is_colour and raster.palette is None
     is_blurred = (facts.is_lossy and num > 3) or (facts.is_colour and num > MAX_COLOURS)
     is_deep = raster.values.dtype != np.uint8
-    numbers = is_plain and not is_blurred and not is_soft(facts) and num > (_MANY_VALUES if is_deep else MAX_COLOURS)
+    is_many = num > (_MANY_VALUES if is_deep else MAX_COLOURS)
+    numbers = is_many and is_plain and not is_blurred and not is_soft(facts) and not is_shaded(facts)
     facts = replace(facts, is_lossy=False)
     if is_blurred:
         tally = dict(flat_colours(_rgb(raster)).most_common(4 * MAX_COLOURS))
