@@ -1,7 +1,10 @@
+import os
+
 import pytest
 import torch
 
-from incmask.base.device import autocast, fast_in_bfloat16, resolve_device
+from incmask.base.config import Settings
+from incmask.base.device import autocast, device_of, fast_in_bfloat16, resolve_device
 from incmask.base.errors import IncmaskError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -32,6 +35,24 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch, name):
     assert (
         str(caught.value) == f'setting device: \'{name}\' is not there (found: cpu); use settings={{"device": "auto"}}'
     )
+
+
+@pytest.mark.parametrize("there", [{}, {"cuda": True}])
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_gpu_alone_is_told_to_compute_the_same_each_time(monkeypatch, there, deterministic):
+    machine(monkeypatch, **there)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    asked = []
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
+    assert device_of(Settings(deterministic=deterministic)).type == ("cuda" if there else "cpu")
+    is_told = bool(deterministic and there)
+    assert asked == [True] * is_told
+    assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if is_told else None)
+
+
+def test_it_is_recorded_where_it_is_chosen():
+    assert "deterministic" in Settings().unsaid
+    assert "deterministic" not in Settings(deterministic=True).unsaid
 
 
 @pytest.mark.parametrize(("capability", "fast"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])

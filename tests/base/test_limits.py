@@ -38,6 +38,10 @@ def test_want_of_memory_is_a_line_with_its_mend(ask):
         (OSError(errno.EMFILE, "Too many open files", "a.png"), "a.png: as many are open as are allowed; raise the"),
         (OSError(errno.ENOSPC, "No space left on device", "b.csv"), "b.csv: is full; make room; the same command"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk: is full; make room"),
+        (
+            RuntimeError("scatter_cuda does not have a deterministic implementation"),
+            "deterministic: the GPU has no way to compute a part of this run the same each time; leave it out",
+        ),
         (RuntimeError("can't start new thread"), "memory: does not suffice; "),
         (ImportError("a.so: failed to map segment from shared object"), "memory: does not suffice; "),
     ],

@@ -170,6 +170,19 @@ def test_workers_come_to_the_same_as_this_process(tmp_path):
     assert len(outcome.scores) == 16
 
 
+@pytest.mark.slow
+def test_threads_of_whoever_calls_change_no_number(tmp_path):
+    data, before = make_data(tmp_path / "data", "binary", truth=False), torch.get_num_threads()
+    try:
+        for num in (1, 3):
+            torch.set_num_threads(num)
+            run_tiny(data, tmp_path / str(num))
+            assert torch.get_num_threads() == num
+    finally:
+        torch.set_num_threads(before)
+    assert dict(results(tmp_path / "1")) == dict(results(tmp_path / "3"))
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 @pytest.mark.usefixtures("untrained")
 def test_the_papers_preset(task, tmp_path):

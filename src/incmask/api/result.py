@@ -20,6 +20,7 @@ from incmask.experiment.paths import stack_folder
 from incmask.experiment.record.images import read_shares
 from incmask.experiment.record.run import RunRecord, read_run
 from incmask.experiment.record.stages import ENSEMBLE, HistoryRow
+from incmask.experiment.reproduce import Reproduced
 from incmask.experiment.scores import ScoreRow
 from incmask.insight.report.picture import load_matplotlib
 from incmask.insight.report.run_page.plots import Course, plot_course
@@ -42,6 +43,7 @@ class Result:
         folder: of the run.
         device: where its networks predict.
         problems: what ``run`` could not make, such as a report without matplotlib, with the remedy; a line each.
+        reproduced: how the run compares with the one that it repeats; None: it repeats none.
 
     Examples:
         >>> result = incmask.load("myrun", device="cpu")
@@ -56,6 +58,7 @@ class Result:
     folder: Path
     device: Device = "auto"
     problems: tuple[str, ...] = ()
+    reproduced: Reproduced | None = None
 
     @cached_property
     def ensemble(self) -> Ensemble:

@@ -9,14 +9,19 @@ from pathlib import Path
 
 from incmask.api.listening import AnyPath, listening
 from incmask.api.result import Result
-from incmask.base.config import Effort, Preset
+from incmask.base.caller import option
+from incmask.base.config import Effort, OnCollapse, Preset
+from incmask.base.errors import fail
 from incmask.base.progress import Progress
 from incmask.data.from_arrays import ArrayData, write_data
-from incmask.data.rounds import run_folder
+from incmask.data.rounds import data_folder, run_folder
 from incmask.experiment import run as experiment
 from incmask.experiment.choices import AUTO_TIME, Choices, given
 from incmask.experiment.consent import Agreed, everybody, nobody
 from incmask.experiment.executor import Executor
+from incmask.experiment.record.run import read_run
+from incmask.experiment.reproduce import Reproduced, changes, check_folder, choices_of
+from incmask.experiment.reproduce import compare as compare_files
 from incmask.experiment.run import Outcome
 from incmask.insight.comparison.best_of import BestOf
 from incmask.insight.comparison.best_of import best_of as find_best
@@ -37,26 +42,36 @@ class Trained:
         outcome: stages, scores and the folder.
         finished: what was made of the run; empty without a report.
         best: where erosion and dilation come from; None: from the choices.
+        reproduced: how it compares with the run that it repeats; None: it repeats none.
     """
 
     outcome: Outcome
     finished: FinishedFiles = field(default_factory=FinishedFiles)
     best: BestOf | None = None
+    reproduced: Reproduced | None = None
 
 
 def train(
-    data: Path,
+    data: Path | None,
     out: Path | None,
     *,
     choices: Choices,
     best_of: Path | None,
     fresh: bool,
+    reproduce: Path | None = None,
     report: bool,
     agreed: Agreed = nobody,
     executor: Executor,
     progress: Progress,
 ) -> Trained:
     """Do the main job with a data folder, and write what follows; the arguments are those of ``run``."""
+    if reproduce:
+        if choices != Choices(time=choices.time, settings=choices.settings or None) or choices.settings or best_of:
+            what = "is given together with choices, which that run recorded"
+            raise fail(option("reproduce"), what, f"leave them out, or {option('reproduce')}")
+        return _reproduce(reproduce, data, out, report=report, agreed=agreed, executor=executor, progress=progress)
+    if data is None:
+        raise fail("DATA", "is not given", f"name the folder with the images, or a run with {option('reproduce')}")
     best = find_best(best_of, data, choices) if best_of else None
     if best:
         progress.say(best.told)
@@ -74,8 +89,34 @@ def train(
     return Trained(outcome, finished, best)
 
 
+def _reproduce(
+    source: Path,
+    data: Path | None,
+    out: Path | None,
+    *,
+    report: bool,
+    agreed: Agreed,
+    executor: Executor,
+    progress: Progress,
+) -> Trained:
+    record = read_run(source)
+    data = data or data_folder(source)
+    out = out or source.with_name(f"{source.name}-reproduced")
+    check_folder(source, out)
+    chosen = choices_of(record, data)
+    described = chosen.describe_data()
+    changed = tuple(changes(record, chosen, described))
+    progress.say(f"reproduces {source}: " + ("; ".join(changed) or "versions, machine, data and choices are as then"))
+    with executor.kept() as kept:
+        outcome = experiment.run_chosen(
+            chosen, described, out, kept, progress, warm=False, agreed=agreed, is_planned=True
+        )
+        finished = finish(outcome, open_pool=kept.open_pool, progress=progress) if report else FinishedFiles()
+    return Trained(outcome, finished, reproduced=compare_files(source, out, changed))
+
+
 def run(
-    data: AnyPath | ArrayData,
+    data: AnyPath | ArrayData | None = None,
     *,
     out: AnyPath | None = None,
     recipe: RecipeName | str | Recipe | None = None,
@@ -88,7 +129,10 @@ def run(
     encoder_weights: AnyPath | None = None,
     settings: Mapping[str, object] | None = None,
     best_of: AnyPath | None = None,
+    on_collapse: OnCollapse | None = None,
+    deterministic: bool = False,
     fresh: bool = False,
+    reproduce: AnyPath | None = None,
     report: bool = True,
     yes: bool = False,
     progress: Progress | bool = False,
@@ -97,7 +141,7 @@ def run(
     """Do the main job: train on labelled and unlabelled images, as ``incmask run`` does.
 
     Args:
-        data: folder with ``labelled/`` and ``unlabelled/``, or arrays.
+        data: folder with ``labelled/`` and ``unlabelled/``, or arrays; may be left out with ``reproduce``.
         out: run folder; default: DATA with ``-run`` behind its name, and for arrays a temporary folder, which goes
             with the result unless the process is killed. An unfinished run there goes on. The arrays themselves
             are not kept there: see ``write_data``.
@@ -117,7 +161,13 @@ def run(
         settings: single settings by name.
         best_of: folder of a comparison on the same data that swept ``erode_px`` and ``dilate_px`` of "im": the best of
             them by validation are taken.
+        on_collapse: what becomes of a generation whose labels lose a class or that falls on validation: "keep-best",
+            the run ends with the best so far; "stop", with an error; "ignore", it goes on. Default:
+            "keep-best", with the preset "paper" "ignore".
+        deterministic: let a GPU compute the same bits each time; a CPU does so anyway.
         fresh: after corrected labels were imported: do not begin with the earlier round's models.
+        reproduce: a run to repeat with the choices that it recorded, on its data or others; no choice stands beside it.
+            ``result.reproduced`` says what differs between then and now, and which files do.
         report: also write ``report.html``, ``ranking.csv``, the model card, and what disagreement says about errors.
         yes: also begin what takes longer than a day by estimate; a ``time`` that says so is enough, too.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
@@ -134,32 +184,40 @@ def run(
         >>> result.chosen in result.stages
         True
     """
-    choices = Choices(recipe, preset, effort, profile, group, time, _settings(settings, net, encoder_weights))
+    single = _settings(settings, net, encoder_weights, on_collapse=on_collapse, deterministic=deterministic)
+    choices = Choices(recipe, preset, effort, profile, group, time, single)
     with listening(progress) as listener:
 
-        def run_data(data: Path, out: Path | None) -> Result:
+        def run_data(data: Path | None, out: Path | None) -> Result:
             trained = train(
                 data,
                 out,
                 choices=choices,
                 best_of=Path(best_of) if best_of else None,
                 fresh=fresh,
+                reproduce=Path(reproduce) if reproduce else None,
                 report=report,
                 agreed=everybody if yes else nobody,
                 executor=executor or Executor(),
                 progress=listener,
             )
-            return Result(trained.outcome.root, problems=trained.finished.problems)
+            return Result(trained.outcome.root, problems=trained.finished.problems, reproduced=trained.reproduced)
 
         out = Path(out) if out else None
-        return _run_arrays(data, out, run_data) if isinstance(data, ArrayData) else run_data(Path(data), out)
+        if isinstance(data, ArrayData):
+            return _run_arrays(data, out, run_data)
+        return run_data(None if data is None else Path(data), out)
 
 
 def _settings(
-    single: Mapping[str, object] | None, net: str | None, encoder_weights: AnyPath | None
+    single: Mapping[str, object] | None,
+    net: str | None,
+    encoder_weights: AnyPath | None,
+    **others: object,
 ) -> dict[str, object] | None:
     """Put those with arguments of their own to the single settings; None: nobody named any."""
-    own = given(net=net, encoder_weights=str(encoder_weights) if encoder_weights else None)
+    weights = str(encoder_weights) if encoder_weights else None
+    own = given(net=net, encoder_weights=weights, **others)
     return {**(single or {}), **own} or None
 
 

@@ -22,6 +22,9 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 MeanOver = Literal["found", "true", "all"]
 """Classes that an image's mIoU averages: those in its truth or prediction, those in its truth, all."""
 
+OnCollapse = Literal["keep-best", "stop", "ignore"]
+"""What becomes of a run whose generation has collapsed: it ends with the best so far, or an error; or it goes on."""
+
 MaskedAnswers = Literal["next_best", "wrong"]
 """What becomes of a pixel that networks call masked: their next best class counts, or it is wrong for every class."""
 
@@ -40,6 +43,9 @@ class Settings(ConfigSection):
     device: Device = Field("auto", description="where the networks run")
     num_workers: int = Field(0, ge=0, le=1024, description="students trained side by side on a CPU; 0: one a core")
 
+    deterministic: bool = Field(
+        False, description="a GPU computes the same bits each time, slower; a CPU does so whatever is chosen"
+    )
     num_base: int = Field(10, ge=1, le=1000, description="models trained on the labelled images alone")
     num_students: int = Field(5, ge=1, le=1000, description="students of each generation")
     num_generations: int = Field(5, ge=1, le=1000, description="rounds of teachers labelling and students learning")
@@ -80,6 +86,11 @@ class Settings(ConfigSection):
     )
     strong_from: float = Field(0.0, ge=0, le=1, description="share of the steps after which both begin")
     finetune_fraction: float = Field(0.0, ge=0, lt=1, description="last share of the steps, of labelled images alone")
+    on_collapse: OnCollapse = Field(
+        "ignore",
+        description="a generation whose labels lose a class, or that falls on validation: the run ends with the best "
+        "so far (keep-best) or an error (stop), or goes on, as a comparison always does",
+    )
     num_views: int = Field(3, ge=2, le=100, description="changed versions of an image that vote in an input ensemble")
     consistency_strength: Literal["low", "mid", "high"] = Field(
         "mid", description="how much the two views of the consistency loss differ"
@@ -202,7 +213,8 @@ class Settings(ConfigSection):
     def unsaid(self) -> set[str]:
         """Name the settings that records leave out, since they make no difference or are said elsewhere."""
         others = ENCODER_SETTINGS if self.net == UNET else ("encoder_weights", *WIDTH_SETTINGS)
-        return {"num_workers", "size", *others}
+        fast = () if self.deterministic else ("deterministic",)
+        return {"num_workers", "size", "on_collapse", *fast, *others}
 
     @property
     def judging(self) -> int:
@@ -245,6 +257,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "strong": 1.0,
         "cutmix": 0.5,
         "augment": "everything",
+        # Of what has collapsed nothing better comes, and generations cost hours. The paper has no such rule.
+        "on_collapse": "keep-best",
     },
     "paper": {
         "steps_per_epoch": 0,

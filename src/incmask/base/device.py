@@ -1,11 +1,13 @@
 """Where networks run, and with how many bits."""
 
+import os
 from contextlib import AbstractContextManager
 from typing import Literal
 
 import torch
 
-from incmask.base.caller import settings
+from incmask.base.caller import settings as settings_of
+from incmask.base.config import Settings
 from incmask.base.errors import fail
 
 
@@ -20,8 +22,22 @@ def resolve_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
     if not there[name]:
         found = ", ".join(kind for kind, is_there in there.items() if is_there)
-        raise fail("setting device", f"{name!r} is not there (found: {found})", f"use {settings(device='auto')}")
+        raise fail("setting device", f"{name!r} is not there (found: {found})", f"use {settings_of(device='auto')}")
     return torch.device(name)
+
+
+def device_of(settings: Settings) -> torch.device:
+    """Find the device of a run's settings, and let a GPU compute the same bits each time where that is asked for.
+
+    Raises:
+        IncmaskError: the device that was asked for is not there.
+    """
+    device = resolve_device(settings.device)
+    if settings.deterministic and device.type == "cuda":
+        # Read when the process first multiplies matrices there.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    return device
 
 
 def free_bytes(device: torch.device) -> int | None:

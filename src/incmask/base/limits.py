@@ -4,6 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, fail
 
 _NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "failed to map segment", "start new thread")
@@ -34,6 +35,9 @@ def refusal_of(error: BaseException) -> IncmaskError | None:
         >>> refusal_of(OSError(errno.ENOENT, "No such file")) is None
         True
     """
+    if isinstance(error, RuntimeError) and "deterministic implementation" in str(error):
+        what = "the GPU has no way to compute a part of this run the same each time"
+        return fail(option("deterministic"), what, "leave it out, or use a CPU")
     if is_out_of_memory(error):
         return fail(*_MEMORY)
     where, what, mend = _TOLD.get(error.errno or 0, ("", "", "")) if isinstance(error, OSError) else ("", "", "")

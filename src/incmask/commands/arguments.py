@@ -74,6 +74,14 @@ RayAddress = Annotated[
     str | None,
     typer.Option("--ray-address", help="auto, ray://HOST:PORT or HOST:PORT  [default: a cluster is started here]"),
 ]
+OnCollapseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--on-collapse",
+        help="a generation whose labels lose a class or that falls on validation: keep-best (end with the best so "
+        "far), stop (end with an error), or ignore  [default: keep-best; preset paper: ignore]",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="begin even what takes longer than a day by estimate")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but the result")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON and nothing else")]

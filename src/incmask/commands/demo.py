@@ -143,8 +143,10 @@ def settings_of(name: str) -> dict[str, object]:
 
     What labels alone give has nothing that helps beside them, such as augmentation.
     """
+    # What is compared is compared to its end.
+    ignored = {"on_collapse": "ignore"}
     whole = {} if RECIPES[name].teachers else {"epochs": EPOCHS * (1 + NUM_GENERATIONS)}
-    return SETTINGS | whole | ({"augment": "recipe"} if name == "ldt" else {})
+    return SETTINGS | ignored | whole | ({"augment": "recipe"} if name == "ldt" else {})
 
 
 def to_table(demo: Demo) -> str:

@@ -16,6 +16,7 @@ from incmask.commands.arguments import (
     Json,
     NetOption,
     On,
+    OnCollapseOption,
     PresetOption,
     ProfileOption,
     Quiet,
@@ -45,7 +46,10 @@ def demo(
 
 
 def run(
-    data: Data,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="folder with labelled/ and unlabelled/, optionally val/ and test/", show_default=False),
+    ] = None,
     out: RunFolder = None,
     recipe: RecipeOption = None,
     preset: PresetOption = None,
@@ -66,9 +70,22 @@ def run(
     ] = None,
     assignments: SetOption = [],  # noqa: B006 - typer copies it
     best_of: BestOfOption = None,
+    on_collapse: OnCollapseOption = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="let a GPU compute the same bits each time; a CPU does so anyway")
+    ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="after `incmask import`: do not begin with the earlier round's models")
     ] = False,
+    reproduce: Annotated[
+        Path | None,
+        typer.Option(
+            "--reproduce",
+            metavar="RUN",
+            help="run once more as this run recorded it, on its data unless others are named; says what differs "
+            "between then and now, and whether all files come out the same",
+        ),
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="also write report.html, ranking.csv and the model card")
     ] = True,
@@ -86,6 +103,7 @@ def run(
 
     settings = parse_assignments(assignments)
     settings |= given(size=size, fit=fit, net=net, encoder_weights=encoder_weights)
+    settings |= given(on_collapse=on_collapse, deterministic=deterministic)
     choices = Choices(recipe, preset, effort, profile, group, time or AUTO_TIME, settings)
     with listener(quiet or as_json) as progress:
         done = train(
@@ -94,14 +112,17 @@ def run(
             choices=choices,
             best_of=best_of,
             fresh=fresh,
+            reproduce=reproduce,
             report=report,
             agreed=agreement(yes, progress),
             executor=executor(on, ray_address),
             progress=progress,
         )
-    text = "\n".join([outcome_table(done.outcome), *done.finished.lines()])
+    told = done.reproduced.lines() if done.reproduced else []
+    text = "\n".join([outcome_table(done.outcome), *done.finished.lines(), *told])
     values = outcome_as_dict(done.outcome) | done.finished.as_dict()
     values |= {"best_of": done.best.as_dict()} if done.best else {}
+    values |= {"reproduced": done.reproduced.as_dict()} if done.reproduced else {}
     print_result(text, values, as_json=as_json)
 
 

@@ -20,25 +20,11 @@ from incmask.experiment.choices import AMOUNTS, Resolved
 from incmask.experiment.executor import Clock
 from incmask.experiment.jobs import fit_jobs, mix_folds
 from incmask.experiment.ladder import LADDER, Rung, seconds_from, shrunk
-from incmask.experiment.paths import (
-    CARD,
-    IMAGE_COUNTS,
-    IMAGE_OBJECTS,
-    IMAGE_SCORES,
-    MODEL,
-    PAGE,
-    RANKING,
-    RELIABILITY,
-    SCORES,
-    USAGE,
-    VALIDATION_SCORES,
-    VERDICT,
-)
+from incmask.experiment.paths import MADE_AT_THE_END
 from incmask.experiment.setup import CONTROL
 from incmask.experiment.workload import duration, planned_work, seconds_of
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES
-from incmask.prediction.shares import MASK_SHARES
 from incmask.training.capacity import fits
 
 TIME_SHARE = 0.8
@@ -49,20 +35,6 @@ SMALLEST_TILE_PX = 128
 _EPOCHS = 10
 _NUM_PROBED = 4
 """Labelled images that a step is timed on; they are shown again and again."""
-_AFTERWARDS = (
-    SCORES,
-    IMAGE_COUNTS,
-    IMAGE_OBJECTS,
-    IMAGE_SCORES,
-    VALIDATION_SCORES,
-    VERDICT,
-    MASK_SHARES,
-    RELIABILITY,
-    RANKING,
-    USAGE,
-    f"{MODEL}/{CARD}",
-    PAGE,
-)
 
 
 def planned(chosen: Resolved, out: Path, *, pool: Pool, clock: Clock, progress: Progress) -> Resolved:
@@ -268,5 +240,5 @@ def _reopen_ended(out: Path, plan: Resolved) -> None:
     """Let a run that may have ended go on with more generations: what follows the last one is made anew."""
     with reopen(out) as store:
         # The control goes on for as long as students do.
-        store.remove(*(out / name for name in (*_AFTERWARDS, CONTROL)))
+        store.remove(*(out / name for name in (*MADE_AT_THE_END, CONTROL)))
         store.rewrite_run(plan.describe_run())

@@ -84,14 +84,22 @@ def _score(
     run: RunContext, name: str, students: Sequence[Student], members: Sequence[Student]
 ) -> tuple[float, dict[EvaluateJob, ScoreRow]]:
     """Score a stage on the whole images that choose; give the rows, too."""
+    jobs = jobs_that_choose(run.setup, name, students, members)
+    rows = dict(run.pool.run(evaluate_models, jobs, ignore))
     if len(run.setup.folds) == 1:
-        together = _job(run.setup, name, "ensemble", "val", members)
-        rows = dict(run.pool.run(evaluate_models, [together], ignore))
-        return rows[together].score, rows
+        return rows[jobs[0]].score, rows
+    scored = [replace(student, score=rows[job].score) for job, student in zip(jobs, students, strict=True)]
+    return mean_over_folds(scored), rows
+
+
+def jobs_that_choose(
+    setup: Setup, name: str, students: Sequence[Student], members: Sequence[Student]
+) -> list[EvaluateJob]:
+    """Give what there is to score of a stage to choose it: its members together, or of several folds each student."""
+    if len(setup.folds) == 1:
+        return [_job(setup, name, "ensemble", "val", members)]
     # Members of other folds have seen these images, so only each one's own fold is honest.
-    jobs = {_job(run.setup, name, str(each.number), "val", [each]): each for each in students}
-    rows = dict(run.pool.run(evaluate_models, list(jobs), ignore))
-    return mean_over_folds([replace(student, score=rows[job].score) for job, student in jobs.items()]), rows
+    return [_job(setup, name, str(each.number), "val", [each]) for each in students]
 
 
 def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from incmask.base.config import Settings
-from incmask.base.device import resolve_device
+from incmask.base.device import device_of
 from incmask.base.files import whole_file
 from incmask.base.npy_rows import new_rows
 from incmask.base.pool import run_ranges
@@ -195,7 +195,7 @@ class _Examination:
 
 
 def _judge_together(job: _Examination, report: Report) -> Judgement:
-    device = resolve_device(job.settings.device)
+    device = device_of(job.settings)
     networks = [load_model(path).to(device) for path in job.models]
     return judge_pairs(networks, job.objective, settings=job.settings)
 

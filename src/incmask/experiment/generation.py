@@ -10,6 +10,7 @@ from incmask.base.files import whole_file
 from incmask.base.npy_rows import new_rows
 from incmask.base.pool import run_ranges
 from incmask.base.words import counted
+from incmask.experiment.collapse import ends_with_labels
 from incmask.experiment.jobs import fit_jobs, label_jobs, mix_folds
 from incmask.experiment.labelling import label_range
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL, PSEUDO
@@ -30,6 +31,9 @@ def run_generation(run: RunContext, teachers: Sequence[Student], generation: int
         run: the run.
         teachers: all students of the generation before, best first.
         generation: counted from 1.
+
+    Returns:
+        The students; none where the labels have collapsed and the run ends with them.
     """
     setup, folder = run.setup, run.folder(generation)
     pseudo = None
@@ -38,6 +42,8 @@ def run_generation(run: RunContext, teachers: Sequence[Student], generation: int
         pseudo = pseudo_label(run, teachers, generation)
         ground = setup.labels.ground_name([each.name for each in setup.dataset.classes])
         run.progress.say(f"generation {generation}: {describe_pseudo_labels(folder / PSEUDO / INDEX, ground=ground)}")
+        if ends_with_labels(run, generation):
+            return []
     # What is disputed is blocked where the training reads it, as the recipe says (section 2.4.6).
     data = mix_folds(setup, generation, pseudo)
     jobs = fit_jobs(setup, generation, data, folder=folder, teachers=teachers)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.config import Settings, Task
-from incmask.base.device import resolve_device
+from incmask.base.device import device_of
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
 from incmask.experiment.pseudo_labels import PseudoLabels, join
@@ -72,7 +72,7 @@ class LabelledRange:
 
 def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
     """Label the images of a range and write the rows of ``job.label`` and ``job.inconsistent``."""
-    device, settings, labeller = resolve_device(job.settings.device), job.settings, job.recipe.labeller
+    device, settings, labeller = device_of(job.settings), job.settings, job.recipe.labeller
     assert labeller is not None
     is_blocked = job.recipe.blocking is not None
     teachers, judges = ([load_model(path).to(device) for path in paths] for paths in (job.teachers, job.judges))

@@ -20,6 +20,7 @@ def outcome_table(outcome: Outcome) -> str:
         lines.append(line + ("   <- handed over" if stage is outcome.chosen else ""))
     root = outcome.root
     lines += [f"score          {line}" for line in (outcome.scoring.full_name, outcome.scoring.note) if line]
+    lines += [f"collapse       {line}" for line in outcome.collapses]
     lines += [f"models         {root / MODEL}", f"all scores     {root / SCORES}"]
     if (root / MASKS).exists():
         lines += [f"masks          {root / MASKS}", f"disputed       {root / INCONSISTENT}"]
@@ -33,6 +34,7 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, Any]:
         "recipe": outcome.recipe,
         "chosen": outcome.chosen.name,
         "score": outcome.scoring.full_name,
+        "collapses": list(outcome.collapses),
         "seconds": round(outcome.seconds, 1),
         "validation": {stage.name: stage.score for stage in outcome.all_stages},
         "scores": [

@@ -8,6 +8,7 @@ in ``training.loop``, the models, the masks and their table in ``prediction``.
 from pathlib import Path
 
 from incmask.prediction.ensemble import MODEL as MODEL
+from incmask.prediction.shares import MASK_SHARES
 
 STACKS = "stacks"
 """A stack a part: the images at the networks' size."""
@@ -23,6 +24,8 @@ TOGETHER = "together.json"
 PSEUDO = "pseudo"
 LABEL, INCONSISTENT, INDEX = "label.npy", "inconsistent.npy", "index.csv"
 """The folder of a generation's pseudo-labels, and its files."""
+COLLAPSE = "collapse.json"
+"""There, and in the folder of a generation: whether it has collapsed."""
 
 EVALNETS = "evalnets"
 EVALNETS_REPORT, RATINGS = "quality.json", "ratings.csv"
@@ -46,6 +49,22 @@ VERDICT = "verdict.json"
 CARD = "README.md"
 """Beside the models that are handed over."""
 PAGE, USAGE = "report.html", "usage.json"
+
+MADE_AT_THE_END = (
+    SCORES,
+    IMAGE_COUNTS,
+    IMAGE_OBJECTS,
+    IMAGE_SCORES,
+    VALIDATION_SCORES,
+    VERDICT,
+    MASK_SHARES,
+    RELIABILITY,
+    RANKING,
+    USAGE,
+    f"{MODEL}/{CARD}",
+    PAGE,
+)
+"""What is made anew where a run that has ended goes on."""
 
 RUNS = "runs"
 """In the folder of a comparison or simulation: its run folders."""

@@ -1,11 +1,8 @@
 """The main job: a data set and a recipe in; models, masks, disputed pixels and scores out."""
 
-import json
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +18,10 @@ from incmask.data.split import describe_folds
 from incmask.data.stack import Stack, build_stack, read_stack
 from incmask.experiment.budget import least, planned
 from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.collapse import collapses
 from incmask.experiment.consent import Agreed, check_run, nobody
 from incmask.experiment.deliver import Stage, evaluate_all, hand_over, write_masks
+from incmask.experiment.environment import environment
 from incmask.experiment.evalnets import evalnet_spec
 from incmask.experiment.executor import Clock, Executor
 from incmask.experiment.paths import stack_folder
@@ -39,8 +38,6 @@ from incmask.method.scoring import Scoring
 from incmask.nets.spec import Spec
 from incmask.training.capacity import fitting_workers
 
-_PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pillow", "tifffile", "safetensors")
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -54,6 +51,7 @@ class Outcome:
         scores: of every model on validation and, where there is one, on test.
         scoring: what their main score is.
         seconds: this call took.
+        collapses: generations that have collapsed, and what became of it, in a sentence each.
     """
 
     root: Path
@@ -63,6 +61,7 @@ class Outcome:
     scores: tuple[ScoreRow, ...]
     scoring: Scoring
     seconds: float
+    collapses: tuple[str, ...] = ()
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -105,20 +104,43 @@ def run(
     Raises:
         IncmaskError: something about the data, the choices or the folder is wrong; nothing was lost.
     """
-    progress = progress or Silent()
-    chosen = resolve(data, choices)
+    chosen, progress = resolve(data, choices), progress or Silent()
+    where = (out, executor, progress)
+    return run_chosen(chosen, chosen.describe_data(), *where, bases=bases, warm=warm, agreed=agreed)
+
+
+def run_chosen(
+    chosen: Resolved,
+    record: Mapping[str, Any],
+    out: Path,
+    executor: Executor,
+    progress: Progress,
+    *,
+    bases: Mapping[str, Path] | None = None,
+    warm: bool = True,
+    agreed: Agreed = nobody,
+    is_planned: bool = False,
+) -> Outcome:
+    """Do what ``run`` does, with choices that are resolved already.
+
+    Args:
+        chosen: what to run.
+        record: description of the data, for which every file was read.
+        out, executor, progress, bases, warm, agreed: as for ``run``.
+        is_planned: how much is trained in the time that was given is settled, too.
+    """
     for note in chosen.notes:
         progress.say(note)
     # Before the folder is begun with choices that do not fit this machine or the models to be taken over.
-    num_workers = num_workers_of(least(chosen), progress)
-    # Once: it reads every file.
-    record = chosen.describe_data()
+    num_workers = num_workers_of(chosen if is_planned else least(chosen), progress)
     for source in (bases or {}).values():
         _check_source(source, chosen, record)
     if warm and chosen.rounds and not bases:
         chosen = with_start(chosen, out, record, progress)
     with executor.open_pool(num_workers) as pool:
-        plan = planned(chosen, out, pool=pool, clock=executor.seconds_per_step, progress=progress)
+        plan = chosen
+        if not is_planned:
+            plan = planned(chosen, out, pool=pool, clock=executor.seconds_per_step, progress=progress)
         check_run(plan, out, pool=pool, clock=executor.seconds_per_step, agreed=agreed)
         return run_resolved(
             plan,
@@ -177,7 +199,9 @@ def run_resolved(
         if told := describe_folds(folds, names, groups):
             progress.say(told)
         setup = replace(chosen.setup(stacks, folds), encoder=encoder)
-        run = RunContext(setup, store, pool, progress, stamps=chosen.stamps)
+        # A comparison follows all approaches to their end.
+        on_collapse = chosen.settings.on_collapse if deliver else "ignore"
+        run = RunContext(setup, store, pool, progress, stamps=chosen.stamps, on_collapse=on_collapse)
         trained = train_all(run, clock=clock, bases=bases, start=chosen.start, control=deliver and not bases)
         stages = trained.all_stages
         best = max(stages, key=lambda stage: stage.score)
@@ -194,7 +218,14 @@ def run_resolved(
                 )
                 store.write(out / ROUNDS, scores_text(scores_of_rounds, score_name=run.setup.scoring.full_name))
     return Outcome(
-        out, chosen.names["recipe"], trained, best, tuple(scores), run.setup.scoring, time.monotonic() - started
+        out,
+        chosen.names["recipe"],
+        trained,
+        best,
+        tuple(scores),
+        run.setup.scoring,
+        time.monotonic() - started,
+        tuple(collapses(out)),
     )
 
 
@@ -313,22 +344,3 @@ def _verdict(trained: Trained, chosen: Stage) -> str:
     difference = f"{without.score:.3f} without them, {best.score:.3f} with them ({best.name})"
     which = "with" if chosen in generations else "without"
     return f"validation score {difference}; the models {which} the unlabelled images are handed over"
-
-
-def environment(data: str | None = None, *, packages: Sequence[str] = ()) -> str:
-    """Tell where the run took place, for ``environment.json``.
-
-    Args:
-        data: path of the data folder from the run folder; None: it has none.
-        packages: that networks come from, beside those that all runs use.
-    """
-    return json.dumps(
-        {
-            **({} if data is None else {"data": data}),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "processor": platform.machine(),
-            "packages": {name: version(name) for name in (*_PACKAGES, *packages)},
-        },
-        indent=1,
-    )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from incmask.base.config import Settings, Task
+from incmask.base.config import OnCollapse, Settings, Task
 from incmask.base.intact import hash_file
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress
@@ -165,6 +165,7 @@ class RunContext:
         judges: model files of the EvalNets, where the recipe has them.
         threshold: least rating of a mask that is accepted, where the labeller rates.
         stamps: of the data's files, as the run found them.
+        on_collapse: what becomes of a generation that has collapsed, as the setting says.
     """
 
     setup: Setup
@@ -174,6 +175,7 @@ class RunContext:
     judges: tuple[Path, ...] = ()
     threshold: float = 0.0
     stamps: Stamps = field(default_factory=dict)
+    on_collapse: OnCollapse = "ignore"
 
     def folder(self, generation: int) -> Path:
         """Give the folder of a generation."""

@@ -1,12 +1,14 @@
 """All stages of a run: base models, networks that rate, and generation after generation."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 
 from incmask.base.words import counted
 from incmask.experiment.advice import advice
+from incmask.experiment.collapse import ends_with_stage
 from incmask.experiment.control import num_controls, train_control
 from incmask.experiment.deliver import Stage, make_stage
 from incmask.experiment.evalnets import Judges, evalnet_width, train_evalnets
@@ -83,10 +85,25 @@ def train_all(
     run = replace(run, judges=judges.models if judges else (), threshold=threshold)
     for generation in range(1, num_generations_of(recipe, setup.settings) + 1):
         students = run_generation(run, stages[-1].students, generation)
+        if not students:
+            break
         stages.append(make_stage(run, stage_name(generation), students, earlier=stages))
         progress.say(f"generation {generation}: {setup.scoring.full_name} {stages[-1].score:.3f} on validation")
+        if ends_with_stage(run, generation, stages):
+            break
+    run = _with_generations(run, len(stages) - 1)
     alone = _train_control(run, teachers) if control else None
+    # What is not trained any more is no work that lies ahead.
+    progress.advance(_work(setup, bases=bases, control=control) - _work(run.setup, bases=bases, control=control))
     return Trained(tuple(stages), tuple(model for each in others for model in each), judges, alone)
+
+
+def _with_generations(run: RunContext, num: int) -> RunContext:
+    """Give a run as one of so many generations, where it ended before its last one."""
+    if num >= num_generations_of(run.setup.recipe, run.setup.settings):
+        return run
+    settings = run.setup.settings.model_copy(update={"num_generations": num})
+    return replace(run, setup=replace(run.setup, settings=settings))
 
 
 def _train_control(run: RunContext, base: Sequence[Student]) -> Stage | None:
@@ -112,19 +129,8 @@ def _train_bases(
         if start is not None:
             jobs[name] = _warm(jobs[name], start.models.get(folder, ()))
     to_train = [name for name in jobs if name not in bases]
-    num_labelled, num_other = len(setup.folds[0].training), len(setup.stacks.get("unlabelled", ()))
-    work, left = (
-        planned_work(
-            recipe,
-            settings,
-            taken_over=bases,
-            done=done,
-            num_labelled=num_labelled,
-            num_unlabelled=num_other,
-            num_controls=num_controls(settings, num_folds=len(setup.folds)) if control else 0,
-        )
-        for done in ({}, _num_done(run))
-    )
+    num_labelled, num_other = _num_images(setup)
+    work, left = (_work(setup, bases=bases, control=control, done=done) for done in ({}, _num_done(run)))
     for name in jobs:
         if name in bases:
             adopt(store, source=bases[name], jobs=jobs[name])
@@ -146,6 +152,27 @@ def _train_bases(
             report=lambda steps, cost=cost: progress.advance(steps * cost),  # type: ignore[misc]
         )
     return models
+
+
+def _num_images(setup: Setup) -> tuple[int, int]:
+    """Count the labelled images that train, and the unlabelled ones."""
+    return len(setup.folds[0].training), len(setup.stacks.get("unlabelled", ()))
+
+
+def _work(
+    setup: Setup, *, bases: Collection[str], control: bool, done: Mapping[str, int] = MappingProxyType({})
+) -> float:
+    """Give all training that lies ahead, as ``planned_work`` counts it."""
+    num_labelled, num_unlabelled = _num_images(setup)
+    return planned_work(
+        setup.recipe,
+        setup.settings,
+        taken_over=bases,
+        done=done,
+        num_labelled=num_labelled,
+        num_unlabelled=num_unlabelled,
+        num_controls=num_controls(setup.settings, num_folds=len(setup.folds)) if control else 0,
+    )
 
 
 def _warm(jobs: Sequence[FitJob], models: Sequence[Path | None]) -> list[FitJob]:

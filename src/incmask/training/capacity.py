@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from incmask.base.caller import option, setting, settings
-from incmask.base.device import free_bytes, resolve_device
+from incmask.base.device import device_of, free_bytes
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.machine import available_bytes
 from incmask.base.npy_rows import Rows
@@ -162,7 +162,7 @@ def seconds_per_step(job: FitJob, pool: Pool) -> float:
 
 
 def _time_steps(job: FitJob, report: Report) -> float:
-    device = resolve_device(job.settings.device)
+    device = device_of(job.settings)
     # On a GPU the students of a generation train together.
     num = 0 if device.type == "cpu" else min(job.settings.num_students, students_at_a_time(job, device))
     jobs = [on_device(job)] * num or [job]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from incmask.base.device import resolve_device
+from incmask.base.device import device_of
 from incmask.base.progress import Report
 from incmask.training.capacity import students_at_a_time
 from incmask.training.jobs import FitJob, teams_of
@@ -36,7 +36,7 @@ def fit_students(jobs: Sequence[FitJob], report: Report) -> None:
     Raises:
         IncmaskError: as of ``fit_group``.
     """
-    device = resolve_device(jobs[0].settings.device)
+    device = device_of(jobs[0].settings)
     num = students_at_a_time(jobs[0], device)
     if 1 < num < len(jobs):
         _LOG.warning("the device has memory for %d of %d students at a time", num, len(jobs))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from incmask.base.caller import settings
-from incmask.base.device import resolve_device
+from incmask.base.device import device_of
 from incmask.base.errors import fail
 from incmask.base.files import write_text
 from incmask.base.progress import Report, ignore
@@ -117,7 +117,7 @@ def _train(teams: Sequence[_Team], report: Report) -> None:
     records = [record for team in teams for record in team]
     jobs = [record.job for record in records]
     settings, num_done = jobs[0].settings, len(records[0].history)
-    trainer = GroupTrainer(jobs, resolve_device(settings.device))
+    trainer = GroupTrainer(jobs, device_of(settings))
     schedule = trainer.schedule
     if num_done:
         _restore(trainer, records)

@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from incmask.base.config import IGNORED, Settings, Task
-from incmask.base.device import resolve_device
+from incmask.base.device import device_of
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
 from incmask.method.agreement import Inconsistency, agreement
@@ -103,7 +103,7 @@ class PairTargets:
 
 def make_pairs(job: PairJob, report: Report = ignore) -> PairTargets:
     """Write the masks of a range and measure them against the truth."""
-    device = resolve_device(job.settings.device)
+    device = device_of(job.settings)
     networks = [load_model(path).to(device) for path in job.members]
     images, truths = Rows(job.images), Rows(job.truth)
     labels = Rows(job.labels)

@@ -17,6 +17,7 @@ from incmask.data.dataset import ClassInfo, Colour, Scheme
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
+from incmask.experiment.collapse import collapses
 from incmask.experiment.image_objects import image_objects_from_csv
 from incmask.experiment.paths import (
     EVALNETS,
@@ -253,6 +254,11 @@ class RunRecord:
             return scored.score
         rows = [(each, self.score_of(stage.name, str(each.number), "val")) for each in stage.students]
         return mean_over_folds([replace(each, score=row.score) if row else each for each, row in rows])
+
+    @cached_property
+    def collapses(self) -> tuple[str, ...]:
+        """Generations that collapsed, and what became of it, in a sentence each."""
+        return tuple(collapses(self.root))
 
     # What was handed over
 

@@ -20,9 +20,10 @@ from incmask.data.stack import Stack, row_names
 from incmask.experiment.budget import num_rows, time_step
 from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.consent import Agreed, check, nobody
+from incmask.experiment.environment import environment
 from incmask.experiment.executor import Clock, Executor
 from incmask.experiment.paths import PSEUDO, SCORES
-from incmask.experiment.run import Outcome, build_stacks, environment, num_workers_of, run_resolved
+from incmask.experiment.run import Outcome, build_stacks, num_workers_of, run_resolved
 from incmask.experiment.setup import folds_of, stage_name
 from incmask.experiment.workload import duration, planned_work, seconds_of
 from incmask.insight.comparison.best_of import BestOf

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from incmask.base.config import Settings
-from incmask.base.device import free_bytes, resolve_device
+from incmask.base.device import device_of, free_bytes
 from incmask.method.augment import Strength
 from incmask.method.cutmix import Cuts, cut_mix
 from incmask.training.batches import Batch, Batches, BatchKind, Draws, finish
@@ -56,7 +56,7 @@ class OnDevice:
 
     def open(self, settings: Settings, *, seed: int) -> SegmentationLessons | JudgingLessons:
         """Bring the images to the device of the settings, unless they are there."""
-        lessons, device = self.objective.open(settings, seed=seed), resolve_device(settings.device)
+        lessons, device = self.objective.open(settings, seed=seed), device_of(settings)
         if isinstance(lessons, SegmentationLessons):
             assert isinstance(lessons.batches, Batches)
             lessons.batches = batches_on(lessons.batches, device)

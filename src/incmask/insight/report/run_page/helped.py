@@ -49,6 +49,9 @@ def find_verdict(record: RunRecord) -> Verdict:
     Raises:
         IncmaskError: a model is missing or damaged.
     """
+    if len(record.stages) < 2 and record.collapses:
+        told = "No model learnt from the unlabelled images."
+        return Verdict(headline=told, answer=told, notes=_collapses(record))
     if len(record.stages) < 2:
         recipe = record.names["recipe"]
         asked = f"Whether unlabelled images help was not asked: the approach {recipe} trains on true masks alone."
@@ -62,11 +65,15 @@ def find_verdict(record: RunRecord) -> Verdict:
         answer=answer(found),
         means=means(found),
         handed_over=handed_over(found),
-        notes=tuple(fairness(found)),
+        notes=(*_collapses(record), *fairness(found)),
         score_name=record.scoring.full_name,
         best=best.title,
         pairs=tuple(_pairs(found)),
     )
+
+
+def _collapses(record: RunRecord) -> tuple[str, ...]:
+    return tuple(f"{told[0].upper()}{told[1:]}." for told in record.collapses)
 
 
 def helped_blocks(verdict: Verdict) -> list[Block]:
