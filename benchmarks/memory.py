@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,18 @@ class Watched:
     peak_mib: int
 
 
-def watch(command: Sequence[str]) -> Watched:
+def watch(command: Sequence[str], *, told: IO[str] | None = None) -> Watched:
     """Run a command of incmask to its end and sample its memory twice a second.
+
+    Args:
+        command: without the program's name.
+        told: a file for what it says on the way; None: it is shown.
 
     Raises:
         RuntimeError: it failed.
     """
     started, peak_kib = time.monotonic(), 0
-    process = subprocess.Popen([sys.executable, "-m", "incmask", *command])
+    process = subprocess.Popen([sys.executable, "-m", "incmask", *command], stderr=told)
     while process.poll() is None:
         peak_kib = max(peak_kib, sum(_proportional_kib(pid) for pid in _family(process.pid)))
         time.sleep(0.5)

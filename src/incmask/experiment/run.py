@@ -23,7 +23,8 @@ from incmask.experiment.consent import Agreed, check_run, nobody
 from incmask.experiment.deliver import Stage, evaluate_all, hand_over, write_masks
 from incmask.experiment.environment import environment
 from incmask.experiment.evalnets import evalnet_spec
-from incmask.experiment.executor import Clock, Executor
+from incmask.experiment.executor import Clock, Executor, measured_once
+from incmask.experiment.needs import check_room
 from incmask.experiment.paths import stack_folder
 from incmask.experiment.pretrained import write_pretrained
 from incmask.experiment.scores import ScoreRow
@@ -137,17 +138,17 @@ def run_chosen(
         _check_source(source, chosen, record)
     if warm and chosen.rounds and not bases:
         chosen = with_start(chosen, out, record, progress)
+    clock = measured_once(executor.seconds_per_step)
     with executor.open_pool(num_workers) as pool:
-        plan = chosen
-        if not is_planned:
-            plan = planned(chosen, out, pool=pool, clock=executor.seconds_per_step, progress=progress)
-        check_run(plan, out, pool=pool, clock=executor.seconds_per_step, agreed=agreed)
+        plan = chosen if is_planned else planned(chosen, out, pool=pool, clock=clock, progress=progress)
+        check_room(plan, out, num_workers=pool.num_workers)
+        check_run(plan, out, pool=pool, clock=clock, agreed=agreed)
         return run_resolved(
             plan,
             out,
             data=record,
             pool=pool,
-            clock=executor.seconds_per_step,
+            clock=clock,
             progress=progress,
             bases=bases,
             deliver=True,

@@ -15,6 +15,7 @@ from incmask.experiment.evalnets import Judges, evalnet_width, train_evalnets
 from incmask.experiment.executor import Clock
 from incmask.experiment.generation import run_generation
 from incmask.experiment.jobs import fit_jobs, mix_folds
+from incmask.experiment.needs import needs_of
 from incmask.experiment.paths import EVALNETS, STUDENTS
 from incmask.experiment.setup import BASE, CONTROL, RunContext, Setup, Start, base_folders, stage_name
 from incmask.experiment.student import Student
@@ -135,7 +136,7 @@ def _train_bases(
         if name in bases:
             adopt(store, source=bases[name], jobs=jobs[name])
     if left and not bases:
-        _say_how_long(run, jobs[next(iter(jobs))][0], clock=clock, left=left, is_all=left == work)
+        _say_how_long(run, jobs[next(iter(jobs))][0], clock=clock, left=left, is_all=left == work, control=control)
     for sentence in advice(recipe, settings, num_labelled=num_labelled, num_unlabelled=num_other):
         progress.say(sentence)
     progress.expect(work)
@@ -214,10 +215,12 @@ def _num_done(run: RunContext) -> dict[str, int]:
     return {stage: sum(run.store.has(each / WEIGHTS) for each in found) for stage, found in folders.items()}
 
 
-def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, left: float, is_all: bool) -> None:
+def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, left: float, is_all: bool, control: bool) -> None:
     setup, pool, settings = run.setup, run.pool, run.setup.settings
     students = counted(num_students_of(setup.recipe, settings), "student")
     generations = counted(num_generations_of(setup.recipe, settings), "generation")
+    rows = {part: len(stack) for part, stack in setup.stacks.items()}
+    needs = needs_of(setup, rows, num_workers=pool.num_workers, control=control)
     seconds = seconds_of(
         left,
         setup.recipe,
@@ -231,5 +234,5 @@ def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, left: float, is
         + (f", then {generations} of {students}" if setup.recipe.teachers else "")
         + f": about {duration(seconds)}"
         + ("" if is_all else " are left")
-        + f" on {counted(pool.num_workers, 'worker')}"
+        + f" on {counted(pool.num_workers, 'worker')}, up to {needs.told()}"
     )

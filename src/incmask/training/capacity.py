@@ -151,7 +151,7 @@ def students_at_a_time(job: FitJob, device: torch.device) -> int:
         # The library's grouped convolutions take longer than one network after another.
         return 1
     return fitting_students(
-        job.network, size=_image_size(job), batch_size=job.settings.batch_size, available=free_bytes(device)
+        job.network, size=image_size(job), batch_size=job.settings.batch_size, available=free_bytes(device)
     )
 
 
@@ -177,7 +177,7 @@ def _time_steps(job: FitJob, report: Report) -> float:
     return (time.monotonic() - started) / _TIMED_STEPS / len(jobs)
 
 
-def _image_size(job: FitJob) -> tuple[int, int]:
+def image_size(job: FitJob) -> tuple[int, int]:
     """Height and width of the images that a network learns from."""
     if isinstance(job.objective, Segmentation):
         images = job.objective.training.sources[0].images
