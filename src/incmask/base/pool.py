@@ -285,7 +285,7 @@ def _semaphores_told() -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.ENOSYS):
             raise
         mend = "enlarge it and make it writable (docker run --shm-size=64m)"
-        raise fail("/dev/shm", f"has no room for worker processes ({error.strerror})", mend) from error
+        raise fail("/dev/shm", f"has no room for worker processes ({error.strerror})", mend) from error  # noqa: S108 - named, not opened
 
 
 def _no_memory() -> IncmaskError:
