@@ -96,6 +96,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train on labelled and unlabelled images; write models, masks, disputed pixels, scores and a report."""
+    if data is None and reproduce is None:
+        raise typer.BadParameter("name the folder with the images, or a run with --reproduce", param_hint="DATA")
     from incmask.api.training import train
     from incmask.commands.assignments import parse_assignments
     from incmask.experiment.choices import AUTO_TIME, Choices, given
