@@ -9,6 +9,7 @@ masks turned inside out, those in which masks are called swapped; several classe
 import argparse
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,13 +17,14 @@ import numpy as np
 
 from benchmarks.study.sets import SETS, arrange
 from incmask.data.dataset import Dataset
+from incmask.data.doctor.crops import cut_copies
 from incmask.data.doctor.hashes import alike
 from incmask.data.doctor.inverted import find_inverted, ground_of
 from incmask.data.doctor.shifts import find_shift, fit_of
 from incmask.data.doctor.unlike import unlike
 from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_label, read_network_image
-from incmask.data.images.sketch import sketch_of
+from incmask.data.images.sketch import sketch_of, small_grey
 
 NUM_COPIED, NUM_DRAWS, NUM_LABELLED, NUM_MASKS, NUM_SWAP_MASKS = 60, 100, 20, 20, 30
 STEP_PX = (4, 3)
@@ -36,6 +38,15 @@ CHANGES = {
     "turned": lambda image: np.ascontiguousarray(np.rot90(image)),
 }
 
+CUTS = {
+    "4 % of two sides": (0.04, 0.0, 0.04, 0.0),
+    "10 % around": (0.05, 0.05, 0.05, 0.05),
+    "10 % of two sides": (0.1, 0.0, 0.0, 0.1),
+    "20 % of a side": (0.0, 0.0, 0.2, 0.0),
+    "20 % of two sides": (0.2, 0.0, 0.0, 0.2),
+}
+"""What is cut above, below, on the left and on the right."""
+
 
 def copies_found(images: list[np.ndarray]) -> Iterator[str]:
     """Tell how many copies of each kind are found, and how many other pairs."""
@@ -44,6 +55,25 @@ def copies_found(images: list[np.ndarray]) -> Iterator[str]:
         pairs = alike([*originals, *(sketch_of(np.atleast_3d(change(image))).grey for image in images)])
         num = sum(other - one == len(images) for one, other in pairs)
         yield f"{name} {num}/{len(images)} (+{len(pairs) - num})"
+
+
+def cuts_found(images: list[np.ndarray]) -> Iterator[str]:
+    """Tell how many copies are found that are cut by several shares, and how many other pairs than by ``alike``."""
+    known = {*alike([sketch_of(image).grey for image in images])}
+    for share, (top, bottom, left, right) in CUTS.items():
+        cut = [image[round(top * len(image)) : round((1 - bottom) * len(image)),
+                     round(left * image.shape[1]) : round((1 - right) * image.shape[1])]
+               for image in images[:NUM_COPIED]]  # fmt: skip
+        everything = [*images, *cut]
+        pictures = np.stack([sketch_of(image).grey for image in everything])
+        pairs = cut_copies(pictures, lambda one, other: True, partial(_fine, everything))
+        num = sum(other - one == len(images) for one, other in pairs)
+        others = {(one, other) for one, other in pairs if other < len(images)} - known
+        yield f"{share} {num}/{len(cut)} (+{len(others)})"
+
+
+def _fine(images: list[np.ndarray], place: int) -> np.ndarray:
+    return small_grey(images[place])
 
 
 def splits_unlike(features: np.ndarray, rng: np.random.Generator) -> float:
@@ -109,6 +139,7 @@ def main() -> None:
             alarms, right = shifts_found(dataset, rng)
             swap_alarms, swapped = swaps_found(dataset, rng)
             print(f"{name}: {', '.join(copies_found(images[:NUM_COPIED]))}")
+            print(f"{name}: cut by {', '.join(cuts_found(images))}", flush=True)
             print(
                 f"{name}: unlike {splits_unlike(features, rng):.2f}, shifted {alarms:.2f}, moved {right:.2f}, "
                 f"swapped {swap_alarms:.2f}, found {swapped:.2f}",

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-_LOW = 8
+LOW_WAVES = 8
 """Waves across a picture, in both directions, whose signs make its hash."""
 _MOST_UNLIKE_BITS = 12
 _PAIRS_AT_ONCE = 1 << 20
 _MIN_DETAIL = 1.5
 """Grey levels: pictures whose detail is fainter, such as empty fields, are like all others of their kind."""
-_MIN_ALIKE = 0.9
+MIN_ALIKE = 0.9
 _FINE_PX, _ROUGH_PX = 1.0, 4.0
 """What is wider than so many pixels of the small picture, such as uneven light, is no detail."""
 
@@ -42,8 +42,8 @@ def hashes_of(pictures: np.ndarray) -> np.ndarray:
         (N,) uint64, equal in most bits for pictures that look alike.
     """
     # The first rows of the cosine transform, whose scale makes no difference.
-    waves = np.cos(np.pi * np.outer(np.arange(_LOW), np.arange(pictures.shape[1]) + 0.5) / pictures.shape[1])
-    signs = (waves @ pictures @ waves.T).reshape(len(pictures), _LOW * _LOW) > 0
+    waves = np.cos(np.pi * np.outer(np.arange(LOW_WAVES), np.arange(pictures.shape[1]) + 0.5) / pictures.shape[1])
+    signs = (waves @ pictures @ waves.T).reshape(len(pictures), LOW_WAVES * LOW_WAVES) > 0
     signs[:, 0] = False  # the mean
     return np.packbits(signs, axis=1).view(np.uint64)[:, 0] if len(pictures) else np.zeros(0, np.uint64)
 
@@ -104,7 +104,7 @@ def alike(pictures: Sequence[np.ndarray]) -> dict[tuple[int, int], float]:
     if len(pictures) < 2:
         return {}
     planes = np.stack(pictures)
-    details = _details(planes)
+    details = details_of(planes)
     strength = details.std((1, 2))
     places = np.flatnonzero(strength >= _MIN_DETAIL)
     planes, details = planes[places], details[places] / strength[places, None, None]
@@ -116,14 +116,19 @@ def alike(pictures: Sequence[np.ndarray]) -> dict[tuple[int, int], float]:
             pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
             products = np.einsum("nij,nij->n", turned[pairs[:, 0]], details[pairs[:, 1]])
             scores = np.minimum(products / details[0].size, 1)  # rounding
-            is_alike = scores >= _MIN_ALIKE
+            is_alike = scores >= MIN_ALIKE
             for (one, other), score in zip(pairs[is_alike], scores[is_alike], strict=True):
                 first, last = sorted((int(places[one]), int(places[other])))
                 found[first, last] = max(float(score), found.get((first, last), 0.0))
     return found
 
 
-def _details(planes: np.ndarray) -> np.ndarray:
+def strong_places(pictures: np.ndarray) -> np.ndarray:
+    """Give the places of pictures with detail, (M,); those without, such as empty fields, are all alike."""
+    return np.flatnonzero(details_of(pictures).std((1, 2)) >= _MIN_DETAIL)
+
+
+def details_of(planes: np.ndarray) -> np.ndarray:
     """Take from each picture what is wide, such as uneven light, and its mean."""
     details = np.stack([_blurred(plane, _FINE_PX) - _blurred(plane, _ROUGH_PX) for plane in planes.astype(np.float32)])
     return np.asarray(details - details.mean((1, 2), keepdims=True))

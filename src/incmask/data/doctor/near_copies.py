@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations_with_replacement
 from pathlib import Path
+
+import numpy as np
 
 from incmask.base.caller import option
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, Item
+from incmask.data.doctor.crops import cut_copies
 from incmask.data.doctor.finding import Finding, how_to_fix, label_of, worst_first
 from incmask.data.doctor.hashes import alike
-from incmask.data.images.readers import ImageFacts
+from incmask.data.images.readers import ImageFacts, read_image
+from incmask.data.images.sketch import small_grey
 
 SPOILED = {
     ("labelled", "val"): "models are chosen by what they have learnt, and scores are too good",
@@ -44,11 +49,27 @@ def near_copies(items: Mapping[str, Sequence[Item]], images: Mapping[Path, Image
     places = [(part, item) for part in PARTS for item in items[part]]
     facts = [images[item.image] for _, item in places]
     found = []
-    for (one, other), likeness in alike([fact.sketch.grey for fact in facts]).items():
+    pairs = alike([fact.sketch.grey for fact in facts])
+    for (one, other), likeness in (_cut(places, images) | pairs).items():
         if facts[one].digest != facts[other].digest:
             (part, item), (other_part, other_item) = places[one], places[other]
             found.append(NearCopy((part, other_part), (item, other_item), likeness))
     return tuple(found)
+
+
+def _cut(places: Sequence[tuple[str, Item]], images: Mapping[Path, ImageFacts]) -> dict[tuple[int, int], float]:
+    """Find images that are cut out of others, where parts spoil each other: it takes as long as all the rest."""
+    parts = [part for part, _ in places]
+    if not {*parts} & {"val", "test"}:
+        return {}
+
+    @cache
+    def fine(place: int) -> np.ndarray:
+        path = places[place][1].image
+        return small_grey(read_image(path), images[path].limits)
+
+    greys = np.stack([images[item.image].sketch.grey for _, item in places])
+    return cut_copies(greys, lambda one, other: (parts[one], parts[other]) in SPOILED, fine)
 
 
 def near_copy_findings(copies: Sequence[NearCopy]) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """A few bytes that stand for an image where many are compared: a small grey picture, and what it looks like."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -43,13 +44,10 @@ def sketch_of(image: np.ndarray, limits: tuple[float, float] | None = None) -> S
         image: (H, W, C) of ``read_image``.
         limits: the intensities that become 0 and 255; None: of 8 bits.
     """
-    if limits is not None:  # first, since float32 may not tell apart what is far from 0
-        image, limits = (image - np.float64(limits[0])).astype(np.float32), (0.0, limits[1] - limits[0])
-    small = _scaled(_small(_shown(image)), limits)
-    # By OpenCV, as NumPy takes longer to begin than to compute what is so small.
-    planes = cv2.split(small) if small.ndim == 3 else (small, small, small)
+    image, limits = _near_0(image, limits)
+    planes = _planes(image, limits)
     red, green, blue = (cv2.mean(plane)[0] for plane in planes)
-    grey = cv2.transform(cv2.merge(planes), np.full((1, 3), 1 / 3, np.float32))
+    grey = _grey(planes)
     features = (
         (red + green + blue) / 3,
         cv2.meanStdDev(grey)[1].item(),
@@ -61,6 +59,29 @@ def sketch_of(image: np.ndarray, limits: tuple[float, float] | None = None) -> S
     )
     picture = cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
     return Sketch(np.rint(picture).astype(np.uint8), tuple(map(float, features)), _is_flat(image))
+
+
+def small_grey(image: np.ndarray, limits: tuple[float, float] | None = None) -> np.ndarray:
+    """Give a finer picture than ``sketch_of``: float32, (2 SIDE_PX, 2 SIDE_PX); arguments as there."""
+    return _grey(_planes(*_near_0(image, limits)))
+
+
+def _near_0(image: np.ndarray, limits: tuple[float, float] | None) -> tuple[np.ndarray, tuple[float, float] | None]:
+    """Take the lower limit away, since float32 may not tell apart what is far from 0."""
+    if limits is None:
+        return image, None
+    return (image - np.float64(limits[0])).astype(np.float32), (0.0, limits[1] - limits[0])
+
+
+def _planes(image: np.ndarray, limits: tuple[float, float] | None) -> Sequence[np.ndarray]:
+    # By OpenCV, as NumPy takes longer to begin than to compute what is so small.
+    small = _scaled(_small(_shown(image)), limits)
+    return cv2.split(small) if small.ndim == 3 else (small, small, small)
+
+
+def _grey(planes: Sequence[np.ndarray]) -> np.ndarray:
+    grey: np.ndarray = cv2.transform(cv2.merge(planes), np.full((1, 3), 1 / 3, np.float32))
+    return grey
 
 
 def _shown(image: np.ndarray) -> np.ndarray:
@@ -90,10 +111,10 @@ def _sharpness(image: np.ndarray, limits: tuple[float, float] | None) -> float:
     top, left = (max(0, (side - _CROP_PX) // 2) for side in image.shape[:2])
     crop = _shown(image[top : top + _CROP_PX, left : left + _CROP_PX])
     # The middle channel stands for all three.
-    middle = 0 if crop.ndim == 2 else crop.shape[2] // 2
-    values = crop if limits is None and crop.dtype == np.uint8 else _scaled(crop, limits)
-    steps = cv2.mean(cv2.absdiff(values[1:], values[:-1]))[middle] if len(values) > 1 else 0.0
-    return float(np.log2((steps + 1) / (cv2.meanStdDev(values)[1][middle].item() + 1)))
+    plane = crop if crop.ndim == 2 else cv2.extractChannel(crop, crop.shape[2] // 2)
+    values = plane if limits is None and plane.dtype == np.uint8 else _scaled(plane, limits)
+    steps = cv2.mean(cv2.absdiff(values[1:], values[:-1]))[0] if len(values) > 1 else 0.0
+    return float(np.log2((steps + 1) / (cv2.meanStdDev(values)[1].item() + 1)))
 
 
 def _is_flat(image: np.ndarray) -> bool:
