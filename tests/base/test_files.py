@@ -1,10 +1,12 @@
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.files import check_folder_name, whole_file, whole_folder, write_bytes, write_text
+from incmask.base.files import check_folder_name, remove_dead, whole_file, whole_folder, write_bytes, write_text
 from incmask.base.tables import csv_text
 
 
@@ -96,6 +98,34 @@ def test_a_name_of_255_bytes_can_be_written_and_a_longer_one_says_so(tmp_path):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
     with pytest.raises(IncmaskError, match=r"cannot be written .*; give the image or the folder a shorter name"):
         write_text(tmp_path / f"{'x' * 252}.txt", "whole")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from incmask.base import files
+root = Path(sys.argv[1])
+os.replace = Path.rename = lambda *paths: os._exit(9)
+with files.whole_folder(root / "folder") as folder:
+    files.write_text(folder / "a", "half") if sys.argv[2] == "folder" else files.write_text(root / "file", "half")
+"""
+
+
+def test_what_killed_processes_left_beside_goes_with_the_next_file(tmp_path):
+    for what in ("folder", "file"):
+        assert subprocess.run([sys.executable, "-c", KILLED, tmp_path, what]).returncode == 9
+    # What the first left, the second removed.
+    left = sorted(tmp_path.iterdir())
+    assert [path.name.partition(".part")[0].rstrip("-0123456789") for path in left] == [".folder.", "file."]
+    # Of a process that runs, of another machine, and a person's own.
+    parts = left[0].name.split(".")
+    machine = parts[2].partition("-")[0]
+    kept = [f"x.{machine}-{os.getpid()}.part", f"x.{int(machine) ^ 1}-99999999.part", "x.part", f"x.{machine}-.part"]
+    for name in kept:
+        (tmp_path / name).write_text("theirs")
+    remove_dead.cache_clear()
+    write_text(tmp_path / "other", "text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "other"])
 
 
 @pytest.mark.parametrize("name", ["coco.json", "annotations.XML", "masks.png", "model.onnx"])

@@ -430,7 +430,7 @@ def test_a_run_that_cannot_be_written_is_exported_all_the_same(tmp_path, monkeyp
     def full(path, text):
         raise cannot_write(path, OSError(30, "Read-only file system"))
 
-    monkeypatch.setattr(store, "write_text", full)
+    monkeypatch.setattr(store, "write_bytes", full)
     *_, told = export_labels(run, tmp_path / "out", target="png").notes
     assert told.startswith("images that come back unchanged will not be noticed: ")
     assert (tmp_path / "out" / "masks" / "x.0.png").is_file()

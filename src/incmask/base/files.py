@@ -3,10 +3,13 @@
 import errno
 import hashlib
 import os
+import platform
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, fail
@@ -14,7 +17,10 @@ from incmask.base.errors import IncmaskError, fail
 TEMPORARY_SUFFIX = ".part"
 """Ending of a file that is still being written; such a file may always be deleted."""
 
-_UNFINISHED = re.compile(rf".+\.\d+{re.escape(TEMPORARY_SUFFIX)}", re.DOTALL)
+_UNFINISHED = re.compile(rf".+\.(?:(\d+)-)?(\d+){re.escape(TEMPORARY_SUFFIX)}", re.DOTALL)
+"""Names of these, with the numbers of the machine and of the process that writes."""
+
+_MACHINE = zlib.crc32(platform.node().encode())
 
 _LONG_NAME_BYTES = 220
 
@@ -32,9 +38,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         IncmaskError: the folder cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(f"{_short(path.name)}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_dead(path.parent.absolute())
         yield temporary
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
@@ -56,18 +63,56 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise fail(path, "is there already", "remove it, or choose another folder")
-    # Nobody has a folder of such a name, as a person may have of "OUT.part".
-    temporary = path.with_name(f".{_short(path.name)}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    try:
-        temporary.mkdir(parents=True)
+    with scratch_folder(path) as temporary:
         yield temporary
         if temporary.exists():
             path.rmdir() if path.exists() else None  # as Windows replaces no folder
             temporary.rename(path)
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Give a hidden folder beside ``path``, which is removed at the end.
+
+    Raises:
+        IncmaskError: it cannot be written.
+    """
+    # Nobody has a folder of such a name, as a person may have of "OUT.part".
+    temporary = _temporary(path, before=".")
+    try:
+        temporary.mkdir(parents=True)
+        remove_dead(path.parent.absolute())
+        yield temporary
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path, *, before: str = "") -> Path:
+    return path.with_name(f"{before}{_short(path.name)}.{_MACHINE}-{os.getpid()}{TEMPORARY_SUFFIX}")
+
+
+@lru_cache(maxsize=1024)
+def remove_dead(folder: Path) -> None:
+    """Remove what killed processes of this machine left in a folder, for which it is looked through once."""
+    for path in folder.glob(f"*.{_MACHINE}-*{TEMPORARY_SUFFIX}"):
+        found = _UNFINISHED.fullmatch(path.name)
+        if found and not _is_running(int(found[2])):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    """Tell whether there is a process of that number; on Windows, where asking would end it, it is said to be."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except OverflowError:
+        return True
+    except OSError as error:
+        return error.errno != errno.ESRCH
+    return True
 
 
 def remove_unfinished(root: Path) -> None:

@@ -1,13 +1,12 @@
 """Archives written whole or not at all: under a hidden name beside the target, then renamed."""
 
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from incmask.base.errors import fail
-from incmask.base.files import whole_file
+from incmask.base.files import scratch_folder, whole_file
 
 _STORED = (".png", ".jpg", ".jpeg")
 """Packed already."""
@@ -23,9 +22,9 @@ def whole_archive(path: Path) -> Iterator[Path]:
     if path.exists():
         raise fail(path, "is there already", "remove it, or choose another name")
     # Beside the archive, as the disk of temporary files may be small.
-    with whole_file(path) as temporary, tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as name:
-        yield Path(name)
+    with whole_file(path) as temporary, scratch_folder(path) as folder:
+        yield folder
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in sorted(each for each in Path(name).rglob("*") if each.is_file()):
+            for file in sorted(each for each in folder.rglob("*") if each.is_file()):
                 kind = zipfile.ZIP_STORED if file.suffix.casefold() in _STORED else zipfile.ZIP_DEFLATED
-                archive.write(file, file.relative_to(name).as_posix(), compress_type=kind)
+                archive.write(file, file.relative_to(folder).as_posix(), compress_type=kind)
