@@ -1,6 +1,5 @@
 """What a person may choose, checked: presets, sizes of effort and single settings."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,6 +10,7 @@ from incmask.base.bounds import GREATEST_WIDTH, HIGHEST_SIDE_PX, LEAST_WIDTH, SM
 from incmask.base.caller import option
 from incmask.base.caller import settings as settings_of
 from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.parse import parse_toml
 from incmask.base.validation import ConfigSection, choose, validated
 
 Task = Literal["binary", "multilabel", "multiclass"]
@@ -303,10 +303,10 @@ def read_config(folder: Path) -> ConfigFile:
     """
     path = folder / CONFIG_NAME
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = parse_toml(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         return ConfigFile()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise fail(path, f"is no readable TOML file ({error})", "mend the line or remove the file") from error
     return validated(ConfigFile, content, where=str(path))
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from incmask.base.caller import command
 from incmask.base.errors import IncmaskError, Problem
+from incmask.base.parse import parse_json
 
 MANIFEST = "manifest.jsonl"
 """A line a file of the folder: its path, size and digest."""
@@ -96,7 +97,7 @@ def manifest_of(root: Path) -> bytes:
         ValueError, KeyError, TypeError: it has not all that it had when the last process ended, or its end is damaged.
     """
     # First the end: whoever works there now only adds to the manifest.
-    end = json.loads((root / END).read_bytes()) if (root / END).exists() else None
+    end = parse_json((root / END).read_bytes()) if (root / END).exists() else None
     content = (root / MANIFEST).read_bytes()
     if end is not None and json.loads(end_of(content[: int(end["bytes"])])) != end:
         raise ValueError(f"it is not what {END} tells")
@@ -109,7 +110,7 @@ def parse_entries(content: bytes) -> dict[str, Entry]:
     Raises:
         ValueError, KeyError, TypeError: it is damaged.
     """
-    lines = [json.loads(line) for line in content.splitlines()]
+    lines = [parse_json(line) for line in content.splitlines()]
     found = {str(line["path"]): Entry(int(line["bytes"]), line["sha256"], line.get("blocks", "")) for line in lines}
     return {name: entry for name, entry in found.items() if entry != REMOVED}
 
@@ -217,4 +218,4 @@ def read_json(path: Path) -> Any:
     Raises:
         DamagedError, OSError, ValueError: it is damaged.
     """
-    return json.loads(path.read_text(encoding="utf-8")) if intact(path).exists() else None
+    return parse_json(path.read_text(encoding="utf-8")) if intact(path).exists() else None

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from incmask.base.intact import (
     manifest_of,
     parse_entries,
 )
+from incmask.base.parse import parse_json, parse_toml
 
 RUN, DATA, LOCK = "run.toml", "data.json", ".lock"
 DAMAGED = "damaged"
@@ -301,7 +301,7 @@ def _holds_results(files: Iterable[Path], root: Path) -> bool:
 def _read(path: Path) -> dict[str, Any]:
     try:
         text = intact(path).read_text(encoding="utf-8")
-        return _plain(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
+        return _plain(parse_toml(text) if path.suffix == ".toml" else parse_json(text))
     except (OSError, ValueError) as error:
         raise fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run") from error
 

@@ -1,11 +1,11 @@
 """What stands behind ``--set``: one value of a setting, or several to be tried."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from incmask.base.errors import fail
+from incmask.base.parse import parse_toml
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise fail(f"--set {assignment}", "expected name=value", "for example --set epochs=20")
         try:
-            values[name.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+            values[name.strip()] = parse_toml(f"value = {text}")["value"]
+        except ValueError:
             values[name.strip()] = text.strip()
     return values

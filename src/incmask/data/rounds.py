@@ -13,6 +13,7 @@ from incmask.base.caller import either
 from incmask.base.errors import fail
 from incmask.base.files import write_text
 from incmask.base.intact import intact
+from incmask.base.parse import parse_json
 
 ROUNDS = "rounds.json"
 ENVIRONMENT = "environment.json"
@@ -135,7 +136,7 @@ def data_folder(run: Path) -> Path:
     """
     path = run / ENVIRONMENT
     try:
-        content: Any = json.loads(intact(path).read_text(encoding="utf-8"))
+        content: Any = parse_json(intact(path).read_text(encoding="utf-8"))
         told = content["data"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise fail(path, "does not tell where the data lie", _once_more()) from error

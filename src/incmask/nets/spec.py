@@ -17,6 +17,7 @@ from incmask.base.caller import command
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes
 from incmask.base.intact import intact
+from incmask.base.parse import parse_json
 from incmask.nets.encoders.named import architecture_of
 from incmask.nets.encoders.network import EncoderNet
 from incmask.nets.evalnet import EvalNet, HeadWeights
@@ -237,5 +238,5 @@ def _tensors(file: Any) -> dict[str, Tensor]:
 
 
 def _about(file: Any) -> dict[str, Any]:
-    about: dict[str, Any] = json.loads((file.metadata() or {})["about"])
+    about: dict[str, Any] = parse_json((file.metadata() or {})["about"])
     return about

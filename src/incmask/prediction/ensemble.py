@@ -18,6 +18,7 @@ from incmask.base.device import resolve_device
 from incmask.base.errors import fail
 from incmask.base.files import whole_file, write_text
 from incmask.base.intact import intact
+from incmask.base.parse import parse_json
 from incmask.base.threads import side_by_side
 from incmask.base.words import counted
 from incmask.data.images.big_images import STRIP_ROWS, PixelRows
@@ -107,7 +108,7 @@ class Ensemble:
         """
         folder = model_folder(folder)
         try:
-            content = json.loads(intact(folder / ABOUT).read_text(encoding="utf-8"))
+            content = parse_json(intact(folder / ABOUT).read_text(encoding="utf-8"))
             about, members = _about_from(content), _MEMBERS.validate_python(content["members"])
         except (FileNotFoundError, NotADirectoryError):
             raise fail(folder, "holds no model", "name a run folder whose run has ended, or a model folder") from None

@@ -13,6 +13,7 @@ import filelock
 from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.files import remove_unfinished
+from incmask.base.parse import parse_json
 from incmask.base.store import LEDGER, LOCK
 from incmask.data.images.writers import path_inside
 
@@ -117,7 +118,7 @@ def _read(path: Path) -> Iterator[LedgerEntry]:
             handle.write(b"\n")
     for line in content.splitlines():
         try:
-            name, num_bytes, written_ns, key, files, facts = json.loads(line)
+            name, num_bytes, written_ns, key, files, facts = parse_json(line)
             for file in files:
                 path_inside(path.parent, file, "")
             yield LedgerEntry(name, Stamp(num_bytes, written_ns), key, tuple(files), dict(facts))

@@ -1,6 +1,5 @@
 """Names of classes that programs write beside masks: nnU-Net's, CVAT's, Roboflow's, and tables of colours."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from incmask.base.parse import parse_json
 from incmask.data.dataset import DataOptions
 
 Read = Callable[[str], bytes | None]
@@ -48,7 +48,7 @@ def with_told_classes(options: DataOptions, read: Read) -> tuple[DataOptions, tu
 def num_channels(content: bytes) -> int:
     """Give how many files nnU-Net has for an image, as its ``dataset.json`` tells; 1 where it does not."""
     with suppress(ValueError, AttributeError):
-        told = json.loads(content.decode("utf-8-sig"))
+        told = parse_json(content.decode("utf-8-sig"))
         return max(1, len(told.get("channel_names") or told.get("modality") or ()))
     return 1
 
@@ -59,7 +59,7 @@ def has_channel_files(root: Path) -> bool:
 
 
 def _of_nnunet(text: str) -> dict[str, Any]:
-    told = json.loads(text)["labels"]
+    told = parse_json(text)["labels"]
     # Version 1 has names by numbers, version 2 numbers by names; regions, which overlap, are lists of numbers.
     pairs = [(int(key), name) if key.isdigit() else (name, key) for key, name in told.items()]
     ignore = [value for value, name in pairs if name == "ignore"]

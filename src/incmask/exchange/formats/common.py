@@ -1,6 +1,5 @@
 """People's own data in the layouts that annotation tools write: what each reader gives, and what readers share."""
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from incmask.base.config import Task
 from incmask.base.errors import IncmaskError, fail, raise_problems
+from incmask.base.parse import parse_json
 from incmask.base.threads import side_by_side
 from incmask.data.dataset import ClassInfo, default_colour, folder_names
 from incmask.data.folder.names import IMAGE_SUFFIXES
@@ -154,11 +154,11 @@ def read_json(entry: SourceFile) -> Any:
         IncmaskError: it is none, or damaged.
     """
     try:
-        return json.loads(entry.read().decode("utf-8-sig"))
+        return parse_json(entry.read().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         remedy = "save it in UTF-8: open it in an editor with the encoding that it has, and save it with UTF-8"
         raise fail(entry.where, f"is no text in UTF-8 (byte {error.start})", remedy) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         line = str(error).splitlines()[0][:120]
         raise fail(entry.where, f"is no readable JSON file ({line})", "export it again") from error
 

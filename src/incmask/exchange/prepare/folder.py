@@ -1,6 +1,5 @@
 """A person's own data, in the layout that annotation tools write, to a plan."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -10,6 +9,7 @@ import numpy as np
 
 from incmask.base.config import CONFIG_NAME
 from incmask.base.errors import Problem, fail, raise_problems
+from incmask.base.parse import parse_toml
 from incmask.base.validation import validated
 from incmask.data.dataset import POSITION_NAMES, DataOptions
 from incmask.data.folder.derived import without_derived
@@ -132,8 +132,8 @@ def _data_options(files: Files) -> DataOptions:
         return DataOptions()
     where = entry.where
     try:
-        content = tomllib.loads(entry.read().decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = parse_toml(entry.read().decode("utf-8-sig"))
+    except ValueError as error:
         raise fail(where, f"is no readable TOML file ({error})", "mend the line or remove the file") from error
     return validated(DataOptions, content.get("data", {}), where=f"{where} [data]")
 

@@ -1,12 +1,12 @@
 """Models that were handed over, and what their run folder tells of them where it is still there."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from incmask.base.errors import fail
 from incmask.base.intact import intact
+from incmask.base.parse import parse_json
 from incmask.base.store import RUN
 from incmask.experiment.record.run import DAMAGE, RunRecord, read_record
 from incmask.nets.spec import Spec, read_spec
@@ -44,8 +44,8 @@ def read_model(folder: Path) -> ModelRecord:
     folder = folder.resolve()
     model = model_folder(folder)
     try:
-        about = json.loads(intact(model / ABOUT).read_text(encoding="utf-8"))
-        root, network = model.parent, read_spec(model / about["members"][0])
+        about = parse_json(intact(model / ABOUT).read_text(encoding="utf-8"))
+        root, network = model.parent, read_spec(model / Path(about["members"][0]).name)
         if model.name != MODEL or not (root / RUN).exists():
             return ModelRecord(model.name, about, network, None)
         run = read_record(root)

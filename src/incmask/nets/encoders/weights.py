@@ -1,6 +1,5 @@
 """Files of weights that others have made, read without running what may be inside."""
 
-import json
 import pickle
 import warnings
 from collections.abc import Collection, Mapping
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from incmask.base.errors import fail
+from incmask.base.parse import parse_json
 
 _WRAPPED = ("state_dict", "model_state_dict", "model")
 """What a dictionary of tensors lies under, in a file that holds more."""
@@ -43,7 +43,7 @@ def told_inside(path: Path) -> tuple[str, str] | None:
     """Give origin and licence of weights where the file is one of ours that tells; None: it is not."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["about"])
+            about = parse_json((file.metadata() or {})["about"])
         about = about.get("encoder", about)
         return str(about["origin"]), str(about["licence"])
     except (OSError, KeyError, ValueError, AttributeError, TypeError, safetensors.SafetensorError):

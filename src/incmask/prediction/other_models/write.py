@@ -12,6 +12,7 @@ from incmask.base.caller import another_folder, option
 from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.base.files import cannot_write, write_text
+from incmask.base.parse import parse_json
 from incmask.base.progress import Progress
 from incmask.base.store import COMPARED
 from incmask.base.words import ShortRepr
@@ -174,7 +175,7 @@ def _open_out(out: Path, record: Mapping[str, Any]) -> None:
 
 def _check_record(out: Path, record: Mapping[str, Any]) -> None:
     try:
-        before = dict(json.loads((out / COMPARED).read_bytes()))
+        before = dict(parse_json((out / COMPARED).read_bytes()))
         gone = sorted(set(before.pop("images")) - set(record["images"]))
     except (OSError, ValueError, KeyError, TypeError):
         raise fail(out, "is there already and holds something else", another_folder()) from None
