@@ -29,7 +29,7 @@ def test_what_is_none_is_a_value_error_whatever_it_is(parse, text, told):
 def test_files_of_lists_in_lists_are_refused_in_a_line(tmp_path):
     """Which the parsers of the standard library tell by an error of its own."""
     (tmp_path / "incmask.toml").write_text(f"a = {DEEP}")
-    with pytest.raises(IncmaskError, match="is no readable TOML file .it is nested too deeply.; mend the line"):
+    with pytest.raises(IncmaskError, match=r"is no readable TOML file \(it is nested too deeply\); mend the line"):
         read_config(tmp_path)
     (tmp_path / "run.toml").write_text("")
     (tmp_path / "data.json").write_text(DEEP)

@@ -224,6 +224,25 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, ending, monkeypat
     assert "cut the image into tiles" in text
 
 
+def test_a_file_of_more_than_2_gib_is_refused_unread(tmp_path):
+    with open(tmp_path / "a.tif", "wb") as handle:
+        handle.truncate((2 << 30) + 1)
+    assert "has 2048 MiB, more than the 2048 that are read" in fails(tmp_path / "a.tif")
+
+
+def test_pixels_in_other_files_are_not_looked_for(tmp_path):
+    """As OME-TIFF may name them: its own page is read."""
+    tifffile.imwrite(tmp_path / "other.ome.tif", np.full((HEIGHT, WIDTH), 200, np.uint8))
+    text = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="{WIDTH}" SizeY="{HEIGHT}" SizeC="1" '
+        'SizeZ="1" SizeT="1"><TiffData IFD="0" PlaneCount="1"><UUID FileName="other.ome.tif">'
+        "urn:uuid:00000000-0000-4000-8000-000000000000</UUID></TiffData></Pixels></Image></OME>"
+    )
+    tifffile.imwrite(tmp_path / "a.tif", np.full((HEIGHT, WIDTH), 7, np.uint8), description=text, metadata=None)
+    assert np.unique(read_image(tmp_path / "a.tif")).tolist() == [7]
+
+
 def test_too_many_channels_are_refused_before_decoding(tmp_path, monkeypatch):
     tifffile.imwrite(
         tmp_path / "a.tif", np.zeros((2, 3, 500), np.uint8), photometric="minisblack", planarconfig="contig"
