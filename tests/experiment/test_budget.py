@@ -16,7 +16,15 @@ from incmask.experiment.ladder import LADDER, seconds_from
 from incmask.experiment.run import run
 from runs import HERE, Listener, make_data
 
-TINY = {"width": 0.0625, "batch_size": 2, "device": "cpu", "num_workers": 1, "precision": "float32"}
+# Networks that have learnt nothing collapse at once.
+TINY = {
+    "width": 0.0625,
+    "batch_size": 2,
+    "device": "cpu",
+    "num_workers": 1,
+    "precision": "float32",
+    "on_collapse": "ignore",
+}
 
 
 def plan(data, out, time, *, pixels_a_second, settings=TINY):

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from incmask.base.words import counted
 from incmask.experiment.advice import advice
+from incmask.experiment.budget import TIME_SHARE
 from incmask.experiment.collapse import ends_with_stage
 from incmask.experiment.control import num_controls, train_control
 from incmask.experiment.deliver import Stage, make_stage
@@ -229,6 +230,8 @@ def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, left: float, is
         num_workers=pool.num_workers,
         num_unlabelled=len(setup.stacks.get("unlabelled", ())),
     )
+    # As a plan for a given time has it.
+    seconds /= TIME_SHARE
     run.progress.say(
         counted(settings.num_base, "base model")
         + (f", then {generations} of {students}" if setup.recipe.teachers else "")
