@@ -1,7 +1,7 @@
 """Many approaches on one data set under the same conditions (paper section 2)."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,20 +12,19 @@ from incmask.base.config import resolve_again
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent, ignore
-from incmask.base.store import RUN, Store
+from incmask.base.store import Store
 from incmask.base.tables import rows_text
-from incmask.base.words import ShortRepr, counted
+from incmask.base.words import ShortRepr
 from incmask.data.rounds import ENVIRONMENT
-from incmask.data.stack import Stack, row_names
-from incmask.experiment.budget import num_rows, time_step
+from incmask.data.stack import Stack
 from incmask.experiment.choices import Choices, Resolved, resolve
-from incmask.experiment.consent import Agreed, check, nobody
+from incmask.experiment.consent import Agreed, nobody
 from incmask.experiment.environment import environment
-from incmask.experiment.executor import Clock, Executor
+from incmask.experiment.executor import Executor
 from incmask.experiment.paths import PSEUDO, SCORES
 from incmask.experiment.run import Outcome, build_stacks, num_workers_of, run_resolved
-from incmask.experiment.setup import folds_of, stage_name
-from incmask.experiment.workload import duration, planned_work, seconds_of
+from incmask.experiment.setup import stage_name
+from incmask.insight.comparison.amount import begun, equal_budget, work_of
 from incmask.insight.comparison.best_of import BestOf
 from incmask.insight.comparison.collect import Collected, collect
 from incmask.insight.comparison.plan import ALL, PlannedRun, plan, recipes_of
@@ -41,7 +40,6 @@ from incmask.insight.report.comparison_page.rows import (
 )
 from incmask.method.recipes import Recipe
 from incmask.method.scoring import Scoring
-from incmask.training.capacity import train_cost
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ def compare(
             "test/"
         )
     names = recipes_of(recipes, chosen)
-    steps, notes = _equal_steps(chosen, wanted=equal_steps)
+    steps, notes = equal_budget(chosen, wanted=equal_steps)
     cells = plan(chosen, names, num_repeats=num_repeats, grid=grid or {}, equal_steps=steps)
     for note in (*chosen.dataset.notes, *alike, *notes, *([best_of.told] if best_of else [])):
         progress.say(note)
@@ -155,12 +153,12 @@ def compare(
     begin = partial(Store, out, run={"comparison": True, **shared}, data=record, say=progress.say)
     with (
         executor.open_pool(num_workers) as pool,
-        _begun(begin, out, cells, pool, clock=executor.seconds_per_step, agreed=agreed, progress=progress) as store,
+        begun(begin, out, cells, pool, clock=executor.seconds_per_step, agreed=agreed, progress=progress) as store,
     ):
         store.write(out / ENVIRONMENT, environment())
         has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
-        progress.expect(sum(_work(cell) for cell in cells))
+        progress.expect(sum(work_of(cell) for cell in cells))
         true_classes = _count_classes(chosen, stacks, pool) if has_truth else ()
         store.write(out / rows.DATA_FREQUENCIES, rows_text(true_classes, rows.DataFrequencyRow))
         finished, collected, facts = [], [], []
@@ -214,83 +212,6 @@ def _alike(data: Path, choices: Choices) -> tuple[Resolved, tuple[str, ...]]:
         "students begin with new weights, so that all approaches train for as long; with "
         f"{settings_of(start='teacher')} they go on from their teachers', as in {command('run')}, which is more "
         "training than ldt's",
-    )
-
-
-def _equal_steps(chosen: Resolved, *, wanted: bool) -> tuple[int | None, tuple[str, ...]]:
-    """Steps an epoch that all true masks would take, if that is a budget of its own; and what is to be said of it."""
-    settings = chosen.settings
-    if settings.steps_per_epoch:
-        steps = settings.epochs * settings.steps_per_epoch
-        return None, (f"equal steps: every model takes {steps:,} steps, whatever the approach",)
-    if not wanted:
-        return None, (
-            "an epoch is one pass over the images: approaches with more images take more steps; "
-            f"{option('equal-steps', True)} adds a comparison at as many steps for all",
-        )
-    steps = max(1, _num_full(chosen) // settings.batch_size)
-    return steps, (f"two budgets: each approach's own steps, and {settings.epochs * steps:,} for every model",)
-
-
-def _num_full(chosen: Resolved) -> int:
-    """Images, or tiles of them, that FDT learns from: what is set aside to validate is not among them."""
-    dataset, settings = chosen.dataset, chosen.settings
-
-    labelled, unlabelled = (
-        row_names(items, size=chosen.size, fit=settings.fit) for items in (dataset.labelled, dataset.unlabelled)
-    )
-    has_val, groups = bool(dataset.val), dataset.groups()
-    folds = folds_of(labelled, groups=groups, has_val=has_val, settings=settings)
-    return len(folds[0].training) + len(unlabelled)
-
-
-def _begun(
-    begin: Callable[[], Store],
-    out: Path,
-    cells: Sequence[PlannedRun],
-    pool: Pool,
-    *,
-    clock: Clock,
-    agreed: Agreed,
-    progress: Progress,
-) -> Store:
-    """Say how long the runs take that are not there yet; begin, or go on, where that is agreed to."""
-    left = [cell for cell in cells if not (out / cell.folder / SCORES).exists()]
-    if left:
-        seconds = _seconds_of(left, pool, clock)
-        runs, workers = counted(len(left), "run"), counted(pool.num_workers, "worker")
-        progress.say(f"{runs} to train: about {duration(seconds)} on {workers}")
-        if not (out / RUN).exists():
-            shorter = f"{option('effort', 'quick')} or {option('repeats', 1)}"
-            check(seconds, out, agreed=agreed, shorter=shorter)
-    return begin()
-
-
-def _seconds_of(cells: Sequence[PlannedRun], pool: Pool, clock: Clock) -> float:
-    first = cells[0].chosen
-    step_seconds = time_step(first, pool, clock) / train_cost(first.settings.width)
-    return sum(
-        seconds_of(
-            _work(cell),
-            cell.chosen.recipe,
-            cell.chosen.settings,
-            # A sweep may change the networks' width.
-            step_seconds=step_seconds * train_cost(cell.chosen.settings.width),
-            num_workers=pool.num_workers,
-            num_unlabelled=num_rows(cell.chosen)[1],
-        )
-        for cell in cells
-    )
-
-
-def _work(cell: PlannedRun) -> float:
-    chosen, (num_labelled, num_unlabelled) = cell.chosen, num_rows(cell.chosen)
-    return planned_work(
-        chosen.recipe,
-        chosen.settings,
-        num_labelled=num_labelled,
-        num_unlabelled=num_unlabelled,
-        taken_over=chosen.recipe.bases,
     )
 
 
