@@ -32,22 +32,27 @@ class Page:
 
     Attributes:
         problems: errors that the page's console told of, and everything that the page loaded from elsewhere.
+        home: the beginning of addresses that it may load; "": none.
     """
 
     def __init__(self, to_browser: int, from_browser: int):
         self.problems: list[str] = []
+        self.home = ""
         self._to, self._from = to_browser, from_browser
         self._buffer, self._number, self._session = b"", 0, ""
         self._events: list[str] = []
         target = self._call("Target.createTarget", {"url": "about:blank"})["targetId"]
         self._session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log"):
             self._call(f"{domain}.enable")
+        # What a page sends may be megabytes.
+        self._call("Network.enable", {"maxPostDataSize": 1000})
 
-    def open(self, path: Path) -> None:
-        """Open a file and wait until it is there."""
+    def open(self, path: Path | str) -> None:
+        """Open a file, or an address, which may load what lies below it, and wait until it is there."""
         self._events.clear()
-        self._call("Page.navigate", {"url": path.resolve().as_uri()})
+        self.home = path if isinstance(path, str) else ""
+        self._call("Page.navigate", {"url": path if isinstance(path, str) else path.resolve().as_uri()})
         while "Page.loadEventFired" not in self._events:
             self._read()
 
@@ -57,14 +62,33 @@ class Page:
         assert "exceptionDetails" not in reply, reply["exceptionDetails"]
         return reply["result"].get("value")
 
-    def press(self, key: str) -> None:
-        """Press a key, such as "Enter" or "Tab"."""
+    def wait(self, script: str) -> None:
+        """Wait until an expression in the page is true."""
+        ends = time.monotonic() + 20
+        while not self.run(script):
+            assert time.monotonic() < ends, f"{script} does not come true; {self.problems}"
+            time.sleep(0.02)
+
+    def press(self, key: str, *, control: bool = False) -> None:
+        """Press a key, such as "Enter", "Tab" or "a"."""
         codes = {"Enter": (13, "\r"), "Tab": (9, ""), " ": (32, " "), "Escape": (27, "")}
         codes |= {"ArrowLeft": (37, ""), "ArrowRight": (39, "")}
-        code, text = codes[key]
+        code, text = codes.get(key) or (ord(key.upper()), "" if control else key)
         for kind in ("keyDown", "keyUp"):
-            event = {"type": kind, "key": key, "windowsVirtualKeyCode": code}
+            event = {"type": kind, "key": key, "windowsVirtualKeyCode": code, "modifiers": 2 * control}
             self._call("Input.dispatchKeyEvent", event | ({"text": text} if text and kind == "keyDown" else {}))
+
+    def drag(self, *places: tuple[float, float]) -> None:
+        """Press the mouse at the first of these places, in pixels of the window, and let it go at the last."""
+        kinds = ["mousePressed", *["mouseMoved"] * (len(places) - 1)]
+        for kind, (x, y) in zip((*kinds, "mouseReleased"), (*places, places[-1]), strict=True):
+            event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": int(kind != "mouseReleased")}
+            self._call("Input.dispatchMouseEvent", event | {"clickCount": int(kind != "mouseMoved")})
+
+    def turn(self, x: float, y: float, down: float) -> None:
+        """Turn the mouse's wheel at a place."""
+        event = {"type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": down}
+        self._call("Input.dispatchMouseEvent", event)
 
     def show(self, *, width: int, dark: bool = False, height: int = 900, scale: float = 1) -> None:
         """Set the window's width and the colours that the user prefers."""
@@ -120,7 +144,8 @@ class Page:
             self.problems.append(values["entry"]["text"])
         elif event == "Network.requestWillBeSent":
             url = values["request"]["url"]
-            if not url.startswith("data:") and values.get("type") != "Document":
+            is_own = url.startswith("data:") or (self.home and url.startswith(self.home))
+            if not is_own and values.get("type") != "Document":
                 self.problems.append(f"loads {url}")
 
 

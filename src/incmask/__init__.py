@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from incmask import nets
+    from incmask.api.correcting import correct
     from incmask.api.folders import check, export, import_labels, prepare, rank, report, verify
     from incmask.api.images import mask, predict
     from incmask.api.result import Result, load
@@ -41,6 +42,7 @@ _HOME = {
     "check": "api.folders",
     "compare": "api.training",
     "continuous_inconsistency": "method.agreement",
+    "correct": "api.correcting",
     "count_cells": "method.cells",
     "executor_on": "experiment.executor",
     "export": "api.folders",
@@ -66,6 +68,7 @@ __all__ = [  # noqa: RUF022 - the main entries first
     "rank",
     "export",
     "import_labels",
+    "correct",
     "report",
     "verify",
     "compare",

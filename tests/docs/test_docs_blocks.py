@@ -32,6 +32,7 @@ NOT_RUN = {
     ("prepare", "isic2018"): "needs a download; tests/prepare has it",
     ("prepare", "cityscapes"): "needs a download; tests/prepare has it",
     ("run", "--net"): "needs packages of others; tests/experiment/test_pretrained.py has it",
+    ("correct",): "goes on until a person ends it; tests/exchange/test_correcting.py has it",
     ("predict", "--watch"): "goes on until Ctrl-C; test_inference.py has it",
 }
 """Lines that have all these words are not run; those of ``incmask`` are read as the command would read them."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = "incmask/insight/report/templates/"
+PAGE = "incmask/exchange/correcting/"
 ONLY_IN_THE_REPOSITORY = ("tests/", "benchmarks/")
 
 _MADE_UP = """
@@ -47,6 +48,7 @@ def check_names(names: set[str]) -> None:
     source = ROOT / "src"
     wanted = {path.relative_to(source).as_posix() for path in (source / "incmask").rglob("*.py")}
     wanted |= {"incmask/py.typed", *(f"{TEMPLATES}page.{kind}.j2" for kind in ("html", "css", "js"))}
+    wanted |= {f"{PAGE}{name}" for name in ("page.html", "page.css", "page.js", "mask.js", "paint.js", "view.js")}
     assert wanted <= names, f"missing: {sorted(wanted - names)}"
     strangers = [name for name in names if name.startswith(ONLY_IN_THE_REPOSITORY)]
     assert not strangers, f"too much: {strangers[:5]}"

@@ -10,7 +10,7 @@ import typer
 from incmask.base.caller import on_command_line
 from incmask.base.errors import IncmaskError
 from incmask.base.limits import refusals_told
-from incmask.commands.exchanging import export, import_labels
+from incmask.commands.exchanging import correct, export, import_labels
 from incmask.commands.looking import rank, report, verify
 from incmask.commands.predicting import mask, predict
 from incmask.commands.preparing import check, prepare
@@ -47,6 +47,7 @@ def _before_a_command(
 for command in (demo, check, run, compare, prepare, predict, mask, rank, report, verify, export):
     app.command()(command)
 app.command("import")(import_labels)
+app.command()(correct)
 app.command()(settings)
 
 

@@ -160,6 +160,28 @@ def import_labels(
     print_result("\n".join(lines), values, as_json=as_json)
 
 
+def correct(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="folder for what is saved; goes on there  [default: RUN-corrections]"),
+    ] = None,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="the N images to label first  [default: all]")] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="[default: any that is free]")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open the page")] = True,
+    as_json: Json = False,
+) -> None:
+    """Correct masks in the browser, on this machine alone: a page to paint in, image by image in ranked order."""
+    from incmask.api.correcting import correct as correct_run
+
+    done = correct_run(run, out=out, top=top, port=port, browser=browser, say=lambda line: typer.echo(line, err=True))
+    lines = [*done.notes, f"{counted(len(done.names), 'image')} corrected in {done.out}"]
+    if done.names:
+        lines.append(f"next: {done.next_step}")
+    values = {"corrections": str(done.out), "images": list(done.names), "notes": list(done.notes)}
+    print_result("\n".join(lines), values, as_json=as_json)
+
+
 def _are_right(names: Sequence[str]) -> bool:
     """Ask the person at the terminal; where there is none, nobody says so."""
     from incmask.data.folder.names import first_of

@@ -13,13 +13,17 @@ _STORED = (".png", ".jpg", ".jpeg")
 
 
 @contextmanager
-def whole_archive(path: Path) -> Iterator[Path]:
+def whole_archive(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a folder to write to; on success its files become the zip archive ``path``.
+
+    Args:
+        path: of the archive.
+        replace: take the place of what is there.
 
     Raises:
         IncmaskError: something is at ``path`` already, or it cannot be written.
     """
-    if path.exists():
+    if path.exists() and not replace:
         raise fail(path, "is there already", "remove it, or choose another name")
     # Beside the archive, as the disk of temporary files may be small.
     with whole_file(path) as temporary, scratch_folder(path) as folder:

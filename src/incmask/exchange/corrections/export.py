@@ -1,40 +1,31 @@
 """Pseudo-labels of a run for a labelling tool: images, masks and the regions that are unsure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from incmask.base.caller import option
-from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
+from incmask.base.errors import IncmaskError, fail
 from incmask.base.files import check_folder_name, whole_folder, write_bytes, write_text
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import EXPORTED
 from incmask.base.validation import choose
 from incmask.base.words import ShortRepr
-from incmask.data.images.decode import decode, read_bytes
-from incmask.data.images.intensity import to_network_range
-from incmask.data.images.orientation import UPRIGHT
-from incmask.data.images.readers import image_of
 from incmask.data.images.writers import path_inside
-from incmask.data.rounds import data_folder
 from incmask.exchange.corrections.archives import whole_archive
+from incmask.exchange.corrections.shown import find_images, shown_image
 from incmask.exchange.corrections.specks import Merged, SpeckMerger
 from incmask.exchange.corrections.unchanged import ExportedLabels, digest_of
 from incmask.exchange.formats.sheets import IMAGES, LabelSheet
 from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
 from incmask.exchange.names import LEAST_PX, UNSURE
-from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord, read_record
 from incmask.method.instances import check_can_grow, find_objects, object_channels, split_objects
 from incmask.method.labels import labels_of
-
-_SHOWN = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"BM": ".bmp"}
-"""Beginnings of files that every tool shows, browsers included."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,7 +86,7 @@ def export_labels(
         raise fail(run, f"has a class named {UNSURE}, as what the models do not agree on is called", "rename the class")
     order = correction_order(record)
     names = order.names[:top]
-    images = _images(record, names)
+    images = find_images(record, names)
     progress.doing("writing pseudo-labels")
     progress.expect(len(names))
     merger = SpeckMerger(scheme, (least_px or LEAST_PX) if form.of_shapes else 1)
@@ -123,23 +114,6 @@ def _check_counts(target: str, *, top: int | None, least_px: int | None, split: 
             raise fail(option(name), f"is for shapes, and {target} is painted pixel by pixel", "leave it out")
     if split:
         check_can_grow()
-
-
-def _images(run: RunRecord, names: Sequence[str]) -> dict[str, Path]:
-    """Find the image of each name in the data folder.
-
-    Raises:
-        IncmaskError: some are gone; or the run does not tell where they were.
-    """
-    root = data_folder(run.root)
-    parts = run.part("unlabelled")
-    found = {name: root / next(iter(parts[name]["files"])) for name in names if name in parts}
-    problems = [Problem(str(path), "is gone", "bring it back") for path in found.values() if not path.is_file()]
-    problems += [
-        Problem(name, "is no image of the run", f"write {RANKING} anew") for name in names if name not in found
-    ]
-    raise_problems(problems)
-    return found
 
 
 def _sheets(
@@ -184,24 +158,10 @@ def _remember(run: Path, digests: Mapping[str, str]) -> str:
 
 
 def _show(path: Path, folder: Path, name: str, *, size: tuple[int, ...]) -> str:
-    """Put an image into the folder as every tool shows it, and give its path there.
-
-    What a browser shows is taken as it is; anything else becomes a PNG of 8 bits, upright.
-    """
-    content = read_bytes(path)
-    raster = decode(path, content)
-    image = image_of(path, raster)
-    if image.shape[:2] != size:
-        raise fail(path, "has another size than its mask", "the image was changed since; run again")
-    ending = next((ending for start, ending in _SHOWN.items() if content.startswith(start)), None)
-    if ending is not None and image.dtype == np.uint8 and raster.orientation == UPRIGHT:
-        write_bytes(path_inside(folder, name, ending), content)
-        return f"{name}{ending}"
-    num_shown = 3 if image.shape[2] >= 3 else 1
-    shown = to_network_range(np.ascontiguousarray(image[..., :num_shown]), num_shown, where=path)
-    _, png_bytes = cv2.imencode(".png", shown[..., ::-1])
-    write_bytes(path_inside(folder, name, ".png"), png_bytes.tobytes())
-    return f"{name}.png"
+    """Put an image into the folder as every tool shows it, and give its path there."""
+    content, ending = shown_image(path, size=size)
+    write_bytes(path_inside(folder, name, ending), content)
+    return f"{name}{ending}"
 
 
 def _back(run: Path, target: str) -> str:
