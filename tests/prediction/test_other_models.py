@@ -697,6 +697,26 @@ def test_a_broken_array_is_told(call, models, monkeypatch):
     assert "write it with numpy.save" in err
 
 
+class Touches:
+    """What a pickle may make a careless reader do."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (type(self.path).touch, (self.path,))
+
+
+def test_nothing_in_an_array_is_run(call, models, monkeypatch, tmp_path):
+    monkeypatch.chdir(models)
+    for model in ("a", "b"):
+        np.save(models / model / "z.npy", np.array([Touches(tmp_path / "run")], object), allow_pickle=True)
+    code, _, err = call("mask", "a", "b", "-o", "out")
+    assert code == 1
+    assert "a/z.npy: is no array that can be read" in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_colours_without_black_are_told(call, tmp_path):
     colours = np.uint8([[[9, 9, 90], [9, 9, 90], [200, 0, 0], [0, 200, 0]]])
     for model in ("a", "b"):
