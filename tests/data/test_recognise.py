@@ -286,7 +286,7 @@ def test_photo_as_mask(tmp_path):
 def test_ids_of_instances_as_mask(tmp_path):
     mask = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH)
     text = only_problem(scan(tree(tmp_path, {"a": patches(0, 255), "b": mask})))
-    assert "hold a number for each object" in text
+    assert "or like a number for each object; export a mask with one value for each class" in text
 
 
 def test_jpeg_mask(tmp_path):

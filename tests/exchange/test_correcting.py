@@ -383,7 +383,7 @@ def test_ctrl_c_ends_the_command_with_the_next_line(tmp_path):
     address = command.stderr.readline()
     assert re.fullmatch(r"correct at http://127\.0\.0\.1:\d+/[\w-]{32}/\n", address)
     command.send_signal(signal.SIGINT)
-    told, problems = command.communicate(timeout=30)
+    told, problems = command.communicate(timeout=300)
     assert (command.returncode, "Traceback" in problems) == (0, False)
     out = f"{run}-corrections"
     assert told == (

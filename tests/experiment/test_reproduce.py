@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -82,9 +83,10 @@ def test_files_that_differ_are_named(source, tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_from_python(source, tmp_path):
-    whole = incmask.run(tmp_path / "data", out=tmp_path / "whole", recipe="ldt", settings=SETTINGS, executor=HERE)
+    run = partial(incmask.run, report=False, executor=HERE)
+    whole = run(tmp_path / "data", out=tmp_path / "whole", recipe="ldt", settings=SETTINGS)
     assert whole.reproduced is None
-    result = incmask.run(reproduce=whole.folder, executor=HERE)
+    result = run(reproduce=whole.folder)
     assert result.folder == tmp_path / "whole-reproduced"
     assert result.reproduced.is_same, result.reproduced
 

@@ -78,9 +78,10 @@ class Corrected(ShortRepr):
     @property
     def next_step(self) -> str:
         """Give the line that takes the corrections up; "" where nothing is saved."""
-        words = ("incmask", "import", str(self.run), str(self.out), "--from", FORMAT, "--unchanged", "confirm")
+        words = ("incmask", "import", str(self.run), str(self.out))
+        choices = f"{option('from', FORMAT)} {option('unchanged', 'confirm')}"
         call = f'incmask.import_labels({str(self.run)!r}, {str(self.out)!r}, format="{FORMAT}", unchanged="confirm")'
-        return either(shlex.join(words), call) if self.names else ""
+        return either(f"{shlex.join(words)} {choices}", call) if self.names else ""
 
 
 class Desk:
