@@ -11,6 +11,7 @@ from damages import DAMAGES, content_of, files_of, wrong_ends
 from finished_runs import leave_undrawn, leave_untrained
 from incmask.base.intact import END, MANIFEST
 from incmask.insight.comparison import present
+from nightly import NIGHTLY
 from runs import HERE, SETTINGS, Listener, make_data
 
 EVERY_DAMAGE = tuple(DAMAGES)
@@ -90,9 +91,14 @@ def copied(whole, tmp_path):
     return copy
 
 
-@pytest.mark.parametrize(
-    "damage", ["flipped", *(pytest.param(name, marks=pytest.mark.slow) for name in DAMAGES if name != "flipped")]
-)
+OFTEN_AND_AT_NIGHT = [
+    "flipped",
+    pytest.param("deleted", marks=pytest.mark.slow),
+    *(pytest.param(name, marks=NIGHTLY) for name in DAMAGES if name not in ("flipped", "deleted")),
+]
+
+
+@pytest.mark.parametrize("damage", OFTEN_AND_AT_NIGHT)
 def test_a_run_makes_every_damaged_file_anew_and_says_so(copied, damage):
     """All at once; none of them is read before it is made anew."""
     root = copied()
@@ -114,9 +120,7 @@ def test_a_run_makes_every_damaged_file_anew_and_says_so(copied, damage):
     assert incmask.verify(root / "run").is_whole
 
 
-@pytest.mark.parametrize(
-    "damage", ["flipped", *(pytest.param(name, marks=pytest.mark.slow) for name in DAMAGES if name != "flipped")]
-)
+@pytest.mark.parametrize("damage", OFTEN_AND_AT_NIGHT)
 def test_a_comparison_makes_every_damaged_file_anew(tmp_path, damage):
     make_data(tmp_path / "data", "binary", truth=False)
     expected = do_compare(tmp_path)

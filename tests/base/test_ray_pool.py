@@ -1,6 +1,7 @@
 """A cluster's workers do what those of this machine do; where it is not the same there, they say so."""
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -75,14 +76,11 @@ def cluster():
         num_cpus=2,
         include_dashboard=False,
         log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *_paths()])}},
+        # Where this file and what it imports are found.
+        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}},
     )
     yield
     ray.shutdown()
-
-
-def _paths():
-    return [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
 
 
 @pytest.mark.slow

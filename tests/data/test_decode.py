@@ -1,6 +1,7 @@
 import contextlib
 import io
 import os
+import struct
 
 import cv2
 import numpy as np
@@ -265,3 +266,20 @@ def test_what_is_not_finite_is_no_data(tmp_path, value):
     assert np.flatnonzero(np.isnan(read_image(tmp_path / "a.tif"))).tolist() == [6]
     tifffile.imwrite(tmp_path / "a.tif", np.full((3, 4), value, np.float32))
     assert "has no data at any pixel" in fails(tmp_path / "a.tif")
+
+
+def test_pages_that_name_each_other_in_a_circle_come_to_an_end(tmp_path, monkeypatch):
+    """As a changed byte can make of a sound file."""
+    monkeypatch.setattr("incmask.data.images.pages.MAX_PAGES", 20)
+    path = tmp_path / "a.tif"
+    tags = [(256, 3, 1, 2), (257, 3, 1, 2), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, 200), (279, 4, 1, 4)]
+    page = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    second = 8 + len(page) + 4
+    content = b"II*\0" + struct.pack("<I", 8) + page + struct.pack("<I", second) + page + struct.pack("<I", 8)
+    path.write_bytes(content.ljust(204, b"\1"))
+    with pytest.raises(IncmaskError, match=r"more than 20 pages, or its pages name each other|pages; one page a file"):
+        decoding.decode(path, path.read_bytes())
+
+
+def test_a_tiff_whose_pages_cannot_be_read_may_have_alpha():
+    assert decoding.may_have_alpha(b"II*\0\xff\xff\xff\xff") is True

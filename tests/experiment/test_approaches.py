@@ -26,6 +26,7 @@ from incmask.method.recipes import Blocking
 from incmask.nets.spec import load_model
 from incmask.training.jobs import FitJob
 from incmask.training.loop import fit, fit_group
+from nightly import NIGHTLY
 from runs import HERE, SETTINGS, Listener, make_data
 from small import NUM_CLASSES, TASKS, fit_nothing, fit_nothing_together, some_setup
 
@@ -232,7 +233,7 @@ OTHERS = {
 @pytest.mark.parametrize(
     ("recipe", "task"),
     [(recipe, "binary") for recipe in APPROACHES]
-    + [pytest.param(name, task, marks=pytest.mark.slow) for task, names in OTHERS.items() for name in names],
+    + [pytest.param(name, task, marks=NIGHTLY) for task, names in OTHERS.items() for name in names],
 )
 def test_what_students_learn_from(recipe, task, play, watch):
     approach, watch.to_the_end = APPROACHES[recipe], task == "binary"

@@ -24,6 +24,7 @@ from incmask.insight.ranking.simulate import _resolved as choices_of
 from incmask.nets.encoders.named import read_encoder, weights_of
 from incmask.nets.spec import EncoderSpec, load_tensors, read_spec, save_model
 from incmask.prediction.ensemble import Ensemble
+from nightly import NIGHTLY
 from runs import HERE, SETTINGS, Listener, make_data, results, run_tiny
 
 DEFAULTS = {name: Settings.model_fields[name].default for name in WIDTH_SETTINGS}
@@ -80,7 +81,7 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(plugged, tmp_path):
     assert dict(results(tmp_path / "killed")) == dict(results(tmp_path / "whole"))
 
 
-@pytest.mark.parametrize("recipe", ["im-online", "cl", "im++"])
+@pytest.mark.parametrize("recipe", ["im-online", *(pytest.param(name, marks=NIGHTLY) for name in ("cl", "im++"))])
 def test_recipes_are_what_they_are(plugged, tmp_path, recipe):
     """Teams that train side by side, a loss of two views, and networks that rate."""
     data = make_data(tmp_path / "data", "binary")

@@ -68,6 +68,6 @@ def main(executor: "Executor | None" = None) -> None:
         for problem in error.problems:
             typer.echo(f"incmask: {problem}", err=True)
         sys.exit(1)
-    except StoppedError:
+    except (StoppedError, KeyboardInterrupt):
         typer.echo("incmask: stopped; the same command goes on from here", err=True)
         sys.exit(130)

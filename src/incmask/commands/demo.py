@@ -105,7 +105,7 @@ def run_demo(out: Path, *, executor: Executor, progress: Progress, seed: int = 7
         )
     progress.say(
         f"{NUM_LABELLED} labelled and {NUM_UNLABELLED} unlabelled photographs of leaves in {data}; the demo trains "
-        f"small networks for few steps, which takes about 6 minutes on 2 cores with nothing else to do"
+        f"small networks for few steps, which takes about 4 minutes on 2 cores with nothing else to do"
     )
     progress.expect(
         sum(

@@ -130,8 +130,11 @@ def may_have_alpha(content: bytes) -> bool:
     if content.startswith(b"\x89PNG"):
         return content[25:26] in (b"\4", b"\6")
     if content.startswith(_TIFF_STARTS):
-        with tifffile.TiffFile(io.BytesIO(content), _multifile=False) as file:
-            return bool(file.pages.first.extrasamples)
+        try:
+            with tifffile.TiffFile(io.BytesIO(content), _multifile=False) as file:
+                return bool(file.pages.first.extrasamples)
+        except Exception:  # of a broken file anything; whoever decodes it says so
+            return True
     return content.startswith((b"BM", b"RIFF"))
 
 

@@ -1,5 +1,6 @@
 """The pages of a TIFF that hold its picture: one, or one for each channel."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import numpy as np
 import tifffile
 
 from incmask.base.errors import fail
+
+MAX_PAGES = 65_536
+"""Of a file: pages may name each other in a circle, of which there is no end."""
 
 _ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
 _GDAL_NODATA = 42113
@@ -54,7 +58,13 @@ def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
     Raises:
         IncmaskError: the file has several pages that are no channels, such as slices or points in time.
     """
-    pages = [*map(_whole, file.pages)]
+    pages = [*map(_whole, itertools.islice(file.pages, MAX_PAGES + 1))]
+    if len(pages) > MAX_PAGES:
+        raise fail(
+            path,
+            f"is a TIFF of more than {MAX_PAGES:,} pages, or its pages name each other in a circle",
+            "save it anew, each page as a file of its own",
+        )
     pages = [page for page in pages if not page.is_reduced and not page.is_mask]
     if len(pages) == 1 and not _has_hidden_planes(file):
         return (Plane(pages[0]),)
@@ -81,7 +91,7 @@ def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
 
 def missing_of(file: tifffile.TiffFile, picture: tifffile.TiffPage) -> np.ndarray | None:
     """Give the pixels, (H, W), that a page of the file masks, as GDAL writes it; None: there is no such page."""
-    for page in map(_whole, file.pages):
+    for page in map(_whole, itertools.islice(file.pages, MAX_PAGES)):
         if page.is_mask and not page.is_reduced and page.shape[:2] == (picture.imagelength, picture.imagewidth):
             return np.asarray(page.asarray() == 0)
     return None
