@@ -91,6 +91,15 @@ def test_from_python(source, tmp_path):
     assert result.reproduced.is_same, result.reproduced
 
 
+@pytest.mark.slow
+def test_from_the_command_line(source, tmp_path, call):
+    words = ("--reproduce", source, "-o", tmp_path / "again", "--no-report")
+    code, told, problems = call("run", *words, "--json")
+    assert (code, json.loads(told)["reproduced"]["source"]) == (0, str(source)), problems
+    code, _, problems = call("run", *words, "--set", "seed=2")
+    assert (code, "leave them out" in problems) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

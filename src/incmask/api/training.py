@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from incmask.api.listening import AnyPath, listening
@@ -66,7 +66,7 @@ def train(
 ) -> Trained:
     """Do the main job with a data folder, and write what follows; the arguments are those of ``run``."""
     if reproduce:
-        if choices != Choices(time=choices.time, settings=choices.settings or None) or choices.settings or best_of:
+        if best_of or replace(choices, time=None, settings=choices.settings or None) != Choices():
             what = "is given together with choices, which that run recorded"
             raise fail(option("reproduce"), what, f"leave them out, or {option('reproduce')}")
         return _reproduce(reproduce, data, out, report=report, agreed=agreed, executor=executor, progress=progress)
