@@ -83,6 +83,7 @@ def test_files_that_differ_are_named(source, tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_from_python(source, tmp_path):
+    # A ranking may end in other digits in a process that has trained before.
     run = partial(incmask.run, report=False, executor=HERE)
     whole = run(tmp_path / "data", out=tmp_path / "whole", recipe="ldt", settings=SETTINGS)
     assert whole.reproduced is None

@@ -75,17 +75,16 @@ def train(
     best = find_best(best_of, data, choices) if best_of else None
     if best:
         progress.say(best.told)
-    with executor.kept() as kept:
-        outcome = experiment.run(
-            data,
-            out or run_folder(data),
-            choices=best.over(choices) if best else choices,
-            executor=kept,
-            progress=progress,
-            warm=not fresh,
-            agreed=agreed,
-        )
-        finished = finish(outcome, open_pool=kept.open_pool, progress=progress) if report else FinishedFiles()
+    outcome = experiment.run(
+        data,
+        out or run_folder(data),
+        choices=best.over(choices) if best else choices,
+        executor=executor,
+        progress=progress,
+        warm=not fresh,
+        agreed=agreed,
+    )
+    finished = finish(outcome, open_pool=executor.open_pool, progress=progress) if report else FinishedFiles()
     return Trained(outcome, finished, best)
 
 
@@ -107,11 +106,10 @@ def _reproduce(
     described = chosen.describe_data()
     changed = tuple(changes(record, chosen, described))
     progress.say(f"reproduces {source}: " + ("; ".join(changed) or "versions, machine, data and choices are as then"))
-    with executor.kept() as kept:
-        outcome = experiment.run_chosen(
-            chosen, described, out, kept, progress, warm=False, agreed=agreed, is_planned=True
-        )
-        finished = finish(outcome, open_pool=kept.open_pool, progress=progress) if report else FinishedFiles()
+    outcome = experiment.run_chosen(
+        chosen, described, out, executor, progress, warm=False, agreed=agreed, is_planned=True
+    )
+    finished = finish(outcome, open_pool=executor.open_pool, progress=progress) if report else FinishedFiles()
     return Trained(outcome, finished, reproduced=compare_files(source, out, changed))
 
 

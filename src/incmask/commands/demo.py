@@ -134,8 +134,8 @@ def run_demo(out: Path, *, executor: Executor, progress: Progress, seed: int = 7
                 progress=joint,
                 bases={"ldt": out / SHOWN} if RECIPES[name].teachers and name != SHOWN else None,
             )
-        progress.doing("writing the report")
-        return Demo(out, outcomes, finish(outcomes[SHOWN], open_pool=kept.open_pool))
+    progress.doing("writing the report")
+    return Demo(out, outcomes, finish(outcomes[SHOWN], open_pool=executor.open_pool))
 
 
 def settings_of(name: str) -> dict[str, object]:

@@ -48,7 +48,10 @@ class Executor:
 
     @contextmanager
     def kept(self) -> Iterator[Self]:
-        """Keep workers from one use to the next, for work that opens several pools one after the other."""
+        """Keep workers from one training to the next, to the same bits.
+
+        Not for rankings: a process that has trained gives other last digits of what they compare than a new one.
+        """
         with kept_workers(self.open_pool) as open_pool:
             yield replace(self, open_pool=open_pool)
 
