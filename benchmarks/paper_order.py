@@ -10,15 +10,16 @@ added to ``paper_order.csv`` beside this file, and a table of all seeds that sta
 """
 
 import argparse
-import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 
 from scipy.stats import spearmanr
 
 from benchmarks.study.sets import SETS, Set, arrange
+from incmask.base.files import write_text
+from incmask.base.tables import read_rows, rows_text
 from incmask.base.terminal import Terminal
 from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
@@ -141,20 +142,12 @@ def beside_paper(rows: Sequence[Row], name: str) -> str:
 
 
 def _kept() -> list[Row]:
-    if not MEASURED.exists():
-        return []
-    with MEASURED.open(newline="") as file:
-        return [
-            Row(row["set_name"], row["recipe"], int(row["seed"]), float(row["score"])) for row in csv.DictReader(file)
-        ]
+    return read_rows(MEASURED, Row) if MEASURED.exists() else []
 
 
 def _keep(rows: Sequence[Row]) -> None:
     kept = {(row.set_name, row.recipe, row.seed): row for row in (*_kept(), *rows)}
-    with MEASURED.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(asdict(rows[0])), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(kept[key]) for key in sorted(kept))
+    write_text(MEASURED, rows_text([kept[key] for key in sorted(kept)], Row))
 
 
 def _ranks(scores: Mapping[str, float]) -> dict[str, int]:

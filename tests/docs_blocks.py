@@ -1,8 +1,10 @@
 """The code blocks of the documentation: found, read as commands, and checked against what the commands take."""
 
+import importlib.util
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -19,6 +21,18 @@ from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
+
+
+def load_script(name: str) -> ModuleType:
+    """Give the module of a program in ``docs``, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 RUN = ("sh", "python", "toml")

@@ -4,7 +4,6 @@ import os
 
 import pytest
 
-NIGHTLY = (
-    pytest.mark.slow,
-    pytest.mark.skipif("INCMASK_NIGHTLY" not in os.environ, reason="INCMASK_NIGHTLY=1 tries every case"),
-)
+AT_NIGHT = pytest.mark.skipif("INCMASK_NIGHTLY" not in os.environ, reason="INCMASK_NIGHTLY=1 tries every case")
+NIGHTLY = (pytest.mark.slow, AT_NIGHT)
+"""Of a parameter."""

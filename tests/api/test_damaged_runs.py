@@ -1,6 +1,5 @@
 """Every file of a run, damaged in every way, under every command: the same result, or an error that says what to do."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from damages import DAMAGES, content_of, files_of, wrong_ends
 from finished_runs import leave_undrawn, leave_untrained
 from incmask.base.intact import END, MANIFEST
 from incmask.insight.comparison import present
-from nightly import NIGHTLY
+from nightly import AT_NIGHT, NIGHTLY
 from runs import HERE, SETTINGS, Listener, make_data
 
 EVERY_DAMAGE = tuple(DAMAGES)
@@ -150,7 +149,7 @@ def test_readers_of_some_damaged_files_say_so_or_do_as_before(copied, whole, num
     assert ends(copied, list(READERS)[number], cases) == []
 
 
-@pytest.mark.skipif("INCMASK_NIGHTLY" not in os.environ, reason="INCMASK_NIGHTLY=1 tries every damage of every file")
+@AT_NIGHT
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("command", READERS)
 def test_readers_of_any_damaged_file_say_so_or_do_as_before(copied, whole, command, damage):

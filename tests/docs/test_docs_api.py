@@ -1,6 +1,5 @@
 """``docs/api.md`` is what the docstrings of the public names say."""
 
-import importlib.util
 import inspect
 import logging
 import re
@@ -9,17 +8,14 @@ import griffe
 import pytest
 
 import incmask
-from docs_blocks import ROOT
+from docs_blocks import ROOT, load_script
 
 PAGE = ROOT / "docs" / "api.md"
 
 
 @pytest.fixture(scope="module")
 def made():
-    spec = importlib.util.spec_from_file_location("make_api", ROOT / "docs" / "make_api.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("make_api")
 
 
 @pytest.fixture(scope="module")

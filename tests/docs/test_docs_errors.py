@@ -1,12 +1,11 @@
 """``docs/errors.md`` has every error that the source makes, and each says where, what and how to mend it."""
 
 import ast
-import importlib.util
 import re
 
 import pytest
 
-from docs_blocks import ROOT
+from docs_blocks import ROOT, load_script
 
 PAGE = ROOT / "docs" / "errors.md"
 
@@ -32,10 +31,7 @@ PASSED_ON = {
 
 @pytest.fixture(scope="module")
 def made():
-    spec = importlib.util.spec_from_file_location("make_errors", ROOT / "docs" / "make_errors.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("make_errors")
 
 
 @pytest.fixture(scope="module")

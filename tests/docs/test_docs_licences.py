@@ -1,13 +1,12 @@
 """``docs/licences.md`` lists every package that the project asks for, and none that an open project cannot take."""
 
-import importlib.util
 import re
 from email.message import Message
 from importlib.metadata import PackageNotFoundError, distribution
 
 import pytest
 
-from docs_blocks import ROOT
+from docs_blocks import ROOT, load_script
 
 PERMISSIVE = {
     *("MIT", "MIT-CMU", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "ISC", "PSF-2.0", "0BSD", "Zlib", "CC0-1.0"),
@@ -18,10 +17,7 @@ PERMISSIVE = {
 
 @pytest.fixture(scope="module")
 def made():
-    spec = importlib.util.spec_from_file_location("make_licences", ROOT / "docs" / "make_licences.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("make_licences")
 
 
 @pytest.fixture(scope="module")

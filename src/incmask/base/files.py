@@ -139,6 +139,27 @@ def cannot_write(path: Path, error: OSError) -> IncmaskError:
     return fail(path, f"cannot be written ({error.strerror or error})", remedy)
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add to the end of a file, so that it is there after a loss of power, too.
+
+    Raises:
+        IncmaskError: the file cannot be written to, or the disk is full.
+    """
+    try:
+        with open(path, "a", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def nearest_existing(path: Path) -> Path:
+    """Give a path, absolute, or the nearest folder above it that is there."""
+    path = path.absolute()
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``, whole or not at all."""
     with whole_file(path) as temporary:

@@ -19,21 +19,19 @@ def kept_workers(open_pool: OpenPool) -> Iterator[OpenPool]:
         open_pool: gives workers. It is asked anew where more are wanted than there are, of another kind, or where
             those that were lent failed.
     """
-    kept: dict[_Kind, Pool] = {}
-    # A cluster may have fewer workers than it was asked for.
-    wanted: dict[_Kind, int] = {}
+    # With how many were asked for, since a cluster may have fewer.
+    kept: dict[_Kind, tuple[int, Pool]] = {}
 
     def end(kind: _Kind) -> None:
-        kept.pop(kind).close()
+        kept.pop(kind)[1].close()
 
     def open_kept(num_workers: int, *, networks: bool = True, less_memory: str = "") -> Pool:
         kind = networks, less_memory
-        if kind in kept and wanted[kind] < num_workers:
+        if kind in kept and kept[kind][0] < num_workers:
             end(kind)
         if kind not in kept:
-            wanted[kind] = num_workers
-            kept[kind] = open_pool(num_workers, networks=networks, less_memory=less_memory)
-        return _Lent(kept[kind], partial(end, kind))
+            kept[kind] = num_workers, open_pool(num_workers, networks=networks, less_memory=less_memory)
+        return _Lent(kept[kind][1], partial(end, kind))
 
     try:
         yield open_kept

@@ -12,6 +12,7 @@ from typing import Any
 
 from incmask.base.caller import is_command_line, option, word_for_command_line
 from incmask.base.errors import IncmaskError, fail
+from incmask.base.files import nearest_existing
 from incmask.base.limits import is_out_of_memory
 from incmask.base.pool import ONE_THREAD, Job, Pool, Result, one_thread
 from incmask.base.progress import Report
@@ -144,7 +145,7 @@ def versions() -> dict[str, str]:
 
 def seen_here(job: object) -> tuple[Path, ...]:
     """Give what a job names of the file system, or the nearest folder above it that is there."""
-    return tuple(sorted({_nearest(path) for path in _paths_of(job)}))
+    return tuple(sorted({nearest_existing(path) for path in _paths_of(job)}))
 
 
 def _paths_of(value: object) -> Iterator[Path]:
@@ -158,10 +159,6 @@ def _paths_of(value: object) -> Iterator[Path]:
     elif isinstance(value, tuple | list):
         for each in value:
             yield from _paths_of(each)
-
-
-def _nearest(path: Path) -> Path:
-    return next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
 
 
 def _comes_to_be(path: Path) -> bool:

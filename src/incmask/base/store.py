@@ -15,7 +15,7 @@ import tomli_w
 
 from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, Problem, fail, is_text
-from incmask.base.files import cannot_write, remove_unfinished, whole_file, write_bytes, write_text
+from incmask.base.files import append_text, remove_unfinished, whole_file, write_bytes, write_text
 from incmask.base.intact import (
     END,
     MANIFEST,
@@ -207,14 +207,7 @@ class Store(AbstractContextManager["Store"]):
     def _enter(self, entries: Mapping[str, Entry]) -> None:
         self._known |= entries
         self._known = {name: entry for name, entry in self._known.items() if entry != REMOVED}
-        path = self.root / MANIFEST
-        try:
-            with open(path, "a", encoding="utf-8") as manifest:
-                manifest.write("".join(entry.line(name) for name, entry in entries.items()))
-                manifest.flush()
-                os.fsync(manifest.fileno())
-        except OSError as error:
-            raise cannot_write(path, error) from error
+        append_text(self.root / MANIFEST, "".join(entry.line(name) for name, entry in entries.items()))
 
     def _write_end(self) -> None:
         path, told = self.root / END, end_of(manifest_of(self.root))

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -66,13 +66,20 @@ def ends_with_stage(run: RunContext, generation: int, stages: Sequence[Stage]) -
 
 def collapses(root: Path) -> list[str]:
     """Say in a sentence each which generations of a run collapsed and what became of it."""
+    return [_sentence(number, look) for number, look in _collapsed(root)]
+
+
+def ended_early(root: Path) -> bool:
+    """Tell whether a run ended with a generation that collapsed."""
+    return any(not look.went_on for _, look in _collapsed(root))
+
+
+def _collapsed(root: Path) -> Iterator[tuple[str, Look]]:
     folders = sorted(root.glob("gen-*"), key=lambda folder: int(folder.name.removeprefix("gen-")))
-    looks = [
-        (folder.name.removeprefix("gen-"), _read(path))
-        for folder in folders
-        for path in (folder / PSEUDO / COLLAPSE, folder / COLLAPSE)
-    ]
-    return [_sentence(number, look) for number, look in looks if look and look.reasons]
+    for folder in folders:
+        for path in (folder / PSEUDO / COLLAPSE, folder / COLLAPSE):
+            if (look := _read(path)) and look.reasons:
+                yield folder.name.removeprefix("gen-"), look
 
 
 def _ends(run: RunContext, generation: int, path: Path, look_anew: Callable[[], Look], *, went_on: bool) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from incmask.base.caller import another_folder, option
 from incmask.base.device import resolve_device
 from incmask.base.errors import fail
+from incmask.base.files import nearest_existing
 from incmask.base.store import RUN
 from incmask.data.stack import row_names
 from incmask.experiment.choices import Resolved
@@ -86,8 +87,7 @@ def check_room(plan: Resolved, out: Path, *, num_workers: int) -> None:
     fit, size = plan.settings.fit, plan.size
     rows = {part: len(row_names(items, size=size, fit=fit)) for part, items in plan.dataset.parts() if items}
     needed = needs_of(plan.setup({}, ()), rows, num_workers=num_workers, control=True).disk
-    there = next(folder for folder in (out.resolve(), *out.resolve().parents) if folder.exists())
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(nearest_existing(out.resolve())).free
     if needed > free:
         raise fail(
             out,
@@ -96,15 +96,19 @@ def check_room(plan: Resolved, out: Path, *, num_workers: int) -> None:
         )
 
 
+def largest_networks(setup: Setup) -> list[Spec]:
+    """Give the largest network of each kind that a run trains."""
+    segmenting: Spec = setup.network(num_generations_of(setup.recipe, setup.settings))
+    return [segmenting, evalnet_spec(setup)] if setup.recipe.evalnets else [segmenting]
+
+
 def _memory(setup: Setup, num_workers: int) -> int:
     settings = setup.settings
-    networks: list[Spec] = [setup.network(num_generations_of(setup.recipe, settings))]
-    if setup.recipe.evalnets:
-        networks.append(evalnet_spec(setup))
     is_on_gpu = resolve_device(settings.device).type == "cuda"
     count = batch_bytes if is_on_gpu else training_bytes
     each = max(
-        count(network, size=setup.size, batch_size=settings.batch_size) + weight_bytes(network) for network in networks
+        count(network, size=setup.size, batch_size=settings.batch_size) + weight_bytes(network)
+        for network in largest_networks(setup)
     )
     return PROCESS_BYTES + num_workers * (PROCESS_BYTES + team_size(setup.recipe, settings) * each)
 

@@ -11,6 +11,7 @@ from incmask.base.intact import intact, read_manifest
 from incmask.base.store import as_records, differences
 from incmask.data.rounds import ENVIRONMENT
 from incmask.experiment.choices import OWN_RECIPE, Choices, Resolved, resolve
+from incmask.experiment.collapse import ended_early
 from incmask.experiment.environment import environment_of
 from incmask.experiment.paths import CARD, MODEL, PAGE, USAGE
 from incmask.experiment.record.run import RunRecord
@@ -110,8 +111,7 @@ def choices_of(record: RunRecord, data: Path) -> Resolved:
 
 def _begun_with(record: RunRecord) -> dict[str, object]:
     """Give the settings that are not recorded among the others and make a difference."""
-    ended = any("the run ends there" in told for told in record.collapses)
-    return {"on_collapse": "keep-best" if ended else "ignore"}
+    return {"on_collapse": "keep-best" if ended_early(record.root) else "ignore"}
 
 
 def changes(record: RunRecord, chosen: Resolved, data: dict[str, Any], *, packages: tuple[str, ...] = ()) -> list[str]:

@@ -22,9 +22,8 @@ from incmask.experiment.collapse import collapses
 from incmask.experiment.consent import Agreed, check_run, nobody
 from incmask.experiment.deliver import Stage, evaluate_all, hand_over, write_masks
 from incmask.experiment.environment import environment
-from incmask.experiment.evalnets import evalnet_spec
 from incmask.experiment.executor import Clock, Executor, measured_once
-from incmask.experiment.needs import check_room
+from incmask.experiment.needs import check_room, largest_networks
 from incmask.experiment.paths import stack_folder
 from incmask.experiment.pretrained import write_pretrained
 from incmask.experiment.scores import ScoreRow
@@ -33,10 +32,9 @@ from incmask.experiment.stages import Trained, train_all
 from incmask.experiment.student import total_steps
 from incmask.experiment.warm_start import score_rounds, scores_text, with_start
 from incmask.experiment.watch import check_unchanged
-from incmask.method.growth import num_generations_of, num_students_of, team_size
+from incmask.method.growth import num_students_of, team_size
 from incmask.method.recipes import RECIPES
 from incmask.method.scoring import Scoring
-from incmask.nets.spec import Spec
 from incmask.training.capacity import fitting_workers
 
 
@@ -105,9 +103,9 @@ def run(
     Raises:
         IncmaskError: something about the data, the choices or the folder is wrong; nothing was lost.
     """
-    chosen, progress = resolve(data, choices), progress or Silent()
-    where = (out, executor, progress)
-    return run_chosen(chosen, chosen.describe_data(), *where, bases=bases, warm=warm, agreed=agreed)
+    chosen = resolve(data, choices)
+    record = chosen.describe_data()
+    return run_chosen(chosen, record, out, executor, progress or Silent(), bases=bases, warm=warm, agreed=agreed)
 
 
 def run_chosen(
@@ -264,9 +262,6 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
     # Several processes on one GPU only wait for each other.
     wanted = settings.num_workers or (num_cores() if device == "cpu" else 1)
     setup = chosen.setup({}, ())
-    networks: list[Spec] = [setup.network(num_generations_of(chosen.recipe, settings))]
-    if chosen.recipe.evalnets:
-        networks.append(evalnet_spec(setup))
     # Other devices share the memory of the machine.
     num_students = num_students_of(chosen.recipe, settings)
     on_gpu = max(settings.num_base, num_students, settings.num_evalnets) if device == "cuda" else 0
@@ -279,7 +274,7 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
             num_together=team_size(chosen.recipe, settings),
             num_on_gpu=on_gpu,
         )
-        for network in networks
+        for network in largest_networks(setup)
     )
     if room < wanted:
         progress.say(f"memory for {room} of {wanted} workers; a smaller {setting('batch_size')} takes less")

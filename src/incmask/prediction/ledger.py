@@ -1,7 +1,6 @@
 """What lies in a folder of predictions, in a file of a line an image, so that nothing is predicted twice."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import filelock
 
 from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.files import cannot_write, remove_unfinished
+from incmask.base.files import append_text, remove_unfinished
 from incmask.base.parse import parse_json
 from incmask.base.store import LEDGER, LOCK
 from incmask.data.images.writers import path_inside
@@ -85,14 +84,7 @@ class Ledger(AbstractContextManager["Ledger"]):
         entry = LedgerEntry(name, stamp, self._key, tuple(files), facts)
         self._entries[name] = entry
         values = [name, stamp.num_bytes, stamp.written_ns, self._key, files, facts]
-        path = self._out / LEDGER
-        try:
-            with open(path, "a", encoding="utf-8") as handle:
-                handle.write(json.dumps(values, ensure_ascii=False) + "\n")
-                handle.flush()
-                os.fsync(handle.fileno())
-        except OSError as error:
-            raise cannot_write(path, error) from error
+        append_text(self._out / LEDGER, json.dumps(values, ensure_ascii=False) + "\n")
 
     def facts(self) -> list[dict[str, Any]]:
         """Tell what was found in each image that the same model and options predicted into the folder."""

@@ -49,9 +49,7 @@ class MaskFacts:
     is_lossy: bool
     ramps: Mapping[int, int] = field(default_factory=dict)
     alpha: str = ""
-    sketch: np.ndarray = field(
-        default_factory=lambda: np.zeros((SIDE_PX, SIDE_PX), np.uint8), compare=False, repr=False
-    )
+    sketch: np.ndarray = field(default_factory=_no_sketch, compare=False, repr=False)
 
 
 def decode_mask(path: Path, content: bytes) -> Raster:

@@ -1,6 +1,7 @@
 """The pages of a TIFF that hold its picture: one, or one for each channel."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
     Raises:
         IncmaskError: the file has several pages that are no channels, such as slices or points in time.
     """
-    pages = [*map(_whole, itertools.islice(file.pages, MAX_PAGES + 1))]
+    pages = [*_pages(file)]
     if len(pages) > MAX_PAGES:
         raise fail(
             path,
@@ -91,10 +92,15 @@ def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
 
 def missing_of(file: tifffile.TiffFile, picture: tifffile.TiffPage) -> np.ndarray | None:
     """Give the pixels, (H, W), that a page of the file masks, as GDAL writes it; None: there is no such page."""
-    for page in map(_whole, itertools.islice(file.pages, MAX_PAGES)):
+    for page in _pages(file):
         if page.is_mask and not page.is_reduced and page.shape[:2] == (picture.imagelength, picture.imagewidth):
             return np.asarray(page.asarray() == 0)
     return None
+
+
+def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    """Give the pages of a file, of an endless circle one more than there may be."""
+    return map(_whole, itertools.islice(file.pages, MAX_PAGES + 1))
 
 
 def _whole(page: tifffile.TiffPage | tifffile.TiffFrame) -> tifffile.TiffPage:
