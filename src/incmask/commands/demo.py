@@ -30,7 +30,7 @@ SETTINGS: dict[str, object] = {
     "num_students": NUM_MODELS,
     "num_generations": NUM_GENERATIONS,
     "epochs": EPOCHS,
-    "steps_per_epoch": 64,
+    "steps_per_epoch": 48,
     "batch_size": 8,
     # Filters in multiples of 8, which processors take at a time: faster than 0.375, and better.
     "width": 0.5,

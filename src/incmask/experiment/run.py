@@ -30,7 +30,7 @@ from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import RunContext, folds_of
 from incmask.experiment.stages import Trained, train_all
 from incmask.experiment.student import total_steps
-from incmask.experiment.warm_start import score_rounds, scores_text, with_start
+from incmask.experiment.warm_start import check_is_new, score_rounds, scores_text, with_start
 from incmask.experiment.watch import check_unchanged
 from incmask.method.growth import num_students_of, team_size
 from incmask.method.recipes import RECIPES
@@ -130,6 +130,7 @@ def run_chosen(
     """
     for note in chosen.notes:
         progress.say(note)
+    check_is_new(chosen, out)
     # Before the folder is begun with choices that do not fit this machine or the models to be taken over.
     num_workers = num_workers_of(chosen if is_planned else least(chosen), progress)
     for source in (bases or {}).values():

@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from incmask.base.errors import IncmaskError
+from incmask.base.caller import either
+from incmask.base.errors import IncmaskError, fail
 from incmask.base.intact import DamagedError, read_json
 from incmask.base.progress import Progress
 from incmask.base.store import as_records
+from incmask.base.words import counted
 from incmask.data.rounds import FIRST, ROUNDS, Round
 from incmask.data.split import units_of
 from incmask.experiment.choices import Resolved
@@ -150,6 +152,26 @@ class RoundScore:
     comparable: bool = True
 
 
+def check_is_new(chosen: Resolved, out: Path) -> None:
+    """Refuse the folder of a run whose masks were corrected since: its images are no longer those that it began with.
+
+    Args:
+        chosen: what to run.
+        out: run folder.
+
+    Raises:
+        IncmaskError: a round of ``chosen`` corrects the masks of the run in ``out``.
+    """
+    for each in chosen.rounds:
+        if (chosen.dataset.root / each.run).resolve() == out.resolve():
+            raise fail(
+                out,
+                f"its masks were corrected and added as round {each.number}, {counted(len(each.names), 'image')}: "
+                f"the next run is one of its own, which begins with the models of this one",
+                either("choose another folder with -o, or leave it out", "choose another folder, out=..."),
+            )
+
+
 def with_start(chosen: Resolved, out: Path, data: Mapping[str, Any], progress: Progress) -> Resolved:
     """Let base models begin with those of the latest round's run, where they fit.
 
@@ -160,9 +182,6 @@ def with_start(chosen: Resolved, out: Path, data: Mapping[str, Any], progress: P
         progress: is told.
     """
     run, settings = _earlier_run(chosen), chosen.settings
-    if run == out.resolve():
-        # It is refused for its data, which says more than that it cannot begin with itself.
-        return chosen
     recipes = base_folders(chosen.recipe, chosen.names["recipe"])
     known = {**RECIPES, chosen.names["recipe"]: chosen.recipe}
     setup = chosen.setup({}, ())
