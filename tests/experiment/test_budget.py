@@ -80,7 +80,7 @@ def test_what_is_no_time_is_refused(text):
 
 def test_no_number_of_the_ladder_falls():
     for lower, higher in itertools.pairwise(LADDER):
-        numbers = [(each.longest_px, each.num_models, each.num_generations, each.num_steps) for each in (lower, higher)]
+        numbers = [(each.side_px, each.num_models, each.num_generations, each.num_steps) for each in (lower, higher)]
         assert all(a <= b for a, b in zip(*numbers, strict=True))
         assert numbers[0] != numbers[1]
 

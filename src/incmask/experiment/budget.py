@@ -127,11 +127,9 @@ def _on(rung: Rung, chosen: Resolved) -> Resolved:
     }
     changes = {name: value for name, value in numbers.items() if name not in chosen.given}
     # A tile that is too small shows no object whole.
-    longest_px = max(rung.longest_px, SMALLEST_TILE_PX) if chosen.settings.fit == "tile" else rung.longest_px
+    side_px = max(rung.side_px, SMALLEST_TILE_PX) if chosen.settings.fit == "tile" else rung.side_px
     size = (
-        chosen.size
-        if chosen.settings.size
-        else shrunk(chosen.size, longest_px=longest_px, step=step_px(chosen.settings.net))
+        chosen.size if chosen.settings.size else shrunk(chosen.size, side_px=side_px, step=step_px(chosen.settings.net))
     )
     return replace(chosen, settings=resolve_again(chosen.settings, changes, where=option("time")), size=size)
 

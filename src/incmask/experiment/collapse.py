@@ -15,7 +15,6 @@ from incmask.base.errors import fail
 from incmask.base.intact import read_json
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import ignore
-from incmask.base.words import counted
 from incmask.experiment.deliver import Stage, jobs_that_choose
 from incmask.experiment.paths import COLLAPSE, INDEX, LABEL, MADE_AT_THE_END, PSEUDO, SCORES, STUDENTS
 from incmask.experiment.pseudo_labels import read_pseudo_labels
@@ -35,11 +34,13 @@ class Look:
         reasons: why it has collapsed; none: it has not.
         with_class: images with each class, by number; none where no labels were looked at.
         went_on: the run went on all the same.
+        unlearnt: classes that labels have and the models have not learnt yet, so that no label of theirs can lose them.
     """
 
     reasons: tuple[str, ...] = ()
     with_class: tuple[int, ...] = ()
     went_on: bool = False
+    unlearnt: tuple[str, ...] = ()
 
 
 def ends_with_labels(run: RunContext, generation: int) -> bool:
@@ -49,8 +50,14 @@ def ends_with_labels(run: RunContext, generation: int) -> bool:
         IncmaskError: they have collapsed, and the run is to stop there.
     """
     folder = run.folder(generation)
-    look = partial(_look_at_labels, run, generation)
-    return _ends(run, generation, folder / PSEUDO / COLLAPSE, look, went_on=(folder / STUDENTS).exists())
+    path, look = folder / PSEUDO / COLLAPSE, partial(_look_at_labels, run, generation)
+    ends = _ends(run, generation, path, look, went_on=(folder / STUDENTS).exists())
+    if (found := _read(path)) and found.unlearnt:
+        run.progress.say(
+            f"no pseudo-label of generation {generation} has {', '.join(found.unlearnt)}: the models have not learnt "
+            f"what few pixels show; {option('size')} or {option('time')} with more, or more labels, help these classes"
+        )
+    return ends
 
 
 def ends_with_stage(run: RunContext, generation: int, stages: Sequence[Stage]) -> bool:
@@ -124,18 +131,17 @@ def _look_at_labels(run: RunContext, generation: int) -> Look:
         ground = setup.labels.ground_name([each.name for each in setup.dataset.classes])
         return Look((f"all of its {num_others} pseudo-labels are {ground}, or disputed",), with_class)
     before = _read(run.folder(generation - 1) / PSEUDO / COLLAPSE) if generation > 1 else None
-    reasons = []
+    reasons, unlearnt = [], []
     for number in setup.labels.object_classes(setup.num_classes):
         if with_class[number]:
             continue
         name = setup.dataset.classes[number].name
-        if before and chance_of_loss(before.with_class[number]) < CHANCE:
-            reasons.append(
-                f"no pseudo-label has {name}, which {before.with_class[number]} of the generation before had"
-            )
+        num_before = before.with_class[number] if before and before.with_class else 0
+        if chance_of_loss(num_before) < CHANCE:
+            reasons.append(f"no pseudo-label has {name}, which {num_before} of the generation before had")
         elif chance_of_none(given[number], num, num_others) < CHANCE:
-            reasons.append(f"no pseudo-label has {name}, which {given[number]} of {counted(num, 'label')} have")
-    return Look(tuple(reasons), with_class)
+            unlearnt.append(name)
+    return Look(tuple(reasons), with_class, unlearnt=tuple(unlearnt))
 
 
 def _count(run: RunContext, path: Path) -> tuple[int, ...]:
@@ -178,4 +184,6 @@ def _by_subject(run: RunContext, stage: Stage) -> dict[str, float]:
 def _read(path: Path) -> Look | None:
     if (found := read_json(path)) is None:
         return None
-    return Look(tuple(found["reasons"]), tuple(found["with_class"]), found["went_on"])
+    # An earlier version ended runs for classes that were not learnt.
+    unlearnt = tuple(found.get("unlearnt", ()))
+    return Look(tuple(found["reasons"]), tuple(found["with_class"]), found["went_on"], unlearnt)

@@ -1,5 +1,6 @@
 """How much can be trained, from little to much, and how a person says how long it may take."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -13,13 +14,13 @@ class Rung:
     """How much is trained.
 
     Attributes:
-        longest_px: side of the networks' input at most.
+        side_px: of a square with as many pixels as the networks' input has at most.
         num_models: base models, and students of each generation.
         num_generations: of students.
         num_steps: of each training.
     """
 
-    longest_px: int
+    side_px: int
     num_models: int
     num_generations: int
     num_steps: int
@@ -28,9 +29,13 @@ class Rung:
 LADDER = (
     Rung(64, 2, 1, 300),
     Rung(64, 2, 2, 300),
+    Rung(80, 2, 2, 300),
+    Rung(96, 2, 2, 300),
     Rung(96, 2, 2, 400),
+    Rung(112, 2, 2, 400),
     Rung(128, 2, 2, 500),
-    Rung(128, 4, 2, 500),
+    Rung(144, 2, 2, 500),
+    Rung(144, 4, 2, 500),
     Rung(160, 4, 2, 500),
     Rung(192, 4, 2, 600),
     Rung(224, 4, 2, 700),
@@ -61,13 +66,15 @@ def seconds_from(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def shrunk(size: tuple[int, int], *, longest_px: int, step: int = STEP_PX) -> tuple[int, int]:
-    """Bring a size to a longer side of at most so many pixels, in the networks' steps.
+def shrunk(size: tuple[int, int], *, side_px: int, step: int = STEP_PX) -> tuple[int, int]:
+    """Bring a size to as many pixels as a square of this side has, or fewer, in the networks' steps and in its shape.
+
+    Long images are not made narrower than square ones are for as long a training.
 
     Examples:
-        >>> shrunk((560, 768), longest_px=128), shrunk((48, 64), longest_px=128)
-        ((96, 128), (48, 64))
+        >>> shrunk((560, 768), side_px=128), shrunk((144, 256), side_px=64), shrunk((48, 64), side_px=128)
+        ((112, 144), (48, 80), (48, 64))
     """
-    factor = min(1.0, longest_px / max(size))
+    factor = min(1.0, side_px / math.sqrt(math.prod(size)))
     height, width = (max(step, round(side * factor / step) * step) for side in size)
     return height, width
