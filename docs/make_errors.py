@@ -3,7 +3,7 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -46,19 +46,21 @@ class Message:
 
 def messages(source: Path = SOURCE) -> Iterator[Message]:
     """Give every error that a package makes, in the order of its files."""
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(source.rglob("*.py"))}
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(source.rglob("*.py"))}
+    trees = {path: ast.parse(text) for path, text in texts.items()}
     # Constants have names that no other thing has, and are imported by them.
     everywhere = {
         name: values for tree in trees.values() for name, values in _assigned(tree.body).items() if name.isupper()
     }
     for path, tree in trees.items():
+        if not any(f"{name}(" in texts[path] for name in MAKERS):
+            continue
         constants = everywhere | _assigned(tree.body) | _returned(tree)
         for scope in _functions(tree):
-            names = constants | _assigned(list(ast.walk(scope))) if scope is not tree else constants
-            for call in _calls(scope):
-                parts = _arguments(call)
-                if parts:
-                    yield Message(path.relative_to(source), call.lineno, *(_texts(part, names) for part in parts))
+            calls = [(call.lineno, parts) for call in _calls(scope) if (parts := _arguments(call))]
+            names = constants | _assigned(list(ast.walk(scope))) if calls and scope is not tree else constants
+            for line, parts in calls:
+                yield Message(path.relative_to(source), line, *(_texts(part, names) for part in parts))
 
 
 def _functions(tree: ast.Module) -> Iterator[ast.AST]:
@@ -175,14 +177,14 @@ def _several(found: Iterator[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
-def page() -> str:
-    """Write the page."""
+def page(found: Iterable[Message]) -> str:
+    """Write the page of these messages."""
     folders: dict[str, list[Message]] = defaultdict(list)
-    for each in messages():
+    for each in found:
         folders[each.path.parts[0]].append(each)
     sections = []
-    for folder, found in folders.items():
-        rows = dict.fromkeys(f"| {_cell(each.where)} | {_cell(each.what)} | {_cell(each.remedy)} |" for each in found)
+    for folder, those in folders.items():
+        rows = dict.fromkeys(f"| {_cell(each.where)} | {_cell(each.what)} | {_cell(each.remedy)} |" for each in those)
         sections.append(f"\n## {folder}\n\n| where | what | mend |\n|---|---|---|\n" + "\n".join(sorted(rows)) + "\n")
     return HEAD + "".join(sections)
 
@@ -192,4 +194,4 @@ def _cell(texts: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(page(messages()), encoding="utf-8")

@@ -10,17 +10,49 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from torch import nn
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 import shapes  # noqa: F401 - first: it checks what is imported of the method after it
 from incmask.commands import cli
 
+# For the processes that these begin, one for each core: a second thread would wait for a core that is not free.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 # A loaded machine may take any time for an example. For more of them: --hypothesis-profile=thorough.
-for name, num in (("quick", 20), ("thorough", 500)):
+for name, num in (("quick", 10), ("thorough", 500)):
     settings.register_profile(name, max_examples=num, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("quick")
 
 # Runs and traces make so many objects that looking for garbage at every 700 of them takes several percent of the time.
 gc.set_threshold(50_000, 20, 50)
+
+
+TOGETHER = {
+    **dict.fromkeys(("test_collect.py", "test_compare.py", "test_comparison_present.py"), "a comparison"),
+    **dict.fromkeys(("test_model_export.py", "test_exporting.py"), "traces"),
+}
+"""What a process makes but once for the tests of several files."""
+
+
+class TogetherScheduling(LoadFileScheduling):
+    """Tests of a file go to the same process, and so do those of files that look at the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = super()._split_scope(nodeid)
+        return TOGETHER.get(path.rpartition("/")[2], path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherScheduling:
+    return TogetherScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests, so that no long one is left for one core alone at the end."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -35,6 +67,29 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     """Leave it to the system when it writes: no test outlives a power cut, and a run asks for it fifty times."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _networks_read_once() -> Iterator[None]:
+    """Keep the last networks that were read to score and to label, which leave them as they are: a run reads each five
+    times, which takes longer than all that these say."""
+    from incmask.experiment import labelling, scores
+    from incmask.nets.spec import load_model
+
+    kept: dict[tuple[Path, bytes], nn.Module] = {}
+
+    def read_once(path: Path) -> nn.Module:
+        key = path, path.read_bytes() if path.is_file() else b""
+        if key not in kept:
+            kept[key] = load_model(path)
+        while len(kept) > 16:
+            del kept[next(iter(kept))]
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (labelling, scores):
+            patch.setattr(module, "load_model", read_once)
         yield
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import incmask
+from finished_runs import leave_undrawn
 from incmask.api import folders, images, training
 from incmask.base.config import EFFORTS
 from incmask.data.synthetic import make_fields, write_dataset
@@ -21,10 +22,12 @@ TINY = {name: value for name, value in SETTINGS.items() if name not in OF_TESTS}
 """What each effort is here, so that the lines of the pages can be run as they stand."""
 
 
-def make_folder(root: Path, *, report: bool = True) -> Path:
+def make_folder(root: Path) -> Path:
     """Fill a folder with data, a finished run and what else the pages speak of."""
+    root.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         tiny_and_here(patch)
+        leave_undrawn(patch)
         patch.chdir(root)
         write_dataset(
             root / "mydata",
@@ -36,7 +39,7 @@ def make_folder(root: Path, *, report: bool = True) -> Path:
             size=(48, 48),
             task="binary",
         )
-        incmask.run("mydata", out="myrun", report=report)
+        incmask.run("mydata", out="myrun")
     fields = make_fields(9, seed=8, size=(48, 48), task="binary")
     for index, (image, label) in enumerate(zip(fields.images[..., 0], fields.labels, strict=True)):
         folder, name = ("newimages", f"new_{index}.png") if index < 3 else ("theirs/images", f"patient{index}_a.png")

@@ -68,6 +68,13 @@ def _first_round(folder: Path) -> Path:
     return run_folder(data)
 
 
+def _of_the_pages(folder: Path) -> Path:
+    """The folder with data, a run and more that the documentation speaks of."""
+    from docs_folder import make_folder
+
+    return make_folder(folder)
+
+
 RUNS: dict[str, Callable[[Path], Path]] = {
     "binary": lambda folder: finish(folder, "binary", num_base=3, num_members=3),
     "multilabel": lambda folder: finish(folder, "multilabel", num_base=3, num_members=3),
@@ -85,6 +92,7 @@ RUNS: dict[str, Callable[[Path], Path]] = {
     # Body, border and centre.
     "objects": lambda folder: finish(folder, "instances", "im"),
     "first round": _first_round,
+    "of the pages": _of_the_pages,
 }
 """By the task alone: of the labelled images alone, three models."""
 

@@ -45,8 +45,8 @@ def _too_long(*_: object) -> None:
     raise TooLongError
 
 
-def bound(longest_s: float) -> None:
-    """Scale the limits of this process down, and those of the package as far."""
+def bound(num: int, longest_s: float) -> None:
+    """Scale the limits of this process of so many executions down, and those of the package as far."""
     decode.MAX_PIXELS, decode.MAX_VALUES = MAX_PIXELS, 4 * MAX_PIXELS
     page_rows._MAX_PIECE_BYTES = archives.MAX_MEMBER_BYTES = 4 * MAX_PIXELS
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -55,7 +55,7 @@ def bound(longest_s: float) -> None:
     signal.signal(signal.SIGPROF, _too_long)
     warnings.simplefilter("ignore")
     # What a reader hangs in may never come back to Python.
-    signal.setitimer(signal.ITIMER_REAL, BATCH * longest_s)
+    signal.setitimer(signal.ITIMER_REAL, num * longest_s)
 
 
 def change(seed: Files, draw: random.Random) -> Files:
@@ -98,11 +98,11 @@ def _place(trace: object) -> str:
     return f"{frames[-1].filename.partition('/src/')[2]}:{frames[-1].lineno}" if frames else "elsewhere"
 
 
-def batch(target: Target, first: int, root: Path, longest_s: float, note: Path) -> None:
-    """Be a process of some executions, numbered from ``first``; notes how each ended. Never returns."""
-    bound(longest_s)
+def batch(target: Target, numbers: range, root: Path, longest_s: float, note: Path) -> None:
+    """Be a process of some executions; notes how each ended. Never returns."""
+    bound(len(numbers), longest_s)
     with open(note, "w") as told:
-        for number in range(first, first + BATCH):
+        for number in numbers:
             draw = random.Random(number)
             print(number, end="\t", file=told, flush=True)
             found = execute(target, change(draw.choice(target.seeds), draw), root / "data", longest_s)
@@ -110,12 +110,12 @@ def batch(target: Target, first: int, root: Path, longest_s: float, note: Path) 
     os._exit(0)
 
 
-def run_batch(target: Target, first: int, root: Path, longest_s: float) -> tuple[dict[int, str], int]:
+def run_batch(target: Target, numbers: range, root: Path, longest_s: float) -> tuple[dict[int, str], int]:
     """Let a process execute some; give how each ended, and how many were done."""
     note = root / "note.txt"
     if not (process := os.fork()):
         try:
-            batch(target, first, root / "here", longest_s, note)
+            batch(target, numbers, root / "here", longest_s, note)
         except BaseException:
             traceback.print_exc()
         os._exit(1)
@@ -132,7 +132,14 @@ def keep(target: Target, number: int, folder: Path) -> None:
 
 
 def fuzz(
-    known: Mapping[str, Target], *, executions: int, seconds: float, first: int, longest_s: float, out: Path
+    known: Mapping[str, Target],
+    *,
+    executions: int,
+    seconds: float,
+    first: int,
+    num_batch: int,
+    longest_s: float,
+    out: Path,
 ) -> dict[str, list[str]]:
     """Execute target after target until time or number are over; give what was found by where it went wrong."""
     (out / "work").mkdir(parents=True)
@@ -141,7 +148,8 @@ def fuzz(
     due, num = time.monotonic() + seconds, 0
     while num < executions and time.monotonic() < due:
         for name, target in known.items():
-            found, done = run_batch(target, numbers[name], out / "work", longest_s)
+            batch_numbers = range(numbers[name], numbers[name] + num_batch)
+            found, done = run_batch(target, batch_numbers, out / "work", longest_s)
             for number, told in found.items():
                 ends[name, told if told in ("read", "refused") else "wrong"] += 1
                 if told not in ("read", "refused"):
@@ -167,6 +175,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="at most")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS], help="of readers")
     parser.add_argument("--first", type=int, default=1, help="number of the first execution of each reader")
+    parser.add_argument("--batch", type=int, default=BATCH, help="executions of a process")
     parser.add_argument("--longest", type=float, default=10, help="seconds of an execution")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/runs/fuzz"), help="folder; emptied first")
     options = parser.parse_args()
@@ -176,6 +185,7 @@ def main() -> None:
         executions=options.executions,
         seconds=options.seconds,
         first=options.first,
+        num_batch=options.batch,
         longest_s=options.longest,
         out=options.out,
     )

@@ -15,7 +15,7 @@ import pytest
 
 import incmask
 from docs_blocks import PAGES, ROOT, RUN, SHOWN, Block, Line, check_command, check_config, read_blocks, read_lines
-from docs_folder import make_folder, tiny_and_here
+from docs_folder import tiny_and_here
 from incmask.api import folders
 from incmask.base.config import read_config
 from incmask.data.synthetic import make_fields
@@ -39,9 +39,9 @@ NOT_RUN = {
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(finished_run):
     """Give a folder with data, a finished run and what else the pages speak of."""
-    return make_folder(tmp_path_factory.mktemp("docs"))
+    return finished_run("of the pages")
 
 
 def names():

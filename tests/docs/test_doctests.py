@@ -13,7 +13,7 @@ import torch
 
 import incmask
 from docs_blocks import ROOT
-from docs_folder import make_folder, tiny_and_here
+from docs_folder import tiny_and_here
 
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 METHOD = [path for path in SOURCES if path.parent.name == "method"]
@@ -53,16 +53,11 @@ def test_functions_of_the_method_have_an_example(path):
     assert [name for name in public if ">>> " not in texts[name]] == []
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return make_folder(tmp_path_factory.mktemp("examples"), report=False)
-
-
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("path", API, ids=lambda path: path.stem)
-def test_examples_of_functions_for_folders_are_true(path, folder, tmp_path, monkeypatch):
+def test_examples_of_functions_for_folders_are_true(path, finished_run, tmp_path, monkeypatch):
     """Each module finds the folder as it is at first; its examples follow each other."""
-    monkeypatch.chdir(shutil.copytree(folder, tmp_path / "folder"))
+    monkeypatch.chdir(shutil.copytree(finished_run("of the pages"), tmp_path / "folder"))
     tiny_and_here(monkeypatch)
     known = {"incmask": incmask, "np": np}
     assert sum(run_examples(text, name, known) for name, text in docstrings(path).items()) > 0

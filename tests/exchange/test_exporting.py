@@ -19,9 +19,11 @@ def call(*arguments):
     return CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced_once")
 def test_a_model_is_exported_and_told(tmp_path):
-    model = make_model(tmp_path, "binary", num_members=1)
+    # That of test_model_export.py, which is traced already.
+    model = make_model(tmp_path, "binary", channels=3, num_members=1)
     out = tmp_path / "out" / "model.pt2"
     done = call(model, "--to", "torch", "-o", out, "--json")
     assert done.exit_code == 0, done.output

@@ -223,6 +223,9 @@ def play(tmp_path, shared, watch) -> Callable[..., Made]:
     return start
 
 
+QUICK = ("ldt", "fdt", "cl", "im-online", "aim++")
+"""Those that differ most from each other."""
+
 OTHERS = {
     "multilabel": ("fdt", "ie", "cl", "im", "im++", "fixmatch+im"),
     "multiclass": ("me", "ns", "evalnet", "im", "gt-im++", "im-online"),
@@ -232,7 +235,7 @@ OTHERS = {
 
 @pytest.mark.parametrize(
     ("recipe", "task"),
-    [(recipe, "binary") for recipe in APPROACHES]
+    [pytest.param(recipe, "binary", marks=() if recipe in QUICK else pytest.mark.slow) for recipe in APPROACHES]
     + [pytest.param(name, task, marks=NIGHTLY) for task, names in OTHERS.items() for name in names],
 )
 def test_what_students_learn_from(recipe, task, play, watch):
@@ -317,7 +320,9 @@ def hard(likelihood, task):
     return votes[:, 0] if task == "binary" else np.moveaxis(votes, 1, -1)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task", [pytest.param(task, marks=() if task == "binary" else pytest.mark.slow) for task in TASKS]
+)
 @pytest.mark.parametrize("recipe", ["ns", "me", "im"])
 def test_whose_labels_they_are(recipe, task, play):
     """The best by validation, or the two best; each generation the students of the one before teach."""

@@ -24,7 +24,7 @@ from incmask.insight.ranking.simulate import _resolved as choices_of
 from incmask.nets.encoders.named import read_encoder, weights_of
 from incmask.nets.spec import EncoderSpec, load_tensors, read_spec, save_model
 from incmask.prediction.ensemble import Ensemble
-from nightly import NIGHTLY
+from nightly import AT_NIGHT, NIGHTLY
 from runs import HERE, SETTINGS, Listener, make_data, results, run_tiny
 
 DEFAULTS = {name: Settings.model_fields[name].default for name in WIDTH_SETTINGS}
@@ -100,18 +100,15 @@ def test_what_follows_a_run_takes_its_networks(plugged, tmp_path):
 
 
 @pytest.mark.slow
-def test_images_are_exported_for_onnx(plugged, tmp_path):
-    """What is written says the same as the networks, or nothing is."""
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize(
+    ("target", "name", "fit"), [("onnx", "m.onnx", "tile"), pytest.param("torch", "m.pt2", "resize", marks=AT_NIGHT)]
+)
+def test_networks_are_exported(plugged, tmp_path, target, name, fit):
+    """At any size where tiles are cut; what is written says the same as the networks, or nothing is."""
     data = make_data(tmp_path / "data", "multilabel", truth=False)
-    run_on_encoder(data, tmp_path / "run", "ldt", epochs=1)
-    assert export_model(tmp_path / "run", tmp_path / "m.onnx", target="onnx", progress=Silent()).path.exists()
-
-
-@pytest.mark.slow
-def test_tiles_are_exported_at_any_size(plugged, tmp_path):
-    data = make_data(tmp_path / "data", "binary")
-    run_on_encoder(data, tmp_path / "run", "ldt", fit="tile", epochs=1)
-    assert export_model(tmp_path / "run", tmp_path / "m.pt2", target="torch", progress=Silent()).path.exists()
+    run_on_encoder(data, tmp_path / "run", "ldt", fit=fit)
+    assert export_model(tmp_path / "run", tmp_path / name, target=target, progress=Silent()).path.exists()
 
 
 def test_a_file_of_weights_is_taken_from_beside_the_data_or_from_where_one_is(plugged, tmp_path, monkeypatch):

@@ -22,6 +22,8 @@ from incmask.nets.spec import load_model
 from runs import make_data
 from small import fit_nothing
 
+pytestmark = pytest.mark.slow
+
 SCORES = dict.fromkeys(RECIPES, 0.7) | {"ldt": 0.5, "fdt": 0.9, "cl": 0.4, "ie": 0.5}
 """By hand: CL and IE are above LDT nowhere."""
 
