@@ -103,6 +103,42 @@ def test_one_training_on_a_side_tells_nothing():
     assert "--set num_base=3" in answer(alone)
 
 
+def of_these(mean, reach, *, subjects=20):
+    """With a 95 % interval of that reach: 2.0930 is t of 19 degrees."""
+    return Estimate(mean, (Source("subject", subjects, (reach / 2.093024) ** 2),))
+
+
+@pytest.mark.parametrize(("sign", "which"), [(1, "better"), (-1, "worse")])
+def test_what_holds_for_these_models_alone_is_told_as_such(sign, which):
+    found = comparison(-0.2, 0.3, of_these=of_these(sign * 0.046, 0.024))
+    assert headline(found) == (
+        f"These models are {which} with the unlabelled images; whether others would be is not shown."
+    )
+    told = answer(found)
+    assert "+0.050 IoU from 108 unlabelled images (95 % interval −0.200 to +0.300;" in told
+    ends = "+0.046 IoU (95 % interval +0.022 to +0.070" if sign > 0 else "−0.046 IoU (95 % interval −0.070 to −0.022"
+    assert told.endswith(
+        f" The models of this run, the members together: {ends} for other images of the kind, with these very models)."
+    )
+    # One training on a side says nothing of others, and as much of itself.
+    assert headline(replace(found, difference=estimate(0.05, 0.2, models=1))) == headline(found)
+
+
+def test_these_models_say_nothing_where_sides_or_images_do_not_allow_it():
+    unsure = comparison(-0.2, 0.3, of_these=of_these(0.02, 0.024))
+    assert headline(unsure) == "It is not shown that the unlabelled images helped."
+    assert "+0.020 IoU (95 % interval −0.004 to +0.044" in answer(unsure)
+    # What holds for any training is said first.
+    assert headline(comparison(0.03, 0.11, of_these=of_these(-0.1, 0.01))).startswith("Yes")
+    for changes in ({"subjects": 5}, {"best": stage("gen-2", inherited=200)}, {"kind": "same"}):
+        found = comparison(-0.2, 0.3, **changes, of_these=of_these(0.1, 0.01))
+        assert headline(found) == "Whether the unlabelled images helped cannot be told."
+        assert "The models of this run" not in answer(found)
+    # The best of three generations on the images that chose it: t of 19 degrees at .05 / 3 is 2.6251.
+    chosen = comparison(-0.2, 0.3, num_generations=3, of_these=of_these(0.046, 0.024))
+    assert chosen.ends_of_these[0] == pytest.approx(0.046 - 0.024 * 2.6251 / 2.0930, abs=1e-4)
+
+
 def test_the_choice_among_generations_widens_the_interval_on_the_images_that_chose():
     alone, three = comparison(0.03, 0.11), comparison(0.03, 0.11, num_generations=3)
     # Bonferroni: t of 2 degrees at .05 / 3, 7.649, for 4.303.

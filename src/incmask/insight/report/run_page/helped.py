@@ -1,5 +1,6 @@
 """Whether the unlabelled images helped: found once, and told in a section of the page."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,6 +12,7 @@ from incmask.insight.report.page import Block, Table, TableCell, TableRow, Text,
 from incmask.insight.report.run_page.scoring import (
     Kind,
     difference_of,
+    difference_of_ensembles,
     kind_of_held_out,
     mean_of,
     scores_of_models,
@@ -114,6 +116,7 @@ def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
         chosen_by=(record.stage_score(record.without), record.stage_score(best)),
         steps_in_all=(_steps(alone), _steps(record.stages)),
         together=_together(record, best, "test" if kind == "test" else "val"),
+        of_these=difference_of_ensembles(record, best, record.without, kind, subjects),
         delivered=record.delivered is not None,
         is_warm="start" in record.records.run,
     )
@@ -143,7 +146,11 @@ def _pairs(found: WithAndWithout) -> list[ScorePair]:
         return [single]
     base, best = found.together
     what = f"members together, {where}"
-    return [single, ScorePair(what=what, num_images=found.num_images, without=base, with_them=best)]
+    low, high = (None if math.isnan(end) else end for end in found.ends_of_these)
+    return [
+        single,
+        ScorePair(what=what, num_images=found.num_images, without=base, with_them=best, low=low, high=high),
+    ]
 
 
 def _difference_table(verdict: Verdict) -> Table:
@@ -163,7 +170,8 @@ def _difference_table(verdict: Verdict) -> Table:
         header=("models and images", "images", "without", f"with ({verdict.best})", "difference", "95 % interval"),
         rows=tuple(rows),
         note="Single models: the mean of all of a stage, each subject counting alike. Members together were trained "
-        "once on either side, so that how much other trainings would move their difference is unknown.",
+        "once on either side: their interval is for other images with these very models, and how much other trainings "
+        "would move the difference is unknown.",
         name="difference",
     )
 

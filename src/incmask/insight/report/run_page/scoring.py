@@ -1,7 +1,7 @@
 """Scores of single images by the models of a run: what intervals are made from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import nn
 
 from incmask.base.device import resolve_device
 from incmask.experiment.record.run import RunRecord
-from incmask.experiment.record.stages import StageRecord
+from incmask.experiment.record.stages import ENSEMBLE, StageRecord
 from incmask.experiment.student import Student
 from incmask.insight.report.differences import (
     Estimate,
@@ -18,7 +18,7 @@ from incmask.insight.report.differences import (
     ratio_over_subjects,
     unpaired_difference,
 )
-from incmask.insight.report.statistics import Floats
+from incmask.insight.report.statistics import DIFFERENCE_BOUNDS, Floats
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts, counted_classes, dice, iou, pixel_accuracy
 from incmask.nets.spec import load_model
@@ -151,6 +151,26 @@ def difference_of(
     if len(ours) > 1:
         return mean_over("fold", [a.mean() - b.mean() for a, b in zip(ours, theirs, strict=True)])
     return unpaired_difference(ours[0], theirs[0])
+
+
+def difference_of_ensembles(
+    record: RunRecord, with_them: StageRecord, without: StageRecord, kind: Kind, subjects: Mapping[str, str]
+) -> Estimate | None:
+    """Compare the members of two stages together, as they were trained: only subjects are drawn.
+
+    None where no images were scored by them: each fold has members of its own.
+    """
+    stored = record.image_scores if kind == "test" else record.validation_scores
+    columns = [f"{stage.name}/{ENSEMBLE}" for stage in (with_them, without)]
+    if stored is None or kind == "folds" or not all(column in stored.scores for column in columns):
+        return None
+    ours, theirs = (np.asarray(stored.scores[column]) for column in columns)
+    rows = np.flatnonzero(~np.isnan(ours + theirs))
+    groups = [subjects[stored.names[row]] for row in rows]
+    if not len(rows):
+        return None
+    # The mean over images, as scores.csv has it.
+    return replace(ratio_over_subjects((ours - theirs)[rows], np.ones(len(rows)), groups), bounds=DIFFERENCE_BOUNDS)
 
 
 def mean_of(scores: Sequence[ModelScores], subjects: Mapping[str, str]) -> float:

@@ -39,6 +39,7 @@ class WithAndWithout:
         chosen_by: the scores of both sides by which it was chosen.
         steps_in_all: of all models that either side needs: the base models; these and all generations.
         together: scores of both sides' members together, on the same images; None where none could be taken.
+        of_these: difference of these, for other images alone: what chance had in training them it does not know.
         delivered: whether models were handed over; a run of a comparison hands over none.
         is_warm: the base models began with those of an earlier round.
     """
@@ -58,6 +59,7 @@ class WithAndWithout:
     chosen_by: tuple[float, float]
     steps_in_all: tuple[int, int]
     together: tuple[float, float] | None = None
+    of_these: Estimate | None = None
     delivered: bool = True
     is_warm: bool = False
 
@@ -67,10 +69,18 @@ class WithAndWithout:
 
         The best generation of several, chosen on the same images, may miss as often as any of them (Bonferroni).
         """
-        if self.lacks:
-            return math.nan
-        chances = 1 if self.kind == "test" else self.num_generations
-        return self.difference.reach(SIGNIFICANCE / chances)
+        return math.nan if self.lacks else self.difference.reach(self._level)
+
+    @property
+    def _level(self) -> float:
+        return SIGNIFICANCE / (1 if self.kind == "test" else self.num_generations)
+
+    @property
+    def ends_of_these(self) -> tuple[float, float]:
+        """Ends of the interval of ``of_these``, made in the same way; nan where there is none."""
+        if self.of_these is None or self.unfairness or self.num_subjects < LEAST_SUBJECTS:
+            return math.nan, math.nan
+        return self.of_these.ends(self._level)
 
     @property
     def low(self) -> float:
@@ -83,8 +93,8 @@ class WithAndWithout:
         return interval_within(self.difference.bounds, self.difference.mean, self.reach)[1]
 
     @property
-    def lacks(self) -> str:
-        """What lacks for an answer; "" where nothing does."""
+    def unfairness(self) -> str:
+        """Why the two sides cannot be compared; "" where they can."""
         if self.kind == "same":
             return "that image was trained on, so neither number means much"
         if self.is_warm and not any(self.best.num_inherited):
@@ -97,6 +107,13 @@ class WithAndWithout:
                 f"the models with them were trained for longer, {self.best.total_steps:,} steps with those in the "
                 f"weights that they began with, and not {self.base.total_steps:,}"
             )
+        return ""
+
+    @property
+    def lacks(self) -> str:
+        """What lacks for an answer; "" where nothing does."""
+        if self.unfairness:
+            return self.unfairness
         if self.num_subjects < LEAST_SUBJECTS:
             return f"{counted(self.num_subjects, _unit(self))} are too few to tell this from chance"
         if not can_tell(self.difference):
@@ -108,13 +125,17 @@ class WithAndWithout:
 
 
 def headline(found: WithAndWithout) -> str:
-    """Answer in a few words."""
-    if found.lacks:
-        return "Whether the unlabelled images helped cannot be told."
+    """Answer in a few words: of any such training, or else of the models that this run trained."""
     if found.low > 0:
         return "Yes, the unlabelled images helped."
     if found.high < 0:
         return "No, the unlabelled images did harm."
+    low, high = found.ends_of_these
+    if low > 0 or high < 0:
+        which = "better" if low > 0 else "worse"
+        return f"These models are {which} with the unlabelled images; whether others would be is not shown."
+    if found.lacks:
+        return "Whether the unlabelled images helped cannot be told."
     return "It is not shown that the unlabelled images helped."
 
 
@@ -130,7 +151,18 @@ def answer(found: WithAndWithout) -> str:
         f"{signed(found.difference.mean)} {found.score_name} from {counted(found.num_unlabelled, 'unlabelled image')} "
         f"({images}; {trainings})"
     )
-    return f"{headline(found)[:-1]}: {numbers}{_rest(found)}."
+    return f"{headline(found)[:-1]}: {numbers}{_rest(found)}.{_of_these(found)}"
+
+
+def _of_these(found: WithAndWithout) -> str:
+    """Say what is known of the models that are there, whatever others would have come to."""
+    low, high = found.ends_of_these
+    if found.of_these is None or math.isnan(low):
+        return ""
+    return (
+        f" The models of this run, the members together: {signed(found.of_these.mean)} {found.score_name} "
+        f"(95 % interval {signed(low)} to {signed(high)} for other images of the kind, with these very models)."
+    )
 
 
 def means(found: WithAndWithout) -> str:
