@@ -27,6 +27,7 @@ WHOSE = {
     "objects": "`incmask[objects]`",
     "pretrained": "`incmask[pretrained]`",
     "cluster": "`incmask[cluster]`",
+    "napari": "`incmask[napari]`",
     "test": "to test incmask",
     "lint": "to change incmask",
 }

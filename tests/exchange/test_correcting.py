@@ -28,6 +28,7 @@ from incmask.exchange.correcting.page import page
 from incmask.exchange.correcting.planes import Planes
 from incmask.exchange.correcting.server import CorrectionServer, serve
 from incmask.exchange.corrections.take_back import import_labels
+from incmask.experiment.record.images import PredictedMask
 from incmask.experiment.record.run import read_record
 
 TASKS = ["binary", "multiclass", "multilabel"]
@@ -86,6 +87,11 @@ def painted(pseudo, task, *, seed):
     return label, generator.random(shape[:2]) < 0.2
 
 
+def same(first, second):
+    """Tell whether two masks agree at every pixel."""
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("label", "inconsistent"))
+
+
 def as_bytes(label, unsure):
     """Put planes behind each other, by hand."""
     layers = [label] if label.ndim == 2 else [label[..., index] for index in range(label.shape[2])]
@@ -125,14 +131,14 @@ def test_what_is_saved_is_there_when_the_page_is_opened_again(tmp_path):
     desk = open_desk(run, out=tmp_path / "mine")
     place = place_of(desk, "x.0")
     label, unsure = painted(pseudo["x.0"], "multilabel", seed=2)
-    desk.save(place, as_bytes(label, unsure))
+    desk.save(place, PredictedMask(label, unsure))
     again = open_desk(run, out=tmp_path / "mine")
-    assert again.label(place) == as_bytes(label, unsure)
+    assert same(again.mask(place), PredictedMask(label, unsure))
     assert facts_of(again)["images"][place]["saved"]
     assert sum(image["saved"] for image in facts_of(again)["images"]) == 1
     assert again.corrected().names == ("x.0",)
-    again.save(place, as_bytes(1 - label, ~unsure))
-    assert desk.label(place) == as_bytes(1 - label, ~unsure)
+    again.save(place, PredictedMask(1 - label, ~unsure))
+    assert same(desk.mask(place), PredictedMask(1 - label, ~unsure))
     assert len(list((tmp_path / "mine").glob("*.zip"))) == 1
 
 
@@ -147,13 +153,13 @@ def test_a_round_that_was_added_leaves_the_desk_and_the_next_lies_elsewhere(tmp_
     desk = open_desk(run)
     assert open_desk(run).corrected().next_step == ""
     for index in range(2):
-        desk.save(index, desk.models_label(index))
+        desk.save(index, desk.models_mask(index))
     saved = desk.corrected()
     import_labels(run, saved.out, target="png", unchanged="confirm")
     following = open_desk(run)
     assert [image.name for image in following.images] == [desk.images[2].name]
     assert following.corrected().out == tmp_path / "data-run-corrections-2"
-    following.save(0, following.models_label(0))
+    following.save(0, following.models_mask(0))
     import_labels(run, following.corrected().out, target="png", unchanged="confirm")
     assert len([name for name in labels_of(data) if name.startswith("round-")]) == 3
     with pytest.raises(IncmaskError, match="has no image left to correct here: 3 images are labelled by now"):
@@ -164,7 +170,7 @@ def test_an_image_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
     _data, run, pseudo = make_loop(tmp_path, "multilabel")
     desk = open_desk(run)
     name = desk.images[0].name
-    first, second = (as_bytes(*painted(pseudo[name], "multilabel", seed=seed)) for seed in (3, 4))
+    first, second = (PredictedMask(*painted(pseudo[name], "multilabel", seed=seed)) for seed in (3, 4))
     desk.save(0, first)
 
     def killed(*paths):
@@ -174,7 +180,7 @@ def test_an_image_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
         patch.setattr("os.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             desk.save(0, second)
-    assert desk.label(0) == first
+    assert same(desk.mask(0), first)
     assert {path.suffix for path in desk.corrected().out.iterdir()} == {".zip", ".txt", ""}
     assert import_labels(run, desk.corrected().out, target="png").round.names == (name,)
 
@@ -182,7 +188,7 @@ def test_an_image_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_who_may_ask(tmp_path):
     _data, run, _pseudo = make_loop(tmp_path)
     desk = open_desk(run)
-    body = desk.models_label(0)
+    body = desk.planes.pack(desk.models_mask(0))
     with served(desk) as server:
         assert server.server_address[0] == "127.0.0.1"
         port, evil = server.server_port, "http://evil.example"
@@ -220,7 +226,7 @@ def test_nothing_but_the_images_of_the_desk_is_there(path, tmp_path):
 def test_damaged_masks_are_refused_and_nothing_is_written(tmp_path):
     _data, run, _pseudo = make_loop(tmp_path, "multiclass")
     desk = open_desk(run)
-    body = desk.models_label(0)
+    body = desk.planes.pack(desk.models_mask(0))
     half = len(body) // 2
 
     def refused(body, **headers):
@@ -240,15 +246,15 @@ def test_damaged_masks_are_refused_and_nothing_is_written(tmp_path):
     assert refused(body, Content_Type="text/plain")[0] == 415
     status, told = refused(bytes([3]) + body[1:])
     assert status == 422
-    assert "holds 3 where at most 2 belongs; load the page anew" in told
-    assert "holds 2 where at most 1 belongs" in refused(body[:half] + bytes([2]) + body[half + 1 :])[1]
+    assert "holds 3 where 0 to 2 belong; paint with the classes alone" in told
+    assert "holds 2 where 0 to 1 belong" in refused(body[:half] + bytes([2]) + body[half + 1 :])[1]
     assert "holds 255" in refused(b"\xff" * len(body))[1]
 
 
 def test_a_mask_that_breaks_off_is_not_written(tmp_path):
     _data, run, _pseudo = make_loop(tmp_path)
     desk = open_desk(run)
-    body = desk.models_label(0)
+    body = desk.planes.pack(desk.models_mask(0))
     with served(desk) as server:
         host = f"127.0.0.1:{server.server_port}"
         head = f"POST /{server.token}/label/0 HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n"
@@ -287,7 +293,8 @@ def test_names_of_images_are_no_paths_in_what_is_saved(tmp_path):
     images = tuple(replace(open_desk(run).images[0], name=name) for name in (EVIL, "a/b", "a_b"))
     desk = desks.Desk(read_record(run), tmp_path / "out", images, ())
     for index in range(3):
-        desk.save(index, bytes(desk.planes.num_bytes(images[index].size)))
+        size = images[index].size
+        desk.save(index, PredictedMask(np.zeros(size, np.uint8), np.zeros(size, bool)))
     paths = [path.name for path in (tmp_path / "out").glob("*.zip")]
     assert len(paths) == 3
     assert all(re.fullmatch(r"[\w.-]+\.zip", name) for name in paths)
@@ -296,7 +303,7 @@ def test_names_of_images_are_no_paths_in_what_is_saved(tmp_path):
 def test_damage_of_what_was_saved_is_told(tmp_path):
     _data, run, _pseudo = make_loop(tmp_path)
     desk = open_desk(run)
-    desk.save(0, desk.models_label(0))
+    desk.save(0, desk.models_mask(0))
     (path,) = desk.corrected().out.glob("*.zip")
     whole = path.read_bytes()
     for content in (b"", whole[: len(whole) // 2], whole[:60] + bytes(40) + whole[100:]):
@@ -308,26 +315,24 @@ def test_damage_of_what_was_saved_is_told(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("masks/x.png", bytes(4 << 20))
     with pytest.raises(IncmaskError, match="holds more than masks of this image"):
-        desk.label(0)
+        desk.mask(0)
     path.unlink()
     (run / "masks" / f"{desk.images[0].name}.png").unlink()
     with served(desk) as server:
         assert ask(server, "label/0")[0] == 422
 
 
-def test_why_nothing_is_corrected(tmp_path, monkeypatch):
+def test_why_nothing_is_corrected(tmp_path):
     data, run, _pseudo = make_loop(tmp_path)
     with pytest.raises(IncmaskError, match="at least one image is expected"):
         open_desk(run, top=0)
     with pytest.raises(IncmaskError, match="looks like a file"):
         open_desk(run, out=tmp_path / "out.png")
-    monkeypatch.setattr(desks, "MOST_BYTES", 24 * 20 * 2)
-    desk = open_desk(run)
+    desk = open_desk(run, most_bytes=24 * 20 * 2)
     assert [image.name for image in desk.images] == ["x.0"]
     assert "2 images too large to paint in a page left out" in desk.corrected().notes[-1]
-    monkeypatch.setattr(desks, "MOST_BYTES", 10)
     with pytest.raises(IncmaskError, match="has no image left to correct here"):
-        open_desk(run)
+        open_desk(run, most_bytes=10)
     with CorrectionServer(desk) as server, pytest.raises(IncmaskError, match=f"port={server.server_port}: cannot be"):
         CorrectionServer(desk, server.server_port)
     (data / "unlabelled" / "x.0.png").unlink()
@@ -339,17 +344,24 @@ def test_planes_hold_what_a_class_is():
     """Of a label with every id that there is."""
     ids = np.arange(12, dtype=np.uint8).reshape(3, 4)
     planes = Planes(Scheme("multiclass", tuple(ClassInfo(f"{index}", (0, 0, index), index) for index in range(12))))
-    content = planes.pack(ids, ids == 5)
+    content = planes.pack(PredictedMask(ids, ids == 5))
     assert content == bytes(range(12)) + bytes(5) + b"\1" + bytes(6)
-    label, unsure = planes.unpack(content, (3, 4))
-    np.testing.assert_array_equal(label, ids)
-    np.testing.assert_array_equal(unsure, ids == 5)
+    assert same(planes.unpack(content, (3, 4)), PredictedMask(ids, ids == 5))
+
+
+def test_planes_of_another_shape_or_below_0_are_no_mask():
+    planes = Planes(Scheme("binary", (ClassInfo("cell", (0, 0, 0), 255),)))
+    for wrong in (np.zeros((2, 4, 3)), np.zeros((3, 3, 4)), np.zeros((3, 4))):
+        with pytest.raises(IncmaskError, match=r"has the shape .* where \(2, 3, 4\) belongs"):
+            planes.join(wrong, (3, 4))
+    with pytest.raises(IncmaskError, match="holds -1 where 0 to 1 belong"):
+        planes.join(np.full((2, 3, 4), -1), (3, 4))
 
 
 def test_finish_ends_the_server_and_tells_what_is_next(tmp_path, monkeypatch):
     _data, run, _pseudo = make_loop(tmp_path)
     desk, opened, answers = open_desk(run), [], []
-    desk.save(0, desk.models_label(0))
+    desk.save(0, desk.models_mask(0))
 
     def open_page(address):
         opened.append(address)
@@ -377,7 +389,7 @@ def test_finish_ends_the_server_and_tells_what_is_next(tmp_path, monkeypatch):
 def test_ctrl_c_ends_the_command_with_the_next_line(tmp_path):
     _data, run, _pseudo = make_loop(tmp_path)
     desk = open_desk(run)
-    desk.save(0, desk.models_label(0))
+    desk.save(0, desk.models_mask(0))
     words = ["-m", "incmask", "correct", str(run), "--no-browser"]
     command = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     address = command.stderr.readline()

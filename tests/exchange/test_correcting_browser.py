@@ -16,6 +16,7 @@ from browser import chromium, find_chromium
 from exchange import expected, make_loop, write_ranking
 from incmask.exchange.correcting.desk import open_desk
 from incmask.exchange.corrections.take_back import import_labels
+from incmask.experiment.record.images import PredictedMask
 
 pytestmark = [
     pytest.mark.slow,
@@ -136,7 +137,8 @@ def test_keys_wheel_and_buttons(page, tmp_path):
     _data, run, pseudo = make_loop(tmp_path, "multilabel")
     write_ranking(run, ORDER)
     desk = open_desk(run)
-    desk.save(0, bytes(desk.planes.num_bytes(desk.images[0].size)))
+    size = desk.images[0].size
+    desk.save(0, PredictedMask(np.zeros((*size, 2), np.uint8), np.zeros(size, bool)))
     with served(desk) as server:
         opened(page, server)
         # What is saved is passed over, and marked.
@@ -148,7 +150,7 @@ def test_keys_wheel_and_buttons(page, tmp_path):
         assert "what was saved" in status(page)
         assert not page.run("now.mask.bytes.some((each) => each)")
         page.press("m")
-        models = desk.models_label(0)
+        models = desk.planes.pack(desk.models_mask(0))
         assert bytes(page.run("[...now.mask.bytes]")) == models
         # The hatch goes, and comes back.
         page.run("document.getElementById('settle-all').click()")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from incmask.api.listening import AnyPath
 from incmask.base.limits import refusals_told
-from incmask.exchange.correcting.desk import Corrected, open_desk
+from incmask.exchange.correcting.desk import MOST_BYTES, Corrected, open_desk
 from incmask.exchange.correcting.server import serve
 
 
@@ -39,5 +39,5 @@ def correct(
         >>> incmask.import_labels("myrun", done.out, format="png", unchanged="confirm")  # doctest: +SKIP
     """
     with refusals_told():
-        desk = open_desk(Path(run), out=Path(out) if out else None, top=top)
+        desk = open_desk(Path(run), out=Path(out) if out else None, top=top, most_bytes=MOST_BYTES)
         return serve(desk, port=port, open_browser=browser, say=say)

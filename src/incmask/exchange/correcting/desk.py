@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
+
 from incmask.base.caller import either, option
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
@@ -20,13 +22,13 @@ from incmask.base.words import ShortRepr, counted
 from incmask.data.rounds import FIRST, current_round, data_folder, read_rounds
 from incmask.exchange.correcting.planes import Planes
 from incmask.exchange.corrections.archives import whole_archive
-from incmask.exchange.corrections.shown import find_images, shown_image
+from incmask.exchange.corrections.shown import find_images, shown_image, upright_image
 from incmask.exchange.formats import png
 from incmask.exchange.formats.rasters import RasterLabel
 from incmask.exchange.formats.sheets import Known, LabelSheet
 from incmask.exchange.sources.archives import SourceFile
 from incmask.experiment.paths import RANKING
-from incmask.experiment.record.images import read_mask
+from incmask.experiment.record.images import PredictedMask, read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord, read_record
 
@@ -96,7 +98,7 @@ class Desk:
     Attributes:
         run: the run folder.
         scheme: what labels mean.
-        planes: how labels lie in bytes.
+        planes: how labels are painted, and lie in bytes.
         images: in their order.
     """
 
@@ -113,36 +115,42 @@ class Desk:
         image = self.images[index]
         return shown_image(image.path, size=image.size)
 
-    def models_label(self, index: int) -> bytes:
-        """Give the bytes of what the models say of an image; raises as ``read_mask`` does."""
+    def pixels(self, index: int) -> np.ndarray:
+        """Give an image as it is, upright: (H, W, channels); raises as ``upright_image`` does."""
         image = self.images[index]
-        mask = read_mask(self.run, image.name, self.scheme, size=image.size)
-        return self.planes.pack(mask.label, mask.inconsistent)
+        return upright_image(image.path, size=image.size)
 
-    def label(self, index: int) -> bytes:
-        """Give the bytes of what was saved of an image, or else of what the models say.
+    def models_mask(self, index: int) -> PredictedMask:
+        """Give what the models say of an image; raises as ``read_mask`` does."""
+        image = self.images[index]
+        return read_mask(self.run, image.name, self.scheme, size=image.size)
+
+    def mask(self, index: int) -> PredictedMask:
+        """Give what was saved of an image, or else what the models say; unsure pixels are the inconsistent ones.
 
         Raises:
             IncmaskError: a file is damaged.
         """
         if not self.is_saved(index):
-            return self.models_label(index)
+            return self.models_mask(index)
         image, path = self.images[index], self._path(index)
         with tempfile.TemporaryDirectory() as folder:
             found = _unpacked(path, Path(folder), Known(self.scheme, [image.name]), self.planes.num_bytes(image.size))
             unsure = (found.make(*image.size) == IGNORED).reshape(*image.size, -1).all(-1)
             label = replace(found, unsure=None).make(*image.size)
-        return self.planes.pack(label, unsure)
+        return PredictedMask(label, unsure)
 
-    def save(self, index: int, content: bytes) -> None:
-        """Write the label of an image, whole or not at all.
+    def save(self, index: int, mask: PredictedMask) -> None:
+        """Write the mask of an image, whole or not at all.
+
+        Args:
+            index: its place.
+            mask: one that ``planes.join`` or ``planes.unpack`` gave for this image.
 
         Raises:
-            IncmaskError: it is no label of this image, or cannot be written.
+            IncmaskError: it cannot be written.
         """
-        image = self.images[index]
-        label, unsure = self.planes.unpack(content, image.size)
-        sheet = LabelSheet(image.name, "", label, unsure)
+        sheet = LabelSheet(self.images[index].name, "", mask.label, mask.inconsistent)
         with self._lock:
             self._begin()
             with whole_archive(self._path(index), replace=True) as folder:
@@ -166,13 +174,14 @@ class Desk:
             write_text(self._out / EXPORTED, "masks of a run that were corrected\n")
 
 
-def open_desk(run: Path, *, out: Path | None = None, top: int | None = None) -> Desk:
+def open_desk(run: Path, *, out: Path | None = None, top: int | None = None, most_bytes: int | None = None) -> Desk:
     """Find the images of a run that are worth correcting, those that are most worth it first.
 
     Args:
         run: a finished run folder.
         out: folder of what is saved, which may hold what was saved before; None: beside the run.
         top: as many of the first images; None: all.
+        most_bytes: of an image's planes; larger ones are left out, with a note; None: none is too large.
 
     Raises:
         IncmaskError: the run or its images are not there, or none is left to correct.
@@ -187,7 +196,8 @@ def open_desk(run: Path, *, out: Path | None = None, top: int | None = None) -> 
     names = [name for name in order.names if name not in labelled][:top]
     paths = find_images(record, names)
     sizes = {name: _size(record, name) for name in names}
-    small = [name for name in names if Planes(record.scheme).num_bytes(sizes[name]) <= MOST_BYTES]
+    planes = Planes(record.scheme)
+    small = [name for name in names if most_bytes is None or planes.num_bytes(sizes[name]) <= most_bytes]
     if not small:
         raise fail(run, f"has no image left to correct here{_labelled(labelled)}", "run again, with what is labelled")
     reasons = _reasons(record)

@@ -3,14 +3,13 @@
 import base64
 import hashlib
 import json
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from incmask.exchange.correcting.desk import Desk
-from incmask.exchange.names import UNSURE
 from incmask.method.labels import labels_of
-from incmask.prediction.overlays import disputed_colour, visible_colour
 
 _SCRIPTS = ("mask.js", "view.js", "paint.js", "page.js")
 
@@ -49,23 +48,13 @@ def _script() -> str:
 
 def _facts(desk: Desk) -> dict[str, Any]:
     """What the page has to know: the images, the classes and how labels lie in bytes."""
-    labels, scheme = labels_of(desk.scheme.task), desk.scheme
-    numbers = labels.object_classes(len(scheme.classes))
-    classes = [
-        {
-            "name": info.name,
-            "colour": visible_colour(info.colour),
-            "plane": place if labels.is_layered else 0,
-            "value": number if labels.is_exclusive else 1,
-        }
-        for place, (number, info) in enumerate(zip(numbers, scheme.foreground, strict=True))
-    ]
+    scheme, planes = desk.scheme, desk.planes
     return {
         "run": desk.run.name,
-        "ground": labels.ground_name([info.name for info in scheme.classes]),
-        "classes": classes,
-        "planes": desk.planes.num,
-        "unsure": {"name": UNSURE, "colour": disputed_colour(scheme.foreground)},
+        "ground": labels_of(scheme.task).ground_name([info.name for info in scheme.classes]),
+        "classes": [asdict(brush) for brush in planes.brushes],
+        "planes": planes.num,
+        "unsure": {"name": planes.unsure.name, "colour": planes.unsure.colour},
         "images": [
             {
                 "name": image.name,

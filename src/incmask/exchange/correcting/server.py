@@ -136,7 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
         if what == "image":
             content, ending = desk.picture(index)
             return _Answer(content=content, kind=_TYPES[ending])
-        return _Answer(content=desk.label(index) if what == "label" else desk.models_label(index), kind=_BYTES)
+        mask = desk.mask(index) if what == "label" else desk.models_mask(index)
+        return _Answer(content=desk.planes.pack(mask), kind=_BYTES)
 
     def _posted(self, asked: str) -> _Answer:
         if self.headers.get("Origin") not in [f"http://{host}" for host in self.server.hosts]:
@@ -148,7 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
         what, index = self._place(asked)
         if what != "label":
             raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, "only labels are saved")
-        desk.save(index, self._body(desk.planes.num_bytes(desk.images[index].size)))
+        size = desk.images[index].size
+        desk.save(index, desk.planes.unpack(self._body(desk.planes.num_bytes(size)), size))
         return _Answer()
 
     def _place(self, asked: str) -> tuple[str, int]:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from incmask.base.errors import Problem, fail, raise_problems
-from incmask.data.images.decode import decode, read_bytes
+from incmask.data.images.decode import Raster, decode, read_bytes
 from incmask.data.images.intensity import to_network_range
 from incmask.data.images.orientation import UPRIGHT
 from incmask.data.images.readers import image_of
@@ -50,9 +50,7 @@ def shown_image(path: Path, *, size: tuple[int, ...]) -> tuple[bytes, str]:
     """
     content = read_bytes(path)
     raster = decode(path, content)
-    image = image_of(path, raster)
-    if image.shape[:2] != size:
-        raise fail(path, "has another size than its mask", "the image was changed since; run again")
+    image = _checked(path, raster, size=size)
     ending = next((ending for start, ending in _SHOWN.items() if content.startswith(start)), None)
     if ending is not None and image.dtype == np.uint8 and raster.orientation == UPRIGHT:
         return content, ending
@@ -60,3 +58,18 @@ def shown_image(path: Path, *, size: tuple[int, ...]) -> tuple[bytes, str]:
     shown = to_network_range(np.ascontiguousarray(image[..., :num_shown]), num_shown, where=path)
     _, png_bytes = cv2.imencode(".png", shown[..., ::-1])
     return png_bytes.tobytes(), ".png"
+
+
+def upright_image(path: Path, *, size: tuple[int, ...]) -> np.ndarray:
+    """Give the pixels of an image as they are, upright and without alpha: (H, W, channels), of the file's own type.
+
+    Args, and what is raised: as for ``shown_image``.
+    """
+    return _checked(path, decode(path, read_bytes(path)), size=size)
+
+
+def _checked(path: Path, raster: Raster, *, size: tuple[int, ...]) -> np.ndarray:
+    image = image_of(path, raster)
+    if image.shape[:2] != size:
+        raise fail(path, "has another size than its mask", "the image was changed since; run again")
+    return image

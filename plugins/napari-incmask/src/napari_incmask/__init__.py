@@ -1,0 +1,1 @@
+"""Masks of an incmask run, corrected in napari."""
