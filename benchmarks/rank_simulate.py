@@ -1,73 +1,73 @@
-"""Does labelling in the order of ``incmask rank`` beat labelling at random? On nuclei, whose labels are all known.
+"""Which order of labelling beats labelling at random? On small images whose labels are all known.
 
-    python examples/arrange_nuclei.py NUCLEI DATA
-    python -m benchmarks.rank_simulate DATA OUT [--seeds 5]
+    python -m benchmarks.rank_simulate SET OUT [--data ../shared/data] [--start 4] [--budget 12] [--seeds 5]
 
-DATA is a data folder with true masks beside its unlabelled images. Models are trained on its labelled images; then
-labels of unlabelled images are bought in ranked, random and entropy order, and as many steps trained again. The same
-command goes on where it was stopped, and more seeds are added to those that are there. Printed, and written to
-``OUT/simulation/``: what ``incmask rank --simulate`` tells, and what the disagreement of the first models was worth.
+SET is a name of ``benchmarks.study.sets``. Each seed draws the images that are labelled at first; models are trained on
+them, labels of unlabelled images are bought in several orders, and models trained anew for as many steps. The same
+command goes on where it was stopped, and more seeds are added to those that are there. Printed: what
+``incmask loop --oracle`` tells.
 """
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from incmask.base.files import write_text
+from benchmarks.study.sets import SETS, arrange
+from incmask.api.looping import simulate_loop
+from incmask.base.pool import HerePool
 from incmask.base.terminal import Terminal
 from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
-from incmask.experiment.run import run
-from incmask.insight.ranking.present import FIGURE, simulation_picture, simulation_text
-from incmask.insight.ranking.simulate import simulate
-from incmask.insight.reliability.measure import write_reliability
+from incmask.insight.ranking.orders import ORDERS
+from incmask.insight.ranking.present import simulation_text, write_picture
 
 SETTINGS: dict[str, object] = {
-    "size": [64, 64],
     "width": 0.25,
-    "epochs": 10,
-    "steps_per_epoch": 40,
-    "batch_size": 16,
-    "num_base": 3,
-    "num_members": 3,
+    "epochs": 5,
+    "batch_size": 8,
+    "num_base": 2,
+    "num_members": 2,
     "augment": "everything",
+    "num_workers": 1,
 }
-"""400 steps a model, of three that vote."""
+"""Models of a width at which they learn in seconds, of which two vote."""
 
 
 def main() -> None:
-    """Train, rank, buy, train again."""
-    parser = argparse.ArgumentParser(description="Try on nuclei whether ranking beats random.")
-    parser.add_argument("data", type=Path)
+    """Train, order, buy, train again; in this process, so that nothing else is needed."""
+    parser = argparse.ArgumentParser(description="Try which order beats random.")
+    parser.add_argument("set", choices=SETS)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--start", type=int, default=4)
+    parser.add_argument("--budget", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--budget", type=int, default=16)
-    parser.add_argument("--recipe", default="ldt", help="a recipe that learns from the unlabelled images takes longer")
+    parser.add_argument("--steps", type=int, default=200, help="of each model, a multiple of 5")
+    parser.add_argument("--files", type=int, help="at most, of each part but the labelled one")
+    parser.add_argument("--orders", nargs="+", default=ORDERS)
     options = parser.parse_args()
-    started = time.monotonic()
+    started, data = time.monotonic(), options.out / "data"
+    kind = replace(SETS[options.set], num_files=options.files)
+    arrange(kind, options.data, data, draw=0)
+    settings = {**SETTINGS, "size": list(kind.size), "steps_per_epoch": options.steps // 5}
     with Terminal() as progress:
-        first = options.out / "run"
-        choices, executor = Choices(recipe=options.recipe, settings=SETTINGS), Executor()
-        run(options.data, first, choices=choices, executor=executor, progress=progress)
-        reliability = write_reliability(first, open_pool=executor.open_pool, progress=progress)
-        simulation = simulate(
-            first,
-            options.data,
+        simulation = simulate_loop(
+            data,
             options.out / "simulation",
-            executor=executor,
-            pool="unlabelled",
-            num_seeds=options.seeds,
+            oracle=data / "unlabelled" / "masks",
             budget=options.budget,
+            num_rounds=options.rounds,
+            orders=options.orders,
+            num_start=options.start,
+            num_seeds=options.seeds,
+            choices=Choices(recipe="ldt", settings=settings),
+            executor=Executor(HerePool, lambda job, pool: 0.0),
             progress=progress,
         )
-    write_text(simulation.root / FIGURE, simulation_picture(simulation).svg)
+    write_picture(simulation)
     print(simulation_text(simulation))
-    print(reliability.sentence())
-    for split, measures in reliability.correlations().items():
-        found = measures["disputed_of_foreground"]
-        print(
-            f"{split}: disputed share and score, r {found.pearson:.2f}, rank r {found.spearman:.2f}, {found.num} images"
-        )
     print(f"{(time.monotonic() - started) / 60:.1f} minutes")
 
 

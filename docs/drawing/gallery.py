@@ -17,7 +17,8 @@ from incmask.data.dataset import ClassInfo
 from incmask.data.synthetic import make_fields, write_dataset
 from incmask.experiment.record.run import read_run
 from incmask.experiment.record.stages import ENSEMBLE
-from incmask.insight.ranking.rank import RankedRow, rank_run
+from incmask.insight.ranking.rank import rank_run
+from incmask.insight.ranking.rows import RankedRow
 from incmask.insight.reliability.measure import write_reliability
 from incmask.insight.report.page import Figures
 from incmask.insight.report.picture import Drawing, new_figure

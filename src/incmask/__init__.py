@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from incmask.api.correcting import correct
     from incmask.api.folders import check, export, import_labels, prepare, rank, report, verify
     from incmask.api.images import mask, predict
+    from incmask.api.looping import loop
     from incmask.api.result import Result, load
     from incmask.api.training import compare, run
     from incmask.base.errors import IncmaskError, Problem
@@ -49,6 +50,7 @@ _HOME = {
     "import_labels": "api.folders",
     "inconsistency": "method.agreement",
     "load": "api.result",
+    "loop": "api.looping",
     "mask": "api.images",
     "predict": "api.images",
     "prepare": "api.folders",
@@ -69,6 +71,7 @@ __all__ = [  # noqa: RUF022 - the main entries first
     "export",
     "import_labels",
     "correct",
+    "loop",
     "report",
     "verify",
     "compare",

@@ -20,7 +20,7 @@ from incmask.experiment.paths import ENCODER
 from incmask.experiment.record.run import read_run
 from incmask.experiment.run import run
 from incmask.insight.card import model_card
-from incmask.insight.ranking.simulate import _resolved as choices_of
+from incmask.insight.ranking.simulate import choices_of_run as choices_of
 from incmask.nets.encoders.named import read_encoder, weights_of
 from incmask.nets.spec import EncoderSpec, load_tensors, read_spec, save_model
 from incmask.prediction.ensemble import Ensemble

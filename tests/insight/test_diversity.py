@@ -59,6 +59,25 @@ def test_the_order_is_that_of_a_slow_loop(features, references, data):
         assert found.num_alike.tolist() == num_alike
 
 
+@given(POINTS, st.integers(0, 15))
+def test_an_order_that_is_given_is_judged_in_its_turn(features, most_chosen):
+    worth, to_labelled = np.linspace(0.1, 1, len(features)), distances(features, np.zeros(3))
+    given = np.random.default_rng(0).permutation(len(features))
+    found = greedy_order(features, worth, to_labelled=to_labelled, given=given, most_chosen=most_chosen)
+    assert found.order.tolist() == given.tolist()
+    alike, known = likeness_of(features), [0.0] * len(features)
+    for index in range(len(features)):
+        known[index] = alike(to_labelled[index])
+    for place, index in enumerate(given[:most_chosen].tolist()):
+        now = [max(a, alike(d)) for a, d in zip(known, distances(features, features[index]), strict=True)]
+        gain = sum(w * (b - a) for w, a, b in zip(worth, known, now, strict=True)) / worth.sum()
+        assert found.gain[place] == pytest.approx(gain, abs=1e-6)
+        known = now
+    own = greedy_order(features, worth, to_labelled=to_labelled)
+    again = greedy_order(features, worth, to_labelled=to_labelled, given=own.order)
+    np.testing.assert_allclose(again.gain, own.gain, atol=1e-9)
+
+
 @given(POINTS, st.integers(0, 15), st.integers(1, 15))
 def test_gains_never_rise_wherever_the_choosing_stops(features, most_chosen, most_asked):
     worth = np.linspace(0.1, 1, len(features))

@@ -15,7 +15,8 @@ from incmask.data.images.tiles import scale_label
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import read_mask
 from incmask.experiment.record.run import open_run
-from incmask.insight.ranking.rank import rank_run, to_csv, write_ranking
+from incmask.insight.ranking.rank import rank_run, write_ranking
+from incmask.insight.ranking.rows import to_csv
 from incmask.method.quality import quality
 from incmask.nets.spec import load_model
 from incmask.prediction.ensemble import Ensemble

@@ -10,17 +10,24 @@ from scipy import stats
 from finished_runs import finish
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
+from incmask.base.progress import Silent
 from incmask.base.store import read_records
+from incmask.experiment.record.run import open_run
 from incmask.insight.ranking import simulate as module
 from incmask.insight.ranking.present import simulation_picture, simulation_text, verdict
-from incmask.insight.ranking.rank import rank_run
-from incmask.insight.ranking.simulate import ORDERS, RANDOM, Simulation, SimulationRow
+from incmask.insight.ranking.rank import rank_finished, rank_run
+from incmask.insight.ranking.simulate import USUAL_ORDERS as ORDERS
+from incmask.insight.ranking.simulate import choices_of_run, shares_of
+from incmask.insight.ranking.simulation import Simulation, SimulationRow
 from incmask.method.scoring import Scoring
 from runs import HERE, Listener, results
 
 PARTS = {"labelled": 8, "unlabelled": 2, "val": 2, "test": 2}
 
-simulate = partial(module.simulate, executor=HERE)
+
+def simulate(run, data, out, *, recipe=None, **options):
+    chosen = choices_of_run(run, data, recipe=recipe, settings={})
+    return module.simulate(chosen, out, executor=HERE, **options)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +54,7 @@ def test_each_order_buys_as_many_labels_and_trains_as_long(finished, simulated):
     steps = set()
     for number in (1, 2):
         for order in ORDERS:
-            folder = simulated.root / "runs" / f"seed-{number}" / order
+            folder = simulated.root / "runs" / f"seed-{number}" / f"{order}-4"
             data = read_records(folder).data["parts"]
             bought = [each.name for each in simulated.bought if (each.seed, each.order) == (number, order)]
             assert sorted(name for name in data["labelled"] if name.startswith("pool/")) == sorted(bought)
@@ -57,6 +64,43 @@ def test_each_order_buys_as_many_labels_and_trains_as_long(finished, simulated):
             assert all(len(item["files"]) == 1 for item in data["unlabelled"].values())
             steps |= {json.loads(path.read_text())["steps"] for path in folder.glob("base/students/*/scores.json")}
     assert len(steps) == 1
+
+
+def test_rounds_buy_in_shares_and_each_asks_the_models_before_it(finished, tmp_path):
+    options = {"num_seeds": 1, "num_rounds": 2, "budget": 3, "orders": ("core-set", "random")}
+    found = simulate(finished, finished.parent / "data", tmp_path / "out", **options)
+    assert [(row.order, row.num_labelled) for row in found.rows] == [
+        ("start", 2),
+        *((order, num) for order in ("core-set", "random") for num in (4, 5)),
+    ]
+    bought = [each.name for each in found.bought if each.order == "core-set"]
+    assert len(set(bought)) == 3
+    first = tmp_path / "out/runs/seed-1/core-set-4"
+    assert (first / "masks").is_dir()
+    assert not (first.with_name("core-set-5") / "masks").exists()
+    with open(first.with_name("core-set-5.csv"), newline="") as handle:
+        assert [line["name"] for line in csv.DictReader(handle)] == bought[2:]
+    ranked = rank_finished(
+        open_run(first), order="core-set", top=1, among={*_waiting(first)}, pool=HerePool(1), progress=Silent()
+    )
+    assert [row.name for row in ranked.rows] == bought[2:]
+    # What was bought stays, even where it would be chosen otherwise now.
+    again = simulate(finished, finished.parent / "data", tmp_path / "out", **options)
+    assert (again.rows, again.bought) == (found.rows, found.bought)
+    assert [len(found.scores("random", num_labelled=num)) for num in (4, 5)] == [1, 1]
+    of_both = [found.scores("random", num_labelled=num)[0] for num in (4, 5)]
+    assert found.scores("random") == [pytest.approx(np.mean(of_both))]
+    assert "IoU on validation, mean of 2 rounds" in simulation_text(found)
+    assert ">labelled images<" in simulation_picture(found).svg
+
+
+def _waiting(run):
+    return [name for name in read_records(run).data["parts"]["unlabelled"] if name.startswith("pool/")]
+
+
+def test_shares_differ_by_one_at_most():
+    assert shares_of(50, 5) == [10] * 5
+    assert shares_of(11, 3) == [4, 4, 3]
 
 
 def test_the_ranked_order_is_that_of_rank(simulated):
@@ -102,6 +146,10 @@ def test_recipes_that_know_the_truth_are_refused(finished, tmp_path):
         simulate(finished, finished.parent / "data", tmp_path / "out", recipe="fdt")
     with pytest.raises(IncmaskError, match="num_seeds: got 0"):
         simulate(finished, finished.parent / "data", tmp_path / "out", num_seeds=0)
+    with pytest.raises(IncmaskError, match="num_rounds: 3 rounds for 2 labels; use 1 to 2"):
+        simulate(finished, finished.parent / "data", tmp_path / "out", num_rounds=3)
+    with pytest.raises(IncmaskError, match="unknown name 'best'"):
+        simulate(finished, finished.parent / "data", tmp_path / "out", orders=("best",))
     assert not (tmp_path / "out").exists()
 
 
@@ -115,10 +163,10 @@ def made_up(first, second, test=None):
 
 def test_the_interval_is_that_of_a_paired_t_test():
     first, second = [0.52, 0.61, 0.55, 0.58, 0.60], [0.50, 0.55, 0.54, 0.55, 0.58]
-    found = made_up(first, second).difference("ranked", RANDOM)
+    found = made_up(first, second).difference("ranked", "random")
     expected = stats.ttest_rel(first, second).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert made_up(first, second).difference("ranked", RANDOM, split="test") is None
+    assert made_up(first, second).difference("ranked", "random", split="test") is None
 
 
 @pytest.mark.parametrize(
@@ -131,15 +179,15 @@ def test_the_interval_is_that_of_a_paired_t_test():
     ],
 )
 def test_the_verdict_says_no_more_than_is_known(first, second, told):
-    assert verdict(made_up(first, second), RANDOM, split="validation").startswith(told)
+    assert verdict(made_up(first, second), "ranked", split="validation").startswith(told)
 
 
 def test_text_and_figure_hold_both_splits(simulated):
     text = simulation_text(simulated)
-    assert "validation      test" in text
+    assert text.splitlines()[0].split() == ["order", "labelled", "validation", "test"]
     assert text.count(" on test") == 2
     picture = simulation_picture(simulated)
-    assert "IoU of each seed" in picture.alt
+    assert "IoU by the number of labelled images" in picture.alt
     # A panel each.
     assert picture.svg.count(">validation<") == picture.svg.count(">test<") == 1
     without = replace(simulated, rows=tuple(replace(row, test=None) for row in simulated.rows))
@@ -173,7 +221,7 @@ def test_the_command_simulates(call, finished, simulated):
     code, out, _ = call(*words, "--json")
     values = json.loads(out)
     assert len(values["rows"]) == 8
-    assert values["differences"]["test"]["random"]["num"] == 2
+    assert values["differences"]["test"]["ranked"]["num"] == 2
     assert np.isfinite(values["differences"]["validation"]["entropy"]["mean"])
 
 

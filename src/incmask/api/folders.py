@@ -22,7 +22,9 @@ from incmask.experiment.checked import Checked, check_data
 from incmask.experiment.executor import Executor
 from incmask.experiment.record.verify import Verified, verify_run
 from incmask.insight.finish import report_anew
-from incmask.insight.ranking.rank import Ranking, write_ranking
+from incmask.insight.ranking.orders import OrderName
+from incmask.insight.ranking.rank import write_ranking
+from incmask.insight.ranking.rows import Ranking
 from incmask.insight.report.folder_page import write_folder_page
 
 
@@ -130,6 +132,7 @@ def rank(
     out: AnyPath | None = None,
     crop_px: int | None = None,
     top: int | None = None,
+    order: OrderName = "ranked",
     progress: Progress | bool = False,
     executor: Executor | None = None,
 ) -> Ranking:
@@ -140,6 +143,9 @@ def rank(
         out: CSV file to write; default: ``ranking.csv`` in the run folder, and nothing with ``top`` or ``crop_px``.
         crop_px: rank square crops with this side; None: whole images.
         top: so many rows; None: all.
+        order: by what: "ranked", the expected error of all that an image stands for; "diverse", how much it stands for,
+            whatever the models make of it; "core-set", how far it is from all that is known; "typical", the most
+            typical of each cluster without a label; "entropy", how doubtful it is by itself; or "random".
         progress: True shows lines and a bar, here or in the notebook; or a listener.
         executor: where the work is done; default: in processes of this machine.
 
@@ -160,6 +166,7 @@ def rank(
             out=Path(out) if out else None,
             crop_px=crop_px,
             top=top,
+            order=order,
             progress=listener,
         )
 

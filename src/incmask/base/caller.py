@@ -11,6 +11,7 @@ _IN_PYTHON = {
     "from": "format",
     "overlay": "overlays",
     "repeats": "num_repeats",
+    "rounds": "num_rounds",
     "seeds": "num_seeds",
     "set": "settings",
     "size": 'settings["size"]',

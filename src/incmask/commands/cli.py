@@ -12,6 +12,7 @@ from incmask.base.errors import IncmaskError
 from incmask.base.limits import refusals_told
 from incmask.commands.exchanging import correct, export, import_labels
 from incmask.commands.looking import rank, report, verify
+from incmask.commands.looping import loop
 from incmask.commands.predicting import mask, predict
 from incmask.commands.preparing import check, prepare
 from incmask.commands.shell import StoppedError
@@ -48,6 +49,7 @@ for command in (demo, check, run, compare, prepare, predict, mask, rank, report,
     app.command()(command)
 app.command("import")(import_labels)
 app.command()(correct)
+app.command()(loop)
 app.command()(settings)
 
 

@@ -24,6 +24,15 @@ def rank(
         int | None, typer.Option("--crops", metavar="PIXELS", help="rank square crops with this side, not whole images")
     ] = None,
     top: Annotated[int | None, typer.Option("--top", min=1, help="so many rows  [default: all]")] = None,
+    order: Annotated[
+        str,
+        typer.Option(
+            "--order",
+            help="ranked (what the models get wrong, with all that is like it), diverse (what is like most others), "
+            "core-set (what is farthest from all that is known), typical (of each cluster without a label), entropy "
+            "(what is most doubtful) or random; with --simulate beside the usual ones",
+        ),
+    ] = "ranked",
     simulate: Annotated[
         bool, typer.Option("--simulate", help="try on your own labels whether ranking beats random; trains anew")
     ] = False,
@@ -61,36 +70,36 @@ def rank(
         if wrong := next((name for name, value in given.items() if value), None):
             raise fail(wrong, "is for --simulate alone", "leave it out, or add --simulate")
         with listener(quiet or as_json) as progress:
-            ranking = rank_run(run, out=out, crop_px=crops, top=top, progress=progress, executor=executor())
+            view = {"out": out, "crop_px": crops, "top": top, "order": order}
+            ranking = rank_run(run, **view, progress=progress, executor=executor())  # type: ignore[arg-type]
         is_view = top is not None or crops is not None
         path = out or (None if is_view else run / RANKING)
         print_result(ranking_text(ranking, path), ranking_as_dict(ranking, path), as_json=as_json)
         return
-    from incmask.base.files import write_text
     from incmask.commands.assignments import parse_assignments
     from incmask.data.rounds import data_folder, run_folder
-    from incmask.insight.ranking.present import FIGURE, simulation_as_dict, simulation_picture, simulation_text
+    from incmask.insight.ranking.present import FIGURE, simulation_as_dict, simulation_text, write_picture
+    from incmask.insight.ranking.simulate import USUAL_ORDERS, choices_of_run
     from incmask.insight.ranking.simulate import simulate as run_simulation
 
     if wrong := next((name for name, value in {"--crops": crops, "--top": top}.items() if value), None):
         raise fail(wrong, "is not for --simulate", "leave it out; --budget tells how many images are labelled")
     folder = out or run_folder(run, ending="simulation")
     with listener(quiet or as_json) as progress:
+        settings = parse_assignments(assignments)
         simulation = run_simulation(
-            run,
-            data or data_folder(run),
+            choices_of_run(run, data or data_folder(run), recipe=recipe, settings=settings),
             folder,
             executor=executor(),
             pool=pool,
+            orders=tuple(dict.fromkeys([order, *USUAL_ORDERS])),
             num_seeds=seeds,
             num_start=start,
             budget=budget,
-            recipe=recipe,
-            settings=parse_assignments(assignments),
             progress=progress,
         )
     with or_without(folder / FIGURE, "figure") as problems:
-        write_text(folder / FIGURE, simulation_picture(simulation).svg)
+        write_picture(simulation)
     values = simulation_as_dict(simulation) | {"problems": problems}
     print_result("\n".join([simulation_text(simulation), *problems]), values, as_json=as_json)
 

@@ -22,7 +22,7 @@ from incmask.base.validation import choose, validated
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.folder.groups import AUTO
 from incmask.data.folder.scan import load_dataset
-from incmask.data.rounds import Round, read_rounds
+from incmask.data.rounds import Round, path_from, read_rounds
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, derive_size
 from incmask.experiment.pretrained import Pretrained, find_pretrained, told_of
@@ -139,7 +139,7 @@ class Resolved:
                         "size": [item.height, item.width],
                         **({} if item.subject is None else {"group": item.subject}),
                         "files": {
-                            path.relative_to(dataset.root).as_posix(): hash_file(path)
+                            _named(path, dataset.root): hash_file(path)
                             for path in (item.image, *(item.masks or ()))
                             if path is not None
                         },
@@ -149,6 +149,11 @@ class Resolved:
                 for part, items in dataset.parts()
             },
         }
+
+
+def _named(path: Path, root: Path) -> str:
+    """Name a file of the data; masks that somebody else gave lie outside of the folder."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path_from(root, path)
 
 
 def resolve(data: Path, choices: Choices) -> Resolved:

@@ -217,6 +217,21 @@ def score_rounds(
     return (*_earlier_scores(_earlier_run(chosen), run), replace(reached, total_steps=total_steps))
 
 
+def round_scores(run: RunRecord) -> tuple[RoundScore, ...]:
+    """Give what every round until that of a finished run reached, as the run tells.
+
+    Raises:
+        IncmaskError, OSError, ValueError, KeyError, TypeError: it did not end, or is damaged.
+    """
+    if (content := read_json(run.root / ROUNDS)) is not None:
+        return tuple(RoundScore(**each) for each in content["rounds"])
+    reached = dict((run.about or {})["validation"])
+    stage = reached.pop("stage")
+    (score,) = reached.values()
+    found = _score_of_run(run, rounds=(), score=score, stage=stage)
+    return (replace(found, total_steps=run.handed_over.total_steps),)
+
+
 def scores_text(scores: Sequence[RoundScore], *, score_name: str) -> str:
     """Write the scores of all rounds as JSON."""
     content = {"score": score_name, "rounds": [asdict(each) for each in scores]}
@@ -251,14 +266,7 @@ def _earlier_scores(run: Path, present: RunRecord) -> tuple[RoundScore, ...]:
     """
     try:
         theirs = read_record(run)
-        if (content := read_json(run / ROUNDS)) is not None:
-            scores = tuple(RoundScore(**each) for each in content["rounds"])
-        else:
-            reached = dict((theirs.about or {})["validation"])
-            stage = reached.pop("stage")
-            (score,) = reached.values()
-            found = _score_of_run(theirs, rounds=(), score=score, stage=stage)
-            scores = (replace(found, total_steps=theirs.handed_over.total_steps),)
+        scores = round_scores(theirs)
         same = (validation_images(theirs), theirs.scoring) == (validation_images(present), present.scoring)
     except DamagedError:
         raise

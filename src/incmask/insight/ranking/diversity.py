@@ -35,7 +35,7 @@ class GreedyOrder:
     Attributes:
         order: candidates, best first.
         gain: share of all candidates' expected error that each bears on and those before it do not, 0 to 1; never
-            rises.
+            rises in the order of these gains.
         novelty: 0, the same as something known, to 1.
         nearest: the candidate before it that is most like it, or ``LABELLED``.
         num_alike: other candidates that are more like it than half and like nothing known; 0 after ``MOST_CHOSEN``.
@@ -53,10 +53,11 @@ def greedy_order(
     worth: Floats,
     *,
     to_labelled: Floats,
+    given: NDArray[np.int64] | None = None,
     most_chosen: int = MOST_CHOSEN,
     most_asked: int = MOST_ASKED,
 ) -> GreedyOrder:
-    """Order candidates by the expected error of all that each one stands for.
+    """Order candidates by the expected error of all that each one stands for; or judge another order in this way.
 
     Two at the distance d are alike by exp(-d² / 2s²), with s the 5 % quantile of the distances between candidates.
     Novelty is told beside it: d / (d + t), with d the distance to the nearest thing known and t the median of
@@ -66,6 +67,7 @@ def greedy_order(
         features: (N, D).
         worth: (N,), expected error of each, above 0.
         to_labelled: (N,), distance to the nearest labelled thing.
+        given: (N,), an order that is taken as it is, in which gains may rise; None: this one.
         most_chosen, most_asked: see ``MOST_CHOSEN`` and ``MOST_ASKED``.
     """
     num_all, num = len(features), min(len(features), most_chosen)
@@ -87,15 +89,15 @@ def greedy_order(
         left[chosen] = False
 
     for turn in range(num):
-        best = _best(limits, left, likeness)
+        best = _best(limits, left, likeness) if given is None else _next(limits, int(given[turn]), likeness)
         take(slice(turn, turn + 1), np.array([best]))
         to_best = distances(features, features[best])
         num_alike[turn] = likeness.choose(best, to_best)
         nearest = np.where(to_best < distance, best, nearest)
         distance = np.minimum(distance, to_best)
-    rest = np.flatnonzero(left)
+    rest = np.flatnonzero(left) if given is None else given[num:]
     limits[rest] = likeness.gains(rest)
-    take(slice(num, None), rest[np.argsort(-limits[rest], kind="stable")])
+    take(slice(num, None), rest[np.argsort(-limits[rest], kind="stable")] if given is None else rest)
     return GreedyOrder(order, gain, novelty, nearest_then, num_alike)
 
 
@@ -109,6 +111,12 @@ def _best(limits: NDArray[np.float64], left: NDArray[np.bool_], likeness: "_Like
         stale = np.flatnonzero(left & ~fresh)
         some = stale[np.argsort(-limits[stale], kind="stable")[:_AT_ONCE]]
         limits[some], fresh[some] = likeness.gains(some), True
+
+
+def _next(limits: NDArray[np.float64], index: int, likeness: "_Likeness") -> int:
+    """Leave the gain of a candidate in ``limits``."""
+    limits[[index]] = likeness.gains(np.array([index]))
+    return index
 
 
 class _Likeness:

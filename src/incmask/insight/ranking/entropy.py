@@ -1,6 +1,6 @@
 """The usual order to compare with: images whose pixels have the highest mean entropy first."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.pool import Pool, run_ranges
 from incmask.base.progress import Report, ignore
+from incmask.experiment.record.images import StackImage
 from incmask.experiment.record.run import RunRecord
 from incmask.method.labels import labels_of
 from incmask.nets.forward import CHUNK, chunk_images, predict_probabilities
@@ -80,16 +81,15 @@ def entropy(probability: np.ndarray, task: Task) -> NDArray[np.float64]:
     return surprise.sum(1).mean((1, 2))
 
 
-def entropy_order(run: RunRecord, *, among: Collection[str], pool: Pool) -> list[str]:
-    """Names of unlabelled images of a run, the highest mean entropy first.
+def image_entropies(run: RunRecord, images: Sequence[StackImage], *, pool: Pool) -> NDArray[np.float64]:
+    """Give the mean entropy of the pixels of unlabelled images of a run, (N,), in nats.
 
     Args:
         run: whose models.
-        among: names of the images that count.
+        images: of its unlabelled ones.
         pool: workers.
     """
-    images = run.images("unlabelled")
-    num_rows = sum(len(image.rows) for image in images)
+    num_rows = max((row for image in images for row in image.rows), default=-1) + 1
     jobs = [
         EntropyJob(
             members=run.members,
@@ -103,5 +103,4 @@ def entropy_order(run: RunRecord, *, among: Collection[str], pool: Pool) -> list
         for first in range(0, num_rows, _JOB_IMAGES)
     ]
     values = np.concatenate([part.values for part in run_ranges(pool, entropy_range, jobs)])
-    mean_of = {image.name: float(values[list(image.rows)].mean()) for image in images if image.name in among}
-    return sorted(mean_of, key=lambda name: -mean_of[name])
+    return np.array([values[list(image.rows)].mean() for image in images])

@@ -5,10 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from incmask.base.caller import either
+from incmask.base.caller import either, option
+from incmask.base.files import write_text
 from incmask.base.words import counted
-from incmask.insight.ranking.rank import Ranking
-from incmask.insight.ranking.simulate import ENTROPY, RANDOM, RANKED, START, Simulation
+from incmask.insight.ranking.orders import RANDOM, RANKED
+from incmask.insight.ranking.rows import NOT_SHOWN, Ranking
+from incmask.insight.ranking.simulation import START, Simulation
 from incmask.insight.report.comparison_page.style import cycle_style
 from incmask.insight.report.picture import Drawing, new_figure, to_picture
 from incmask.insight.report.statistics import SCORE_BOUNDS, Summary, summarise
@@ -28,14 +30,22 @@ def ranking_text(ranking: Ranking, path: Path | None) -> str:
     for row in ranking.rows[:_SHOWN]:
         where = f" at {row.crop.left}, {row.crop.top}" if row.crop else ""
         lines.append(f"{row.rank:>4}  {row.score:.3f}  {row.name}{where}: {row.reason}")
+    if ranking.order != RANDOM:
+        other = f"{option('order', 'diverse')} asks no model" if ranking.order == RANKED else ""
+        lines.append("; ".join(filter(None, [f"{NOT_SHOWN} (docs/results.md, What to label next)", _trial(), other])))
     where = f"in {path}" if path else f"looked at, none written; {either('-o FILE', 'out=FILE')} keeps them"
     return "\n".join([*lines, f"{counted(len(ranking.rows), 'row')} {where}"])
+
+
+def _trial() -> str:
+    return either("--simulate tries it on your own labels", "incmask rank RUN --simulate tries it on your own labels")
 
 
 def ranking_as_dict(ranking: Ranking, path: Path | None) -> dict[str, Any]:
     """Give the same for machines."""
     return {
         "ranking": str(path) if path else None,
+        "order": ranking.order,
         "notes": list(ranking.notes),
         "rows": [
             {
@@ -55,63 +65,81 @@ def ranking_as_dict(ranking: Ranking, path: Path | None) -> dict[str, Any]:
 
 
 def simulation_text(simulation: Simulation) -> str:
-    """Give a line an order, and whether ranking beats the others."""
+    """Give a line an order and round, and which orders beat labelling at random."""
     splits = simulation.splits
-    lines = [f"{'order':<10}{'labelled':>9}{'validation':>12}" + (f"{'test':>10}" if "test" in splits else "")]
-    for order in (START, RANKED, RANDOM, ENTROPY):
-        num = next(row.num_labelled for row in simulation.rows if row.order == order)
-        line = f"{order:<10}{num:>9}{summarise(simulation.scores(order)).mean:>12.4f}"
-        if "test" in splits:
-            line += f"{summarise(simulation.scores(order, split='test')).mean:>10.4f}"
-        lines.append(line)
-    for split in splits:
-        lines += [verdict(simulation, other, split=split) for other in (RANDOM, ENTROPY)]
+    lines = [f"{'order':<10}{'labelled':>9}" + "".join(f"{split:>12}" for split in splits)]
+    for order in (START, *simulation.orders):
+        for num in simulation.levels(order):
+            means = (summarise(simulation.scores(order, split=split, num_labelled=num)).mean for split in splits)
+            lines.append(f"{order:<10}{num:>9}" + "".join(f"{mean:>12.4f}" for mean in means))
+    lines += [verdict(simulation, order, split=split) for split in splits for order in _judged(simulation)]
     lines.append(f"score           {simulation.scoring.full_name}")
     return "\n".join([*lines, f"all trainings   {simulation.root}"])
 
 
-def verdict(simulation: Simulation, other: str, *, split: str) -> str:
-    """Say in a sentence whether labelling in ranked order beats another order on a split."""
-    found = simulation.difference(RANKED, other, split=split)
+def verdict(simulation: Simulation, order: str, *, split: str) -> str:
+    """Say in a sentence whether labelling in an order beats labelling at random on a split; of rounds by their mean."""
+    found = simulation.difference(order, RANDOM, split=split)
     assert found is not None, "scores of both orders"
-    unit = f"{simulation.scoring.name} on {split}"
+    name = "ranking" if order == RANKED else order
+    num_rounds = len(simulation.levels(order))
+    unit = f"{simulation.scoring.name} on {split}" + (f", mean of {num_rounds} rounds" if num_rounds > 1 else "")
     if found.num < 2:
-        return f"ranked minus {other}: {found.mean:+.3f} {unit}; more seeds are needed to tell more"
+        return f"{order} minus random: {found.mean:+.3f} {unit}; more seeds are needed to tell more"
     interval = f"95 % interval {found.low:+.3f} to {found.high:+.3f}, {found.num} seeds"
     if found.low > 0:
-        return f"ranking beats {other} by {found.mean:.3f} {unit} ({interval})"
+        return f"{name} beats random by {found.mean:.3f} {unit} ({interval})"
     if found.high < 0:
-        return f"ranking is worse than {other} by {-found.mean:.3f} {unit} ({interval})"
-    return f"no difference between ranking and {other} is shown: {found.mean:+.3f} {unit} ({interval})"
+        return f"{name} is worse than random by {-found.mean:.3f} {unit} ({interval})"
+    return f"no difference between {name} and random is shown: {found.mean:+.3f} {unit} ({interval})"
+
+
+def _judged(simulation: Simulation) -> tuple[str, ...]:
+    """Give the orders that can be compared with labelling at random."""
+    return tuple(order for order in simulation.orders if order != RANDOM) if RANDOM in simulation.orders else ()
 
 
 def simulation_as_dict(simulation: Simulation) -> dict[str, Any]:
-    """Give the same for machines."""
+    """Give the same for machines; differences are those to labelling at random, by round and of the mean of all."""
     return {
         "simulation": str(simulation.root),
         "rows": [vars(row) for row in simulation.rows],
         "differences": {
-            split: {other: _plain(simulation.difference(RANKED, other, split=split)) for other in (RANDOM, ENTROPY)}
+            split: {order: _differences(simulation, order, split=split) for order in _judged(simulation)}
             for split in simulation.splits
         },
-        "verdict": verdict(simulation, RANDOM, split="validation"),
+        "verdicts": [verdict(simulation, order, split="validation") for order in _judged(simulation)],
         "notes": list(simulation.notes),
     }
 
 
+def _differences(simulation: Simulation, order: str, *, split: str) -> dict[str, Any]:
+    return _plain(simulation.difference(order, RANDOM, split=split)) | {
+        "by_round": [
+            {"labelled": num, **_plain(simulation.difference(order, RANDOM, split=split, num_labelled=num))}
+            for num in simulation.levels(order)
+        ]
+    }
+
+
 def simulation_picture(simulation: Simulation) -> Drawing:
-    """Draw the scores of all seeds by order, with their means.
+    """Draw the mean score of each order by the number of labels, with its interval over seeds.
 
     Raises:
         IncmaskError: matplotlib is not installed.
     """
+    told = "; ".join(verdict(simulation, order, split="validation") for order in _judged(simulation))
     return to_picture(
         partial(_draw, simulation),
         name="simulation",
-        title="Labelling in ranked, random and entropy order",
-        alt=f"{simulation.scoring.name} of each seed at the start and after labelling in each order; "
-        f"{verdict(simulation, RANDOM, split='validation')}.",
+        title="Labelling in several orders",
+        alt=f"{simulation.scoring.name} by the number of labelled images, in each order{': ' if told else ''}{told}.",
     )
+
+
+def write_picture(simulation: Simulation) -> None:
+    """Write ``FIGURE`` into the folder of a simulation; raises as ``simulation_picture`` does."""
+    write_text(simulation.root / FIGURE, simulation_picture(simulation).svg)
 
 
 def _draw(simulation: Simulation) -> "Figure":
@@ -123,22 +151,31 @@ def _draw(simulation: Simulation) -> "Figure":
 
 
 def _draw_split(axes: "Axes", simulation: Simulation, split: str) -> None:
-    orders = (START, RANDOM, ENTROPY, RANKED)
-    scores = [simulation.scores(order, split=split) for order in orders]
-    for of_seed in zip(*scores, strict=True):
-        axes.plot(range(len(orders)), of_seed, color="#999999", linewidth=0.8, zorder=1)
-    for place, values in enumerate(scores):
-        style, found = cycle_style(place), summarise(values, bounds=SCORE_BOUNDS)
-        axes.scatter([place] * len(values), values, s=14, color=style.colour, alpha=0.6, linewidths=0, zorder=2)
-        reach = [[found.mean - found.low], [found.high - found.mean]] if found.num > 1 else None
+    def found(order: str, num: int) -> Summary:
+        return summarise(simulation.scores(order, split=split, num_labelled=num), bounds=SCORE_BOUNDS)
+
+    (num_start,) = simulation.levels(START)
+    levels = simulation.levels(simulation.orders[0])
+    apart = (levels[-1] - num_start) / 60
+    for place, order in enumerate(simulation.orders):
+        style, shift = cycle_style(place), apart * (place - (len(simulation.orders) - 1) / 2)
+        points = [found(START, num_start), *(found(order, num) for num in levels)]
+        reach = [[each.mean - each.low for each in points], [each.high - each.mean for each in points]]
         axes.errorbar(
-            place, found.mean, yerr=reach, color=style.colour, marker=style.marker, markersize=8, capsize=4, zorder=3
+            [num + shift for num in (num_start, *levels)],
+            [each.mean for each in points],
+            yerr=reach if points[0].num > 1 else None,
+            label=order,
+            color=style.colour,
+            marker=style.marker,
+            markersize=5,
+            capsize=3,
         )
-    axes.set_xticks(range(len(orders)), orders)
-    axes.margins(x=0.12)
+    axes.set_xlabel("labelled images")
     axes.set_ylabel(simulation.scoring.name)
     axes.set_title(split)
     axes.grid(axis="y", alpha=0.3)
+    axes.legend(fontsize="small")
 
 
 def _plain(found: Summary | None) -> dict[str, float | int | None]:

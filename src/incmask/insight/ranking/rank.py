@@ -1,10 +1,10 @@
 """Which unlabelled images of a finished run to label next, and why."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from incmask.base.caller import either, option
 from incmask.base.errors import fail
@@ -13,71 +13,27 @@ from incmask.base.machine import num_cores
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
-from incmask.base.tables import csv_text
-from incmask.base.words import ShortRepr, counted
-from incmask.data.images.tiles import Window
+from incmask.base.validation import choose
+from incmask.base.words import counted
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import StackImage
 from incmask.experiment.record.run import RunRecord, open_run
-from incmask.insight.ranking.diversity import LABELLED, greedy_order, nearest_of
+from incmask.insight.ranking.diversity import LABELLED, Floats, greedy_order, nearest_of
+from incmask.insight.ranking.entropy import image_entropies
 from incmask.insight.ranking.features import standardise
 from incmask.insight.ranking.measure import Measured, MeasureJob, join_measured, measure
+from incmask.insight.ranking.orders import ENTROPY, ORDERS, RANKED, order_of
 from incmask.insight.ranking.reasons import RegionFacts, reason
 from incmask.insight.ranking.regions import check_crop, spread
+from incmask.insight.ranking.rows import RankedRow, Ranking, Region, to_csv
 from incmask.insight.ranking.scores import expected_error, inconsistent_share, smoothed_share, worth
 from incmask.nets.forward import CHUNK
 
+_RANDOM_STREAM = 4000
+"""Beside a run's seed, so that the order has a draw of its own."""
+
 _NOVEL_QUANTILE = 0.9
 """Of the distances of labelled things to the nearest other one: what is farther from all of them is unlike them."""
-
-
-@dataclass(frozen=True)
-class RankedRow:
-    """An image, or a crop of one, at its place.
-
-    Attributes:
-        rank: from 1.
-        name: of the image.
-        crop: the part of it; None: the whole.
-        score: share of the expected error of all that is ranked which labelling this one bears on, and what is ranked
-            before it does not; 0 to 1, never rises with the rank.
-        disputed_of_foreground: share of the foreground that is disputed, 0 to 1; None: a single model disputes nothing.
-        inconsistent_fraction: share of all pixels that is disputed; None as well.
-        expected_quality: of its mask, by the EvalNets, 0 to 1; None where nothing rates.
-        novelty: beside what is labelled and what is ranked before it, 0 to 1.
-        reason: in words.
-    """
-
-    rank: int
-    name: str
-    crop: Window | None
-    score: float
-    disputed_of_foreground: float | None
-    inconsistent_fraction: float | None
-    expected_quality: float | None
-    novelty: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class Region:
-    """An image, or a crop of one; ``crop`` is None for the whole."""
-
-    name: str
-    crop: Window | None
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        return self.name if self.crop is None else f"{self.name} at {self.crop.left}, {self.crop.top}"
-
-
-@dataclass(frozen=True, repr=False)
-class Ranking(ShortRepr):
-    """All that was ranked, best first, and what a person should know of it."""
-
-    rows: tuple[RankedRow, ...]
-    notes: tuple[str, ...]
 
 
 def write_ranking(
@@ -87,6 +43,7 @@ def write_ranking(
     out: Path | None = None,
     crop_px: int | None = None,
     top: int | None = None,
+    order: str = RANKED,
     progress: Progress | None = None,
 ) -> Ranking:
     """Do what ``rank_run`` does, and write it to ``out`` or else to ``ranking.csv`` in the run folder.
@@ -102,7 +59,7 @@ def write_ranking(
         raise fail(
             out, "is the run's ranking of all its images as wholes", f"name another file{either(' with -o', '')}"
         )
-    ranking = rank_run(run, open_pool=open_pool, crop_px=crop_px, top=top, progress=progress)
+    ranking = rank_run(run, open_pool=open_pool, crop_px=crop_px, top=top, order=order, progress=progress)
     text = to_csv(ranking.rows)
     if out is not None:
         write_text(out, text)
@@ -118,6 +75,7 @@ def rank_run(
     open_pool: OpenPool,
     crop_px: int | None = None,
     top: int | None = None,
+    order: str = RANKED,
     num_workers: int = 0,
     progress: Progress | None = None,
 ) -> Ranking:
@@ -130,6 +88,7 @@ def rank_run(
         open_pool: gives workers.
         crop_px: side of the crops; None: whole images.
         top: so many rows; None: all.
+        order: one of ``ORDERS``.
         num_workers: processes; 0: one a core, as many as are worth starting.
         progress: a listener.
 
@@ -137,12 +96,16 @@ def rank_run(
         IncmaskError: the folder holds no finished run, the run has no unlabelled images, or a file is missing.
     """
     check_crop(crop_px)
+    choose(dict.fromkeys(ORDERS), order, option=option("order"))
+    if order == ENTROPY and crop_px is not None:
+        raise fail(option("order", order), "is of whole images", "use another order, or leave out the crops")
     if top is not None and top < 1:
         raise fail(option("top"), f"got {top}, expected 1 or more", f"use {option('top', 20)}")
     finished = open_run(run)
     num_images = len(finished.images("unlabelled"))
     with open_pool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
-        return rank_finished(finished, crop_px=crop_px, top=top, pool=pool, progress=progress or Silent())
+        progress = progress or Silent()
+        return rank_finished(finished, crop_px=crop_px, top=top, order=order, pool=pool, progress=progress)
 
 
 def rank_finished(
@@ -150,6 +113,7 @@ def rank_finished(
     *,
     crop_px: int | None = None,
     top: int | None = None,
+    order: str = RANKED,
     among: Collection[str] | None = None,
     pool: Pool,
     progress: Progress,
@@ -158,7 +122,7 @@ def rank_finished(
 
     Args:
         run: whose unlabelled images.
-        crop_px, top: as for ``rank_run``.
+        crop_px, top, order: as for ``rank_run``.
         among: names of the images that may be labelled; None: all unlabelled ones.
         pool: workers.
         progress: a listener.
@@ -177,36 +141,17 @@ def rank_finished(
     progress.doing(f"ranking {counted(len(candidates), 'image')}")
     known = _measure(run, labelled, "labelled", crop_px, pool=pool, progress=progress)
     found = _measure(run, candidates, "unlabelled", crop_px, pool=pool, progress=progress)
-    rows = _order(run, found, known, found_in=_regions(candidates, crop_px), known_in=_regions(labelled, crop_px))
-    return Ranking(tuple(rows[:top]), tuple(notes))
-
-
-def to_csv(rows: Sequence[RankedRow]) -> str:
-    """Write a line an image, or a crop with its place in the image in pixels."""
-    crops = any(row.crop for row in rows)
-    rated = any(row.expected_quality is not None for row in rows)
-    header = [
-        *("rank", "name"),
-        *(("x", "y", "width", "height") if crops else ()),
-        *("score", "disputed_of_foreground", "inconsistent_fraction"),
-        *(("expected_quality",) if rated else ()),
-        *("novelty", "reason"),
-    ]
-    lines = [
-        [
-            *(row.rank, row.name),
-            *((row.crop.left, row.crop.top, row.crop.width, row.crop.height) if row.crop else ()),
-            *(_cell(value) for value in (row.score, row.disputed_of_foreground, row.inconsistent_fraction)),
-            *((_cell(row.expected_quality),) if rated else ()),
-            *(_cell(row.novelty), row.reason),
-        ]
-        for row in rows
-    ]
-    return csv_text(header, lines)
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.6f}"
+    features, references = standardise(found.features, known.features)
+    given = order_of(
+        order,
+        features,
+        references,
+        entropies=image_entropies(run, candidates, pool=pool) if order == ENTROPY else None,
+        seed=[run.settings.seed, _RANDOM_STREAM, len(labelled)],
+    )
+    regions = {"found_in": _regions(candidates, crop_px), "known_in": _regions(labelled, crop_px)}
+    rows = _rows(run, found, features, references, given=given, **regions)
+    return Ranking(tuple(rows[:top]), tuple(notes), order)
 
 
 def _measure(
@@ -244,19 +189,25 @@ def _regions(images: Sequence[StackImage], crop_px: int | None) -> list[Region]:
     return [Region(image.name, crop if crop_px else None) for image in images for crop in image.regions(crop_px)]
 
 
-def _order(
-    run: RunRecord, found: Measured, known: Measured, *, found_in: Sequence[Region], known_in: Sequence[Region]
+def _rows(
+    run: RunRecord,
+    found: Measured,
+    features: Floats,
+    references: Floats,
+    *,
+    given: NDArray[np.int64] | None,
+    found_in: Sequence[Region],
+    known_in: Sequence[Region],
 ) -> list[RankedRow]:
-    """Put the candidates into their order."""
+    """Put the candidates into their order, or one that is given."""
     assert found.inconsistent is not None, "there are masks of all candidates"
     inconsistent, quality = found.inconsistent, found.quality
     votes = len(run.members) > 1
     error = expected_error(smoothed_share(inconsistent) if votes else None, quality)
-    features, references = standardise(found.features, known.features)
     nearest = nearest_of(features, references)
     among_labelled = nearest_of(references, references, leave_self_out=True).distance
     is_novel = nearest.distance > np.quantile(among_labelled, _NOVEL_QUANTILE, method="lower")
-    chosen = greedy_order(features, worth(error, num=len(features)), to_labelled=nearest.distance)
+    chosen = greedy_order(features, worth(error, num=len(features)), to_labelled=nearest.distance, given=given)
     share, class_names = inconsistent_share(inconsistent), run.class_names
     rows = []
     for place, index in enumerate(chosen.order.tolist()):

@@ -17,6 +17,7 @@ from incmask.experiment.paths import RANKING, stack_folder
 from incmask.experiment.record.images import ShareRow, mask_folders, read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord
+from incmask.insight.ranking.rows import NOT_SHOWN
 from incmask.insight.report.page import (
     Block,
     Command,
@@ -285,6 +286,7 @@ def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, 
     names = dict.fromkeys(each.title for each in thumbnails[:_NUM_NAMED])
     return [
         Text(f"Label these first: {', '.join(names)}.", "answer"),
+        Text(f"They are a sensible choice, but {NOT_SHOWN}.", "note"),
         _gallery(images, "label-next", "The first to label", thumbnails),
         Table(
             title="In which order to label",
