@@ -102,7 +102,7 @@ def test_what_follows_a_run_takes_its_networks(plugged, tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(
-    ("target", "name", "fit"), [("onnx", "m.onnx", "tile"), pytest.param("torch", "m.pt2", "resize", marks=AT_NIGHT)]
+    ("target", "name", "fit"), [("torch", "m.pt2", "tile"), pytest.param("onnx", "m.onnx", "resize", marks=AT_NIGHT)]
 )
 def test_networks_are_exported(plugged, tmp_path, target, name, fit):
     """At any size where tiles are cut; what is written says the same as the networks, or nothing is."""

@@ -22,6 +22,7 @@ from incmask.experiment.executor import Executor
 from incmask.experiment.record.run import read_record
 from incmask.experiment.run import num_workers_of
 from incmask.method.recipes import RECIPES
+from nightly import NIGHTLY
 from runs import FOLDERS, HERE, PARTS, SETTINGS, SIZES, Listener, draw, make_data, results, run_tiny, save, save_masks
 
 OPTIONS = {
@@ -37,11 +38,18 @@ def rows_of(path):
 
 
 CASES = [("im+", "binary"), ("im++", "binary"), ("me", "multilabel"), ("im-online", "multiclass")]
-MORE = [(recipe, "binary") for recipe in ("ldt", "fdt", "me", "cl", "evalnet", "mt")]
-MORE += [("fixmatch+im", "multilabel"), ("im+", "multiclass")]
+SLOW = [("fdt", "binary"), ("evalnet", "binary"), ("fixmatch+im", "multilabel")]
+NIGHTLY_CASES = [(recipe, "binary") for recipe in ("ldt", "me", "cl", "mt")] + [("im+", "multiclass")]
 
 
-@pytest.mark.parametrize(("recipe", "task"), [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE)])
+@pytest.mark.parametrize(
+    ("recipe", "task"),
+    [
+        *CASES,
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW),
+        *(pytest.param(*case, marks=NIGHTLY) for case in NIGHTLY_CASES),
+    ],
+)
 def test_every_recipe_leaves_a_whole_run_folder(recipe, task, tmp_path):
     data, out = make_data(tmp_path / "data", task, truth=recipe == "fdt"), tmp_path / "run"
     outcome, said = run_tiny(data, out, recipe, num_generations=2 if recipe == "im+" else 1)
