@@ -302,7 +302,8 @@ def test_a_gradient_does_not_disturb_the_vote():
         (np.zeros((2, 1, 3)), "multiclass", "1 channels"),
         (np.zeros((2, 3)), "multilabel", "2 axes"),
         (np.zeros((2, 1, 3), dtype=np.uint8), "binary", "uint8"),
-        (np.zeros((2, 1, 3)), "depth", "unknown task"),
+        (np.zeros((2, 1, 3)), "tracks", "unknown task"),
+        (np.zeros((2, 1, 3)), "depth", "continuous_inconsistency"),
     ],
 )
 def test_votes_refuse(values, task, message):

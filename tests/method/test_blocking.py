@@ -181,7 +181,7 @@ def test_other_tasks_admit_all():
         (lambda: block_image(np.zeros((2, 3)), np.zeros((2, 3), bool)), "the mask is"),
         (lambda: block_label(np.zeros((3, 3)), np.zeros((2, 3), bool), task="binary"), "the mask is"),
         (lambda: block_label(np.zeros((2, 3)), np.zeros((2, 3), bool), task="multilabel"), "the mask is"),
-        (lambda: block_label(np.zeros((2, 3)), np.zeros((2, 3), bool), task="depth"), "unknown task"),
+        (lambda: block_label(np.zeros((2, 3)), np.zeros((2, 3), bool), task="tracks"), "unknown task"),
         (lambda: admitted(np.zeros((2, 3)), np.zeros((2, 3), bool), task="binary", rule="some"), "unknown rule"),
         (
             lambda: admitted(np.full((2, 3), 255), np.zeros((2, 3), bool), task="binary", rule="label_exceeds_mask"),

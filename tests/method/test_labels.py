@@ -88,5 +88,5 @@ def test_probabilities_are_the_tasks(kind):
 
 
 def test_an_unknown_task_is_refused():
-    with pytest.raises(IncmaskError, match=r"^task: unknown task 'depth'; choose one of binary, multilabel"):
-        labels_of("depth")
+    with pytest.raises(IncmaskError, match=r"^task: unknown task 'tracks'; choose one of binary, multilabel"):
+        labels_of("tracks")

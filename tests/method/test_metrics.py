@@ -208,7 +208,7 @@ IMAGE = np.zeros((1, 4, 4), dtype=np.uint8)
         (lambda: count(IMAGE / 2, IMAGE, task="binary", num_classes=1), "expected integers"),
         (lambda: count(IMAGE, IMAGE + 3, task="multiclass", num_classes=3), "truth holds 3, expected 0..2 or 255"),
         (lambda: count(IMAGE, IMAGE.astype(int) - 1, task="binary", num_classes=1), "truth holds -1"),
-        (lambda: count(IMAGE, IMAGE, task="depth", num_classes=1), "unknown task"),
+        (lambda: count(IMAGE, IMAGE, task="tracks", num_classes=1), "unknown task"),
     ],
 )
 def test_metrics_refuse(call, message):

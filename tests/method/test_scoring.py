@@ -282,7 +282,7 @@ NO_COUNTS = count(np.zeros((0, 4, 4), np.uint8), np.zeros((0, 4, 4), np.uint8), 
         (lambda: Scoring("binary").table(COUNTS, ["a", "b"]), "2 class names for 1 classes"),
         (lambda: Scoring("binary").table(NO_COUNTS, ["a"]), "no images"),
         (lambda: scoring_of(Settings(), "multilabel", class_names=["a"], position_class="b"), "no class is named 'b'"),
-        (lambda: scoring_of(Settings(), "depth"), "unknown task"),
+        (lambda: scoring_of(Settings(), "tracks"), "unknown task"),
     ],
 )
 def test_scoring_refuses(call, message):

@@ -26,6 +26,7 @@ from incmask.insight.ranking.orders import OrderName
 from incmask.insight.ranking.rank import write_ranking
 from incmask.insight.ranking.rows import Ranking
 from incmask.insight.report.folder_page import write_folder_page
+from incmask.method.labels import check_classes
 
 
 def check(
@@ -53,6 +54,8 @@ def check(
         ((), 'binary', 8)
     """
     found = check_data(Path(data), group=group)
+    if found.dataset is not None and (show is not None or fix is not None):
+        check_classes(found.dataset.task, option("show" if fix is None else "fix"))
     if show is not None:
         write_folder_page(Path(show), found, name=Path(data).resolve().name)
     return found if fix is None else replace(found, changes=_fix(found, Path(fix)))

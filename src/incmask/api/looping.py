@@ -8,7 +8,7 @@ from typing import overload
 from incmask.api.listening import AnyPath, listening
 from incmask.api.training import train
 from incmask.base.caller import either, option
-from incmask.base.config import Effort
+from incmask.base.config import Effort, read_config
 from incmask.base.errors import fail
 from incmask.base.progress import Progress
 from incmask.base.validation import choose
@@ -17,7 +17,7 @@ from incmask.data.folder.oracle import with_oracle
 from incmask.data.rounds import current_round, read_rounds, run_folder
 from incmask.exchange.correcting.desk import FORMAT, Desk, open_desk
 from incmask.exchange.corrections.take_back import import_labels
-from incmask.experiment.choices import AUTO_TIME, Choices, resolve
+from incmask.experiment.choices import AUTO_TIME, Choices, data_options, resolve
 from incmask.experiment.consent import Agreed, everybody, nobody
 from incmask.experiment.executor import Executor
 from incmask.experiment.paths import RANKING
@@ -27,6 +27,7 @@ from incmask.insight.ranking.orders import ORDERS, RANDOM, RANKED, OrderName
 from incmask.insight.ranking.rank import write_ranking
 from incmask.insight.ranking.simulate import shares_of, simulate
 from incmask.insight.ranking.simulation import Simulation
+from incmask.method.labels import check_classes
 from incmask.method.recipes import RecipeName
 
 
@@ -159,6 +160,8 @@ def loop(
     for name, number in (("budget", budget), ("rounds", num_rounds)):
         if number < 1:
             raise fail(option(name), f"got {number}, expected 1 or more", f"use {option(name, 5)}")
+    if (task := data_options(Path(data), read_config(Path(data)), None).task) is not None:
+        check_classes(task, "the labelling loop")
     executor = executor or Executor()
     with listening(progress) as listener:
         if oracle is not None:

@@ -27,6 +27,7 @@ from incmask.insight.report.run_page.plots import Course, plot_course
 from incmask.insight.report.run_page.stored import Verdict, read_verdict
 from incmask.prediction.ensemble import ABOUT, About, Ensemble, Prediction
 from incmask.prediction.overlays import draw_overlay
+from incmask.prediction.value_layers import in_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -178,7 +179,10 @@ class Result:
         images = Rows(stack.images)[np.array([stack.names.index(each.name) for each in shown])]
         about = self.about
         for share, image, found in zip(shown, images, self.ensemble.predict_each(list(images)), strict=True):
-            drawn = draw_overlay(image, found.label, found.inconsistent, task=about.task, classes=about.classes)
+            if about.values is not None:
+                drawn = in_colours(found.label, about.values.target, disputed=found.inconsistent)
+            else:
+                drawn = draw_overlay(image, found.label, found.inconsistent, task=about.task, classes=about.classes)
             yield picture_html(drawn, caption=f"{share.name}: {share.inconsistent_fraction:.1%} disputed")
 
 

@@ -38,6 +38,7 @@ WHY: dict[str, str] = {
     "batch_size": "a batch lies in memory as a whole",
     "learning_rate": "below it weights stay as they are, above it they are lost at the first step",
     "weight_decay": "it is a share of each weight",
+    "max_spread": "beyond it nothing is ever disputed",
     "position_target": "beyond it all other pixels are lost in the loss",
 }
 """By the name of the setting; shares have bounds that need no reason."""

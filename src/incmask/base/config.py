@@ -13,11 +13,15 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.parse import parse_toml
 from incmask.base.validation import ConfigSection, choose, validated
 
-Task = Literal["binary", "multilabel", "multiclass"]
+ClassTask = Literal["binary", "multilabel", "multiclass"]
+"""binary: one sigmoid channel; multilabel: one a class, they may overlap; multiclass: exclusive ids."""
+
+Task = Literal[ClassTask, "denoise", "depth"]
+"""Or numbers: denoise, what an image or a signal is without its noise; depth, how far away each pixel is."""
+
 Preset = Literal["default", "paper"]
 Effort = Literal["quick", "normal", "paper"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-"""binary: one sigmoid channel; multilabel: one a class, they may overlap; multiclass: exclusive ids."""
 
 MeanOver = Literal["found", "true", "all"]
 """Classes that an image's mIoU averages: those in its truth or prediction, those in its truth, all."""
@@ -174,6 +178,18 @@ class Settings(ConfigSection):
     loss: Literal["auto", "mse", "cross_entropy", "cross_entropy_dice"] = Field(
         "cross_entropy_dice", description="auto: the paper's, mse or (multiclass) cross_entropy"
     )
+    target_loss: Literal["huber", "l1", "l2"] = Field(
+        "huber", description="of tasks whose targets are numbers: denoise, depth"
+    )
+    max_spread: float = Field(
+        2.0,
+        ge=0,
+        le=1_000_000,
+        description="of such tasks: the members' standard deviation, in spread_unit, beyond which a pixel is disputed",
+    )
+    spread_unit: Literal["image_mean", "range"] = Field(
+        "image_mean", description="image_mean: the deviation's mean over the image; range: that of all labelled targets"
+    )
     position_target: float = Field(
         1.0, ge=1, le=100, description="what mse asks for at places of cells; published code: 3"
     )
@@ -214,7 +230,8 @@ class Settings(ConfigSection):
         """Name the settings that records leave out, since they make no difference or are said elsewhere."""
         others = ENCODER_SETTINGS if self.net == UNET else ("encoder_weights", *WIDTH_SETTINGS)
         fast = () if self.deterministic else ("deterministic",)
-        return {"num_workers", "size", "on_collapse", *fast, *others}
+        values = [name for name in VALUE_SETTINGS if getattr(self, name) == type(self).model_fields[name].default]
+        return {"num_workers", "size", "on_collapse", *fast, *others, *values}
 
     @property
     def judging(self) -> int:
@@ -227,6 +244,9 @@ ENCODER_SETTINGS = ("net", "encoder_weights", "encoder_rate")
 
 WIDTH_SETTINGS = ("width", "width_step")
 """Settings of the U-Net, which those have not."""
+
+VALUE_SETTINGS = ("target_loss", "max_spread", "spread_unit")
+"""Settings of tasks whose targets are numbers; records leave them out where they are the default."""
 
 EFFORTS: dict[str, dict[str, Any]] = {
     "quick": {

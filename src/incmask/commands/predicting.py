@@ -70,7 +70,8 @@ def predict(
         typer.echo(f"skipped: {problem}", err=True)
     num_images = len(done.shares) + done.num_unchanged
     unchanged = f", {done.num_unchanged} of them unchanged" if done.num_unchanged else ""
-    text = f"{counted(num_images, 'image')}{unchanged}: masks in {out / 'masks'}, table in {out / 'summary.csv'}"
+    kind = "predictions" if (out / "predictions").is_dir() else "masks"
+    text = f"{counted(num_images, 'image')}{unchanged}: {kind} in {out / kind}, table in {out / 'summary.csv'}"
     problems = [str(problem) for problem in done.problems]
     values = {
         "images": num_images,

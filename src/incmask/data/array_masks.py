@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from incmask.base.config import IGNORED, Task
+from incmask.base.config import IGNORED, ClassTask, Task
 from incmask.base.errors import IncmaskError, fail
 from incmask.data.dataset import MAX_CLASSES, ClassInfo, DataOptions, default_colour
 from incmask.data.folder.drawn import drawn_of
@@ -103,8 +103,9 @@ def _task(channel_shape: tuple[int, ...], values: set[int]) -> Task:
 
 
 def _check_values(task: Task, channel_shape: tuple[int, ...], values: set[int]) -> None:
-    if task not in get_args(Task):
-        raise fail("ArrayData.task", f"is {task!r}", f"choose one of {', '.join(get_args(Task))}")
+    if task not in get_args(ClassTask):
+        told = "; for numbers, write a data folder" if task in get_args(Task) else ""
+        raise fail("ArrayData.task", f"is {task!r}", f"choose one of {', '.join(get_args(ClassTask))}{told}")
     labels = labels_of(task)
     if bool(channel_shape) != labels.is_layered:
         expected = "(H, W, K)" if labels.is_layered else "(H, W)"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from incmask.base.config import Task
 from incmask.method.labels import labels_of
+from incmask.method.values import ValueRange
 
 PartName = Literal["labelled", "unlabelled", "val", "test"]
 PARTS: tuple[PartName, ...] = get_args(PartName)
@@ -111,9 +112,10 @@ class Dataset:
 
     Attributes:
         root: the folder.
-        task: "binary", "multiclass" (one class a pixel) or "multilabel" (classes may overlap).
+        task: "binary", "multiclass" (one class a pixel) or "multilabel" (classes may overlap); or numbers: "denoise",
+            "depth".
         classes: the foreground alone for binary; all ids, background included, for multiclass; the
-            channels for multilabel.
+            channels for multilabel; of numbers a single one that stands for them.
         encoding: how the masks spell the classes.
         channels: channels that the network sees.
         labelled: images with masks to learn from.
@@ -126,6 +128,7 @@ class Dataset:
         position_class: the multilabel class that marks the centres of objects; None where there is none.
         intensity: the intensities that become 0 and 255 where images are not 8-bit; None for each
             image's own percentiles.
+        target: the range of the labelled targets, where these are numbers; None: there are classes.
     """
 
     root: Path
@@ -141,6 +144,7 @@ class Dataset:
     statistics: LabelStatistics
     position_class: str | None = None
     intensity: tuple[float, float] | None = None
+    target: ValueRange | None = None
 
     def parts(self) -> Iterator[tuple[str, tuple[Item, ...]]]:
         """Give the name and the items of each part."""
@@ -175,7 +179,7 @@ class DataOptions(_Options):
     """The ``[data]`` section of ``DATA/incmask.toml``: what the folder itself does not tell.
 
     Attributes:
-        task: "binary", "multiclass" or "multilabel".
+        task: "binary", "multiclass" or "multilabel"; "denoise" or "depth" where targets are numbers.
         classes: the classes, in the order of their ids.
         encoding: "grey", "colour" or "folders".
         ignore: value or colour of pixels without a label; "none" where every value is a class.
@@ -183,7 +187,8 @@ class DataOptions(_Options):
         mask_suffix: what a mask's name has after the image's name, such as "_mask".
         position_class: the class that marks the centres of objects, so that cells can be counted.
         intensity: the intensities that become 0 and 255 where images are not 8-bit; by default the
-            0.1 and 99.9 percentiles of each image.
+            0.1 and 99.9 percentiles of each image; of tasks with numbers the range of the labelled images.
+        target_range: the numbers that networks see as 0 and 1; by default the least and greatest labelled target.
         group: which images show the same subject: "auto" (``split.csv`` or names, where they tell), "none" (each image
             its own), a CSV file of names and groups, or a regular expression whose first group, or else whole match,
             in an image's name is the subject.
@@ -197,6 +202,7 @@ class DataOptions(_Options):
     mask_suffix: Annotated[str, Field(min_length=1)] | None = None
     position_class: str | None = None
     intensity: tuple[float, float] | None = None
+    target_range: tuple[float, float] | None = None
     group: Annotated[str, Field(min_length=1)] = "auto"
 
     @model_validator(mode="after")
@@ -208,6 +214,8 @@ class DataOptions(_Options):
             raise ValueError(f"{len(names)} classes; at most {MAX_CLASSES} are possible")
         if self.intensity is not None and not self.intensity[0] < self.intensity[1]:
             raise ValueError("the first of the two intensities must be the lower one")
+        if self.target_range is not None and not self.target_range[0] < self.target_range[1]:
+            raise ValueError("the first of the two numbers of target_range must be the lower one")
         return self
 
 

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from incmask.base.bounds import STEP_PX
-from incmask.base.config import IGNORED
 from incmask.base.files import whole_file, write_text
 from incmask.base.intact import intact
 from incmask.base.npy_rows import new_rows
@@ -17,7 +16,7 @@ from incmask.base.tables import read_rows, rows_text
 from incmask.base.threads import side_by_side
 from incmask.data.dataset import Dataset, Item
 from incmask.data.images.readers import read_label, read_network_image
-from incmask.data.images.tiles import Window, cut, scale_image, scale_label, windows
+from incmask.data.images.tiles import Window, cut, scale_image, scale_label, scale_values, windows
 from incmask.method.labels import labels_of
 
 LARGEST_SIDE_PX = 512
@@ -60,7 +59,7 @@ class Stack:
 
     @property
     def labels(self) -> Path:
-        """uint8, (N, H, W) class ids or (N, H, W, K); 255: no label."""
+        """uint8, (N, H, W) class ids or (N, H, W, K), 255: no label; or scaled numbers, float32, NaN: none."""
         return self.folder / "labels.npy"
 
     @property
@@ -131,7 +130,9 @@ def build_stack(
     ]
     stack = Stack(folder, tuple(item.name for item, _ in places))
     has_labels = all(item.masks is not None for item in items)
-    label_shape = labels_of(dataset.task).shape((len(places), *size), len(dataset.classes))
+    kind = labels_of(dataset.task)
+    label_shape = kind.shape((len(places), *size), len(dataset.classes))
+    scale = scale_values if kind.is_continuous else scale_label
     first_rows: dict[str, int] = {}
     for row, (item, _) in enumerate(places):
         first_rows.setdefault(item.name, row)
@@ -142,18 +143,20 @@ def build_stack(
         labels = None
         if has_labels:
             labels_path = files.enter_context(whole_file(stack.labels))
-            labels = new_rows(labels_path, np.uint8, label_shape)
+            labels = new_rows(labels_path, kind.dtype, label_shape)
 
         def fill(item: Item) -> None:
             image = read_network_image(item.image, channels=dataset.channels, intensity=dataset.intensity)
             label = None if labels is None else read_label(item, dataset)
+            if label is not None and dataset.target is not None:
+                label = dataset.target.scaled(label)
             for row in range(first_rows[item.name], len(places)):
                 if places[row][0] is not item:
                     break
                 window = places[row][1]
                 images[row] = scale_image(image, size) if window is None else cut(image, window)
                 if labels is not None and label is not None:
-                    labels[row] = scale_label(label, size) if window is None else cut(label, window, fill=IGNORED)
+                    labels[row] = scale(label, size) if window is None else cut(label, window, fill=kind.no_label)
 
         list(side_by_side(fill, items, num_threads=num_threads))
     wholes = [(item.name, window or Window(0, 0, item.height, item.width)) for item, window in places]

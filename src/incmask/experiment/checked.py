@@ -88,5 +88,6 @@ def check_data(data: Path, *, group: str | None = None) -> Checked:
             tuple(describe(dataset)) if dataset else (), tuple(problems), found.findings, dataset, found.images
         )
     size = settings.size or derive_size(dataset.labelled, fit=settings.fit, step=step_px(settings.net))
-    of_pairs = findings_of_pairs(dataset, size=size, fit=settings.fit)
+    # What masks of classes may have wrong: that they lie beside what they show, say.
+    of_pairs = findings_of_pairs(dataset, size=size, fit=settings.fit) if dataset.target is None else ()
     return Checked(tuple(describe(dataset)), tuple(problems), (*found.findings, *of_pairs), dataset, found.images)

@@ -27,9 +27,11 @@ from incmask.data.split import Fold
 from incmask.data.stack import Stack, derive_size
 from incmask.experiment.pretrained import Pretrained, find_pretrained, told_of
 from incmask.experiment.setup import Setup, Start
+from incmask.experiment.value_recipes import check_values
 from incmask.experiment.watch import Stamps, stamps_of
 from incmask.method.blocking import blocking_of
 from incmask.method.growth import num_generations_of, num_students_of, width_of
+from incmask.method.labels import labels_of
 from incmask.method.profiles import PROFILES, Profile
 from incmask.method.recipes import DEFAULT_RECIPE, RECIPES, Recipe
 from incmask.method.scoring import Scoring
@@ -133,6 +135,7 @@ class Resolved:
             "channels": dataset.channels,
             "intensity": dataset.intensity,
             "position_class": dataset.position_class,
+            **({} if dataset.target is None else {"target": asdict(dataset.target)}),
             "parts": {
                 part: {
                     item.name: {
@@ -175,6 +178,8 @@ def resolve(data: Path, choices: Choices) -> Resolved:
         notes.append(f"no unlabelled images: {names['recipe']} is {base_name} alone")
         names, recipe = names | {"recipe": base_name}, RECIPES[base_name]
     check_recipe(settings, dataset, recipe, name=names["recipe"])
+    if dataset.target is not None:
+        check_values(settings, dataset.task, recipe, name=names["recipe"])
     pretrained = None if settings.net == UNET else find_pretrained(data, settings, channels=dataset.channels)
     size = settings.size or derive_size(dataset.labelled, fit=settings.fit, step=step_px(settings.net))
     if "time" in names:
@@ -192,6 +197,8 @@ def resolve(data: Path, choices: Choices) -> Resolved:
             f"{num} students instead of {settings.num_students}: they train in teams of {settings.num_members}"
         )
     profile, rounds = PROFILES[names["profile"]], read_rounds(data)
+    if labels_of(dataset.task).follows_intensity:
+        profile = profile.geometry_alone()
     return Resolved(
         names,
         recipe,

@@ -35,6 +35,7 @@ from incmask.prediction.ensemble import save_ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
 from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT, MASKS
 from incmask.prediction.shares import CELL_COUNTS, MASK_SHARES, tables
+from incmask.prediction.value_layers import PREDICTIONS
 
 _LEAST_FILES = 8
 """Images that are worth the reading of a model, at least."""
@@ -118,7 +119,8 @@ def evaluate_all(run: RunContext, stages: Sequence[Stage]) -> list[ScoreRow]:
         store.write(store.root / IMAGE_SCORES, image_scores_csv(scores))
     store.write(store.root / VALIDATION_SCORES, image_scores_csv(scores, split="val"))
     class_names = [each.name for each in setup.dataset.classes]
-    store.write(store.root / IMAGE_COUNTS, image_counts_csv(scores, class_names))
+    if not setup.labels.is_continuous:
+        store.write(store.root / IMAGE_COUNTS, image_counts_csv(scores, class_names))
     if any(row.objects for row in scores):
         store.write(store.root / IMAGE_OBJECTS, image_objects_csv(_objects(scores)))
     store.write(path, to_csv(scores))
@@ -159,7 +161,7 @@ def write_masks(run: RunContext, model: Path) -> None:
     setup, store = run.setup, run.store
     table = store.root / MASK_SHARES
     items = setup.dataset.unlabelled
-    lost = store.lost(*(store.root / name for name in (MASKS, INCONSISTENT, DISAGREEMENT, CELL_COUNTS)))
+    lost = store.lost(*(store.root / name for name in (MASKS, PREDICTIONS, INCONSISTENT, DISAGREEMENT, CELL_COUNTS)))
     if not items or (store.has(table) and not lost):
         return
     files = [ImageFile(item.name, item.image) for item in items]
@@ -173,7 +175,7 @@ def write_masks(run: RunContext, model: Path) -> None:
     shares = [share for each in done for share in each.shares]
     check_unchanged(run.stamps)
     store.record(*(store.root / file for share in shares for file in share.files))
-    names = [each.name for each in setup.dataset.classes]
+    names = [] if setup.labels.is_continuous else [each.name for each in setup.dataset.classes]
     for file, text in tables(shares, class_names=names, position_class=setup.dataset.position_class).items():
         store.write(store.root / file, text)
 

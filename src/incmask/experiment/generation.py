@@ -119,6 +119,6 @@ def _empty(run: RunContext, pairs: TrainingStacks) -> Iterator[TrainingStacks]:
     pixels = (len(setup.stacks["unlabelled"]), *setup.size)
     assert pairs.inconsistent is not None
     with whole_file(pairs.labels) as labels, whole_file(pairs.inconsistent) as masks:
-        new_rows(labels, np.uint8, setup.labels.shape(pixels, setup.num_classes))
+        new_rows(labels, setup.labels.dtype, setup.labels.shape(pixels, setup.num_classes))
         new_rows(masks, np.bool_, pixels)
         yield TrainingStacks(pairs.images, labels, masks)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from incmask.base.caller import another_folder, option
 from incmask.base.device import resolve_device
 from incmask.base.errors import fail
@@ -25,6 +27,9 @@ from incmask.training.rating_pairs import TRAINING_PASSES, VALIDATION_PASSES
 
 _MASK_BYTES = 0.1
 """A pixel of an image whose mask, disputed pixels and disagreement are written, packed; of usual pictures."""
+
+_VALUE_BYTES = 8.0
+"""The same where targets are numbers: two of them in single precision, hardly packed."""
 
 _PAGE_BYTES = 2**20
 """Of tables and the report, with its pictures."""
@@ -115,7 +120,7 @@ def _memory(setup: Setup, num_workers: int) -> int:
 
 def _stacks(setup: Setup, rows: Mapping[str, int]) -> int:
     """Count images and labels at the networks' size, and those of all generations."""
-    layers = setup.num_classes if setup.labels.is_layered else 1
+    layers = (setup.num_classes if setup.labels.is_layered else 1) * np.dtype(setup.labels.dtype).itemsize
     pixels = math.prod(setup.size)
     images = sum(rows.values()) * setup.dataset.channels
     labelled = sum(num for part, num in rows.items() if part != "unlabelled" or setup.recipe.needs_truth)
@@ -155,4 +160,4 @@ def _num_weights(network: Spec) -> int:
 
 def _masks(setup: Setup) -> int:
     pixels = sum(item.height * item.width for item in setup.dataset.unlabelled)
-    return round(pixels * _MASK_BYTES) + _PAGE_BYTES
+    return round(pixels * (_VALUE_BYTES if setup.labels.is_continuous else _MASK_BYTES)) + _PAGE_BYTES

@@ -6,6 +6,7 @@ from incmask.experiment.paths import MODEL, SCORES
 from incmask.experiment.run import Outcome
 from incmask.experiment.scores import ScoreRow
 from incmask.prediction.layers import INCONSISTENT, MASKS
+from incmask.prediction.value_layers import PREDICTIONS
 
 
 def outcome_table(outcome: Outcome) -> str:
@@ -24,6 +25,8 @@ def outcome_table(outcome: Outcome) -> str:
     lines += [f"models         {root / MODEL}", f"all scores     {root / SCORES}"]
     if (root / MASKS).exists():
         lines += [f"masks          {root / MASKS}", f"disputed       {root / INCONSISTENT}"]
+    if (root / PREDICTIONS).exists():
+        lines += [f"predictions    {root / PREDICTIONS}", f"disputed       {root / INCONSISTENT}"]
     return "\n".join(lines)
 
 

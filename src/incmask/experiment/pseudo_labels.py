@@ -64,7 +64,7 @@ def join(parts: Sequence[PseudoLabels]) -> PseudoLabels:
 
 
 def describe_pseudo_labels(index: Path, *, ground: str = "background") -> str:
-    """Say in a line what the pseudo-labels of a generation are like; ``ground`` is what is no foreground."""
+    """Say in a line what the pseudo-labels of a generation are like; ``ground`` is no foreground, "": nothing is."""
     known = read_pseudo_labels(index)
     num_images, used = len(known.admitted), known.admitted
     rest = f" ({known.why_left_out})" if known.why_left_out else ""
@@ -76,6 +76,8 @@ def describe_pseudo_labels(index: Path, *, ground: str = "background") -> str:
     if (known.copies[used] > 1).any():
         text += f"; {known.copies[used].mean():.1f} copies each"
     text += f"; {known.disputed_share:.1%} of all pixels are disputed"
+    if not ground:
+        return text
     if known.foreground_fraction[used].mean() == 0:
         return f"{text}; those used hold no foreground at all: the teachers have collapsed to {ground}"
     return f"{text}, {known.foreground_share:.1%} foreground"

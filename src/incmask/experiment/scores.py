@@ -17,12 +17,14 @@ from incmask.data.images.readers import read_label, read_network_image
 from incmask.experiment.image_objects import count_objects
 from incmask.method.cells import mean_cell_count_error
 from incmask.method.instances import ObjectChannels, object_channels
-from incmask.method.metrics import Counts, count
+from incmask.method.metrics import Counts
 from incmask.method.object_scores import ObjectMatch, object_details
-from incmask.method.scoring import Scoring
+from incmask.method.scoring import Scoring, Tally, join_tallies
+from incmask.method.values import spread_rule_of
 from incmask.nets.spec import load_model
 from incmask.prediction.ensemble import About, Ensemble
 from incmask.prediction.files import ROWS_PIXELS
+from incmask.prediction.values import AboutValues
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class ScoreRow:
             the sum over cell types of |true - predicted count| (equation A1), and ``object_details``.
         image_scores: the main score of each image that it was scored on; not in ``scores.csv``.
         names: of these images.
-        counts: of their pixels.
+        counts: of their pixels; None where targets are numbers.
         objects: of these images; none where no class marks centres.
     """
 
@@ -115,6 +117,7 @@ def about_of(dataset: Dataset, size: tuple[int, int], settings: Settings) -> Abo
         fit=settings.fit,
         precision=settings.precision,
         position_class=dataset.position_class,
+        values=None if dataset.target is None else AboutValues(dataset.target, spread_rule_of(settings)),
     )
 
 
@@ -130,7 +133,7 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
     networks = [load_model(path) for path in job.members]
     ensemble = Ensemble(networks, about, device=job.settings.device, masked=masked)
     found = [_count(label, read_label(item, job.dataset), job, channels) for item, label in _predicted(ensemble, job)]
-    counts = Counts.join([each for each, _, _ in found])
+    counts = join_tallies([each for each, _, _ in found])
     details = job.scoring.table(counts, names)
     objects = tuple(match for *_, match in found if match is not None)
     if channels is not None:
@@ -145,7 +148,7 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
         details=details,
         image_scores=tuple(job.scoring.by_image(counts).tolist()),
         names=tuple(item.name for item in job.items),
-        counts=counts,
+        counts=counts if isinstance(counts, Counts) else None,
         objects=objects,
     )
 
@@ -181,9 +184,9 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 def _count(
     label: np.ndarray, truth: np.ndarray, job: EvaluateJob, channels: ObjectChannels | None
-) -> tuple[Counts, float, ObjectMatch | None]:
+) -> tuple[Tally, float, ObjectMatch | None]:
     """Count pixels, the error in cells, and objects."""
-    counts = count(label[None], truth[None], task=job.dataset.task, num_classes=len(job.dataset.classes))
+    counts = job.scoring.tally(label[None], truth[None], num_classes=len(job.dataset.classes))
     if channels is None:
         return counts, 0.0, None
     centre, types = channels.centre, channels.bodies

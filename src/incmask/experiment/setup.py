@@ -108,7 +108,13 @@ class Setup:
     def scoring(self) -> Scoring:
         """How models are scored."""
         names = [each.name for each in self.dataset.classes]
-        return scoring_of(self.settings, self.task, class_names=names, position_class=self.dataset.position_class)
+        return scoring_of(
+            self.settings,
+            self.task,
+            class_names=names,
+            position_class=self.dataset.position_class,
+            target=self.dataset.target,
+        )
 
     def training(self, fold: int) -> Validation:
         """Give the labelled images that train, for a student of ``fold``."""

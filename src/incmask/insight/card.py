@@ -31,6 +31,8 @@ _TASKS = {
     "binary": "one class against the background",
     "multilabel": "classes that may overlap",
     "multiclass": "one class a pixel",
+    "denoise": "what an image or a signal is without its noise",
+    "depth": "how far away each pixel is",
 }
 _VALIDATION = """## Validation on your own images
 
@@ -73,7 +75,26 @@ def model_card(folder: Path) -> str:
         sections = (_purpose(facts), _data(facts), _training(facts), _scores(facts), _VALIDATION, _limits(facts))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise fail(folder, f"has a damaged record ({error!r})", "restore it or run again") from error
-    return "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, sections), _licence(facts), _USE]) + "\n"
+    return (
+        "\n\n".join([f"# Model card: {_plain(facts.name)}", *filter(None, sections), _licence(facts), _use(facts)])
+        + "\n"
+    )
+
+
+def _use(facts: ModelRecord) -> str:
+    if not facts.about.get("values"):
+        return _USE
+    words = {
+        "masks and disagreement for": "predictions/, float32 TIFF, and disagreement/ for",
+        "; or torch, bioimageio": "; or torch",
+        "prediction.disagreement, prediction.probability": "prediction.disagreement",
+        "`label`, `disagreement` and `probability` (N, classes, H, W)": "`label`, `disagreement` and `probability` "
+        "(N, 1, H, W), here the label scaled to 0 to 1 over the range above",
+    }
+    text = _USE
+    for usual, own in words.items():
+        text = text.replace(usual, own)
+    return text
 
 
 def _licence(facts: ModelRecord) -> str:
@@ -94,6 +115,16 @@ def _purpose(facts: ModelRecord) -> str:
         if about["fit"] == "resize"
         else f"taken at their own resolution, in overlapping tiles of {width}×{height} pixels"
     )
+    if values := about.get("values"):
+        target, channels = values["target"], about["channels"]
+        return _section(
+            "What it is for",
+            f"It predicts a number for each pixel of images of {channels} channel{'s' * (channels > 1)}: "
+            f"{_TASKS[about['task']]}. With it comes the standard deviation of its members, in the same unit, which "
+            "tells where not to trust it.",
+            f"Its labelled targets went from {target['low']:g} to {target['high']:g}; beyond that nothing was learnt. "
+            f"Images of any size are {fit}. {_intensity(about)}",
+        )
     rows = [(_plain(each["name"]), _code(each["value"]), _code(each["colour"])) for each in about["classes"]]
     return _section(
         "What it is for",

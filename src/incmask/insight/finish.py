@@ -90,7 +90,11 @@ def _found_of(root: Path, open_pool: OpenPool, progress: Progress) -> list[_Step
         _Step((VERDICT,), "whether the unlabelled images helped", lambda: write_verdict(read_run(root))),
         _Step((f"{MODEL}/{CARD}",), "the model card", lambda: _write(root, Path(MODEL, CARD), model_card(root))),
     ]
-    has_others = bool(read_record(root).part("unlabelled"))
+    record = read_record(root)
+    if record.scoring.target is not None:
+        # Reliability and ranking count votes for classes.
+        return steps[1:]
+    has_others = bool(record.part("unlabelled"))
     return [*steps, _Step((RANKING,), "what to label next", ranking)] if has_others else steps
 
 

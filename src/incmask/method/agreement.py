@@ -16,7 +16,7 @@ from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.base.words import ShortRepr
 from incmask.method.exact import Array, mean_of_image, mean_of_members, square_root
-from incmask.method.labels import Mask, Votes, labels_of
+from incmask.method.labels import Labels, Mask, Votes, labels_of
 from incmask.method.members import checked_labels, checked_probabilities, floating, spatial_axes, stacked
 from incmask.method.morphology import check_side, dilate, erode
 
@@ -90,6 +90,7 @@ def inconsistency(
     """
     where = "inconsistency(labels)"
     kind = labels_of(task, where)
+    _check_classes(kind, where)
     check_side(erode_px, "erode_px")
     check_side(dilate_px, "dilate_px")
     votes = stacked(labels, where, least=2)
@@ -179,6 +180,7 @@ def hard_labels(
         [[1, 0]]
     """
     kind = labels_of(task, "hard_labels(probabilities)")
+    _check_classes(kind, "hard_labels(probabilities)")
     probabilities = checked_probabilities(probabilities, kind, "hard_labels(probabilities)")
     xp = array_namespace(probabilities)
     if kind.is_exclusive:
@@ -279,3 +281,8 @@ def agreement(votes: Votes, *, task: Task, erode_px: int = 0, dilate_px: int = 0
     record = inconsistency(layers_second, task=task, erode_px=erode_px, dilate_px=dilate_px, spatial_ndim=2)
     label = xp.moveaxis(record.label, 0, -1) if kind.is_layered else record.label
     return Inconsistency(kind.without_masked(label), record.inconsistent)
+
+
+def _check_classes(kind: Labels, where: str) -> None:
+    if kind.is_continuous:
+        raise fail(where, f"is for classes, and {kind.task} has numbers", "use continuous_inconsistency")

@@ -12,7 +12,7 @@ from incmask.base.errors import fail
 Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
 Image = Annotated[Bytes, "h w c"]
-Label = Annotated[Bytes, "h w"] | Annotated[Bytes, "h w k"]
+Label = Annotated[Bytes, "h w"] | Annotated[Bytes, "h w k"] | Annotated[NDArray[np.float32], "h w"]
 Mask = Annotated[NDArray[np.bool_], "h w"]
 
 MAX_BLUR_PX = 127
@@ -85,7 +85,8 @@ class Sample:
 
     Attributes:
         image: intensities 0 to 255, ``(H, W, C)`` uint8.
-        label: class ids ``(H, W)`` or one mask a class ``(H, W, K)``, uint8; None where unknown.
+        label: class ids ``(H, W)`` or one mask a class ``(H, W, K)``, uint8; or numbers ``(H, W)``, float32; None where
+            unknown.
         inconsistent: where the members disagree, ``(H, W)`` bool; None where there is no such mask.
     """
 
@@ -106,7 +107,7 @@ def augment_pair(
 
     Args:
         image: ``(H, W, C)`` uint8, 1 or more channels.
-        label: ``(H, W)`` or ``(H, W, K)`` uint8, or None.
+        label: ``(H, W)`` or ``(H, W, K)`` uint8, ``(H, W)`` float32, or None.
         inconsistent: ``(H, W)`` bool, or None.
         strength: the maximum of each change.
         generator: source of all draws.

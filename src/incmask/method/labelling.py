@@ -12,6 +12,7 @@ from incmask.method.cap import capped
 from incmask.method.cells import redraw_cells
 from incmask.method.exact import mean_of_members
 from incmask.method.labels import labels_of
+from incmask.method.values import mean_of_values, spread_rule_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Labelled:
     """Pseudo-labels of some images.
 
     Attributes:
-        label: uint8, (N, H, W) or (N, H, W, K).
+        label: uint8, (N, H, W) or (N, H, W, K); numbers as floats, (N, H, W).
         inconsistent: bool, (N, H, W): disputed pixels.
         quality: ratings, float (N,); None: the labeller does not rate.
         raw: label and mask as the votes are, before the mask was eroded, dilated and capped, where that is known to
@@ -69,7 +70,7 @@ class Labelled:
 
 
 def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: bool = False) -> Labelled:
-    """Let the teachers vote, or each of them on changed views of an image.
+    """Let the teachers vote, or each of them on changed views of an image; of numbers, take their mean.
 
     Args:
         unlabelled: the images.
@@ -87,6 +88,9 @@ def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: boo
     """
     members = np.stack([*(_views(unlabelled) if with_views else unlabelled.predict(unlabelled.images))])
     task, sides_px = unlabelled.task, {"erode_px": unlabelled.erode_px, "dilate_px": unlabelled.dilate_px}
+    if labels_of(task).is_continuous:
+        found = mean_of_values(members[:, :, 0], spread_rule_of(unlabelled.settings), **sides_px)
+        return Labelled(found.label, found.inconsistent)
     voted = before = combine(members, task=task, soft=soft, **sides_px)
     if max(sides_px.values()) > 1 and (
         labels_of(task).is_one_class or unlabelled.settings.admit == "confident_all_tasks"

@@ -5,6 +5,7 @@ exclusive classes is the masked class, "no label here" (paper section 2.4.6): th
 this module alone knows that.
 """
 
+import math
 import operator
 from collections.abc import Sequence
 from functools import reduce
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from array_api_compat import array_namespace, device
 
-from incmask.base.config import MaskedAnswers, MeanOver, Task
+from incmask.base.config import IGNORED, MaskedAnswers, MeanOver, Task
 from incmask.base.errors import fail
 from incmask.method.exact import Array
 from incmask.method.morphology import dilate, nearest_ids
@@ -42,6 +43,11 @@ class Labels:
         paper_loss: with which the paper trains (section 2.6.2).
         paper_selects_by_loss: whether the paper keeps the epoch of the least validation loss; else of the best score.
         paper_miou_classes: that the paper's published scores average of an image.
+        is_continuous: labels are numbers, such as distances, and no classes.
+        dtype: of labels on disk.
+        no_label: what a label holds where there is none.
+        has_ground: 0 stands for no class, as which blocked pixels can be learnt; without, they leave the loss.
+        follows_intensity: a label changes with the intensities of its image.
     """
 
     task: ClassVar[Task]
@@ -53,6 +59,11 @@ class Labels:
     paper_loss: ClassVar[str] = "mse"
     paper_selects_by_loss: ClassVar[bool] = False
     paper_miou_classes: ClassVar[MeanOver] = "true"
+    is_continuous: ClassVar[bool] = False
+    dtype: ClassVar[str] = "uint8"
+    no_label: ClassVar[float] = IGNORED
+    has_ground: ClassVar[bool] = True
+    follows_intensity: ClassVar[bool] = False
 
     # Shapes
 
@@ -122,6 +133,10 @@ class Labels:
         return label
 
     # What a label says
+
+    def is_missing(self, label: Annotated[Array, "*any"]) -> Annotated[Array, "*any"]:
+        """Tell where there is no label: bool, of the label's shape."""
+        return label == IGNORED
 
     def foreground(self, label: Pixels) -> Spatial:
         """Tell where there is a class other than the ground: bool, (..., H, W)."""
@@ -302,7 +317,77 @@ class Multiclass(Labels):
         return num_members - reduce(xp.maximum, supporters)
 
 
-_LABELS: dict[Task, Labels] = {"binary": Binary(), "multilabel": Multilabel(), "multiclass": Multiclass()}
+class Continuous(Labels):
+    """Numbers instead of classes: floating, (..., H, W), NaN where there is none; one output, without an activation.
+
+    What networks learn is scaled so that the labelled targets lie in 0 to 1 (``ValueRange``).
+
+    Attributes:
+        zero_is_missing: a target of 0 or less is none.
+    """
+
+    is_continuous = True
+    dtype = "float32"
+    no_label = math.nan
+    has_ground = False
+    zero_is_missing: ClassVar[bool] = False
+
+    def probabilities(self, logits: Annotated["Tensor", "n c h w"]) -> Annotated["Tensor", "n c h w"]:
+        """See ``Labels.probabilities``: the numbers themselves."""
+        return logits
+
+    def votes(self, probability: Probability) -> Label:
+        """See ``Labels.votes``: the numbers, floating, (..., H, W)."""
+        return probability[..., 0, :, :]
+
+    def is_missing(self, label: Annotated[Array, "*any"]) -> Annotated[Array, "*any"]:
+        """See ``Labels.is_missing``."""
+        return array_namespace(label).isnan(label)
+
+    def foreground(self, label: Pixels) -> Spatial:
+        """See ``Labels.foreground``: wherever there is a number."""
+        return ~self.is_missing(label)
+
+    def class_pixels(self, label: Pixels, number: int) -> Spatial:
+        """See ``Labels.class_pixels``: wherever there is a number."""
+        return ~self.is_missing(label)
+
+    def object_classes(self, num_classes: int) -> range:
+        """See ``Labels.object_classes``: none."""
+        return range(0)
+
+    def ground_name(self, class_names: Sequence[str]) -> str:
+        """See ``Labels.ground_name``: there is none."""
+        return ""
+
+
+class Denoise(Continuous):
+    """What an image or a signal is without its noise.
+
+    Examples:
+        >>> Denoise().votes(np.array([[[0.2, 0.7]]])).tolist()
+        [[0.2, 0.7]]
+    """
+
+    task = "denoise"
+    score_name = "SSIM"
+    follows_intensity = True
+
+
+class Depth(Continuous):
+    """How far away each pixel is; 0 or less: not measured.
+
+    Examples:
+        >>> Depth().is_missing(np.array([1.5, np.nan])).tolist()
+        [False, True]
+    """
+
+    task = "depth"
+    score_name = "δ<1.25"
+    zero_is_missing = True
+
+
+_LABELS: dict[Task, Labels] = {each.task: each for each in (Binary(), Multilabel(), Multiclass(), Denoise(), Depth())}
 
 
 def labels_of(task: Task, where: str = "task") -> Labels:
@@ -318,3 +403,20 @@ def labels_of(task: Task, where: str = "task") -> Labels:
     if task not in _LABELS:
         raise fail(where, f"unknown task {task!r}", f"choose one of {', '.join(get_args(Task))}")
     return _LABELS[task]
+
+
+def check_classes(task: Task, what: str) -> None:
+    """Refuse what is for classes alone where a task's labels are numbers.
+
+    Args:
+        task: of the labels.
+        what: is refused, such as "ranking".
+
+    Raises:
+        IncmaskError: they are numbers.
+
+    Examples:
+        >>> check_classes("binary", "ranking")  # goes on
+    """
+    if labels_of(task).is_continuous:
+        raise fail(what, f"is for classes, and the targets of {task} are numbers", "leave it out")

@@ -12,6 +12,11 @@ from incmask.base.errors import fail
 from incmask.method.labels import Labels, labels_of
 
 LOSSES = ("mse", "cross_entropy", "cross_entropy_dice")
+TARGET_LOSSES = ("huber", "l1", "l2")
+"""Of tasks whose targets are numbers."""
+
+HUBER_DELTA = 0.1
+"""Where Huber's loss turns from squares to lines, as a share of the labelled targets' range."""
 
 Logits = Annotated[Tensor, "n c h w"]
 Target = Annotated[Tensor, "n h w"] | Annotated[Tensor, "n c h w"]
@@ -34,7 +39,7 @@ def segmentation_loss(
         logits: ``(N, C, H, W)``, any float type; computed in float32.
         target: binary ``(N, H, W)`` of 0 and 1 (C is 1); multilabel ``(N, C, H, W)`` of 0 and 1; multiclass
             ``(N, H, W)`` class indices below C. Any integer type or bool. Where the weight is 0 any value may stand.
-        task: which of these.
+        task: which of these; of tasks whose targets are numbers, see ``value_loss``.
         kind: ``"mse"`` of the sigmoid (multiclass: of the softmax against one-hot, averaged over classes),
             ``"cross_entropy"``, or ``"cross_entropy_dice"``: that plus 1 minus the soft Dice with smoothing 1,
             taken over the whole batch for each class, then averaged over classes.
@@ -57,6 +62,8 @@ def segmentation_loss(
         tensor(0.2500)
     """
     labels = labels_of(task)
+    if labels.is_continuous:
+        return value_loss(logits, target, kind=kind, weight=weight)
     if kind not in LOSSES:
         raise fail("loss", f"{kind!r} is unknown", f"choose one of {', '.join(LOSSES)}")
     _check_shapes(logits, target, labels=labels, weight=weight)
@@ -73,6 +80,43 @@ def segmentation_loss(
     if labels.is_exclusive:
         return _multiclass(logits, target.long(), weight, kind)
     return _independent(logits, target.float(), weight, kind)
+
+
+def value_loss(
+    logits: Annotated[Tensor, "n 1 h w"],
+    target: Annotated[Tensor, "n h w"],
+    *,
+    kind: str,
+    weight: Annotated[Tensor, "n h w"] | None = None,
+) -> Annotated[Tensor, ""]:
+    """Compare numbers with their targets; the mean over pixels, each counting as much as its weight.
+
+    Args:
+        logits: ``(N, 1, H, W)``, any float type; computed in float32.
+        target: ``(N, H, W)``, scaled to 0 to 1; any finite number where the weight is 0.
+        kind: ``"l1"``, the absolute error; ``"l2"``, the squared one; ``"huber"`` (1964): the squared one up to
+            ``HUBER_DELTA`` and a line beyond, both divided by it, so that it is near the absolute error.
+        weight: 0 or more, bool or float, ``(N, H, W)``; None counts all pixels alike.
+
+    Returns:
+        A scalar of type float32; 0, with gradients of 0, where no pixel counts.
+
+    Raises:
+        IncmaskError: an unknown kind.
+        ValueError: shapes other than these.
+
+    Examples:
+        >>> value_loss(torch.zeros(1, 1, 1, 2), torch.tensor([[[0.0, 0.5]]]), kind="l1")
+        tensor(0.2500)
+    """
+    if kind not in TARGET_LOSSES:
+        raise fail("target_loss", f"{kind!r} is unknown", f"choose one of {', '.join(TARGET_LOSSES)}")
+    if logits.ndim != 4 or logits.shape[1] != 1 or target.shape != (len(logits), *logits.shape[2:]):
+        raise ValueError(f"value_loss: (N, 1, H, W) and (N, H, W) go together, got {logits.shape} and {target.shape}")
+    said, weight = logits[:, 0].float(), _expand(weight, target)
+    if kind == "huber":
+        return _mean(functional.huber_loss(said, target, reduction="none", delta=HUBER_DELTA) / HUBER_DELTA, weight)
+    return _mean((said - target).abs() if kind == "l1" else (said - target).square(), weight)
 
 
 def two_stream_loss(
@@ -187,7 +231,9 @@ def loss_of(settings: Settings, task: Task) -> str:
     """Give the loss that is meant by the settings; ``auto`` is the paper's (section 2.6.2).
 
     Examples:
-        >>> [loss_of(Settings(loss="auto"), task) for task in ("multiclass", "binary")]
-        ['cross_entropy', 'mse']
+        >>> [loss_of(Settings(loss="auto"), task) for task in ("multiclass", "binary", "depth")]
+        ['cross_entropy', 'mse', 'huber']
     """
+    if labels_of(task).is_continuous:
+        return settings.target_loss
     return labels_of(task).paper_loss if settings.loss == "auto" else settings.loss

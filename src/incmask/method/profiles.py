@@ -33,6 +33,15 @@ class Profile:
         """
         return self.strengths[min(generation, len(self.strengths)) - 1]
 
+    def geometry_alone(self) -> "Profile":
+        """Give the same without changes of intensity, which labels would have to follow.
+
+        Examples:
+            >>> PROFILES["upright"].geometry_alone().strongest
+            Strength(max_blur_px=0, max_noise=0, contrast=0.0, brightness=0.0, free_rotation=False)
+        """
+        return replace(self, strengths=tuple(Strength(free_rotation=each.free_rotation) for each in self.strengths))
+
     @property
     def strongest(self) -> Strength:
         """Maxima of the last generation, which the augmented copies of labelled images take."""

@@ -12,6 +12,7 @@ from incmask.method.labels import Label, Probability, labels_of
 from incmask.method.metrics import (
     ByImage,
     Counts,
+    count,
     counted_classes,
     dataset_iou,
     dataset_miou,
@@ -21,6 +22,25 @@ from incmask.method.metrics import (
     miou,
     pixel_accuracy,
 )
+from incmask.method.value_scores import Errors, main_scores, mean_of, measure, value_table
+from incmask.method.values import ValueRange
+
+Tally = Counts | Errors
+"""What scores are computed from: pixels of classes, or errors of numbers."""
+
+
+def join_tallies(parts: Sequence[Tally]) -> Tally:
+    """Chain tallies of the same kind, one or more.
+
+    Examples:
+        >>> one = Scoring("binary").tally(np.ones((1, 2), int), np.ones((1, 2), int), num_classes=1)
+        >>> len(join_tallies([one, one]).actual)
+        2
+    """
+    if isinstance(parts[0], Errors):
+        return Errors.join([part for part in parts if isinstance(part, Errors)])
+    return Counts.join([part for part in parts if isinstance(part, Counts)])
+
 
 _FULL_NAMES: dict[MeanOver, str] = {
     "found": "{classes} in truth or prediction",
@@ -41,6 +61,7 @@ class Scoring:
         position: number of the class that marks positions, which is no part of the main score (HeLa: mIoU_ad); None:
             there is none.
         masked: what becomes of a pixel that networks call masked: the "next_best" class counts, or it is "wrong".
+        target: the range of targets that are numbers, as networks learn them; None: there are classes.
     """
 
     task: Task
@@ -48,16 +69,17 @@ class Scoring:
     empty: float = 1.0
     position: int | None = None
     masked: MaskedAnswers = "next_best"
+    target: ValueRange | None = None
 
     @property
     def name(self) -> str:
-        """Of the main score: "IoU", "mIoU" or, with a class that marks positions, "mIoU_ad"."""
+        """Of the main score: "IoU", "mIoU" or, with a class that marks positions, "mIoU_ad"; "SSIM", "δ<1.25"."""
         return labels_of(self.task).score_name + ("" if self.position is None else "_ad")
 
     @property
     def full_name(self) -> str:
         """The same with what it averages, as pages name it."""
-        if labels_of(self.task).is_one_class:
+        if labels_of(self.task).is_one_class or self.target is not None:
             return self.name
         classes = "classes" if self.position is None else "classes but position"
         return f"{self.name} ({_FULL_NAMES[self.classes].format(classes=classes)})"
@@ -75,11 +97,29 @@ class Scoring:
         )
 
     def decode(self, probability: Probability) -> Label:
-        """Give the labels that are scored: ``Labels.decode``, masked answers as ``masked`` says."""
-        return labels_of(self.task).decode(probability, masked=self.masked)
+        """Give the labels that are scored: ``Labels.decode`` with ``masked``; numbers in their unit."""
+        return self.in_unit(labels_of(self.task).decode(probability, masked=self.masked))
 
-    def by_image(self, counts: Counts) -> ByImage:
+    def in_unit(self, label: Label) -> Label:
+        """Give labels as people know them: numbers in their own unit, classes as they are."""
+        return label if self.target is None else self.target.undone(label)
+
+    def tally(self, prediction: Label, truth: Label, *, num_classes: int) -> Tally:
+        """Compare labels with the true ones, image by image: ``count``, or ``measure`` where they are numbers.
+
+        Examples:
+            >>> scoring, numbers = Scoring("depth", target=ValueRange(0, 4)), np.ones((1, 1, 1))
+            >>> scoring.tally(numbers, numbers, num_classes=1).close
+            array([1.])
+        """
+        if self.target is not None:
+            return measure(prediction, truth, span=self.target.span)
+        return count(prediction, truth, task=self.task, num_classes=num_classes)
+
+    def by_image(self, counts: Tally) -> ByImage:
         """Give each image's main score (N,), 0 to 1: the IoU of the foreground (binary), else the mIoU.
+
+        Of numbers the structural similarity, or of depth the share of close pixels; nan for an image without a target.
 
         Examples:
             >>> from incmask.method.metrics import count
@@ -88,21 +128,26 @@ class Scoring:
             >>> [Scoring("multiclass", classes).by_image(counts).tolist() for classes in ("found", "true")]
             [[0.5], [0.75]]
         """
+        if isinstance(counts, Errors):
+            return main_scores(counts, self.task)
         if labels_of(self.task).is_one_class:
             return iou(counts, empty=self.empty)[:, 0]
         return miou(self._without_position(counts), classes=self.classes, empty=self.empty)
 
-    def mean(self, counts: Counts) -> float:
+    def mean(self, counts: Tally) -> float:
         """Give the main score that models are chosen by: the mean over images."""
+        if isinstance(counts, Errors):
+            return mean_of(self.by_image(counts))
         return float(self.by_image(counts).mean())
 
-    def table(self, counts: Counts, class_names: Sequence[str]) -> dict[str, float]:
+    def table(self, counts: Tally, class_names: Sequence[str]) -> dict[str, float]:
         """Make the table of scores; all but ``num_empty`` are in 0..1 and, unless said, means over images.
 
         - binary: ``iou``, ``dice``, ``mpa`` (pixel accuracy), ``dataset_iou``, ``num_empty`` (images empty in both).
         - multilabel and multiclass: ``miou``; ``iou/<class>`` over the images in whose mean the class is, left out
           where it is in none; ``dice`` of the classes in the mean, too; ``mpa``; ``dataset_miou``; with a class that
           marks positions also ``miou_ad``, the ``miou`` without it (HeLa: alive and dead), which is the main score.
+        - numbers: ``value_table``.
 
         Args:
             counts: of one or more images.
@@ -117,6 +162,8 @@ class Scoring:
             >>> Scoring("binary").table(counts, ["cell"])["iou"]
             0.5
         """
+        if isinstance(counts, Errors):
+            return value_table(counts, self.task)
         num_images, num_classes = counts.actual.shape
         if num_images == 0:
             raise fail("scores", "no images were counted", "score one or more images")
@@ -156,7 +203,12 @@ class Scoring:
 
 
 def scoring_of(
-    settings: Settings, task: Task, *, class_names: Sequence[str] = (), position_class: str | None = None
+    settings: Settings,
+    task: Task,
+    *,
+    class_names: Sequence[str] = (),
+    position_class: str | None = None,
+    target: ValueRange | None = None,
 ) -> Scoring:
     """Give the scoring that is meant by the settings; ``auto`` is the paper's: all for multilabel, else the true ones.
 
@@ -165,6 +217,7 @@ def scoring_of(
         task: what the labels mean.
         class_names: of all classes.
         position_class: the class that marks positions; without another class beside it, it is scored like any.
+        target: the range of targets that are numbers.
 
     Raises:
         IncmaskError: no class is named ``position_class``.
@@ -183,4 +236,5 @@ def scoring_of(
         settings.empty_iou,
         position if len(class_names) > 1 else None,
         settings.masked_answers,
+        target,
     )

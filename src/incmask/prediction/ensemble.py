@@ -36,10 +36,12 @@ from incmask.data.images.tiles import (
 )
 from incmask.method.agreement import disagreement
 from incmask.method.labels import labels_of
+from incmask.method.values import mean_of_values, spread_of
 from incmask.nets.forward import chunk_images, forward
 from incmask.nets.spec import load_model
 from incmask.prediction.given import network_images
 from incmask.prediction.values import About as About
+from incmask.prediction.values import AboutValues
 from incmask.prediction.values import Prediction as Prediction
 from incmask.prediction.values import RowsPrediction as RowsPrediction
 
@@ -239,11 +241,20 @@ class Ensemble:
             return torch.stack([labels_of(self.about.task).probabilities(each) for each in logits], 1).cpu().numpy()
 
     def _prediction(self, members: np.ndarray) -> Prediction:
+        if self.about.values is not None:
+            return _values_of(members[:, 0], self.about.values)
         task, mean = self.about.task, members.mean(0)
         label = labels_of(task).decode(mean[None], masked=self._masked)[0]
         probability = labels_of(task).of_classes(mean)
         share = disagreement(labels_of(task).votes(members), task=task)
         return Prediction(label, share > 0, probability, share)
+
+
+def _values_of(members: np.ndarray, about: AboutValues) -> Prediction:
+    """Give the mean of members' numbers (n, H, W), where they differ too much, and by how much they do."""
+    found, target = mean_of_values(members, about.spread), about.target
+    spread = (spread_of(members) * target.span).astype(np.float32)
+    return Prediction(target.undone(found.label), found.inconsistent, members[:0], spread)
 
 
 def model_folder(folder: Path) -> Path:
@@ -257,7 +268,10 @@ def save_ensemble(folder: Path, members: Sequence[Path], about: About, *, scores
     for source, path in zip(members, paths, strict=True):
         with whole_file(path) as temporary:
             shutil.copyfile(source, temporary)
-    content = {"format": FORMAT, "members": [path.name for path in paths], **asdict(about), "validation": scores}
+    described = asdict(about)
+    if about.values is None:
+        del described["values"]
+    content = {"format": FORMAT, "members": [path.name for path in paths], **described, "validation": scores}
     write_text(folder / ABOUT, json.dumps(content, indent=1, ensure_ascii=False))
     return [*paths, folder / ABOUT]
 

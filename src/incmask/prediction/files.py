@@ -20,6 +20,7 @@ from incmask.method.instances import ObjectChannels, object_channels
 from incmask.prediction.ensemble import About, Ensemble, Prediction
 from incmask.prediction.layers import ExtraOutputs, LayersWriter
 from incmask.prediction.shares import CellCounts, MaskShares
+from incmask.prediction.value_layers import ValuesWriter
 
 NOTHING_MORE = ExtraOutputs()
 """Mask, disputed pixels and disagreement alone."""
@@ -187,6 +188,11 @@ def _write(
     parts: Iterable[tuple[np.ndarray, Prediction]],
 ) -> MaskShares:
     """Write the pictures of an image that comes with its prediction in one or several parts, from the top."""
+    if about.values is not None:
+        with ValuesWriter(job.out, file.name, size, target=about.values.target, pictures=job.pictures) as values:
+            for image, prediction in parts:
+                values.add(image, prediction)
+            return values.finish()
     channels = object_channels([each.name for each in about.classes], about.position_class)
     cells = None
     with LayersWriter(

@@ -28,6 +28,7 @@ from incmask.prediction.layers import ExtraOutputs
 from incmask.prediction.ledger import Ledger, Stamp, stamp_of
 from incmask.prediction.listing import Listing, find_images
 from incmask.prediction.shares import MaskShares, tables
+from incmask.prediction.value_layers import check_pictures
 
 SUMMARY = "summary.csv"
 
@@ -202,7 +203,7 @@ def _predict(
 def write_tables(out: Path, ledger: Ledger, about: About) -> None:
     """Write the tables of all images that lie in the folder."""
     shares = [_SHARES.validate_python(facts) for facts in ledger.facts()]
-    names = [each.name for each in about.classes]
+    names = [each.name for each in about.classes] if about.values is None else []
     written = tables(shares, class_names=names, position_class=about.position_class, table_name=SUMMARY)
     for file, text in written.items():
         write_text(out / file, text)
@@ -211,6 +212,8 @@ def write_tables(out: Path, ledger: Ledger, about: About) -> None:
 def _about(model: Path, pictures: ExtraOutputs) -> About:
     """Tell of a model; what it marks, and what is installed, has to do for what is to be written."""
     about = Ensemble.load(model, device="cpu").about
+    if about.values is not None:
+        check_pictures(pictures, about.task)
     if pictures.split and about.position_class is not None:
         what = f"is for models that mark no centres; by {about.position_class} objects are told apart already"
         raise fail(option("split"), what, "leave it out")

@@ -33,9 +33,12 @@ class PictureWriter:
         self._path, self._size, self._colours = path, size, colours
         self._parts: Spool | None = None
         self._whole: np.ndarray | None = None
+        self._dtype = np.dtype(np.uint8)
 
     def add(self, rows: np.ndarray) -> None:
-        """Take the rows that come next: whole numbers, (rows, W) or (rows, W, 3)."""
+        """Take the rows that come next: whole numbers, (rows, W) or (rows, W, 3), or float32, (rows, W)."""
+        if rows.dtype == np.float32:
+            self._dtype = rows.dtype
         if len(rows) == self._size[0]:
             self._whole = rows
             return
@@ -50,9 +53,9 @@ class PictureWriter:
             table: the id that each value becomes; None: values stay.
 
         Returns:
-            Its path: ``.png`` for up to ``BIG_PIXELS`` pixels of 8 bits, else ``.tif``.
+            Its path: ``.png`` for up to ``BIG_PIXELS`` pixels of 8 bits, else ``.tif``, as always for float32.
         """
-        dtype = np.min_scalar_type(int(table.max())) if table is not None else np.dtype(np.uint8)
+        dtype = np.min_scalar_type(int(table.max())) if table is not None else self._dtype
         big = self._size[0] * self._size[1] >= BIG_PIXELS or dtype.itemsize > 1
         png, tiff = (self._path.with_name(f"{self._path.name}{ending}") for ending in (".png", ".tif"))
         path, other = (tiff, png) if big else (png, tiff)

@@ -8,6 +8,7 @@ import numpy as np
 from incmask.base.config import Task
 from incmask.base.words import ShortRepr
 from incmask.data.dataset import ClassInfo
+from incmask.method.values import SpreadRule, ValueRange
 
 
 @dataclass(frozen=True, repr=False)
@@ -15,11 +16,13 @@ class Prediction(ShortRepr):
     """What an ensemble makes of one image, at the image's own size.
 
     Attributes:
-        label: uint8, (H, W) class ids, for binary 0/1; (H, W, K) 0/1 for multilabel.
+        label: uint8, (H, W) class ids, for binary 0/1; (H, W, K) 0/1 for multilabel. Numbers: float32, (H, W), in
+            the unit of the targets.
         inconsistent: bool, (H, W): pixels on which the members disagree.
         probability: float32, (K, H, W), mean over the members; for multiclass it sums to 1 at most,
-            the rest being the masked class.
-        disagreement: float32, (H, W), the share of members that are off the majority: 0 where all agree.
+            the rest being the masked class. Of numbers there is none, (0, H, W).
+        disagreement: float32, (H, W), the share of members that are off the majority: 0 where all agree. Of numbers
+            their standard deviation, in the unit of the targets.
 
     Examples:
         >>> agreed = np.zeros((2, 2), np.uint8)
@@ -47,6 +50,19 @@ class RowsPrediction:
 
 
 @dataclass(frozen=True)
+class AboutValues:
+    """What it takes beside that where targets are numbers.
+
+    Attributes:
+        target: the range that networks see as 0 to 1.
+        spread: which pixels are disputed.
+    """
+
+    target: ValueRange
+    spread: SpreadRule
+
+
+@dataclass(frozen=True)
 class About:
     """What an ensemble needs to know beside its weights.
 
@@ -59,6 +75,7 @@ class About:
         fit: images are scaled to that size, or cut into tiles of it.
         precision: of the computation.
         position_class: the multilabel class that marks the centres of objects; None where there is none.
+        values: where targets are numbers; None: there are classes.
     """
 
     task: Task
@@ -69,3 +86,4 @@ class About:
     fit: Literal["resize", "tile"]
     precision: Literal["auto", "float32", "bfloat16"]
     position_class: str | None = None
+    values: AboutValues | None = None

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from incmask.base.config import IGNORED, Task
+from incmask.base.config import Task
 from incmask.base.npy_rows import Rows
 from incmask.method.augment import Strength, augment_pair
 from incmask.method.blocking import filled
@@ -60,7 +60,7 @@ class Batch(BatchTensors):
     Attributes:
         image: float32, (N, C, H, W), 0 to 255, channels last in memory.
         target: binary (N, H, W) float 0/1; multilabel (N, K, H, W) float 0/1; multiclass (N, H, W)
-            int64, 0 the masked class and the real ids one higher.
+            int64, 0 the masked class and the real ids one higher; numbers (N, H, W) float.
         weight: bool of the target's shape, False where a pixel does not count; None: all count.
     """
 
@@ -193,7 +193,7 @@ class Batches:
 
 @dataclass(frozen=True)
 class ByteExamples:
-    """Examples to which all has been done, as bytes, on any device.
+    """Examples to which all has been done, as bytes (targets that are numbers: float32), on any device.
 
     Attributes:
         image: uint8, (N, H, W, C).
@@ -233,7 +233,7 @@ def make_batch(
 ) -> Batch:
     """Block the inconsistent pixels and turn arrays into tensors: see ``finish``."""
     tensors = (torch.from_numpy(np.require(each, requirements=["C", "W"])) for each in (images, labels, inconsistent))
-    has_ignored = bool((labels == IGNORED).any())
+    has_ignored = bool(labels_of(task).is_missing(labels).any())
     batch = finish(*tensors, task=task, blocking=blocking, has_ignored=has_ignored).batch()
     return batch if batch.weight is None or not batch.weight.all() else replace(batch, weight=None)
 
@@ -251,24 +251,25 @@ def finish(
 
     Args:
         images: uint8, (N, H, W, C).
-        labels: uint8, (N, H, W) or (N, H, W, K); 255: no label.
+        labels: uint8, (N, H, W) or (N, H, W, K), 255: no label; or float32, (N, H, W), NaN: none.
         inconsistent: bool, (N, H, W); None: nowhere.
         task: what the labels mean.
         blocking: what is done to inconsistent pixels; None: nothing.
-        has_ignored: whether labels may hold 255; to look would stop the device.
+        has_ignored: whether pixels may lack a label; to look would stop the device.
     """
-    blocking, counts = blocking or Blocking(False, False), None
-    if has_ignored or not blocking.in_loss:
-        counts = labels != IGNORED
+    kind, blocking, counts = labels_of(task), blocking or Blocking(False, False), None
+    # Where 0 means something, a blocked pixel cannot be learnt as 0.
+    in_loss = blocking.in_loss and (kind.has_ground or not blocking.label)
+    if has_ignored or not in_loss:
+        counts = ~kind.is_missing(labels)
     if has_ignored and counts is not None:
         labels = labels.masked_fill(~counts, 0)
-    kind = labels_of(task)
     labels = kind.with_masked(labels)
     if inconsistent is not None:
         mask = kind.over_layers(inconsistent)
         images = images.masked_fill(inconsistent[..., None], 0) if blocking.image else images
         labels = labels.masked_fill(mask, 0) if blocking.label else labels
-        counts = counts if blocking.in_loss or counts is None else counts & ~mask
+        counts = counts if in_loss or counts is None else counts & ~mask
     target = kind.channels_first(labels).contiguous()
     weight = None if counts is None else kind.channels_first(counts).contiguous()
     return ByteExamples(images, target, weight, task)

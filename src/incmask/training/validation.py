@@ -12,8 +12,7 @@ from incmask.base.config import Settings
 from incmask.base.npy_rows import Rows
 from incmask.method.labels import labels_of
 from incmask.method.losses import segmentation_loss
-from incmask.method.metrics import Counts, count
-from incmask.method.scoring import Scoring
+from incmask.method.scoring import Scoring, Tally, join_tallies
 from incmask.nets.forward import chunk_images, forward
 from incmask.training.batches import make_batch
 
@@ -24,7 +23,7 @@ class Validation:
 
     Attributes:
         images: ``.npy``, uint8, (N, H, W, C).
-        labels: ``.npy``, uint8, (N, H, W) or (N, H, W, K); 255: no label.
+        labels: ``.npy``, uint8, (N, H, W) or (N, H, W, K), 255: no label; or float32, (N, H, W), NaN: none.
         rows: which images; None: all.
     """
 
@@ -57,7 +56,7 @@ class Evaluation:
 
     loss: float
     score: float
-    counts: Counts
+    counts: Tally
 
 
 @torch.inference_mode()
@@ -95,6 +94,6 @@ def evaluate(
         num_images += len(images)
         mean = torch.stack([kind.probabilities(each) for each in logits]).mean(0)
         predicted = scoring.decode(mean.cpu().numpy())
-        counts.append(count(predicted, labels, task=task, num_classes=num_classes))
-    joined = Counts.join(counts)
+        counts.append(scoring.tally(predicted, scoring.in_unit(labels), num_classes=num_classes))
+    joined = join_tallies(counts)
     return Evaluation(loss=losses / num_images, score=scoring.mean(joined), counts=joined)

@@ -21,6 +21,10 @@ def findings_of_images(
     return (
         *mask_as_image_findings(masks_as_images(items, images), num_images),
         *equal_mask_findings(items, images, masks),
-        *near_copy_findings(near_copies(items, images)),
-        *unlike_findings(items, images),
+        *findings_of_pictures(items, images),
     )
+
+
+def findings_of_pictures(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]) -> tuple[Finding, ...]:
+    """Find what sketches of the images alone tell, whatever their targets are."""
+    return (*near_copy_findings(near_copies(items, images)), *unlike_findings(items, images))

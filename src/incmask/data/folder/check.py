@@ -32,8 +32,8 @@ class DataFacts:
     """What is in a data folder.
 
     Attributes:
-        task: "binary", "multiclass" or "multilabel".
-        classes: of each by its name the share of the labelled pixels, 0 to 1.
+        task: "binary", "multiclass", "multilabel", "denoise" or "depth".
+        classes: of each by its name the share of the labelled pixels, 0 to 1; of numbers one, by the task's name.
         channels: that the networks see.
         parts: "labelled", "unlabelled", "val" and "test".
         num_empty: labelled images that show background only.
@@ -81,9 +81,12 @@ def describe(dataset: Dataset) -> list[str]:
     facts = facts_of(dataset)
     lines = [f"{part}: {counted(each.num_images, 'image')}{_sizes(each)}" for part, each in facts.parts.items()]
     lines.append(f"the network sees {dataset.channels} channel{'s' if dataset.channels > 1 else ''}")
-    lines.append(f"task: {dataset.task}, {len(dataset.classes)} class{'es' if len(dataset.classes) > 1 else ''}")
-    for name, share in facts.classes.items():
-        lines.append(f"class {name}: {_percent(share)} of the labelled pixels")
+    if dataset.target is not None:
+        lines.append(f"task: {dataset.task}, numbers from {dataset.target.low:g} to {dataset.target.high:g}")
+    else:
+        lines.append(f"task: {dataset.task}, {len(dataset.classes)} class{'es' if len(dataset.classes) > 1 else ''}")
+        for name, share in facts.classes.items():
+            lines.append(f"class {name}: {_percent(share)} of the labelled pixels")
     if dataset.position_class is not None:
         lines.append(f"class {dataset.position_class} marks centres, so that objects are counted")
     if facts.num_empty:

@@ -15,6 +15,7 @@ from incmask.data.folder.hints import hint_of, made_by_prepare
 from incmask.data.folder.lists import parts_below
 from incmask.data.folder.names import (
     are_in_class_folders,
+    is_array,
     is_image,
     name_of,
     sorted_folders,
@@ -24,6 +25,7 @@ from incmask.data.folder.pairing import Files, ImageWithMasks, pair, split_by_su
 from incmask.data.folder.told import has_channel_files
 from incmask.data.folder.walk import passed_over_in, passed_over_notes, subfolders, walk
 from incmask.data.rounds import Round
+from incmask.method.labels import labels_of
 
 _EXPECTED = (
     "expected are labelled/images, labelled/masks and unlabelled, or images beside masks, "
@@ -192,17 +194,18 @@ def part_folder(root: Path, part: PartName) -> Path:
 
 def _find_part(place: Place, options: DataOptions, *, log: _Log, skip: Collection[Path]) -> _Part:
     folder, image_folder, mask_folder = place.folder, place.images, place.masks
+    with_arrays = options.task is not None and labels_of(options.task).is_continuous
     if image_folder is None:
         outside = {path for path in (mask_folder, *skip) if path is not None}
-        images = _files(folder, log, skip=outside)
+        images = _files(folder, log, skip=outside, with_arrays=with_arrays)
     else:
-        images = _files(image_folder, log)
+        images = _files(image_folder, log, with_arrays=with_arrays)
     if mask_folder is None:
         files = images
         images, masks = split_by_suffix(files, options.mask_suffix)
         _note_left(folder, len(files) - len(images) - len(masks), options, log)
         return _Part(folder, images, masks, None)
-    masks = _files(mask_folder, log)
+    masks = _files(mask_folder, log, with_arrays=with_arrays)
     if options.mask_suffix is not None:
         suffixed = {
             below: path for below, path in masks.items() if without_mask_suffix(name_of(below), options.mask_suffix)
@@ -217,8 +220,8 @@ def _note_left(folder: Path, num: int, options: DataOptions, log: _Log) -> None:
         log.notes.append(f"{folder.name}: left alone, as not ending in {options.mask_suffix}: {counted(num, 'file')}")
 
 
-def _files(folder: Path, log: _Log, *, skip: Collection[Path] = ()) -> Files:
-    """List the image files below ``folder``, and note what else is there."""
+def _files(folder: Path, log: _Log, *, skip: Collection[Path] = (), with_arrays: bool = False) -> Files:
+    """List the image files below ``folder``, and arrays where these are read, too; note what else is there."""
     found: dict[PurePosixPath, Path] = {}
     others: Counter[str] = Counter()
 
@@ -228,7 +231,7 @@ def _files(folder: Path, log: _Log, *, skip: Collection[Path] = ()) -> Files:
     for path in walked.files:
         if path.is_symlink() and not path.exists():
             log.problem(path, "is a link to what is not there", "get the file (git annex get, dvc pull), or remove it")
-        elif is_image(path) and path.is_file():
+        elif (is_image(path) or (with_arrays and is_array(path))) and path.is_file():
             found[PurePosixPath(path.relative_to(folder).as_posix())] = path
         elif path.name != CONFIG_NAME:
             others[path.suffix.casefold() or path.name] += 1

@@ -87,6 +87,11 @@ def is_image(path: str | Path) -> bool:
     return str(path).casefold().endswith(IMAGE_SUFFIXES)
 
 
+def is_array(path: str | Path) -> bool:
+    """Tell by its ending whether a file is an array, which is read where targets are numbers."""
+    return str(path).casefold().endswith(".npy")
+
+
 def nfc(name: str) -> str:
     """Give a name in the one Unicode form, since macOS writes another than the rest."""
     return unicodedata.normalize("NFC", name)

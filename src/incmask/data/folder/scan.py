@@ -1,16 +1,11 @@
 """A folder to a data set: reads every file once, and tells of everything that is wrong with it."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem, collected, fail
-from incmask.base.machine import num_cores
-from incmask.base.threads import side_by_side
-from incmask.base.words import does
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
-from incmask.data.doctor.finding import Finding
 from incmask.data.doctor.look import findings_of_images
 from incmask.data.folder.classes import SETTLE
 from incmask.data.folder.drawn import Drawn, alpha_problems, drawn_of
@@ -19,6 +14,9 @@ from incmask.data.folder.intensities import alpha_notes, intensity_notes
 from incmask.data.folder.layout import Layout, find_layout
 from incmask.data.folder.numbered import ask_if_objects, objects_problem
 from incmask.data.folder.pairing import ImageWithMasks
+from incmask.data.folder.reading import OnFile as OnFile
+from incmask.data.folder.reading import Scan as Scan
+from incmask.data.folder.reading import channels_of, read_facts, size_problem
 from incmask.data.folder.recognise import (
     NOTHING_DRAWN,
     Recognised,
@@ -31,32 +29,11 @@ from incmask.data.folder.recognise import (
 )
 from incmask.data.folder.summary import absent_notes, channel_notes, label_statistics, name_notes, recognition_notes
 from incmask.data.folder.told import beside, with_told_classes
+from incmask.data.folder.values import scan_values
 from incmask.data.images.masks import MaskFacts, hardened, mask_facts, mask_raster
-from incmask.data.images.readers import ImageFacts, image_facts
+from incmask.data.images.readers import ImageFacts
 from incmask.data.rounds import Round, read_rounds
 from incmask.method.labels import labels_of
-
-OnFile = Callable[[int, int], None]
-"""Called with the number of files read and of all files."""
-
-_MAX_THREADS = 8
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What a folder holds.
-
-    Attributes:
-        dataset: the part of it that can be used; None where nothing can.
-        problems: what is wrong; a data set with problems is only good to be described.
-        findings: what else is worth a look, as far as the images alone tell it.
-        images: what is known of each image that could be read.
-    """
-
-    dataset: Dataset | None
-    problems: tuple[Problem, ...]
-    findings: tuple[Finding, ...] = ()
-    images: Mapping[Path, ImageFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,12 +86,15 @@ def scan(
     # It was chosen among the values that no mask has, so that all those are classes as before.
     if options.ignore in (None, "none") and ignore is not None:
         options = options.model_copy(update={"ignore": ignore})
+    if options.task is not None and labels_of(options.task).is_continuous:
+        return scan_values(root, options, on_file=on_file)
     options, told = with_told_classes(options, beside(root))
     layout = find_layout(root, options, rounds)
     problems = list(layout.problems)
-    contents = _as_drawn(_read_files(layout, problems, on_file), layout, options, root, problems)
+    contents = _Contents(*read_facts(layout, mask_facts, problems, on_file))
+    contents = _as_drawn(contents, layout, options, root, problems)
     recognised = _recognise(root, layout, contents, options=options, problems=problems)
-    channels = _channels(contents.images, options, problems)
+    channels = channels_of(contents.images, options, problems)
     if recognised is None or channels is None:
         return Scan(None, tuple(problems))
     bad = {Path(problem.where) for problem in problems}
@@ -159,41 +139,10 @@ def scan(
         statistics=statistics,
         position_class=position_class,
         intensity=options.intensity,
+        target=None,
     )
     findings = findings_of_images(dict(dataset.parts()), contents.images, contents.masks)
     return Scan(dataset, tuple(problems), findings, contents.images)
-
-
-def _read_files(layout: Layout, problems: list[Problem], on_file: OnFile | None) -> _Contents:
-    pairs = [pair for part in layout.parts.values() for pair in part]
-    images = [pair.image for pair in pairs]
-    masks = [path for pair in pairs for path in pair.masks.values()]
-    jobs: list[Callable[[], ImageFacts | MaskFacts]] = [
-        *(lambda path=path: image_facts(path) for path in images),
-        *(lambda path=path: mask_facts(path) for path in masks),
-    ]
-    facts: list[ImageFacts | MaskFacts | None] = []
-    results = side_by_side(_attempt, jobs, num_threads=min(_MAX_THREADS, num_cores()))
-    for done, result in enumerate(results, start=1):
-        if isinstance(result, IncmaskError):
-            problems += result.problems
-            facts.append(None)
-        else:
-            facts.append(result)
-        if on_file is not None:
-            on_file(done, len(jobs))
-    known = dict(zip([*images, *masks], facts, strict=True))
-    return _Contents(
-        {path: fact for path, fact in known.items() if isinstance(fact, ImageFacts)},
-        {path: fact for path, fact in known.items() if isinstance(fact, MaskFacts)},
-    )
-
-
-def _attempt(read: Callable[[], ImageFacts | MaskFacts]) -> ImageFacts | MaskFacts | IncmaskError:
-    try:
-        return read()
-    except IncmaskError as error:
-        return error
 
 
 def _as_drawn(
@@ -255,22 +204,6 @@ def _recognise(
     return recognised
 
 
-def _channels(images: Mapping[Path, ImageFacts], options: DataOptions, problems: list[Problem]) -> int | None:
-    counts = Counter(fact.channels for fact in images.values())
-    if not counts:
-        return None
-    wanted = options.channels or (3 if set(counts) == {1, 3} else max(counts, key=lambda c: (counts[c], c)))
-    if options.channels is None and wanted == 1 and 3 in counts:
-        wanted = 3
-    fitting = {wanted} | ({1} if wanted == 3 else {3} if wanted == 1 and options.channels else set())
-    for path, fact in images.items():
-        if fact.channels not in fitting and not (fact.extra and fact.channels + 1 == options.channels):
-            why = "channels in incmask.toml is" if options.channels else does(counts[wanted], "image", "have")
-            remedy = "convert it, or take it out of the folder"
-            problems.append(Problem(str(path), f"has a channel count of {fact.channels}, while {why} {wanted}", remedy))
-    return wanted
-
-
 def _item(
     pair: ImageWithMasks, contents: _Contents, recognised: Recognised, *, bad: set[Path], problems: list[Problem]
 ) -> Item | None:
@@ -282,21 +215,13 @@ def _item(
         mask = contents.masks.get(path)
         if mask is not None and (mask.height, mask.width) != (image.height, image.width):
             is_good = False
-            problems.append(_size_problem(path, mask, pair.image, image))
+            problems.append(size_problem(path, mask, pair.image, image))
     masks: tuple[Path | None, ...] | None = None
     if pair.masks:
         is_folders = recognised.encoding.kind == "folders"
         keys = [str(info.value) for info in recognised.classes] if is_folders else [""]
         masks = tuple(pair.masks.get(key) for key in keys)
     return Item(pair.name, pair.image, masks, image.height, image.width) if is_good else None
-
-
-def _size_problem(path: Path, mask: MaskFacts, image_path: Path, image: ImageFacts) -> Problem:
-    what = f"has {mask.width}×{mask.height} pixels, but its image {image_path.name} {image.width}×{image.height}"
-    if image.turned and (mask.height, mask.width) == (image.width, image.height):
-        what += ", which its EXIF orientation turns by 90°"
-        return Problem(str(path), what, "turn the mask as the image is displayed, or remove its orientation")
-    return Problem(str(path), what, "export the mask in the size of its image")
 
 
 def _position_class(recognised: Recognised, options: DataOptions, root: Path, problems: list[Problem]) -> str | None:

@@ -81,6 +81,12 @@ def absent_notes(items: Mapping[str, Sequence[Item]], recognised: Recognised, st
     for info, num_pixels in zip(recognised.classes, statistics.class_pixels, strict=True):
         if not num_pixels:
             notes.append(f"the class {info.name} does not occur on any labelled image")
+    return [*notes, *part_notes(items)]
+
+
+def part_notes(items: Mapping[str, Sequence[Item]]) -> list[str]:
+    """Tell of parts that are not there, and of hidden truth."""
+    notes = []
     for part in ("unlabelled", "val", "test"):
         if not items[part]:
             notes.append(f"there are no {part} images")

@@ -11,6 +11,7 @@ import tifffile
 from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from incmask.base.errors import IncmaskError, fail
+from incmask.data.images.npy import NPY_START, array_of
 from incmask.data.images.orientation import UPRIGHT, of_exif, of_page, of_png, take_exif, upright
 from incmask.data.images.page_rows import PageRows
 from incmask.data.images.pages import as_displayed, check_page, full_planes, is_inverted, missing_of, no_data_of
@@ -112,6 +113,8 @@ def decode(path: Path, content: bytes) -> Raster:
             return from_pillow(path, BmpImagePlugin.BmpImageFile(io.BytesIO(content)))
         if content.startswith((b"GIF87a", b"GIF89a")):
             return from_pillow(path, _of_one_page(path, GifImagePlugin.GifImageFile(io.BytesIO(content))))
+        if content.startswith(NPY_START):
+            return Raster(array_of(path, content))
         if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
             return _decode_webp(path, content)
     except IncmaskError:

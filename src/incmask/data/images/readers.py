@@ -15,6 +15,7 @@ from incmask.data.images.intensity import FULL_16_BITS, as_intensities, below_fu
 from incmask.data.images.masks import facts_of, foreground_of, grey_values, is_soft, mask_raster, pack_colours
 from incmask.data.images.nearest import snap
 from incmask.data.images.sketch import Sketch, sketch_of
+from incmask.data.images.targets import read_target
 from incmask.method.labels import labels_of
 
 _OUTSIDE = 254
@@ -150,7 +151,7 @@ def read_label(item: Item, dataset: Dataset) -> np.ndarray:
 
     Returns:
         uint8: (H, W) with 0 or 1 for binary and 0 to K-1 for multiclass; (H, W, K) with 0 or 1 for
-        multilabel; 255 where a pixel is ignored.
+        multilabel; 255 where a pixel is ignored. Numbers as ``read_target`` gives them.
 
     Raises:
         IncmaskError: the item has no masks, a file is broken or of another size, or holds values outside the classes.
@@ -158,13 +159,17 @@ def read_label(item: Item, dataset: Dataset) -> np.ndarray:
     if item.masks is None:
         raise fail(item.image, "has no mask", "give it one, or use it as an unlabelled image")
     encoding = dataset.encoding
-    if encoding.kind == "folders":
+    if dataset.target is not None:
+        (where,) = item.masks
+        assert where is not None, "a target is one file"
+        label = read_target(where, dataset.task)
+    elif encoding.kind == "folders":
         channels = [
             np.zeros((item.height, item.width), np.uint8) if path is None else _read_folder_mask(path, encoding)
             for path in item.masks
         ]
         label = channels[0] if labels_of(dataset.task).is_one_class else np.stack(channels, axis=2)
-        where: object = item.image
+        where = item.image
     else:
         (path,) = item.masks
         assert path is not None, "only folders leave out masks"

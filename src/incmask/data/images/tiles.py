@@ -39,7 +39,7 @@ def windows(image_size: tuple[int, int], tile_size: tuple[int, int], *, overlap_
     return [Window(top, left, *tile_size) for top in tops for left in lefts]
 
 
-def cut(image: np.ndarray, window: Window, *, fill: int | None = None) -> np.ndarray:
+def cut(image: np.ndarray, window: Window, *, fill: float | None = None) -> np.ndarray:
     """Copy a tile; beyond the image its content is mirrored, or ``fill`` where that is given.
 
     Args:
@@ -124,6 +124,22 @@ def scale_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     height, width = size
     return _by_channel(label, lambda plane: cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST_EXACT))
+
+
+def scale_values(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scale numbers to ``size`` as ``scale_image`` does, over those that are known.
+
+    Args:
+        values: float32, (H, W), NaN where there is none.
+        size: height and width.
+
+    Returns:
+        float32; NaN where less than half of what a pixel is made from is known.
+    """
+    known = ~np.isnan(values)
+    planes = np.stack([np.where(known, values, 0), known.astype(np.float32)], axis=-1)
+    total, weight = np.moveaxis(scale_image(planes, size), -1, 0)
+    return np.where(weight >= 0.5, total / np.maximum(weight, 0.5), np.float32(np.nan))
 
 
 def blend_weight(tile_size: tuple[int, int]) -> np.ndarray:

@@ -31,6 +31,7 @@ from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import PredictedMask, read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord, read_record
+from incmask.method.labels import check_classes
 
 MOST_BYTES = 1 << 28
 """Of an image's planes: larger ones are too slow to paint in a page."""
@@ -189,6 +190,7 @@ def open_desk(run: Path, *, out: Path | None = None, top: int | None = None, mos
     if top is not None and top < 1:
         raise fail(option("top"), f"is {top}; at least one image is expected", "give a number such as 20")
     record, data = read_record(run), data_folder(run)
+    check_classes(record.task, "correcting in the browser")
     out = out or _beside(run, data)
     check_folder_name(out, "what is corrected")
     order = correction_order(record)

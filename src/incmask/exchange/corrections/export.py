@@ -25,7 +25,7 @@ from incmask.experiment.record.images import read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord, read_record
 from incmask.method.instances import check_can_grow, find_objects, object_channels, split_objects
-from incmask.method.labels import labels_of
+from incmask.method.labels import check_classes, labels_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,6 +81,7 @@ def export_labels(
     _check_counts(target, top=top, least_px=least_px, split=split, of_shapes=form.of_shapes)
     progress = progress or Silent()
     record = read_record(run)
+    check_classes(record.task, "export of labels to correct")
     scheme = record.scheme
     if any(each.name == UNSURE for each in scheme.foreground):
         raise fail(run, f"has a class named {UNSURE}, as what the models do not agree on is called", "rename the class")

@@ -30,6 +30,7 @@ from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
 from incmask.exchange.sources.archives import SourceFile, is_archive
 from incmask.exchange.sources.sources import SourceTree
 from incmask.experiment.record.run import RunRecord, read_record
+from incmask.method.labels import check_classes
 
 Unsure = Literal["ignore", "skip", "refuse"]
 Unchanged = Literal["skip", "confirm"]
@@ -130,6 +131,7 @@ def read_corrections(
     form: LabelFormat = choose(LABEL_FORMATS, target, option=option("from"))
     progress = progress or Silent()
     record = read_record(run)
+    check_classes(record.task, "import of corrected labels")
     scheme = record.scheme
     progress.doing("reading the data folder")
     into = _target(data or data_folder(run), scheme)

@@ -16,6 +16,7 @@ from incmask.exchange.models import bioimageio, programs
 from incmask.exchange.models.parity import Arrays, Parity, ParityImages, check_parity, find_examples, made_up_images
 from incmask.exchange.models.pipeline import OUTPUTS, Pipeline, describe, pipeline_of
 from incmask.insight import card
+from incmask.method.labels import check_classes
 from incmask.prediction.ensemble import Ensemble
 
 
@@ -85,6 +86,8 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
         programs.check_installed()
     progress.doing("reading the model")
     loaded = Ensemble.load(model, device="cpu")
+    if kind.is_packed:
+        check_classes(loaded.about.task, option("to", target))
     about = replace(loaded.about, precision="float32")
     ensemble = Ensemble(loaded.networks, about, device="cpu")
     examples = find_examples(model, channels=about.channels, size=about.size)

@@ -101,6 +101,13 @@ def made_up_images(*, channels: int, size: tuple[int, int]) -> np.ndarray:
     return blocks.repeat(8, 1).repeat(8, 2)[:, :height, :width]
 
 
+def _differs(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
+    """Tell where labels differ; numbers by more than a share of the greatest of them."""
+    if ours.dtype.kind != "f":
+        return np.asarray(theirs != ours)
+    return np.asarray(~(np.abs(theirs - ours) <= MAX_PROBABILITY_DIFFERENCE * np.abs(ours).max()))
+
+
 def check_parity(
     where: Path, run: Callable[[np.ndarray], Arrays], *, pipeline: Pipeline, ensemble: Ensemble, examples: ParityImages
 ) -> Parity:
@@ -127,9 +134,9 @@ def check_parity(
         differences.append(
             (
                 np.abs(theirs[2] - ours[2]).max(),
-                (theirs[0] != ours[0]).mean(),
+                _differs(theirs[0], ours[0]).mean(),
                 (np.abs(theirs[1] - ours[1]) > MAX_PROBABILITY_DIFFERENCE).mean(),
-                (theirs[0] != predicted).mean(),
+                _differs(theirs[0], predicted).mean(),
             )
         )
     probability, label, disagreement, from_predict = np.max(differences, axis=0).tolist()

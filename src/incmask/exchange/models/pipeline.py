@@ -13,6 +13,7 @@ from incmask.base.bounds import STEP_PX
 from incmask.base.config import Task
 from incmask.method.agreement import disagreement
 from incmask.method.labels import labels_of
+from incmask.method.values import ValueRange
 from incmask.prediction.ensemble import About, Ensemble
 
 INPUT, OUTPUTS = "image", ("label", "disagreement", "probability")
@@ -29,6 +30,7 @@ class Pipeline(nn.Module):
         fit: "resize": images are scaled to ``size`` and the probabilities back. "tile": images keep their resolution
             and are mirrored at the lower and right rim up to multiples of 16, or 32; they are not cut into tiles,
             which is up to the caller where they are large.
+        target: the range of targets that are numbers; None: there are classes.
 
     ``forward`` takes uint8 (N, H, W, C) with sides of 1 or more, and returns
 
@@ -36,15 +38,24 @@ class Pipeline(nn.Module):
     - disagreement: float32, (N, H, W), share of the members that are off the majority;
     - probability: float32, (N, K, H, W), mean over the members; for multiclass it sums to 1 at most, the rest
       being the masked class.
+
+    Of numbers the label is float32, (N, H, W), in the targets' unit, the disagreement its members' standard deviation
+    in that unit, and the "probability" (N, 1, H, W) their mean, scaled so that the targets lie in 0 to 1.
     """
 
     def __init__(
-        self, networks: Sequence[nn.Module], *, task: Task, size: tuple[int, int], fit: Literal["resize", "tile"]
+        self,
+        networks: Sequence[nn.Module],
+        *,
+        task: Task,
+        size: tuple[int, int],
+        fit: Literal["resize", "tile"],
+        target: ValueRange | None = None,
     ):
         super().__init__()
         self.members = nn.ModuleList(networks)
         self.task: Task = task
-        self.size, self.fit = size, fit
+        self.size, self.fit, self.target = size, fit, target
         self._step_px = max(getattr(each, "step_px", STEP_PX) for each in networks)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -54,6 +65,9 @@ class Pipeline(nn.Module):
         members = torch.stack([labels_of(self.task).probabilities(member(planes)) for member in self.members])
         members = torch.stack([self._to_image(each, (height, width)) for each in members.unbind()])
         labels, mean = labels_of(self.task), members.mean(0)
+        if self.target is not None:
+            spread = (members - mean).square().mean(0).sqrt()[:, 0] * self.target.span
+            return mean[:, 0] * self.target.span + self.target.low, spread, mean
         share = disagreement(labels.votes(members), task=self.task)
         return labels.decode(mean), share, labels.of_classes(mean, axis=1)
 
@@ -70,7 +84,8 @@ def pipeline_of(ensemble: Ensemble) -> Pipeline:
     """Give the pipeline of an ensemble: of copies of its networks, on the CPU, that only predict."""
     about = ensemble.about
     networks = [copy.deepcopy(network) for network in ensemble.networks]
-    pipeline = Pipeline(networks, task=about.task, size=about.size, fit=about.fit)
+    target = about.values.target if about.values else None
+    pipeline = Pipeline(networks, task=about.task, size=about.size, fit=about.fit, target=target)
     return pipeline.cpu().eval().requires_grad_(False)
 
 

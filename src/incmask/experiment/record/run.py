@@ -45,6 +45,7 @@ from incmask.experiment.student import mean_over_folds
 from incmask.method.object_scores import ObjectMatch
 from incmask.method.recipes import RECIPES, Recipe
 from incmask.method.scoring import Scoring, scoring_of
+from incmask.method.values import ValueRange
 from incmask.prediction.ensemble import ABOUT, Ensemble
 from incmask.prediction.shares import MASK_SHARES
 
@@ -151,7 +152,10 @@ class RunRecord:
     def scoring(self) -> Scoring:
         """How its models were scored."""
         position = self.data.get("position_class")
-        return scoring_of(self.settings, self.task, class_names=self.class_names, position_class=position)
+        target = ValueRange(**self.data["target"]) if "target" in self.data else None
+        return scoring_of(
+            self.settings, self.task, class_names=self.class_names, position_class=position, target=target
+        )
 
     # The images at the networks' size
 

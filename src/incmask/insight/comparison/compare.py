@@ -38,6 +38,7 @@ from incmask.insight.report.comparison_page.rows import (
     PseudoRow,
     RunRow,
 )
+from incmask.method.labels import check_classes
 from incmask.method.recipes import Recipe
 from incmask.method.scoring import Scoring
 
@@ -130,6 +131,7 @@ def compare(
     if num_repeats < 1:
         raise fail(option("repeats"), f"got {num_repeats}, expected 1 or more", f"use {option('repeats', 3)}")
     chosen, alike = _alike(data, replace(best_of.over(choices) if best_of else choices, recipe="ldt"))
+    check_classes(chosen.dataset.task, "comparison of approaches")
     if not chosen.dataset.unlabelled:
         raise fail(data, "holds no unlabelled images to compare approaches with", "put some into unlabelled/")
     if not (chosen.dataset.val or chosen.dataset.test):

@@ -27,6 +27,7 @@ from incmask.insight.ranking.reasons import RegionFacts, reason
 from incmask.insight.ranking.regions import check_crop, spread
 from incmask.insight.ranking.rows import RankedRow, Ranking, Region, to_csv
 from incmask.insight.ranking.scores import expected_error, inconsistent_share, smoothed_share, worth
+from incmask.method.labels import check_classes
 from incmask.nets.forward import CHUNK
 
 _RANDOM_STREAM = 4000
@@ -102,6 +103,7 @@ def rank_run(
     if top is not None and top < 1:
         raise fail(option("top"), f"got {top}, expected 1 or more", f"use {option('top', 20)}")
     finished = open_run(run)
+    check_classes(finished.task, "ranking by disputed pixels")
     num_images = len(finished.images("unlabelled"))
     with open_pool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
         progress = progress or Silent()

@@ -29,6 +29,7 @@ from incmask.insight.ranking.hidden import Hidden, HiddenPart, hide, with_valida
 from incmask.insight.ranking.orders import ENTROPY, ORDERS, RANDOM, RANKED
 from incmask.insight.ranking.rank import rank_finished
 from incmask.insight.ranking.simulation import START, Bought, Simulation, SimulationRow
+from incmask.method.labels import check_classes
 
 USUAL_ORDERS = (RANKED, RANDOM, ENTROPY)
 
@@ -224,6 +225,7 @@ def choices_of_run(run: Path, data: Path, *, recipe: str | None, settings: dict[
         IncmaskError: as ``resolve`` does.
     """
     record = read_record(run)
+    check_classes(record.task, "simulated labelling")
     names, theirs = record.names, record.records.run
     choices = Choices(
         recipe=recipe or names["recipe"],

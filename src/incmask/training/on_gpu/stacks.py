@@ -21,7 +21,7 @@ class Stacks:
 
     Attributes:
         images: uint8, (N, H, W, C).
-        labels: uint8, (N, H, W) or (N, H, W, K).
+        labels: uint8, (N, H, W) or (N, H, W, K); numbers as float32, (N, H, W).
         inconsistent: bool, (N, H, W); None where no source has any such pixels.
         has_ignored: whether some pixels have no label.
     """
@@ -37,7 +37,8 @@ class Stacks:
                 for source, num in zip(sources, _lengths(sources), strict=True)
             ]
             self.inconsistent = load_rows(masks, device)
-        self.has_ignored = bool((self.labels == IGNORED).any())
+        is_missing = self.labels.isnan() if self.labels.is_floating_point() else self.labels == IGNORED
+        self.has_ignored = bool(is_missing.any())
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -149,8 +150,9 @@ def _lengths(sources: Sequence[TrainingStacks]) -> list[int]:
 
 def _row_bytes(training_set: TrainingSet) -> tuple[int, int, int]:
     """Of an image, its label and its mask."""
+    first = training_set.sources[0]
     image, label = (
-        int(np.prod(Rows(path).shape[1:])) for path in (training_set.sources[0].images, training_set.sources[0].labels)
+        int(np.prod(rows.shape[1:])) * rows.dtype.itemsize for rows in (Rows(first.images), Rows(first.labels))
     )
     has_masks = any(source.inconsistent for source in training_set.sources)
     return image, label, int(np.prod(Rows(training_set.sources[0].images).shape[1:3])) if has_masks else 0

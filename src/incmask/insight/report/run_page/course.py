@@ -22,6 +22,7 @@ _DENOMINATOR = (
     "Disputed, and each class: shares of all pixels of all unlabelled images, used or not. What is disputed and "
     "blocked is of no class."
 )
+_OF_NUMBERS = "Disputed: a share of all pixels of all unlabelled images, used or not."
 _TILES = " Used and left out are tiles."
 _REASONS = (
     " Too much disputed: no more certain foreground than disputed pixels. Empty: neither of them. Rated too low: by "
@@ -35,10 +36,9 @@ def course_blocks(record: RunRecord) -> list[Block]:
     Raises:
         IncmaskError: matplotlib is not installed.
     """
-    generations, labelled = generation_facts(record), _labelled_fractions(record)
-    warnings = (
-        collapse_warnings(generations, class_names=record.class_names, labelled_fractions=labelled) if labelled else []
-    )
+    class_names = record.class_names if record.scoring.target is None else ()
+    generations, labelled = generation_facts(record), _labelled_fractions(record) if class_names else ()
+    warnings = collapse_warnings(generations, class_names=class_names, labelled_fractions=labelled) if labelled else []
     blocks: list[Block] = [Text(warning, "warning") for warning in warnings]
     if warnings:
         blocks.append(Text("More labelled images, longer training or `--set labelled_share=0.5` may help."))
@@ -48,7 +48,7 @@ def course_blocks(record: RunRecord) -> list[Block]:
         record.stages,
         generations,
         score_name=record.scoring.name,
-        class_names=record.class_names,
+        class_names=class_names,
         labelled_fractions=labelled,
     )
     of = "tiles" if record.settings.fit == "tile" else "images at the networks' size"
@@ -57,7 +57,7 @@ def course_blocks(record: RunRecord) -> list[Block]:
         Text(f"The curves are of {of}, as training sees them; every score in a table is of whole images.", "note"),
     ]
     if generations:
-        blocks.append(_pseudo_table(record, generations, labelled))
+        blocks.append(_pseudo_table(record, generations, labelled, class_names=class_names))
     return [*blocks, _stage_table(record), _model_table(record)]
 
 
@@ -69,13 +69,15 @@ def _labelled_fractions(record: RunRecord) -> tuple[float, ...]:
     return class_fractions(path, masks=None, task=record.task, num_classes=len(record.class_names))
 
 
-def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], labelled: Sequence[float]) -> Table:
+def _pseudo_table(
+    record: RunRecord, generations: Sequence[GenerationFacts], labelled: Sequence[float], *, class_names: Sequence[str]
+) -> Table:
     rows: list[TableRow] = [
         (
             str(facts.generation),
             number(facts.num_used, f"{facts.num_used:,} of {facts.num_images:,}"),
             facts.left_out or "–",
-            *(_share(share) for share in (facts.inconsistent_fraction, *facts.shares)),
+            *(_share(share) for share in (facts.inconsistent_fraction, *facts.shares[: len(class_names)])),
         )
         for facts in generations
     ]
@@ -83,9 +85,9 @@ def _pseudo_table(record: RunRecord, generations: Sequence[GenerationFacts], lab
         rows.insert(0, ("your labels", "–", "–", "–", *(_share(share) for share in labelled)))
     return Table(
         title="The pseudo-labels of each generation",
-        header=("generation", "used", "left out", "disputed", *record.class_names),
+        header=("generation", "used", "left out", "disputed", *class_names),
         rows=tuple(rows),
-        note=_DENOMINATOR
+        note=(_DENOMINATOR if class_names else _OF_NUMBERS)
         + (_TILES if record.settings.fit == "tile" else "")
         + (_REASONS if any(facts.left_out for facts in generations) else ""),
         name="pseudo-labels",

@@ -119,6 +119,7 @@ def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
         of_these=difference_of_ensembles(record, best, record.without, kind, subjects),
         delivered=record.delivered is not None,
         is_warm="start" in record.records.run,
+        is_of_classes=record.scoring.target is None,
     )
 
 

@@ -61,7 +61,7 @@ def course_pictures(
         stages: with histories; a colour each.
         generations: in order; without any there is nothing to draw of pseudo-labels.
         score_name: of the validation score.
-        class_names: of the classes.
+        class_names: of the classes; none where targets are numbers.
         labelled_fractions: share of each class in the labels, 0 to 1; empty where unknown.
 
     Raises:
@@ -105,7 +105,7 @@ def course_pictures(
         classes.append(_Line(cycle_style(index), list(all_ticks), _in_percent([*in_labels, *shares]), name))
         values = [*(f"{share:.1%} in the labels" for share in in_labels), *(f"{share:.1%}" for share in shares)]
         told.append(f"{name}: {', '.join(values)}.")
-    return [
+    pictures = [
         *pictures,
         to_picture(
             partial(_draw, [of_disputed], y_label="disputed pixels, %", generations=ticks),
@@ -115,6 +115,11 @@ def course_pictures(
             f"{', '.join(f'{share:.1%}' for share in disputed)}.",
             themed=True,
         ),
+    ]
+    if not class_names:
+        return pictures
+    return [
+        *pictures,
         to_picture(
             partial(_draw, classes, y_label="pixels of each class, %", generations=all_ticks),
             name="classes-by-generation",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.base.config import IGNORED, Task
+from incmask.base.config import Task
 from incmask.base.intact import intact
 from incmask.base.npy_rows import Rows
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL, PSEUDO
@@ -95,7 +95,7 @@ def class_fractions(labels: Path, *, masks: Path | None, task: Task, num_classes
         label = stack[rows]
         label = label[np.ones(label.shape[:3], bool) if masked is None else ~masked[rows]]
         pixels += [labels_of(task).class_pixels(label, number).sum() for number in range(num_classes)]
-        totals += (label != IGNORED).sum(0)
+        totals += (~labels_of(task).is_missing(label)).sum(0)
     return tuple((pixels / np.maximum(totals, 1)).tolist())
 
 

@@ -42,6 +42,7 @@ class WithAndWithout:
         of_these: difference of these, for other images alone: what chance had in training them it does not know.
         delivered: whether models were handed over; a run of a comparison hands over none.
         is_warm: the base models began with those of an earlier round.
+        is_of_classes: not of numbers.
     """
 
     base: StageRecord
@@ -62,6 +63,7 @@ class WithAndWithout:
     of_these: Estimate | None = None
     delivered: bool = True
     is_warm: bool = False
+    is_of_classes: bool = True
 
     @property
     def reach(self) -> float:
@@ -167,6 +169,11 @@ def _of_these(found: WithAndWithout) -> str:
 
 def means(found: WithAndWithout) -> str:
     """Say what the numbers are."""
+    if not found.is_of_classes:
+        return (
+            f"{found.score_name} of a model that was trained with them is {found.best_score:.3f} on the mean (1 would "
+            f"be perfect), that of one that was trained without them {found.base_score:.3f}."
+        )
     return (
         f"The outlines of a model that was trained with them overlap with yours by {found.best_score:.3f} on the mean "
         f"(1 would be perfect), those of one that was trained without them by {found.base_score:.3f}."

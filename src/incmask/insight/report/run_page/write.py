@@ -21,6 +21,8 @@ from incmask.insight.report.run_page.unlabelled import (
     next_blocks,
     unsure_blocks,
 )
+from incmask.insight.report.run_page.values import value_quality_blocks, value_unsure_blocks
+from incmask.method.values import ValueRange
 
 _LIMITS = ((MAX_ROWS, MAX_THUMBNAILS), (300, 24), (100, 6), (20, 0))
 
@@ -41,7 +43,8 @@ def write_report(root: Path) -> Path:
     record = read_run(root)
     write_verdict(record)
     with reopen(root) as store:
-        store.write(root / PAGE, render(run_page(record)).decode())
+        page = run_page(record) if record.scoring.target is None else values_page(record, record.scoring.target)
+        store.write(root / PAGE, render(page).decode())
     return root / PAGE
 
 
@@ -64,9 +67,31 @@ def run_page(record: RunRecord) -> Page:
         PageSection("rounds", "What did each round of labelling bring?", rounds_blocks(record)),
         PageSection("about", "What was run?", about_blocks(record, command=command)),
     )
+    return _page(record, sections, verdict.gist)
+
+
+def values_page(record: RunRecord, target: ValueRange) -> Page:
+    """Find out everything that the page of a run says whose targets are numbers.
+
+    Raises:
+        IncmaskError: a file is damaged, or matplotlib is not installed.
+    """
+    verdict = verdict_of(record)
+    command = shlex.join(["incmask", "report", str(record.root)])
+    sections = (
+        PageSection("quality", "How good is the model?", value_quality_blocks(record, target)),
+        PageSection("helped", "Did the unlabelled images help?", helped_blocks(verdict)),
+        PageSection("unsure", "Where is it unsure?", value_unsure_blocks(record, target)),
+        PageSection("course", "How did training go?", course_blocks(record)),
+        PageSection("about", "What was run?", about_blocks(record, command=command)),
+    )
+    return _page(record, sections, verdict.gist)
+
+
+def _page(record: RunRecord, sections: tuple[PageSection, ...], gist: str) -> Page:
     return Page(
         title=f"Report of {record.root.resolve().name}",
-        summary=tuple(_summary(sections, verdict.gist)),
+        summary=tuple(_summary(sections, gist)),
         sections=sections,
         is_live=True,
         limits=_LIMITS,
