@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from incmask.base.config import Settings
-from incmask.base.device import autocast, device_of, fast_in_bfloat16, resolve_device
+from incmask.base.device import autocast, device_of, devices_named, fast_in_bfloat16, resolve_device
 from incmask.base.errors import IncmaskError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -88,3 +88,15 @@ def test_autocast_decides_the_precision(monkeypatch, precision, cpu, dtype):
     with autocast(CPU, precision):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
     assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_gpus_are_named_by_their_numbers(monkeypatch):
+    monkeypatch.setattr("incmask.base.device.num_gpus", lambda: 4)
+    assert devices_named("all") == (0, 1, 2, 3)
+    assert devices_named("3, 0") == (3, 0)
+    for told in ("4", "0,0", "-1", "cpu", "", "0,"):
+        with pytest.raises(IncmaskError, match=r"expected numbers of GPUs from 0 to 3, each once; use devices=\"all\""):
+            devices_named(told)
+    monkeypatch.setattr("incmask.base.device.num_gpus", lambda: 0)
+    with pytest.raises(IncmaskError, match=r'devices="all": torch finds no GPU of CUDA here; leave it out'):
+        devices_named("all")

@@ -41,6 +41,16 @@ def test_jobs_run_in_other_processes_on_one_thread(pool):
         assert fact["environment"] == dict.fromkeys(ONE_THREAD, "1") | PASSIVE
 
 
+def test_each_worker_sees_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-uuid,7")
+    with LocalPool(9, networks=False, devices=(2, 0)) as pool:
+        assert (pool.num_workers, pool.num_devices) == (2, 2)
+        found = {result for _, result in pool.run(light_jobs.say_device, [0.3, 0.3, 0, 0, 0], ignore)}
+    assert {device for _, device in found} == {"7", "4"}
+    assert len(found) == 2
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,GPU-uuid,7"
+
+
 def test_here_and_now_jobs_run_in_turn_on_one_thread(monkeypatch):
     import torch
 

@@ -10,13 +10,15 @@ import light_jobs
 import pytest
 
 from incmask.base.caller import on_command_line
+from incmask.base.elsewhere import Sent, seen_here, versions
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import Silent, ignore
-from incmask.base.ray_pool import RayPool, Sent, seen_here, versions
+from incmask.base.ray_pool import RayPool
 from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor, executor_on
 from incmask.experiment.run import run
-from runs import HERE, SETTINGS, make_data
+from nightly import AT_NIGHT
+from runs import HERE, SETTINGS, Listener, make_data, results
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def test_a_job_names_its_files_or_the_nearest_folders(tmp_path):
 
 
 def test_nodes_with_other_versions_or_other_files_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("incmask.base.ray_pool._PATIENCE_S", 0)
+    monkeypatch.setattr("incmask.base.elsewhere._PATIENCE_S", 0)
     Sent(versions(), (tmp_path,), False).check()
     with pytest.raises(IncmaskError, match=r"node .*: has torch .*, and 0\.4 is here; install torch==0\.4"):
         Sent(versions() | {"torch": "0.4"}, (), False).check()
@@ -53,19 +55,16 @@ def test_places_are_asked_for_by_name():
         executor_on("local", ray_address="auto")
 
 
-def kill_once(job, report):
-    """End the worker, the first time."""
-    if not job.exists():
-        job.write_text("")
-        os.kill(os.getpid(), 9)
-    report(1)
-    return "done"
+FOUND = {"env_vars": {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}}
+"""Where workers find this file and what it imports."""
 
 
-def refuse(job, report):
-    from incmask.base.errors import fail
-
-    raise fail(job, "is no image", "remove it")
+def check_equal(here, there):
+    """Compare all that two runs must have alike."""
+    mine, others = dict(results(here)), dict(results(there))
+    assert any(name.endswith(".safetensors") for name in mine)
+    assert mine.keys() == others.keys()
+    assert [name for name in mine if mine[name] != others[name]] == []
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +75,7 @@ def cluster():
         num_cpus=2,
         include_dashboard=False,
         log_to_driver=False,
-        # Where this file and what it imports are found.
-        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}},
+        runtime_env=FOUND,
     )
     yield
     ray.shutdown()
@@ -91,8 +89,8 @@ def test_jobs_come_back_with_results_reports_and_our_errors_and_run_again_where_
         assert pool.num_workers == 2
         assert dict(pool.run(light_jobs.square, [1, 2, 3], amounts.append)) == {1: 1, 2: 4, 3: 9}
         with pytest.raises(IncmaskError, match=r"a\.png: is no image; remove it"):
-            list(pool.run(refuse, ["a.png"], ignore))
-        assert dict(pool.run(kill_once, [tmp_path / "mark"], ignore)) == {tmp_path / "mark": "done"}
+            list(pool.run(light_jobs.refuse, ["a.png"], ignore))
+        assert dict(pool.run(light_jobs.kill_once, [tmp_path / "mark"], ignore)) == {tmp_path / "mark": "done"}
 
 
 @pytest.mark.slow
@@ -102,9 +100,37 @@ def test_a_run_on_a_cluster_is_that_of_this_machine_to_the_byte(cluster, tmp_pat
     on_cluster = Executor(partial(RayPool), HERE.seconds_per_step)
     for name, executor in (("here", HERE), ("there", on_cluster)):
         run(data, tmp_path / name, choices=Choices("im", settings=SETTINGS), executor=executor, progress=Silent())
-    models = sorted(path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*.safetensors"))
-    masks = sorted(path.relative_to(tmp_path / "here") for path in (tmp_path / "here" / "masks").rglob("*.png"))
-    assert models
-    assert masks
-    for name in (*models, *masks):
-        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
+    check_equal(tmp_path / "here", tmp_path / "there")
+
+
+@pytest.mark.slow
+@AT_NIGHT
+@pytest.mark.filterwarnings("default")
+def test_a_run_comes_to_the_same_when_a_node_is_killed_and_another_comes(tmp_path):
+    ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'incmask[cluster]'")
+    from ray.cluster_utils import Cluster
+
+    data = make_data(tmp_path / "data", "binary")
+    run(data, tmp_path / "here", choices=Choices("im", settings=SETTINGS), executor=HERE, progress=Silent())
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    doomed = nodes.add_node(num_cpus=1)
+    ray.init(address=nodes.address, log_to_driver=False, runtime_env=FOUND)
+
+    class Killer(Listener):
+        """Kills the only node as soon as the generation trains, and adds another."""
+
+        def advance(self, amount):
+            super().advance(amount)
+            if self.says("generation 1: ") and doomed in nodes.list_all_nodes():
+                nodes.remove_node(doomed, allow_graceful=False)
+                nodes.add_node(num_cpus=2)
+
+    try:
+        on_nodes = Executor(partial(RayPool), HERE.seconds_per_step)
+        choices = Choices("im", settings=SETTINGS)
+        run(data, tmp_path / "there", choices=choices, executor=on_nodes, progress=Killer())
+        assert doomed not in nodes.list_all_nodes()
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+    check_equal(tmp_path / "here", tmp_path / "there")

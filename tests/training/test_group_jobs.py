@@ -58,6 +58,22 @@ def test_students_of_one_shape_and_schedule_are_put_together(tmp_path):
     assert group_jobs([]) == []
 
 
+def test_several_devices_share_students_and_never_part_a_team(tmp_path):
+    jobs = jobs_of(tmp_path)
+    assert group_jobs(jobs, num_devices=2) == [(jobs[0], jobs[2], jobs[4]), (jobs[1], jobs[3])]
+    assert group_jobs(jobs, num_devices=9) == [(job,) for job in jobs]
+    a, b, c, d = (replace(job, team=index // 2) for index, job in enumerate(jobs[:4]))
+    assert group_jobs([a, b, c, d], num_devices=4) == [(a, b), (c, d)]
+
+
+def test_each_device_of_a_pool_trains_a_share(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "resolve_device", lambda name: torch.device("cuda"))
+    jobs, asked = jobs_of(tmp_path), []
+    pool = SimpleNamespace(num_devices=3, run=lambda function, groups, report: asked.append((function, groups)) or [])
+    assert list(experiment._trained(jobs, pool, lambda amount: None)) == []
+    assert asked == [(fit_students, group_jobs(jobs, num_devices=3))]
+
+
 @pytest.mark.parametrize(("free", "nums"), [(None, [1] * 5), (room_for(5), [5]), (room_for(3), [3, 2]), (10, [1] * 5)])
 def test_as_many_train_together_as_there_is_room_for(tmp_path, monkeypatch, trained, caplog, free, nums):
     monkeypatch.setattr(module, "free_bytes", lambda device: free)
@@ -119,6 +135,8 @@ def test_a_gpu_gets_groups_and_each_student_is_recorded(tmp_path, monkeypatch, t
     monkeypatch.setattr(module, "free_bytes", lambda device: 2**40)
 
     class Worker:
+        num_devices = 1
+
         def run(self, function, groups, report):
             asked.append([[job.folder.name for job in group] for group in groups])
             for group in groups:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from incmask.base.caller import option
 from incmask.base.caller import settings as settings_of
 from incmask.base.config import Settings
 from incmask.base.errors import fail
@@ -38,6 +39,28 @@ def device_of(settings: Settings) -> torch.device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     return device
+
+
+def devices_named(told: str) -> tuple[int, ...]:
+    """Understand which GPUs of this machine are meant: "all", or their numbers with commas between.
+
+    Raises:
+        IncmaskError: there are none, one is not there, or is named twice.
+    """
+    where, num = option("devices", told), num_gpus()
+    if not num:
+        raise fail(where, "torch finds no GPU of CUDA here", f"leave it out, or use {settings_of(device='auto')}")
+    if told == "all":
+        return tuple(range(num))
+    words = [word.strip() for word in told.split(",")]
+    if not all(word.isdecimal() and int(word) < num for word in words) or len({*map(int, words)}) < len(words):
+        raise fail(where, f"expected numbers of GPUs from 0 to {num - 1}, each once", f"use {option('devices', 'all')}")
+    return tuple(map(int, words))
+
+
+def num_gpus() -> int:
+    """Count the GPUs of CUDA that this process may use."""
+    return torch.cuda.device_count()
 
 
 def free_bytes(device: torch.device) -> int | None:

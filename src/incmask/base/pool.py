@@ -24,6 +24,8 @@ from incmask.base.progress import Report, ignore
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 ONE_THREAD = {
     # Small networks train best one a core; idle threads must not spin on the others' cores.
@@ -49,9 +51,11 @@ class Pool(ABC):
 
     Attributes:
         num_workers: jobs that run side by side.
+        num_devices: GPUs that jobs may run on, each alone on one, so that what would train on one is divided.
     """
 
     num_workers: int
+    num_devices: int = 1
 
     @abstractmethod
     def run(
@@ -137,6 +141,8 @@ class LocalPool(Pool):
         networks: whether jobs run networks; without, workers are small: torch is not loaded, and freed memory is
             given back.
         less_memory: what a person can do where memory does not suffice; "": train with less.
+        devices: numbers of GPUs; there is a worker for each, which sees no other, instead of ``num_workers``. Empty:
+            all workers see all GPUs.
         say: called here with each line that a worker logs; else they are logged here.
     """
 
@@ -146,24 +152,33 @@ class LocalPool(Pool):
         *,
         networks: bool = True,
         less_memory: str = "",
+        devices: Sequence[int] = (),
         say: Callable[[str], None] = _LOG.warning,
     ):
-        self.num_workers = num_workers
+        self.num_workers, self.num_devices = len(devices) or num_workers, max(1, len(devices))
         self._less_memory = less_memory or _train_with_less()
         self._say = say
         context = multiprocessing.get_context("spawn")
         # Puts at once, so that what a job reports is here before its result is.
         with _semaphores_told():
-            self._queue = context.SimpleQueue()
+            self._queue, self._devices = context.SimpleQueue(), context.SimpleQueue()
+        for name in visible_names(devices):
+            self._devices.put(name)
         with _environment(ONE_THREAD), _hidden_main(), _semaphores_told():
             self._pool = ProcessPoolExecutor(
-                num_workers,
+                self.num_workers,
                 context,
                 initializer=_start,
-                initargs=(self._queue, networks, self._less_memory, is_command_line()),
+                initargs=(
+                    self._queue,
+                    self._devices if devices else None,
+                    networks,
+                    self._less_memory,
+                    is_command_line(),
+                ),
             )
             # Processes start at the first submission, and take their environment from then.
-            wait([self._pool.submit(_nothing) for _ in range(num_workers)])
+            wait([self._pool.submit(_nothing) for _ in range(self.num_workers)])
 
     def run(
         self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
@@ -192,6 +207,7 @@ class LocalPool(Pool):
         for process in processes:
             process.join()
         self._queue.close()
+        self._devices.close()
 
     def _drain(self, report: Report) -> None:
         while not self._queue.empty():
@@ -215,15 +231,29 @@ def run_ranges(pool: Pool, function: Callable[[Job, Report], RangeResult], jobs:
     return sorted((result for _, result in pool.run(function, jobs, ignore)), key=lambda result: result.first)
 
 
+def visible_names(devices: Sequence[int]) -> list[str]:
+    """Name GPUs as the system does, given by their places among those that this process may use.
+
+    Examples:
+        >>> visible_names([0, 2])
+        ['0', '2']
+    """
+    mine = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
+    return [mine[place] if mine else str(place) for place in devices]
+
+
 def _train_with_less() -> str:
     smaller = f"a smaller {setting('batch_size')}, in another folder"
     return f"run the same again with {settings(num_workers=1)}, or with {smaller}"
 
 
-def _start(queue: Any, networks: bool, less_memory: str, for_command_line: bool) -> None:
+def _start(queue: Any, devices: Any, networks: bool, less_memory: str, for_command_line: bool) -> None:
     """Prepare a worker."""
     global _progress, _remedy
     _progress, _remedy = queue, less_memory
+    if devices is not None:
+        # Read when the process first asks for a GPU.
+        os.environ[VISIBLE] = devices.get()
     word_for_command_line(for_command_line)
     # Ctrl-C reaches the whole process group; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,28 +1,22 @@
 """Workers of a Ray cluster: jobs travel as values, and all else stays files on storage that the nodes share."""
 
-import importlib.metadata
 import logging
 import os
-import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from incmask.base.caller import is_command_line, option, word_for_command_line
+from incmask.base.caller import option
+from incmask.base.elsewhere import Sent, done_elsewhere, sent_with
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.files import nearest_existing
-from incmask.base.limits import is_out_of_memory
-from incmask.base.pool import ONE_THREAD, Job, Pool, Result, one_thread
+from incmask.base.pool import ONE_THREAD, Job, Pool, Result
 from incmask.base.progress import Report
 
-_MUST_EQUAL = ("incmask", "torch", "numpy")
 _MAX_RETRIES = 5
 """Times that a job is given to another worker when its own is lost."""
 
-_LOOK_S, _REPORT_S, _PATIENCE_S = 0.5, 1.0, 10.0
-"""Between two looks at what has ended, between two reports of a worker, and until a path must be seen by all nodes."""
+_LOOK_S, _REPORT_S = 0.5, 1.0
+"""Between two looks at what has ended, and between two reports of a worker."""
 
 
 class RayPool(Pool):
@@ -49,6 +43,7 @@ class RayPool(Pool):
         self._less_memory = less_memory or f"run the same again with smaller images ({option('size')})"
         there = self._ray.cluster_resources()
         self.num_workers = max(1, int(there.get("CPU", num_workers)))
+        self.num_devices = max(1, int(there.get("GPU", 0)))
         num_gpus = 1 if networks and there.get("GPU") else 0
         environment = {"env_vars": {**ONE_THREAD, "PYTHONHASHSEED": "0"}}
         self._task = self._ray.remote(_call).options(
@@ -60,10 +55,8 @@ class RayPool(Pool):
         self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
     ) -> Iterator[tuple[Job, Result]]:
         """Do what ``Pool.run`` says."""
-        ours = versions()
         pending: dict[Any, Job] = {
-            self._task.remote(function, job, Sent(ours, seen_here(job), is_command_line()), self._amounts): job
-            for job in jobs
+            self._task.remote(function, job, sent_with(function, job), self._amounts): job for job in jobs
         }
         try:
             while pending:
@@ -93,82 +86,6 @@ class RayPool(Pool):
         if error is not None:
             raise error
         return result
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What a worker compares with what it has itself.
-
-    Attributes:
-        versions: of what numbers depend on.
-        paths: that must be there.
-        for_command_line: whom messages are for.
-    """
-
-    versions: Mapping[str, str]
-    paths: tuple[Path, ...]
-    for_command_line: bool
-
-    def check(self) -> None:
-        """Refuse to work on another version, or where other files are seen.
-
-        Raises:
-            IncmaskError: told with both.
-        """
-        node, ours = platform.node(), versions()
-        for name, version in self.versions.items():
-            if ours[name] != version:
-                raise fail(
-                    f"node {node}",
-                    f"has {name} {ours[name]}, and {version} is here",
-                    f"install {name}=={version} on all nodes",
-                )
-        for path in self.paths:
-            if not _comes_to_be(path):
-                raise fail(
-                    f"node {node}",
-                    f"does not see {path}",
-                    "put data and run folder on storage that all nodes mount under the same path",
-                )
-
-
-def versions() -> dict[str, str]:
-    """Give the versions that must be the same on all nodes.
-
-    Examples:
-        >>> sorted(versions())
-        ['Python', 'incmask', 'numpy', 'torch']
-    """
-    major, minor, _ = platform.python_version_tuple()
-    return {"Python": f"{major}.{minor}"} | {name: importlib.metadata.version(name) for name in _MUST_EQUAL}
-
-
-def seen_here(job: object) -> tuple[Path, ...]:
-    """Give what a job names of the file system, or the nearest folder above it that is there."""
-    return tuple(sorted({nearest_existing(path) for path in _paths_of(job)}))
-
-
-def _paths_of(value: object) -> Iterator[Path]:
-    if isinstance(value, Path):
-        yield value
-    elif is_dataclass(value):
-        for each in fields(value):
-            yield from _paths_of(getattr(value, each.name))
-    elif isinstance(value, Mapping):
-        yield from _paths_of(tuple(value.values()))
-    elif isinstance(value, tuple | list):
-        for each in value:
-            yield from _paths_of(each)
-
-
-def _comes_to_be(path: Path) -> bool:
-    """Wait a little: what one node wrote is seen by others later on some kinds of storage."""
-    until = time.monotonic() + _PATIENCE_S
-    while not path.exists():
-        if time.monotonic() > until:
-            return False
-        time.sleep(_LOOK_S)
-    return True
 
 
 class _Amounts:
@@ -204,19 +121,9 @@ class _Throttled:
 def _call(
     function: Callable[[Job, Report], Result], job: Job, sent: Sent, amounts: Any
 ) -> tuple[Result | None, IncmaskError | None]:
-    """Do a job in a worker; our errors come back as values, since the cluster wraps those that are raised."""
     report = _Throttled(amounts)
-    word_for_command_line(sent.for_command_line)
     try:
-        sent.check()
-        with one_thread():
-            return function(job, report), None
-    except IncmaskError as error:
-        return None, error
-    except (MemoryError, OSError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            return None, fail(f"node {platform.node()}", "ran out of memory", "use smaller images or nodes with more")
-        raise
+        return done_elsewhere(function, job, sent, report)
     finally:
         report.send()
 

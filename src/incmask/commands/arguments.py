@@ -67,12 +67,33 @@ BestOfOption = Annotated[
         "with inconsistency masks",
     ),
 ]
+TrackOption = Annotated[
+    str | None, typer.Option("--track", help="show curves elsewhere, too: tensorboard (in RUN/tensorboard) or mlflow")
+]
 On = Annotated[
-    str | None, typer.Option("--on", help="where the work is done: local, or ray for a cluster  [default: local]")
+    str | None,
+    typer.Option("--on", help="where the work is done: local, ray for a cluster, or slurm  [default: local]"),
 ]
 RayAddress = Annotated[
     str | None,
     typer.Option("--ray-address", help="auto, ray://HOST:PORT or HOST:PORT  [default: a cluster is started here]"),
+]
+Sbatch = Annotated[
+    str | None,
+    typer.Option("--sbatch", metavar="OPTIONS", help='for --on slurm, such as "--partition=gpu --time=2:00:00"'),
+]
+SlurmTasks = Annotated[
+    int | None, typer.Option("--slurm-tasks", min=1, help="for --on slurm: tasks at a time  [default: 16]")
+]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        "--devices",
+        help="GPUs of this machine, all or such as 0,1,3: a process for each, with students of its own  [default: one]",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="for --on slurm: print the script and how it would be submitted, and end")
 ]
 OnCollapseOption = Annotated[
     str | None,

@@ -11,12 +11,13 @@ from incmask.base.caller import on_command_line
 from incmask.base.errors import IncmaskError
 from incmask.base.limits import refusals_told
 from incmask.commands.exchanging import correct, export, import_labels
-from incmask.commands.looking import rank, report, verify
+from incmask.commands.looking import rank, report, status, verify
 from incmask.commands.looping import loop
 from incmask.commands.predicting import mask, predict
 from incmask.commands.preparing import check, prepare
 from incmask.commands.shell import StoppedError
 from incmask.commands.training import compare, demo, run, settings
+from incmask.commands.working import work
 
 if TYPE_CHECKING:
     from incmask.experiment.executor import Executor
@@ -45,12 +46,13 @@ def _before_a_command(
     """Semi-supervised image segmentation: a few labelled images and many unlabelled ones in; a model, masks out."""
 
 
-for command in (demo, check, run, compare, prepare, predict, mask, rank, report, verify, export):
+for command in (demo, check, run, compare, prepare, predict, mask, rank, report, status, verify, export):
     app.command()(command)
 app.command("import")(import_labels)
 app.command()(correct)
 app.command()(loop)
 app.command()(settings)
+app.command(hidden=True)(work)
 
 
 def main(executor: "Executor | None" = None) -> None:

@@ -118,6 +118,17 @@ def report(
     print_result(f"report         {page}", {"report": str(page)}, as_json=as_json)
 
 
+def status(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run or comparison")],
+    as_json: Json = False,
+) -> None:
+    """Tell how far a run is, from its files alone: stage, share, time left, last sign of life, errors."""
+    from incmask.api.folders import status as read_status
+
+    found = read_status(run)
+    print_result("\n".join(found.lines()), found.as_dict(), as_json=as_json)
+
+
 def verify(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run or comparison")],
     quiet: Quiet = False,

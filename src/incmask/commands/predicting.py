@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from incmask.base.words import counted
-from incmask.commands.arguments import DeviceOption, Json, On, Quiet, RayAddress
+from incmask.commands.arguments import DeviceOption, Devices, DryRun, Json, On, Quiet, RayAddress, Sbatch, SlurmTasks
 from incmask.commands.shell import executor, listener, print_result
 
 
@@ -41,6 +41,10 @@ def predict(
     device: DeviceOption = "auto",
     on: On = None,
     ray_address: RayAddress = None,
+    sbatch: Sbatch = None,
+    slurm_tasks: SlurmTasks = None,
+    devices: Devices = None,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -57,7 +61,9 @@ def predict(
     if not given:
         raise fail("standard input", "names no images", "give a path a line")
     wanted = {"probabilities": probabilities, "overlays": overlay, "instances": instances, "split": split}
-    where = executor(on, ray_address)
+    where = executor(
+        on, ray_address=ray_address, sbatch=sbatch, slurm_tasks=slurm_tasks, devices=devices, dry_run=dry_run
+    )
     with listener(quiet or as_json) as progress:
         if watch:
             open_pool, pictures = where.open_pool, ExtraOutputs(**wanted)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from incmask.base.words import counted
-from incmask.commands.arguments import Data, GroupOption, Json, On, Quiet, RayAddress
+from incmask.commands.arguments import Data, DryRun, GroupOption, Json, On, Quiet, RayAddress, Sbatch, SlurmTasks
 from incmask.commands.shell import executor, listener, print_result
 
 if TYPE_CHECKING:
@@ -106,6 +106,9 @@ def prepare(
     seed: Annotated[int, typer.Option("--seed", min=0, help="of every split and crop")] = 42,
     on: On = None,
     ray_address: RayAddress = None,
+    sbatch: Sbatch = None,
+    slurm_tasks: SlurmTasks = None,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -113,6 +116,7 @@ def prepare(
     from incmask.api.folders import prepare as prepare_data
     from incmask.exchange.prepare.prepare import prepared_as_dict, prepared_text
 
+    where = executor(on, ray_address=ray_address, sbatch=sbatch, slurm_tasks=slurm_tasks, dry_run=dry_run)
     with listener(quiet or as_json) as progress:
         prepared = prepare_data(
             kind,  # type: ignore[arg-type]
@@ -128,6 +132,6 @@ def prepare(
             labelled_fraction=labelled_fraction,
             seed=seed,
             progress=progress,
-            executor=executor(on, ray_address),
+            executor=where,
         )
     print_result(prepared_text(prepared), prepared_as_dict(prepared), as_json=as_json)

@@ -20,11 +20,34 @@ class StoppedError(Exception):
     """Ctrl-C, in a form that the library of the command line lets through."""
 
 
-def executor(on: str | None = None, ray_address: str | None = None) -> "Executor":
-    """Say where the work is done: as ``cli.main`` was told, or else as a person says."""
+def executor(
+    on: str | None = None,
+    *,
+    ray_address: str | None = None,
+    sbatch: str | None = None,
+    slurm_tasks: int | None = None,
+    devices: str | None = None,
+    dry_run: bool = False,
+) -> "Executor":
+    """Say where the work is done: as ``cli.main`` was told, or else as a person says; or only how it would be."""
     from incmask.experiment.executor import Executor, executor_on
 
-    return typer.main.get_current_context().find_object(Executor) or executor_on(on or "local", ray_address=ray_address)
+    asked = executor_on(on or "local", ray_address=ray_address, sbatch=sbatch, slurm_tasks=slurm_tasks, devices=devices)
+    if dry_run:
+        raise _shown(on, asked)
+    return asked if on or devices else typer.main.get_current_context().find_object(Executor) or asked
+
+
+def _shown(on: str | None, asked: "Executor") -> Exception:
+    """Print how jobs would be handed in, and give what ends the command."""
+    from incmask.base.caller import option
+    from incmask.base.errors import fail
+    from incmask.base.slurm_pool import dry_run
+
+    if on != "slurm":
+        return fail(option("dry-run", True), "is for Slurm alone", f"add {option('on', 'slurm')}, or leave it out")
+    typer.echo(dry_run(**asked.open_pool.keywords))  # type: ignore[attr-defined]
+    return typer.Exit()
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import typer
 from incmask.commands.arguments import (
     BestOfOption,
     Data,
+    Devices,
+    DryRun,
     EffortOption,
     FitOption,
     GroupOption,
@@ -23,8 +25,11 @@ from incmask.commands.arguments import (
     RayAddress,
     RecipeOption,
     RunFolder,
+    Sbatch,
     SetOption,
     SizeOption,
+    SlurmTasks,
+    TrackOption,
     WeightsOption,
     Yes,
 )
@@ -89,8 +94,13 @@ def run(
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="also write report.html, ranking.csv and the model card")
     ] = True,
+    track: TrackOption = None,
     on: On = None,
     ray_address: RayAddress = None,
+    sbatch: Sbatch = None,
+    slurm_tasks: SlurmTasks = None,
+    devices: Devices = None,
+    dry_run: DryRun = False,
     yes: Yes = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -107,6 +117,9 @@ def run(
     settings |= given(size=size, fit=fit, net=net, encoder_weights=encoder_weights)
     settings |= given(on_collapse=on_collapse, deterministic=deterministic)
     choices = Choices(recipe, preset, effort, profile, group, time or AUTO_TIME, settings)
+    where = executor(
+        on, ray_address=ray_address, sbatch=sbatch, slurm_tasks=slurm_tasks, devices=devices, dry_run=dry_run
+    )
     with listener(quiet or as_json) as progress:
         done = train(
             data,
@@ -117,7 +130,8 @@ def run(
             reproduce=reproduce,
             report=report,
             agreed=agreement(yes, progress),
-            executor=executor(on, ray_address),
+            track=track,
+            executor=where,
             progress=progress,
         )
     told = done.reproduced.lines() if done.reproduced else []
@@ -158,8 +172,13 @@ def compare(
         ),
     ] = [],  # noqa: B006 - typer copies it
     best_of: BestOfOption = None,
+    track: TrackOption = None,
     on: On = None,
     ray_address: RayAddress = None,
+    sbatch: Sbatch = None,
+    slurm_tasks: SlurmTasks = None,
+    devices: Devices = None,
+    dry_run: DryRun = False,
     yes: Yes = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -175,6 +194,9 @@ def compare(
     grid = parse_grid(assignments)
     settings = grid.single | given(size=size, fit=fit, net=net, encoder_weights=encoder_weights)
     choices = Choices(preset=preset, effort=effort, profile=profile, group=group, settings=settings)
+    where = executor(
+        on, ray_address=ray_address, sbatch=sbatch, slurm_tasks=slurm_tasks, devices=devices, dry_run=dry_run
+    )
     with listener(quiet or as_json) as progress:
         comparison, findings = compare_and_find(
             data,
@@ -186,7 +208,8 @@ def compare(
             equal_steps=equal_steps,
             best_of=best_of,
             agreed=agreement(yes, progress),
-            executor=executor(on, ray_address),
+            track=track,
+            executor=where,
             progress=progress,
         )
         with or_without(comparison.root / PAGE, "page") as problems:

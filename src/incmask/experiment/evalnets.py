@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from incmask.base.config import Settings
+from incmask.base.described import callable_by_job
 from incmask.base.device import device_of
 from incmask.base.files import whole_file
 from incmask.base.npy_rows import new_rows
@@ -194,6 +195,7 @@ class _Examination:
     settings: Settings
 
 
+@callable_by_job
 def _judge_together(job: _Examination, report: Report) -> Judgement:
     device = device_of(job.settings)
     networks = [load_model(path).to(device) for path in job.models]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.config import Settings, Task
+from incmask.base.described import callable_by_job
 from incmask.base.device import device_of
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
@@ -70,6 +71,7 @@ class LabelledRange:
     known: PseudoLabels
 
 
+@callable_by_job
 def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
     """Label the images of a range and write the rows of ``job.label`` and ``job.inconsistent``."""
     device, settings, labeller = device_of(job.settings), job.settings, job.recipe.labeller

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.config import Settings
+from incmask.base.described import callable_by_job
 from incmask.base.progress import Report, ignore
 from incmask.base.tables import csv_lines, csv_text
 from incmask.data.dataset import Dataset, Item
@@ -121,6 +122,7 @@ def about_of(dataset: Dataset, size: tuple[int, int], settings: Settings) -> Abo
     )
 
 
+@callable_by_job
 def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
     """Score the models of a job.
 

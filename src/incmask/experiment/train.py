@@ -36,7 +36,7 @@ def train(
 def _trained(jobs: Sequence[FitJob], pool: Pool, report: Callable[[float], None]) -> Iterator[FitJob]:
     """Train; yield each job when it is done."""
     if jobs and resolve_device(jobs[0].settings.device).type != "cpu":
-        for group, _ in pool.run(fit_students, group_jobs(jobs), report):
+        for group, _ in pool.run(fit_students, group_jobs(jobs, num_devices=pool.num_devices), report):
             yield from group
         return
     teams = teams_of(jobs)

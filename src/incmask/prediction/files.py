@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from incmask.base.described import callable_by_job
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.progress import Report, ignore
 from incmask.base.threads import Behind
@@ -94,6 +95,7 @@ class Predicted(ShortRepr):
     notes: tuple[str, ...] = ()
 
 
+@callable_by_job
 def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
     """Predict the files of a job and write the pictures of each."""
     ensemble = Ensemble.load(job.model, device=job.device, num_threads=job.num_threads)

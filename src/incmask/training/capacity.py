@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from incmask.base.caller import option, setting, settings
+from incmask.base.described import callable_by_job
 from incmask.base.device import device_of, free_bytes
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.machine import available_bytes
@@ -161,6 +162,7 @@ def seconds_per_step(job: FitJob, pool: Pool) -> float:
     return sum(times) / len(times)
 
 
+@callable_by_job
 def _time_steps(job: FitJob, report: Report) -> float:
     device = device_of(job.settings)
     # On a GPU the students of a generation train together.

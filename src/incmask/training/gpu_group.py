@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from incmask.base.described import callable_by_job
 from incmask.base.device import device_of
 from incmask.base.progress import Report
 from incmask.training.capacity import students_at_a_time
@@ -17,15 +18,26 @@ from incmask.training.schedule import Schedule
 _LOG = logging.getLogger(__name__)
 
 
-def group_jobs(jobs: Sequence[FitJob]) -> list[tuple[FitJob, ...]]:
-    """Put together what one program can train: networks of one shape, with the same settings and schedule."""
+def group_jobs(jobs: Sequence[FitJob], *, num_devices: int = 1) -> list[tuple[FitJob, ...]]:
+    """Put together what one program can train: networks of one shape, with the same settings and schedule.
+
+    Args:
+        jobs: to train.
+        num_devices: that share a group's teams, and students that need nobody, as evenly as these can be divided.
+    """
     groups: dict[object, list[FitJob]] = {}
     for job in jobs:
         schedule = Schedule.of(job.objective.open(job.settings, seed=job.seed), job.settings)
         groups.setdefault((job.network, job.settings, schedule), []).append(job)
-    return [tuple(group) for group in groups.values()]
+    return [share for group in groups.values() for share in _shared(teams_of(group), num_devices)]
 
 
+def _shared(teams: Sequence[tuple[FitJob, ...]], num_devices: int) -> list[tuple[FitJob, ...]]:
+    shares = [teams[place::num_devices] for place in range(min(num_devices, len(teams)))]
+    return [tuple(job for team in share for job in team) for share in shares]
+
+
+@callable_by_job
 def fit_students(jobs: Sequence[FitJob], report: Report) -> None:
     """Train what ``group_jobs`` put together, as many at a time as the device has room for.
 

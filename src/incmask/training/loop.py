@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from incmask.base.caller import settings
+from incmask.base.described import callable_by_job
 from incmask.base.device import device_of
 from incmask.base.errors import fail
 from incmask.base.files import write_text
@@ -29,11 +30,13 @@ _STEPS_A_LOOK = 50
 """Steps after which losses are looked at on a device that would else have to stop for it at each."""
 
 
+@callable_by_job
 def fit(job: FitJob, report: Report = ignore) -> None:
     """Train a student: ``fit_group`` of one."""
     fit_group([job], report)
 
 
+@callable_by_job
 def fit_group(jobs: Sequence[FitJob], report: Report = ignore) -> None:
     """Train students and write ``model.safetensors`` (its best epoch), ``history.csv``, ``scores.json`` for each.
 

@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from incmask.base.config import IGNORED, Settings, Task
+from incmask.base.described import callable_by_job
 from incmask.base.device import device_of
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
@@ -101,6 +102,7 @@ class PairTargets:
     targets: np.ndarray
 
 
+@callable_by_job
 def make_pairs(job: PairJob, report: Report = ignore) -> PairTargets:
     """Write the masks of a range and measure them against the truth."""
     device = device_of(job.settings)

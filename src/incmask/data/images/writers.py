@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from incmask.base.config import IGNORED, Task
+from incmask.base.described import callable_by_job
 from incmask.base.errors import fail
 from incmask.base.files import whole_file, write_bytes
 from incmask.data.dataset import ClassInfo, Colour
@@ -64,6 +65,7 @@ def write_tiff(path: Path, image: np.ndarray) -> None:
         )
 
 
+@callable_by_job
 def write_label(
     folder: Path, name: str, label: np.ndarray, *, task: Task, classes: Sequence[ClassInfo], ignored: bool = False
 ) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from incmask.base.config import CONFIG_NAME
+from incmask.base.described import callable_by_job
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.parse import parse_toml
 from incmask.base.validation import validated
@@ -35,6 +36,7 @@ from incmask.exchange.sources.sources import SourceTree
 from incmask.method.labels import labels_of
 
 
+@callable_by_job
 def labelled(place: Destination, picture: SourceImage, data: DataOptions) -> Iterator[Example]:
     """Make one example of an image with its label; more than 8 bits are scaled as ``to_network_range`` does.
 

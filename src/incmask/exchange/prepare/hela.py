@@ -10,6 +10,7 @@ from math import floor
 import numpy as np
 from scipy import ndimage
 
+from incmask.base.described import callable_by_job
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, PartName
 from incmask.data.images.tiles import Window, cut
@@ -104,6 +105,7 @@ def _starts(length_px: int, side_px: int, step: float) -> list[int]:
     return [min(index * length_px // count, length_px - side_px) for index in range(count)]
 
 
+@callable_by_job
 def examples_of(frame: Frame, places: tuple[Destination, ...]) -> Iterator[Example]:
     """Make an example of each crop of a frame, which is read once.
 

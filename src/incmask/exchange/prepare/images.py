@@ -7,6 +7,7 @@ from functools import partial
 import cv2
 import numpy as np
 
+from incmask.base.described import callable_by_job
 from incmask.base.errors import fail
 from incmask.data.dataset import PartName
 from incmask.data.images.masks import grey_values
@@ -29,6 +30,7 @@ class SourcePair:
     mask: SourceFile
 
 
+@callable_by_job
 def resized(
     place: Destination, pair: SourcePair, *, size: tuple[int, int], area: bool, ids: bytes
 ) -> Iterator[Example]:

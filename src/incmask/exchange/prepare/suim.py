@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from incmask.base.described import callable_by_job
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.words import are
 from incmask.data.dataset import ClassInfo, PartName
@@ -83,6 +84,7 @@ def _random_crop(random: np.random.Generator, height: int, width: int) -> Window
     return Window(top, left, side_px, side_px)
 
 
+@callable_by_job
 def crops(name: str, places: tuple[Destination, ...], pair: SourcePair, *, area: bool, seed: int) -> Iterator[Example]:
     """Make random crops of an image and its mask.
 

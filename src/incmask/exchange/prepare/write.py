@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 
 from incmask.base.config import CONFIG_NAME
+from incmask.base.described import callable_by_job
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import write_bytes
 from incmask.base.intact import damage, read_manifest
@@ -211,6 +212,7 @@ def _check_space(works: list[Work], root: Path, pool: Pool) -> None:
         raise fail(root, what, "free some space, or name a folder on another disk")
 
 
+@callable_by_job
 def _sample_bytes(work: Work, report: Report) -> int:
     """Tell how much an image with its masks takes on the disk; 0 where it is damaged, of which its own job tells."""
     try:
@@ -225,6 +227,7 @@ def _sample_bytes(work: Work, report: Report) -> int:
     return len(encode_image(example.image)) + mask_bytes + num_files * _BLOCK_BYTES // 2
 
 
+@callable_by_job
 def _write_chunk(works: Sequence[Work], report: Report, *, root: Path, write_mask: WriteMask) -> _Done:
     """Write some works, enough to be worth sending to a worker."""
     paths: list[Path] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.config import IGNORED, Task
+from incmask.base.described import callable_by_job
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL
@@ -53,6 +54,7 @@ class PseudoFacts:
     frequencies: tuple[FrequencyRow, ...]
 
 
+@callable_by_job
 def compare_with_truth(job: PseudoJob, report: Report = ignore) -> PseudoFacts:
     """Measure every pseudo-label, and count classes over all of them."""
     known = read_pseudo_labels(job.folder / INDEX)
@@ -116,6 +118,7 @@ class TruthJob:
     class_names: tuple[str, ...]
 
 
+@callable_by_job
 def count_classes(job: TruthJob, report: Report = ignore) -> tuple[DataFrequencyRow, ...]:
     """Tell how frequent each class is in the labelled images, and in all images."""
     pixels, num_pixels = np.zeros((2, len(job.class_names))), np.zeros((2, 1))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from incmask.base.config import Settings, Task
+from incmask.base.described import callable_by_job
 from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.pool import Pool, run_ranges
@@ -51,6 +52,7 @@ class Entropies:
     values: NDArray[np.float64]
 
 
+@callable_by_job
 def entropy_range(job: EntropyJob, report: Report = ignore) -> Entropies:
     """Compute the entropies of a range."""
     device = resolve_device(job.settings.device)

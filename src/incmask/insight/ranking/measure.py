@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from incmask.base.config import Settings
+from incmask.base.described import callable_by_job
 from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
@@ -85,6 +86,7 @@ class Measured:
     inconsistent: InconsistentPixels | None
 
 
+@callable_by_job
 def measure(job: MeasureJob, report: Report = ignore) -> Measured:
     """Look at the images of a job; what is held at a time depends on the size of an image, not on their number."""
     device = resolve_device(job.settings.device)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from incmask.base.config import IGNORED, Settings, Task
+from incmask.base.described import callable_by_job
 from incmask.base.device import resolve_device
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
@@ -68,6 +69,7 @@ def scopes(task: Task, class_names: Sequence[str]) -> list[str]:
     return [ALL, *([] if labels_of(task).is_exclusive else [BACKGROUND]), *class_names]
 
 
+@callable_by_job
 def tally(job: HeldOutJob, report: Report = ignore) -> Tally:
     """Predict the rows of a job and count."""
     device, task = resolve_device(job.settings.device), job.scoring.task

@@ -1,0 +1,326 @@
+"""Tasks of a Slurm cluster that allows no programs that stay: each job is a task of an ``sbatch`` array.
+
+Jobs and their results are files of a folder that all nodes see; nothing else travels.
+"""
+
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import filelock
+
+from incmask.base.caller import option
+from incmask.base.errors import IncmaskError, fail
+from incmask.base.files import append_text, cannot_write, write_text
+from incmask.base.job_folder import LOGS, JobFolder
+from incmask.base.pool import ONE_THREAD, Job, Pool, Result
+from incmask.base.progress import Report
+
+FOLDER = Path("incmask-slurm")
+NUM_TASKS = 16
+
+_ARRAY = 1000
+"""Tasks of an array: Slurm allows so many unless it was told otherwise (MaxArraySize)."""
+
+_MAX_LOST = 5
+"""Times that a job may be lost without having come further."""
+
+_LOOK_S, _ASK_S, _PATIENCE_S = 1.0, 15.0, 30.0
+"""Between two looks for results, two questions to Slurm, and until a result must be seen here after its task's end."""
+
+_SUBMITTED, _LOCK, _SCRIPT = "submitted.txt", "lock", "script.sh"
+_LOG_BYTES = 4096
+
+
+@dataclass
+class _Task:
+    """A job that has not ended.
+
+    Attributes:
+        job: it.
+        array, index: where Slurm has it now.
+        furthest: amount of its work that any task of it reached.
+        told: amount of it that was reported.
+        num_lost: times that it was lost since it came further.
+        gone_since: when Slurm did not know it any more; None: it does.
+    """
+
+    job: object
+    array: str = ""
+    index: int = 0
+    furthest: float = 0.0
+    told: float = 0.0
+    num_lost: int = 0
+    gone_since: float | None = None
+
+
+@dataclass
+class _Batch:
+    """Jobs that were handed in together, and those of them that have not ended."""
+
+    folder: JobFolder
+    pending: dict[int, _Task] = field(default_factory=dict)
+
+
+class SlurmPool(Pool):
+    """Runs jobs as tasks of Slurm, each on one thread.
+
+    Jobs can be repeated: one whose task is lost, be it for its time limit, is handed in again, and training goes on
+    from its checkpoint. What a killed process of this kind had handed in is taken back by the next one in the same
+    folder.
+
+    Args:
+        num_workers: plays no part.
+        networks: whether jobs run networks.
+        less_memory: plays no part: what a task may take is asked for with ``sbatch``.
+        sbatch: options for ``sbatch``, such as "--partition=gpu --time=2:00:00 --gpus=1".
+        num_tasks: that run at a time.
+        folder: for jobs and results, which all nodes see under the same path; made if it is not there.
+
+    Raises:
+        IncmaskError: there is no Slurm, or the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        num_workers: int = NUM_TASKS,
+        *,
+        networks: bool = True,
+        less_memory: str = "",
+        sbatch: str = "",
+        num_tasks: int = NUM_TASKS,
+        folder: Path = FOLDER,
+    ):
+        self.num_workers = self.num_devices = num_tasks
+        self._networks, self._options = networks, options_of(sbatch)
+        for program in ("sbatch", "squeue", "scancel"):
+            if shutil.which(program) is None:
+                raise fail(option("on", "slurm"), f"there is no {program} here", "work where jobs are submitted")
+        self._root, self._lock = _own_folder(folder.absolute())
+        self._num_batches, self._is_whole = 0, True
+
+    def run(
+        self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
+    ) -> Iterator[tuple[Job, Result]]:
+        """Do what ``Pool.run`` says."""
+        self._num_batches += 1
+        root = self._root / str(self._num_batches)
+        batch = _Batch(JobFolder(root), {place: _Task(job) for place, job in enumerate(jobs)})
+        modules = batch.folder.write(function, jobs, networks=self._networks)
+        batch.folder = JobFolder(root, modules=modules)
+        write_text(root / _SCRIPT, script(root, modules))
+        try:
+            self._submit(root, batch.pending)
+            asked = time.monotonic()
+            while batch.pending:
+                time.sleep(_LOOK_S)
+                for place in list(batch.folder.done(batch.pending)):
+                    task = batch.pending.pop(place)
+                    _tell(task, batch.folder.amount(place), report)
+                    yield jobs[place], batch.folder.result(place)
+                for place, task in batch.pending.items():
+                    _tell(task, batch.folder.amount(place), report)
+                if time.monotonic() - asked > _ASK_S:
+                    self._look_after(root, batch)
+                    asked = time.monotonic()
+        except (IncmaskError, RuntimeError):
+            self._is_whole = False
+            raise
+        finally:
+            cancel({task.array for task in batch.pending.values()})
+
+    def close(self) -> None:
+        """Remove the folder of the jobs, unless something went wrong: then its logs are kept."""
+        self._lock.release()
+        if self._is_whole:
+            shutil.rmtree(self._root, ignore_errors=True)
+        else:
+            (self._root / _SUBMITTED).unlink(missing_ok=True)
+
+    def _submit(self, root: Path, tasks: dict[int, _Task]) -> None:
+        """Hand in jobs, by their places."""
+        by_array: dict[int, list[int]] = {}
+        for place in tasks:
+            by_array.setdefault(place // _ARRAY, []).append(place)
+        for number, places in by_array.items():
+            first = number * _ARRAY
+            indices = spelled([place - first for place in places])
+            array = self._sbatch(root, f"{indices}%{self.num_workers}", first)
+            append_text(self._root / _SUBMITTED, f"{array}\n")
+            for place in places:
+                tasks[place].array, tasks[place].index, tasks[place].gone_since = array, place - first, None
+
+    def _sbatch(self, root: Path, indices: str, first: int) -> str:
+        told = _called(
+            [
+                "sbatch",
+                "--parsable",
+                f"--array={indices}",
+                *own_options(root),
+                *self._options,
+                str(root / _SCRIPT),
+                str(first),
+            ]
+        )
+        if told.returncode:
+            raise fail(
+                "sbatch",
+                _last_line(told.stderr) or f"ended with {told.returncode}",
+                f"mend {option('sbatch', shlex.join(self._options))}",
+            )
+        # "ID" or "ID;CLUSTER".
+        return told.stdout.strip().partition(";")[0]
+
+    def _look_after(self, root: Path, batch: _Batch) -> None:
+        """Hand in again what Slurm does not know any more and what left no result."""
+        there = queued()
+        if there is None:
+            return
+        lost = {}
+        for place, task in batch.pending.items():
+            if (task.array, task.index) in there:
+                task.gone_since = None
+            elif task.gone_since is None:
+                task.gone_since = time.monotonic()
+            elif time.monotonic() - task.gone_since > _PATIENCE_S:
+                lost[place] = task
+        for place, task in lost.items():
+            self._count_loss(root, task, batch.folder.amount(place))
+        if lost:
+            self._submit(root, lost)
+
+    def _count_loss(self, root: Path, task: _Task, amount: float) -> None:
+        task.num_lost = 1 if amount > task.furthest else task.num_lost + 1
+        task.furthest = max(task.furthest, amount)
+        if task.num_lost >= _MAX_LOST:
+            log = root / LOGS / f"{task.array}_{task.index}.txt"
+            why = _last_line(log.read_text(encoding="utf-8", errors="replace")[-_LOG_BYTES:]) if log.exists() else ""
+            what = f"a job was lost {_MAX_LOST} times and came no further ({why or 'nothing was printed'})"
+            raise fail(log, what, f"give it more time or memory: {option('sbatch', '--time=4:00:00 --mem=16G')}")
+
+
+def options_of(sbatch: str) -> list[str]:
+    """Split options for ``sbatch``.
+
+    Raises:
+        IncmaskError: a quote is left open, or they are of what is settled here.
+
+    Examples:
+        >>> options_of("--partition=gpu --comment='two words'")
+        ['--partition=gpu', '--comment=two words']
+    """
+    try:
+        options = shlex.split(sbatch)
+    except ValueError as error:
+        raise fail(option("sbatch", sbatch), f"cannot be split ({error})", "close the quotes") from error
+    for word in options:
+        if re.match(r"--(array|parsable|output|error|wrap|wait)\b|-[aoeW]", word):
+            raise fail(option("sbatch", sbatch), f"{word} is settled by incmask", "leave it out")
+    return options
+
+
+def own_options(root: Path) -> list[str]:
+    """Give what is asked of ``sbatch`` before a person's own options, which win."""
+    logs = root / LOGS / "%A_%a.txt"
+    return ["--job-name=incmask", f"--output={logs}", "--open-mode=append", "--requeue", "--cpus-per-task=1"]
+
+
+def script(root: Path, modules: Collection[str] = ()) -> str:
+    """Write the script that each task runs; its argument is the place of the array's first job.
+
+    Examples:
+        >>> script(Path("/shared/jobs")).splitlines()[-1].endswith(
+        ...     "-m incmask work /shared/jobs --job $(($1 + SLURM_ARRAY_TASK_ID))")
+        True
+    """
+    words = [sys.executable, "-m", "incmask", "work", str(root), *(f"--module={name}" for name in modules)]
+    exported = [f"export {name}={value}" for name, value in {**ONE_THREAD, "PYTHONHASHSEED": "0"}.items()]
+    return "\n".join(["#!/bin/sh", *exported, f"exec {shlex.join(words)} --job $(($1 + SLURM_ARRAY_TASK_ID))", ""])
+
+
+def dry_run(sbatch: str = "", *, num_tasks: int = NUM_TASKS, folder: Path = FOLDER) -> str:
+    """Tell how jobs would be handed in: the command, and the script; nothing is written."""
+    root = folder.absolute() / "1"
+    words = ["sbatch", "--parsable", f"--array=0-9%{num_tasks}", *own_options(root), *options_of(sbatch)]
+    return f"{shlex.join([*words, str(root / _SCRIPT), '0'])}\n\n{script(root)}"
+
+
+def spelled(places: Sequence[int]) -> str:
+    """Spell places as Slurm does.
+
+    Examples:
+        >>> spelled([0, 1, 2, 5, 7, 8])
+        '0-2,5,7-8'
+    """
+    parts: list[list[int]] = []
+    for place in sorted(places):
+        if parts and place == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], place]
+        else:
+            parts.append([place])
+    return ",".join("-".join(map(str, part)) for part in parts)
+
+
+def queued() -> set[tuple[str, int]] | None:
+    """Give the arrays and indices of this person's tasks that wait or run; None: Slurm does not answer."""
+    told = _called(["squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%F %K"])
+    if told.returncode:
+        return None
+    rows = [line.split() for line in told.stdout.splitlines()]
+    return {(row[0], int(row[1])) for row in rows if len(row) == 2 and row[1].isdecimal()}
+
+
+def cancel(arrays: Collection[str]) -> None:
+    """Take back what was handed in."""
+    if arrays := sorted({*arrays} - {""}):
+        _called(["scancel", *arrays])
+
+
+def _tell(task: _Task, amount: float, report: Report) -> None:
+    if amount > task.told:
+        report(amount - task.told)  # type: ignore[arg-type]
+        task.told = amount
+
+
+def _called(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    # Ctrl-C reaches the whole process group, and is for this process alone.
+    return subprocess.run(words, capture_output=True, text=True, check=False, start_new_session=True)  # noqa: S603 - no shell
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _own_folder(folder: Path) -> tuple[Path, filelock.BaseFileLock]:
+    """Make a folder of this process's own, and take back what dead processes handed in beside it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.glob(f"*/{_SUBMITTED}"):
+            _end_dead(other.parent)
+        number = 1
+        while (root := folder / f"{platform.node()}-{os.getpid()}-{number}").exists():
+            number += 1
+        root.mkdir()
+        lock = filelock.FileLock(root / _LOCK)
+        lock.acquire(timeout=0)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return root, lock
+
+
+def _end_dead(root: Path) -> None:
+    """Take back what a process handed in, unless it still holds its lock."""
+    try:
+        with filelock.FileLock(root / _LOCK).acquire(timeout=0):
+            cancel((root / _SUBMITTED).read_text(encoding="utf-8").split())
+    except filelock.Timeout:
+        return
+    shutil.rmtree(root, ignore_errors=True)
