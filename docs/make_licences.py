@@ -28,6 +28,8 @@ WHOSE = {
     "pretrained": "`incmask[pretrained]`",
     "cluster": "`incmask[cluster]`",
     "napari": "`incmask[napari]`",
+    "tensorboard": "`incmask[tensorboard]`",
+    "mlflow": "`incmask[mlflow]`",
     "test": "to test incmask",
     "lint": "to change incmask",
 }

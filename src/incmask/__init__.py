@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from incmask import nets
     from incmask.api.correcting import correct
-    from incmask.api.folders import check, export, import_labels, prepare, rank, report, verify
+    from incmask.api.folders import check, export, import_labels, prepare, rank, report, status, verify
     from incmask.api.images import mask, predict
     from incmask.api.looping import loop
     from incmask.api.result import Result, load
@@ -58,6 +58,7 @@ _HOME = {
     "report": "api.folders",
     "run": "api.training",
     "show_progress": "base.terminal",
+    "status": "api.folders",
     "verify": "api.folders",
     "write_data": "data.from_arrays",
 }
@@ -73,6 +74,7 @@ __all__ = [  # noqa: RUF022 - the main entries first
     "correct",
     "loop",
     "report",
+    "status",
     "verify",
     "compare",
     "mask",

@@ -20,6 +20,7 @@ from incmask.exchange.prepare.prepare import Prepared
 from incmask.exchange.prepare.prepare import prepare as run_prepare
 from incmask.experiment.checked import Checked, check_data
 from incmask.experiment.executor import Executor
+from incmask.experiment.record.status import Status, read_status
 from incmask.experiment.record.verify import Verified, verify_run
 from incmask.insight.finish import report_anew
 from incmask.insight.ranking.orders import OrderName
@@ -215,6 +216,25 @@ def verify(run: AnyPath, *, progress: Progress | bool = False) -> Verified:
     """
     with listening(progress) as listener:
         return verify_run(Path(run), listener)
+
+
+def status(run: AnyPath) -> Status:
+    """Tell how far a run or comparison is, as ``incmask status`` does: from its files, also on another machine.
+
+    Args:
+        run: its folder; it is not touched.
+
+    Returns:
+        ``state``, ``stage``, how much is ``done`` of what is ``expected``, ``seen``, its last sign of life, and more.
+
+    Raises:
+        IncmaskError: it is no run folder, or one of a version that kept no log.
+
+    Examples:
+        >>> incmask.status("myrun").state
+        'ended'
+    """
+    return read_status(Path(run))
 
 
 @overload

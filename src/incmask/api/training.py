@@ -13,6 +13,7 @@ from incmask.base.caller import option
 from incmask.base.config import Effort, OnCollapse, Preset
 from incmask.base.errors import fail
 from incmask.base.progress import Progress
+from incmask.base.trackers import TrackerName
 from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.rounds import data_folder, run_folder
 from incmask.experiment import run as experiment
@@ -23,6 +24,7 @@ from incmask.experiment.record.run import read_run
 from incmask.experiment.reproduce import Reproduced, changes, check_folder, choices_of
 from incmask.experiment.reproduce import compare as compare_files
 from incmask.experiment.run import Outcome
+from incmask.experiment.tracked import tracker_of
 from incmask.insight.comparison.best_of import BestOf
 from incmask.insight.comparison.best_of import best_of as find_best
 from incmask.insight.comparison.compare import Comparison
@@ -61,6 +63,7 @@ def train(
     reproduce: Path | None = None,
     report: bool,
     agreed: Agreed = nobody,
+    track: str | None = None,
     executor: Executor,
     progress: Progress,
 ) -> Trained:
@@ -69,7 +72,9 @@ def train(
         if best_of or replace(choices, time=None, settings=choices.settings or None) != Choices():
             what = "is given together with choices, which that run recorded"
             raise fail(option("reproduce"), what, f"leave them out, or {option('reproduce')}")
-        return _reproduce(reproduce, data, out, report=report, agreed=agreed, executor=executor, progress=progress)
+        return _reproduce(
+            reproduce, data, out, report=report, agreed=agreed, track=track, executor=executor, progress=progress
+        )
     if data is None:
         raise fail("DATA", "is not given", f"name the folder with the images, or a run with {option('reproduce')}")
     best = find_best(best_of, data, choices) if best_of else None
@@ -83,6 +88,7 @@ def train(
         progress=progress,
         warm=not fresh,
         agreed=agreed,
+        track=tracker_of(track),
     )
     finished = finish(outcome, open_pool=executor.open_pool, progress=progress) if report else FinishedFiles()
     return Trained(outcome, finished, best)
@@ -95,6 +101,7 @@ def _reproduce(
     *,
     report: bool,
     agreed: Agreed,
+    track: str | None,
     executor: Executor,
     progress: Progress,
 ) -> Trained:
@@ -107,7 +114,15 @@ def _reproduce(
     changed = tuple(changes(record, chosen, described))
     progress.say(f"reproduces {source}: " + ("; ".join(changed) or "versions, machine, data and choices are as then"))
     outcome = experiment.run_chosen(
-        chosen, described, out, executor, progress, warm=False, agreed=agreed, is_planned=True
+        chosen,
+        described,
+        out,
+        executor,
+        progress,
+        warm=False,
+        agreed=agreed,
+        track=tracker_of(track),
+        is_planned=True,
     )
     finished = finish(outcome, open_pool=executor.open_pool, progress=progress) if report else FinishedFiles()
     return Trained(outcome, finished, reproduced=compare_files(source, out, changed))
@@ -133,6 +148,7 @@ def run(
     reproduce: AnyPath | None = None,
     report: bool = True,
     yes: bool = False,
+    track: TrackerName | None = None,
     progress: Progress | bool = False,
     executor: Executor | None = None,
 ) -> Result:
@@ -168,6 +184,7 @@ def run(
             ``result.reproduced`` says what differs between then and now, and which files do.
         report: also write ``report.html``, ``ranking.csv``, the model card, and what disagreement says about errors.
         yes: also begin what takes longer than a day by estimate; a ``time`` that says so is enough, too.
+        track: show curves elsewhere, too: "tensorboard" (in ``OUT/tensorboard``) or "mlflow".
         progress: True shows lines and a bar, here or in the notebook; or a listener.
         executor: where the work is done; default: in processes of this machine.
 
@@ -196,6 +213,7 @@ def run(
                 reproduce=Path(reproduce) if reproduce else None,
                 report=report,
                 agreed=everybody if yes else nobody,
+                track=track,
                 executor=executor or Executor(),
                 progress=listener,
             )
@@ -251,6 +269,7 @@ def compare(
     grid: Mapping[str, Sequence[object]] | None = None,
     best_of: AnyPath | None = None,
     yes: bool = False,
+    track: TrackerName | None = None,
     progress: Progress | bool = False,
     executor: Executor | None = None,
 ) -> Comparison:
@@ -272,6 +291,7 @@ def compare(
         grid: settings with several values, all of which are tried.
         best_of: as for ``run``; for all approaches with inconsistency masks.
         yes: also begin what takes longer than a day by estimate.
+        track: as for ``run``, of each of its runs.
         progress: as for ``run``.
         executor: as for ``run``.
 
@@ -298,6 +318,7 @@ def compare(
             equal_steps=equal_steps,
             best_of=Path(best_of) if best_of else None,
             agreed=everybody if yes else nobody,
+            track=track,
             executor=executor or Executor(),
             progress=listener,
         )
@@ -316,6 +337,7 @@ def compare_and_find(
     equal_steps: bool,
     best_of: Path | None,
     agreed: Agreed = nobody,
+    track: str | None = None,
     executor: Executor,
     progress: Progress,
 ) -> tuple[Comparison, Findings]:
@@ -331,6 +353,7 @@ def compare_and_find(
         equal_steps=equal_steps,
         best_of=find_best(best_of, data, choices, grid=grid) if best_of else None,
         agreed=agreed,
+        track=tracker_of(track),
         progress=progress,
     )
     progress.doing("tables and figures")

@@ -12,6 +12,7 @@ from incmask.base.errors import IncmaskError, Problem
 from incmask.base.machine import num_cores
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress, Silent
+from incmask.base.run_log import RunLog
 from incmask.base.store import Records, Store, as_records, differences, read_records
 from incmask.data.rounds import ENVIRONMENT, ROUNDS, path_from
 from incmask.data.split import describe_folds
@@ -30,6 +31,7 @@ from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import RunContext, folds_of
 from incmask.experiment.stages import Trained, train_all
 from incmask.experiment.student import total_steps
+from incmask.experiment.tracked import Track, tracked
 from incmask.experiment.warm_start import check_is_new, score_rounds, scores_text, with_start
 from incmask.experiment.watch import check_unchanged
 from incmask.method.growth import num_students_of, team_size
@@ -83,6 +85,7 @@ def run(
     bases: Mapping[str, Path] | None = None,
     warm: bool = True,
     agreed: Agreed = nobody,
+    track: Track | None = None,
 ) -> Outcome:
     """Train, label, train again, and write everything to a run folder; goes on where it was stopped.
 
@@ -99,13 +102,16 @@ def run(
             taken over instead of being trained once more.
         warm: False: base models begin anew, whatever was added.
         agreed: asks whether to begin what takes longer than a day.
+        track: opens what shows curves elsewhere.
 
     Raises:
         IncmaskError: something about the data, the choices or the folder is wrong; nothing was lost.
     """
     chosen = resolve(data, choices)
     record = chosen.describe_data()
-    return run_chosen(chosen, record, out, executor, progress or Silent(), bases=bases, warm=warm, agreed=agreed)
+    return run_chosen(
+        chosen, record, out, executor, progress or Silent(), bases=bases, warm=warm, agreed=agreed, track=track
+    )
 
 
 def run_chosen(
@@ -118,6 +124,7 @@ def run_chosen(
     bases: Mapping[str, Path] | None = None,
     warm: bool = True,
     agreed: Agreed = nobody,
+    track: Track | None = None,
     is_planned: bool = False,
 ) -> Outcome:
     """Do what ``run`` does, with choices that are resolved already.
@@ -125,7 +132,7 @@ def run_chosen(
     Args:
         chosen: what to run.
         record: description of the data, for which every file was read.
-        out, executor, progress, bases, warm, agreed: as for ``run``.
+        out, executor, progress, bases, warm, agreed, track: as for ``run``.
         is_planned: how much is trained in the time that was given is settled, too.
     """
     for note in chosen.notes:
@@ -150,6 +157,7 @@ def run_chosen(
             clock=clock,
             progress=progress,
             bases=bases,
+            track=track,
             deliver=True,
         )
 
@@ -164,6 +172,7 @@ def run_resolved(
     progress: Progress,
     bases: Mapping[str, Path] | None = None,
     stacks_from: Path | None = None,
+    track: Track | None = None,
     deliver: bool,
 ) -> Outcome:
     """Do what ``run`` does, with choices that are resolved already and workers that are there already.
@@ -177,11 +186,16 @@ def run_resolved(
         progress: a listener.
         bases: as for ``run``.
         stacks_from: folder of a finished preparation of the same data; None: the bases' stacks are taken.
+        track: as for ``run``.
         deliver: hand over a model and write masks for all unlabelled images.
     """
     started = time.monotonic()
     bases = {name: folder for name, folder in (bases or {}).items() if name in chosen.recipe.bases}
-    with Store(out, run=chosen.describe_run(), data=data, say=progress.say) as store:
+    with (
+        Store(out, run=chosen.describe_run(), data=data, say=progress.say) as store,
+        tracked(out, track) as shown,
+        RunLog(out, progress, shown) as progress,
+    ):
         packages = chosen.pretrained.packages if chosen.pretrained else ()
         store.write(out / ENVIRONMENT, environment(path_from(out, chosen.dataset.root), packages=packages))
         sources = tuple(bases.values()) if stacks_from is None else (stacks_from,)

@@ -12,13 +12,15 @@ from incmask.base.files import TEMPORARY_SUFFIX
 from incmask.base.intact import END, MANIFEST, Entry, damage, files_below, made_anew, read_manifest, root_of
 from incmask.base.machine import num_cores
 from incmask.base.progress import Progress
+from incmask.base.run_log import LOG
 from incmask.base.store import DAMAGED, LOCK, RUN
 from incmask.base.threads import side_by_side
+from incmask.base.trackers import EVENTS
 from incmask.base.words import ShortRepr, counted
 from incmask.experiment.paths import EXPORTED_LABELS
 from incmask.training.loop import CHECKPOINT
 
-_OF_WORK = (LOCK, MANIFEST, END, CHECKPOINT)
+_OF_WORK = (LOCK, MANIFEST, END, CHECKPOINT, LOG)
 """Files that come and go, or change, while a run is at work."""
 
 
@@ -105,6 +107,6 @@ def _problem(known: tuple[Path, Entry], *, progress: Progress) -> Problem | None
 def _unknown(folders: list[Path], known: set[Path]) -> Iterator[Path]:
     for folder in folders:
         for path in files_below(folder):
-            of_work = path.name in _OF_WORK or path.suffix == TEMPORARY_SUFFIX
+            of_work = path.name in _OF_WORK or path.suffix == TEMPORARY_SUFFIX or path.parent.name == EVENTS
             if path not in known and not of_work and path.relative_to(folder).parts[0] != DAMAGED:
                 yield path

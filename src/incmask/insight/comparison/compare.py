@@ -12,6 +12,7 @@ from incmask.base.config import resolve_again
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent, ignore
+from incmask.base.run_log import RunLog
 from incmask.base.store import Store
 from incmask.base.tables import rows_text
 from incmask.base.words import ShortRepr
@@ -24,6 +25,7 @@ from incmask.experiment.executor import Executor
 from incmask.experiment.paths import PSEUDO, SCORES
 from incmask.experiment.run import Outcome, build_stacks, num_workers_of, run_resolved
 from incmask.experiment.setup import stage_name
+from incmask.experiment.tracked import Track
 from incmask.insight.comparison.amount import begun, equal_budget, work_of
 from incmask.insight.comparison.best_of import BestOf
 from incmask.insight.comparison.collect import Collected, collect
@@ -100,6 +102,7 @@ def compare(
     equal_steps: bool = False,
     best_of: BestOf | None = None,
     agreed: Agreed = nobody,
+    track: Track | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Train every approach on the same images with the same seeds, and tell what came of it; goes on where it stopped.
@@ -121,6 +124,7 @@ def compare(
         equal_steps: beside each approach's own number of steps, also train all with as many as FDT takes.
         best_of: erosion and dilation of all approaches with inconsistency masks, from a sweep; None: as chosen.
         agreed: asks whether to begin what takes longer than a day.
+        track: opens what shows the curves of each run elsewhere.
         progress: a listener.
 
     Raises:
@@ -156,7 +160,9 @@ def compare(
     with (
         executor.open_pool(num_workers) as pool,
         begun(begin, out, cells, pool, clock=executor.seconds_per_step, agreed=agreed, progress=progress) as store,
+        RunLog(out, progress) as progress,
     ):
+        joint = Joint(progress)
         store.write(out / ENVIRONMENT, environment())
         has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
@@ -177,6 +183,7 @@ def compare(
                 progress=joint,
                 bases={name: out / folder for name, folder in cell.bases.items()},
                 stacks_from=out,
+                track=track,
                 deliver=False,
             )
             finished.append(ComparedRun(cell, outcome))
