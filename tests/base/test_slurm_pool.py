@@ -100,6 +100,7 @@ def test_training_goes_on_from_its_checkpoint_when_its_time_is_over(by_hand, tmp
     assert not [*(tmp_path / "incmask-slurm").iterdir()]
 
 
+@pytest.mark.slow
 def test_a_run_on_slurm_is_that_of_this_machine_to_the_byte(by_hand, tmp_path, monkeypatch):
     data, work, lost = make_data(tmp_path / "data", "binary"), JobFolder.work, []
 
