@@ -1,9 +1,10 @@
 """The 1x1 U-Net (paper section 2.6.1, appendix A.2)."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +18,14 @@ _KERAS_TRUNCATION = 0.87962566103423978
 """Standard deviation of a unit normal cut at two standard deviations; Keras divides by it."""
 
 
+Pooling = tuple[int, ...]
+"""By how much a level shrinks each axis: 2, or 1 where an axis cannot bear it."""
+
+
 class UNet(nn.Module):
     """A small U-Net with a 1x1 convolution after every 3x3 one and added, not joined, skips.
+
+    In three dimensions all of these are cubes.
 
     Args:
         in_channels: channels of the image, 1 or more.
@@ -27,12 +34,15 @@ class UNet(nn.Module):
         width: the paper's alpha; level i has ``int(16 * 2**i * width)`` filters.
         batch_norm_momentum: in Keras's meaning, the share of the running statistics that stays
             at each step (paper: 0.99).
+        ndim: 2 for images, 3 for volumes.
+        poolings: by how much each of the four levels shrinks each axis, 1 or 2; None: all by 2.
 
     ``forward`` takes intensities of 0 to 255, shape ``(N, in_channels, H, W)`` with ``H`` and ``W``
-    multiples of 16, and returns float32 logits ``(N, out_channels, H, W)``.
+    multiples of 16, and returns float32 logits ``(N, out_channels, H, W)``. Of volumes both are ``(N, C, D, H, W)``.
+    With other ``poolings``, each side is a multiple of what all levels together shrink its axis by.
 
     Raises:
-        ValueError: an argument outside its range, or an image whose sides are no multiples of 16.
+        ValueError: an argument outside its range, or an image whose sides are no multiples of these.
     """
 
     step_px = STEP_PX
@@ -44,8 +54,12 @@ class UNet(nn.Module):
         width: float = 1.0,
         *,
         batch_norm_momentum: float = 0.99,
+        ndim: Literal[2, 3] = 2,
+        poolings: Sequence[Sequence[int]] | None = None,
     ):
         super().__init__()
+        self.ndim, self.poolings = ndim, _checked_poolings(poolings, ndim)
+        self.steps = tuple(math.prod(of_axis) for of_axis in zip(*self.poolings, strict=True))
         if in_channels < 1 or out_channels < 1:
             raise ValueError(
                 f"UNet: in_channels and out_channels must be 1 or more, got {in_channels} and {out_channels}"
@@ -58,43 +72,58 @@ class UNet(nn.Module):
         if f0 < 1:
             raise ValueError(f"UNet: width must be at least 1/16, got {width}")
         momentum = 1 - batch_norm_momentum
-        self.stem = nn.Sequential(Conv(in_channels, f0, 1), norm(f0, momentum))
+        conv, norm_of = (Conv, norm) if ndim == 2 else (Conv3d, norm3d)
+        self.stem = nn.Sequential(conv(in_channels, f0, 1), norm_of(f0, momentum))
         self.encoder = nn.ModuleList(
-            nn.Sequential(Conv(a, b, 3), Conv(b, b, 1), norm(b, momentum))
+            nn.Sequential(conv(a, b, 3), conv(b, b, 1), norm_of(b, momentum))
             for a, b in ((f0, f0), (f0, f1), (f1, f2), (f2, f3))
         )
-        self.bottleneck = nn.Sequential(Conv(f3, f4, 3), Conv(f4, f3, 1), norm(f3, momentum))
+        self.bottleneck = nn.Sequential(conv(f3, f4, 3), conv(f4, f3, 1), norm_of(f3, momentum))
         self.decoder = nn.ModuleList(
             nn.Sequential(
-                Conv(a, a, 1),
-                norm(a, momentum),
-                Conv(a, a, 3),
-                Conv(a, b, 1),
-                norm(b, momentum),
+                conv(a, a, 1),
+                norm_of(a, momentum),
+                conv(a, a, 3),
+                conv(a, b, 1),
+                norm_of(b, momentum),
             )
             for a, b in ((f3, f2), (f2, f1), (f1, f0), (f0, f0))
         )
-        self.head = nn.Conv2d(f0, out_channels, 1)
+        self.head = (nn.Conv2d if ndim == 2 else nn.Conv3d)(f0, out_channels, 1)
         draw_weights(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        step = self.step_px
-        if image.ndim != 4 or image.shape[-2] % step or image.shape[-1] % step:
-            raise ValueError(
-                f"UNet: expected (N, C, H, W) with H and W multiples of {step}, got {tuple(image.shape)}; "
-                "pad or resize the image"
-            )
+        if image.ndim != 2 + self.ndim or any(
+            side % step for side, step in zip(image.shape[2:], self.steps, strict=True)
+        ):
+            raise ValueError(f"UNet: {self._expected()}, got {tuple(image.shape)}; pad or resize the image")
+        pool = nn.functional.max_pool2d if self.ndim == 2 else nn.functional.max_pool3d
         x = self.stem(image / 255)
         skips = []
-        for block in self.encoder:
+        for block, factors in zip(self.encoder, self.poolings, strict=True):
             x = block(x)
             skips.append(x)
-            x = nn.functional.max_pool2d(x, 2)
+            x = pool(x, factors)
         x = self.bottleneck(x)
-        for block in self.decoder:
-            x = block(nn.functional.interpolate(x, scale_factor=2, mode="nearest") + skips.pop())
+        for block, factors in zip(self.decoder, reversed(self.poolings), strict=True):
+            scales = [float(factor) for factor in factors]
+            x = block(nn.functional.interpolate(x, scale_factor=scales, mode="nearest") + skips.pop())
         with torch.autocast(x.device.type, enabled=False):
             return self.head(x.float())
+
+    def _expected(self) -> str:
+        if self.ndim == 2:
+            return f"expected (N, C, H, W) with H and W multiples of {' and '.join(map(str, sorted({*self.steps})))}"
+        return f"expected (N, C, D, H, W) with sides that are multiples of {self.steps}"
+
+
+def _checked_poolings(poolings: Sequence[Sequence[int]] | None, ndim: int) -> tuple[Pooling, ...]:
+    if ndim not in (2, 3):
+        raise ValueError(f"UNet: ndim must be 2 or 3, got {ndim}")
+    given = tuple(tuple(factors) for factors in poolings or ((2,) * ndim,) * LEVELS)
+    if len(given) != LEVELS or any(len(each) != ndim or not {*each} <= {1, 2} for each in given):
+        raise ValueError(f"UNet: poolings must be {LEVELS} times {ndim} factors of 1 or 2, got {given}")
+    return given
 
 
 class Conv(nn.Conv2d):
@@ -111,8 +140,27 @@ class Conv(nn.Conv2d):
         return nn.functional.relu(super().forward(x), inplace=True)
 
 
+class Conv3d(nn.Conv3d):
+    """The same of volumes."""
+
+    def __init__(self, in_channels: int, out_channels: int, side: int):
+        super().__init__(in_channels, out_channels, side, padding="same")
+
+    def reset_parameters(self) -> None:
+        if _DRAWN.get():
+            super().reset_parameters()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.relu(super().forward(x), inplace=True)
+
+
 def norm(channels: int, momentum: float) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=momentum)
+
+
+def norm3d(channels: int, momentum: float) -> nn.BatchNorm3d:
+    """The same of volumes."""
+    return nn.BatchNorm3d(channels, eps=1e-3, momentum=momentum)
 
 
 _DRAWN: ContextVar[bool] = ContextVar("_DRAWN", default=True)
@@ -133,7 +181,7 @@ def draw_weights(network: nn.Module) -> None:
     if not _DRAWN.get():
         return
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
             keras_he_normal_(module.weight)
             assert module.bias is not None
             nn.init.zeros_(module.bias)

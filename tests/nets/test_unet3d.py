@@ -1,0 +1,68 @@
+"""The U-Net in three dimensions: counted by hand, and against the one of images on a volume of one slice."""
+
+import pytest
+import torch
+
+from incmask.nets.costs import count_parameters
+from incmask.nets.unet import UNet
+
+FLAT = ((1, 2, 2),) * 4
+
+
+def conv(inputs: int, outputs: int, side: int) -> int:
+    return inputs * outputs * side**3 + outputs
+
+
+def test_parameters_as_counted_by_hand():
+    f0, f1, f2, f3, f4 = 8, 16, 32, 64, 128
+    total = conv(3, f0, 1) + 4 * f0
+    total += sum(conv(a, b, 3) + conv(b, b, 1) + 4 * b for a, b in ((f0, f0), (f0, f1), (f1, f2), (f2, f3)))
+    total += conv(f3, f4, 3) + conv(f4, f3, 1) + 4 * f3
+    for a, b in ((f3, f2), (f2, f1), (f1, f0), (f0, f0)):
+        total += conv(a, a, 1) + 4 * a + conv(a, a, 3) + conv(a, b, 1) + 4 * b
+    assert count_parameters(UNet(3, 2, 0.5, ndim=3)) == total + conv(f0, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("poolings", "shape", "bottleneck"),
+    [
+        (None, (16, 32, 16), (1, 2, 1)),
+        (FLAT, (3, 16, 32), (3, 1, 2)),
+        (((1, 2, 2), (2, 2, 2), (1, 2, 2), (1, 1, 2)), (6, 8, 16), (3, 1, 1)),
+    ],
+)
+def test_sides_shrink_where_they_can_bear_it(poolings, shape, bottleneck):
+    network, seen = UNet(1, 2, 0.25, ndim=3, poolings=poolings).eval(), []
+    network.bottleneck.register_forward_hook(lambda module, given, output: seen.append(output.shape))
+    assert network(torch.zeros(2, 1, *shape)).shape == (2, 2, *shape)
+    assert seen[0][2:] == bottleneck
+
+
+def test_a_volume_of_one_slice_is_an_image():
+    """With the middle slice of each cube as square, both compute the same: beyond the only slice there are zeros."""
+    cubes, squares = UNet(1, 3, 0.25, ndim=3, poolings=FLAT), UNet(1, 3, 0.25)
+    state = {
+        name: weight[:, :, weight.shape[2] // 2] if weight.ndim == 5 else weight
+        for name, weight in cubes.state_dict().items()
+    }
+    squares.load_state_dict(state)
+    image = torch.rand(2, 1, 32, 16) * 255
+    for network in (cubes, squares):
+        network.train()
+    torch.testing.assert_close(cubes(image[:, :, None])[:, :, 0], squares(image), atol=1e-4, rtol=1e-4)
+
+
+def test_weights_are_drawn_as_for_images():
+    weight = UNet(1, 1, 2, ndim=3).encoder[3][0].weight
+    assert weight.shape == (256, 128, 3, 3, 3)
+    assert abs(float(weight.detach().var()) * 128 * 27 - 2) < 0.02
+
+
+def test_other_shapes_are_refused():
+    network = UNet(1, 1, 0.25, ndim=3, poolings=FLAT)
+    for shape in ((1, 1, 3, 16, 8), (1, 1, 16, 16)):
+        with pytest.raises(ValueError, match="multiples of"):
+            network(torch.zeros(shape))
+    for poolings in (((2, 2, 2),) * 3, ((2, 3, 2),) * 4, ((2, 2),) * 4):
+        with pytest.raises(ValueError, match="poolings"):
+            UNet(1, 1, ndim=3, poolings=poolings)
