@@ -3,7 +3,8 @@ import os
 import pytest
 from trees import HEIGHT, WIDTH, only_problem, options, patches, picture, save, scan_ok, tree
 
-from incmask.data.folder.scan import scan
+from incmask.base.errors import IncmaskError
+from incmask.data.folder.scan import load_dataset, scan
 
 CELLS = patches(0, 255)
 
@@ -35,6 +36,25 @@ def test_spellings_of_parts(tmp_path, labelled, unlabelled, val, test):
     item = dataset.labelled[0]
     assert (item.height, item.width) == (HEIGHT, WIDTH)
     assert dataset.unlabelled[0].masks is None
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ("zzz", "has lists of which none names an image to train with: train.txt, val.txt; mend train.txt"),
+        ("bare", "holds no labelled images; add images with masks"),
+    ],
+)
+def test_lists_that_leave_nothing_to_train_with(tmp_path, train, said):
+    for seed, name in enumerate(("a", "b", "bare")):
+        save(tmp_path / "images" / f"{name}.png", picture(seed))
+    for name in "ab":
+        save(tmp_path / "masks" / f"{name}.png", CELLS)
+    (tmp_path / "train.txt").write_text(train)
+    (tmp_path / "val.txt").write_text("a")
+    assert said in only_problem(scan(tmp_path))
+    with pytest.raises(IncmaskError, match=said[:20]):
+        load_dataset(tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["Masks", "labels", "annotations", "GroundTruth", "ground_truth"])

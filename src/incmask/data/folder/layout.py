@@ -152,7 +152,12 @@ def _divide_by_lists(root: Path, found: dict[str, tuple[ImageWithMasks, ...]], l
         return
     for part in PARTS:
         found[part] = tuple(each for each in everything if parts.get(each.name, "unlabelled") == part)
-    log.notes.append(f"parts as lists tell: {', '.join(lists)}; images in none are unlabelled")
+    told = ", ".join(lists)
+    log.notes.append(f"parts as lists tell: {told}; images in none are unlabelled")
+    if not found["labelled"]:
+        log.problem(
+            root, f"has lists of which none names an image to train with: {told}", "mend train.txt, or remove them"
+        )
 
 
 def _take_as_unlabelled(part: str, found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:

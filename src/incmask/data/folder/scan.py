@@ -53,9 +53,8 @@ def load_dataset(root: str | Path, options: DataOptions | None = None, *, on_fil
         IncmaskError: with all problems, where there are any.
     """
     found = scan(root, options, on_file=on_file)
-    if found.problems:
+    if found.dataset is None or found.problems:
         raise IncmaskError(found.problems)
-    assert found.dataset is not None, "no data set without a problem"
     return replace(found.dataset, notes=(*found.dataset.notes, *map(str, found.findings)))
 
 
@@ -96,7 +95,7 @@ def scan(
     recognised = _recognise(root, layout, contents, options=options, problems=problems)
     channels = channels_of(contents.images, options, problems)
     if recognised is None or channels is None:
-        return Scan(None, tuple(problems))
+        return _unusable(root, problems)
     bad = {Path(problem.where) for problem in problems}
     items = {
         part: tuple(
@@ -108,9 +107,7 @@ def scan(
     }
     position_class = _position_class(recognised, options, root, problems)
     if not items["labelled"]:
-        if not problems:
-            problems.append(Problem(str(root), "holds no labelled images", "add images with masks to labelled"))
-        return Scan(None, tuple(problems))
+        return _unusable(root, problems)
     digests = {path: fact.digest for path, fact in contents.images.items()}
     grouping = group_items(root, items, options.group, digests)
     problems += grouping.problems
@@ -143,6 +140,12 @@ def scan(
     )
     findings = findings_of_images(dict(dataset.parts()), contents.images, contents.masks)
     return Scan(dataset, tuple(problems), findings, contents.images)
+
+
+def _unusable(root: Path, problems: Sequence[Problem]) -> Scan:
+    """Give what a folder is of which nothing can be used: never without a problem."""
+    nothing = Problem(str(root), "holds no labelled images", "add images with masks to labelled")
+    return Scan(None, tuple(problems) or (nothing,))
 
 
 def _as_drawn(
