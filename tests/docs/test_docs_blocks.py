@@ -216,8 +216,8 @@ def test_a_pipe_is_run(finished, tmp_path, monkeypatch, call):
 
 def test_benchmarks_are_read_by_their_parsers(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
-    assert not list(check_benchmark("benchmarks.kill", ["--times", "20"], monkeypatch))
-    assert list(check_benchmark("benchmarks.kill", ["--time"], monkeypatch)) == ["no option --time"]
+    assert not list(check_benchmark("benchmarks.crash", ["--count", "20"], monkeypatch))
+    assert list(check_benchmark("benchmarks.crash", ["--time"], monkeypatch)) == ["no option --time"]
 
 
 def test_what_fails_in_a_block_is_told(call, monkeypatch):
