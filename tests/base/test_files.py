@@ -50,6 +50,26 @@ def test_a_folder_is_there_whole_in_place_of_an_empty_one(tmp_path):
         pass
 
 
+def test_a_folder_that_was_made_before_stays_if_it_comes_to_the_same(tmp_path):
+    def make(**files):
+        with whole_folder(tmp_path / "out", mark="mark") as folder:
+            for name, text in files.items():
+                write_text(folder / "a" / name, text)
+            write_text(folder / "mark", "")
+
+    make(b="text")
+    written = (tmp_path / "out" / "a" / "b").stat().st_mtime_ns
+    make(b="text")
+    assert (tmp_path / "out" / "a" / "b").stat().st_mtime_ns == written
+    for other in ({"b": "TEXT"}, {"b": "text", "c": ""}, {}):
+        with pytest.raises(IncmaskError, match="is there already and holds something else; remove it"):
+            make(**other)
+    (tmp_path / "out" / "mark").unlink()
+    with pytest.raises(IncmaskError, match="is there already; remove it"):
+        make(b="text")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "a", "b"]
+
+
 def test_a_folder_that_fails_or_is_given_up_leaves_nothing(tmp_path):
     def fail_half_way():
         with whole_folder(tmp_path / ("x" * 255)) as folder:

@@ -177,6 +177,13 @@ def test_a_folder_that_holds_something_is_refused_and_stays(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_the_same_data_may_be_written_again(tmp_path):
+    write_data(ArrayData([IMAGE], [LABEL]), tmp_path / "data")
+    write_data(ArrayData([IMAGE], [LABEL]), tmp_path / "data")
+    with pytest.raises(IncmaskError, match="is there already and holds something else"):
+        write_data(ArrayData([IMAGE] * 2, [LABEL] * 2), tmp_path / "data")
+
+
 def test_nothing_is_left_of_a_folder_that_could_not_be_written(tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")

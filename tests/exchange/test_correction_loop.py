@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -246,6 +247,36 @@ def test_a_round_is_added_to_the_last_one_and_undone_by_removing_its_folder(loop
     assert [each.number for each in read_rounds(data)] == [2]
     assert [item.name for item in load_dataset(data).unlabelled] == ["slide/x.1", "x.2"]
     assert bring_back(run, out, target="png").round.number == 3
+
+
+def test_what_was_added_before_is_not_added_again(loop):
+    """An import may be killed behind its last file, and comes again."""
+    data, run, out, _pseudo = loop
+    first = bring_back(run, out, target="png")
+    before = tree_of(data)
+    assert bring_back(run, out, target="png") == replace(first, again=True)
+    assert tree_of(data) == before
+    Image.fromarray(np.full((24, 20), 255, np.uint8)).save(out / "masks" / "x.0.png")
+    assert refused(data, run, out) == (
+        "x.0: was added in round 2 already; take it out, or undo that round by removing labelled/round-2"
+    )
+    for name in ("x.0", "x.2"):
+        (out / "masks" / f"{name}.png").unlink()
+    assert refused(data, run, out).startswith("slide/x.1: was added in round 2 already")
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_what_was_exported_before_is_not_exported_again(loop, tmp_path, name):
+    """An export may be killed behind its last file, and comes again."""
+    _data, run, _out, _pseudo = loop
+    out = tmp_path / "new" / name
+    first = export_labels(run, out, target="coco")
+    before = tree_of(tmp_path / "new")
+    assert export_labels(run, out, target="coco").notes == ("it was there already, the same to the byte", *first.notes)
+    assert tree_of(tmp_path / "new") == before
+    with pytest.raises(IncmaskError, match="is there already and holds something else"):
+        export_labels(run, out, target="coco", top=1)
+    assert tree_of(tmp_path / "new") == before
 
 
 def test_an_import_that_was_killed_left_nothing(loop, monkeypatch):

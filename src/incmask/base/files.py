@@ -1,6 +1,7 @@
 """Files and folders written whole or not at all: a temporary name beside the target, then a rename."""
 
 import errno
+import filecmp
 import hashlib
 import os
 import platform
@@ -55,21 +56,40 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, *, mark: str = "") -> Iterator[Path]:
     """Give a folder beside ``path`` to write to; rename it to ``path`` on success, remove it otherwise.
 
     Whoever removes what was given makes nothing.
 
+    Args:
+        path: the folder.
+        mark: a file that tells that the same was made there before: a folder that holds it may be there, if what is
+            made now is the same to the byte. It stays then, so that a call may come again that was killed at its end.
+
     Raises:
-        IncmaskError: something is at ``path`` already, unless an empty folder, or it cannot be written.
+        IncmaskError: something else is at ``path`` already, unless an empty folder, or it cannot be written.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    again = holds_something(path)
+    if again and not (mark and (path / mark).is_file()):
         raise fail(path, "is there already", "remove it, or choose another folder")
     with scratch_folder(path) as temporary:
         yield temporary
-        if temporary.exists():
+        if again and temporary.exists() and not _are_same(temporary, path):
+            raise fail(path, "is there already and holds something else", "remove it, or choose another folder")
+        if not again and temporary.exists():
             path.rmdir() if path.exists() else None  # as Windows replaces no folder
             temporary.rename(path)
+
+
+def holds_something(path: Path) -> bool:
+    """Tell whether a file, or a folder that is not empty, is at a path."""
+    return path.exists() and (not path.is_dir() or any(path.iterdir()))
+
+
+def _are_same(first: Path, second: Path) -> bool:
+    """Tell whether two folders hold the same files, byte for byte."""
+    below = [sorted(path.relative_to(root) for path in root.rglob("*") if path.is_file()) for root in (first, second)]
+    return below[0] == below[1] and not any(filecmp.cmpfiles(first, second, below[0], shallow=False)[1:])
 
 
 @contextmanager

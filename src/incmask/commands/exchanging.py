@@ -135,7 +135,8 @@ def import_labels(
     num = len(done.round.names)
     lines = [
         *done.notes,
-        f"round {done.round.number}: {counted(num, 'image')} added to {done.data / done.round.folder}",
+        f"round {done.round.number}: {counted(num, 'image')} {'added before' if done.again else 'added'} to "
+        f"{done.data / done.round.folder}",
     ]
     if done.unsure_fraction:
         lines.append(f"{done.unsure_fraction:.1%} of their pixels are still unsure and count as not labelled")
@@ -150,6 +151,7 @@ def import_labels(
     values = {
         "round": done.round.number,
         "folder": str(done.data / done.round.folder),
+        "again": done.again,
         "images": list(done.round.names),
         "unsure_fraction": done.unsure_fraction,
         "skipped": list(done.skipped),

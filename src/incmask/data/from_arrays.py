@@ -72,10 +72,10 @@ def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
 
     Args:
         data: the arrays; images become TIFF files as ``as_intensities`` gives them, with NaN where there is no data.
-        folder: one that is not there, or is empty.
+        folder: one that is not there, is empty, or holds the same data.
 
     Raises:
-        IncmaskError: an array is no image or no mask, they do not fit each other, or the folder holds something or
+        IncmaskError: an array is no image or no mask, they do not fit each other, or the folder holds something else or
             cannot be written.
 
     Examples:
@@ -89,7 +89,7 @@ def write_data(data: ArrayData, folder: str | os.PathLike[str]) -> None:
     folder = Path(folder)
     data = _as_arrays(data)
     meaning = _meaning(data)
-    with whole_folder(folder) as making:
+    with whole_folder(folder, mark=CONFIG_NAME) as making:
         for part, images, masks in _parts(data):
             for index, image in enumerate(images):
                 _write_image(making / part / "images" / f"{_name(part, index)}.tif", image)

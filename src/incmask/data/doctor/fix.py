@@ -62,7 +62,7 @@ def fix_folder(dataset: Dataset, images: Mapping[Path, ImageFacts], out: Path) -
     Args:
         dataset: what the folder holds.
         images: what is known of its images.
-        out: the folder to make; it must not be there, or be empty.
+        out: the folder to make; it must not be there, be empty, or hold the same copy.
 
     Returns:
         What was changed; without any change nothing is written.
@@ -72,7 +72,7 @@ def fix_folder(dataset: Dataset, images: Mapping[Path, ImageFacts], out: Path) -
             left.
     """
     _check_target(dataset.root, out)
-    with whole_folder(out) as folder:
+    with whole_folder(out, mark=CHANGES) as folder:
         plan = _plan(dataset, images)
         if not any(item.image not in plan.left_out for item in dataset.labelled):
             what = "would lose all labelled images, since all are masks, or shown in val or test, too"

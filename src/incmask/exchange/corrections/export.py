@@ -8,7 +8,7 @@ import numpy as np
 
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.files import check_folder_name, whole_folder, write_bytes, write_text
+from incmask.base.files import check_folder_name, holds_something, whole_folder, write_bytes, write_text
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import EXPORTED
 from incmask.base.validation import choose
@@ -74,7 +74,7 @@ def export_labels(
 
     Raises:
         IncmaskError: the run or its images are not there, the target is unknown, ``out`` has a name for a file, or
-            something is there already.
+            something is there already; just what would be written may be, and stays.
     """
     form: LabelFormat = choose(LABEL_FORMATS, target, option=option("to"))
     check_folder_name(out, f"an export to {target}")
@@ -92,14 +92,16 @@ def export_labels(
     progress.expect(len(names))
     merger = SpeckMerger(scheme, (least_px or LEAST_PX) if form.of_shapes else 1)
     digests: dict[str, str] = {}
-    with (whole_archive if out.suffix.casefold() == ".zip" else whole_folder)(out) as folder:
+    is_archive, again = out.suffix.casefold() == ".zip", holds_something(out)
+    with whole_archive(out) if is_archive else whole_folder(out, mark=EXPORTED) as folder:
         sheets = _sheets(record, images, folder, merger, digests, progress=progress)
         form.write((_parted(sheet, record) for sheet in sheets) if split else sheets, folder, scheme)
         write_text(folder / "README.txt", form.how_to + _back(run, target))
-        if out.suffix.casefold() != ".zip":
+        if not is_archive:
             write_text(folder / EXPORTED, "images and masks of a run, to be corrected\n")
     merged = merger.merged()
-    notes = (order.note, str(merged) if merged else "", _remember(run, digests))
+    there = "it was there already, the same to the byte" if again else ""
+    notes = (there, order.note, str(merged) if merged else "", _remember(run, digests))
     return Exported(out, target, names, order.source, tuple(filter(None, notes)), merged)
 
 

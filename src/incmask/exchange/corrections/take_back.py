@@ -48,6 +48,7 @@ class Imported(ShortRepr):
         notes: what a person should be told.
         unchanged: images that came back as they were exported.
         confirmed: whether these were taken as right; else they were left out.
+        again: the same was added before, so that nothing was.
     """
 
     data: Path
@@ -57,6 +58,7 @@ class Imported(ShortRepr):
     notes: tuple[str, ...]
     unchanged: tuple[str, ...] = ()
     confirmed: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Corrections:
         read: how their labels are made, and what a person should be told.
         unsure_fractions: share of each image's pixels that is unsure.
         unchanged: images that came back as they were exported.
+        added: those that a round holds with just these labels, with its number.
     """
 
     run: Path
@@ -91,6 +94,7 @@ class Corrections:
     read: Corrected
     unsure_fractions: Mapping[str, float]
     unchanged: tuple[str, ...]
+    added: Mapping[str, int]
 
 
 def import_labels(
@@ -104,6 +108,8 @@ def import_labels(
     progress: Progress | None = None,
 ) -> Imported:
     """Add corrected masks to the labelled images of a run's data folder: all of them or, where one is wrong, none.
+
+    What a round holds already, all of it and no more, is found there and not added once more.
 
     Args:
         run: the run folder whose pseudo-labels were corrected.
@@ -140,7 +146,8 @@ def read_corrections(
     items = _items(corrected.labels, into, record)
     progress.expect(len(items))
     shares, unchanged = _look_at(items, corrected.labels, ExportedLabels(run), progress=progress)
-    return Corrections(run, source, target, into, tuple(items), corrected, shares, unchanged)
+    added = _added(corrected.labels, into)
+    return Corrections(run, source, target, into, tuple(items), corrected, shares, unchanged, added)
 
 
 def add_round(
@@ -165,6 +172,9 @@ def add_round(
             found.source, "holds no image without unsure regions", f"settle them, or use {option('unsure', 'ignore')}"
         )
     fraction = float(np.mean([shares[item.name] for item in items]))
+    notes, confirmed = found.read.notes, unchanged == "confirm"
+    if there := _same_round(found, [item.name for item in items]):
+        return Imported(into.dataset.root, there, fraction, skipped, notes, found.unchanged, confirmed, again=True)
     spelling = spelling_of(into.dataset, ignored=fraction > 0)
     root = into.dataset.root
     folder, number = _next_round(root)
@@ -187,7 +197,6 @@ def add_round(
         _verify(into, hidden, labels)
         # A round counts once its folder is there, so that the rename which follows decides.
         write_rounds(root, [*into.rounds, added])
-    notes, confirmed = found.read.notes, unchanged == "confirm"
     return Imported(root, added, fraction, skipped, notes, found.unchanged, confirmed)
 
 
@@ -220,23 +229,63 @@ def _files(source: Path) -> Files:
 
 
 def _items(labels: Mapping[str, Label], into: _Target, record: RunRecord) -> list[Item]:
-    """Find the images of the corrections among the unlabelled ones, unchanged since the run."""
-    by_name = {item.name: item for item in into.dataset.unlabelled}
-    earlier = {name: each for each in into.rounds for name in each.names}
+    """Find the images of the corrections among the unlabelled ones and those of rounds, unchanged since the run."""
+    by_name = _earlier(into) | {item.name: item for item in into.dataset.unlabelled}
     hashes = record.part("unlabelled")
     problems: list[Problem] = []
     for name in labels:
         item = by_name.get(name)
-        if name in earlier:
-            there = earlier[name]
-            what = f"was added in round {there.number} already"
-            problems.append(Problem(name, what, f"take it out, or undo that round by removing {there.folder}"))
-        elif item is None:
+        if item is None:
             problems.append(Problem(name, "is no longer among the unlabelled images", "bring it back, or take it out"))
         elif hash_file(item.image) not in hashes[name]["files"].values():
             problems.append(Problem(str(item.image), "was changed since the run", "bring the old image back"))
     raise_problems(problems)
     return [by_name[name] for name in sorted(labels)]
+
+
+def _earlier(into: _Target) -> dict[str, Item]:
+    """Give the images that rounds have added, by the names that they had."""
+    by_name = {item.name: item for item in into.dataset.labelled}
+    found = {name: by_name.get(f"{each.prefix}{name}") for each in into.rounds for name in each.names}
+    return {name: replace(item, name=name) for name, item in found.items() if item is not None}
+
+
+def _added(labels: Mapping[str, Label], into: _Target) -> dict[str, int]:
+    """Tell which images rounds hold with just these labels, and the number of the round.
+
+    Raises:
+        IncmaskError: some are there with others.
+    """
+    numbers = {name: each.number for each in into.rounds for name in each.names}
+    found, problems = {}, []
+    for name, item in _earlier(into).items():
+        if name in labels:
+            found[name] = numbers[name]
+            if not np.array_equal(read_label(item, into.dataset), labels[name].make(item.height, item.width)):
+                problems.append(_added_problem(name, numbers[name], into))
+    raise_problems(problems)
+    return found
+
+
+def _added_problem(name: str, number: int, into: _Target) -> Problem:
+    (folder,) = (each.folder for each in into.rounds if each.number == number)
+    return Problem(
+        name, f"was added in round {number} already", f"take it out, or undo that round by removing {folder}"
+    )
+
+
+def _same_round(found: Corrections, names: Sequence[str]) -> Round | None:
+    """Give the round that holds just these images with just these labels; None: there are none of a round among them.
+
+    Raises:
+        IncmaskError: some of a round are among them, but not all of it and nothing else.
+    """
+    numbers = {found.added[name] for name in names if name in found.added}
+    for each in found.into.rounds:
+        if numbers == {each.number} and {*each.names} == {*names}:
+            return each
+    raise_problems([_added_problem(name, found.added[name], found.into) for name in names if name in found.added])
+    return None
 
 
 def _look_at(

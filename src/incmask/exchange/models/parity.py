@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from incmask.base.errors import fail
-from incmask.base.intact import intact
+from incmask.base.intact import GONE, cannot_read, intact
 from incmask.data.stack import Stack
 from incmask.exchange.models.pipeline import Pipeline
 from incmask.experiment.paths import stack_folder
@@ -170,8 +170,10 @@ def _some_images(path: Path, channels: int) -> np.ndarray | None:
     """Give the first images of a stack, None where there is no such stack of ``channels``."""
     try:
         images = np.load(intact(path), mmap_mode="r")
-    except (OSError, ValueError, EOFError):
+    except (*GONE, ValueError, EOFError):
         return None
+    except OSError as error:
+        raise cannot_read(path, error) from error
     if images.ndim != 4 or images.shape[3] != channels or images.dtype != np.uint8 or not images.size:
         return None
     return np.array(images[:_NUM_IMAGES])
