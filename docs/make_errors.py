@@ -155,7 +155,7 @@ def _of_call(node: ast.Call, names: dict[str, list[ast.expr]], depth: int) -> tu
         return ("choose another folder with `-o`",)
     if name == "either" and words:
         return (words[0],)
-    if name == "str" and node.args:
+    if name in ("str", "renaming") and node.args:
         return _texts(node.args[0], names, depth + 1)
     if name in names:
         return _several(_texts(each, {**names, name: []}, depth + 1) for each in names[name]) or (OPEN,)

@@ -1,6 +1,12 @@
 """Damages to files, and whether a job then gives what it gives of whole ones, or says what is wrong."""
 
+import errno
+import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import count
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError
@@ -32,6 +38,36 @@ def flipped(path: Path) -> None:
 DAMAGES: dict[str, Damage] = {each.__name__: each for each in (truncated, emptied, zeroed, flipped)} | {
     "deleted": Path.unlink
 }
+
+_opened: list[Callable[[str], None]] = []
+"""What is told of each file that is opened."""
+
+
+@cache
+def _listen() -> None:
+    def hear(event: str, args: tuple) -> None:
+        if event == "open" and _opened and isinstance(args[0], str | os.PathLike):
+            _opened[-1](os.fspath(args[0]))
+
+    sys.addaudithook(hear)
+
+
+@contextmanager
+def failing_disk(place: int, ending: str = "") -> Iterator[count]:
+    """Let one opening fail among those of files whose paths end so, by its number from 0; gives what counts them."""
+    _listen()
+    numbers = count()
+
+    def at(path: str) -> None:
+        if path.endswith(ending) and next(numbers) == place:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    _opened.append(at)
+    try:
+        yield numbers
+    finally:
+        _opened.pop()
+
 
 _OF_THE_MOMENT = {LOCK, MANIFEST, END, "usage.json"}
 

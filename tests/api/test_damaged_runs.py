@@ -1,12 +1,13 @@
 """Every file of a run, damaged in every way, under every command: the same result, or an error that says what to do."""
 
 import shutil
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 import incmask
-from damages import DAMAGES, content_of, files_of, wrong_ends
+from damages import DAMAGES, content_of, failing_disk, files_of, wrong_ends
 from finished_runs import leave_undrawn, leave_untrained
 from incmask.base.intact import END, MANIFEST
 from incmask.insight.comparison import present
@@ -154,6 +155,33 @@ def test_readers_of_some_damaged_files_say_so_or_do_as_before(copied, whole, num
 @pytest.mark.parametrize("command", READERS)
 def test_readers_of_any_damaged_file_say_so_or_do_as_before(copied, whole, command, damage):
     assert ends(copied, command, [(name, damage) for name in files_of(whole / "run")]) == []
+
+
+def failures(copied, command, places, ending):
+    """Try a command on a disk that fails at one place after the other; tell what went wrong, and how many there are."""
+    do = READERS[command]
+    expected, found, num = do(copied()), [], 0
+    for place in places:
+        root = copied()
+        with failing_disk(place, ending) as numbers:
+            found += wrong_ends(lambda root=root: do(root), expected, f"{command}, at {place}")
+        if (num := next(numbers)) <= place:
+            break
+    return found, num
+
+
+@pytest.mark.parametrize("name", ["images.npy", "index.csv"])
+def test_a_report_of_a_disk_that_fails_once_says_so(copied, name):
+    """A gallery was left out without a word; the first to open a file looks whether it is damaged."""
+    found, num = failures(copied, "report", (0, 1), f"stacks/unlabelled/{name}")
+    assert (found, num) == ([], 2)
+
+
+@AT_NIGHT
+@pytest.mark.parametrize("command", READERS)
+def test_readers_of_a_disk_that_fails_once_say_so_or_do_as_before(copied, command):
+    found, num = failures(copied, command, count(), "")
+    assert (found, num > 20) == ([], True)
 
 
 def cut_at_a_line(path):

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from damages import DAMAGES
+from damages import DAMAGES, failing_disk
 from incmask.base import intact as module
 from incmask.base.caller import on_command_line
 from incmask.base.errors import IncmaskError
@@ -23,6 +23,8 @@ from incmask.base.intact import (
 )
 from incmask.base.npy_rows import Rows
 from incmask.base.store import Store, reopen
+from incmask.base.tables import read_rows
+from incmask.data.images.decode import read_bytes
 
 
 @pytest.fixture
@@ -108,6 +110,17 @@ def test_of_large_files_blocks_are_read(tmp_path, monkeypatch):
         assert damage(path, entry, whole=True) == "holds other bytes than were written"
     path.write_bytes(content[:-1])
     assert damage(path, entry) == "holds 4,999 bytes, 5,000 were written"
+
+
+READERS = {"a.npy": Rows, "a.csv": lambda path: read_rows(path, dict), "a.json": read_json, "a.png": read_bytes}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_that_the_disk_does_not_give_is_not_taken_for_one_that_is_gone(tmp_path, name):
+    (path := tmp_path / name).write_text("{}")
+    told = rf"{name}: cannot be read \(Input/output error\); look after the disk"
+    with failing_disk(0, name), pytest.raises(DamagedError, match=told):
+        READERS[name](path)
 
 
 def test_an_older_manifest_tells_no_blocks(tmp_path):

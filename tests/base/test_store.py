@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -6,7 +7,8 @@ import tomllib
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.intact import hash_file
+from incmask.base.files import cannot_write
+from incmask.base.intact import hash_file, read_manifest
 from incmask.base.store import Store, differences
 
 RUN = {"recipe": "im", "settings": {"epochs": 2, "size": None}}
@@ -198,6 +200,44 @@ def test_a_second_process_is_locked_out(tmp_path):
     with opened(tmp_path):
         assert "another process is working on this run" in second()
     assert second() == "opened\n"
+
+
+def test_two_processes_that_no_lock_keeps_apart_are_told(tmp_path, monkeypatch):
+    """As on a network's disk whose locks hold on one machine alone; what both wrote is there."""
+
+    class NoLock:
+        def __init__(self, path):
+            """Keep nobody out."""
+
+        acquire = release = lambda self, timeout=0: None
+
+    monkeypatch.setattr("incmask.base.store.filelock.FileLock", NoLock)
+    first = opened(tmp_path)
+    first.write(tmp_path / "a", "1")
+    second = opened(tmp_path)
+    second.write(tmp_path / "b", "2")
+    second.write(tmp_path / "c", "3")
+    with pytest.raises(IncmaskError, match=r"another process wrote to this run meanwhile.*; end all of them but one"):
+        first.write(tmp_path / "d", "4")
+    for store in (first, second):
+        store.close()
+    with opened(tmp_path) as store:
+        assert store.has(*(tmp_path / name for name in "abc"))
+        assert not store.has(tmp_path / "d")
+
+
+def test_half_a_line_of_a_full_disk_is_taken_back(tmp_path, monkeypatch):
+    def half(path, text):
+        path.write_bytes(path.read_bytes() + text.encode()[:9])
+        raise cannot_write(path, OSError(errno.ENOSPC, "No space left on device"))
+
+    with opened(tmp_path) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr("incmask.base.store.append_text", half)
+            with pytest.raises(IncmaskError, match="No space left"):
+                store.write(tmp_path / "a", "1")
+        store.write(tmp_path / "b", "2")
+    assert [*read_manifest(tmp_path)] == ["run.toml", "data.json", "b"]
 
 
 def test_numbers_survive_the_comparison(tmp_path):

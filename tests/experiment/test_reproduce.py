@@ -97,8 +97,9 @@ def test_from_the_command_line(source, tmp_path, call):
     words = ("--reproduce", source, "-o", tmp_path / "again", "--no-report")
     code, told, problems = call("run", *words, "--json")
     assert (code, json.loads(told)["reproduced"]["source"]) == (0, str(source)), problems
-    code, _, problems = call("run", *words, "--set", "seed=2")
-    assert (code, "leave them out" in problems) == (1, True)
+    for choice in (("--set", "seed=2"), ("--time", "5m")):
+        code, _, problems = call("run", *words, *choice)
+        assert (code, "leave them out" in problems) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,8 @@ def test_from_the_command_line(source, tmp_path, call):
         ({}, "name the folder with the images"),
         ({"reproduce": "run", "recipe": "im"}, "leave them out"),
         ({"reproduce": "run", "settings": {"seed": 2}}, "leave them out"),
+        ({"reproduce": "run", "time": "2h"}, "leave them out"),
+        ({"reproduce": "run", "time": None}, "leave them out"),
         ({"reproduce": "run", "out": "run"}, "choose another folder"),
     ],
 )

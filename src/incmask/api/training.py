@@ -69,7 +69,7 @@ def train(
 ) -> Trained:
     """Do the main job with a data folder, and write what follows; the arguments are those of ``run``."""
     if reproduce:
-        if best_of or replace(choices, time=None, settings=choices.settings or None) != Choices():
+        if best_of or replace(choices, settings=choices.settings or None) != Choices(time=AUTO_TIME):
             what = "is given together with choices, which that run recorded"
             raise fail(option("reproduce"), what, f"leave them out, or {option('reproduce')}")
         return _reproduce(

@@ -1,6 +1,7 @@
 """What goes wrong by a user's hand: what, where, what was expected, and how to mend it."""
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,13 @@ def printable(text: str) -> str:
 def is_text(path: object) -> bool:
     """Tell whether a path can be written in a table, and on other systems."""
     return not _NO_TEXT.search(str(path))
+
+
+def renaming(how: str) -> str:
+    """Give the mend of a name that is no text; where a system is set to ASCII, no name beyond is, which is to mend."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return how
+    return "set PYTHONUTF8=1 first: by this machine's language (LC_ALL, LANG) names are read as ASCII alone"
 
 
 class IncmaskError(Exception):

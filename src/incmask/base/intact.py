@@ -25,8 +25,18 @@ LARGE_BYTES = 16 * 2**20
 _NUM_BLOCKS, _BLOCK_BYTES = 64, 2**16
 
 
+GONE = (FileNotFoundError, NotADirectoryError)
+"""What opening a file raises that is not there; all else that a disk raises is told."""
+
+
 class DamagedError(IncmaskError):
-    """A file of a run folder is not what was written."""
+    """A file of a run folder is not what was written, or is there and cannot be read."""
+
+
+def cannot_read(path: Path, error: OSError) -> DamagedError:
+    """Say that a file is there and the disk does not give it, so that nobody takes it for one that is gone."""
+    mend = "look after the disk and the right to read it, then call the same again"
+    return DamagedError(Problem(str(path), f"cannot be read ({error.strerror or error})", mend))
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,7 @@ def damage(path: Path, entry: Entry, *, whole: bool = False) -> str:
             _checked[key] = stamp, entry, _difference(path, entry, whole=whole)
         return _checked[key][2]
     except OSError as error:
-        return "is gone" if isinstance(error, FileNotFoundError | NotADirectoryError) else f"cannot be read ({error})"
+        return "is gone" if isinstance(error, GONE) else f"cannot be read ({error})"
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -216,6 +226,22 @@ def read_json(path: Path) -> Any:
     """Read a JSON file of a run folder; None where there never was one.
 
     Raises:
-        DamagedError, OSError, ValueError: it is damaged.
+        DamagedError, ValueError: it is damaged.
     """
-    return parse_json(path.read_text(encoding="utf-8")) if intact(path).exists() else None
+    return parse_json(read_text(path)) if intact(path).exists() else None
+
+
+def read_text(path: Path) -> str:
+    """Read a text of a run folder.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: there never was one.
+        DamagedError: it is damaged, or cannot be read.
+        ValueError: it is no text.
+    """
+    try:
+        return intact(path).read_text(encoding="utf-8")
+    except GONE:
+        raise
+    except OSError as error:
+        raise cannot_read(path, error) from error

@@ -14,6 +14,7 @@ _TOLD = {
     errno.EMFILE: ("open files", "as many are open as are allowed", "raise the limit first: ulimit -n 1024"),
     errno.ENFILE: ("open files", "as many are open as the machine allows", "close other programs"),
     errno.ENOSPC: ("disk", "is full", "make room; the same command goes on from here"),
+    errno.EACCES: ("file", "may not be opened", "give yourself the right to it"),
     errno.EIO: ("disk", "failed", "look after it; the same command goes on from here"),
     errno.EROFS: ("disk", "may be read only", "choose another folder, or let it be written"),
     errno.EFBIG: ("file", "would be larger than is allowed", "raise the limit: ulimit -f unlimited"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from incmask.base.intact import intact
+from incmask.base.intact import GONE, cannot_read, intact
 
 
 class Rows:
@@ -23,12 +23,17 @@ class Rows:
         dtype: of its values.
 
     Raises:
-        DamagedError: a run wrote the file, and it is not what was written.
-        OSError, ValueError: it cannot be read, or is no such array.
+        DamagedError: a run wrote the file, and it is not what was written, or it cannot be read.
+        FileNotFoundError, NotADirectoryError, ValueError: it is not there, or is no such array.
     """
 
     def __init__(self, path: Path):
-        array = np.load(intact(path), mmap_mode="r")
+        try:
+            array = np.load(intact(path), mmap_mode="r")
+        except GONE:
+            raise
+        except OSError as error:
+            raise cannot_read(path, error) from error
         if not isinstance(array, np.memmap) or not array.ndim or not array.flags.c_contiguous:
             raise ValueError(f"{path} has no rows in C order")
         self.shape: tuple[int, ...] = array.shape

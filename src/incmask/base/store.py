@@ -14,10 +14,11 @@ import filelock
 import tomli_w
 
 from incmask.base.caller import another_folder
-from incmask.base.errors import IncmaskError, Problem, fail, is_text
+from incmask.base.errors import IncmaskError, Problem, fail, is_text, renaming
 from incmask.base.files import append_text, remove_unfinished, whole_file, write_bytes, write_text
 from incmask.base.intact import (
     END,
+    GONE,
     MANIFEST,
     REMOVED,
     Entry,
@@ -28,6 +29,7 @@ from incmask.base.intact import (
     intact,
     manifest_of,
     parse_entries,
+    read_text,
 )
 from incmask.base.parse import parse_json, parse_toml
 
@@ -74,7 +76,8 @@ class Store(AbstractContextManager["Store"]):
         self.root, self._say = root, say
         self._told: set[str] = set()
         if not is_text(root.resolve()):
-            raise fail(root, "has a path that is no UTF-8 text", f"rename the folder, or {another_folder()}")
+            mend = renaming(f"rename the folder, or {another_folder()}")
+            raise fail(root, "has a path that is no UTF-8 text", mend)
         try:
             if root.exists() and not _is_run(root):
                 raise fail(root, "is there already and is no run folder", another_folder())
@@ -161,6 +164,7 @@ class Store(AbstractContextManager["Store"]):
         remove_unfinished(self.root)
         # run.toml and data.json lie in the manifest too: a run killed between them begins afresh.
         self._known = _read_manifest(self.root)
+        self._num_bytes = _size_of(self.root / MANIFEST)
         for name, now, text in (
             (RUN, _plain(run), tomli_w.dumps(_plain(run))),
             (DATA, _plain(data), json.dumps(data, indent=1)),
@@ -205,9 +209,21 @@ class Store(AbstractContextManager["Store"]):
         return [known for known in self._known for name in names if known == name or known.startswith(f"{name}/")]
 
     def _enter(self, entries: Mapping[str, Entry]) -> None:
+        path = self.root / MANIFEST
+        if _size_of(path) != self._num_bytes:
+            # A lock tells of another process, but on a network's disk perhaps of those on this machine alone.
+            what = "another process wrote to this run meanwhile, which the lock of this disk does not keep out"
+            raise fail(self.root, what, "end all of them but one, and call it again")
         self._known |= entries
         self._known = {name: entry for name, entry in self._known.items() if entry != REMOVED}
-        append_text(self.root / MANIFEST, "".join(entry.line(name) for name, entry in entries.items()))
+        try:
+            append_text(path, "".join(entry.line(name) for name, entry in entries.items()))
+        except IncmaskError:
+            # Of a full disk there may be half a line.
+            with suppress(OSError):
+                os.truncate(path, self._num_bytes)
+            raise
+        self._num_bytes = _size_of(path)
 
     def _write_end(self) -> None:
         path, told = self.root / END, end_of(manifest_of(self.root))
@@ -290,6 +306,10 @@ def _read_manifest(root: Path) -> dict[str, Entry]:
         raise fail(path, f"is damaged ({error})", f"restore it, or {another_folder()}") from error
 
 
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _holds_results(files: Iterable[Path], root: Path) -> bool:
     """Tell whether there is more than a run begins with, which may be there without its line after a kill."""
     return any(path.relative_to(root).as_posix() not in (RUN, DATA, LOCK, MANIFEST) for path in files)
@@ -297,9 +317,9 @@ def _holds_results(files: Iterable[Path], root: Path) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = intact(path).read_text(encoding="utf-8")
+        text = read_text(path)
         return _plain(parse_toml(text) if path.suffix == ".toml" else parse_json(text))
-    except (OSError, ValueError) as error:
+    except (*GONE, ValueError) as error:
         raise fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run") from error
 
 

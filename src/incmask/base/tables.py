@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from incmask.base.errors import fail
+from incmask.base.intact import GONE, cannot_read
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -34,12 +35,15 @@ def read_rows(path: Path, kind: type[Row], *, mend: str = "restore it, or remove
         mend: what to do about a file that cannot be read.
 
     Raises:
+        DamagedError: it is there and cannot be read.
         IncmaskError: it is not there, is no table, lacks a column, or has a value of another type.
     """
     try:
         return parse_rows(path.read_bytes().decode("utf-8-sig"), kind)
-    except (OSError, ValueError) as error:
+    except (*GONE, ValueError) as error:
         raise fail(path, f"is no readable table ({error})", mend) from error
+    except OSError as error:
+        raise cannot_read(path, error) from error
 
 
 def parse_rows(text: str, kind: type[Row]) -> list[Row]:

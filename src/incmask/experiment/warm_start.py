@@ -8,7 +8,7 @@ from typing import Any
 
 from incmask.base.caller import either
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.intact import DamagedError, read_json
+from incmask.base.intact import GONE, DamagedError, read_json
 from incmask.base.progress import Progress
 from incmask.base.store import as_records
 from incmask.base.words import counted
@@ -57,7 +57,7 @@ def find_start(
                 models[folder] = tuple(chosen)
     except DamagedError:
         raise
-    except (IncmaskError, KeyError, TypeError, ValueError, OSError):
+    except (IncmaskError, KeyError, TypeError, ValueError, *GONE):
         # The earlier run is gone or of another version, which is no reason not to begin anew.
         return None
     return Start(run, models) if models else None
@@ -270,6 +270,6 @@ def _earlier_scores(run: Path, present: RunRecord) -> tuple[RoundScore, ...]:
         same = (validation_images(theirs), theirs.scoring) == (validation_images(present), present.scoring)
     except DamagedError:
         raise
-    except (IncmaskError, OSError, ValueError, KeyError, TypeError):
+    except (IncmaskError, *GONE, ValueError, KeyError, TypeError):
         return ()
     return tuple(replace(each, comparable=each.comparable and same) for each in scores)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from incmask.base.caller import command
 from incmask.base.errors import fail
 from incmask.base.files import write_bytes
-from incmask.base.intact import intact
+from incmask.base.intact import GONE, cannot_read, intact
 from incmask.base.parse import parse_json
 from incmask.nets.encoders.named import architecture_of
 from incmask.nets.encoders.network import EncoderNet
@@ -229,8 +229,10 @@ def _read(path: Path, take: Callable[[Any], Read]) -> Read:
         # As arrays, which is several times as quick as for tensors, here and in ``save_tensors``.
         with safetensors.safe_open(intact(path, whole=True), framework="np") as file:
             return take(file)
-    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+    except (*GONE, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise fail(path, f"cannot be read ({error})", "restore the file, or remove it and run again") from error
+    except OSError as error:
+        raise cannot_read(path, error) from error
 
 
 def _tensors(file: Any) -> dict[str, Tensor]:

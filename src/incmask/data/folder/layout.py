@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from incmask.base.config import CONFIG_NAME
-from incmask.base.errors import Problem, is_text
+from incmask.base.errors import Problem, is_text, renaming
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, DataOptions, PartName
 from incmask.data.folder.arrangement import Place, arrange, may_be_class, place_at
@@ -91,7 +91,7 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         log.problem(root, what, made_by_prepare())
         return Layout(empty, problems=tuple(log.problems))
     if not is_text(root.resolve()):
-        log.problem(root, "has a path that is no UTF-8 text", "rename the folder")
+        log.problem(root, "has a path that is no UTF-8 text", renaming("rename the folder"))
     arranged = arrange(root)
     places = dict(arranged.places)
     log.problems += arranged.problems
@@ -284,6 +284,8 @@ def _find_missing(
         part = parts.get(name)
         if part is None:
             continue
+        if not part.images and any(Path(each.where).is_relative_to(part.folder) for each in log.problems):
+            continue  # images that cannot be read, or have no name, are there
         if not part.images and (name != "labelled" or part.folder != root):
             mend = hint_of(part.folder) or f"put them into {_short(part.folder)}/images"
             log.problem(part.folder, "holds no images", mend)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from incmask.base.errors import Problem, is_text
+from incmask.base.errors import Problem, is_text, renaming
 from incmask.base.store import is_made_here
 from incmask.base.words import counted
 
@@ -97,7 +97,7 @@ def nameless(root: Path, files: Iterable[Path]) -> Iterator[Problem]:
     strange = sorted(below for path in files if not is_text(below := path.relative_to(root)))
     if strange:
         what = f"holds {counted(len(strange), 'file')} with a name that is no UTF-8 text, such as {strange[0]}"
-        remedy = "rename them, for example by: convmv -f cp1252 -t utf-8 -r --notest FOLDER"
+        remedy = renaming("rename them, for example by: convmv -f cp1252 -t utf-8 -r --notest FOLDER")
         yield Problem(str(root), what, remedy)
 
 

@@ -11,6 +11,7 @@ import tifffile
 from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from incmask.base.errors import IncmaskError, fail
+from incmask.base.intact import GONE, cannot_read
 from incmask.data.images.npy import NPY_START, array_of
 from incmask.data.images.orientation import UPRIGHT, of_exif, of_page, of_png, take_exif, upright
 from incmask.data.images.page_rows import PageRows
@@ -87,10 +88,10 @@ def read_bytes(path: Path) -> bytes:
         if size_bytes > MAX_FILE_BYTES:
             raise fail(path, f"has {size_bytes >> 20} MiB, more than the {MAX_FILE_BYTES >> 20} that are read", _TILE)
         content = path.read_bytes()
+    except GONE as error:
+        raise fail(path, f"cannot be opened ({error.strerror})", "check that it is there") from error
     except OSError as error:
-        raise fail(
-            path, f"cannot be opened ({error.strerror or error})", "check that it is there and may be read"
-        ) from error
+        raise cannot_read(path, error) from error
     if not content:
         raise fail(path, "is empty (0 bytes)", _REPLACE)
     return content

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.base.intact import intact
+from incmask.base.intact import GONE, read_text
 from incmask.base.tables import rows_text
 from incmask.base.words import counted
 from incmask.experiment.paths import RELIABILITY
@@ -132,8 +132,8 @@ class Reliability:
 def read_sentence(root: Path) -> str:
     """Read what ``reliability.json`` of a run folder says; "" where it is not there, or says nothing."""
     try:
-        return str(json.loads(intact(root / RELIABILITY).read_text(encoding="utf-8"))["sentence"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(read_text(root / RELIABILITY))["sentence"])
+    except (*GONE, ValueError, KeyError, TypeError):
         return ""
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from incmask.base.config import IGNORED
 from incmask.base.errors import IncmaskError, printable
 from incmask.base.files import write_bytes
+from incmask.base.intact import DamagedError
 from incmask.base.words import counted
 from incmask.data.dataset import Colour, Dataset, Item, Scheme
 from incmask.data.doctor.finding import label_of
@@ -167,11 +168,13 @@ def _gallery(
 
 
 def _thumbnail(place: _Place, dataset: Dataset, said: str) -> Thumbnail | None:
-    """Draw an image small, with its mask over it; None where a file cannot be read any more."""
+    """Draw an image small, with its mask over it; None where a file is no image any more, or gone."""
     item = place.item
     try:
         image = read_network_image(item.image, channels=dataset.channels, intensity=dataset.intensity)
         label = None if item.masks is None else read_label(item, dataset)
+    except DamagedError:
+        raise
     except IncmaskError:
         return None
     scale = SIDE_PX / max(image.shape[:2])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from incmask.base.errors import fail
-from incmask.base.intact import intact
+from incmask.base.intact import GONE, read_text
 from incmask.base.words import counted
 from incmask.data.rounds import ROUNDS
 from incmask.experiment.paths import USAGE
@@ -137,20 +137,20 @@ def _sizes(record: RunRecord) -> str:
 def _memory(path: Path) -> str:
     """Give the largest memory that a process of the run took, where a run wrote it down."""
     try:
-        peak = json.loads(intact(path).read_text(encoding="utf-8"))["peak_memory_bytes"]
+        peak = json.loads(read_text(path))["peak_memory_bytes"]
         return f"{peak / 2**20:,.0f} MiB at most in one process"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (*GONE, ValueError, KeyError, TypeError):
         return "not recorded"
 
 
 def _read_rounds(path: Path) -> list[dict[str, object]]:
     try:
-        content = json.loads(intact(path).read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
         rounds = content["rounds"] if isinstance(content, dict) else content
         return [dict(each) for each in rounds]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise fail(path, f"is no record of rounds ({error})", "restore it, or remove it") from error
 
 

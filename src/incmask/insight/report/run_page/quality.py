@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from incmask.base.errors import IncmaskError
-from incmask.base.intact import DamagedError
+from incmask.base.intact import GONE, DamagedError
 from incmask.base.npy_rows import Rows
 from incmask.base.words import counted
 from incmask.experiment.record.run import RunRecord
@@ -142,7 +142,7 @@ def _galleries(record: RunRecord, judged: Judged) -> list[Block]:
         pictures = LabelPictures(record, part)
     except DamagedError:
         raise
-    except (OSError, ValueError, IncmaskError):
+    except (*GONE, ValueError, IncmaskError):
         return [Text("The images at the networks' size (stacks/) are gone, so there are no pictures here.", "note")]
     scores = record.scoring.by_image(judged.counts)
     objects = list(labels_of(record.task).object_classes(len(record.class_names)))
@@ -186,7 +186,7 @@ class LabelPictures:
         part: "labelled", "val" or "test".
 
     Raises:
-        OSError, ValueError, IncmaskError: the images at the networks' size are gone or damaged.
+        FileNotFoundError, ValueError, IncmaskError: the images at the networks' size are gone or damaged.
     """
 
     def __init__(self, record: RunRecord, part: str):

@@ -49,7 +49,7 @@ class StackPictures:
         rows: what each of them shows.
 
     Raises:
-        OSError, ValueError, IncmaskError: it is gone or damaged.
+        FileNotFoundError, ValueError, IncmaskError: it is gone or damaged.
     """
 
     def __init__(self, folder: Path):

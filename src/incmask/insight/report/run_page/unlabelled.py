@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from incmask.base.caller import command
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.intact import DamagedError, intact
+from incmask.base.intact import GONE, DamagedError, intact
 from incmask.base.words import counted
 from incmask.data.images.tiles import Window, scale_label
 from incmask.data.images.writers import path_inside
@@ -72,7 +72,7 @@ class UnlabelledPictures:
             self._pictures: StackPictures | None = StackPictures(stack_folder(record.root, "unlabelled"))
         except DamagedError:
             raise
-        except (OSError, ValueError, IncmaskError):
+        except (*GONE, ValueError, IncmaskError):
             self._pictures = None
 
     @property
@@ -122,7 +122,7 @@ class UnlabelledPictures:
             label = read_mask(self._record.root, name, self._record.scheme).label
         except DamagedError:
             raise
-        except (IncmaskError, OSError):
+        except IncmaskError:
             return ()
         scale = min(1.0, _MASK_SIDE_PX / max(label.shape[:2]))
         if scale < 1:
