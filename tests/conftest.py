@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -20,6 +21,10 @@ from incmask.commands import cli
 # For the processes that these begin, one for each core: a second thread would wait for a core that is not free.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# In a shell's background programs are deaf to Ctrl-C, and so would be those that these tests start and end with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine may take any time for an example. For more of them: --hypothesis-profile=thorough.
 for name, num in (("quick", 10), ("thorough", 500)):
