@@ -11,6 +11,7 @@ from pathlib import Path
 
 from incmask.base.errors import IncmaskError
 from incmask.base.intact import END, MANIFEST
+from incmask.base.run_log import LOG
 from incmask.base.store import DAMAGED, LOCK
 
 Damage = Callable[[Path], object]
@@ -73,8 +74,8 @@ _OF_THE_MOMENT = {LOCK, MANIFEST, END, "usage.json"}
 
 
 def files_of(folder: Path) -> list[str]:
-    """Give all files of a folder that can be damaged, by their paths."""
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size)
+    """Give all files of a folder that can be damaged, by their paths; nothing depends on what a run says of itself."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size and path.name != LOG)
     return [path.relative_to(folder).as_posix() for path in paths if DAMAGED not in path.relative_to(folder).parts]
 
 

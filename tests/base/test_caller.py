@@ -19,7 +19,11 @@ from runs import make_data
 PACKAGE = ROOT / "src" / "incmask"
 FOR_EVERYBODY = ("commands/", "insight/report/", "insight/card.py", "base/caller.py")
 """What a page or a file says is for whoever reads it, wherever it was made."""
-WRITTEN = {"exchange/corrections/export.py": "README.txt", "exchange/prepare/prepare.py": "README.md"}
+WRITTEN = {
+    "base/slurm_pool.py": "script.sh",
+    "exchange/corrections/export.py": "README.txt",
+    "exchange/prepare/prepare.py": "README.md",
+}
 """Modules that also write a file that names commands; beside that they name none."""
 
 

@@ -130,7 +130,8 @@ def test_borders_are_no_type_of_cells():
     thick[..., 1] = thick[..., 0]  # as much border as body around the centres
     without = thick.copy()
     without[:15] = 0
-    job = SimpleNamespace(dataset=SimpleNamespace(task="multilabel", classes=LAYERS))
+    dataset = SimpleNamespace(task="multilabel", classes=LAYERS)
+    job = SimpleNamespace(dataset=dataset, scoring=scoring_of(some_settings(), "multilabel"))
     channels = object_channels([each.name for each in LAYERS], "centre")
     assert [scores._count(label, truth, job, channels)[1] for label in (truth, thick, without)] == [0, 0, 1]
 

@@ -115,6 +115,19 @@ def test_a_folder_is_predicted_in_colours_too(finished, tmp_path):
     assert done.problems == ()
     assert read_image(tmp_path / "out" / "overlays" / "test 0.png").shape == (32, 32, 3)
     assert tifffile.imread(tmp_path / "out" / "predictions" / "test 1.tif").shape == (40, 28)
+    image = read_image(images / "test 0.png")[..., 0]
+    (tmp_path / "arrays").mkdir()
+    np.save(tmp_path / "arrays" / "test 0.npy", image)
+    predict_folder(
+        folder / "run",
+        tmp_path / "arrays",
+        tmp_path / "same",
+        open_pool=HERE.open_pool,
+        device="cpu",
+        progress=Silent(),
+    )
+    said = [tifffile.imread(tmp_path / each / "predictions" / "test 0.tif") for each in ("out", "same")]
+    np.testing.assert_array_equal(*said)
     assert (tmp_path / "out" / "summary.csv").read_text().startswith("name,height,width,inconsistent_fraction")
     with pytest.raises(IncmaskError, match="is for classes, and"):
         predict_folder(

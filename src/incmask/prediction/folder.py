@@ -43,8 +43,9 @@ _LESS_MEMORY = "close other programs, or name fewer images; what is done stays"
 _SHARES = pydantic.TypeAdapter(MaskShares)
 
 
-def _list_images(given: Path | Sequence[str | Path], out: Path, *, may_be_empty: bool = False) -> Listing:
-    return find_images([given] if isinstance(given, Path) else given, out=out, may_be_empty=may_be_empty)
+def _list_images(given: Path | Sequence[str | Path], out: Path, about: About, *, may_be_empty: bool = False) -> Listing:
+    paths, with_arrays = [given] if isinstance(given, Path) else given, about.values is not None
+    return find_images(paths, out=out, may_be_empty=may_be_empty, with_arrays=with_arrays)
 
 
 def _stamps(listing: Listing, about: About) -> dict[ImageFile, Stamp | None]:
@@ -90,7 +91,7 @@ def predict_folder(
         IncmaskError: there is no model, no image, or the folder cannot be written.
     """
     about = _about(model, pictures)
-    listing = _list_images(images, out)
+    listing = _list_images(images, out, about)
     _check_out(out)
     stamps = _stamps(listing, about)
     with Ledger(out, _key(model, pictures)) as ledger:
@@ -135,7 +136,7 @@ def watch_folder(
         wait: what passes the time.
     """
     about = _about(model, pictures)
-    listing = _list_images(images, out, may_be_empty=True)
+    listing = _list_images(images, out, about, may_be_empty=True)
     _check_out(out)
     shares: list[MaskShares] = []
     refused: dict[Path, tuple[Stamp | None, tuple[Problem, ...]]] = {}
@@ -144,7 +145,7 @@ def watch_folder(
     with Ledger(out, _key(model, pictures)) as ledger, open_pool(num_workers, less_memory=_LESS_MEMORY) as pool:
         progress.say("waiting for images; Ctrl-C ends it")
         while True:
-            listing = _list_images(images, out, may_be_empty=True)
+            listing = _list_images(images, out, about, may_be_empty=True)
             stamps = _stamps(listing, about)
             new = [
                 file

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from incmask.base.caller import another_folder
 from incmask.base.errors import Problem, fail, is_text
 from incmask.data.folder.derived import images_alone
-from incmask.data.folder.names import IMAGE_SUFFIXES, is_image, key_of_name, name_of
+from incmask.data.folder.names import IMAGE_SUFFIXES, is_array, is_image, key_of_name, name_of
 from incmask.data.folder.walk import holds_results, is_silent, nameless, passed_over_notes, walk
 
 
@@ -25,6 +25,7 @@ class Listing:
         passed_over: folders that hold no images of their own.
         left_out: what is said of pictures that are no images of their own.
         joined: what is said of images of several files.
+        with_arrays: NPY is an image, too.
     """
 
     images: dict[str, Path] = field(default_factory=dict)
@@ -32,8 +33,13 @@ class Listing:
     passed_over: list[Path] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     joined: str = ""
+    with_arrays: bool = False
 
     _keys: dict[str, Path] = field(default_factory=dict)
+
+    def takes(self, file: Path) -> bool:
+        """Tell by its ending whether a file is an image that is read."""
+        return is_image(file) or (self.with_arrays and is_array(file))
 
     def enter(self, below: str, file: Path) -> None:
         """Enter an image by its path.
@@ -56,7 +62,9 @@ class Listing:
         return (*passed_over_notes(dict.fromkeys(self.passed_over)), *self.left_out, *joined)
 
 
-def find_images(given: Sequence[str | Path], *, out: Path | None = None, may_be_empty: bool = False) -> Listing:
+def find_images(
+    given: Sequence[str | Path], *, out: Path | None = None, may_be_empty: bool = False, with_arrays: bool = False
+) -> Listing:
     """Find images by name.
 
     Names begin below a folder that is given; where several are, with the folder's own name. Single files and those
@@ -67,12 +75,13 @@ def find_images(given: Sequence[str | Path], *, out: Path | None = None, may_be_
         given: folders, files, and patterns such as ``plates/*/*.tif`` for whatever the shell has not replaced.
         out: left out where it lies below a folder: masks of an earlier call are no images.
         may_be_empty: a folder or pattern without images is none to complain about.
+        with_arrays: NPY is an image, too, as where targets are numbers.
 
     Raises:
         IncmaskError: one is not there or is ``out``, a pattern or a folder holds no image, or two images have the same
             name.
     """
-    found = Listing()
+    found = Listing(with_arrays=with_arrays)
     paths = list(_paths(given, may_be_empty, found))
     folders = [path for path in paths if path.is_dir()]
     if len(paths) > 1:  # the shell may have replaced a pattern by all that is there
@@ -92,7 +101,7 @@ def _enter_folder(found: Listing, folder: Path, prefix: str, *, out: Path | None
     walked = walk(folder, skip=[out] if out else [])
     found.passed_over += walked.passed_over
     found.problems += walked.problems
-    pictures = {PurePosixPath(file.relative_to(folder).as_posix()): file for file in walked.files if is_image(file)}
+    pictures = {PurePosixPath(file.relative_to(folder).as_posix()): file for file in walked.files if found.takes(file)}
     inside, left_out = images_alone(pictures)
     found.left_out += left_out
     if not inside and not may_be_empty:
@@ -137,6 +146,6 @@ def _matches(pattern: str, found: Listing) -> Iterator[Path]:
         folders = [folder for folder in match.parents if fixed in folder.parents]
         passed = [folder for folder in folders if is_silent(folder.name) or are_results(folder)]
         found.passed_over += passed[-1:]
-        if not passed and match.is_file() and is_image(match) and (place := match.resolve()) not in seen:
+        if not passed and match.is_file() and found.takes(match) and (place := match.resolve()) not in seen:
             seen.add(place)
             yield match
