@@ -26,6 +26,7 @@ WHOSE = {
     "export": "`incmask[export]`",
     "objects": "`incmask[objects]`",
     "pretrained": "`incmask[pretrained]`",
+    "volumes": "`incmask[volumes]`",
     "cluster": "`incmask[cluster]`",
     "napari": "`incmask[napari]`",
     "tensorboard": "`incmask[tensorboard]`",

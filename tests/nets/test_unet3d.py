@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from incmask.nets.costs import count_parameters
+from incmask.nets.sheets import SheetUNet
+from incmask.nets.spec import NetworkSpec, VolumeSpec, load_model, save_model
 from incmask.nets.unet import UNet
 
 FLAT = ((1, 2, 2),) * 4
@@ -58,6 +60,23 @@ def test_weights_are_drawn_as_for_images():
     assert abs(float(weight.detach().var()) * 128 * 27 - 2) < 0.02
 
 
+def test_a_sheet_is_its_volume():
+    network = SheetUNet(1, 2, 0.25, depth=4, poolings=((2, 2, 2), (1, 2, 2), (1, 2, 2), (1, 1, 1))).eval()
+    volume = torch.rand(1, 1, 4, 8, 16) * 255
+    expected = UNet.forward(network, volume)
+    assert torch.equal(network(volume.reshape(1, 1, 32, 16)), expected.reshape(1, 2, 32, 16))
+
+
+def test_files_keep_networks_of_volumes(tmp_path):
+    spec = VolumeSpec(1, 3, 0.25, depth=4, poolings=FLAT)
+    network = spec.build(seed=3)
+    save_model(tmp_path / "model.safetensors", network.state_dict(), spec)
+    loaded = load_model(tmp_path / "model.safetensors")
+    sheet = torch.rand(1, 1, 4 * 16, 16)
+    assert torch.equal(loaded(sheet), network.eval()(sheet))
+    assert VolumeSpec(1, 3, 0.25, depth=4, poolings=[list(each) for each in FLAT]) == spec
+
+
 def test_other_shapes_are_refused():
     network = UNet(1, 1, 0.25, ndim=3, poolings=FLAT)
     for shape in ((1, 1, 3, 16, 8), (1, 1, 16, 16)):
@@ -66,3 +85,6 @@ def test_other_shapes_are_refused():
     for poolings in (((2, 2, 2),) * 3, ((2, 3, 2),) * 4, ((2, 2),) * 4):
         with pytest.raises(ValueError, match="poolings"):
             UNet(1, 1, ndim=3, poolings=poolings)
+    with pytest.raises(ValueError, match="depth"):
+        SheetUNet(1, 1, 0.25, depth=5, poolings=((2, 2, 2),) * 4)
+    assert isinstance(NetworkSpec(1, 1, 0.25).build(), UNet)

@@ -22,6 +22,7 @@ from incmask.experiment.checked import Checked, check_data
 from incmask.experiment.executor import Executor
 from incmask.experiment.record.status import Status, read_status
 from incmask.experiment.record.verify import Verified, verify_run
+from incmask.experiment.volumes import refuse_volumes
 from incmask.insight.finish import report_anew
 from incmask.insight.ranking.orders import OrderName
 from incmask.insight.ranking.rank import write_ranking
@@ -65,6 +66,8 @@ def check(
 def _fix(found: Checked, out: Path) -> tuple[Change, ...]:
     if found.dataset is None:
         raise IncmaskError(found.problems)
+    if found.dataset.volumes is not None:
+        raise fail(found.dataset.root, f"holds volumes, and {option('fix')} mends images", "mend what is told by hand")
     return fix_folder(found.dataset, found.images, out)
 
 
@@ -163,6 +166,8 @@ def rank(
         >>> [row.rank for row in incmask.rank("myrun", top=2).rows]
         [1, 2]
     """
+    if crop_px is not None:
+        refuse_volumes(Path(run), option("crops"))
     with listening(progress) as listener:
         return write_ranking(
             Path(run),

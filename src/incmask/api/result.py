@@ -16,6 +16,7 @@ from incmask.base.npy_rows import Rows
 from incmask.base.store import RUN
 from incmask.base.validation import choose
 from incmask.data.stack import read_stack
+from incmask.data.volumes.grid import Spacing
 from incmask.experiment.paths import stack_folder
 from incmask.experiment.record.images import read_shares
 from incmask.experiment.record.run import RunRecord, read_run
@@ -107,13 +108,14 @@ class Result:
         """Whether the unlabelled images helped; None: that was not asked, or not written down."""
         return read_verdict(self.folder)
 
-    def predict(self, images: Any) -> list[Prediction]:
-        """Predict images of any size and number of channels that the models can take.
+    def predict(self, images: Any, *, spacing: Spacing | None = None) -> list[Prediction]:
+        """Predict images, or volumes, of any size and number of channels that the models can take.
 
         Args:
             images: NumPy arrays (H, W) or (H, W, C), Pillow images, tensors (H, W), (H, W, C) or (C, H, W), or lists of
                 numbers, in a list or a stack; or a single one of these. Of any integer or float type: 8-bit values as
-                they are, others scaled as in training.
+                they are, others scaled as in training. Of models of volumes: NumPy arrays (D, H, W) or (D, H, W, C).
+            spacing: of these volumes: distance of slices, rows and columns; None: that of the training.
 
         Returns:
             A list: for each image the label, the disputed pixels and the probabilities, at the image's own size.
@@ -121,7 +123,7 @@ class Result:
         Raises:
             IncmaskError: an image of another shape or number of channels, or of NaN and infinite values alone.
         """
-        return self.ensemble.predict(images)
+        return self.ensemble.predict(images, spacing=spacing)
 
     def plot(self, what: Course = "scores", *, ax: "Axes | None" = None) -> "Axes":
         """Draw how training went, with matplotlib: a line a model, a colour a stage.

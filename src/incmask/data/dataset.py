@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from incmask.base.config import Task
+from incmask.data.volumes.grid import Grid, VolumeFormat
 from incmask.method.labels import labels_of
 from incmask.method.values import ValueRange
 
@@ -20,6 +21,8 @@ MaskKind = Literal["grey", "colour", "folders"]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[int, int, int]
 ColourOption = tuple[Byte, Byte, Byte]
+_Length = Annotated[float, Field(gt=0, le=1e6)]
+_Side = Annotated[int, Field(ge=1, le=512)]
 
 MAX_CLASSES = 254
 """Ids 0 to 253; 254 is kept free for checks and 255 stands for ignored pixels."""
@@ -74,6 +77,7 @@ class Item:
         width: columns of the image as displayed.
         subject: what it shows (a patient, slide, frame or volume), where other images may show it, too; None: nothing
             tells, and the image stands for itself.
+        grid: of a volume, whose height is that of its slices below each other; None: it is an image.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Item:
     height: int
     width: int
     subject: str | None = None
+    grid: Grid | None = None
 
     @property
     def group(self) -> str:
@@ -129,6 +134,7 @@ class Dataset:
         intensity: the intensities that become 0 and 255 where images are not 8-bit; None for each
             image's own percentiles.
         target: the range of the labelled targets, where these are numbers; None: there are classes.
+        volumes: how networks see volumes; None: the data are images.
     """
 
     root: Path
@@ -145,6 +151,16 @@ class Dataset:
     position_class: str | None = None
     intensity: tuple[float, float] | None = None
     target: ValueRange | None = None
+    volumes: VolumeFormat | None = None
+
+    @property
+    def depth(self) -> int | None:
+        """Slices of what networks see of volumes at a time; None: the data are images."""
+        return None if self.volumes is None else self.volumes.depth
+
+    def size_told(self, size: tuple[int, int]) -> str:
+        """Tell a person the size of what networks see, of which ``size`` is height and width."""
+        return "×".join(map(str, size if self.volumes is None else self.volumes.patch))
 
     def parts(self) -> Iterator[tuple[str, tuple[Item, ...]]]:
         """Give the name and the items of each part."""
@@ -192,6 +208,8 @@ class DataOptions(_Options):
         group: which images show the same subject: "auto" (``split.csv`` or names, where they tell), "none" (each image
             its own), a CSV file of names and groups, or a regular expression whose first group, or else whole match,
             in an image's name is the subject.
+        spacing: of volumes: distance of slices, rows and columns that all are brought to; by default the median.
+        patch: of volumes: slices, rows and columns that networks see at a time; by default the median size.
     """
 
     task: Task | None = None
@@ -204,6 +222,8 @@ class DataOptions(_Options):
     intensity: tuple[float, float] | None = None
     target_range: tuple[float, float] | None = None
     group: Annotated[str, Field(min_length=1)] = "auto"
+    spacing: tuple[_Length, _Length, _Length] | None = None
+    patch: tuple[_Side, _Side, _Side] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

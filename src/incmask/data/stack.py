@@ -17,6 +17,7 @@ from incmask.base.threads import side_by_side
 from incmask.data.dataset import Dataset, Item
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.data.images.tiles import Window, cut, scale_image, scale_label, scale_values, windows
+from incmask.data.volumes.grid import VolumeFormat
 from incmask.method.labels import labels_of
 
 LARGEST_SIDE_PX = 512
@@ -95,8 +96,16 @@ def derive_size(items: Sequence[Item], *, fit: Literal["resize", "tile"], step: 
     return max(step, round(height / step) * step), max(step, round(width / step) * step)
 
 
-def row_names(items: Sequence[Item], *, size: tuple[int, int], fit: Literal["resize", "tile"]) -> list[str]:
+def row_names(
+    items: Sequence[Item],
+    *,
+    size: tuple[int, int],
+    fit: Literal["resize", "tile"],
+    volumes: VolumeFormat | None = None,
+) -> list[str]:
     """Give the image of each row that a stack of these items has; arguments as for ``build_stack``."""
+    if volumes is not None:
+        return [item.name for item in items if item.grid for _ in volumes.starts(item.grid)]
     tiled = fit == "tile"
     return [item.name for item in items for _ in (windows((item.height, item.width), size) if tiled else [None])]
 

@@ -15,7 +15,8 @@ from incmask.base.progress import Progress
 from incmask.base.store import RUN, read_records, reopen
 from incmask.base.words import counted
 from incmask.data.split import Fold
-from incmask.data.stack import build_stack, row_names
+from incmask.data.stack import row_names
+from incmask.data.volumes.patches import stack_of
 from incmask.experiment.choices import AMOUNTS, Resolved
 from incmask.experiment.executor import Clock
 from incmask.experiment.jobs import fit_jobs, mix_folds
@@ -96,7 +97,7 @@ def _described(plan: Resolved) -> str:
     return (
         counted(settings.num_base, "base model")
         + (f", {num_generations} × {counted(settings.num_students, 'student')}" if num_generations else "")
-        + f", {settings.epochs * settings.steps_per_epoch} steps each, on images of {plan.size[0]}×{plan.size[1]}"
+        + f", {settings.epochs * settings.steps_per_epoch} steps each, on images of {plan.dataset.size_told(plan.size)}"
     )
 
 
@@ -129,7 +130,9 @@ def _on(rung: Rung, chosen: Resolved) -> Resolved:
     # A tile that is too small shows no object whole.
     side_px = max(rung.side_px, SMALLEST_TILE_PX) if chosen.settings.fit == "tile" else rung.side_px
     size = (
-        chosen.size if chosen.settings.size else shrunk(chosen.size, side_px=side_px, step=step_px(chosen.settings.net))
+        chosen.size
+        if chosen.settings.size or chosen.dataset.volumes
+        else shrunk(chosen.size, side_px=side_px, step=step_px(chosen.settings.net))
     )
     return replace(chosen, settings=resolve_again(chosen.settings, changes, where=option("time")), size=size)
 
@@ -138,7 +141,7 @@ def time_step(plan: Resolved, pool: Pool, clock: Clock) -> float:
     """Time a training step of a base model on some of the labelled images."""
     with tempfile.TemporaryDirectory(prefix="incmask-") as folder:
         items = plan.dataset.labelled[:_NUM_PROBED]
-        stack = build_stack(items, plan.dataset, size=plan.size, fit=plan.settings.fit, folder=Path(folder))
+        stack = stack_of(items, plan.dataset, size=plan.size, fit=plan.settings.fit, folder=Path(folder))
         rows = tuple(range(len(stack)))
         setup = plan.setup({"labelled": stack}, (Fold(rows, rows),))
         if setup.recipe.teachers:
@@ -178,7 +181,8 @@ def num_rows(plan: Resolved) -> tuple[int, int]:
     """Count the rows of the stacks of labelled and of unlabelled images."""
     dataset, fit = plan.dataset, plan.settings.fit
     labelled, unlabelled = (
-        row_names(items, size=plan.size, fit=fit) for items in (dataset.labelled, dataset.unlabelled)
+        row_names(items, size=plan.size, fit=fit, volumes=dataset.volumes)
+        for items in (dataset.labelled, dataset.unlabelled)
     )
     return len(labelled), len(unlabelled)
 

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from incmask.base.bounds import step_px
 from incmask.base.config import ConfigFile, read_config
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.words import ShortRepr
@@ -16,8 +15,7 @@ from incmask.data.doctor.pairs import findings_of_pairs
 from incmask.data.folder.check import DataFacts, describe, facts_of
 from incmask.data.folder.scan import scan
 from incmask.data.images.readers import ImageFacts
-from incmask.data.stack import derive_size
-from incmask.experiment.choices import Choices, data_options, named_by
+from incmask.experiment.choices import Choices, data_options, named_by, size_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,7 +85,7 @@ def check_data(data: Path, *, group: str | None = None) -> Checked:
         return Checked(
             tuple(describe(dataset)) if dataset else (), tuple(problems), found.findings, dataset, found.images
         )
-    size = settings.size or derive_size(dataset.labelled, fit=settings.fit, step=step_px(settings.net))
     # What masks of classes may have wrong: that they lie beside what they show, say.
-    of_pairs = findings_of_pairs(dataset, size=size, fit=settings.fit) if dataset.target is None else ()
+    is_of_classes = dataset.target is None
+    of_pairs = findings_of_pairs(dataset, size=size_of(dataset, settings), fit=settings.fit) if is_of_classes else ()
     return Checked(tuple(describe(dataset)), tuple(problems), (*found.findings, *of_pairs), dataset, found.images)

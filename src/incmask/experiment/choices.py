@@ -28,6 +28,7 @@ from incmask.data.stack import Stack, derive_size
 from incmask.experiment.pretrained import Pretrained, find_pretrained, told_of
 from incmask.experiment.setup import Setup, Start
 from incmask.experiment.value_recipes import check_values
+from incmask.experiment.volumes import check_volumes
 from incmask.experiment.watch import Stamps, stamps_of
 from incmask.method.blocking import blocking_of
 from incmask.method.growth import num_generations_of, num_students_of, width_of
@@ -136,11 +137,13 @@ class Resolved:
             "intensity": dataset.intensity,
             "position_class": dataset.position_class,
             **({} if dataset.target is None else {"target": asdict(dataset.target)}),
+            **({} if dataset.volumes is None else {"volumes": asdict(dataset.volumes)}),
             "parts": {
                 part: {
                     item.name: {
                         "size": [item.height, item.width],
                         **({} if item.subject is None else {"group": item.subject}),
+                        **({} if item.grid is None else {"grid": item.grid._asdict()}),
                         "files": {
                             _named(path, dataset.root): hash_file(path)
                             for path in (item.image, *(item.masks or ()))
@@ -181,14 +184,14 @@ def resolve(data: Path, choices: Choices) -> Resolved:
     if dataset.target is not None:
         check_values(settings, dataset.task, recipe, name=names["recipe"])
     pretrained = None if settings.net == UNET else find_pretrained(data, settings, channels=dataset.channels)
-    size = settings.size or derive_size(dataset.labelled, fit=settings.fit, step=step_px(settings.net))
+    size = size_of(dataset, settings)
     if "time" in names:
         # What follows from it is told when this machine was timed.
         notes.append(f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}")
     else:
         notes.append(
             f"recipe {names['recipe']} ({recipe.title}), preset {names['preset']}, effort {names['effort']}, "
-            f"networks of {size[0]}×{size[1]}×{dataset.channels} and {settings.networks}"
+            f"networks of {dataset.size_told(size)}×{dataset.channels} and {settings.networks}"
         )
     if pretrained:
         notes += told_of(pretrained, recipe, channels=dataset.channels)
@@ -212,6 +215,13 @@ def resolve(data: Path, choices: Choices) -> Resolved:
         pretrained=pretrained,
         stamps=stamps_of(dataset),
     )
+
+
+def size_of(dataset: Dataset, settings: Settings) -> tuple[int, int]:
+    """Give height and width of the networks' input, of volumes those of a sheet: as asked for, or as the data are."""
+    if dataset.volumes is not None:
+        return dataset.volumes.sheet
+    return settings.size or derive_size(dataset.labelled, fit=settings.fit, step=step_px(settings.net))
 
 
 def data_options(data: Path, file: ConfigFile, group: str | None) -> DataOptions:
@@ -276,6 +286,8 @@ def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: 
         IncmaskError: true masks lack, there are too few models to vote, a batch is too small to be shared, or workers
             cannot import the labeller.
     """
+    if dataset.volumes is not None:
+        check_volumes(recipe, settings, name=name)
     if recipe.needs_truth and any(item.masks is None for item in dataset.unlabelled):
         raise fail(
             dataset.root / "unlabelled",

@@ -47,6 +47,7 @@ def mix_folds(setup: Setup, generation: int, pseudo: TrainingPart | None) -> tup
                 profile=setup.profile,
                 settings=setup.settings,
                 task=setup.task,
+                depth=setup.dataset.depth,
             )
         )
     return tuple(sets)
@@ -184,4 +185,5 @@ def label_jobs(
             before=before / LABEL if before else None,
             quality=quality[first:last],
             position=setup.scoring.position if settings.redraw_positions else None,
+            depth=setup.dataset.depth,
         )

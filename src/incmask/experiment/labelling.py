@@ -42,6 +42,7 @@ class LabelJob:
         before: ``.npy`` with the labels of the generation before; None: there are none to keep.
         quality: ratings of those of them that were accepted, for the rows of the range; -1 for the others.
         position: channel that marks the places of cells, which are drawn anew; None: they are left as they are.
+        depth: slices of each image, where they are sheets of volumes; None: they are images.
     """
 
     recipe: Recipe
@@ -61,6 +62,7 @@ class LabelJob:
     before: Path | None
     quality: np.ndarray
     position: int | None = None
+    depth: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
                 seed=job.seed,
                 max_blocked_share=settings.max_blocked_share if is_blocked else 1.0,
                 position=job.position,
+                depth=job.depth,
             )
         )
         label, mask = found.label, found.inconsistent

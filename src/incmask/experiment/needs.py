@@ -90,7 +90,12 @@ def check_room(plan: Resolved, out: Path, *, num_workers: int) -> None:
     if (out / RUN).exists():
         return
     fit, size = plan.settings.fit, plan.size
-    rows = {part: len(row_names(items, size=size, fit=fit)) for part, items in plan.dataset.parts() if items}
+    volumes = plan.dataset.volumes
+    rows = {
+        part: len(row_names(items, size=size, fit=fit, volumes=volumes))
+        for part, items in plan.dataset.parts()
+        if items
+    }
     needed = needs_of(plan.setup({}, ()), rows, num_workers=num_workers, control=True).disk
     free = shutil.disk_usage(nearest_existing(out.resolve())).free
     if needed > free:

@@ -16,7 +16,8 @@ from incmask.base.run_log import RunLog
 from incmask.base.store import Records, Store, as_records, differences, read_records
 from incmask.data.rounds import ENVIRONMENT, ROUNDS, path_from
 from incmask.data.split import describe_folds
-from incmask.data.stack import Stack, build_stack, read_stack
+from incmask.data.stack import Stack, read_stack
+from incmask.data.volumes.patches import stack_of
 from incmask.experiment.budget import least, planned
 from incmask.experiment.choices import Choices, Resolved, resolve
 from incmask.experiment.collapse import collapses
@@ -321,7 +322,7 @@ def build_stacks(
             if (theirs := _stack_to_take(sources, part, labelled=labelled)) is not None:
                 store.adopt({path: folder / path.name for path in theirs.files if labelled or path != theirs.labels})
             else:
-                built = build_stack(
+                built = stack_of(
                     items,
                     chosen.dataset,
                     size=chosen.size,

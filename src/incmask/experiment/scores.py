@@ -15,7 +15,9 @@ from incmask.base.tables import csv_lines, csv_text
 from incmask.data.dataset import Dataset, Item
 from incmask.data.images.big_images import ArrayRows
 from incmask.data.images.readers import read_label, read_network_image
+from incmask.data.volumes.patches import grid_of
 from incmask.experiment.image_objects import count_objects
+from incmask.experiment.volumes import distances_of, mean_distances
 from incmask.method.cells import mean_cell_count_error
 from incmask.method.instances import ObjectChannels, object_channels
 from incmask.method.metrics import Counts
@@ -63,7 +65,8 @@ class ScoreRow:
         stage, model, split: as in ``EvaluateJob``.
         score: the main score of the run's ``Scoring``, 0 to 1.
         details: every score of ``Scoring.table`` and, where a class marks positions, "mcce": the mean over images of
-            the sum over cell types of |true - predicted count| (equation A1), and ``object_details``.
+            the sum over cell types of |true - predicted count| (equation A1), and ``object_details``; of volumes also
+            ``mean_distances``.
         image_scores: the main score of each image that it was scored on; not in ``scores.csv``.
         names: of these images.
         counts: of their pixels; None where targets are numbers.
@@ -119,6 +122,7 @@ def about_of(dataset: Dataset, size: tuple[int, int], settings: Settings) -> Abo
         precision=settings.precision,
         position_class=dataset.position_class,
         values=None if dataset.target is None else AboutValues(dataset.target, spread_rule_of(settings)),
+        volumes=dataset.volumes,
     )
 
 
@@ -134,13 +138,20 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
     about, masked = about_of(job.dataset, job.size, job.settings), job.scoring.masked
     networks = [load_model(path) for path in job.members]
     ensemble = Ensemble(networks, about, device=job.settings.device, masked=masked)
-    found = [_count(label, read_label(item, job.dataset), job, channels) for item, label in _predicted(ensemble, job)]
+    found, distances = [], []
+    for item, label in _predicted(ensemble, job):
+        truth = read_label(item, job.dataset)
+        found.append(_count(label, truth, job, channels))
+        if item.grid is not None:
+            distances.append(distances_of(label, truth, item.grid, task=job.dataset.task, class_names=names))
     counts = join_tallies([each for each, _, _ in found])
     details = job.scoring.table(counts, names)
     objects = tuple(match for *_, match in found if match is not None)
     if channels is not None:
         details["mcce"] = float(np.mean([error for _, error, _ in found]))
         details |= object_details(objects)
+    if distances:
+        details |= mean_distances(distances)
     report(1)
     return ScoreRow(
         stage=job.stage,
@@ -158,6 +169,9 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
 def _predicted(ensemble: Ensemble, job: EvaluateJob) -> Iterator[tuple[Item, np.ndarray]]:
     """Give each image with its label as the models together see it, at its own size."""
     for items in _batches(job.items):
+        if job.dataset.volumes is not None:
+            yield from ((item, _volume_label(ensemble, item, job.dataset)) for item in items)
+            continue
         images = [
             read_network_image(item.image, channels=job.dataset.channels, intensity=job.dataset.intensity)
             for item in items
@@ -168,6 +182,11 @@ def _predicted(ensemble: Ensemble, job: EvaluateJob) -> Iterator[tuple[Item, np.
             continue
         for item, prediction in zip(items, ensemble.predict(images), strict=True):
             yield item, prediction.label
+
+
+def _volume_label(ensemble: Ensemble, item: Item, dataset: Dataset) -> np.ndarray:
+    sheet = read_network_image(item.image, channels=dataset.channels, intensity=dataset.intensity)
+    return ensemble.predict_sheet(sheet, grid_of(item), where=item.image).label
 
 
 def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -23,7 +23,7 @@ from incmask.method.labels import Labels, labels_of
 from incmask.method.profiles import Profile
 from incmask.method.recipes import Recipe
 from incmask.method.scoring import Scoring, scoring_of
-from incmask.nets.spec import EncoderSpec, NetworkSpec, SegmentationSpec
+from incmask.nets.spec import EncoderSpec, NetworkSpec, SegmentationSpec, VolumeSpec
 from incmask.training.segmentation import ConsistencyImages
 from incmask.training.validation import Validation
 
@@ -147,7 +147,10 @@ class Setup:
         momentum = self.settings.batch_norm_momentum if momentum is None else momentum
         channels, num_outputs = self.dataset.channels, self.labels.num_outputs(self.num_classes)
         if self.pretrained is None:
-            return NetworkSpec(channels, num_outputs, width_of(self.recipe, self.settings, generation), momentum)
+            width, volumes = width_of(self.recipe, self.settings, generation), self.dataset.volumes
+            if volumes is not None:
+                return VolumeSpec(channels, num_outputs, width, volumes.depth, volumes.poolings, momentum)
+            return NetworkSpec(channels, num_outputs, width, momentum)
         return EncoderSpec(
             net=self.pretrained.net,
             in_channels=channels,

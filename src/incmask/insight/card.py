@@ -125,6 +125,12 @@ def _purpose(facts: ModelRecord) -> str:
             f"Its labelled targets went from {target['low']:g} to {target['high']:g}; beyond that nothing was learnt. "
             f"Images of any size are {fit}. {_intensity(about)}",
         )
+    if volumes := about.get("volumes"):
+        spacing, patch = ("×".join(f"{each:g}" for each in volumes[name]) for name in ("spacing", "patch"))
+        fit = (
+            f"volumes, brought to a spacing of {spacing} (slices, rows, columns), taken in overlapping patches of "
+            f"{patch} voxels, and the result brought back to the volume's own grid"
+        )
     rows = [(_plain(each["name"]), _code(each["value"]), _code(each["colour"])) for each in about["classes"]]
     return _section(
         "What it is for",

@@ -19,6 +19,7 @@ from incmask.method.exact import Array, mean_of_image, mean_of_members, square_r
 from incmask.method.labels import Labels, Mask, Votes, labels_of
 from incmask.method.members import checked_labels, checked_probabilities, floating, spatial_axes, stacked
 from incmask.method.morphology import check_side, dilate, erode
+from incmask.method.sheets import folded, unfolded
 
 Statistic = Literal["standard_deviation", "standard_error"]
 
@@ -221,6 +222,7 @@ def combine(
     soft: bool = False,
     erode_px: int = 0,
     dilate_px: int = 0,
+    depth: int | None = None,
 ) -> Inconsistency:
     """Turn members' probabilities into a pseudo-label and the mask of disputed pixels.
 
@@ -230,6 +232,7 @@ def combine(
         task: what the channels mean.
         soft: the mean probability decides for multilabel and multiclass (paper section 2.2); else unanimity.
         erode_px, dilate_px: sides of the squares, as for ``inconsistency``.
+        depth: as for ``agreement``.
 
     Returns:
         label uint8 (N, H, W) or (N, H, W, K), the likeliest class also where disputed, except that a
@@ -246,7 +249,7 @@ def combine(
     if members.shape[0] == 1:
         nowhere = xp.zeros((mean.shape[0], *mean.shape[2:]), dtype=xp.bool, device=device(mean))
         return Inconsistency(kind.decode(mean), nowhere)
-    agreed = agreement(kind.votes(members), task=task, erode_px=erode_px, dilate_px=dilate_px)
+    agreed = agreement(kind.votes(members), task=task, erode_px=erode_px, dilate_px=dilate_px, depth=depth)
     if kind.always_unanimous:
         return agreed
     likeliest: Array = kind.decode(mean)
@@ -256,8 +259,16 @@ def combine(
     return Inconsistency(xp.astype(label, xp.uint8), agreed.inconsistent)
 
 
-def agreement(votes: Votes, *, task: Task, erode_px: int = 0, dilate_px: int = 0) -> Inconsistency:
+def agreement(
+    votes: Votes, *, task: Task, erode_px: int = 0, dilate_px: int = 0, depth: int | None = None
+) -> Inconsistency:
     """Compare votes (n, N, H, W) or (n, N, H, W, K), as ``Labels.votes`` gives them, n >= 2.
+
+    Args:
+        votes: of members.
+        task: what they say.
+        erode_px, dilate_px: sides of the squares, as for ``inconsistency``.
+        depth: slices of each sheet, over which the squares are cubes; None: images.
 
     Returns:
         label uint8 (N, H, W) or (N, H, W, K), real ids, 0 where disputed; inconsistent bool (N, H, W), True also
@@ -277,10 +288,15 @@ def agreement(votes: Votes, *, task: Task, erode_px: int = 0, dilate_px: int = 0
     else:
         # As such they are not looked through for other numbers.
         votes = xp.astype(votes, xp.bool)
-    layers_second = xp.moveaxis(votes, -1, 1) if kind.is_layered else votes
-    record = inconsistency(layers_second, task=task, erode_px=erode_px, dilate_px=dilate_px, spatial_ndim=2)
+    if depth is not None:
+        votes = unfolded(votes, depth, axis=2)
+    layers_second, ndim = xp.moveaxis(votes, -1, 1) if kind.is_layered else votes, 2 if depth is None else 3
+    record = inconsistency(layers_second, task=task, erode_px=erode_px, dilate_px=dilate_px, spatial_ndim=ndim)
     label = xp.moveaxis(record.label, 0, -1) if kind.is_layered else record.label
-    return Inconsistency(kind.without_masked(label), record.inconsistent)
+    inconsistent = record.inconsistent
+    if depth is not None:
+        label, inconsistent = (folded(each, axis=1) for each in (label, inconsistent))
+    return Inconsistency(kind.without_masked(label), inconsistent)
 
 
 def _check_classes(kind: Labels, where: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from incmask.method.exact import Array
+from incmask.method.sheets import folded
 
 SMALLEST, LARGEST = 0.1, 0.5
 """Share of an image's area that a rectangle takes, drawn evenly; French et al. take the largest always."""
@@ -26,7 +27,9 @@ class Cuts:
     inside: Annotated[Array, "n h w"]
 
 
-def draw_cuts(num: int, size: tuple[int, int], *, share: float, generator: np.random.Generator) -> Cuts:
+def draw_cuts(
+    num: int, size: tuple[int, int], *, share: float, generator: np.random.Generator, depth: int | None = None
+) -> Cuts:
     """Draw which images get a rectangle of the one before them, the first one of the last, and where it lies.
 
     A rectangle has the sides' ratio of the image and lies at the same place in both.
@@ -36,23 +39,24 @@ def draw_cuts(num: int, size: tuple[int, int], *, share: float, generator: np.ra
         size: height and width.
         share: of the images that get one, 0 to 1: the probability of each.
         generator: source of all draws.
+        depth: slices of a sheet, in which a box is cut; None: images.
 
     Examples:
         >>> cuts = draw_cuts(2, (4, 4), share=1, generator=np.random.default_rng(0))
         >>> cuts.source.tolist(), cuts.inside[0].astype(int).tolist()
         ([1, 0], [[0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     """
-    inside = np.zeros((num, *size), bool)
+    sides = size if depth is None else (depth, size[0] // depth, size[1])
+    inside = np.zeros((num, *sides), bool)
     for image in inside:
         if generator.random() >= share:
             continue
-        factor = math.sqrt(generator.uniform(SMALLEST, LARGEST))
-        height, width = (max(1, int(side * factor)) for side in size)
-        top, left = (
-            int(generator.integers(whole - part + 1)) for whole, part in zip(size, (height, width), strict=True)
-        )
-        image[top : top + height, left : left + width] = True
-    return Cuts(np.roll(np.arange(num, dtype=np.int64), 1), inside)
+        drawn = generator.uniform(SMALLEST, LARGEST)
+        factor = math.sqrt(drawn) if depth is None else math.cbrt(drawn)
+        parts = [max(1, int(side * factor)) for side in sides]
+        starts = [int(generator.integers(whole - part + 1)) for whole, part in zip(sides, parts, strict=True)]
+        image[tuple(slice(start, start + part) for start, part in zip(starts, parts, strict=True))] = True
+    return Cuts(np.roll(np.arange(num, dtype=np.int64), 1), inside if depth is None else folded(inside, axis=1))
 
 
 def cut_mix(stack: Annotated[Array, "n h w"] | Annotated[Array, "n h w k"], cuts: Cuts) -> Annotated[Array, "..."]:

@@ -33,6 +33,7 @@ class Unlabelled:
         max_blocked_share: of a class, as for ``capped``; 1: all of it, as without blocking.
         position: multilabel channel in which labels mark cells by discs, as ``redraw_cells`` draws them; None: labels
             are as the teachers say.
+        depth: slices of each image, where they are sheets of volumes; None: they are images.
     """
 
     images: np.ndarray
@@ -49,6 +50,7 @@ class Unlabelled:
     seed: int
     max_blocked_share: float = 1.0
     position: int | None = None
+    depth: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: boo
     Examples:
         >>> from types import SimpleNamespace
         >>> says = np.array([[0.9, 0.9], [0.9, 0.2]]).reshape(2, 1, 1, 1, 2)  # two teachers on an image of two pixels
-        >>> plain = {"erode_px": 0, "dilate_px": 0, "max_blocked_share": 1, "position": None}
+        >>> plain = {"erode_px": 0, "dilate_px": 0, "max_blocked_share": 1, "position": None, "depth": None}
         >>> asked = SimpleNamespace(images=None, task="binary", predict=lambda images: says, **plain)
         >>> found = label_by_vote(asked)
         >>> found.label.tolist(), found.inconsistent.tolist()
@@ -91,7 +93,7 @@ def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: boo
     if labels_of(task).is_continuous:
         found = mean_of_values(members[:, :, 0], spread_rule_of(unlabelled.settings), **sides_px)
         return Labelled(found.label, found.inconsistent)
-    voted = before = combine(members, task=task, soft=soft, **sides_px)
+    voted = before = combine(members, task=task, soft=soft, **sides_px, depth=unlabelled.depth)
     if max(sides_px.values()) > 1 and (
         labels_of(task).is_one_class or unlabelled.settings.admit == "confident_all_tasks"
     ):

@@ -59,6 +59,7 @@ class TrainingSet:
         blocking: what is done to inconsistent pixels.
         num_pseudo: rows of pseudo-labelled pairs, the last ones.
         fillers: rows whose pixels may stand in place of inconsistent ones of these pairs; empty: nothing does.
+        depth: slices of a volume, where images are sheets of such; None: they are images.
     """
 
     sources: tuple[TrainingStacks, ...]
@@ -68,6 +69,7 @@ class TrainingSet:
     blocking: Blocking | None = None
     num_pseudo: int = 0
     fillers: np.ndarray = field(default_factory=lambda: NO_ROWS)
+    depth: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def mix(
     profile: Profile,
     settings: Settings,
     task: Task,
+    depth: int | None = None,
 ) -> TrainingSet:
     """Put the combined data (CD) of a generation together (paper section 2.4).
 
@@ -113,6 +116,7 @@ def mix(
         profile: augmentation maxima.
         settings: ``augment``, ``blocking``, ``labelled_share``, ``streams``, ``redraw`` and ``seed``.
         task: what the labels mean.
+        depth: as of ``TrainingSet``.
 
     Examples:
         >>> from incmask.method.profiles import PROFILES
@@ -173,7 +177,7 @@ def mix(
             fillers += [rows_of(part, part.rows) for part in labelled]
         elif blocking.fill == "certain":
             fillers += [rows_of(pseudo, pseudo.certain)]
-    return TrainingSet(tuple(sources), strengths, rows, task, blocking, num_pseudo, np.concatenate(fillers))
+    return TrainingSet(tuple(sources), strengths, rows, task, blocking, num_pseudo, np.concatenate(fillers), depth)
 
 
 def _fixed_seeds(indices: np.ndarray, seed: int, number_of_copy: int) -> np.ndarray:

@@ -21,7 +21,8 @@ from incmask.base.parse import parse_json
 from incmask.nets.encoders.named import architecture_of
 from incmask.nets.encoders.network import EncoderNet
 from incmask.nets.evalnet import EvalNet, HeadWeights
-from incmask.nets.unet import UNet, undrawn
+from incmask.nets.sheets import SheetUNet
+from incmask.nets.unet import Pooling, UNet, undrawn
 
 Read = TypeVar("Read")
 
@@ -50,6 +51,37 @@ class NetworkSpec:
     def build(self, *, seed: int = 0) -> nn.Module:
         """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
         return _drawn(lambda: UNet(**dataclasses.asdict(self)), seed=seed)
+
+
+@dataclass(frozen=True)
+class VolumeSpec:
+    """What it takes to build a network of volumes, which travel as sheets.
+
+    Attributes:
+        in_channels, out_channels, width, batch_norm_momentum: as of ``NetworkSpec``.
+        depth: slices of a sheet.
+        poolings: by how much each level shrinks each axis, as for ``UNet``.
+    """
+
+    in_channels: int
+    out_channels: int
+    width: float
+    depth: int
+    poolings: tuple[Pooling, ...]
+    batch_norm_momentum: float = 0.99
+
+    def __post_init__(self) -> None:
+        # Files have lists.
+        object.__setattr__(self, "poolings", tuple(tuple(factors) for factors in self.poolings))
+
+    @property
+    def input_channels(self) -> tuple[int, ...]:
+        """Channels of each input."""
+        return (self.in_channels,)
+
+    def build(self, *, seed: int = 0) -> nn.Module:
+        """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
+        return _drawn(lambda: SheetUNet(**dataclasses.asdict(self)), seed=seed, layout=torch.channels_last_3d)
 
 
 @dataclass(frozen=True)
@@ -124,19 +156,24 @@ class EvalNetSpec:
         return _drawn(lambda: EvalNet(**dataclasses.asdict(self)), seed=seed)
 
 
-SegmentationSpec = NetworkSpec | EncoderSpec
+SegmentationSpec = NetworkSpec | VolumeSpec | EncoderSpec
 Spec = SegmentationSpec | EvalNetSpec
 
-_KINDS: dict[str, type[Spec]] = {"network": NetworkSpec, "encoder": EncoderSpec, "evalnet": EvalNetSpec}
+_KINDS: dict[str, type[Spec]] = {
+    "network": NetworkSpec,
+    "volume": VolumeSpec,
+    "encoder": EncoderSpec,
+    "evalnet": EvalNetSpec,
+}
 """By the word that stands before a description in a file."""
 
 
-def _drawn(make: Callable[[], nn.Module], *, seed: int) -> nn.Module:
+def _drawn(make: Callable[[], nn.Module], *, seed: int, layout: torch.memory_format = torch.channels_last) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would seed the generators of GPUs, too, which do not stay as they were.
         torch.default_generator.manual_seed(seed)
         network = make()
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(memory_format=layout)  # type: ignore[call-overload]
 
 
 def save_model(path: Path, state: Mapping[str, Tensor], spec: Spec) -> None:

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,12 +33,14 @@ from incmask.data.images.tiles import (
     shrink_rows,
     windows,
 )
+from incmask.data.volumes.grid import Grid, Spacing
+from incmask.data.volumes.patches import check_memory, image_patches, join_patches
 from incmask.method.agreement import disagreement
 from incmask.method.labels import labels_of
 from incmask.method.values import mean_of_values, spread_of
 from incmask.nets.forward import chunk_images, forward
 from incmask.nets.spec import load_model
-from incmask.prediction.given import network_images
+from incmask.prediction.given import network_images, network_volumes, unfolded_prediction
 from incmask.prediction.values import About as About
 from incmask.prediction.values import AboutValues
 from incmask.prediction.values import Prediction as Prediction
@@ -124,16 +125,17 @@ class Ensemble:
     def __repr__(self) -> str:
         about, num = self.about, len(self.networks)
         names = ", ".join(info.name for info in about.classes)
-        size = "×".join(map(str, (*about.size, about.channels)))
+        size = "×".join(map(str, (*(about.volumes.patch if about.volumes else about.size), about.channels)))
         return f"Ensemble({counted(num, 'network')} of {size}, {about.task}: {names})"
 
-    def predict(self, images: Any) -> list[Prediction]:
-        """Predict images of any size and number of channels that the networks can take.
+    def predict(self, images: Any, *, spacing: Spacing | None = None) -> list[Prediction]:
+        """Predict images, or volumes, of any size and number of channels that the networks can take.
 
         Args:
             images: NumPy arrays (H, W) or (H, W, C), Pillow images, tensors (H, W), (H, W, C) or (C, H, W), or lists of
                 numbers, in a list or a stack; or a single one of these. Of any integer or float type: 8-bit values as
-                they are, others scaled as in training.
+                they are, others scaled as in training. Of models of volumes: NumPy arrays (D, H, W) or (D, H, W, C).
+            spacing: of these volumes: distance of slices, rows and columns; None: that of the training.
 
         Returns:
             A list: for each image the label, the disputed pixels and the probabilities, at the image's own size.
@@ -142,6 +144,9 @@ class Ensemble:
             IncmaskError: an image of another shape or number of channels, or of NaN and infinite values alone.
         """
         about = self.about
+        if about.volumes is not None:
+            volumes = network_volumes(images, about.volumes, about=about, spacing=spacing)
+            return [unfolded_prediction(self.predict_sheet(*each), each[1]) for each in volumes]
         return list(self.predict_each([*network_images(images, channels=about.channels, intensity=about.intensity)]))
 
     def predict_each(self, images: Sequence[np.ndarray]) -> Iterator[Prediction]:
@@ -173,6 +178,28 @@ class Ensemble:
         for image, where in zip(images, places, strict=True):
             members = assemble([(place, next(outputs)) for place in where], image.shape[:2])
             yield self._prediction(members)
+
+    def predict_sheet(self, sheet: np.ndarray, grid: Grid, *, where: object = "volumes") -> Prediction:
+        """Predict a volume as networks see it, at its own grid: in patches that overlap.
+
+        Args:
+            sheet: uint8, (D·H, W, channels).
+            grid: of the volume.
+            where: for messages.
+
+        Returns:
+            Its prediction, as of an image (D·H, W).
+
+        Raises:
+            IncmaskError: memory does not suffice, or the models are of images.
+        """
+        shown, kind = self.about.volumes, labels_of(self.about.task)
+        if shown is None:
+            raise fail(where, "is a volume, and the models are of images", "predict its slices")
+        num_outputs = len(self.networks) * kind.num_outputs(len(self.about.classes))
+        check_memory(where, grid, shown, num_numbers=num_outputs)
+        patches = image_patches(sheet, grid, shown, overlapping=True)
+        return self._prediction(join_patches(self._outputs(patches), grid, shown))
 
     def predict_rows(self, image: PixelRows) -> Iterator[RowsPrediction]:
         """Predict an image that need not fit into memory, some rows at a time, from the top.
@@ -268,10 +295,7 @@ def save_ensemble(folder: Path, members: Sequence[Path], about: About, *, scores
     for source, path in zip(members, paths, strict=True):
         with whole_file(path) as temporary:
             shutil.copyfile(source, temporary)
-    described = asdict(about)
-    if about.values is None:
-        del described["values"]
-    content = {"format": FORMAT, "members": [path.name for path in paths], **described, "validation": scores}
+    content = {"format": FORMAT, "members": [path.name for path in paths], **about.as_dict(), "validation": scores}
     write_text(folder / ABOUT, json.dumps(content, indent=1, ensure_ascii=False))
     return [*paths, folder / ABOUT]
 
@@ -282,6 +306,8 @@ def _about_from(content: dict[str, Any]) -> About:
     about = _ABOUT.validate_python(content)
     if not all(1 <= side <= HIGHEST_SIDE_PX for side in about.size):
         raise ValueError(f"size {about.size}, expected sides of 1 to {HIGHEST_SIDE_PX} pixels")
+    if about.volumes is not None and (about.size != about.volumes.sheet or min(about.volumes.spacing) <= 0):
+        raise ValueError(f"size {about.size}, expected that of patches of {about.volumes.patch}")
     return about
 
 

@@ -15,7 +15,9 @@ from incmask.base.progress import Report, ignore
 from incmask.base.threads import Behind
 from incmask.base.words import ShortRepr
 from incmask.data.images.big_images import ArrayRows, NetworkRows, PixelRows, open_big_image
-from incmask.data.images.readers import read_network_image
+from incmask.data.images.decode import decode, read_bytes
+from incmask.data.images.readers import network_image, read_network_image
+from incmask.data.volumes.write import VolumeFile
 from incmask.method.cells import count_cells
 from incmask.method.instances import ObjectChannels, object_channels
 from incmask.prediction.ensemble import About, Ensemble, Prediction
@@ -116,6 +118,10 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
     with Behind[MaskShares](BYTES_AT_ONCE) as behind:
         for file in job.files:
             try:
+                if about.volumes is not None:
+                    shares.append(_write_volume(job, file, ensemble))
+                    report(1)
+                    continue
                 image = _open(file, about)
                 if not isinstance(image, np.ndarray):
                     with closing(image):
@@ -150,7 +156,19 @@ def _open(file: ImageFile, about: About) -> np.ndarray | PixelRows:
         except IncmaskError:
             big.close()
             raise
-    return _by_rows_if_large(read_network_image(path, channels=about.channels, intensity=about.intensity))
+    raster = decode(path, read_bytes(path))
+    return _by_rows_if_large(network_image(path, raster, channels=about.channels, intensity=about.intensity))
+
+
+def _write_volume(job: PredictJob, file: ImageFile, ensemble: Ensemble) -> MaskShares:
+    """Predict a volume and write what there is of it in its own grid."""
+    raster, about = decode(file.path, read_bytes(file.path), volumes=True), ensemble.about
+    if raster.grid is None:
+        raise fail(file.path, "is an image, and the models are of volumes", "name volumes, or models of images")
+    sheet = network_image(file.path, raster, channels=about.channels, intensity=about.intensity)
+    prediction = ensemble.predict_sheet(sheet, raster.grid, where=file.path)
+    volume = VolumeFile(file.path, raster.grid)
+    return _write(job, file, about, size=sheet.shape[:2], parts=[(sheet, prediction)], volume=volume)
 
 
 def _joined(file: ImageFile, about: About) -> np.ndarray:
@@ -188,6 +206,7 @@ def _write(
     *,
     size: tuple[int, int],
     parts: Iterable[tuple[np.ndarray, Prediction]],
+    volume: VolumeFile | None = None,
 ) -> MaskShares:
     """Write the pictures of an image that comes with its prediction in one or several parts, from the top."""
     if about.values is not None:
@@ -205,6 +224,7 @@ def _write(
         classes=about.classes,
         pictures=job.pictures,
         position_class=about.position_class,
+        volume=volume,
     ) as writer:
         for image, prediction in parts:
             writer.add(image, prediction)

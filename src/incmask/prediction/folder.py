@@ -91,6 +91,7 @@ def predict_folder(
         IncmaskError: there is no model, no image, or the folder cannot be written.
     """
     about = _about(model, pictures)
+    _check_pictures(about, pictures)
     listing = _list_images(images, out, about)
     _check_out(out)
     stamps = _stamps(listing, about)
@@ -110,6 +111,13 @@ def predict_folder(
         write_tables(out, ledger, about)
     problems = (*listing.problems, *done.problems)
     return replace(done, problems=problems, num_unchanged=len(stamps) - len(new), notes=listing.notes)
+
+
+def _check_pictures(about: About, pictures: ExtraOutputs) -> None:
+    """Refuse pictures that there are of images alone."""
+    for name, wanted in (("overlays", pictures.overlays), ("split", pictures.split)):
+        if wanted and about.volumes is not None:
+            raise fail(option(name), "is of images, and the models are of volumes", "leave it out")
 
 
 def watch_folder(
@@ -136,6 +144,7 @@ def watch_folder(
         wait: what passes the time.
     """
     about = _about(model, pictures)
+    _check_pictures(about, pictures)
     listing = _list_images(images, out, about, may_be_empty=True)
     _check_out(out)
     shares: list[MaskShares] = []

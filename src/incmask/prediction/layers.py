@@ -12,10 +12,11 @@ from incmask.base.config import Task
 from incmask.base.store import INCONSISTENT
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.writers import path_inside
+from incmask.data.volumes.write import VolumeFile, VolumeWriter
 from incmask.method.instances import ObjectChannels, find_objects, object_channels, split_objects
 from incmask.method.labels import labels_of
 from incmask.prediction.ensemble import Prediction
-from incmask.prediction.objects import Finder, ObjectFinder, WholeObjects
+from incmask.prediction.objects import Finder, ObjectFinder, VolumeObjects, WholeObjects
 from incmask.prediction.overlays import draw_overlay
 from incmask.prediction.pictures import PictureWriter
 from incmask.prediction.shares import MaskShares
@@ -52,6 +53,7 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
         task, classes: of the labels.
         pictures: what is written.
         position_class: the class that marks the centres of objects; None: none does.
+        volume: what a sheet is of, whose pictures are volumes; None: it is an image.
 
     Raises:
         IncmaskError: the name leads out of the folder.
@@ -67,14 +69,20 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
         classes: Sequence[ClassInfo],
         pictures: ExtraOutputs,
         position_class: str | None = None,
+        volume: VolumeFile | None = None,
     ):
+        self._volume = volume
         self._out, self._name, self._size = out, name, size
         self._labels, self._classes, self._pictures = labels_of(task), classes, pictures
-        self._writers: dict[str, PictureWriter] = {}
+        self._writers: dict[str, PictureWriter | VolumeWriter] = {}
         channels = object_channels([info.name for info in classes], position_class)
         self._whole = None if channels is None else _by_centres(channels, grow=pictures.instances)
         self._finders: dict[int, Finder] = {}
-        if self._whole is None:
+        if volume is not None:
+            self._whole = None
+            for number in labels_of(task).object_classes(len(classes)):
+                self._finders[number] = VolumeObjects(volume.grid.shape[0])
+        elif self._whole is None:
             for number in labels_of(task).object_classes(len(classes)):
                 self._finders[number] = _at_waists(grow=pictures.instances) if pictures.split else ObjectFinder()
         self._class_pixels = np.zeros(len(classes), np.int64)
@@ -96,7 +104,7 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
                 self._put(self._folder(PROBABILITIES, info), to_bytes(rows.probability[number]))
             if not self._labels.is_exclusive:
                 plane = self._labels.class_pixels(rows.label, number)
-                self._put(self._folder(MASKS, info), plane * np.uint8(255))
+                self._put(self._folder(MASKS, info), plane * np.uint8(255 if self._volume is None else 1))
                 self._class_pixels[number] += int(plane.sum(dtype=np.int64))
             if number in self._finders:
                 ids = self._finders[number].add(self._labels.class_pixels(rows.label, number))
@@ -145,7 +153,11 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
             ids = folder == MASKS and self._labels.is_exclusive
             colours = [info.colour for info in self._classes] if ids else None
             path = path_inside(self._out, f"{folder}/{self._name}", "")
-            self._writers[folder] = PictureWriter(path, self._size, colours=colours)
+            self._writers[folder] = (
+                PictureWriter(path, self._size, colours=colours)
+                if self._volume is None
+                else VolumeWriter(path, self._volume)
+            )
         self._writers[folder].add(rows)
 
     def _put_ids(self, folder: str, ids: np.ndarray) -> None:

@@ -13,6 +13,7 @@ from incmask.base.errors import Problem, fail, is_text
 from incmask.data.folder.derived import images_alone
 from incmask.data.folder.names import IMAGE_SUFFIXES, is_array, is_image, key_of_name, name_of
 from incmask.data.folder.walk import holds_results, is_silent, nameless, passed_over_notes, walk
+from incmask.data.volumes.names import NIFTI_SUFFIXES
 
 
 @dataclass
@@ -106,7 +107,7 @@ def _enter_folder(found: Listing, folder: Path, prefix: str, *, out: Path | None
     found.left_out += left_out
     if not inside and not may_be_empty:
         others = "".join(f"; {note}" for note in found.notes)
-        what = f"holds no images ({', '.join(IMAGE_SUFFIXES)}){others}"
+        what = f"holds no images ({', '.join((*IMAGE_SUFFIXES, *NIFTI_SUFFIXES))}){others}"
         raise fail(folder, what, "name the folder that holds them")
     for below, file in inside.items():
         found.enter(f"{prefix}{below}", file)

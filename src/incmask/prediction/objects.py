@@ -5,9 +5,10 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from scipy import sparse
+from scipy import ndimage, sparse
 
 from incmask.method.instances import Objects
+from incmask.method.sheets import folded, unfolded
 
 _MOST_WAITING_PX = 1 << 26
 """Pixels that wait for what hangs together to end; beyond, it is cut where they end."""
@@ -83,6 +84,35 @@ class ObjectFinder:
         rank = np.empty(len(first), np.int32)
         rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
         return rank[group_of]
+
+
+class VolumeObjects:
+    """Numbers what hangs together in a volume that comes as one sheet, corner to corner.
+
+    Args:
+        depth: slices of the sheet.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth, self._num = depth, 0
+
+    def add(self, mask: np.ndarray) -> np.ndarray:
+        """Take the sheet, bool (D·H, W); give int32 ids, 0 where there is no object."""
+        found, self._num = ndimage.label(unfolded(mask, self._depth), structure=np.ones((3, 3, 3)))
+        ids: np.ndarray = folded(np.asarray(found, np.int32))
+        return ids
+
+    def finish(self) -> np.ndarray:
+        """Give the rows that are left: none."""
+        return np.zeros((0, 0), np.int32)
+
+    def final_ids(self) -> np.ndarray:
+        """Give the final id of each: the same; int32."""
+        return np.arange(self._num + 1, dtype=np.int32)
+
+    def counts(self) -> tuple[int, ...]:
+        """Count the objects, which are of one type."""
+        return (self._num,)
 
 
 class WholeObjects:

@@ -1,19 +1,20 @@
 """What an ensemble says of an image, and what it has to know for that."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from incmask.base.config import Task
 from incmask.base.words import ShortRepr
 from incmask.data.dataset import ClassInfo
+from incmask.data.volumes.grid import VolumeFormat
 from incmask.method.values import SpreadRule, ValueRange
 
 
 @dataclass(frozen=True, repr=False)
 class Prediction(ShortRepr):
-    """What an ensemble makes of one image, at the image's own size.
+    """What an ensemble makes of one image, at the image's own size; of a volume, (H, W) is (D, H, W).
 
     Attributes:
         label: uint8, (H, W) class ids, for binary 0/1; (H, W, K) 0/1 for multilabel. Numbers: float32, (H, W), in
@@ -62,6 +63,10 @@ class AboutValues:
     spread: SpreadRule
 
 
+_OPTIONAL = ("values", "volumes")
+"""Of ``About``, what files of models have only where it is."""
+
+
 @dataclass(frozen=True)
 class About:
     """What an ensemble needs to know beside its weights.
@@ -76,6 +81,7 @@ class About:
         precision: of the computation.
         position_class: the multilabel class that marks the centres of objects; None where there is none.
         values: where targets are numbers; None: there are classes.
+        volumes: how the networks see volumes; None: they are of images.
     """
 
     task: Task
@@ -87,3 +93,8 @@ class About:
     precision: Literal["auto", "float32", "bfloat16"]
     position_class: str | None = None
     values: AboutValues | None = None
+    volumes: VolumeFormat | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the same for a file, without what there is of numbers and volumes alone, where there is none."""
+        return {name: each for name, each in asdict(self).items() if each is not None or name not in _OPTIONAL}

@@ -11,6 +11,7 @@ from torch import Tensor
 from incmask.base.config import Task
 from incmask.base.npy_rows import Rows
 from incmask.method.augment import Strength, augment_pair
+from incmask.method.augment_volumes import augment_sheet
 from incmask.method.blocking import filled
 from incmask.method.cutmix import Cuts, cut_mix, draw_cuts
 from incmask.method.labels import labels_of
@@ -134,13 +135,11 @@ class Batches:
             image, label, mask = filled((image, label, mask), self._read(filler), task=self.training_set.task)
         if (strength := self.strength(place, step)) is not None:
             # Augmented first and blocked afterwards, so that a blocked pixel is 0 and not brightened.
-            pair = augment_pair(
-                image,
-                label,
-                mask,
-                strength=strength,
-                generator=self.generator(row, place),
-            )
+            generator, depth = self.generator(row, place), self.training_set.depth
+            if depth is None:
+                pair = augment_pair(image, label, mask, strength=strength, generator=generator)
+            else:
+                pair = augment_sheet(image, label, mask, depth=depth, strength=strength, generator=generator)
             assert pair.label is not None
             assert pair.inconsistent is not None
             return pair.image, pair.label, pair.inconsistent
@@ -177,7 +176,7 @@ class Batches:
         if not share or len(pseudo) < 2:
             return None
         generator = np.random.default_rng([self._seed, step, _CUTTING])
-        drawn = draw_cuts(len(pseudo), self.size, share=share, generator=generator)
+        drawn = draw_cuts(len(pseudo), self.size, share=share, generator=generator, depth=self.training_set.depth)
         source, inside = np.arange(len(places)), np.zeros((len(places), *self.size), bool)
         source[pseudo], inside[pseudo] = pseudo[drawn.source], drawn.inside
         return Cuts(source, inside)

@@ -15,7 +15,7 @@ from incmask.base.npy_rows import Rows
 from incmask.base.pool import Pool
 from incmask.base.progress import Report, ignore
 from incmask.nets.costs import count_parameters
-from incmask.nets.spec import EncoderSpec, Spec
+from incmask.nets.spec import EncoderSpec, Spec, VolumeSpec
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.batches import on_device
 from incmask.training.rating import RatingObjective
@@ -47,17 +47,18 @@ def train_cost(width: float) -> float:
 def training_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> int:
     """Memory that a training step takes: the activations kept for the way back, and as much again
     for what lies between them and their gradients. Counted on a small image, since all of them grow with the area."""
+    counted = size if isinstance(network, VolumeSpec) else (_SIDE, _SIDE)
     kept: list[int] = []
     model = network.build().eval()
     for module in model.modules():
         # Encoders have layers of any kind.
-        if isinstance(module, nn.Conv2d | nn.BatchNorm2d) or (
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.BatchNorm2d | nn.BatchNorm3d) or (
             isinstance(network, EncoderSpec) and next(module.parameters(recurse=False), None) is not None
         ):
             module.register_forward_hook(lambda _module, _args, output: kept.append(output.numel()))
     with torch.inference_mode():
-        model(*(torch.zeros(1, channels, _SIDE, _SIDE) for channels in network.input_channels))
-    return 8 * sum(kept) * batch_size * size[0] * size[1] // _SIDE**2
+        model(*(torch.zeros(1, channels, *counted) for channels in network.input_channels))
+    return 8 * sum(kept) * batch_size * size[0] * size[1] // (counted[0] * counted[1])
 
 
 @lru_cache
@@ -145,8 +146,8 @@ def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, a
 
 def students_at_a_time(job: FitJob, device: torch.device) -> int:
     """Tell how many students like this one a device trains best as one program."""
-    if isinstance(job.network, EncoderSpec):
-        # Their layers are of any kind, so that they run one after the other.
+    if isinstance(job.network, EncoderSpec | VolumeSpec):
+        # Their layers are of other kinds, so that they run one after the other.
         return 1
     if device.type == "cuda" and not has_kernels(device, job.settings.precision):
         # The library's grouped convolutions take longer than one network after another.

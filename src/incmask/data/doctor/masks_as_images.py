@@ -9,8 +9,7 @@ import numpy as np
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, Item
 from incmask.data.doctor.finding import Finding, how_to_fix, label_of
-from incmask.data.images.decode import read_bytes
-from incmask.data.images.masks import decode_mask, grey_values
+from incmask.data.images.masks import grey_values, mask_raster
 from incmask.data.images.readers import ImageFacts, read_image
 
 _MOST_FLAT = 0.5
@@ -40,7 +39,7 @@ def _is_own_mask(item: Item) -> bool:
     paths = [path for path in item.masks or () if path is not None]
     image = _numbered(read_image(item.image).reshape(item.height * item.width, -1))
     for path in paths:
-        mask = _numbered(grey_values(decode_mask(path, read_bytes(path))).reshape(-1, 1))
+        mask = _numbered(grey_values(mask_raster(path)).reshape(-1, 1))
         if len(mask) == len(image):
             pairs = len(np.unique(image * (int(mask.max()) + 1) + mask))
             if pairs == mask.max() + 1 == image.max() + 1 > 1:

@@ -1,5 +1,6 @@
 """What ``incmask check`` says of a data set."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,13 +19,14 @@ class PartFacts:
 
     Attributes:
         num_images: how many.
-        smallest, median, largest: height and width of three of them, by their pixels; None where there are none.
+        smallest, median, largest: height and width of three of them, by their pixels, or slices, rows and columns of
+            volumes; None where there are none.
     """
 
     num_images: int
-    smallest: tuple[int, int] | None
-    median: tuple[int, int] | None
-    largest: tuple[int, int] | None
+    smallest: tuple[int, ...] | None
+    median: tuple[int, ...] | None
+    largest: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,10 @@ def facts_of(dataset: Dataset) -> DataFacts:
 
 
 def _part(items: Sequence[Item]) -> PartFacts:
-    by_area = sorted(((item.height, item.width) for item in items), key=lambda size: size[0] * size[1])
+    sizes: list[tuple[int, ...]] = [
+        (item.height, item.width) if item.grid is None else item.grid.shape for item in items
+    ]
+    by_area = sorted(sizes, key=math.prod)
     if not by_area:
         return PartFacts(0, None, None, None)
     return PartFacts(len(by_area), by_area[0], by_area[len(by_area) // 2], by_area[-1])
@@ -79,7 +84,8 @@ def _part(items: Sequence[Item]) -> PartFacts:
 def describe(dataset: Dataset) -> list[str]:
     """Describe a data set in lines: parts, sizes, channels, classes with their share of pixels, and all notes."""
     facts = facts_of(dataset)
-    lines = [f"{part}: {counted(each.num_images, 'image')}{_sizes(each)}" for part, each in facts.parts.items()]
+    kind = "image" if dataset.volumes is None else "volume"
+    lines = [f"{part}: {counted(each.num_images, kind)}{_sizes(each)}" for part, each in facts.parts.items()]
     lines.append(f"the network sees {dataset.channels} channel{'s' if dataset.channels > 1 else ''}")
     if dataset.target is not None:
         lines.append(f"task: {dataset.task}, numbers from {dataset.target.low:g} to {dataset.target.high:g}")
@@ -101,10 +107,12 @@ def describe(dataset: Dataset) -> list[str]:
 
 def _sizes(part: PartFacts) -> str:
     sizes = [size for size in (part.smallest, part.median, part.largest) if size]
-    texts = [f"{width}×{height}" for height, width in sizes]
+    # Of images width before height, as everybody does; of volumes slices first.
+    texts = ["×".join(map(str, reversed(size) if len(size) == 2 else size)) for size in sizes]
+    unit = "pixels" if sizes and len(sizes[0]) == 2 else "voxels"
     if len({*texts}) < 2:
-        return f" of {texts[0]} pixels" if texts else ""
-    return f" of {texts[0]} to {texts[2]} pixels, the median {texts[1]}"
+        return f" of {texts[0]} {unit}" if texts else ""
+    return f" of {texts[0]} to {texts[2]} {unit}, the median {texts[1]}"
 
 
 def _percent(share: float) -> str:

@@ -17,9 +17,9 @@ _ANNOTATIONS = {
     ".xml": "CVAT for images; others in XML, such as Pascal VOC's boxes, are not read",
 }
 _CONVERT = {
-    ".nii": "volumes of NIfTI: save their slices as PNG or TIFF, with nibabel or ITK-SNAP",
-    ".gz": "packed files, such as volumes of NIfTI: save their slices as PNG or TIFF, with nibabel or ITK-SNAP",
-    ".dcm": "DICOM files: save them as PNG or TIFF, with pydicom or 3D Slicer",
+    ".nii": "volumes of NIfTI, which are read as they lie in images and masks, and not prepared",
+    ".gz": "packed files: unpack them; volumes (.nii.gz) are read as they lie in images and masks, and not prepared",
+    ".dcm": "DICOM files: save volumes as NIfTI, with dcm2niix or 3D Slicer, and images as PNG or TIFF, with pydicom",
     ".czi": "microscopes' own files: save them as TIFF, with Fiji or bioio",
     ".nd2": "microscopes' own files: save them as TIFF, with Fiji or bioio",
     ".lif": "microscopes' own files: save them as TIFF, with Fiji or bioio",
@@ -37,7 +37,7 @@ _CONVERT = {
     "_rois.zip": "regions of ImageJ: draw them as masks, with Edit > Selection > Create Mask",
     **dict.fromkeys(
         (".nrrd", ".mha", ".mhd"),
-        "volumes, such as 3D Slicer's: save their slices as PNG or TIFF, with SimpleITK or 3D Slicer",
+        "volumes, such as 3D Slicer's: save them as NIfTI, with SimpleITK or 3D Slicer",
     ),
     **dict.fromkeys(
         (".lsm", ".vsi", ".oib", ".oif", ".ims", ".dv", ".stk"),
@@ -45,7 +45,8 @@ _CONVERT = {
     ),
     **dict.fromkeys((".mrxs", ".scn", ".bif"), "whole slides: cut them into TIFF tiles, with QuPath"),
     **dict.fromkeys(
-        (".zarr", ".n5"), "arrays in folders: save them as TIFF, or give arrays in Python, as incmask.ArrayData"
+        (".zarr", ".n5"),
+        "arrays in folders: save them as TIFF, of volumes as OME-TIFF, or give arrays in Python, as incmask.ArrayData",
     ),
     **dict.fromkeys((".parquet", ".arrow", ".tfrecord"), "tables of pictures: save each picture as PNG"),
     **dict.fromkeys(

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from incmask.data.dataset import PartName
+from incmask.data.volumes.names import NIFTI_SUFFIXES
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
@@ -83,8 +84,8 @@ def role_of(folder: str, *, foreign: bool = False) -> Role:
 
 
 def is_image(path: str | Path) -> bool:
-    """Tell by its ending whether a file is an image that is read."""
-    return str(path).casefold().endswith(IMAGE_SUFFIXES)
+    """Tell by its ending whether a file is an image, or a volume, that is read."""
+    return str(path).casefold().endswith((*IMAGE_SUFFIXES, *NIFTI_SUFFIXES))
 
 
 def is_array(path: str | Path) -> bool:
@@ -101,11 +102,11 @@ def name_of(below: PurePosixPath) -> str:
     """Give the path without the ending, in the one Unicode form.
 
     Examples:
-        >>> name_of(PurePosixPath("plates/a.1.png")), name_of(PurePosixPath("a.ome.tif"))
-        ('plates/a.1', 'a')
+        >>> [name_of(PurePosixPath(each)) for each in ("plates/a.1.png", "a.ome.tif", "a.nii.gz")]
+        ['plates/a.1', 'a', 'a']
     """
-    is_ome = re.search(r"[^/]\.ome\.tiff?$", str(below), re.IGNORECASE)
-    return nfc(str(below.with_suffix("").with_suffix("") if is_ome else below.with_suffix("")))
+    is_double = re.search(r"[^/]\.(?:ome\.tiff?|nii\.gz)$", str(below), re.IGNORECASE)
+    return nfc(str(below.with_suffix("").with_suffix("") if is_double else below.with_suffix("")))
 
 
 def key_of_name(name: str) -> str:

@@ -33,6 +33,7 @@ from incmask.data.folder.values import scan_values
 from incmask.data.images.masks import MaskFacts, hardened, mask_facts, mask_raster
 from incmask.data.images.readers import ImageFacts
 from incmask.data.rounds import Round, read_rounds
+from incmask.data.volumes.scan import grid_problem, mixed_problem, volume_notes, volumes_of
 from incmask.method.labels import labels_of
 
 
@@ -106,6 +107,7 @@ def scan(
         for part, pairs in layout.parts.items()
     }
     position_class = _position_class(recognised, options, root, problems)
+    problems += mixed_problem(contents.images.values(), root)
     if not items["labelled"]:
         return _unusable(root, problems)
     digests = {path: fact.digest for path, fact in contents.images.items()}
@@ -125,6 +127,7 @@ def scan(
         *name_notes(items, contents.images),
         *grouping.notes,
     )
+    volumes = volumes_of(items["labelled"], options)
     dataset = Dataset(
         root=root,
         task=recognised.task,
@@ -132,11 +135,12 @@ def scan(
         encoding=recognised.encoding,
         channels=channels,
         **grouping.items,
-        notes=notes,
+        notes=(*notes, *volume_notes(volumes)),
         statistics=statistics,
         position_class=position_class,
         intensity=options.intensity,
         target=None,
+        volumes=volumes,
     )
     findings = findings_of_images(dict(dataset.parts()), contents.images, contents.masks)
     return Scan(dataset, tuple(problems), findings, contents.images)
@@ -216,7 +220,12 @@ def _item(
     is_good = not (bad & {pair.image, *pair.masks.values()})
     for path in pair.masks.values():
         mask = contents.masks.get(path)
-        if mask is not None and (mask.height, mask.width) != (image.height, image.width):
+        if mask is None:
+            continue
+        if problem := grid_problem(path, mask, pair.image, image):
+            is_good = False
+            problems.append(problem)
+        elif (mask.height, mask.width) != (image.height, image.width):
             is_good = False
             problems.append(size_problem(path, mask, pair.image, image))
     masks: tuple[Path | None, ...] | None = None
@@ -224,7 +233,9 @@ def _item(
         is_folders = recognised.encoding.kind == "folders"
         keys = [str(info.value) for info in recognised.classes] if is_folders else [""]
         masks = tuple(pair.masks.get(key) for key in keys)
-    return Item(pair.name, pair.image, masks, image.height, image.width) if is_good else None
+    if not is_good:
+        return None
+    return Item(pair.name, pair.image, masks, image.height, image.width, grid=image.grid)
 
 
 def _position_class(recognised: Recognised, options: DataOptions, root: Path, problems: list[Problem]) -> str | None:

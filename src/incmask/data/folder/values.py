@@ -18,6 +18,7 @@ from incmask.data.folder.reading import OnFile, Scan, channels_of, read_facts, s
 from incmask.data.folder.summary import channel_notes, name_notes, part_notes
 from incmask.data.images.readers import ImageFacts
 from incmask.data.images.targets import TargetFacts, target_facts
+from incmask.data.volumes.scan import numbers_problem
 from incmask.method.values import ValueRange
 
 Targets = Mapping[Path, TargetFacts]
@@ -43,6 +44,9 @@ def scan_values(root: Path, options: DataOptions, *, on_file: OnFile | None = No
     layout = find_layout(root, options)
     problems += layout.problems
     images, targets = read_facts(layout, lambda path: target_facts(path, task), problems, on_file)
+    if refused := numbers_problem(images.values(), task, root):
+        # What else is wrong, of targets that are volumes above all, follows from that.
+        return Scan(None, tuple(refused))
     channels = channels_of(images, options, problems)
     bad = {Path(problem.where) for problem in problems}
     items = {
@@ -81,6 +85,7 @@ def scan_values(root: Path, options: DataOptions, *, on_file: OnFile | None = No
         position_class=None,
         intensity=options.intensity,
         target=target,
+        volumes=None,
     )
     findings = findings_of_pictures(dict(dataset.parts()), images)
     return Scan(dataset, tuple(problems), findings, images)

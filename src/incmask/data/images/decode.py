@@ -16,6 +16,10 @@ from incmask.data.images.npy import NPY_START, array_of
 from incmask.data.images.orientation import UPRIGHT, of_exif, of_page, of_png, take_exif, upright
 from incmask.data.images.page_rows import PageRows
 from incmask.data.images.pages import as_displayed, check_page, full_planes, is_inverted, missing_of, no_data_of
+from incmask.data.volumes.grid import Grid
+from incmask.data.volumes.names import is_nifti
+from incmask.data.volumes.tiff import grid_of_tiff, slices_of
+from incmask.method.sheets import folded
 
 MAX_PIXELS = 300_000_000
 """Images with more pixels are refused before memory is taken for them."""
@@ -46,6 +50,7 @@ class Raster:
         missing: (H, W), the pixels that the file says are none; None: it says that of none.
         inverted: in the file 0 is white, and the values are those that it stores turned round.
         is_lossy: compression changed the values that were drawn.
+        grid: of a volume, whose values are a sheet, (D·H, W) or (D·H, W, C); None: it is an image.
     """
 
     values: np.ndarray
@@ -56,6 +61,7 @@ class Raster:
     missing: np.ndarray | None = None
     inverted: bool = False
     is_lossy: bool = False
+    grid: Grid | None = None
 
     @property
     def turned(self) -> bool:
@@ -97,15 +103,17 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def decode(path: Path, content: bytes) -> Raster:
-    """Decode the ``content`` of the file ``path``.
+def decode(path: Path, content: bytes, *, volumes: bool = False) -> Raster:
+    """Decode the ``content`` of the file ``path``; with ``volumes`` those, too, as sheets: slices below each other.
 
     Raises:
         IncmaskError: no image of a known format, broken, truncated, too large, or of pages that are no channels.
     """
     try:
+        if is_nifti(path):
+            return _decode_nifti(path, content, volumes=volumes)
         if content.startswith(_TIFF_STARTS):
-            return _decode_tiff(path, content)
+            return _decode_tiff(path, content, volumes=volumes)
         if content.startswith(b"\x89PNG\r\n\x1a\n"):
             return _decode_png(path, content)
         if content.startswith(b"\xff\xd8\xff"):
@@ -127,6 +135,25 @@ def decode(path: Path, content: bytes) -> Raster:
         "is no PNG, JPEG, BMP, GIF, WebP or TIFF image, whatever its ending says",
         "convert it to PNG or take it out of the folder",
     )
+
+
+def _decode_nifti(path: Path, content: bytes, *, volumes: bool) -> Raster:
+    if not volumes:
+        raise fail(path, "is a volume, where an image is expected", "save its slices as PNG or TIFF")
+    # nibabel is there with an extra alone, and takes long to import.
+    from incmask.data.volumes.nifti import decode_nifti
+
+    return decode_nifti(path, content)
+
+
+def _sheet_of_tiff(path: Path, file: tifffile.TiffFile, grid: Grid) -> Raster:
+    depth, height, width = grid.shape
+    _guard(path, depth * height, width)
+    if file.series[0].size > MAX_VALUES:
+        what = f"has {file.series[0].size} numbers, more than the {MAX_VALUES // 10**6} million that are read"
+        raise fail(path, what, "crop it, or save fewer channels")
+    values = np.ascontiguousarray(folded(slices_of(file)))
+    return Raster(values[..., 0] if values.shape[2:] == (1,) else values, grid=grid)
 
 
 def may_have_alpha(content: bytes) -> bool:
@@ -239,9 +266,11 @@ def _turned(raster: Raster, orientation: int) -> Raster:
     return replace(raster, values=values, alpha=alpha, missing=missing, orientation=orientation)
 
 
-def _decode_tiff(path: Path, content: bytes) -> Raster:
+def _decode_tiff(path: Path, content: bytes, *, volumes: bool) -> Raster:
     # Pixels in other files, which OME-TIFF allows, are not looked for there.
     with tifffile.TiffFile(io.BytesIO(content), _multifile=False) as file:
+        if volumes and (grid := grid_of_tiff(file)) is not None:
+            return _sheet_of_tiff(path, file, grid)
         planes = full_planes(path, file)
         page = planes[0].page
         _guard(path, page.imagelength, page.imagewidth)

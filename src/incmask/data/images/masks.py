@@ -12,6 +12,7 @@ from incmask.base.errors import fail
 from incmask.data.dataset import Colour
 from incmask.data.images.decode import Raster, decode, read_bytes
 from incmask.data.images.sketch import SIDE_PX
+from incmask.data.volumes.grid import Grid
 
 MAX_COLOURS = 64
 """A mask with more colours is no drawing of classes."""
@@ -38,6 +39,7 @@ class MaskFacts:
         alpha: "drawn": its values are those of its alpha channel; "opaque": all pixels are of one colour and have an
             alpha channel; "": neither.
         sketch: (SIDE_PX, SIDE_PX): values of pixels that are evenly spread over the mask.
+        grid: of a volume; None: it is an image.
     """
 
     path: Path
@@ -50,16 +52,19 @@ class MaskFacts:
     ramps: Mapping[int, int] = field(default_factory=dict)
     alpha: str = ""
     sketch: np.ndarray = field(default_factory=_no_sketch, compare=False, repr=False)
+    grid: Grid | None = None
 
 
-def decode_mask(path: Path, content: bytes) -> Raster:
+def decode_mask(path: Path, content: bytes, *, volumes: bool = False) -> Raster:
     """Decode the ``content`` of a mask: the alpha channel where the mask was drawn there, without it elsewhere.
+
+    With ``volumes`` those, too, as ``decode`` does.
 
     Raises:
         IncmaskError: as ``decode`` does; of other channels than grey, indexed or RGB; drawn in its colours and in its
             alpha; or of values for which 0 stands for white, other than black and white.
     """
-    raster = decode(path, content)
+    raster = decode(path, content, volumes=volumes)
     values = raster.values
     if values.ndim == 3 and values.shape[2] != 3:
         raise fail(path, f"has {values.shape[2]} channels; a mask is grey, indexed or RGB", "export it as a grey PNG")
@@ -122,8 +127,8 @@ def mask_facts(path: Path) -> MaskFacts:
 
 
 def mask_raster(path: Path) -> Raster:
-    """Read a mask file; raises as ``decode_mask`` does."""
-    return decode_mask(path, read_bytes(path))
+    """Read a mask file, that of a volume as a sheet; raises as ``decode_mask`` does."""
+    return decode_mask(path, read_bytes(path), volumes=True)
 
 
 def facts_of(path: Path, raster: Raster, *, most: int = 65535) -> MaskFacts:
@@ -159,6 +164,7 @@ def facts_of(path: Path, raster: Raster, *, most: int = 65535) -> MaskFacts:
         ramps=_count(keys[_is_ramp(shown)]) if len(counts) > 2 else {},
         alpha=alpha,
         sketch=_sketch(keys),
+        grid=raster.grid,
     )
 
 

@@ -16,6 +16,7 @@ from incmask.data.images.masks import facts_of, foreground_of, grey_values, is_s
 from incmask.data.images.nearest import snap
 from incmask.data.images.sketch import Sketch, sketch_of
 from incmask.data.images.targets import read_target
+from incmask.data.volumes.grid import Grid
 from incmask.method.labels import labels_of
 
 _OUTSIDE = 254
@@ -39,6 +40,7 @@ class ImageFacts:
         extent: its lowest and its highest intensity; None for 8 bits.
         below_full: the highest intensity but for the highest there can be in 16 bits, where that lies far above; None
             where it does not.
+        grid: of a volume; None: it is an image.
     """
 
     height: int
@@ -53,10 +55,11 @@ class ImageFacts:
     limits: tuple[float, float] | None = None
     extent: tuple[float, float] | None = None
     below_full: float | None = None
+    grid: Grid | None = None
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an image as displayed: its orientation applied, palettes as RGB, alpha left out.
+    """Read an image as displayed: its orientation applied, palettes as RGB, alpha left out; of a volume the sheet.
 
     Returns:
         (H, W, C), as ``as_intensities`` gives it: uint8, uint16 or float32, NaN where there is no data.
@@ -65,7 +68,7 @@ def read_image(path: Path) -> np.ndarray:
         IncmaskError: the file is no image, broken, too large, of several pages, without data, or drawn in its alpha
             channel alone.
     """
-    return image_of(path, decode(path, read_bytes(path)))
+    return image_of(path, decode(path, read_bytes(path), volumes=True))
 
 
 def image_of(path: object, raster: Raster, *, channels: int | None = None) -> np.ndarray:
@@ -84,7 +87,7 @@ def image_of(path: object, raster: Raster, *, channels: int | None = None) -> np
 
 def image_facts(path: Path) -> ImageFacts:
     """Read an image to find out about it; raises as ``read_image`` does."""
-    raster = decode(path, read_bytes(path))
+    raster = decode(path, read_bytes(path), volumes=True)
     image = image_of(path, raster)
     height, width, channels = image.shape
     limits = _outer(limits_of(image)) if image.dtype != np.uint8 else None
@@ -101,6 +104,7 @@ def image_facts(path: Path) -> ImageFacts:
         limits=limits,
         extent=None if limits is None else (float(np.nanmin(image)), float(np.nanmax(image))),
         below_full=below_full_of(image) if limits is not None and limits[1] == FULL_16_BITS else None,
+        grid=raster.grid,
     )
 
 
@@ -132,8 +136,9 @@ def _repeats(pixels: np.ndarray) -> bool:
 
 
 def read_network_image(path: Path, *, channels: int, intensity: tuple[float, float] | None = None) -> np.ndarray:
-    """Read an image as the network sees it; see ``network_image``."""
-    return network_image(path, decode(path, read_bytes(path)), channels=channels, intensity=intensity)
+    """Read an image as the network sees it, or of a volume the sheet; see ``network_image``."""
+    raster = decode(path, read_bytes(path), volumes=True)
+    return network_image(path, raster, channels=channels, intensity=intensity)
 
 
 def network_image(

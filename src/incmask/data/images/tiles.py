@@ -33,7 +33,7 @@ def windows(image_size: tuple[int, int], tile_size: tuple[int, int], *, overlap_
         overlap_fraction: least share of a tile that neighbours have in common, 0 to less than 1.
     """
     tops, lefts = (
-        _starts(length, side, side - math.floor(side * overlap_fraction))
+        starts(length, side, side - math.floor(side * overlap_fraction))
         for length, side in zip(image_size, tile_size, strict=True)
     )
     return [Window(top, left, *tile_size) for top in tops for left in lefts]
@@ -174,7 +174,8 @@ def add_tile(total: np.ndarray, weights: np.ndarray, window: Window, tile: np.nd
     weights[inside] += weight[:rows, :columns]
 
 
-def _starts(length: int, side: int, stride: int) -> list[int]:
+def starts(length: int, side: int, stride: int) -> list[int]:
+    """Give where the fewest parts of a side begin that cover a length, at most a stride apart, spread evenly."""
     if length <= side:
         return [0]
     num = math.ceil((length - side) / stride) + 1

@@ -13,7 +13,7 @@ from threading import Lock
 
 import numpy as np
 
-from incmask.base.caller import either, option
+from incmask.base.caller import command, either, option
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.base.files import check_folder_name, write_text
@@ -31,6 +31,7 @@ from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import PredictedMask, read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord, read_record
+from incmask.experiment.volumes import refuse_volumes
 from incmask.method.labels import check_classes
 
 MOST_BYTES = 1 << 28
@@ -189,6 +190,7 @@ def open_desk(run: Path, *, out: Path | None = None, top: int | None = None, mos
     """
     if top is not None and top < 1:
         raise fail(option("top"), f"is {top}; at least one image is expected", "give a number such as 20")
+    refuse_volumes(run, command("correct"))
     record, data = read_record(run), data_folder(run)
     check_classes(record.task, "correcting in the browser")
     out = out or _beside(run, data)

@@ -24,6 +24,7 @@ from incmask.exchange.names import LEAST_PX, UNSURE
 from incmask.experiment.record.images import read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord, read_record
+from incmask.experiment.volumes import refuse_volumes
 from incmask.method.instances import check_can_grow, find_objects, object_channels, split_objects
 from incmask.method.labels import check_classes, labels_of
 
@@ -77,6 +78,7 @@ def export_labels(
             something is there already; just what would be written may be, and stays.
     """
     form: LabelFormat = choose(LABEL_FORMATS, target, option=option("to"))
+    refuse_volumes(run, f"export to {target}")
     check_folder_name(out, f"an export to {target}")
     _check_counts(target, top=top, least_px=least_px, split=split, of_shapes=form.of_shapes)
     progress = progress or Silent()

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from incmask.base.caller import option
+from incmask.base.caller import command, option
 from incmask.base.config import CONFIG_NAME, IGNORED, read_config
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import whole_folder, write_bytes
@@ -30,6 +30,7 @@ from incmask.exchange.formats.table import LABEL_FORMATS, LabelFormat
 from incmask.exchange.sources.archives import SourceFile, is_archive
 from incmask.exchange.sources.sources import SourceTree
 from incmask.experiment.record.run import RunRecord, read_record
+from incmask.experiment.volumes import refuse_volumes
 from incmask.method.labels import check_classes
 
 Unsure = Literal["ignore", "skip", "refuse"]
@@ -136,6 +137,7 @@ def read_corrections(
     """Read corrected masks and check them; the arguments, and what is raised, are those of ``import_labels``."""
     form: LabelFormat = choose(LABEL_FORMATS, target, option=option("from"))
     progress = progress or Silent()
+    refuse_volumes(run, command("import"))
     record = read_record(run)
     check_classes(record.task, "import of corrected labels")
     scheme = record.scheme

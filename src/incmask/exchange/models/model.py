@@ -15,6 +15,7 @@ from incmask.base.validation import choose
 from incmask.exchange.models import bioimageio, programs
 from incmask.exchange.models.parity import Arrays, Parity, ParityImages, check_parity, find_examples, made_up_images
 from incmask.exchange.models.pipeline import OUTPUTS, Pipeline, describe, pipeline_of
+from incmask.experiment.volumes import refuse_volumes
 from incmask.insight import card
 from incmask.method.labels import check_classes
 from incmask.prediction.ensemble import Ensemble
@@ -84,6 +85,7 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
         )
     if kind.needs_onnx:
         programs.check_installed()
+    refuse_volumes(model, f"export to {target}")
     progress.doing("reading the model")
     loaded = Ensemble.load(model, device="cpu")
     if kind.is_packed:

@@ -17,6 +17,7 @@ from incmask.data.images.masks import grey_values
 from incmask.data.images.tiles import Window, windows
 from incmask.data.images.writers import path_inside
 from incmask.data.stack import StackRow
+from incmask.data.volumes.names import NIFTI, TIFF
 from incmask.method.labels import labels_of
 from incmask.prediction.layers import DISAGREEMENT, MASKS
 from incmask.prediction.shares import MASK_SHARES
@@ -136,9 +137,8 @@ def read_mask(root: Path, name: str, scheme: Scheme, *, size: tuple[int, int] | 
     """
 
     def read(folder: Path) -> np.ndarray:
-        paths = [intact(path_inside(folder, name, ending)) for ending in (".png", ".tif")]
-        path = next((path for path in paths if path.is_file()), paths[0])
-        values = grey_values(decode(path, read_bytes(path)))
+        path = picture_path(folder, name)
+        values = grey_values(decode(path, read_bytes(path), volumes=True))
         if size is not None and values.shape != size:
             raise fail(path, f"is {values.shape[1]}×{values.shape[0]}, not the image's size", "restore the file")
         return values
@@ -150,6 +150,12 @@ def read_mask(root: Path, name: str, scheme: Scheme, *, size: tuple[int, int] | 
     if label.shape[:2] != inconsistent.shape:
         raise fail(root / MASKS / name, "has another size than its disputed pixels", "run again in another folder")
     return PredictedMask((label if labels.is_exclusive else label > 0).astype(np.uint8), inconsistent)
+
+
+def picture_path(folder: Path, name: str) -> Path:
+    """Give the file of a picture, whatever its ending; ``.png`` where there is none."""
+    paths = [intact(path_inside(folder, name, ending)) for ending in (".png", ".tif", NIFTI, TIFF)]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def mask_folders(root: Path, scheme: Scheme) -> dict[str, Path]:

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import pydantic
 
 from incmask.base.caller import command
 from incmask.base.config import Settings, Task
@@ -17,6 +19,7 @@ from incmask.data.dataset import ClassInfo, Colour, Scheme
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
+from incmask.data.volumes.grid import Grid, VolumeFormat
 from incmask.experiment.collapse import collapses
 from incmask.experiment.image_objects import image_objects_from_csv
 from incmask.experiment.paths import (
@@ -57,6 +60,10 @@ _BEFORE = {"miou_classes": "true"}
 """How runs were scored that do not name it."""
 
 
+Known = TypeVar("Known")
+_FORMAT, _GRID = pydantic.TypeAdapter(VolumeFormat), pydantic.TypeAdapter(Grid)
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """What a run says of itself.
@@ -91,6 +98,11 @@ class RunRecord:
         """Height and width of the networks' input."""
         height, width = self.records.run["size"]
         return height, width
+
+    @property
+    def size_told(self) -> str:
+        """The same for a person; of volumes the patch that networks see."""
+        return "×".join(map(str, self.size if self.volumes is None else self.volumes.patch))
 
     @property
     def encoder(self) -> tuple[str, str] | None:
@@ -128,6 +140,17 @@ class RunRecord:
     def groups(self, part: str) -> dict[str, str]:
         """Give the group of each image of a part by name: the subject that it shows, or else its own name."""
         return {name: str(item.get("group", name)) for name, item in self.part(part).items()}
+
+    @cached_property
+    def volumes(self) -> VolumeFormat | None:
+        """How networks see volumes; None: the data are images."""
+        found = self.data.get("volumes")
+        return None if found is None else _of_volumes(_FORMAT, found)
+
+    def grid(self, part: str, name: str) -> Grid | None:
+        """Give the grid of a volume of a part; None: it is an image, or not known."""
+        found = (self.part(part).get(name) or {}).get("grid")
+        return None if found is None else _of_volumes(_GRID, found)
 
     @cached_property
     def scheme(self) -> Scheme:
@@ -367,6 +390,13 @@ def open_run(root: Path) -> RunRecord:
     if record.part("unlabelled") and not intact(root / MASK_SHARES).exists():
         raise fail(root, "holds a run that has not ended", f"let the same {command('run')} go on to its end first")
     return record
+
+
+def _of_volumes(kind: pydantic.TypeAdapter[Known], found: object) -> Known:
+    try:
+        return kind.validate_python(found)
+    except pydantic.ValidationError as error:
+        raise fail("data.json", "does not tell the grids of volumes", "restore it, or run again") from error
 
 
 def _class_info(given: dict[str, Any]) -> ClassInfo:

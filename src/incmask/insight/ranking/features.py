@@ -11,6 +11,7 @@ from torch import nn
 
 from incmask.data.images.tiles import Window
 from incmask.experiment.record.images import StackImage
+from incmask.method.sheets import folded
 from incmask.nets.forward import chunk_images, forward
 
 Floats = NDArray[np.float32]
@@ -36,7 +37,8 @@ def bottleneck(
         forward([network], images, precision=precision)
     finally:
         hook.remove()
-    return found[0].float().cpu().numpy()
+    values = found[0].float().cpu().numpy()
+    return folded(values, axis=2) if values.ndim > 4 else values
 
 
 class RegionMeans:

@@ -24,6 +24,7 @@ from incmask.experiment.pretrained import encoder_again
 from incmask.experiment.record.run import open_run, read_record
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.run import Outcome, num_workers_of, run_resolved
+from incmask.experiment.volumes import refuse_volumes
 from incmask.experiment.workload import planned_work
 from incmask.insight.ranking.hidden import Hidden, HiddenPart, hide, with_validation
 from incmask.insight.ranking.orders import ENTROPY, ORDERS, RANDOM, RANKED
@@ -74,6 +75,8 @@ def simulate(
         raise fail(option("seeds"), f"got {num_seeds}, expected 1 or more", f"use {option('seeds', 5)}")
     for order in orders:
         choose(dict.fromkeys(ORDERS), order, option=option("order"))
+    if chosen.dataset.volumes is not None:
+        raise fail(chosen.dataset.root, "holds volumes, and simulations are of images", "simulate with their slices")
     if chosen.recipe.needs_truth:
         _refuse_truth(chosen.names["recipe"])
     dataset = with_validation(chosen.dataset, seed=chosen.settings.seed)
@@ -224,6 +227,7 @@ def choices_of_run(run: Path, data: Path, *, recipe: str | None, settings: dict[
     Raises:
         IncmaskError: as ``resolve`` does.
     """
+    refuse_volumes(run, "a simulation")
     record = read_record(run)
     check_classes(record.task, "simulated labelling")
     names, theirs = record.names, record.records.run

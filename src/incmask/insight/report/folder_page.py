@@ -34,6 +34,7 @@ from incmask.insight.report.page import (
 from incmask.insight.report.picture import Drawing, as_rgb
 from incmask.insight.report.render import render
 from incmask.insight.report.run_page.thumbnails import SIDE_PX, to_jpeg
+from incmask.insight.report.slices import slice_sheet
 from incmask.method.labels import labels_of
 from incmask.prediction.overlays import visible_colour
 
@@ -177,11 +178,18 @@ def _thumbnail(place: _Place, dataset: Dataset, said: str) -> Thumbnail | None:
         raise
     except IncmaskError:
         return None
+    if item.grid is not None:
+        image = slice_sheet(image, item.grid.shape[0])
+        label = None if label is None else slice_sheet(label, item.grid.shape[0])
     scale = SIDE_PX / max(image.shape[:2])
-    width, height = (max(1, round(side * scale)) for side in (item.width, item.height))
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     small = np.asarray(_scaled(as_rgb(image), (height, width)), np.uint8)
     shares = "no mask" if label is None else _shares(label, dataset)
-    text = "; ".join(part for part in (said, f"{item.width}×{item.height}", shares) if part)
+    text = "; ".join(
+        part
+        for part in (said, f"{item.width}×{item.height}" if item.grid is None else item.grid.told(), shares)
+        if part
+    )
     layer = b"" if label is None else mask_layer(label, dataset, (height, width))
     alt = f"{place.title}, with its mask drawn over it: {shares}" if layer else f"{place.title}: {shares}"
     return Thumbnail(place.title, printable(text), printable(alt), to_jpeg(small), width, height, layer)

@@ -27,7 +27,10 @@ def prediction_facts(path: Path, *, threshold: float | None) -> MaskFacts:
     """
     values = _read_array(path, threshold)
     if values is None:
-        return mask_facts(path)
+        facts = mask_facts(path)
+        if facts.grid is not None:
+            raise fail(path, "is a volume", "compare arrays in Python: incmask.inconsistency takes any number of axes")
+        return facts
     found, counts = np.unique(values, return_counts=True)
     if found[0] < 0 or found[-1] > _MOST:
         what = f"has values from {found[0]} to {found[-1]}; those of classes are 0 to {_MOST}"

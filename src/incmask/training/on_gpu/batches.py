@@ -81,6 +81,9 @@ def batches_on(batches: Batches, device: torch.device) -> Draws[Batch]:
     is augmented by itself, and where there is no room for that either, made ahead.
     """
     training_set = batches.training_set
+    if training_set.depth is not None:
+        # Volumes are changed on the CPU alone.
+        return PrefetchedBatches(batches, device)
     if batches.are_fixed:
         rows, places = distinct_rows(training_set)
         # Examples that are finished need no stacks any more.

@@ -1,4 +1,4 @@
-"""Networks on encoders as one: one after the other, since their layers are of any kind."""
+"""Networks on encoders, and those of volumes, as one: one after the other, since their layers are of other kinds."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from incmask.nets.encoders.network import EncoderNet
+from incmask.nets.sheets import SheetUNet
 from incmask.training.together.group import NetworkGroup, Weight
 
 
@@ -20,7 +21,7 @@ class NetworkRow:
         network: takes each input with the members' channels joined by ``join``, and gives all their outputs so.
     """
 
-    def __init__(self, members: Sequence[EncoderNet]):
+    def __init__(self, members: Sequence[EncoderNet | SheetUNet]):
         self.members = tuple(members)
         self.network: nn.Module = self.members[0] if len(self.members) == 1 else _InTurn(self.members)
 
@@ -43,7 +44,7 @@ Group = NetworkGroup | NetworkRow
 
 def group_of(members: Sequence[nn.Module]) -> Group:
     """Put networks together in the way that there is for their kind."""
-    row = [member for member in members if isinstance(member, EncoderNet)]
+    row = [member for member in members if isinstance(member, EncoderNet | SheetUNet)]
     return NetworkRow(row) if row else NetworkGroup(members)
 
 
@@ -57,8 +58,8 @@ class _InTurn(nn.Module):
         return torch.cat([member(part) for member, part in zip(self.members, parts, strict=True)], 1)
 
 
-def _weights_of(member: EncoderNet, number: int) -> Iterator[Weight]:
-    encoder = {id(each) for each in member.encoder.parameters()}
+def _weights_of(member: EncoderNet | SheetUNet, number: int) -> Iterator[Weight]:
+    encoder = {id(each) for each in member.encoder.parameters()} if isinstance(member, EncoderNet) else set()
     learning = (each for each in member.parameters() if each.requires_grad)
     for place, parameter in enumerate(learning):
         yield Weight(parameter, ((number, place),), of_encoder=id(parameter) in encoder)

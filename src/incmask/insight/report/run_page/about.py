@@ -104,7 +104,7 @@ def _facts(record: RunRecord) -> list[Fact]:
         Fact("sizes", _sizes(record)),
         Fact("approach", names["recipe"] + (f" ({recipe.title})" if recipe else "")),
         Fact("preset, effort, profile", f"{names['preset']}, {names['effort']}, {names['profile']}"),
-        Fact("networks", f"{record.size[0]}×{record.size[1]}×{data['channels']}, {settings.networks}"),
+        Fact("networks", f"{record.size_told}×{data['channels']}, {settings.networks}"),
         *([Fact("encoder's weights", "; licence: ".join(record.encoder))] if record.encoder else []),
         Fact(
             "models",
@@ -126,12 +126,13 @@ def _facts(record: RunRecord) -> list[Fact]:
 
 
 def _sizes(record: RunRecord) -> str:
-    sizes = sorted(tuple(item["size"]) for part in record.data["parts"].values() for item in part.values())
-    (low, high) = (sizes[0], sizes[-1])
-    text = f"{low[0]}×{low[1]}"
-    return (
-        text if low == high else f"{text} to {high[0]}×{high[1]}"
-    ) + f", {record.settings.fit}d to the networks' size"
+    items = [item for part in record.data["parts"].values() for item in part.values()]
+    sizes = sorted(tuple(item["grid"]["shape"] if "grid" in item else item["size"]) for item in items)
+    low, high = ("×".join(map(str, size)) for size in (sizes[0], sizes[-1]))
+    how = f"{record.settings.fit}d to the networks' size"
+    if record.volumes is not None:
+        how = f"in patches at a spacing of {'×'.join(f'{each:g}' for each in record.volumes.spacing)}"
+    return f"{low if low == high else f'{low} to {high}'}, {how}"
 
 
 def _memory(path: Path) -> str:

@@ -27,11 +27,11 @@ from incmask.insight.report.run_page.scoring import (
 from incmask.insight.report.run_page.thumbnails import (
     PREDICTED_COLOUR,
     TRUE_COLOUR,
-    StackPictures,
     class_swatches,
     outlines_of,
     to_jpeg,
 )
+from incmask.insight.report.run_page.volume_pictures import pictures_of
 from incmask.method.labels import labels_of
 from incmask.method.metrics import Counts
 from incmask.method.object_scores import ObjectMatch
@@ -192,7 +192,7 @@ class LabelPictures:
     def __init__(self, record: RunRecord, part: str):
         self._record, self._items = record, record.part(part)
         stack = record.stack(part)
-        self._pictures, self._labels = StackPictures(stack.folder), Rows(stack.labels)
+        self._pictures, self._labels = pictures_of(record, part), Rows(stack.labels)
 
     def thumbnail(self, name: str, members: Sequence[Student], text: str) -> Thumbnail:
         """Draw an image, and over it both outlines.

@@ -15,11 +15,11 @@ from incmask.base.tables import read_rows
 from incmask.data.dataset import Colour, Scheme
 from incmask.data.images.readers import read_image
 from incmask.data.images.tiles import Window, scale_label
-from incmask.data.images.writers import path_inside
 from incmask.data.stack import StackRow
-from incmask.experiment.record.images import inconsistent_folder
+from incmask.experiment.record.images import inconsistent_folder, picture_path
 from incmask.insight.report.page import Outline, Swatch
 from incmask.insight.report.picture import Pixels, as_rgb
+from incmask.insight.report.slices import slice_sheet
 from incmask.method.labels import labels_of
 from incmask.prediction.overlays import disputed_colour, visible_colour
 
@@ -135,7 +135,7 @@ def class_swatches(scheme: Scheme) -> tuple[Swatch, ...]:
     return tuple(Swatch(each.name, _hex(visible_colour(each.colour))) for each in scheme.foreground)
 
 
-def disputed_layer(root: Path, name: str, size: tuple[int, int], *, scheme: Scheme) -> bytes:
+def disputed_layer(root: Path, name: str, size: tuple[int, int], *, scheme: Scheme, depth: int | None = None) -> bytes:
     """Draw the disputed pixels of an image as a PNG that is clear elsewhere; empty where the file is gone.
 
     Args:
@@ -143,14 +143,17 @@ def disputed_layer(root: Path, name: str, size: tuple[int, int], *, scheme: Sche
         name: of the image.
         size: height and width of the layer.
         scheme: the classes, whose colours are others.
+        depth: slices of a volume, some of which are drawn side by side; None: it is an image.
 
     Raises:
         IncmaskError: the file is no image, or the name leads out of the folder.
     """
-    path = intact(path_inside(inconsistent_folder(root), name))
+    path = picture_path(inconsistent_folder(root), name)
     if not os.path.isfile(path):
         return b""
     disputed = (read_image(path)[..., 0] > 0).astype(np.float32)
+    if depth is not None:
+        disputed = slice_sheet(disputed, depth)
     share = cv2.resize(disputed, size[::-1], interpolation=cv2.INTER_AREA)
     return _to_layer(share, disputed_colour(scheme.classes, _DISPUTED_COLOUR))
 

@@ -12,9 +12,8 @@ from incmask.base.errors import IncmaskError, fail
 from incmask.base.intact import GONE, DamagedError, intact
 from incmask.base.words import counted
 from incmask.data.images.tiles import Window, scale_label
-from incmask.data.images.writers import path_inside
-from incmask.experiment.paths import RANKING, stack_folder
-from incmask.experiment.record.images import ShareRow, mask_folders, read_mask
+from incmask.experiment.paths import RANKING
+from incmask.experiment.record.images import ShareRow, mask_folders, picture_path, read_mask
 from incmask.experiment.record.order import correction_order
 from incmask.experiment.record.run import RunRecord
 from incmask.insight.ranking.rows import NOT_SHOWN
@@ -44,6 +43,8 @@ from incmask.insight.report.run_page.thumbnails import (
     outlines_of,
     to_jpeg,
 )
+from incmask.insight.report.run_page.volume_pictures import pictures_of
+from incmask.insight.report.slices import slice_sheet
 from incmask.prediction.layers import DISAGREEMENT
 from incmask.prediction.shares import MASK_SHARES
 
@@ -69,7 +70,7 @@ class UnlabelledPictures:
         self._record = record
         self._items = record.part("unlabelled")
         try:
-            self._pictures: StackPictures | None = StackPictures(stack_folder(record.root, "unlabelled"))
+            self._pictures: StackPictures | None = pictures_of(record, "unlabelled")
         except DamagedError:
             raise
         except (*GONE, ValueError, IncmaskError):
@@ -96,7 +97,9 @@ class UnlabelledPictures:
         if item is None or picture is None:
             return Thumbnail(name, text, f"{name}: the image is gone.", b"", 0, 0, links=self.links(name))
         try:
-            layer = disputed_layer(self._record.root, name, picture.shape[:2], scheme=self._record.scheme)
+            layer = disputed_layer(
+                self._record.root, name, picture.shape[:2], scheme=self._record.scheme, depth=self._depth(name)
+            )
         except DamagedError:
             raise
         except IncmaskError:
@@ -124,10 +127,17 @@ class UnlabelledPictures:
             raise
         except IncmaskError:
             return ()
+        if (depth := self._depth(name)) is not None:
+            label = slice_sheet(label, depth)
         scale = min(1.0, _MASK_SIDE_PX / max(label.shape[:2]))
         if scale < 1:
             label = scale_label(label, (round(label.shape[0] * scale) or 1, round(label.shape[1] * scale) or 1))
         return outlines_of(label, kind="mask", scheme=self._record.scheme, size=size)
+
+    def _depth(self, name: str) -> int | None:
+        """Give the slices of a volume; None: it is an image."""
+        grid = self._record.grid("unlabelled", name)
+        return None if grid is None else grid.shape[0]
 
     @property
     def legend(self) -> tuple[Swatch, ...]:
@@ -142,7 +152,7 @@ class UnlabelledPictures:
         folders = list(mask_folders(root, self._record.scheme).items())[:_MOST_CLASSES]
         for text, folder in (*folders, ("disagreement", root / DISAGREEMENT)):
             try:
-                path = path_inside(folder, name)
+                path = picture_path(folder, name)
             except IncmaskError:
                 continue
             # A name from a table may be none that the disk allows.
