@@ -16,11 +16,11 @@ def data(tmp_path, untrained):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(running, "build_stack"), (deliver, "evaluate_models"), (deliver, "predict_files")]
+    ("module", "name"), [(running, "stack_of"), (deliver, "evaluate_models"), (deliver, "predict_files")]
 )
 @pytest.mark.parametrize("how", ["changed", "removed"])
 def test_a_run_stops_and_goes_on_once_they_are_back(data, tmp_path, monkeypatch, module, name, how):
-    path = data / CHANGED if name == "build_stack" else data / "unlabelled/images/unlabelled 1.png"
+    path = data / CHANGED if name == "stack_of" else data / "unlabelled/images/unlabelled 1.png"
     content, stamp = path.read_bytes(), path.stat()
     done = getattr(module, name)
 
