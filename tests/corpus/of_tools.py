@@ -113,13 +113,15 @@ def imagej_channels(root: Path) -> Outcome:
 
 @situation()
 def imagej_slices(root: Path) -> Outcome:
-    """A stack of slices is refused by name, with what to do."""
+    """A stack of slices with masks of one slice is refused by name, with what to do."""
     (root / "labelled" / "images").mkdir(parents=True)
     planes = np.stack([grey(0), grey(1), grey(2)])
     folder(
         root, image=lambda path, _: tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "ZYX"}), ending="tif"
     )
-    return Told(("is a TIFF of 3 pages; one page a file is read", "save each page as a file of its own"))
+    pages = Told(("is a TIFF of 3 pages; one page a file is read", "save each page as a file of its own"))
+    flat = Told(("a0.png: is an image, but a0.tif a volume; export the mask on the grid of its image",))
+    return {"check": flat, "stack": flat, "prepare": pages, "predict": pages}
 
 
 @situation(*MASKS)
