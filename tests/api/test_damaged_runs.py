@@ -91,6 +91,7 @@ def copied(whole, tmp_path):
     return copy
 
 
+ONCE_AND_AT_NIGHT = ["flipped", *(pytest.param(name, marks=NIGHTLY) for name in DAMAGES if name != "flipped")]
 OFTEN_AND_AT_NIGHT = [
     "flipped",
     pytest.param("deleted", marks=pytest.mark.slow),
@@ -120,7 +121,9 @@ def test_a_run_makes_every_damaged_file_anew_and_says_so(copied, damage):
     assert incmask.verify(root / "run").is_whole
 
 
-@pytest.mark.parametrize("damage", OFTEN_AND_AT_NIGHT)
+@pytest.mark.parametrize(
+    "damage", ["flipped", *(pytest.param(each, marks=NIGHTLY) for each in DAMAGES if each != "flipped")]
+)
 def test_a_comparison_makes_every_damaged_file_anew(tmp_path, damage):
     make_data(tmp_path / "data", "binary", truth=False)
     expected = do_compare(tmp_path)

@@ -15,6 +15,7 @@ from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.method.labelling import Labelled
 from incmask.method.labels import labels_of
 from incmask.method.recipes import RECIPES, Blocking, Labeller, Recipe, Vote
+from nightly import AT_NIGHT
 from runs import HERE, SETTINGS, make_data, results, run_tiny
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -126,6 +127,7 @@ def test_a_known_recipe_as_a_value_is_the_one_of_its_name(tmp_path):
         resolve(data, Choices(recipe="own"))
 
 
+@AT_NIGHT
 @pytest.mark.slow
 def test_a_worker_comes_to_the_same(finished, tmp_path):
     folder = finished("labelled", "binary")

@@ -70,6 +70,7 @@ def test_a_run_leaves_what_is_needed_to_go_on_and_to_name_the_weights(plugged, t
     assert "Their licence: CC0-1.0." in model_card(tmp_path / "alone")
 
 
+@AT_NIGHT
 def test_a_run_that_was_killed_ends_with_the_same_bytes(plugged, tmp_path):
     data = make_data(tmp_path / "data", "multiclass")
     run_on_encoder(data, tmp_path / "whole", "im", start="teacher")
@@ -99,11 +100,10 @@ def test_what_follows_a_run_takes_its_networks(plugged, tmp_path):
     assert len(incmask.rank(tmp_path / "run", executor=HERE).rows) == 5
 
 
+@AT_NIGHT
 @pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
-@pytest.mark.parametrize(
-    ("target", "name", "fit"), [("torch", "m.pt2", "tile"), pytest.param("onnx", "m.onnx", "resize", marks=AT_NIGHT)]
-)
+@pytest.mark.parametrize(("target", "name", "fit"), [("torch", "m.pt2", "tile"), ("onnx", "m.onnx", "resize")])
 def test_networks_are_exported(plugged, tmp_path, target, name, fit):
     """At any size where tiles are cut; what is written says the same as the networks, or nothing is."""
     data = make_data(tmp_path / "data", "multilabel", truth=False)

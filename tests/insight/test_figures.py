@@ -28,6 +28,7 @@ from incmask.insight.report.comparison_page.style import Style, cycle_style, sty
 from incmask.insight.report.picture import to_picture
 from incmask.insight.report.statistics import summarise
 from incmask.method.recipes import RECIPES
+from nightly import AT_NIGHT
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -555,6 +556,7 @@ def test_without_matplotlib_the_remedy_is_told(monkeypatch):
         to_picture(lambda: None, name="a", title="b", alt="c")
 
 
+@AT_NIGHT
 def test_matplotlib_is_imported_when_drawing_and_never_its_global_state():
     code = """
 import sys

@@ -1,6 +1,7 @@
 """The images of a finished run: their rows in its stacks, their masks and what is disputed of them."""
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +156,8 @@ def read_mask(root: Path, name: str, scheme: Scheme, *, size: tuple[int, int] | 
 def picture_path(folder: Path, name: str) -> Path:
     """Give the file of a picture, whatever its ending; ``.png`` where there is none."""
     paths = [intact(path_inside(folder, name, ending)) for ending in (".png", ".tif", NIFTI, TIFF)]
-    return next((path for path in paths if path.is_file()), paths[0])
+    # A name may be too long with one ending and not with another; `Path.is_file` raises then.
+    return next((path for path in paths if os.path.isfile(path)), paths[0])
 
 
 def mask_folders(root: Path, scheme: Scheme) -> dict[str, Path]:
