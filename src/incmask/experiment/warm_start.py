@@ -163,11 +163,11 @@ def check_is_new(chosen: Resolved, out: Path) -> None:
         IncmaskError: a round of ``chosen`` corrects the masks of the run in ``out``.
     """
     for each in chosen.rounds:
-        if (chosen.dataset.root / each.run).resolve() == out.resolve():
+        if _run_of(each, chosen) == out.resolve():
             raise fail(
                 out,
                 f"its masks were corrected and added as round {each.number}, {counted(len(each.names), 'image')}: "
-                f"the next run is one of its own, which begins with the models of this one",
+                "the next run is one of its own, which begins with the models of this one",
                 either("choose another folder with -o, or leave it out", "choose another folder, out=..."),
             )
 
@@ -240,7 +240,12 @@ def scores_text(scores: Sequence[RoundScore], *, score_name: str) -> str:
 
 def _earlier_run(chosen: Resolved) -> Path:
     """Give the run whose pseudo-labels were corrected for the latest round."""
-    return (chosen.dataset.root / chosen.rounds[-1].run).resolve()
+    return _run_of(chosen.rounds[-1], chosen)
+
+
+def _run_of(given: Round, chosen: Resolved) -> Path:
+    """Give the run whose pseudo-labels were corrected for a round."""
+    return (chosen.dataset.root / given.run).resolve()
 
 
 def _record(chosen: Resolved, out: Path, data: Mapping[str, Any]) -> RunRecord:
