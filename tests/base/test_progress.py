@@ -1,6 +1,7 @@
 import pytest
 
-from incmask.base.progress import Joint
+from incmask.base import progress
+from incmask.base.progress import Joint, Throttled
 from runs import Listener
 
 
@@ -39,3 +40,15 @@ def test_what_is_said_of_the_data_is_passed_on_once(num_runs):
     assert [line for line in listener.lines if "takes long" in line] == [
         f"  run {number} takes long" for number in range(num_runs)
     ]
+
+
+def test_what_a_job_reports_is_passed_on_now_and_then_in_sum(monkeypatch):
+    now, told = [0.0], []
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    report = Throttled(told.append, pause_s=5)
+    for seconds in (1, 4, 6, 7, 12):
+        now[0] = seconds
+        report(10)
+    assert told == [30, 50]
+    report.tell()
+    assert told == [30, 50, 50]

@@ -88,6 +88,7 @@ def test_jobs_come_back_with_results_reports_and_our_errors_and_run_again_where_
     with RayPool(2, networks=False) as pool:
         assert pool.num_workers == 2
         assert dict(pool.run(light_jobs.square, [1, 2, 3], amounts.append)) == {1: 1, 2: 4, 3: 9}
+        assert sum(amounts) == 1 + 2 + 3 + 3
         with pytest.raises(IncmaskError, match=r"a\.png: is no image; remove it"):
             list(pool.run(light_jobs.refuse, ["a.png"], ignore))
         assert dict(pool.run(light_jobs.kill_once, [tmp_path / "mark"], ignore)) == {tmp_path / "mark": "done"}

@@ -13,7 +13,7 @@ from incmask.base.caller import on_command_line
 from incmask.base.elsewhere import Sent, versions
 from incmask.base.errors import IncmaskError
 from incmask.base.job_folder import JobFolder
-from incmask.base.progress import Silent, ignore
+from incmask.base.progress import Silent, Throttled, ignore
 from incmask.base.slurm_pool import SlurmPool, options_of, spelled
 from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor, executor_on
@@ -79,7 +79,7 @@ def test_a_job_that_comes_no_further_ends_with_what_slurm_said(by_hand, tmp_path
 def test_training_goes_on_from_its_checkpoint_when_its_time_is_over(by_hand, tmp_path, monkeypatch):
     here, there = (some_job(tmp_path / name) for name in ("here", "there"))
     fit(here)
-    told = job_folder._Told.__call__
+    told = Throttled.__call__
     kills = [1, 2, 5]
 
     def report(self, amount):
@@ -89,7 +89,7 @@ def test_training_goes_on_from_its_checkpoint_when_its_time_is_over(by_hand, tmp
             kills.pop(0)
             raise Lost
 
-    monkeypatch.setattr(job_folder._Told, "__call__", report)
+    monkeypatch.setattr(Throttled, "__call__", report)
     amounts = []
     with SlurmPool() as pool:
         assert [job.folder for job, _ in pool.run(fit, [there], amounts.append)] == [there.folder]

@@ -4,11 +4,11 @@
 """
 
 import logging
-import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from incmask.base.elsewhere import Sent, done_elsewhere, sent_with
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.files import write_text
 from incmask.base.pool import Job, Result, keep_freed_memory
-from incmask.base.progress import Report
+from incmask.base.progress import Report, Throttled
 
 JOBS, RESULTS, AMOUNTS, LOGS = "jobs", "results", "amounts", "logs"
 
@@ -109,7 +109,7 @@ class JobFolder:
         except IncmaskError as error:
             reply = Reply(problems=error.problems)
         else:
-            report = _Told(self.root / AMOUNTS / str(place))
+            report = Throttled(partial(_write_down, self.root / AMOUNTS / str(place)), pause_s=_REPORT_S)
             reply = _reply(order, report)
             report.tell()
         write_described(self._result(place), reply)
@@ -138,22 +138,10 @@ class JobFolder:
         return self.root / RESULTS / f"{place}.json"
 
 
-class _Told:
-    """Writes down what a job reports, every few seconds."""
-
-    def __init__(self, path: Path):
-        self._path, self._sum, self._told = path, 0.0, time.monotonic()
-
-    def __call__(self, amount: float) -> None:
-        self._sum += amount
-        if time.monotonic() - self._told > _REPORT_S:
-            self.tell()
-
-    def tell(self) -> None:
-        # Nothing but a bar depends on it, so that a full disk ends no job here.
-        with suppress(IncmaskError):
-            write_text(self._path, str(self._sum))
-        self._told = time.monotonic()
+def _write_down(path: Path, amount: float) -> None:
+    # Nothing but a bar depends on it, so that a full disk ends no job here.
+    with suppress(IncmaskError):
+        write_text(path, str(amount))
 
 
 def _reply(order: Order, report: Report) -> Reply:

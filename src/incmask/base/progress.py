@@ -1,5 +1,6 @@
 """How long work tells what it does; the command line shows it, other callers may listen."""
 
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -9,6 +10,29 @@ Report = Callable[[int], None]
 
 def ignore(amount: int) -> None:
     """Give a report that nobody reads."""
+
+
+class Throttled:
+    """Adds up what a job reports, and passes the sum on now and then.
+
+    Args:
+        tell: called with all that was reported so far.
+        pause_s: between two calls, in seconds.
+    """
+
+    def __init__(self, tell: Callable[[float], object], *, pause_s: float):
+        self._tell, self._pause_s = tell, pause_s
+        self._sum, self._told = 0.0, time.monotonic()
+
+    def __call__(self, amount: float) -> None:
+        self._sum += amount
+        if time.monotonic() - self._told > self._pause_s:
+            self.tell()
+
+    def tell(self) -> None:
+        """Pass it on now, as at the job's end."""
+        self._tell(self._sum)
+        self._told = time.monotonic()
 
 
 class Progress(Protocol):

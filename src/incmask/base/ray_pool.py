@@ -2,15 +2,16 @@
 
 import logging
 import os
-import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from incmask.base.caller import option
 from incmask.base.elsewhere import Sent, done_elsewhere, sent_with
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import ONE_THREAD, Job, Pool, Result
-from incmask.base.progress import Report
+from incmask.base.progress import Report, Throttled
 
 _MAX_RETRIES = 5
 """Times that a job is given to another worker when its own is lost."""
@@ -49,25 +50,32 @@ class RayPool(Pool):
         self._task = self._ray.remote(_call).options(
             num_cpus=1, num_gpus=num_gpus, max_retries=_MAX_RETRIES, runtime_env=environment
         )
-        self._amounts = self._ray.remote(_Amounts).options(num_cpus=0).remote()
+        # Its node may be lost, too; where it begins anew a bar stands still for a while.
+        amounts = self._ray.remote(_Amounts).options(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+        self._amounts = amounts.remote()
+        self._calls = count()
 
     def run(
         self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
     ) -> Iterator[tuple[Job, Result]]:
         """Do what ``Pool.run`` says."""
+        call, told = next(self._calls), 0.0
         pending: dict[Any, Job] = {
-            self._task.remote(function, job, sent_with(function, job), self._amounts): job for job in jobs
+            self._task.remote(function, job, sent_with(function, job), self._amounts, call, place): job
+            for place, job in enumerate(jobs)
         }
         try:
             while pending:
                 done, _ = self._ray.wait(list(pending), timeout=_LOOK_S)
-                if amount := self._ray.get(self._amounts.take.remote()):
-                    report(amount)
+                if (amount := self._ray.get(self._amounts.of.remote(call))) > told:
+                    report(amount - told)
+                    told = amount
                 for reference in done:
                     yield pending.pop(reference), self._result(reference)
         finally:
             for reference in pending:
                 self._ray.cancel(reference, force=True)
+            self._amounts.forget.remote(call)
 
     def close(self) -> None:
         """Leave the cluster, or end it where it was started here."""
@@ -89,43 +97,31 @@ class RayPool(Pool):
 
 
 class _Amounts:
-    """Adds up what workers report."""
+    """Knows how far the jobs of each call are; one that began anew elsewhere counts what was done before."""
 
     def __init__(self) -> None:
-        self._sum = 0.0
+        self._furthest: dict[int, dict[int, float]] = defaultdict(dict)
 
-    def add(self, amount: float) -> None:
-        self._sum += amount
+    def reach(self, call: int, place: int, amount: float) -> None:
+        self._furthest[call][place] = max(amount, self._furthest[call].get(place, 0.0))
 
-    def take(self) -> float:
-        amount, self._sum = self._sum, 0.0
-        return amount
+    def of(self, call: int) -> float:
+        return sum(self._furthest[call].values())
 
-
-class _Throttled:
-    """Sends what a job reports, once a second and at its end."""
-
-    def __init__(self, amounts: Any):
-        self._amounts, self._sum, self._sent = amounts, 0.0, time.monotonic()
-
-    def __call__(self, amount: float) -> None:
-        self._sum += amount
-        if time.monotonic() - self._sent > _REPORT_S:
-            self.send()
-
-    def send(self) -> None:
-        self._amounts.add.remote(self._sum)
-        self._sum, self._sent = 0.0, time.monotonic()
+    def forget(self, call: int) -> None:
+        self._furthest.pop(call, None)
 
 
 def _call(
-    function: Callable[[Job, Report], Result], job: Job, sent: Sent, amounts: Any
+    function: Callable[[Job, Report], Result], job: Job, sent: Sent, amounts: Any, call: int, place: int
 ) -> tuple[Result | None, IncmaskError | None]:
-    report = _Throttled(amounts)
+    ray = _import_ray()
+    # Waited for, so that what a job reported is known before its result is.
+    report = Throttled(lambda amount: ray.get(amounts.reach.remote(call, place, amount)), pause_s=_REPORT_S)
     try:
         return done_elsewhere(function, job, sent, report)
     finally:
-        report.send()
+        report.tell()
 
 
 def _import_ray() -> Any:
