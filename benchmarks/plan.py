@@ -15,7 +15,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from incmask.base.config import Settings, resolve_settings
+from incmask.base.choosing import resolve_settings
+from incmask.base.config import Settings
 from incmask.experiment.setup import base_folders
 from incmask.experiment.workload import base_steps, student_steps
 from incmask.method.growth import num_generations_of, num_students_of, width_of

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.base.device import fast_in_bfloat16, resolve_device
 from incmask.base.files import write_text
 from incmask.base.pool import keep_freed_memory

@@ -31,7 +31,8 @@ import cv2
 import numpy as np
 import torch
 
-from incmask.base.config import Settings, resolve_settings
+from incmask.base.choosing import resolve_settings
+from incmask.base.config import Settings
 from incmask.base.machine import num_cores
 from incmask.base.pool import LocalPool, keep_freed_memory
 from incmask.base.progress import ignore

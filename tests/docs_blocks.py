@@ -10,7 +10,8 @@ from typing import Any
 import typer
 from markdown_it import MarkdownIt
 
-from incmask.base.config import EFFORTS, PRESETS, ConfigFile, resolve_settings
+from incmask.base.choosing import ConfigFile, resolve_settings
+from incmask.base.presets import EFFORTS, PRESETS
 from incmask.base.validation import choose, validated
 from incmask.commands import cli
 from incmask.commands.assignments import parse_grid

@@ -9,7 +9,7 @@ from PIL import Image
 import incmask
 from finished_runs import leave_undrawn
 from incmask.api import folders, images, training
-from incmask.base.config import EFFORTS
+from incmask.base.presets import EFFORTS
 from incmask.data.synthetic import make_fields, write_dataset
 from incmask.experiment import budget
 from incmask.experiment import train as experiment_training

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from incmask.base.config import PRESETS, Settings
+from incmask.base.config import Settings
 from incmask.base.pool import HerePool
+from incmask.base.presets import PRESETS
 from incmask.exchange.formats.masks.instances import LAYERS, layers_of
 from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor

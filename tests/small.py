@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from incmask.base.config import PRESETS, Settings, Task
+from incmask.base.config import Settings, Task
+from incmask.base.presets import PRESETS
 from incmask.base.progress import Report
 from incmask.base.tables import csv_text
 from incmask.data.dataset import ClassInfo, Dataset, LabelStatistics, MaskEncoding

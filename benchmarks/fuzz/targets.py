@@ -15,7 +15,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from incmask.base.config import read_config
+from incmask.base.choosing import read_config
 from incmask.base.errors import IncmaskError
 from incmask.base.store import read_records
 from incmask.base.tables import read_rows

@@ -27,7 +27,7 @@ import torch
 
 from benchmarks.gpu import busy, equal, estimate, roofline, tiles, training
 from benchmarks.gpu.bench import TINY, Bench, Results, Sizes, make_data
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.base.files import write_text
 from incmask.base.pool import keep_freed_memory
 

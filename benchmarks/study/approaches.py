@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from incmask.base.config import PRESETS, Settings
+from incmask.base.config import Settings
+from incmask.base.presets import PRESETS
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES
 

@@ -7,7 +7,7 @@ import numpy as np
 from drawing.canvas import drawing, grey, show
 from drawing.example import example
 
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.insight.report.comparison_page.style import cycle_style
 from incmask.insight.report.picture import Drawing, new_figure
 from incmask.method.augment import photometric

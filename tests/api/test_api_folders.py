@@ -10,8 +10,9 @@ import pytest
 
 import incmask
 from finished_runs import copy_of
-from incmask.base.config import EFFORTS, PRESETS, Effort, Preset
+from incmask.base.config import Effort, Preset
 from incmask.base.errors import IncmaskError
+from incmask.base.presets import EFFORTS, PRESETS
 from incmask.method.profiles import PROFILES, ProfileName
 from incmask.method.recipes import RECIPES, RecipeName
 from runs import HERE, SIZES, draw, make_data, save

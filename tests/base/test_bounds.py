@@ -5,8 +5,10 @@ from typing import Any, get_args
 import pytest
 
 from incmask.base.bounds import WHY
-from incmask.base.config import EFFORTS, PRESETS, Settings, resolve_settings
+from incmask.base.choosing import resolve_settings
+from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError
+from incmask.base.presets import EFFORTS, PRESETS
 
 NUMBERS = {
     name: field

@@ -2,8 +2,10 @@ import tomllib
 
 import pytest
 
-from incmask.base.config import EFFORTS, PRESETS, ConfigFile, Settings, read_config, resolve_settings
+from incmask.base.choosing import ConfigFile, read_config, resolve_settings
+from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError
+from incmask.base.presets import EFFORTS, PRESETS
 from incmask.base.validation import choose, validated
 from incmask.commands.assignments import parse_assignments
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from incmask.base.config import read_config
+from incmask.base.choosing import read_config
 from incmask.base.errors import IncmaskError
 from incmask.base.intact import intact
 from incmask.base.parse import parse_json, parse_toml

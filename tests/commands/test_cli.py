@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import incmask
-from incmask.base.config import EFFORTS, PRESETS, read_config, resolve_settings
+from incmask.base.choosing import read_config, resolve_settings
+from incmask.base.presets import EFFORTS, PRESETS
 from runs import HERE, PARTS, SETTINGS, draw, make_data, save
 
 pytestmark = pytest.mark.usefixtures("undrawn")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incmask.base.config import IGNORED, read_config
+from incmask.base.choosing import read_config
+from incmask.base.config import IGNORED
 from incmask.base.errors import IncmaskError
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import load_dataset

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from incmask.base.config import read_config
+from incmask.base.choosing import read_config
 from incmask.base.errors import IncmaskError
 from incmask.data.array_masks import meaning_of
 from incmask.data.dataset import DataOptions

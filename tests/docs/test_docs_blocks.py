@@ -17,7 +17,7 @@ import incmask
 from docs_blocks import PAGES, ROOT, RUN, SHOWN, Block, Line, check_command, check_config, read_blocks, read_lines
 from docs_folder import tiny_and_here
 from incmask.api import folders
-from incmask.base.config import read_config
+from incmask.base.choosing import read_config
 from incmask.data.synthetic import make_fields
 from incmask.exchange.models import model
 from incmask.prediction.ensemble import model_folder

@@ -8,7 +8,9 @@ import pytest
 
 import incmask
 from docs_blocks import ROOT, check_command
-from incmask.base.config import PRESETS, Settings, resolve_settings
+from incmask.base.choosing import resolve_settings
+from incmask.base.config import Settings
+from incmask.base.presets import PRESETS
 
 PAGE = ROOT / "docs" / "paper.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 import pytest
 
 from docs_blocks import Block, check_command, check_config, read_blocks, read_lines
-from incmask.base.config import read_config
+from incmask.base.choosing import read_config
 from incmask.base.errors import IncmaskError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from owners import NameList, encoded, names_of, unpacked, written_and_scanned, zipped
 
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.exchange.prepare.cityscapes import SIZE, STREET_CLASSES, coding, plan, scaled_size
 from incmask.exchange.prepare.images import REFUSED

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from incmask.base.config import CONFIG_NAME
+from incmask.base.choosing import CONFIG_NAME
 from incmask.base.errors import IncmaskError
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import load_dataset

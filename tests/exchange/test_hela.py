@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from owners import encoded, names_of, unpacked, zipped
 
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import scan

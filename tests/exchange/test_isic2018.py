@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from owners import NameList, encoded, names_of, unpacked, written_and_scanned, zipped
 
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.exchange.prepare.isic2018 import plan
 from incmask.exchange.prepare.plan import Count, PrepareOptions

@@ -13,7 +13,7 @@ import pytest
 import toy
 from toy import contents, toys
 
-from incmask.base.config import read_config, resolve_settings
+from incmask.base.choosing import read_config, resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.base.intact import hash_file
 from incmask.base.pool import HerePool, LocalPool

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from owners import NameList, encoded, names_of, unpacked, written_and_scanned, zipped
 
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.data.images.tiles import cut
 from incmask.exchange.prepare.images import SourcePair, resize_image

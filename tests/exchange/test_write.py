@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from toy import CLASSES, ToyWork, install, label_of, picture, toy_plan, toys
 
-from incmask.base.config import read_config
+from incmask.base.choosing import read_config
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.base.progress import Silent

@@ -2,7 +2,8 @@
 
 import pytest
 
-from incmask.base.config import PRESETS, resolve_settings
+from incmask.base.choosing import resolve_settings
+from incmask.base.presets import PRESETS
 from incmask.experiment.choices import Choices
 from incmask.experiment.run import run
 from incmask.method.recipes import DEFAULT_RECIPE, RECIPES

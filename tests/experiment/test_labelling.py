@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import incmask.experiment.labelling as module
-from incmask.base.config import PRESETS
 from incmask.base.pool import HerePool
+from incmask.base.presets import PRESETS
 from incmask.base.progress import Silent
 from incmask.base.store import Store
 from incmask.experiment.jobs import label_jobs

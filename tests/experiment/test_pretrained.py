@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 import incmask
 from incmask.base.caller import on_command_line
-from incmask.base.config import WIDTH_SETTINGS, Settings, resolve_settings
+from incmask.base.choosing import resolve_settings
+from incmask.base.config import WIDTH_SETTINGS, Settings
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import Silent
 from incmask.exchange.models.model import export_model

@@ -1,6 +1,6 @@
 import pytest
 
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.experiment.workload import planned_work
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import jaccard_score
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from incmask.base.config import PRESETS, Settings
+from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError
+from incmask.base.presets import PRESETS
 from incmask.method.metrics import count, dice
 from incmask.method.scoring import Scoring, scoring_of
 

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incmask.base.config import Settings, resolve_settings
+from incmask.base.choosing import resolve_settings
+from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError
 from incmask.method.streams import MIXED, Streams, streams_of
 

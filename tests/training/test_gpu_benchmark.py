@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate, max_pool2d
 
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.nets.spec import NetworkSpec, load_tensors
 from incmask.nets.unet import Conv, norm
 

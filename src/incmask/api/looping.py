@@ -8,7 +8,8 @@ from typing import overload
 from incmask.api.listening import AnyPath, listening
 from incmask.api.training import train
 from incmask.base.caller import either, option
-from incmask.base.config import Effort, read_config
+from incmask.base.choosing import read_config
+from incmask.base.config import Effort
 from incmask.base.errors import fail
 from incmask.base.progress import Progress
 from incmask.base.validation import choose

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from incmask.base.config import resolve_settings
+from incmask.base.choosing import resolve_settings
 from incmask.base.progress import Joint, Progress
 from incmask.data.synthetic import write_dataset
 from incmask.experiment.choices import Choices

@@ -223,7 +223,8 @@ def settings(
     effort: EffortOption = None,
 ) -> None:
     """List every setting with its value; the output can stand in incmask.toml."""
-    from incmask.base.config import Settings, resolve_settings
+    from incmask.base.choosing import resolve_settings
+    from incmask.base.config import Settings
 
     resolved = resolve_settings(preset=preset, effort=effort)
     typer.echo("[settings]")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from incmask.base.config import CONFIG_NAME, IGNORED, Task
+from incmask.base.choosing import CONFIG_NAME
+from incmask.base.config import IGNORED, Task
 from incmask.base.errors import IncmaskError, Problem, fail, raise_problems
 from incmask.base.files import whole_folder, write_text
 from incmask.base.tables import csv_text

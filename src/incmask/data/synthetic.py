@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.base.config import CONFIG_NAME, Task
+from incmask.base.choosing import CONFIG_NAME
+from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.base.files import write_text
 from incmask.data.dataset import ClassInfo, default_colour

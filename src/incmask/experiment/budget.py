@@ -8,7 +8,7 @@ from pathlib import Path
 
 from incmask.base.bounds import step_px
 from incmask.base.caller import option
-from incmask.base.config import resolve_again
+from incmask.base.choosing import resolve_again
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from incmask.base.config import ConfigFile, read_config
+from incmask.base.choosing import ConfigFile, read_config
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.words import ShortRepr
 from incmask.data.dataset import DataOptions, Dataset

@@ -8,16 +8,11 @@ from typing import Any
 from incmask.base.bounds import GREATEST_WIDTH, UNET, step_px
 from incmask.base.caller import option
 from incmask.base.caller import settings as settings_of
-from incmask.base.config import (
-    CONFIG_NAME,
-    ConfigFile,
-    Settings,
-    default_effort,
-    read_config,
-    resolve_settings,
-)
+from incmask.base.choosing import CONFIG_NAME, ConfigFile, read_config, resolve_settings
+from incmask.base.config import Settings
 from incmask.base.errors import fail
 from incmask.base.intact import hash_file
+from incmask.base.presets import default_effort
 from incmask.base.validation import choose, validated
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.folder.groups import AUTO

@@ -19,7 +19,8 @@ from incmask.data.stack import Stack
 from incmask.experiment.pretrained import Pretrained
 from incmask.experiment.watch import Stamps
 from incmask.method.growth import width_of
-from incmask.method.labels import Labels, labels_of
+from incmask.method.labels import labels_of
+from incmask.method.labels.base import Labels
 from incmask.method.profiles import Profile
 from incmask.method.recipes import Recipe
 from incmask.method.scoring import Scoring, scoring_of

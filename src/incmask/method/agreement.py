@@ -16,7 +16,8 @@ from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.base.words import ShortRepr
 from incmask.method.exact import Array, mean_of_image, mean_of_members, square_root
-from incmask.method.labels import Labels, Mask, Votes, labels_of
+from incmask.method.labels import labels_of
+from incmask.method.labels.base import Labels, Mask, Votes
 from incmask.method.members import checked_labels, checked_probabilities, floating, spatial_axes, stacked
 from incmask.method.morphology import check_side, dilate, erode
 from incmask.method.sheets import folded, unfolded

@@ -4,7 +4,8 @@ import math
 from itertools import takewhile
 
 from incmask.base.bounds import UNET
-from incmask.base.config import Settings, resolve_settings
+from incmask.base.choosing import resolve_settings
+from incmask.base.config import Settings
 from incmask.method.recipes import Recipe
 
 

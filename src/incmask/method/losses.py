@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from incmask.base.config import Settings, Task
 from incmask.base.errors import fail
-from incmask.method.labels import Labels, labels_of
+from incmask.method.labels import labels_of
+from incmask.method.labels.base import Labels
 
 LOSSES = ("mse", "cross_entropy", "cross_entropy_dice")
 TARGET_LOSSES = ("huber", "l1", "l2")

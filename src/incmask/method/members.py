@@ -7,7 +7,7 @@ from array_api_compat import array_namespace, device
 
 from incmask.base.errors import fail
 from incmask.method.exact import Array
-from incmask.method.labels import Labels
+from incmask.method.labels.base import Labels
 
 _PROBABILITY_SLACK = 1e-3  # averaged or half-precision probabilities may stray this far out of 0..1
 

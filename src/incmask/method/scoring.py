@@ -8,7 +8,8 @@ import numpy as np
 from incmask.base.config import MaskedAnswers, MeanOver, Settings, Task
 from incmask.base.errors import fail
 from incmask.method.instances import position_channel
-from incmask.method.labels import Label, Probability, labels_of
+from incmask.method.labels import labels_of
+from incmask.method.labels.base import Label, Probability
 from incmask.method.metrics import (
     ByImage,
     Counts,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from incmask.base.config import CONFIG_NAME
+from incmask.base.choosing import CONFIG_NAME
 from incmask.base.errors import Problem, is_text, renaming
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, DataOptions, PartName

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.base.config import CONFIG_NAME
+from incmask.base.choosing import CONFIG_NAME
 from incmask.base.errors import Problem
 from incmask.base.words import counted
 from incmask.data.dataset import ClassInfo, DataOptions, Dataset, Item, LabelStatistics, MaskEncoding

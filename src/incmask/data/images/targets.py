@@ -8,7 +8,8 @@ import numpy as np
 from incmask.base.config import Task
 from incmask.base.errors import fail
 from incmask.data.images.decode import Raster, decode, read_bytes
-from incmask.method.labels import Continuous, labels_of
+from incmask.method.labels import labels_of
+from incmask.method.labels.numbers import Continuous
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from incmask.base.caller import command, option
-from incmask.base.config import CONFIG_NAME, IGNORED, read_config
+from incmask.base.choosing import CONFIG_NAME, read_config
+from incmask.base.config import IGNORED
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import whole_folder, write_bytes
 from incmask.base.intact import hash_file

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from incmask.base.config import CONFIG_NAME
+from incmask.base.choosing import CONFIG_NAME
 from incmask.base.described import callable_by_job
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.parse import parse_toml

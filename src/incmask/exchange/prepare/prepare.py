@@ -11,7 +11,8 @@ from typing import Any
 
 import tomli_w
 
-from incmask.base.config import CONFIG_NAME, IGNORED
+from incmask.base.choosing import CONFIG_NAME
+from incmask.base.config import IGNORED
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.intact import MANIFEST, hash_file
 from incmask.base.machine import num_cores

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import tifffile
 
-from incmask.base.config import CONFIG_NAME
+from incmask.base.choosing import CONFIG_NAME
 from incmask.base.described import callable_by_job
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.files import write_bytes

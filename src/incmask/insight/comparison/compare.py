@@ -8,7 +8,7 @@ from pathlib import Path
 
 from incmask.base.caller import command, option
 from incmask.base.caller import settings as settings_of
-from incmask.base.config import resolve_again
+from incmask.base.choosing import resolve_again
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent, ignore

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from incmask.base.caller import option
 from incmask.base.caller import setting as setting_of
-from incmask.base.config import resolve_again
+from incmask.base.choosing import resolve_again
 from incmask.base.errors import fail
 from incmask.base.validation import choose
 from incmask.data.split import can_hold_out

@@ -8,7 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from incmask.base.caller import option
-from incmask.base.config import resolve_again
+from incmask.base.choosing import resolve_again
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress, Silent
