@@ -21,8 +21,8 @@ from benchmarks.study.sets import SETS, Set, arrange
 from incmask.base.files import write_text
 from incmask.base.tables import read_rows, rows_text
 from incmask.base.terminal import Terminal
-from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import Choices
 from incmask.insight.comparison.compare import Comparison, compare
 from incmask.insight.report.comparison_page.tables import reported
 from incmask.insight.report.statistics import SCORE_BOUNDS, summarise

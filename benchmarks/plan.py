@@ -20,7 +20,8 @@ from incmask.base.config import Settings
 from incmask.experiment.setup import base_folders
 from incmask.experiment.workload import base_steps, student_steps
 from incmask.method.growth import num_generations_of, num_students_of, width_of
-from incmask.method.recipes import RECIPES, Recipe
+from incmask.method.recipe import Recipe
+from incmask.method.recipes import RECIPES
 from incmask.training.rating_pairs import TRAINING_PASSES
 
 APPROACHES = (

@@ -17,8 +17,8 @@ from benchmarks.study.sets import SETS, arrange
 from incmask.api.looping import simulate_loop
 from incmask.base.pool import HerePool
 from incmask.base.terminal import Terminal
-from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import Choices
 from incmask.insight.ranking.orders import ORDERS
 from incmask.insight.ranking.present import simulation_text, write_picture
 

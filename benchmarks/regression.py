@@ -19,8 +19,8 @@ import numpy as np
 
 from incmask.base.pool import HerePool
 from incmask.data.images.decode import decode, read_bytes
-from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import Choices
 from incmask.experiment.run import run
 from incmask.method.value_scores import measure, value_table
 

@@ -16,8 +16,8 @@ from incmask.base.validation import choose, validated
 from incmask.commands import cli
 from incmask.commands.assignments import parse_grid
 from incmask.data.dataset import DataOptions
-from incmask.experiment.choices import DEFAULT_TIME
 from incmask.experiment.ladder import seconds_from
+from incmask.experiment.named import DEFAULT_TIME
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 

@@ -11,10 +11,10 @@ from incmask.base.config import Settings
 from incmask.base.pool import HerePool
 from incmask.base.presets import PRESETS
 from incmask.exchange.formats.masks.instances import LAYERS, layers_of
-from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import Choices
 from incmask.experiment.run import Outcome, run
-from incmask.method.recipes import Recipe
+from incmask.method.recipe import Recipe
 
 HERE = Executor(HerePool, lambda job, pool: 0.01)
 """This process; what a step takes is not measured, which would take as long as the rest of a tiny run."""

@@ -73,8 +73,8 @@ def train(trial: Trial, out: Path) -> dict[str, Any]:
     """Train one; give its line: what was reached on test, and by each image."""
     # Each process may have another device's settings, so nothing of this is loaded before.
     from incmask.base.pool import HerePool
-    from incmask.experiment.choices import Choices
     from incmask.experiment.executor import Executor
+    from incmask.experiment.named import Choices
     from incmask.experiment.paths import IMAGE_SCORES
     from incmask.experiment.run import run
     from incmask.experiment.scores import image_scores_from_csv

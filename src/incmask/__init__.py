@@ -22,24 +22,25 @@ if TYPE_CHECKING:
     from incmask.experiment.executor import executor_on
     from incmask.method.agreement import Inconsistency, continuous_inconsistency, inconsistency
     from incmask.method.cells import Cells, count_cells
-    from incmask.method.recipes import RECIPES, Blocking, Online, Recipe, Vote
+    from incmask.method.recipe import Blocking, Online, Recipe, Vote
+    from incmask.method.recipes import RECIPES
     from incmask.prediction.ensemble import Ensemble
     from incmask.prediction.values import Prediction
 
 _HOME = {
     "ArrayData": "data.from_arrays",
-    "Blocking": "method.recipes",
+    "Blocking": "method.recipe",
     "Cells": "method.cells",
     "Ensemble": "prediction.ensemble",
     "IncmaskError": "base.errors",
     "Inconsistency": "method.agreement",
-    "Online": "method.recipes",
+    "Online": "method.recipe",
     "Prediction": "prediction.values",
     "Problem": "base.errors",
     "RECIPES": "method.recipes",
-    "Recipe": "method.recipes",
+    "Recipe": "method.recipe",
     "Result": "api.result",
-    "Vote": "method.recipes",
+    "Vote": "method.recipe",
     "check": "api.folders",
     "compare": "api.training",
     "continuous_inconsistency": "method.agreement",

@@ -12,8 +12,8 @@ from incmask.base.caller import is_command_line, on_command_line
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import LocalPool
 from incmask.commands.cli import app
-from incmask.experiment.choices import Choices
 from incmask.experiment.choices import resolve as resolve_choices
+from incmask.experiment.named import Choices
 from runs import make_data
 
 PACKAGE = ROOT / "src" / "incmask"

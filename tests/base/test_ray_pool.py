@@ -14,8 +14,8 @@ from incmask.base.elsewhere import Sent, seen_here, versions
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import Silent, ignore
 from incmask.base.ray_pool import RayPool
-from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor, executor_on
+from incmask.experiment.named import Choices
 from incmask.experiment.run import run
 from nightly import AT_NIGHT
 from runs import HERE, SETTINGS, Listener, make_data, results

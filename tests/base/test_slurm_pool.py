@@ -15,8 +15,8 @@ from incmask.base.errors import IncmaskError
 from incmask.base.job_folder import JobFolder
 from incmask.base.progress import Silent, Throttled, ignore
 from incmask.base.slurm_pool import SlurmPool, options_of, spelled
-from incmask.experiment.choices import Choices
 from incmask.experiment.executor import Executor, executor_on
+from incmask.experiment.named import Choices
 from incmask.experiment.run import run
 from incmask.training.loop import HISTORY, MODEL, fit
 from runs import HERE, SETTINGS, make_data, results

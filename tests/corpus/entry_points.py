@@ -25,7 +25,8 @@ from incmask.exchange.formats.naming import is_mask
 from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.prepare.prepare import prepare
 from incmask.experiment.checked import check_data
-from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.choices import resolve
+from incmask.experiment.named import Choices
 from incmask.prediction import files
 from incmask.prediction.channels import image_files
 from incmask.prediction.given import network_images

@@ -19,7 +19,7 @@ from incmask.exchange.corrections.take_back import import_labels
 from incmask.experiment import run as experiment
 from incmask.experiment import stages
 from incmask.experiment import warm_start as starts
-from incmask.experiment.choices import Choices
+from incmask.experiment.named import Choices
 from incmask.experiment.record.run import RunRecord, read_record
 from incmask.experiment.run import run
 from incmask.experiment.warm_start import find_start, validation_images

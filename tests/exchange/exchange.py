@@ -14,7 +14,8 @@ from incmask.base.tables import csv_text
 from incmask.data.dataset import ClassInfo, Scheme
 from incmask.data.images.writers import write_label, write_png
 from incmask.data.rounds import ENVIRONMENT, path_from
-from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.choices import resolve
+from incmask.experiment.named import Choices
 from incmask.experiment.record.images import PredictedMask
 from incmask.prediction.layers import MASKS
 from runs import SETTINGS, make_data

@@ -11,7 +11,7 @@ from incmask.exchange.formats.common import SourceImage
 from incmask.exchange.formats.masks.instances import InstanceLabel
 from incmask.exchange.prepare.parts import draw
 from incmask.exchange.prepare.plan import PrepareOptions
-from incmask.exchange.prepare.prepare import split_text
+from incmask.exchange.prepare.texts import split_text
 from incmask.exchange.sources.archives import SourceFile
 from own_data import parts_of, plan_of, write_image
 

@@ -15,7 +15,7 @@ from incmask.data.folder.scan import load_dataset
 from incmask.data.images.readers import read_image, read_label
 from incmask.exchange.prepare import write
 from incmask.exchange.prepare.plan import Destination, PrepareOptions
-from incmask.exchange.prepare.prepare import config_text
+from incmask.exchange.prepare.texts import config_text
 from incmask.exchange.prepare.write import check_places, encode_image, verify, write_plan
 from incmask.exchange.sources.sources import SourceTree
 

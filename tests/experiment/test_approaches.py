@@ -16,13 +16,14 @@ from incmask.base.progress import Report
 from incmask.experiment import evalnets, scores, stages
 from incmask.experiment import run as experiment
 from incmask.experiment import train as training
-from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.choices import resolve
+from incmask.experiment.named import Choices
 from incmask.method.augment import Strength
 from incmask.method.copies import Band, num_copies
 from incmask.method.mixture import PLAIN
 from incmask.method.profiles import PROFILES
 from incmask.method.quality import true_quality
-from incmask.method.recipes import Blocking
+from incmask.method.recipe import Blocking
 from incmask.nets.spec import load_model
 from incmask.training.jobs import FitJob
 from incmask.training.loop import fit, fit_group

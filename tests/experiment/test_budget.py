@@ -10,9 +10,10 @@ from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.base.store import read_records
 from incmask.experiment.budget import planned
-from incmask.experiment.choices import AUTO_TIME, Choices, resolve
+from incmask.experiment.choices import resolve
 from incmask.experiment.executor import Executor
 from incmask.experiment.ladder import LADDER, seconds_from
+from incmask.experiment.named import AUTO_TIME, Choices
 from incmask.experiment.run import run
 from runs import HERE, Listener, make_data
 

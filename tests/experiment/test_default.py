@@ -4,7 +4,7 @@ import pytest
 
 from incmask.base.choosing import resolve_settings
 from incmask.base.presets import PRESETS
-from incmask.experiment.choices import Choices
+from incmask.experiment.named import Choices
 from incmask.experiment.run import run
 from incmask.method.recipes import DEFAULT_RECIPE, RECIPES
 from runs import HERE, SETTINGS, make_data

@@ -21,7 +21,8 @@ from incmask.method.cap import capped
 from incmask.method.labelling import Unlabelled, best_candidates, label_by_vote
 from incmask.method.labels import labels_of
 from incmask.method.mixture import TrainingStacks
-from incmask.method.recipes import RECIPES, Blocking, Recipe, Vote
+from incmask.method.recipe import Blocking, Recipe, Vote
+from incmask.method.recipes import RECIPES
 from incmask.nets.forward import predict_probabilities
 from incmask.nets.spec import NetworkSpec, load_model, save_model
 from small import NUM_CLASSES, TASKS, blocks, save_source, some_settings, some_setup

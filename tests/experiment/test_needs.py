@@ -7,8 +7,9 @@ import pytest
 
 from incmask.base.errors import IncmaskError
 from incmask.experiment import needs
-from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.choices import resolve
 from incmask.experiment.executor import measured_once
+from incmask.experiment.named import Choices
 from incmask.experiment.needs import Needs, check_room, needs_of
 from incmask.training.capacity import PROCESS_BYTES, training_bytes
 from runs import PARTS, SETTINGS

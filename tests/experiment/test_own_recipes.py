@@ -9,12 +9,14 @@ import pytest
 
 import incmask
 from incmask.base.errors import IncmaskError
-from incmask.experiment.choices import Choices, check_recipe, resolve
+from incmask.experiment.choices import check_recipe, resolve
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import Choices
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.method.labelling import Labelled
 from incmask.method.labels import labels_of
-from incmask.method.recipes import RECIPES, Blocking, Labeller, Recipe, Vote
+from incmask.method.recipe import Blocking, Labeller, Recipe, Vote
+from incmask.method.recipes import RECIPES
 from nightly import AT_NIGHT
 from runs import HERE, SETTINGS, make_data, results, run_tiny
 

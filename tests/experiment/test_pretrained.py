@@ -16,7 +16,8 @@ from incmask.base.config import WIDTH_SETTINGS, Settings
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import Silent
 from incmask.exchange.models.model import export_model
-from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.choices import resolve
+from incmask.experiment.named import Choices
 from incmask.experiment.paths import ENCODER
 from incmask.experiment.record.run import read_run
 from incmask.experiment.run import run

@@ -11,7 +11,7 @@ from incmask.experiment.labelling import LabelJob, label_range
 from incmask.method.augment import Strength
 from incmask.method.labelling import Labelled
 from incmask.method.quality import quality
-from incmask.method.recipes import Blocking, Labeller, Recipe
+from incmask.method.recipe import Blocking, Labeller, Recipe
 from incmask.training.rating import judge
 from small import NUM_CLASSES, TASKS, blocks, some_settings, truth
 

@@ -17,8 +17,9 @@ from incmask.data.images.readers import read_label, read_network_image
 from incmask.experiment import deliver
 from incmask.experiment import run as experiment
 from incmask.experiment import train as training
-from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.choices import resolve
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import Choices
 from incmask.experiment.record.run import read_record
 from incmask.experiment.run import num_workers_of
 from incmask.method.recipes import RECIPES

@@ -13,13 +13,14 @@ from incmask.data.images.readers import read_image
 from incmask.exchange.correcting.desk import open_desk
 from incmask.exchange.corrections.take_back import read_corrections
 from incmask.exchange.models.pipeline import pipeline_of
-from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.choices import resolve
+from incmask.experiment.named import Choices
 from incmask.experiment.record.run import read_run
 from incmask.insight.card import model_card
 from incmask.insight.comparison.compare import compare
 from incmask.insight.finish import finish
 from incmask.insight.ranking.simulate import choices_of_run
-from incmask.method.recipes import Blocking
+from incmask.method.recipe import Blocking
 from incmask.prediction.folder import predict_folder
 from incmask.prediction.layers import ExtraOutputs
 from incmask.training.batches import make_batch

@@ -14,7 +14,7 @@ from finished_runs import write_to
 from incmask.base.errors import IncmaskError
 from incmask.base.tables import read_rows, rows_text
 from incmask.experiment import train as training
-from incmask.experiment.choices import Choices
+from incmask.experiment.named import Choices
 from incmask.insight.comparison.best_of import BestOf, best_of
 from incmask.insight.report.comparison_page.rows import EQUAL, ModelRow
 from runs import HERE, SETTINGS, Listener, draw, make_data, save

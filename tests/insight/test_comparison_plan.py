@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.experiment.choices import Choices, resolve
+from incmask.experiment.choices import resolve
+from incmask.experiment.named import Choices
 from incmask.insight.comparison.plan import plan, recipes_of
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN
 from incmask.method.recipes import RECIPES

@@ -13,7 +13,7 @@ from incmask.base.machine import peak_memory_bytes
 from incmask.base.progress import Silent
 from incmask.base.tables import read_rows
 from incmask.experiment import run as experiment
-from incmask.experiment.choices import Choices
+from incmask.experiment.named import Choices
 from incmask.insight import finish
 from runs import HERE, SETTINGS, make_data
 

@@ -22,7 +22,8 @@ from incmask.experiment.record.run import RunRecord, read_run
 from incmask.insight.report import render as rendering
 from incmask.insight.report.page import Gallery
 from incmask.insight.report.render import MAX_PAGE_BYTES, render
-from incmask.insight.report.run_page.unlabelled import UnlabelledPictures, unsure_blocks
+from incmask.insight.report.run_page.unlabelled import unsure_blocks
+from incmask.insight.report.run_page.unlabelled_pictures import UnlabelledPictures
 from incmask.insight.report.run_page.write import run_page, write_report
 
 HEADINGS = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from incmask.experiment import train as training
-from incmask.experiment.choices import Choices
+from incmask.experiment.named import Choices
 from incmask.insight.comparison.compare import Comparison, compare
 from runs import HERE, PARTS, SETTINGS, Listener, make_data
 

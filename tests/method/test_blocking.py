@@ -11,7 +11,8 @@ from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError
 from incmask.method.agreement import inconsistency
 from incmask.method.blocking import admitted, block_image, block_label, blocking_of, filled, least_disputed
-from incmask.method.recipes import RECIPES, Blocking
+from incmask.method.recipe import Blocking
+from incmask.method.recipes import RECIPES
 
 
 @given(

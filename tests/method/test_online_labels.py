@@ -11,7 +11,7 @@ from incmask.base.errors import IncmaskError
 from incmask.method.agreement import agreement
 from incmask.method.labels import labels_of
 from incmask.method.online import online_labels
-from incmask.method.recipes import Online
+from incmask.method.recipe import Online
 from small import TASKS
 
 NUM_OUTPUTS = {"binary": 1, "multilabel": 2, "multiclass": 4}

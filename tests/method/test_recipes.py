@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from incmask.method.recipes import RECIPES, BestCandidate, Blocking, EvalNets, Online, Recipe, Vote
+from incmask.method.recipe import BestCandidate, Blocking, EvalNets, Online, Recipe, Vote
+from incmask.method.recipes import RECIPES
 
 AGREEMENT = Vote(teachers="several", views="one", soft=False)
 BLOCKED = Blocking(image=True, label=True, in_loss=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from incmask.method.augment import Strength, augment_pair
 from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, TrainingSet
-from incmask.method.recipes import Blocking
+from incmask.method.recipe import Blocking
 from incmask.nets.forward import image_tensor
 from incmask.training.batches import Batches, make_batch
 from small import blocks, rows_of, save_source

@@ -13,7 +13,7 @@ from incmask.method.augment import Strength
 from incmask.method.blocking import block_image, block_label
 from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, TrainingSet
-from incmask.method.recipes import Blocking
+from incmask.method.recipe import Blocking
 from incmask.nets.forward import image_tensor
 from incmask.training.batches import Batch, Batches, finish, make_batch
 from incmask.training.loop import fit

@@ -14,7 +14,8 @@ from incmask.method.agreement import agreement
 from incmask.method.augment import Strength
 from incmask.method.labels import labels_of
 from incmask.method.profiles import PROFILES
-from incmask.method.recipes import RECIPES, Blocking, Online
+from incmask.method.recipe import Blocking, Online
+from incmask.method.recipes import RECIPES
 from incmask.training import gpu_group
 from incmask.training.jobs import teams_of
 from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit_group

@@ -18,9 +18,10 @@ from incmask.data.folder.oracle import with_oracle
 from incmask.data.rounds import current_round, read_rounds, run_folder
 from incmask.exchange.correcting.desk import FORMAT, Desk, open_desk
 from incmask.exchange.corrections.take_back import import_labels
-from incmask.experiment.choices import AUTO_TIME, Choices, data_options, resolve
+from incmask.experiment.choices import data_options, resolve
 from incmask.experiment.consent import Agreed, everybody, nobody
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import AUTO_TIME, Choices
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.run import read_record
 from incmask.experiment.warm_start import RoundScore, round_scores

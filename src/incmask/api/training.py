@@ -17,9 +17,10 @@ from incmask.base.trackers import TrackerName
 from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.rounds import data_folder, run_folder
 from incmask.experiment import run as experiment
-from incmask.experiment.choices import AUTO_TIME, Choices, given
+from incmask.experiment.choices import given
 from incmask.experiment.consent import Agreed, everybody, nobody
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import AUTO_TIME, Choices
 from incmask.experiment.record.run import read_run
 from incmask.experiment.reproduce import Reproduced, changes, check_folder, choices_of
 from incmask.experiment.reproduce import compare as compare_files
@@ -33,7 +34,8 @@ from incmask.insight.comparison.plan import ALL
 from incmask.insight.comparison.present import Findings, find, write_findings, write_page
 from incmask.insight.finish import FinishedFiles, finish
 from incmask.method.profiles import ProfileName
-from incmask.method.recipes import Recipe, RecipeName
+from incmask.method.recipe import Recipe
+from incmask.method.recipes import RecipeName
 
 
 @dataclass(frozen=True)

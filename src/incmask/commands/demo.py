@@ -8,9 +8,9 @@ from typing import Any
 from incmask.base.choosing import resolve_settings
 from incmask.base.progress import Joint, Progress
 from incmask.data.synthetic import write_dataset
-from incmask.experiment.choices import Choices
 from incmask.experiment.deliver import Stage
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import Choices
 from incmask.experiment.outcome_text import ensemble_score
 from incmask.experiment.run import Outcome, run
 from incmask.experiment.workload import planned_work

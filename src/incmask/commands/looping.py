@@ -62,7 +62,7 @@ def loop(
     from incmask.api.looping import LoopState
     from incmask.api.looping import loop as run_loop
     from incmask.commands.assignments import parse_assignments
-    from incmask.experiment.choices import AUTO_TIME
+    from incmask.experiment.named import AUTO_TIME
     from incmask.insight.ranking.present import FIGURE, simulation_as_dict, simulation_text, write_picture
 
     orders = tuple(name.strip() for name in order.split(",") if name.strip()) if order is not None else None

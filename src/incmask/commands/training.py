@@ -110,7 +110,8 @@ def run(
         raise typer.BadParameter("name the folder with the images, or a run with --reproduce", param_hint="DATA")
     from incmask.api.training import train
     from incmask.commands.assignments import parse_assignments
-    from incmask.experiment.choices import AUTO_TIME, Choices, given
+    from incmask.experiment.choices import given
+    from incmask.experiment.named import AUTO_TIME, Choices
     from incmask.experiment.outcome_text import outcome_as_dict, outcome_table
 
     settings = parse_assignments(assignments)
@@ -188,7 +189,8 @@ def compare(
 
     from incmask.api.training import compare_and_find
     from incmask.commands.assignments import parse_grid
-    from incmask.experiment.choices import Choices, given
+    from incmask.experiment.choices import given
+    from incmask.experiment.named import Choices
     from incmask.insight.comparison.present import PAGE, comparison_as_dict, comparison_text, write_page
 
     grid = parse_grid(assignments)

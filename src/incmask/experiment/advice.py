@@ -7,7 +7,7 @@ from incmask.base.caller import settings as settings_of
 from incmask.base.config import Settings
 from incmask.experiment.workload import student_steps
 from incmask.method.growth import begins_with_teacher, num_generations_of
-from incmask.method.recipes import Recipe
+from incmask.method.recipe import Recipe
 
 LEAST_STEPS = 300
 """Of a student, below which pseudo-labels are not learnt from but in passing; a rule of thumb."""

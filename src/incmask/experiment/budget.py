@@ -17,10 +17,11 @@ from incmask.base.words import counted
 from incmask.data.split import Fold
 from incmask.data.stack import row_names
 from incmask.data.volumes.patches import stack_of
-from incmask.experiment.choices import AMOUNTS, Resolved
+from incmask.experiment.choices import Resolved
 from incmask.experiment.executor import Clock
 from incmask.experiment.jobs import fit_jobs, mix_folds
 from incmask.experiment.ladder import LADDER, Rung, seconds_from, shrunk
+from incmask.experiment.named import AMOUNTS
 from incmask.experiment.paths import MADE_AT_THE_END
 from incmask.experiment.setup import CONTROL
 from incmask.experiment.workload import duration, planned_work, seconds_of

@@ -15,7 +15,8 @@ from incmask.data.doctor.pairs import findings_of_pairs
 from incmask.data.folder.check import DataFacts, describe, facts_of
 from incmask.data.folder.scan import scan
 from incmask.data.images.readers import ImageFacts
-from incmask.experiment.choices import Choices, data_options, named_by, size_of
+from incmask.experiment.choices import data_options, size_of
+from incmask.experiment.named import Choices, named_by
 
 
 @dataclass(frozen=True, repr=False)

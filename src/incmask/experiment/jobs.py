@@ -13,7 +13,7 @@ from incmask.method import growth
 from incmask.method.blocking import blocking_of
 from incmask.method.growth import begins_with_teacher, team_size, training_settings
 from incmask.method.mixture import TrainingPart, TrainingSet, TrainingStacks, mix
-from incmask.method.recipes import Labeller
+from incmask.method.recipe import Labeller
 from incmask.nets.forward import CHUNK
 from incmask.training.jobs import FitJob
 from incmask.training.online import OnlineSegmentation, Team

@@ -17,7 +17,7 @@ from incmask.method.blocking import admitted, foreground_fraction, why_left_out
 from incmask.method.labelling import Unlabelled
 from incmask.method.labels import labels_of
 from incmask.method.quality import quality, true_quality
-from incmask.method.recipes import Recipe
+from incmask.method.recipe import Recipe
 from incmask.nets.forward import chunk_images, predict_probabilities
 from incmask.nets.spec import load_model
 from incmask.training.rating import judge

@@ -13,7 +13,7 @@ from incmask.base.errors import fail
 from incmask.base.intact import hash_file
 from incmask.base.store import Store
 from incmask.experiment.paths import ENCODER
-from incmask.method.recipes import Recipe
+from incmask.method.recipe import Recipe
 from incmask.nets.encoders.named import architecture_of, check_network, read_encoder, weights_of
 from incmask.nets.encoders.network import CHANNELS
 from incmask.nets.spec import save_encoder

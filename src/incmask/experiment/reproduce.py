@@ -10,9 +10,10 @@ from incmask.base.errors import fail
 from incmask.base.intact import intact, read_manifest
 from incmask.base.store import as_records, differences
 from incmask.data.rounds import ENVIRONMENT
-from incmask.experiment.choices import OWN_RECIPE, Choices, Resolved, resolve
+from incmask.experiment.choices import Resolved, resolve
 from incmask.experiment.collapse import ended_early
 from incmask.experiment.environment import environment_of
+from incmask.experiment.named import OWN_RECIPE, Choices
 from incmask.experiment.paths import CARD, MODEL, PAGE, USAGE
 from incmask.experiment.record.run import RunRecord
 from incmask.training.loop import HISTORY

@@ -19,12 +19,13 @@ from incmask.data.split import describe_folds
 from incmask.data.stack import Stack, read_stack
 from incmask.data.volumes.patches import stack_of
 from incmask.experiment.budget import least, planned
-from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.choices import Resolved, resolve
 from incmask.experiment.collapse import collapses
 from incmask.experiment.consent import Agreed, check_run, nobody
 from incmask.experiment.deliver import Stage, evaluate_all, hand_over, write_masks
 from incmask.experiment.environment import environment
 from incmask.experiment.executor import Clock, Executor, measured_once
+from incmask.experiment.named import Choices
 from incmask.experiment.needs import check_room, largest_networks
 from incmask.experiment.paths import stack_folder
 from incmask.experiment.pretrained import write_pretrained

@@ -22,7 +22,7 @@ from incmask.method.growth import width_of
 from incmask.method.labels import labels_of
 from incmask.method.labels.base import Labels
 from incmask.method.profiles import Profile
-from incmask.method.recipes import Recipe
+from incmask.method.recipe import Recipe
 from incmask.method.scoring import Scoring, scoring_of
 from incmask.nets.spec import EncoderSpec, NetworkSpec, SegmentationSpec, VolumeSpec
 from incmask.training.segmentation import ConsistencyImages

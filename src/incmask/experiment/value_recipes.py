@@ -6,7 +6,7 @@ from incmask.base.caller import option
 from incmask.base.config import Settings, Task
 from incmask.base.errors import IncmaskError, Problem
 from incmask.method.labels import labels_of
-from incmask.method.recipes import Recipe, Vote
+from incmask.method.recipe import Recipe, Vote
 
 FOR_NUMBERS = ("ldt", "strong-ldt", "aldt", "fdt", "me", "ie", "ns", "im", "im+", "aim+")
 

@@ -13,7 +13,7 @@ from incmask.base.errors import IncmaskError, fail
 from incmask.base.intact import read_json
 from incmask.data.volumes.grid import Grid
 from incmask.method.labels import labels_of
-from incmask.method.recipes import Recipe, Vote
+from incmask.method.recipe import Recipe, Vote
 from incmask.method.sheets import unfolded
 from incmask.method.surface import SurfaceDistance, surface_distance
 from incmask.prediction.ensemble import ABOUT, MODEL

@@ -15,7 +15,8 @@ from incmask.method.growth import (
     width_of,
 )
 from incmask.method.mixture import NUM_AUGMENTED_COPIES
-from incmask.method.recipes import RECIPES, Recipe
+from incmask.method.recipe import Recipe
+from incmask.method.recipes import RECIPES
 from incmask.training.capacity import train_cost
 from incmask.training.online import batch_parts
 from incmask.training.order import steps_of_epoch

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from incmask.base.config import Settings, Task
 from incmask.base.errors import fail
 from incmask.method.labels import labels_of
-from incmask.method.recipes import Blocking, Recipe
+from incmask.method.recipe import Blocking, Recipe
 
 Label = Annotated[np.ndarray, "*pixels"] | Annotated[np.ndarray, "*pixels k"]
 Mask = Annotated[NDArray[np.bool_], "*pixels"]

@@ -6,7 +6,7 @@ from itertools import takewhile
 from incmask.base.bounds import UNET
 from incmask.base.choosing import resolve_settings
 from incmask.base.config import Settings
-from incmask.method.recipes import Recipe
+from incmask.method.recipe import Recipe
 
 
 def width_of(recipe: Recipe, settings: Settings, generation: int) -> float:

@@ -11,7 +11,7 @@ from incmask.base.config import Settings, Task
 from incmask.method.augment import Strength
 from incmask.method.blocking import blocking_of
 from incmask.method.profiles import Profile
-from incmask.method.recipes import Blocking, Recipe
+from incmask.method.recipe import Blocking, Recipe
 
 NUM_AUGMENTED_COPIES = 9
 """Copies of each labelled image beside itself, in an augmented labelled part (paper section 2.3.3)."""

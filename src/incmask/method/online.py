@@ -8,7 +8,7 @@ from incmask.base.config import IGNORED, Task
 from incmask.method.agreement import Inconsistency, combine
 from incmask.method.exact import Array, mean_of_members
 from incmask.method.labels import labels_of
-from incmask.method.recipes import Online
+from incmask.method.recipe import Online
 
 
 def online_labels(

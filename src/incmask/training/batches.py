@@ -16,7 +16,7 @@ from incmask.method.blocking import filled
 from incmask.method.cutmix import Cuts, cut_mix, draw_cuts
 from incmask.method.labels import labels_of
 from incmask.method.mixture import PLAIN, TrainingSet
-from incmask.method.recipes import Blocking
+from incmask.method.recipe import Blocking
 from incmask.method.streams import MIXED, Streams
 from incmask.nets.forward import as_floats
 from incmask.training.order import DrawnExample, order_of

@@ -20,7 +20,7 @@ from incmask.method.cutmix import Cuts, cut_mix, draw_cuts
 from incmask.method.labels import labels_of
 from incmask.method.losses import two_stream_loss
 from incmask.method.online import online_labels
-from incmask.method.recipes import Blocking, Online
+from incmask.method.recipe import Blocking, Online
 from incmask.method.streams import Streams, streams_of
 from incmask.nets.forward import as_floats
 from incmask.training.batches import Batch, finish

@@ -16,7 +16,8 @@ from incmask.base.validation import validated
 from incmask.data.dataset import ClassInfo, Colour, Scheme
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.volumes.grid import Grid, VolumeFormat
-from incmask.method.recipes import RECIPES, Recipe
+from incmask.method.recipe import Recipe
+from incmask.method.recipes import RECIPES
 from incmask.method.scoring import Scoring, scoring_of
 from incmask.method.values import ValueRange
 

@@ -12,7 +12,8 @@ from incmask.base.errors import fail
 from incmask.base.intact import intact
 from incmask.base.store import RUN, as_records, differences, read_records
 from incmask.base.tables import read_rows
-from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.choices import Resolved, resolve
+from incmask.experiment.named import Choices
 from incmask.experiment.record.run import read_record
 from incmask.insight.comparison.plan import folder_of
 from incmask.insight.report.comparison_page.rows import OWN, RESULTS, ModelRow, Variant

@@ -18,10 +18,11 @@ from incmask.base.tables import rows_text
 from incmask.base.words import ShortRepr
 from incmask.data.rounds import ENVIRONMENT
 from incmask.data.stack import Stack
-from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.choices import Resolved, resolve
 from incmask.experiment.consent import Agreed, nobody
 from incmask.experiment.environment import environment
 from incmask.experiment.executor import Executor
+from incmask.experiment.named import Choices
 from incmask.experiment.paths import PSEUDO, SCORES
 from incmask.experiment.run import Outcome, build_stacks, num_workers_of, run_resolved
 from incmask.experiment.setup import stage_name
@@ -41,7 +42,7 @@ from incmask.insight.report.comparison_page.rows import (
     RunRow,
 )
 from incmask.method.labels import check_classes
-from incmask.method.recipes import Recipe
+from incmask.method.recipe import Recipe
 from incmask.method.scoring import Scoring
 
 

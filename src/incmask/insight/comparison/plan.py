@@ -11,10 +11,12 @@ from incmask.base.choosing import resolve_again
 from incmask.base.errors import fail
 from incmask.base.validation import choose
 from incmask.data.split import can_hold_out
-from incmask.experiment.choices import OWN_RECIPE, Resolved, check_recipe, name_of
+from incmask.experiment.choices import Resolved, check_recipe
+from incmask.experiment.named import OWN_RECIPE, name_of
 from incmask.experiment.paths import RUNS
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, Variant
-from incmask.method.recipes import RECIPES, Recipe
+from incmask.method.recipe import Recipe
+from incmask.method.recipes import RECIPES
 
 ALL = "all"
 _LONGEST_SETTING = 120

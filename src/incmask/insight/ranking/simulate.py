@@ -17,8 +17,9 @@ from incmask.base.tables import csv_text, parse_rows, rows_text
 from incmask.base.validation import choose
 from incmask.base.words import counted
 from incmask.data.dataset import Dataset
-from incmask.experiment.choices import Choices, Resolved, resolve
+from incmask.experiment.choices import Resolved, resolve
 from incmask.experiment.executor import Clock, Executor
+from incmask.experiment.named import Choices
 from incmask.experiment.paths import RUNS
 from incmask.experiment.pretrained import encoder_again
 from incmask.experiment.record.run import open_run, read_record

@@ -14,13 +14,8 @@ from incmask.insight.report.run_page.course import course_blocks
 from incmask.insight.report.run_page.helped import helped_blocks, verdict_of, write_verdict
 from incmask.insight.report.run_page.quality import judge, quality_blocks
 from incmask.insight.report.run_page.reliability import reliability_blocks
-from incmask.insight.report.run_page.unlabelled import (
-    MAX_ROWS,
-    MAX_THUMBNAILS,
-    UnlabelledPictures,
-    next_blocks,
-    unsure_blocks,
-)
+from incmask.insight.report.run_page.unlabelled import MAX_ROWS, MAX_THUMBNAILS, next_blocks, unsure_blocks
+from incmask.insight.report.run_page.unlabelled_pictures import UnlabelledPictures
 from incmask.insight.report.run_page.values import value_quality_blocks, value_unsure_blocks
 from incmask.method.values import ValueRange
 
