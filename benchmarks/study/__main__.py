@@ -31,10 +31,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="of the training, of each draw")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side, one thread each")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--of", default="im streams ignored", help="the approach that the others are compared with")
     parser.add_argument("--only-table", action="store_true")
     options = parser.parse_args()
     try:
-        for known, names, option in ((SETS, options.sets, "--sets"), (APPROACHES, options.approaches, "--approaches")):
+        for known, names, option in (
+            (SETS, options.sets, "--sets"),
+            (APPROACHES, [*options.approaches, options.of], "--approaches"),
+        ):
             for name in names:
                 choose(known, name, option=option)
     except IncmaskError as error:
@@ -52,7 +56,7 @@ def main() -> None:
     ]
     if not options.only_table:
         train_missing(trials, data=options.data, out=options.out, num_jobs=options.jobs)
-    print(table(options.out, trials))
+    print(table(options.out, trials, of=options.of))
 
 
 def _listed(text: str) -> list[str]:

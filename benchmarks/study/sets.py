@@ -55,6 +55,7 @@ class Set:
         num_labelled: files that keep their label; the other training files become unlabelled. None: as split.
         num_files: at most, of each part but the labelled one.
         group: gives what files belong together by name, such as a flight; draws keep it together.
+        subject: gives what an image shows by its name; images of one subject are no independent ones.
     """
 
     folder: str
@@ -65,6 +66,7 @@ class Set:
     num_labelled: int | None = None
     num_files: int | None = None
     group: Callable[[str], str] = str
+    subject: Callable[[str], str] = str
 
 
 def _nuclei(multilabel: bool) -> Reader:
@@ -108,6 +110,10 @@ def _volume(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.dtype(_TYPES[kind]), int(shape.prod()), first).reshape(shape, order="F")
 
 
+def _flight(name: str) -> str:
+    return name.split("_")[0]
+
+
 def _photograph(path: Path) -> np.ndarray:
     return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
 
@@ -132,10 +138,10 @@ SETS: dict[str, Set] = {
     "nuclei-10": _nuclei_set(10),
     "nuclei-44": _nuclei_set(),
     "cells": _nuclei_set(10, multilabel=True),
-    "hippocampus": Set("hippocampus", "multiclass", _MR_CLASSES, (48, 48), _hippocampus, 4),
-    "aerial": Set(
-        "aeroscapes", "multiclass", _aerial_classes(), (64, 112), _aerial, group=lambda name: name.split("_")[0]
+    "hippocampus": Set(
+        "hippocampus", "multiclass", _MR_CLASSES, (48, 48), _hippocampus, 4, subject=lambda name: name.split("_z")[0]
     ),
+    "aerial": Set("aeroscapes", "multiclass", _aerial_classes(), (64, 112), _aerial, group=_flight, subject=_flight),
 }
 """The sets by name; a number is that of the labelled files."""
 
