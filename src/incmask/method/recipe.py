@@ -202,7 +202,9 @@ class Recipe:
     Examples:
         >>> Recipe("two views", teachers="ldt", labeller=Vote(views="several"), blocking=Blocking()).needs_truth
         False
-        >>> replace(RECIPES["im"], title="softer", blocking=Blocking(in_loss=False)).title
+        >>> from dataclasses import replace
+        >>> softer = replace(Recipe("voting", labeller=Vote()), title="softer", blocking=Blocking(in_loss=False))
+        >>> softer.title
         'softer'
     """
 
