@@ -153,6 +153,11 @@ def test_readers_of_some_damaged_files_say_so_or_do_as_before(copied, whole, num
     assert ends(copied, list(READERS)[number], cases) == []
 
 
+def test_a_report_of_a_damaged_file_that_it_only_links_says_so(copied):
+    """Its link was left out without a word."""
+    assert ends(copied, "report", [("disagreement/unlabelled 0.png", "flipped")]) == []
+
+
 @AT_NIGHT
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("command", READERS)

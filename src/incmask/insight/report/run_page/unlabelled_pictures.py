@@ -4,7 +4,7 @@ import os
 from urllib.parse import quote
 
 from incmask.base.errors import IncmaskError
-from incmask.base.intact import GONE, DamagedError, intact
+from incmask.base.intact import GONE, DamagedError
 from incmask.data.images.tiles import Window, scale_label
 from incmask.experiment.record.images import mask_folders, picture_path, read_mask
 from incmask.experiment.record.run import RunRecord
@@ -129,9 +129,11 @@ class UnlabelledPictures:
         for text, folder in (*folders, ("disagreement", root / DISAGREEMENT)):
             try:
                 path = picture_path(folder, name)
+            except DamagedError:
+                raise
             except IncmaskError:
                 continue
             # A name from a table may be none that the disk allows.
-            if os.path.isfile(intact(path)):
+            if os.path.isfile(path):
                 found.append(Link(text, quote(path.relative_to(root).as_posix())))
         return tuple(found)
