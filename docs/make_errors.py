@@ -151,6 +151,8 @@ def _of_call(node: ast.Call, names: dict[str, list[ast.expr]], depth: int) -> tu
         return (" ".join(f"`--set {each}`" for each in [*words, *given]) or OPEN,)
     if name == "command" and words:
         return (f"`incmask {words[0]}`",)
+    if name == "size_option":
+        return ("`--size` (of volumes `patch` in incmask.toml)",)
     if name == "another_folder":
         return ("choose another folder with `-o`",)
     if name == "either" and words:

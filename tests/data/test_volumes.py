@@ -110,6 +110,16 @@ def test_without_nibabel_the_extra_is_named(tmp_path, monkeypatch):
         raster_of(tmp_path / "a.nii.gz")
 
 
+@pytest.mark.parametrize("task", [None, "depth"])
+def test_without_nibabel_a_folder_is_told_once(tmp_path, monkeypatch, task):
+    write_volumes(tmp_path)
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    (problem,) = scan(tmp_path, DataOptions(task=task)).problems
+    assert str(problem).endswith(
+        ".nii.gz: is a volume of NIfTI, which the package nibabel reads; install it: pip install 'incmask[volumes]'"
+    )
+
+
 def test_channels_are_the_fourth_axis(tmp_path):
     values = np.random.default_rng(0).integers(0, 255, (3, 4, 5, 2), dtype=np.uint8)
     write_file(tmp_path / "a.nii.gz", values, np.diag([-1.0, -1, 1, 1]))

@@ -9,6 +9,7 @@ import tifffile
 from PIL import Image
 
 from incmask.prediction.other_models import look, write
+from volume_scenes import write_nifti
 
 SIZE = (9, 11)
 
@@ -748,3 +749,15 @@ def test_arrays_that_are_too_large_are_refused_unread(call, models, monkeypatch)
     code, _, err = call("mask", "a", "b", "-o", "out")
     assert code == 1
     assert "a/z.npy: has 6 pixels, more than the 0 million that are read; cut it into tiles" in err
+
+
+def test_folders_of_volumes_are_told_as_such(tmp_path, call):
+    for name in "ab":
+        write_nifti(tmp_path / name / "scan.nii.gz", np.zeros((4, 5, 6), np.uint8), np.eye(4))
+    code, _, told = call("mask", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "out")
+    assert code == 1
+    assert told.strip().splitlines() == [
+        f"incmask: {tmp_path / 'a'}: holds volumes, such as scan.nii.gz, and `incmask mask` is for images; compare "
+        "arrays in Python: incmask.inconsistency takes any number of axes"
+    ]
+    assert not (tmp_path / "out").exists()

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.nets.spec import EvalNetSpec, NetworkSpec
+from incmask.nets.spec import EvalNetSpec, NetworkSpec, VolumeSpec
 from incmask.training.capacity import PROCESS_BYTES, batch_bytes, fitting_workers, train_cost, training_bytes
 
 NETWORK = NetworkSpec(in_channels=3, out_channels=1, width=0.5)
@@ -59,6 +59,15 @@ def test_no_batch_size_is_named_where_none_fits():
         room(PROCESS_BYTES // 2)
     assert "batch_size" not in error.value.problems[0].remedy
     assert 'settings["size"]' in error.value.problems[0].remedy
+
+
+def test_of_volumes_the_patch_is_named():
+    network = VolumeSpec(in_channels=1, out_channels=2, width=0.125, depth=16, poolings=((1, 2, 2),) * 4)
+    with pytest.raises(IncmaskError) as error:
+        fitting_workers(network, size=(16 * 32, 48), batch_size=1, num_workers=1, available=PROCESS_BYTES // 2)
+    (problem,) = error.value.problems
+    assert "training at 16×32×48 " in problem.what
+    assert problem.remedy.startswith("use a smaller patch in incmask.toml or ")
 
 
 def test_on_a_gpu_batches_count_and_activations_do_not():

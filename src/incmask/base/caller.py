@@ -68,6 +68,16 @@ def option(name: str, value: object = None) -> str:
     return either(told, argument if value is None else f"{argument}={_literal(value)}")
 
 
+def size_option(*, volumes: bool) -> str:
+    """Word what says how large a part of an image, or of a volume, networks see.
+
+    Examples:
+        >>> size_option(volumes=False), size_option(volumes=True)
+        ('settings["size"]', 'patch in incmask.toml')
+    """
+    return "patch in incmask.toml" if volumes else option("size")
+
+
 def setting(name: str) -> str:
     """Word a single setting.
 

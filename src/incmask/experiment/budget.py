@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from incmask.base.bounds import step_px
-from incmask.base.caller import option
+from incmask.base.caller import option, size_option
 from incmask.base.choosing import resolve_again
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import Pool
@@ -67,10 +67,11 @@ def planned(chosen: Resolved, out: Path, *, pool: Pool, clock: Clock, progress: 
     # Steps at another size are not known exactly before they are timed.
     while (taken := estimate(plans[place], plans[place], time_step(plans[place], pool, clock), pool)) > seconds:
         if place == 0:
+            size = size_option(volumes=chosen.dataset.volumes is not None)
             raise fail(
                 option("time"),
                 f"the least that can be trained takes about {duration(taken)} on this machine, {given} were given",
-                f"use {_time_of(taken)}, a smaller {option('size')} or fewer unlabelled images",
+                f"use {_time_of(taken)}, a smaller {size} or fewer unlabelled images",
             )
         place -= 1
     plan = plans[place]

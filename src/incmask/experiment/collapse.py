@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.base.caller import option
+from incmask.base.caller import option, size_option
 from incmask.base.errors import fail
 from incmask.base.intact import read_json
 from incmask.base.npy_rows import Rows
@@ -50,12 +50,14 @@ def ends_with_labels(run: RunContext, generation: int) -> bool:
         IncmaskError: they have collapsed, and the run is to stop there.
     """
     folder = run.folder(generation)
-    path, look = folder / PSEUDO / COLLAPSE, partial(_look_at_labels, run, generation)
-    ends = _ends(run, generation, path, look, went_on=(folder / STUDENTS).exists())
-    if (found := _read(path)) and found.unlearnt:
+    path, look_anew = folder / PSEUDO / COLLAPSE, partial(_look_at_labels, run, generation)
+    look = _looked(run, path, look_anew, went_on=(folder / STUDENTS).exists())
+    ends = _ends(run, generation, path, look)
+    if look.unlearnt:
+        size = size_option(volumes=run.setup.dataset.volumes is not None)
         run.progress.say(
-            f"no pseudo-label of generation {generation} has {', '.join(found.unlearnt)}: the models have not learnt "
-            f"what few pixels show; {option('size')} or {option('time')} with more, or more labels, help these classes"
+            f"no pseudo-label of generation {generation} has {', '.join(look.unlearnt)}: the models have not learnt "
+            f"what few pixels show; {size} or {option('time')} with more, or more labels, help these classes"
         )
     return ends
 
@@ -66,9 +68,9 @@ def ends_with_stage(run: RunContext, generation: int, stages: Sequence[Stage]) -
     Raises:
         IncmaskError: it fell, and the run is to stop there.
     """
-    look = partial(_look_at_scores, run, stages)
-    went_on = run.folder(generation + 1).exists()
-    return _ends(run, generation, run.folder(generation) / COLLAPSE, look, went_on=went_on)
+    path, look_anew = run.folder(generation) / COLLAPSE, partial(_look_at_scores, run, stages)
+    look = _looked(run, path, look_anew, went_on=run.folder(generation + 1).exists())
+    return _ends(run, generation, path, look)
 
 
 def collapses(root: Path) -> list[str]:
@@ -89,15 +91,22 @@ def _collapsed(root: Path) -> Iterator[tuple[str, Look]]:
                 yield folder.name.removeprefix("gen-"), look
 
 
-def _ends(run: RunContext, generation: int, path: Path, look_anew: Callable[[], Look], *, went_on: bool) -> bool:
+def _looked(run: RunContext, path: Path, look_anew: Callable[[], Look], *, went_on: bool) -> Look:
+    """Give what was found and noted before, or else look and note it."""
     store = run.store
-    if not store.has(path):
-        if store.has(store.root / SCORES) and not store.lost(path):
-            # An earlier version came to its end without.
-            return False
-        look = replace(look_anew(), went_on=went_on or run.on_collapse == "ignore")
-        store.write(path, json.dumps(asdict(look)))
-    look = _read(path) or Look()
+    if store.has(path):
+        return _read(path) or Look()
+    if store.has(store.root / SCORES) and not store.lost(path):
+        # An earlier version came to its end without.
+        return Look()
+    look = replace(look_anew(), went_on=went_on or run.on_collapse == "ignore")
+    store.write(path, json.dumps(asdict(look)))
+    return look
+
+
+def _ends(run: RunContext, generation: int, path: Path, look: Look) -> bool:
+    """Tell whether the run ends with what was found, as was chosen."""
+    store = run.store
     if not look.reasons:
         return False
     if run.on_collapse == "ignore" and not look.went_on:

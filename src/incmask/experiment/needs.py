@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.base.caller import another_folder, option
+from incmask.base.caller import another_folder, size_option
 from incmask.base.device import resolve_device
 from incmask.base.errors import fail
 from incmask.base.files import nearest_existing
@@ -102,7 +102,8 @@ def check_room(plan: Resolved, out: Path, *, num_workers: int) -> None:
         raise fail(
             out,
             f"takes about {size_told(needed)} of disk, {size_told(free)} are free",
-            f"make room, {another_folder()}, or use a smaller {option('size')} or fewer generations",
+            f"make room, {another_folder()}, or use a smaller {size_option(volumes=volumes is not None)} "
+            "or fewer generations",
         )
 
 

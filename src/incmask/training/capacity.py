@@ -6,7 +6,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from incmask.base.caller import option, setting, settings
+from incmask.base.caller import setting, settings, size_option
 from incmask.base.described import callable_by_job
 from incmask.base.device import device_of, free_bytes
 from incmask.base.errors import IncmaskError, fail
@@ -112,11 +112,19 @@ def fitting_workers(
         smaller_batch = f"use {settings(batch_size=fitting)}, a smaller" if fitting >= 1 else "use a smaller"
         raise fail(
             "memory",
-            f"training at {size[0]}×{size[1]} with batches of {batch_size} takes about {needed / 2**30:.1f} GiB, "
+            f"training at {_told(network, size)} with batches of {batch_size} takes about {needed / 2**30:.1f} GiB, "
             f"{available / 2**30:.1f} GiB are free",
-            f"{smaller_batch} {option('size')} or {setting('width')}, or close other programs",
+            f"{smaller_batch} {size_option(volumes=isinstance(network, VolumeSpec))} or {setting('width')}, "
+            "or close other programs",
         )
     return max(1, min(num_workers, available // needed))
+
+
+def _told(network: Spec, size: tuple[int, int]) -> str:
+    """Tell a size as a person knows it: of a sheet, slices, rows and columns."""
+    height, width = size
+    sides = (network.depth, height // network.depth, width) if isinstance(network, VolumeSpec) else size
+    return "×".join(map(str, sides))
 
 
 def fits(network: Spec, *, size: tuple[int, int], batch_size: int, num_workers: int) -> bool:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from incmask.base.caller import option, setting, settings
+from incmask.base.caller import setting, settings, size_option
 from incmask.base.device import autocast
 from incmask.base.errors import fail
-from incmask.nets.spec import begin_with, load_model
+from incmask.nets.spec import VolumeSpec, begin_with, load_model
 from incmask.training.adamw import AdamW
 from incmask.training.jobs import FitJob, Lesson
 from incmask.training.online import OnlineLessons, Teams
@@ -63,6 +63,7 @@ class GroupTrainer:
         online = [each for each in self.lessons if isinstance(each, OnlineLessons)]
         self._teams = Teams(online, self.averaged) if online else None
         self._settings, self._device = settings, device
+        self._is_of_volumes = isinstance(jobs[0].network, VolumeSpec)
         # A loss of two views goes forth twice before it goes back.
         is_recorded = len(self.lessons[0].phases) == 1
         # Encoders of others may have dropout; ours draw nothing as they compute.
@@ -184,7 +185,8 @@ class GroupTrainer:
             raise fail(
                 f"device {self._device.type}",
                 "has not enough memory for a single image",
-                f"use a smaller {option('size')} or {setting('width')}, or {settings(device='cpu')}",
+                f"use a smaller {size_option(volumes=self._is_of_volumes)} or {setting('width')}, "
+                f"or {settings(device='cpu')}",
             )
         self._network.num *= 2
         # Parts go forth twice before they go back, and what was recorded holds memory.

@@ -17,6 +17,8 @@ from incmask.data.folder.layout import Layout
 from incmask.data.images.masks import MaskFacts
 from incmask.data.images.readers import ImageFacts, image_facts
 from incmask.data.images.targets import TargetFacts
+from incmask.data.volumes.names import is_nifti
+from incmask.data.volumes.nifti import load_nibabel
 
 OnFile = Callable[[int, int], None]
 """Called with the number of files read and of all files."""
@@ -61,6 +63,13 @@ def read_facts(
     images = [pair.image for pair in pairs]
     masks = [path for pair in pairs for path in pair.masks.values()]
     done = 0
+    try:
+        # What is not installed is told once, and before what would follow from it.
+        if volume := next(filter(is_nifti, [*images, *masks]), None):
+            load_nibabel(volume)
+    except IncmaskError as error:
+        problems += error.problems
+        return {}, {}
 
     def tell() -> None:
         nonlocal done

@@ -11,10 +11,13 @@ from incmask.base.store import INCONSISTENT
 from incmask.base.words import are
 from incmask.data.folder.names import IMAGE_SUFFIXES, are_in_class_folders, name_of
 from incmask.data.folder.walk import walk
+from incmask.data.volumes.names import is_nifti
 from incmask.method.labels import labels_of
 from incmask.prediction.layers import MASKS
 
 ARRAY_SUFFIX = ".npy"
+AS_ARRAYS = "compare arrays in Python: incmask.inconsistency takes any number of axes"
+"""What can be done with volumes."""
 
 _PREDICTION_SUFFIXES = (*IMAGE_SUFFIXES, ARRAY_SUFFIX)
 _LIST_AT_MOST = 5
@@ -122,6 +125,8 @@ def _list(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
         if before is not path:
             problems.append(Problem(str(path), f"has the same name as {before.name}", "keep one of the two"))
     _raise(problems)
+    if not found and (volume := next(filter(is_nifti, walked.files), None)):
+        raise fail(folder, f"holds volumes, such as {volume.name}, and {command('mask')} is for images", AS_ARRAYS)
     if not found:
         raise fail(folder, f"holds no {what} ({', '.join(suffixes)})", "name the folder that holds them")
     return found

@@ -9,7 +9,7 @@ from incmask.base.errors import fail
 from incmask.data.folder.recognise import Recognised
 from incmask.data.images.decode import MAX_PIXELS, Raster, decode, read_bytes
 from incmask.data.images.masks import MaskFacts, decode_mask, grey_values, mask_facts, pack_colours
-from incmask.prediction.other_models.find import ARRAY_SUFFIX
+from incmask.prediction.other_models.find import ARRAY_SUFFIX, AS_ARRAYS
 
 _MOST = (1 << 16) - 1
 _AS_LABELS = "save the class of each pixel as a whole number"
@@ -29,7 +29,7 @@ def prediction_facts(path: Path, *, threshold: float | None) -> MaskFacts:
     if values is None:
         facts = mask_facts(path)
         if facts.grid is not None:
-            raise fail(path, "is a volume", "compare arrays in Python: incmask.inconsistency takes any number of axes")
+            raise fail(path, "is a volume", AS_ARRAYS)
         return facts
     found, counts = np.unique(values, return_counts=True)
     if found[0] < 0 or found[-1] > _MOST:
