@@ -73,7 +73,21 @@ def test_commands_and_functions_tell_it(call, monkeypatch, tmp_path):
     assert told.splitlines()[-1].startswith("incmask: memory: does not suffice; ")
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_a_worker_without_the_memory_to_load_ends_and_leaves_the_telling_to_its_parent(monkeypatch):
+    def load(networks):
+        raise ImportError("a.so: failed to map segment from shared object" if networks else "no a.so")
+
+    ends = []
+    for name, value in (("_load", load), ("_progress", None), ("_remedy", "")):
+        monkeypatch.setattr(pools, name, value)
+    monkeypatch.setattr(pools.os, "_exit", ends.append)
+    pools._start(None, None, True, "", False)
+    assert ends == [1]
+    with pytest.raises(ImportError, match=r"^no a\.so$"):
+        pools._start(None, None, False, "", False)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT])
 def test_no_room_for_what_processes_wait_by_is_told(monkeypatch, code):
     class Full:
         def __init__(self, method):

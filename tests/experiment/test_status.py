@@ -62,6 +62,14 @@ def test_a_run_at_work_tells_its_share_and_the_time_left(root):
     assert (values["share"], values["seen"]) == (0.5, (START + timedelta(seconds=40)).isoformat())
 
 
+def test_a_clock_that_was_set_back_tells_no_time_that_is_left(root):
+    done = [(40, "done", {"done": 40.0}), (10, "done", {"done": 50.0})]
+    write_log(root, BEGUN, (1, "expect", {"amount": 100.0}), *done)
+    status = read_status(root, START + timedelta(seconds=12))
+    assert (status.state, status.share, status.seconds_left) == ("at work", 0.5, None)
+    assert not [line for line in status.lines() if "left" in line]
+
+
 @pytest.mark.parametrize(
     ("last", "state"),
     [

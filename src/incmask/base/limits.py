@@ -1,11 +1,14 @@
 """What a machine refuses, in a person's words: memory, open files, room."""
 
 import errno
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, fail
+from incmask.base.machine import left_of_addresses
 
 _NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "failed to map segment", "start new thread")
 """Of the errors of torch's allocators, the loader and threads, which have no type of their own."""
@@ -21,6 +24,31 @@ _TOLD = {
     errno.EDQUOT: ("disk", "is full, as far as your quota goes", "make room; the same command goes on from here"),
 }
 _MEMORY = ("memory", "does not suffice", "close other programs, or raise the limit (ulimit -v, or the container's)")
+
+
+_LOADED_BYTES = 1_200_000_000
+"""Of addresses, most of them of torch's code, that a command takes before it reads a file."""
+
+
+def check_addresses() -> None:
+    """Refuse to load what a command needs where ``ulimit -v`` leaves too little: a library would end the process.
+
+    Raises:
+        IncmaskError: it does.
+    """
+    left = min(left_of_addresses(), default=None)
+    if left is not None and left < _LOADED_BYTES and "torch" not in sys.modules:
+        what = f"ulimit -v leaves {left / 1e9:.1f} GB to each process, and its programs alone take 1.2"
+        raise fail("memory", what, "raise the limit: ulimit -v unlimited")
+
+
+def is_working_folder_gone() -> bool:
+    """Tell whether the folder that this process works in was removed, so that no path but absolute ones is any."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -44,6 +72,8 @@ def refusal_of(error: BaseException) -> IncmaskError | None:
         return fail(option("deterministic"), what, "leave it out, or use a CPU")
     if is_out_of_memory(error):
         return fail(*_MEMORY)
+    if isinstance(error, FileNotFoundError) and is_working_folder_gone():
+        return fail("working folder", "was removed", "change to one that is there (cd), and call it again")
     where, what, mend = _TOLD.get(error.errno or 0, ("", "", "")) if isinstance(error, OSError) else ("", "", "")
     return fail(getattr(error, "filename", None) or where, what, mend) if what else None
 

@@ -63,10 +63,10 @@ def _left() -> Iterator[int]:
                 continue
             # Files that a container has read count as its memory, though they can be dropped.
             yield left + (_counted(folder / "memory.stat", reclaimable) or 0)
-    yield from _left_of_addresses()
+    yield from left_of_addresses()
 
 
-def _left_of_addresses() -> Iterator[int]:
+def left_of_addresses() -> Iterator[int]:
     """Bytes that ``ulimit -v`` leaves to this process, where it is set; each process has as many."""
     used = _counted(_STATUS, "VmSize:")
     if resource is None or used is None:

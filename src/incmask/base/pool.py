@@ -18,7 +18,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from incmask.base.caller import is_command_line, setting, settings, word_for_command_line
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.limits import is_out_of_memory
+from incmask.base.limits import is_out_of_memory, is_working_folder_gone
 from incmask.base.progress import Report, ignore
 
 Job = TypeVar("Job")
@@ -36,6 +36,9 @@ ONE_THREAD = {
     "KMP_BLOCKTIME": "0",
 }
 
+
+_NO_SEMAPHORES = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOSYS)
+"""What is raised where /dev/shm is full, of others, read only, or not there."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -255,6 +258,17 @@ def _start(queue: Any, devices: Any, networks: bool, less_memory: str, for_comma
         # Read when the process first asks for a GPU.
         os.environ[VISIBLE] = devices.get()
     word_for_command_line(for_command_line)
+    try:
+        _load(networks)
+    except (MemoryError, OSError, RuntimeError, ImportError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # The parent says so; the executor would print a traceback.
+        os._exit(1)
+
+
+def _load(networks: bool) -> None:
+    """Load what jobs need, and set it up for one thread."""
     # Ctrl-C reaches the whole process group; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -312,7 +326,7 @@ def _semaphores_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.ENOSYS):
+        if error.errno not in _NO_SEMAPHORES or is_working_folder_gone():
             raise
         mend = "enlarge it and make it writable (docker run --shm-size=64m)"
         raise fail("/dev/shm", f"has no room for worker processes ({error.strerror})", mend) from error  # noqa: S108 - named, not opened

@@ -157,8 +157,12 @@ class Store(AbstractContextManager["Store"]):
         finally:
             self._lock.release()
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        is_gone = not (self.root / MANIFEST).exists()
         self.close()
+        if is_gone and isinstance(error, Exception):
+            mend = "remove what is left of it; the same call then begins anew"
+            raise fail(self.root, "was removed while it was worked on", mend) from error
 
     def _begin(self, run: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         remove_unfinished(self.root)

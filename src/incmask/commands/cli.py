@@ -1,6 +1,7 @@
 """The command line. Heavy modules are imported by the commands that need them."""
 
 import io
+import os
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ import typer
 
 from incmask.base.caller import on_command_line
 from incmask.base.errors import IncmaskError
-from incmask.base.limits import refusals_told
+from incmask.base.limits import check_addresses, refusals_told
 from incmask.commands.exchanging import correct, export, import_labels
 from incmask.commands.looking import rank, report, status, verify
 from incmask.commands.looping import loop
@@ -44,6 +45,7 @@ def _before_a_command(
     tell: Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print it")] = False,
 ) -> None:
     """Semi-supervised image segmentation: a few labelled images and many unlabelled ones in; a model, masks out."""
+    check_addresses()
 
 
 for command in (demo, check, run, compare, prepare, predict, mask, rank, report, status, verify, export):
@@ -55,12 +57,22 @@ app.command()(settings)
 app.command(hidden=True)(work)
 
 
+def _open_streams() -> None:
+    """Open what whoever called has closed: the next file would get its number, and what libraries say end up there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
 def main(executor: "Executor | None" = None) -> None:
     """Run the command line; a user's mistake ends with exit code 1 and a line a problem.
 
     Args:
         executor: where the work is done; None: in processes of this machine.
     """
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Terminals of few letters, and file names that are no text, end no command.

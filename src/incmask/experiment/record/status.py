@@ -146,7 +146,8 @@ def _seconds_left(events: Sequence[dict[str, Any]], expected: float) -> float | 
     if len(signs) < 2 or not expected:
         return None
     (first, before), (last, done) = signs[0], signs[-1]
-    if done <= before:
+    # A clock may have been set back meanwhile.
+    if done <= before or last <= first:
         return None
     return float(max(0.0, expected - done) * (last - first).total_seconds() / (done - before))
 
