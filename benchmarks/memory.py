@@ -1,5 +1,6 @@
-"""Seconds and peak memory of a command of incmask, with all its worker processes."""
+"""Seconds, peak memory and open files of a command of incmask, with all its worker processes."""
 
+import os
 import subprocess
 import sys
 import time
@@ -11,10 +12,11 @@ from typing import IO
 
 @dataclass(frozen=True)
 class Watched:
-    """What a command took: seconds, and the highest sum over its processes of what is theirs, in MiB."""
+    """What a command took: seconds, and the highest sums over its processes of what is theirs: MiB, and open files."""
 
     seconds: float
     peak_mib: int
+    peak_open_files: int
 
 
 def watch(command: Sequence[str], *, told: IO[str] | None = None) -> Watched:
@@ -27,14 +29,16 @@ def watch(command: Sequence[str], *, told: IO[str] | None = None) -> Watched:
     Raises:
         RuntimeError: it failed.
     """
-    started, peak_kib = time.monotonic(), 0
+    started, peak_kib, peak_open = time.monotonic(), 0, 0
     process = subprocess.Popen([sys.executable, "-m", "incmask", *command], stderr=told)
     while process.poll() is None:
-        peak_kib = max(peak_kib, sum(_proportional_kib(pid) for pid in _family(process.pid)))
+        family = [*_family(process.pid)]
+        peak_kib = max(peak_kib, sum(map(_proportional_kib, family)))
+        peak_open = max(peak_open, sum(map(_num_open, family)))
         time.sleep(0.5)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return Watched(time.monotonic() - started, peak_kib // 1024)
+    return Watched(time.monotonic() - started, peak_kib // 1024, peak_open)
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -54,3 +58,10 @@ def _proportional_kib(pid: int) -> int:
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _num_open(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0

@@ -3,6 +3,7 @@
 import pytest
 
 from incmask.data.doctor.finding import Finding
+from incmask.data.folder import reading
 from incmask.data.folder.scan import Scan, scan
 from scenes import COPIES, blots, scene, write_pair
 
@@ -57,3 +58,21 @@ def test_copies_within_a_part_and_equal_images_are_no_warning(tmp_path):
     found = scan(root)
     assert [(each.severity, each.files) for each in copies(found)] == [("note", ("test/0 ~ test/copy",))]
     assert "labelled/0 = val/same" in str(found.problems[0]), "what is equal is told as it always was, and once"
+
+
+def test_of_very_many_unlabelled_images_some_are_compared_and_this_is_told(tmp_path, monkeypatch):
+    root = folder(tmp_path, test="darker")
+    for number in range(3, 9):
+        write_pair(root / "unlabelled", f"{number}", COPIES["brighter"](scene(60 + number % 2)), blots(1))
+    monkeypatch.setattr(reading, "MOST_COMPARED", 3)
+    found = scan(root)
+    *pairs, told = copies(found)
+    # Of 0 to 8, these are 0, 3 and 6, of which the last two show what test/1 and test/0 do.
+    assert [each.files for each in pairs] == [
+        ("labelled/0 ~ test/copy",),
+        ("unlabelled/3 ~ test/1", "unlabelled/6 ~ test/0"),
+    ]
+    assert told.what == "3 of 9 unlabelled images were compared with all others, evenly chosen"
+    assert (told.severity, told.files, told.amount) == ("note", (), 1 / 3)
+    monkeypatch.setattr(reading, "MOST_COMPARED", 9)
+    assert len({file for each in copies(scan(root)) for file in each.files if "~ test/" in file}) == 7

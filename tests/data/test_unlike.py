@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from trees import save, tree
 
-from incmask.data.doctor.unlike import unlike
+from incmask.data.doctor.unlike import _are_apart, unlike
 from incmask.data.folder.scan import load_dataset, scan
 from incmask.data.images.sketch import FEATURES
 from scenes import scene
@@ -42,6 +42,21 @@ def test_a_part_that_lies_apart_as_a_whole_is_unlike_though_no_image_is_far():
     assert found.feature == "brightness"
     assert len(found.places) == 100
     assert found.medians == pytest.approx((100, 142), abs=8)
+
+
+def test_parts_are_compared_as_all_pairs_of_their_images_are():
+    generator = np.random.default_rng(0)
+    for seed in range(50):
+        # Whole numbers, so that many are equal, around where it turns.
+        labelled = generator.integers(0, 6, (7, 2)) + seed % 6
+        unlabelled = generator.integers(0, 6, (40, 2))
+        shares = [
+            np.mean([(a > b) + (a == b) / 2 for a in labelled[:, column] for b in unlabelled[:, column]])
+            for column in range(2)
+        ]
+        error = np.sqrt(48 / (12 * 7 * 40))
+        expected = [abs(share - 0.5) > max(0.4, 4 * error) for share in shares]
+        assert _are_apart(labelled, unlabelled).tolist() == expected
 
 
 def test_too_few_images_tell_nothing():

@@ -39,7 +39,7 @@ def cannot_read(path: Path, error: OSError) -> DamagedError:
     return DamagedError(Problem(str(path), f"cannot be read ({error.strerror or error})", mend))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What the manifest tells of a file.
 
@@ -129,6 +129,9 @@ _manifests: dict[Path, tuple[tuple[int, ...], dict[str, Entry]]] = {}
 _checked: dict[tuple[Path, bool], tuple[tuple[int, ...], Entry, str]] = {}
 """What was read, with what tells it from a changed file: run folders are read at many places of one process."""
 
+_MOST_CHECKED = 10_000
+"""Of small files there may be millions, each read once."""
+
 
 def read_manifest(root: Path) -> Mapping[str, Entry]:
     """Give the entries of a folder by path from there; none where it has no manifest.
@@ -161,6 +164,8 @@ def damage(path: Path, entry: Entry, *, whole: bool = False) -> str:
         stamp = _stamp(path)
         key = (path, whole)
         if _checked.get(key, (None, None))[:2] != (stamp, entry):
+            if len(_checked) >= _MOST_CHECKED:
+                _checked.clear()
             _checked[key] = stamp, entry, _difference(path, entry, whole=whole)
         return _checked[key][2]
     except OSError as error:

@@ -169,26 +169,27 @@ class Store(AbstractContextManager["Store"]):
         # run.toml and data.json lie in the manifest too: a run killed between them begins afresh.
         self._known = _read_manifest(self.root)
         self._num_bytes = _size_of(self.root / MANIFEST)
-        for name, now, text in (
-            (RUN, _plain(run), tomli_w.dumps(_plain(run))),
-            (DATA, _plain(data), json.dumps(data, indent=1)),
-        ):
+        written: dict[str, tuple[Mapping[str, Any], Callable[[], str]]] = {
+            RUN: (run, lambda: tomli_w.dumps(_plain(run))),
+            DATA: (data, lambda: json.dumps(data, indent=1)),
+        }
+        for name, (values, text) in written.items():
             path = self.root / name
             if name not in self._known or self._can_be_mended(path, text):
-                self.write(path, text)
+                self.write(path, text())
                 continue
-            different = differences(_read(path), now)
+            different = differences(_read(path), _plain(values))
             if different:
                 raise IncmaskError(
                     [Problem(str(path), line, f"take it back, or {another_folder()}") for line in different]
                 )
 
-    def _can_be_mended(self, path: Path, text: str) -> bool:
+    def _can_be_mended(self, path: Path, text: Callable[[], str]) -> bool:
         """Tell whether a record is damaged and what is told now is what it said; others are refused."""
         entry = self._known[self._name(path)]
         if not (cause := damage(path, entry)):
             return False
-        if hashlib.sha256(text.encode()).hexdigest() != entry.sha256:
+        if hashlib.sha256(text().encode()).hexdigest() != entry.sha256:
             raise fail(path, cause, f"restore it, or {another_folder()}")
         return self._is_damaged(path)
 
@@ -322,19 +323,19 @@ def _holds_results(files: Iterable[Path], root: Path) -> bool:
 def _read(path: Path) -> dict[str, Any]:
     try:
         text = read_text(path)
-        return _plain(parse_toml(text) if path.suffix == ".toml" else parse_json(text))
+        return _without_none(parse_toml(text) if path.suffix == ".toml" else parse_json(text))
     except (*GONE, ValueError) as error:
         raise fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run") from error
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """As values come back from a file: lists for tuples, and nothing for None, which TOML does not know."""
+    return _without_none(json.loads(json.dumps(values)))
 
-    def without_none(there: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: without_none(value) if isinstance(value, dict) else value
-            for name, value in there.items()
-            if value is not None
-        }
 
-    return without_none(json.loads(json.dumps(values)))
+def _without_none(there: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_none(value) if isinstance(value, dict) else value
+        for name, value in there.items()
+        if value is not None
+    }

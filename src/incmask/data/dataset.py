@@ -63,7 +63,7 @@ class MaskEncoding:
     nearest: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image, with its masks where it has any.
 

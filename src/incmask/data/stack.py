@@ -25,7 +25,7 @@ LARGEST_SIDE_PX = 512
 LARGEST_TILE_PX = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StackRow:
     """What a row of a stack shows: a line of its ``index.csv``.
 

@@ -39,6 +39,8 @@ from incmask.prediction.value_layers import PREDICTIONS
 
 _LEAST_FILES = 8
 """Images that are worth the reading of a model, at least."""
+_MOST_FILES = 1_000
+"""Images of a job at most, so that little is lost with a worker, and little is sent to one at a time."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def write_masks(run: RunContext, model: Path) -> None:
     job = PredictJob(model, tuple(files), store.root, device=setup.settings.device)
     # More than workers, so that none waits long for another at the end; each reads the model.
     num_jobs = min(4 * run.pool.num_workers, max(run.pool.num_workers, len(files) // _LEAST_FILES))
+    num_jobs = max(num_jobs, -(-len(files) // _MOST_FILES))
     shares_of_work = job.share_out(num_jobs)
     done = [predicted for _, predicted in run.pool.run(predict_files, shares_of_work, ignore)]
     if problems := [problem for each in done for problem in each.problems]:

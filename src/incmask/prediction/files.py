@@ -35,7 +35,7 @@ ROWS_PIXELS = 1 << 24
 """Images of so many pixels or more are predicted some rows at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """An image to predict.
 

@@ -17,7 +17,7 @@ from incmask.base.store import LEDGER, LOCK
 from incmask.data.images.writers import path_inside
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """What tells a file from a changed one: its size, and when it was last written."""
 
@@ -25,7 +25,7 @@ class Stamp:
     written_ns: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """An image that was predicted.
 

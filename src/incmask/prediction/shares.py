@@ -22,7 +22,7 @@ class CellCounts:
     unclear: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MaskShares:
     """What was found in an image.
 

@@ -85,5 +85,5 @@ def _share_of_others(drawn: Sequence[Sequence[MaskFacts | None]], values: set[in
 
 def _show_the_same(facts: Sequence[ImageFacts]) -> bool:
     """Tell whether most images show the same as another."""
-    pairs = alike([fact.sketch.grey for fact in facts])
+    pairs = alike([fact.sketch.grey for fact in facts if fact.sketch.grey is not None])
     return len({place for pair in pairs for place in pair}) > _MOST_ALIKE * len(facts)

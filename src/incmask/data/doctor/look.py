@@ -27,4 +27,5 @@ def findings_of_images(
 
 def findings_of_pictures(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]) -> tuple[Finding, ...]:
     """Find what sketches of the images alone tell, whatever their targets are."""
-    return (*near_copy_findings(near_copies(items, images)), *unlike_findings(items, images))
+    copies = near_copy_findings(near_copies(items, images), items, images)
+    return (*copies, *unlike_findings(items, images))

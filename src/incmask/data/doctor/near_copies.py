@@ -45,19 +45,26 @@ class NearCopy:
 
 
 def near_copies(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]) -> tuple[NearCopy, ...]:
-    """Find images that show the same, but for those that are equal pixel by pixel, which are told of elsewhere."""
-    places = [(part, item) for part in PARTS for item in items[part]]
-    facts = [images[item.image] for _, item in places]
+    """Find images that show the same, but for those that are equal pixel by pixel, which are told of elsewhere.
+
+    Of very many unlabelled images some are compared, see ``MOST_COMPARED``.
+    """
+    pictured = [(part, item, images[item.image]) for part in PARTS for item in items[part]]
+    pictured = [(part, item, fact) for part, item, fact in pictured if fact.sketch.grey is not None]
+    places, facts = [(part, item) for part, item, _ in pictured], [fact for *_, fact in pictured]
+    greys = [fact.sketch.grey for fact in facts if fact.sketch.grey is not None]
     found = []
-    pairs = alike([fact.sketch.grey for fact in facts])
-    for (one, other), likeness in (_cut(places, images) | pairs).items():
+    pairs = alike(greys)
+    for (one, other), likeness in (_cut(places, greys, images) | pairs).items():
         if facts[one].digest != facts[other].digest:
             (part, item), (other_part, other_item) = places[one], places[other]
             found.append(NearCopy((part, other_part), (item, other_item), likeness))
     return tuple(found)
 
 
-def _cut(places: Sequence[tuple[str, Item]], images: Mapping[Path, ImageFacts]) -> dict[tuple[int, int], float]:
+def _cut(
+    places: Sequence[tuple[str, Item]], greys: Sequence[np.ndarray], images: Mapping[Path, ImageFacts]
+) -> dict[tuple[int, int], float]:
     """Find images that are cut out of others, where parts spoil each other: it takes as long as all the rest."""
     parts = [part for part, _ in places]
     if not {*parts} & {"val", "test"}:
@@ -68,15 +75,22 @@ def _cut(places: Sequence[tuple[str, Item]], images: Mapping[Path, ImageFacts]) 
         path = places[place][1].image
         return small_grey(read_image(path), images[path].limits)
 
-    greys = np.stack([images[item.image].sketch.grey for _, item in places])
-    return cut_copies(greys, lambda one, other: (parts[one], parts[other]) in SPOILED, fine)
+    return cut_copies(np.stack(greys), lambda one, other: (parts[one], parts[other]) in SPOILED, fine)
 
 
-def near_copy_findings(copies: Sequence[NearCopy]) -> Iterator[Finding]:
-    """Tell of images that are learnt from and scored on, and note those that spoil nothing."""
+def near_copy_findings(
+    copies: Sequence[NearCopy], items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]
+) -> Iterator[Finding]:
+    """Tell of images that are learnt from and scored on, and note those that spoil nothing, or were not compared."""
     for parts in combinations_with_replacement(("labelled", "unlabelled", "val", "test"), 2):
         if pairs := [copy for copy in copies if copy.parts == parts]:
             yield _finding(parts, pairs)
+    others = items["unlabelled"]
+    num = sum(images[item.image].sketch.grey is not None for item in others)
+    if num < len(others):
+        what = f"{num:,} of {counted(len(others), 'unlabelled image')} were compared with all others, evenly chosen"
+        remedy = "that others show the same would not be noticed, unless pixel by pixel"
+        yield Finding("near_copies", "note", (), num / len(others), what, remedy)
 
 
 def _finding(parts: tuple[str, str], pairs: Sequence[NearCopy]) -> Finding:

@@ -81,8 +81,13 @@ def _shortest_half(values: np.ndarray) -> np.ndarray:
 def _are_apart(labelled: np.ndarray, unlabelled: np.ndarray) -> np.ndarray:
     """Tell for each column whether nearly all values of the one part lie above those of the other (Mann-Whitney)."""
     num, num_others = len(labelled), len(unlabelled)
-    higher = np.array([(column[:, None] > others).mean() + (column[:, None] == others).mean() / 2
-                       for column, others in zip(labelled.T, unlabelled.T, strict=True)])  # fmt: skip
+    # Sorted, as a table of all pairs of so many images would not fit into memory.
+    below = [
+        np.searchsorted(others, column, side).mean() / 2
+        for column, others in zip(labelled.T, np.sort(unlabelled, axis=0).T, strict=True)
+        for side in ("left", "right")
+    ]
+    higher = np.reshape(below, (-1, 2)).sum(1) / num_others
     error = np.sqrt((num + num_others + 1) / (12 * num * num_others))
     off = np.abs(higher - 0.5)
     return np.asarray((off > _APART - 0.5) & (off > _APART_ERRORS * error))

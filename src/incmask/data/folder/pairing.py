@@ -26,7 +26,7 @@ _IMAGE_PREFIX, _MASK_PREFIX = (
 _LABEL_STUDIO = re.compile(r"task-\d+-annotation-\d+-by-")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageWithMasks:
     """An image and the masks that bear its name.
 

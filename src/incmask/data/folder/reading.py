@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,10 @@ OnFile = Callable[[int, int], None]
 Kind = TypeVar("Kind")
 
 _MAX_THREADS = 8
+
+MOST_COMPARED = 20_000
+"""So many unlabelled images are compared with all others, evenly chosen where there are more: comparing takes more time
+and memory than all else as their number grows."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ def read_facts(
     pairs = [pair for part in layout.parts.values() for pair in part]
     images = [pair.image for pair in pairs]
     masks = [path for pair in pairs for path in pair.masks.values()]
+    others = layout.parts["unlabelled"]
+    num = min(len(others), MOST_COMPARED)
+    left_out = {pair.image for pair in others} - {others[place * len(others) // num].image for place in range(num)}
     done = 0
     try:
         # What is not installed is told once, and before what would follow from it.
@@ -77,7 +84,11 @@ def read_facts(
         if on_file is not None:
             on_file(done, len(images) + len(masks))
 
-    return _read(images, image_facts, problems, tell), _read(masks, read_mask, problems, tell)
+    def read_image(path: Path) -> ImageFacts:
+        fact = image_facts(path)
+        return replace(fact, sketch=replace(fact.sketch, grey=None)) if path in left_out else fact
+
+    return _read(images, read_image, problems, tell), _read(masks, read_mask, problems, tell)
 
 
 def _read(

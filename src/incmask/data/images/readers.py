@@ -22,7 +22,7 @@ from incmask.method.labels import labels_of
 _OUTSIDE = 254
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What a scan keeps of an image.
 

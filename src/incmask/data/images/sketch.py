@@ -20,19 +20,19 @@ _COLOUR_PX = 64
 _CROP_PX = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sketch:
     """What an image looks like.
 
     Attributes:
-        grey: uint8, (SIDE_PX, SIDE_PX): the whole image, whatever its proportions.
+        grey: uint8, (SIDE_PX, SIDE_PX): the whole image, whatever its proportions; None: it is compared with none.
         features: of FEATURES: brightness, contrast, colourfulness, tint (red above green) and warmth (yellow above
             blue) in grey levels; sharpness and size in doublings: of the step between neighbours against the contrast,
             and of the side in pixels.
         is_flat: it has few values, in areas and not in single pixels, as masks have.
     """
 
-    grey: np.ndarray = field(compare=False, repr=False)
+    grey: np.ndarray | None = field(compare=False, repr=False)
     features: tuple[float, ...]
     is_flat: bool
 

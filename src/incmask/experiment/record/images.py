@@ -24,7 +24,7 @@ from incmask.prediction.layers import DISAGREEMENT, MASKS
 from incmask.prediction.shares import MASK_SHARES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StackImage:
     """An image of a stack.
 
@@ -76,7 +76,7 @@ def stack_images(index: Path, sizes: Mapping[str, tuple[int, int]]) -> list[Stac
     return [StackImage(name, *sizes[name], tuple(rows), tuple(rows.values())) for name, rows in places.items()]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShareRow:
     """An image of ``masks.csv``: its disputed share, and the share of each class, 0 to 1.
 
@@ -155,9 +155,10 @@ def read_mask(root: Path, name: str, scheme: Scheme, *, size: tuple[int, int] | 
 
 def picture_path(folder: Path, name: str) -> Path:
     """Give the file of a picture, whatever its ending; ``.png`` where there is none."""
-    paths = [intact(path_inside(folder, name, ending)) for ending in (".png", ".tif", NIFTI, TIFF)]
-    # A name may be too long with one ending and not with another; `Path.is_file` raises then.
-    return next((path for path in paths if os.path.isfile(path)), paths[0])
+    paths = [path_inside(folder, name, ending) for ending in (".png", ".tif", NIFTI, TIFF)]
+    # One by one, since there may be very many. A name may be too long with one ending and not with another;
+    # `Path.is_file` raises then.
+    return next((path for path in paths if os.path.isfile(intact(path))), paths[0])
 
 
 def mask_folders(root: Path, scheme: Scheme) -> dict[str, Path]:
