@@ -29,6 +29,7 @@ WHOSE = {
     "volumes": "`incmask[volumes]`",
     "cluster": "`incmask[cluster]`",
     "napari": "`incmask[napari]`",
+    "remote": "`incmask[remote]`",
     "tensorboard": "`incmask[tensorboard]`",
     "mlflow": "`incmask[mlflow]`",
     "test": "to test incmask",

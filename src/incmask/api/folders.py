@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, overload
 
-from incmask.api.listening import AnyPath, listening
+from incmask.api.listening import AnyPath, folder_of, listening
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.progress import Progress
@@ -32,16 +32,22 @@ from incmask.method.labels import check_classes
 
 
 def check(
-    data: AnyPath, *, group: str | None = None, show: AnyPath | None = None, fix: AnyPath | None = None
+    data: AnyPath,
+    *,
+    group: str | None = None,
+    show: AnyPath | None = None,
+    fix: AnyPath | None = None,
+    progress: Progress | bool = False,
 ) -> Checked:
     """Find out what is in a data folder, what is wrong with it and how to mend it, as ``incmask check`` does.
 
     Args:
-        data: the folder; it is not touched.
+        data: the folder, or its URL; it is not touched.
         group: as for ``run``.
         show: page to write, ending in .html: pictures with the masks drawn on them; None: none.
         fix: folder to make: a corrected copy of what can be mended without asking; None: none. It must not hold
             anything, and is not made where nothing is to be mended.
+        progress: True shows lines and a bar, here or in the notebook; or a listener.
 
     Returns:
         ``facts`` (task, classes, images, sizes), ``problems``, which hinder a run, ``findings``, which may spoil it,
@@ -55,11 +61,13 @@ def check(
         >>> found.problems, found.facts.task, found.facts.parts["labelled"].num_images
         ((), 'binary', 8)
     """
-    found = check_data(Path(data), group=group)
+    with listening(progress) as listener:
+        folder = folder_of(data, listener)
+        found = check_data(folder, group=group)
     if found.dataset is not None and (show is not None or fix is not None):
         check_classes(found.dataset.task, option("show" if fix is None else "fix"))
     if show is not None:
-        write_folder_page(Path(show), found, name=Path(data).resolve().name)
+        write_folder_page(Path(show), found, name=folder.resolve().name)
     return found if fix is None else replace(found, changes=_fix(found, Path(fix)))
 
 

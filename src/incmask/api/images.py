@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from incmask.api.listening import AnyPath, listening
+from incmask.api.listening import AnyPath, folder_of, listening
 from incmask.base.caller import option
 from incmask.base.config import Device, Task
 from incmask.base.progress import Progress
 from incmask.base.validation import validated
 from incmask.data.dataset import ClassOption, Colour
+from incmask.data.remote import refuse_url
 from incmask.experiment.executor import Executor
 from incmask.prediction.files import Predicted
 from incmask.prediction.folder import predict_folder
@@ -36,7 +37,8 @@ def predict(
 
     Args:
         model: run folder or model folder.
-        images: a folder, an image, a pattern such as "plates/*/*.tif", or several of these.
+        images: a folder, an image, a pattern such as "plates/*/*.tif", a URL such as "s3://bucket/images", or several
+            of these.
         out: folder; gets ``masks/``, ``inconsistent/``, ``disagreement/`` and ``summary.csv``.
         probabilities: also write ``probabilities/``, 0 to 255 for 0 to 1.
         overlays: also write ``overlays/``: the image, outlines and disputed pixels.
@@ -58,10 +60,12 @@ def predict(
         (3, ())
     """
     several = [images] if isinstance(images, str | Path) or not isinstance(images, Iterable) else images
+    refuse_url(model, "models are read")
+    refuse_url(out, "results are written")
     with listening(progress) as listener:
         return predict_folder(
             Path(model),
-            [str(each) for each in several],
+            [str(folder_of(each, listener)) for each in several],
             Path(out),
             open_pool=(executor or Executor()).open_pool,
             pictures=ExtraOutputs(probabilities=probabilities, overlays=overlays, instances=instances, split=split),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from incmask.api.listening import AnyPath, listening
+from incmask.api.listening import AnyPath, folder_of, listening, out_folder, results_beside
 from incmask.api.result import Result
 from incmask.base.caller import option
 from incmask.base.config import Effort, OnCollapse, Preset
@@ -15,7 +15,7 @@ from incmask.base.errors import fail
 from incmask.base.progress import Progress
 from incmask.base.trackers import TrackerName
 from incmask.data.from_arrays import ArrayData, write_data
-from incmask.data.rounds import data_folder, run_folder
+from incmask.data.rounds import data_folder
 from incmask.experiment import run as experiment
 from incmask.experiment.choices import given
 from incmask.experiment.consent import Agreed, everybody, nobody
@@ -56,8 +56,8 @@ class Trained:
 
 
 def train(
-    data: Path | None,
-    out: Path | None,
+    data: AnyPath | None,
+    out: AnyPath | None,
     *,
     choices: Choices,
     best_of: Path | None,
@@ -70,6 +70,7 @@ def train(
     progress: Progress,
 ) -> Trained:
     """Do the main job with a data folder, and write what follows; the arguments are those of ``run``."""
+    out = out_folder(out)
     if reproduce:
         if best_of or replace(choices, settings=choices.settings or None) != Choices(time=AUTO_TIME):
             what = "is given together with choices, which that run recorded"
@@ -79,12 +80,13 @@ def train(
         )
     if data is None:
         raise fail("DATA", "is not given", f"name the folder with the images, or a run with {option('reproduce')}")
-    best = find_best(best_of, data, choices) if best_of else None
+    folder = folder_of(data, progress)
+    best = find_best(best_of, folder, choices) if best_of else None
     if best:
         progress.say(best.told)
     outcome = experiment.run(
-        data,
-        out or run_folder(data),
+        folder,
+        out or results_beside(data, folder, ending="run"),
         choices=best.over(choices) if best else choices,
         executor=executor,
         progress=progress,
@@ -98,7 +100,7 @@ def train(
 
 def _reproduce(
     source: Path,
-    data: Path | None,
+    data: AnyPath | None,
     out: Path | None,
     *,
     report: bool,
@@ -108,10 +110,10 @@ def _reproduce(
     progress: Progress,
 ) -> Trained:
     record = read_run(source)
-    data = data or data_folder(source)
+    folder = data_folder(source) if data is None else folder_of(data, progress)
     out = out or source.with_name(f"{source.name}-reproduced")
     check_folder(source, out)
-    chosen = choices_of(record, data)
+    chosen = choices_of(record, folder)
     described = chosen.describe_data()
     changed = tuple(changes(record, chosen, described))
     progress.say(f"reproduces {source}: " + ("; ".join(changed) or "versions, machine, data and choices are as then"))
@@ -157,10 +159,11 @@ def run(
     """Do the main job: train on labelled and unlabelled images, as ``incmask run`` does.
 
     Args:
-        data: folder with ``labelled/`` and ``unlabelled/``, or arrays; may be left out with ``reproduce``.
-        out: run folder; default: DATA with ``-run`` behind its name, and for arrays a temporary folder, which goes
-            with the result unless the process is killed. An unfinished run there goes on. The arrays themselves
-            are not kept there: see ``write_data``.
+        data: folder with ``labelled/`` and ``unlabelled/``, or its URL, such as "s3://bucket/data", or arrays; may be
+            left out with ``reproduce``.
+        out: run folder; default: DATA with ``-run`` behind its name, of a URL in the current folder, and for arrays a
+            temporary folder, which goes with the result unless the process is killed. An unfinished run there goes on.
+            The arrays themselves are not kept there: see ``write_data``.
         recipe: a name of ``RECIPES``, or a recipe of your own; default "im".
         preset: "default" or "paper".
         effort: "quick", "normal" or "paper".
@@ -205,7 +208,7 @@ def run(
     choices = Choices(recipe, preset, effort, profile, group, time, single)
     with listening(progress) as listener:
 
-        def run_data(data: Path | None, out: Path | None) -> Result:
+        def run_data(data: AnyPath | None, out: AnyPath | None) -> Result:
             trained = train(
                 data,
                 out,
@@ -221,10 +224,9 @@ def run(
             )
             return Result(trained.outcome.root, problems=trained.finished.problems, reproduced=trained.reproduced)
 
-        out = Path(out) if out else None
         if isinstance(data, ArrayData):
-            return _run_arrays(data, out, run_data)
-        return run_data(None if data is None else Path(data), out)
+            return _run_arrays(data, out_folder(out), run_data)
+        return run_data(data, out)
 
 
 def _settings(
@@ -278,7 +280,7 @@ def compare(
     """Compare approaches on the same images: the same as ``incmask compare``, tables and page included.
 
     Args:
-        data: folder with ``labelled/`` and ``unlabelled/``.
+        data: folder with ``labelled/`` and ``unlabelled/``, or its URL.
         out: folder; default: DATA with ``-compare`` behind its name. An unfinished comparison there goes on.
         recipes: names of ``RECIPES``, recipes of your own, or a single one of these; "all": those that the data allow.
         num_repeats: how often all is repeated with another seed.
@@ -311,8 +313,8 @@ def compare(
     choices = Choices(None, preset, effort, profile, group, settings=_settings(settings, net, encoder_weights))
     with listening(progress) as listener:
         comparison, findings = compare_and_find(
-            Path(data),
-            Path(out) if out else None,
+            data,
+            out,
             choices=choices,
             recipes=recipes,
             num_repeats=num_repeats,
@@ -329,8 +331,8 @@ def compare(
 
 
 def compare_and_find(
-    data: Path,
-    out: Path | None,
+    data: AnyPath,
+    out: AnyPath | None,
     *,
     choices: Choices,
     recipes: str | Recipe | Sequence[str | Recipe],
@@ -344,16 +346,18 @@ def compare_and_find(
     progress: Progress,
 ) -> tuple[Comparison, Findings]:
     """Compare, and write all tables but no page; the arguments are those of ``compare``."""
+    out = out_folder(out)
+    folder = folder_of(data, progress)
     comparison = run_comparison(
-        data,
-        out or run_folder(data, ending="compare"),
+        folder,
+        out or results_beside(data, folder, ending="compare"),
         choices=choices,
         executor=executor,
         recipes=_several(recipes),
         num_repeats=num_repeats,
         grid=grid,
         equal_steps=equal_steps,
-        best_of=find_best(best_of, data, choices, grid=grid) if best_of else None,
+        best_of=find_best(best_of, folder, choices, grid=grid) if best_of else None,
         agreed=agreed,
         track=tracker_of(track),
         progress=progress,

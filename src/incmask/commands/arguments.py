@@ -7,7 +7,11 @@ import typer
 
 from incmask.method.recipes import DEFAULT_RECIPE, RECIPES
 
-Data = Annotated[Path, typer.Argument(help="folder with labelled/ and unlabelled/, optionally val/ and test/")]
+_DATA = "folder with labelled/ and unlabelled/, optionally val/ and test/"
+_OR_URL = f"{_DATA}; or its URL, such as s3://bucket/data"
+DataFolder = Annotated[Path, typer.Argument(help=_DATA)]
+Data = Annotated[str, typer.Argument(help=_OR_URL)]
+DataOrNone = Annotated[str | None, typer.Argument(help=_OR_URL, show_default=False)]
 RecipeOption = Annotated[
     str | None, typer.Option("--recipe", help=f"{', '.join(RECIPES)}  [default: {DEFAULT_RECIPE}]")
 ]

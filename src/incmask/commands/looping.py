@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from incmask.base.errors import fail
-from incmask.commands.arguments import Data, EffortOption, Json, Quiet, RecipeOption, SetOption, Yes
+from incmask.commands.arguments import DataFolder, EffortOption, Json, Quiet, RecipeOption, SetOption, Yes
 from incmask.commands.shell import executor, listener, or_without, print_result
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def loop(
-    data: Data,
+    data: DataFolder,
     budget: Annotated[int, typer.Option("--budget", min=1, help="images to label in all")],
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="in how many shares")] = 5,
     oracle: Annotated[

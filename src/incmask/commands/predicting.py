@@ -13,7 +13,8 @@ from incmask.commands.shell import executor, listener, print_result
 def predict(
     model: Annotated[Path, typer.Argument(help="run folder or model folder")],
     images: Annotated[
-        list[str], typer.Argument(help="folders, images, patterns in quotes; - reads their paths from standard input")
+        list[str],
+        typer.Argument(help="folders, images, patterns in quotes, URLs; - reads their paths from standard input"),
     ],
     out: Annotated[
         Path,
@@ -52,7 +53,9 @@ def predict(
     import sys
 
     from incmask.api.images import predict as predict_images
+    from incmask.base.caller import option
     from incmask.base.errors import fail
+    from incmask.data.remote import refuse_url
     from incmask.prediction.folder import watch_folder
     from incmask.prediction.layers import ExtraOutputs
 
@@ -66,6 +69,8 @@ def predict(
     )
     with listener(quiet or as_json) as progress:
         if watch:
+            for each in (model, *given, out):
+                refuse_url(each, f"{option('watch')} looks")
             open_pool, pictures = where.open_pool, ExtraOutputs(**wanted)
             done = watch_folder(
                 model, given, out, open_pool=open_pool, pictures=pictures, device=device, progress=progress

@@ -31,8 +31,10 @@ def check(
 ) -> None:
     """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing in it."""
     from incmask.api.folders import check as check_folder
+    from incmask.data.remote import is_url
 
-    found = check_folder(data, group=group, show=show, fix=fix)
+    with listener(as_json or not is_url(data)) as progress:
+        found = check_folder(data, group=group, show=show, fix=fix, progress=progress)
     lines, values = _told(found), found.as_dict()
     if fix is not None:
         lines.append(_changed(fix, found.changes))

@@ -10,6 +10,7 @@ import typer
 from incmask.commands.arguments import (
     BestOfOption,
     Data,
+    DataOrNone,
     Devices,
     DryRun,
     EffortOption,
@@ -51,10 +52,7 @@ def demo(
 
 
 def run(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="folder with labelled/ and unlabelled/, optionally val/ and test/", show_default=False),
-    ] = None,
+    data: DataOrNone = None,
     out: RunFolder = None,
     recipe: RecipeOption = None,
     preset: PresetOption = None,
