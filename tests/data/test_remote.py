@@ -236,7 +236,7 @@ def test_results_go_to_folders_alone(tmp_path):
     with pytest.raises(IncmaskError) as caught:
         refuse_url("s3:/bucket/run", "results are written")  # as a path has it
     assert str(caught.value) == (
-        "s3:/bucket/run: is a URL, and results are written in folders alone; "
+        "s3://bucket/run: is a URL, and results are written in folders alone; "
         "name a folder of this machine, and copy it, by rclone or the tool of the storage"
     )
     for path in (tmp_path, "C:/run", "run", r"C:\run"):

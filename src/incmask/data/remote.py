@@ -69,9 +69,10 @@ def refuse_url(given: object, what: str) -> None:
     Raises:
         IncmaskError: it is a URL.
     """
-    if _SCHEME.match(str(given)):
+    if found := _SCHEME.match(str(given)):
+        url = f"{found[0]}/{str(given)[found.end() :].lstrip('/')}"
         mend = "name a folder of this machine, and copy it, by rclone or the tool of the storage"
-        raise fail(_shown(str(given)), f"is a URL, and {what} in folders alone", mend)
+        raise fail(_shown(url), f"is a URL, and {what} in folders alone", mend)
 
 
 def local_copy(url: str, progress: Progress) -> Path:
