@@ -51,6 +51,11 @@ def test_each_worker_sees_a_gpu_of_its_own(monkeypatch):
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,GPU-uuid,7"
 
 
+def test_gpus_that_would_be_left_over_are_told():
+    with pytest.raises(IncmaskError, match=r"devices: 3 GPUs cannot be shared out to networks of 2 each; give another"):
+        LocalPool(1, devices=(0, 1, 2), devices_a_job=2)
+
+
 def test_here_and_now_jobs_run_in_turn_on_one_thread(monkeypatch):
     import torch
 

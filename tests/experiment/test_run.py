@@ -449,12 +449,14 @@ def test_too_little_memory_leaves_no_run_folder_behind(finished, tmp_path):
         # A Mac's GPU shares the memory of the machine.
         ("mps", "here", 1),
         ("cpu", "here", 2),
+        # Both of its cores train one network.
+        ("cpu", "here, two a network", 1),
     ],
 )
 def test_workers_and_memory_follow_the_device(tmp_path, monkeypatch, device, memory, workers):
     asked = []
 
-    def room(network, *, num_workers, num_on_gpu, **sizes):
+    def room(network, *, num_workers, num_on_gpu, **others):
         asked.append(num_on_gpu)
         return num_workers
 
@@ -462,6 +464,7 @@ def test_workers_and_memory_follow_the_device(tmp_path, monkeypatch, device, mem
     monkeypatch.setattr(experiment, "num_cores", lambda: 2)
     monkeypatch.setattr(experiment, "fitting_workers", room)
     settings = {name: value for name, value in SETTINGS.items() if name != "num_workers"} | {"num_students": 5}
+    settings["devices_per_network"] = 2 if "two" in memory else 1
     chosen = resolve(make_data(tmp_path, "binary"), Choices(recipe="im++", settings=settings))
     assert num_workers_of(chosen, Listener()) == workers
     # U-Nets and EvalNets are asked for.

@@ -42,6 +42,14 @@ def test_as_many_workers_as_there_is_room_for():
     assert room(100 * needed(), num_workers=1) == 1
 
 
+def test_processes_that_train_a_network_together_are_counted():
+    shares = {"size": (128, 128), "batch_size": 16, "num_workers": 4, "num_processes": 2}
+    # The worker waits beside them; what a batch takes lies in both, a part in each.
+    each = needed() + 2 * PROCESS_BYTES
+    assert fitting_workers(NETWORK, **shares, available=2 * each) == 2
+    assert fitting_workers(NETWORK, **shares, available=2 * each - 1) == 1
+
+
 def test_too_little_memory_names_a_batch_size_that_fits():
     available = needed() - 2**20
     with pytest.raises(IncmaskError) as error:

@@ -39,6 +39,9 @@ class Settings(ConfigSection):
     seed: int = Field(1, ge=0, le=2**63 - 1, description="seed of everything random")
     device: Device = Field("auto", description="where the networks run")
     num_workers: int = Field(0, ge=0, le=1024, description="students trained side by side on a CPU; 0: one a core")
+    devices_per_network: int = Field(
+        1, ge=1, le=64, description="GPUs, or processes of a CPU, that train a network together, each a part of a batch"
+    )
 
     deterministic: bool = Field(
         False, description="a GPU computes the same bits each time, slower; a CPU does so whatever is chosen"
@@ -222,9 +225,10 @@ class Settings(ConfigSection):
     def unsaid(self) -> set[str]:
         """Name the settings that records leave out, since they make no difference or are said elsewhere."""
         others = ENCODER_SETTINGS if self.net == UNET else ("encoder_weights", *WIDTH_SETTINGS)
-        fast = () if self.deterministic else ("deterministic",)
-        values = [name for name in VALUE_SETTINGS if getattr(self, name) == type(self).model_fields[name].default]
-        return {"num_workers", "size", "on_collapse", *fast, *others, *values}
+        defaults = type(self).model_fields
+        rare = (*RARE_SETTINGS, *VALUE_SETTINGS)
+        unchanged = [name for name in rare if getattr(self, name) == defaults[name].default]
+        return {"num_workers", "size", "on_collapse", *others, *unchanged}
 
     @property
     def judging(self) -> int:
@@ -239,4 +243,7 @@ WIDTH_SETTINGS = ("width", "width_step")
 """Settings of the U-Net, which those have not."""
 
 VALUE_SETTINGS = ("target_loss", "max_spread", "spread_unit")
-"""Settings of tasks whose targets are numbers; records leave them out where they are the default."""
+"""Settings of tasks whose targets are numbers."""
+
+RARE_SETTINGS = ("deterministic", "devices_per_network")
+"""Settings that records leave out where they are the default, as they do those of tasks of numbers."""

@@ -7,8 +7,8 @@ from functools import partial
 from incmask.base.pool import Job, OpenPool, Pool, Result
 from incmask.base.progress import Report
 
-_Kind = tuple[bool, str]
-"""Whether workers run networks, and what is told where memory does not suffice."""
+_Kind = tuple[bool, str, int]
+"""Whether workers run networks, what is told where memory does not suffice, and how many devices a job has."""
 
 
 @contextmanager
@@ -25,12 +25,13 @@ def kept_workers(open_pool: OpenPool) -> Iterator[OpenPool]:
     def end(kind: _Kind) -> None:
         kept.pop(kind)[1].close()
 
-    def open_kept(num_workers: int, *, networks: bool = True, less_memory: str = "") -> Pool:
-        kind = networks, less_memory
+    def open_kept(num_workers: int, *, networks: bool = True, less_memory: str = "", devices_a_job: int = 1) -> Pool:
+        kind = networks, less_memory, devices_a_job
         if kind in kept and kept[kind][0] < num_workers:
             end(kind)
         if kind not in kept:
-            kept[kind] = num_workers, open_pool(num_workers, networks=networks, less_memory=less_memory)
+            opened = open_pool(num_workers, networks=networks, less_memory=less_memory, devices_a_job=devices_a_job)
+            kept[kind] = num_workers, opened
         return _Lent(kept[kind][1], partial(end, kind))
 
     try:

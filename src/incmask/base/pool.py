@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Protocol, Self, TypeVar
 
-from incmask.base.caller import is_command_line, setting, settings, word_for_command_line
+from incmask.base.caller import is_command_line, option, setting, settings, word_for_command_line
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.limits import is_out_of_memory, is_working_folder_gone
 from incmask.base.progress import Report, ignore
@@ -89,7 +89,9 @@ class Pool(ABC):
 class OpenPool(Protocol):
     """What opens a pool: handed in from outside, so that the work does not know where it is done."""
 
-    def __call__(self, num_workers: int, *, networks: bool = True, less_memory: str = ...) -> Pool:
+    def __call__(
+        self, num_workers: int, *, networks: bool = True, less_memory: str = ..., devices_a_job: int = 1
+    ) -> Pool:
         """Give workers; the arguments are those of ``LocalPool``."""
         ...
 
@@ -100,10 +102,10 @@ class HerePool(Pool):
     Args:
         num_workers: what it passes for having.
         networks: whether jobs run networks; without, torch is left alone.
-        less_memory: plays no part.
+        less_memory, devices_a_job: play no part.
     """
 
-    def __init__(self, num_workers: int = 1, *, networks: bool = True, less_memory: str = ""):
+    def __init__(self, num_workers: int = 1, *, networks: bool = True, less_memory: str = "", devices_a_job: int = 1):
         self.num_workers = num_workers
         self._networks = networks
 
@@ -146,6 +148,7 @@ class LocalPool(Pool):
         less_memory: what a person can do where memory does not suffice; "": train with less.
         devices: numbers of GPUs; there is a worker for each, which sees no other, instead of ``num_workers``. Empty:
             all workers see all GPUs.
+        devices_a_job: of these, how many each worker sees.
         say: called here with each line that a worker logs; else they are logged here.
     """
 
@@ -156,17 +159,19 @@ class LocalPool(Pool):
         networks: bool = True,
         less_memory: str = "",
         devices: Sequence[int] = (),
+        devices_a_job: int = 1,
         say: Callable[[str], None] = _LOG.warning,
     ):
-        self.num_workers, self.num_devices = len(devices) or num_workers, max(1, len(devices))
+        seen = shared_out(visible_names(devices), devices_a_job)
+        self.num_workers, self.num_devices = len(seen) or num_workers, max(1, len(seen))
         self._less_memory = less_memory or _train_with_less()
         self._say = say
         context = multiprocessing.get_context("spawn")
         # Puts at once, so that what a job reports is here before its result is.
         with _semaphores_told():
             self._queue, self._devices = context.SimpleQueue(), context.SimpleQueue()
-        for name in visible_names(devices):
-            self._devices.put(name)
+        for names in seen:
+            self._devices.put(names)
         with _environment(ONE_THREAD), _hidden_main(), _semaphores_told():
             self._pool = ProcessPoolExecutor(
                 self.num_workers,
@@ -243,6 +248,22 @@ def visible_names(devices: Sequence[int]) -> list[str]:
     """
     mine = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
     return [mine[place] if mine else str(place) for place in devices]
+
+
+def shared_out(names: Sequence[str], num_each: int) -> list[str]:
+    """Give what each worker sees of GPUs, as many as each is to have.
+
+    Raises:
+        IncmaskError: some would be left over.
+
+    Examples:
+        >>> shared_out(["0", "1", "2", "5"], 2)
+        ['0,1', '2,5']
+    """
+    if len(names) % num_each:
+        what = f"{len(names)} GPUs cannot be shared out to networks of {num_each} each"
+        raise fail(option("devices"), what, f"give another number of them, or of {setting('devices_per_network')}")
+    return [",".join(names[first : first + num_each]) for first in range(0, len(names), num_each)]
 
 
 def _train_with_less() -> str:

@@ -30,25 +30,34 @@ class RayPool(Pool):
         num_workers: cores that are taken where a cluster is started here; one that is there is used as it is.
         networks: whether jobs run networks.
         less_memory: what a person can do where memory does not suffice.
+        devices_a_job: GPUs that each job takes, or cores where the cluster has none.
         address: of the cluster: "auto", "ray://HOST:PORT" or "HOST:PORT"; None: one is started here.
 
     Raises:
         IncmaskError: Ray is not installed, or there is no cluster.
     """
 
-    def __init__(self, num_workers: int, *, networks: bool = True, less_memory: str = "", address: str | None = None):
+    def __init__(
+        self,
+        num_workers: int,
+        *,
+        networks: bool = True,
+        less_memory: str = "",
+        devices_a_job: int = 1,
+        address: str | None = None,
+    ):
         self._ray = _import_ray()
         self._is_ours = not self._ray.is_initialized()
         if self._is_ours:
-            _connect(self._ray, address, num_workers)
+            _connect(self._ray, address, num_workers * devices_a_job)
         self._less_memory = less_memory or f"run the same again with smaller images ({option('size')})"
         there = self._ray.cluster_resources()
-        self.num_workers = max(1, int(there.get("CPU", num_workers)))
-        self.num_devices = max(1, int(there.get("GPU", 0)))
-        num_gpus = 1 if networks and there.get("GPU") else 0
+        self.num_workers = max(1, int(there.get("CPU", num_workers)) // devices_a_job)
+        self.num_devices = max(1, int(there.get("GPU", 0)) // devices_a_job)
+        num_gpus = devices_a_job if networks and there.get("GPU") else 0
         environment = {"env_vars": {**ONE_THREAD, "PYTHONHASHSEED": "0"}}
         self._task = self._ray.remote(_call).options(
-            num_cpus=1, num_gpus=num_gpus, max_retries=_MAX_RETRIES, runtime_env=environment
+            num_cpus=devices_a_job, num_gpus=num_gpus, max_retries=_MAX_RETRIES, runtime_env=environment
         )
         # Its node may be lost, too; where it begins anew a bar stands still for a while.
         amounts = self._ray.remote(_Amounts).options(num_cpus=0, max_restarts=-1, max_task_retries=-1)

@@ -81,6 +81,7 @@ class SlurmPool(Pool):
         num_workers: plays no part.
         networks: whether jobs run networks.
         less_memory: plays no part: what a task may take is asked for with ``sbatch``.
+        devices_a_job: cores of a task; GPUs are asked for with ``sbatch``.
         sbatch: options for ``sbatch``, such as "--partition=gpu --time=2:00:00 --gpus=1".
         num_tasks: that run at a time.
         folder: for jobs and results, which all nodes see under the same path; made if it is not there.
@@ -95,12 +96,13 @@ class SlurmPool(Pool):
         *,
         networks: bool = True,
         less_memory: str = "",
+        devices_a_job: int = 1,
         sbatch: str = "",
         num_tasks: int = NUM_TASKS,
         folder: Path = FOLDER,
     ):
         self.num_workers = self.num_devices = num_tasks
-        self._networks, self._options = networks, options_of(sbatch)
+        self._networks, self._num_cores, self._options = networks, devices_a_job, options_of(sbatch)
         for program in ("sbatch", "squeue", "scancel"):
             if shutil.which(program) is None:
                 raise fail(option("on", "slurm"), f"there is no {program} here", "work where jobs are submitted")
@@ -164,7 +166,7 @@ class SlurmPool(Pool):
                 "sbatch",
                 "--parsable",
                 f"--array={indices}",
-                *own_options(root),
+                *own_options(root, self._num_cores),
                 *self._options,
                 str(root / _SCRIPT),
                 str(first),
@@ -227,10 +229,10 @@ def options_of(sbatch: str) -> list[str]:
     return options
 
 
-def own_options(root: Path) -> list[str]:
+def own_options(root: Path, num_cores: int = 1) -> list[str]:
     """Give what is asked of ``sbatch`` before a person's own options, which win."""
     logs = root / LOGS / "%A_%a.txt"
-    return ["--job-name=incmask", f"--output={logs}", "--open-mode=append", "--requeue", "--cpus-per-task=1"]
+    return ["--job-name=incmask", f"--output={logs}", "--open-mode=append", "--requeue", f"--cpus-per-task={num_cores}"]
 
 
 def script(root: Path, modules: Collection[str] = ()) -> str:

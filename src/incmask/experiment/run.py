@@ -39,6 +39,7 @@ from incmask.experiment.watch import check_unchanged
 from incmask.method.growth import num_students_of, team_size
 from incmask.method.recipes import RECIPES
 from incmask.method.scoring import Scoring
+from incmask.training.across_devices.share import Share
 from incmask.training.capacity import fitting_workers
 
 
@@ -147,7 +148,7 @@ def run_chosen(
     if warm and chosen.rounds and not bases:
         chosen = with_start(chosen, out, record, progress)
     clock = measured_once(executor.seconds_per_step)
-    with executor.open_pool(num_workers) as pool:
+    with executor.open_pool(num_workers, devices_a_job=chosen.settings.devices_per_network) as pool:
         plan = chosen if is_planned else planned(chosen, out, pool=pool, clock=clock, progress=progress)
         check_room(plan, out, num_workers=pool.num_workers)
         check_run(plan, out, pool=pool, clock=clock, agreed=agreed)
@@ -277,7 +278,9 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
     settings = chosen.settings
     device = resolve_device(settings.device).type
     # Several processes on one GPU only wait for each other.
-    wanted = settings.num_workers or (num_cores() if device == "cpu" else 1)
+    together = settings.devices_per_network
+    Share(num=together).sizes(settings.batch_size)
+    wanted = settings.num_workers or (max(1, num_cores() // together) if device == "cpu" else 1)
     setup = chosen.setup({}, ())
     # Other devices share the memory of the machine.
     num_students = num_students_of(chosen.recipe, settings)
@@ -290,6 +293,7 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
             num_workers=wanted,
             num_together=team_size(chosen.recipe, settings),
             num_on_gpu=on_gpu,
+            num_processes=together,
         )
         for network in largest_networks(setup)
     )

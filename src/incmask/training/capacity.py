@@ -1,6 +1,7 @@
 """What a run will take: time, measured by a few steps of training, and memory, counted."""
 
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -16,6 +17,7 @@ from incmask.base.pool import Pool
 from incmask.base.progress import Report, ignore
 from incmask.nets.costs import count_parameters
 from incmask.nets.spec import EncoderSpec, Spec, VolumeSpec
+from incmask.training.across_devices.processes import on_all_devices
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.batches import on_device
 from incmask.training.rating import RatingObjective
@@ -84,6 +86,7 @@ def fitting_workers(
     num_workers: int,
     num_together: int = 1,
     num_on_gpu: int = 0,
+    num_processes: int = 1,
     available: int | None = None,
 ) -> int:
     """Tell how many workers have room to train side by side, ``num_workers`` at most.
@@ -96,6 +99,7 @@ def fitting_workers(
         num_together: networks that a worker trains as one program, in its own memory.
         num_on_gpu: networks that a worker trains together on a GPU with memory of its own: activations lie there, so
             that the process and the batches alone are counted; 0: there is no such GPU.
+        num_processes: that train a network together in a worker, beside its own where there are several.
         available: bytes of this machine; None: ask the system.
 
     Raises:
@@ -107,6 +111,8 @@ def fitting_workers(
     counted = batch_bytes if num_on_gpu else training_bytes
     each = counted(network, size=size, batch_size=batch_size) + (0 if num_on_gpu else weight_bytes(network))
     needed = PROCESS_BYTES + (num_on_gpu or num_together) * each
+    if num_processes > 1:
+        needed += num_processes * (PROCESS_BYTES + weight_bytes(network))
     if needed > available:
         fitting = int(batch_size * (available - PROCESS_BYTES) / (needed - PROCESS_BYTES))
         smaller_batch = f"use {settings(batch_size=fitting)}, a smaller" if fitting >= 1 else "use a smaller"
@@ -157,6 +163,8 @@ def students_at_a_time(job: FitJob, device: torch.device) -> int:
     if isinstance(job.network, EncoderSpec | VolumeSpec):
         # Their layers are of other kinds, so that they run one after the other.
         return 1
+    if job.settings.devices_per_network > 1:
+        return 1
     if device.type == "cuda" and not has_kernels(device, job.settings.precision):
         # The library's grouped convolutions take longer than one network after another.
         return 1
@@ -173,7 +181,11 @@ def seconds_per_step(job: FitJob, pool: Pool) -> float:
 
 @callable_by_job
 def _time_steps(job: FitJob, report: Report) -> float:
-    device = device_of(job.settings)
+    return on_all_devices(_timed, [job], report)
+
+
+def _timed(jobs: Sequence[FitJob], report: Report) -> float:
+    (job,), device = jobs, device_of(jobs[0].settings)
     # On a GPU the students of a generation train together.
     num = 0 if device.type == "cpu" else min(job.settings.num_students, students_at_a_time(job, device))
     jobs = [on_device(job)] * num or [job]

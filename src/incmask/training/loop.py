@@ -20,6 +20,8 @@ from incmask.base.files import write_text
 from incmask.base.progress import Report, ignore
 from incmask.base.tables import csv_text
 from incmask.nets.spec import load_tensors, save_model, save_tensors
+from incmask.training.across_devices.processes import on_all_devices
+from incmask.training.across_devices.share import share
 from incmask.training.jobs import FitJob, teams_of
 from incmask.training.schedule import Schedule
 from incmask.training.trainer import GroupTrainer
@@ -53,6 +55,10 @@ def fit_group(jobs: Sequence[FitJob], report: Report = ignore) -> None:
             written, or the device's memory does not suffice for a single image.
         ValueError: the schedules differ.
     """
+    on_all_devices(_fit_group, jobs, report)
+
+
+def _fit_group(jobs: Sequence[FitJob], report: Report) -> None:
     # A training stopped between two of its checkpoints left students of different progress.
     by_progress: dict[int, list[_Team]] = defaultdict(list)
     for team in teams_of(jobs):
@@ -129,6 +135,8 @@ def _train(teams: Sequence[_Team], report: Report) -> None:
         started = time.monotonic()
         first = schedule.ends[validation - 1] if validation else 0
         losses = _take_steps(trainer, jobs, range(first, schedule.ends[validation]), report)
+        if not share().is_first:
+            continue
         for place, record in enumerate(records):
             averaged, lessons = trainer.averaged[place], trainer.lessons[place]
             scored = lessons.validate(averaged)
@@ -149,8 +157,9 @@ def _train(teams: Sequence[_Team], report: Report) -> None:
         states = iter(trainer.state([record.best for record in records]))
         for team in teams:
             _save(team, list(islice(states, len(team))))
-    for record, lessons in zip(records, trainer.lessons, strict=True):
-        _write(record, schedule, by_loss=lessons.by_loss)
+    if share().is_first:
+        for record, lessons in zip(records, trainer.lessons, strict=True):
+            _write(record, schedule, by_loss=lessons.by_loss)
 
 
 def _restore(trainer: GroupTrainer, records: Sequence[_Record]) -> None:

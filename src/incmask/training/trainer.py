@@ -15,6 +15,8 @@ from incmask.base.caller import setting, settings, size_option
 from incmask.base.device import autocast
 from incmask.base.errors import fail
 from incmask.nets.spec import VolumeSpec, begin_with, load_model
+from incmask.training.across_devices.network import ShareOfBatch
+from incmask.training.across_devices.share import add_up, share
 from incmask.training.adamw import AdamW
 from incmask.training.jobs import FitJob, Lesson
 from incmask.training.online import OnlineLessons, Teams
@@ -26,6 +28,9 @@ from incmask.training.together.rendezvous import Together
 from incmask.training.together.row import Group, NetworkRow, group_of
 
 _LOG = logging.getLogger(__name__)
+
+_APART = 2**40
+"""Between the seeds of what two processes draw that train one network."""
 
 
 class GroupTrainer:
@@ -68,7 +73,11 @@ class GroupTrainer:
         is_recorded = len(self.lessons[0].phases) == 1
         # Encoders of others may have dropout; ours draw nothing as they compute.
         self._seed = jobs[0].seed if isinstance(self._trained, NetworkRow) else None
-        run = quick(self._trained, device, settings.precision, is_recorded=is_recorded)
+        self._is_shared = share().num > 1
+        if self._is_shared:
+            run: nn.Module = ShareOfBatch(self._trained.network)
+        else:
+            run = quick(self._trained, device, settings.precision, is_recorded=is_recorded)
         self._network = MicroBatches(run, draws=self._seed is not None)
         self._together: Together[Tensor] = Together(self._trained, self._forward)
         self._means, self._values = (
@@ -145,12 +154,17 @@ class GroupTrainer:
             with self._drawing(place.step):
                 losses = self._losses(place)
                 losses.sum().backward()
+            if self._is_shared:
+                add_up([each.parameter.grad for each in self._weights if each.parameter.grad is not None])
             return losses.detach()
         except torch.OutOfMemoryError:
+            if self._is_shared:
+                # The others, which may have room, are at another place by now.
+                raise
             _copy(self._statistics_before, to=self._statistics)
             return None
         except compiler_errors() as error:
-            if self._network.network is self._trained.network:
+            if self._is_shared or self._network.network is self._trained.network:
                 raise
             _LOG.warning("the networks could not be compiled, and run slower as they are (%s)", error)
             self._network.network = self._trained.network
@@ -159,7 +173,9 @@ class GroupTrainer:
 
     def _drawing(self, step: int) -> AbstractContextManager[None]:
         """Let networks that draw numbers draw the same ones whenever a step is taken."""
-        return nullcontext() if self._seed is None else _seeded(self._seed + step, self._device)
+        return (
+            nullcontext() if self._seed is None else _seeded(self._seed + step + share().place * _APART, self._device)
+        )
 
     def _losses(self, place: PhaseStep) -> Tensor:
         lessons: Sequence[Lesson] = self.lessons

@@ -159,7 +159,7 @@ def compare(
     del shared["recipe"]
     begin = partial(Store, out, run={"comparison": True, **shared}, data=record, say=progress.say)
     with (
-        executor.open_pool(num_workers) as pool,
+        executor.open_pool(num_workers, devices_a_job=chosen.settings.devices_per_network) as pool,
         begun(begin, out, cells, pool, clock=executor.seconds_per_step, agreed=agreed, progress=progress) as store,
         RunLog(out, progress) as progress,
     ):

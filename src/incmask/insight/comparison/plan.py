@@ -20,7 +20,7 @@ from incmask.method.recipes import RECIPES
 
 ALL = "all"
 _LONGEST_SETTING = 120
-_SHARED = ("seed", "device", "num_workers", "size", "fit", "net", "encoder_weights")
+_SHARED = ("seed", "device", "devices_per_network", "num_workers", "size", "fit", "net", "encoder_weights")
 _OF_BUDGET = ("steps_per_epoch", "batch_size")
 
 

@@ -102,7 +102,7 @@ def simulate(
     joint = Joint(progress)
     with (
         Store(out, run={**about, **chosen.describe_run()}, data=chosen.describe_data()) as store,
-        executor.open_pool(num_workers_of(chosen, joint)) as workers,
+        executor.open_pool(num_workers_of(chosen, joint), devices_a_job=chosen.settings.devices_per_network) as workers,
     ):
         shares = shares_of(first.budget, num_rounds)
         progress.expect(sum(_work(chosen, plan, orders, shares) for plan in plans))
