@@ -81,13 +81,13 @@ RUNS: dict[str, Callable[[Path], Path]] = {
     "multiclass": lambda folder: finish(folder, "multiclass", num_base=3, num_members=3),
     "growing": _growing,
     "rated": _rated,
-    # Of four labelled images alone, which are two folds.
+    # Of four labelled images alone, of which two models miss one each.
     "folds": lambda folder: finish(
         folder, "multilabel", "im", parts={"labelled": 4, "unlabelled": 5}, num_base=2, num_students=3
     ),
-    # A fifth of ten labelled images is set aside.
+    # A fifth of thirty labelled images is set aside.
     "tiles": lambda folder: finish(
-        folder, "multiclass", "im", parts={"labelled": 10, "unlabelled": 4}, fit="tile", size=[16, 32]
+        folder, "multiclass", "im", parts={"labelled": 30, "unlabelled": 4}, fit="tile", size=[16, 32]
     ),
     # Body, border and centre.
     "objects": lambda folder: finish(folder, "instances", "im"),

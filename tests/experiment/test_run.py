@@ -224,7 +224,7 @@ def scored(monkeypatch):
 def test_three_labelled_images_are_cross_validated(tmp_path, scored):
     data = make_data(tmp_path / "data", "binary", {"labelled": 3, "unlabelled": 3, "test": 2})
     outcome, said = run_tiny(data, tmp_path / "run", "im", num_base=3, num_students=3)
-    assert said.says("no val/: 3-fold cross-validation over 3 labelled images")
+    assert said.says("no val/: models take turns to be trained without some of the 3 labelled images")
     for stage in outcome.stages:
         assert {student.fold for student in stage.students} == {0, 1, 2}
         # Of every fold, not of the members alone, whose folds may be the easy ones.
@@ -241,10 +241,10 @@ def test_three_labelled_images_are_cross_validated(tmp_path, scored):
 
 
 @pytest.mark.usefixtures("untrained")
-def test_a_fifth_of_ten_labelled_images_is_set_aside(tmp_path, scored):
-    data = make_data(tmp_path / "data", "binary", {"labelled": 10, "unlabelled": 2}, truth=False)
+def test_a_fifth_of_thirty_labelled_images_is_set_aside(tmp_path, scored):
+    data = make_data(tmp_path / "data", "binary", {"labelled": 30, "unlabelled": 2}, truth=False)
     outcome, said = run_tiny(data, tmp_path / "run", "ldt")
-    assert said.says("no val/: 2 of the 10 labelled images are set aside")
+    assert said.says("no val/: 6 of the 30 labelled images are set aside")
     assert Counter(row.split for row in outcome.scores) == {"val": 3}
     assert len(scored) == len(set(scored)) == 3, "what was scored of a stage is not scored again"
     assert len(list((tmp_path / "run" / "masks").iterdir())) == 2
@@ -472,7 +472,7 @@ def test_workers_and_memory_follow_the_device(tmp_path, monkeypatch, device, mem
 
 
 @pytest.mark.usefixtures("untrained")
-@pytest.mark.parametrize(("num_labelled", "num_folds"), [(6, 2), (20, 1)])
+@pytest.mark.parametrize(("num_labelled", "num_folds"), [(6, 2), (60, 1)])
 def test_a_run_keeps_groups_whole_and_remembers_them(tmp_path, num_labelled, num_folds):
     data, out = (
         make_data(tmp_path / "data", "binary", {"labelled": num_labelled, "unlabelled": 2, "test": 4}),

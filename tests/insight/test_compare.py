@@ -199,7 +199,7 @@ def test_equal_steps_are_those_of_full_training(tmp_path):
 
 @pytest.mark.usefixtures("untrained")
 def test_equal_steps_count_tiles_and_leave_out_what_validates(tmp_path):
-    data = make_data(tmp_path / "data", "binary", {"labelled": 8, "unlabelled": 3})
+    data = make_data(tmp_path / "data", "binary", {"labelled": 30, "unlabelled": 3})
     made = make(
         data,
         tmp_path / "out",
@@ -214,7 +214,7 @@ def test_equal_steps_count_tiles_and_leave_out_what_validates(tmp_path):
     )
     steps = {(row.budget, row.recipe): row.steps for row in made.found.models if row.student == "1"}
     assert steps[EQUAL, "ldt"] == steps[OWN, "fdt"]
-    # Of 8 images of 1 or 2 tiles two validate; all 3 unlabelled ones together have 5.
+    # Of 30 images of 1 or 2 tiles six validate; all 3 unlabelled ones together have 5.
     assert steps[OWN, "ldt"] + 5 == steps[OWN, "fdt"]
 
 

@@ -214,7 +214,7 @@ def test_students_cannot_be_swept_where_they_decide_the_folds(chosen, tmp_path):
     with pytest.raises(IncmaskError, match=r"num_students.\]: decides the folds of so few images without val/"):
         cells_of(few, ("im",), grid=grid)
     # Of eight a fifth is set aside, however many students there are.
-    many = resolved(make_data(tmp_path / "many", "binary", {"labelled": 8, "unlabelled": 1}))
+    many = resolved(make_data(tmp_path / "many", "binary", {"labelled": 30, "unlabelled": 1}))
     assert len(cells_of(many, ("im",), grid=grid)) == 3
 
 

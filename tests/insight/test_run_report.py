@@ -133,7 +133,7 @@ def test_the_same_run_gives_the_same_page(run):
 def test_every_kind_of_run_has_a_page(finished_run, tmp_path, name):
     page = read(write_report(copy_of(finished_run(name), tmp_path)))
     texts = {
-        "folds": "On your 4 labelled images, each by the best model that was trained without it,",
+        "folds": "On 2 labelled images, each by the best model that was trained without it,",
         "tiles": "The curves are of tiles, as training sees them; every score in a table is of whole images.",
         "binary": "was not asked: the approach ldt trains on true masks alone.",
     }

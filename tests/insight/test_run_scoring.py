@@ -89,15 +89,17 @@ def test_cross_validated_images_are_scored_by_models_that_have_not_seen_them(fin
     names = read_stack(record.root / "stacks" / "labelled").names
     folds = make_folds(names, has_val=False, seed=record.settings.seed, num_models=2)
     seen = [{names[row] for row in fold.training} for fold in folds]
+    held = sorted(names[row] for fold in folds for row in fold.validation)
+    assert len(held) == 2
     for stage in record.stages:
         for student in stage.students:
             counted = record.image_counts(stage.name, str(student.number), "val")
             assert set(counted.names).isdisjoint(seen[(student.number - 1) % 2])
         found = scores_of_models(record, stage, "folds")
-        assert sorted(name for part in found for name in part.names) == sorted(names)
+        assert sorted(name for part in found for name in part.names) == held
         assert mean_of(found, subjects_of(record, "folds")) == pytest.approx(record.stage_score(stage), abs=1e-6)
     judged = judge(record)
-    assert sorted(judged.names) == sorted(names)
+    assert sorted(judged.names) == held
     for name, members in zip(judged.names, judged.members, strict=True):
         (member,) = members
         assert name not in seen[member.fold]
@@ -133,22 +135,22 @@ def test_the_best_images_are_whole_and_hold_something(finished_run):
     record = read_run(finished_run("tiles"))
     judged = judge(record)
     shown = galleries(record, judged)
-    assert [len(gallery.thumbnails) for gallery in shown.values()] == [1, 1]
+    assert [len(gallery.thumbnails) for gallery in shown.values()] == [3, 3]
+    assert {each.title for gallery in shown.values() for each in gallery.thumbnails} == set(judged.names)
     (worst, best) = (gallery.thumbnails[0] for gallery in shown.values())
-    assert {worst.title, best.title} == set(judged.names)
     height, width = record.part("labelled")[best.title]["size"]
     assert best.width / best.height == pytest.approx(width / height, rel=0.02)
     # Ground alone, in truth and prediction: a perfect score that shows nothing.
-    place = judged.names.index(best.title)
+    others = [place for place, name in enumerate(judged.names) if name != worst.title]
     for part in (judged.counts.intersection, judged.counts.predicted, judged.counts.actual):
-        part[place] = [judged.counts.valid[place], 0, 0]
+        part[others] = [[judged.counts.valid[place], 0, 0] for place in others]
     shown = galleries(record, judged)
     assert [each.title for each in shown["worst"].thumbnails] == [worst.title]
     assert "best" not in shown
-    assert "Left out: 1 image on which neither you nor the models see anything." in shown["worst"].note
+    assert "Left out: 5 images on which neither you nor the models see anything." in shown["worst"].note
     for part in (judged.counts.intersection, judged.counts.predicted, judged.counts.actual):
         part[:] = [[judged.counts.valid[0], 0, 0]]
-    assert [len(gallery.thumbnails) for gallery in galleries(record, judged).values()] == [1, 1]
+    assert [len(gallery.thumbnails) for gallery in galleries(record, judged).values()] == [3, 3]
 
 
 def test_an_earlier_run_without_counts_tells_its_scores_alone(record, tmp_path):

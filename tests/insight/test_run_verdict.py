@@ -130,7 +130,7 @@ def test_these_models_say_nothing_where_sides_or_images_do_not_allow_it():
     assert "+0.020 IoU (95 % interval −0.004 to +0.044" in answer(unsure)
     # What holds for any training is said first.
     assert headline(comparison(0.03, 0.11, of_these=of_these(-0.1, 0.01))).startswith("Yes")
-    for changes in ({"subjects": 5}, {"best": stage("gen-2", inherited=200)}, {"kind": "same"}):
+    for changes in ({"subjects": 5}, {"kind": "folds"}, {"best": stage("gen-2", inherited=200)}, {"kind": "same"}):
         found = comparison(-0.2, 0.3, **changes, of_these=of_these(0.1, 0.01))
         assert headline(found) == "Whether the unlabelled images helped cannot be told."
         assert "The models of this run" not in answer(found)
@@ -154,10 +154,18 @@ def test_where_the_images_come_from_is_said():
     assert "20 labelled images, set aside for this;" in answer(comparison(0, 0.1, kind="split"))
     assert "20 test images;" in answer(comparison(0, 0.1, kind="test"))
     told = answer(comparison(0, 0.1, kind="folds"))
-    assert "your 20 labelled images, each by the models that were trained without it;" in told
+    assert "(20 labelled images, each by the models that were trained without it;" in told
     same = comparison(0.1, 0.1, kind="same", num_images=1, subjects=1)
     assert headline(same) == "Whether the unlabelled images helped cannot be told."
     assert "; that image was trained on, so neither number means much." in answer(same)
+
+
+def test_models_of_other_folds_have_taught_what_is_scored_on_their_images():
+    taught = comparison(0.1, 0.2, kind="folds")
+    assert headline(taught) == "Whether the unlabelled images helped cannot be told."
+    assert "; the models with them learnt from pseudo-labels of teachers that had been trained on these" in answer(taught)
+    # Students of the consistency loss go on from the model of their own fold.
+    assert headline(comparison(0.1, 0.2, kind="folds", is_taught=False)).startswith("Yes")
 
 
 def test_what_was_handed_over_follows_the_run_and_not_the_interval():

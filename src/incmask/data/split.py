@@ -9,8 +9,12 @@ import numpy as np
 from incmask.data.rounds import without_round
 
 VALIDATION_FRACTION = 0.2
-FEW_GROUPS = 8
-"""Below this many groups of labelled images, none is given up: cross-validation takes each in turn."""
+FEW_GROUPS = 30
+"""Below this many groups of labelled images, models take turns: each is trained without another fifth.
+
+A fifth of fewer is no six subjects, from which nothing could be told, while all models would miss the same labels
+(``docs/results.md``, "Few labels").
+"""
 MAX_FOLDS = 5
 
 
@@ -38,15 +42,15 @@ def make_folds(
     """Decide what trains and what chooses; tiles of one image, and images of one group, stay together.
 
     With ``val/`` all labelled images train. Without it, groups with a fifth of the images are split off; of fewer than
-    8 groups, student i trains without fold i and is scored on it. Images of a single group are divided nonetheless; a
-    single image must serve as both. Images of later rounds of labelling never validate, so that every round is scored
-    on the same ones; they train, unless their group validates.
+    30 groups, student i trains without fold i of five, or as many as there are groups, and is scored on it. Images of a
+    single group are divided nonetheless; a single image must serve as both. Images of later rounds of labelling never
+    validate, so that every round is scored on the same ones; they train, unless their group validates.
 
     Args:
         names: the image of each row of the labelled stack.
         has_val: whether there is a validation part.
         seed: of the draw.
-        num_models: of the smallest stage; there are no more folds, so that every stage is scored on all of them.
+        num_models: of the smallest stage; folds beyond are left out, so that every stage is scored on the same ones.
         groups: by the image's name, as ``Item.group``; images that lack are groups of their own.
 
     Examples:
@@ -63,10 +67,8 @@ def make_folds(
     sizes = Counter(unit_of[name] for name in dict.fromkeys(names) if name in first)
     if len(sizes) == 1:
         return (Fold(tuple(rows), tuple(row for row in rows if names[row] in first)),)
-    if len(sizes) < FEW_GROUPS:
-        held_out = _divide(sizes, min(MAX_FOLDS, num_models), seed=seed)
-    else:
-        held_out = [draw_groups(sizes, seed=seed)]
+    few = len(sizes) < FEW_GROUPS
+    held_out = _divide(sizes, seed=seed)[:num_models] if few else [draw_groups(sizes, seed=seed)]
     return tuple(
         Fold(
             tuple(row for row in rows if unit_of[names[row]] not in held),
@@ -140,10 +142,9 @@ def describe_folds(folds: Sequence[Fold], names: Sequence[str], groups: Mapping[
         added += "; all are of one group, so images that train and images that validate show the same subject"
         subjects = ""
     if len(folds) > 1:
-        how = (
-            f"{len(folds)}-fold cross-validation over {len(known)} labelled images{subjects} chooses epochs and models"
-        )
-        return f"no val/: {how}{added}"
+        num = len({names[row] for fold in folds for row in fold.validation or ()})
+        how = f"models take turns to be trained without some of the {len(known)} labelled images{subjects}"
+        return f"no val/: {how}, {num} in all, which choose epochs and models{added}"
     held = {names[row] for row in first.validation}
     num_held = f" ({len({group_of.get(name, name) for name in held})} groups)" if subjects else ""
     how = f"{len(held)}{num_held} of the {len(known)} labelled images{subjects} are set aside"
@@ -164,9 +165,9 @@ def _first_round(names: Sequence[str]) -> dict[str, None]:
     return {name: None for name in images if without_round(name) == name} or images
 
 
-def _divide(sizes: Mapping[str, int], most: int, *, seed: int) -> list[frozenset[str]]:
-    """Divide groups into folds with about as many images each, the largest groups first."""
-    num_folds = max(2, min(len(sizes), most))
+def _divide(sizes: Mapping[str, int], *, seed: int) -> list[frozenset[str]]:
+    """Divide groups, two or more, into folds with about as many images each, the largest groups first."""
+    num_folds = min(len(sizes), MAX_FOLDS)
     folds: list[set[str]] = [set() for _ in range(num_folds)]
     counts = [0] * num_folds
     for group in sorted(_shuffled(sizes, seed=seed), key=lambda group: -sizes[group]):

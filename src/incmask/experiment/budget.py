@@ -18,12 +18,13 @@ from incmask.data.split import Fold
 from incmask.data.stack import row_names
 from incmask.data.volumes.patches import stack_of
 from incmask.experiment.choices import Resolved
+from incmask.experiment.control import num_controls
 from incmask.experiment.executor import Clock
 from incmask.experiment.jobs import fit_jobs, mix_folds
 from incmask.experiment.ladder import LADDER, Rung, seconds_from, shrunk
 from incmask.experiment.named import AMOUNTS
 from incmask.experiment.paths import MADE_AT_THE_END
-from incmask.experiment.setup import CONTROL
+from incmask.experiment.setup import CONTROL, folds_of
 from incmask.experiment.workload import duration, planned_work, seconds_of
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES
@@ -170,12 +171,14 @@ def estimate(plan: Resolved, timed: Resolved, step_seconds: float, pool: Pool) -
 def work_of(plan: Resolved) -> float:
     """Give all training of a plan, as ``planned_work`` counts it."""
     num_labelled, num_unlabelled = num_rows(plan)
+    groups = plan.dataset.groups()
+    folds = folds_of(tuple(groups), groups=groups, has_val=bool(plan.dataset.val), settings=plan.settings)
     return planned_work(
         plan.recipe,
         plan.settings,
         num_labelled=num_labelled,
         num_unlabelled=num_unlabelled,
-        num_controls=plan.settings.num_members,
+        num_controls=num_controls(plan.settings, num_folds=len(folds)),
     )
 
 

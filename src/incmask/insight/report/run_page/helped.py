@@ -120,6 +120,7 @@ def _compared(record: RunRecord, best: StageRecord) -> WithAndWithout:
         delivered=record.delivered is not None,
         is_warm="start" in record.records.run,
         is_of_classes=record.scoring.target is None,
+        is_taught=record.recipe is None or record.recipe.objective != "consistency",
     )
 
 

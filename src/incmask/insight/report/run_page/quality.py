@@ -42,7 +42,7 @@ _ON: dict[Kind, str] = {
     "test": "On the {images}, which no choice has seen,",
     "val": "On the {images},",
     "split": "On the {images}, set aside for validation,",
-    "folds": "On your {images}, each by the best model that was trained without it,",
+    "folds": "On {images}, each by the best model that was trained without it,",
     "same": "On the single labelled image, which was trained on,",
 }
 _CHOSE = (

@@ -15,7 +15,7 @@ _IMAGES: dict[Kind, str] = {
     "test": "{images}",
     "val": "{images}",
     "split": "{images}, set aside for this",
-    "folds": "your {images}, each by the models that were trained without it",
+    "folds": "{images}, each by the models that were trained without it",
     "same": "the single labelled image",
 }
 
@@ -43,6 +43,7 @@ class WithAndWithout:
         delivered: whether models were handed over; a run of a comparison hands over none.
         is_warm: the base models began with those of an earlier round.
         is_of_classes: not of numbers.
+        is_taught: students learnt from pseudo-labels, of which teachers of all folds made some.
     """
 
     base: StageRecord
@@ -64,6 +65,7 @@ class WithAndWithout:
     delivered: bool = True
     is_warm: bool = False
     is_of_classes: bool = True
+    is_taught: bool = True
 
     @property
     def reach(self) -> float:
@@ -99,6 +101,11 @@ class WithAndWithout:
         """Why the two sides cannot be compared; "" where they can."""
         if self.kind == "same":
             return "that image was trained on, so neither number means much"
+        if self.kind == "folds" and self.is_taught:
+            return (
+                "the models with them learnt from pseudo-labels of teachers that had been trained on these images; "
+                f"{LEAST_SUBJECTS} others or more in val/ or test/ can tell it"
+            )
         if self.is_warm and not any(self.best.num_inherited):
             return (
                 f"the models without them began with those of an earlier round{_inherited(self.base)}, the models with "
