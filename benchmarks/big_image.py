@@ -25,7 +25,8 @@ from incmask.data.dataset import ClassInfo
 from incmask.data.images.big_images import TiffRows
 from incmask.nets.forward import image_tensor
 from incmask.nets.spec import NetworkSpec, save_model
-from incmask.prediction.ensemble import About, Ensemble, save_ensemble
+from incmask.prediction.ensemble import About, Ensemble
+from incmask.prediction.model_folder import save_ensemble
 
 TILE_PX, NETWORK_PX = 512, 256
 

@@ -152,8 +152,9 @@ def training(options: argparse.Namespace) -> dict[str, Any]:
 def labelling(options: argparse.Namespace) -> dict[str, Any]:
     from incmask.base.progress import Silent
     from incmask.data.dataset import ClassInfo
-    from incmask.prediction.ensemble import About, save_ensemble
+    from incmask.prediction.ensemble import About
     from incmask.prediction.folder import predict_folder
+    from incmask.prediction.model_folder import save_ensemble
 
     model, data = options.out / "model", options.out / "data" / "unlabelled" / "images"
     spec = NetworkSpec(in_channels=3, out_channels=1, width=WIDTH, batch_norm_momentum=0.9)

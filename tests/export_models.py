@@ -14,7 +14,8 @@ from incmask.exchange.models import programs
 from incmask.exchange.models.pipeline import Pipeline
 from incmask.method.labels import labels_of
 from incmask.nets.spec import NetworkSpec, save_model
-from incmask.prediction.ensemble import About, save_ensemble
+from incmask.prediction.ensemble import About
+from incmask.prediction.model_folder import save_ensemble
 from small import NUM_CLASSES
 
 CLASSES = (

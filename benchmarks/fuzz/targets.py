@@ -29,7 +29,8 @@ from incmask.exchange.formats.sheets import IMAGES, Known, LabelSheet
 from incmask.exchange.formats.table import LABEL_FORMATS
 from incmask.exchange.sources.archives import SourceFile, list_members
 from incmask.nets.spec import NetworkSpec, save_model
-from incmask.prediction.ensemble import Ensemble, save_ensemble
+from incmask.prediction.ensemble import Ensemble
+from incmask.prediction.model_folder import save_ensemble
 from incmask.prediction.values import About
 
 Files = dict[str, bytes]

@@ -57,8 +57,11 @@ def test_a_single_image_serves_as_both():
 @pytest.mark.parametrize(
     ("num_images", "said"),
     [
-        (2, "no val/: models take turns to be trained without some of the 2 labelled images, 2 in all, which choose "),
-        (29, "no val/: models take turns to be trained without some of the 29 labelled images, 29 in all, which choose"),
+        (2, "no val/: models take turns to be trained without some of the 2 labelled images, 2 in all, which "),
+        (
+            29,
+            "no val/: models take turns to be trained without some of the 29 labelled images, 29 in all, which choose",
+        ),
         (30, "no val/: 6 of the 30 labelled images are set aside"),
         (60, "no val/: 12 of the 60 labelled images are set aside"),
     ],

@@ -20,7 +20,7 @@ from incmask.api import folders
 from incmask.base.choosing import read_config
 from incmask.data.synthetic import make_fields
 from incmask.exchange.models import model
-from incmask.prediction.ensemble import model_folder
+from incmask.prediction.model_folder import model_folder
 
 NOT_RUN = {
     ("python3", "-m", "venv"): "installs",

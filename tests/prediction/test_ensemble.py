@@ -15,7 +15,8 @@ from incmask.method.agreement import combine, disagreement
 from incmask.method.labels import labels_of
 from incmask.nets.forward import forward
 from incmask.nets.spec import NetworkSpec, save_model
-from incmask.prediction.ensemble import ABOUT, About, Ensemble, save_ensemble
+from incmask.prediction.ensemble import About, Ensemble
+from incmask.prediction.model_folder import ABOUT, save_ensemble
 from small import NUM_CLASSES, TASKS, blocks
 
 CLASSES = (

@@ -11,9 +11,10 @@ from incmask.data.dataset import ClassInfo
 from incmask.method.cells import count_cells
 from incmask.method.instances import ObjectChannels, find_objects, split_objects
 from incmask.nets.spec import NetworkSpec, save_model
-from incmask.prediction.ensemble import About, Ensemble, save_ensemble
+from incmask.prediction.ensemble import About, Ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
 from incmask.prediction.layers import ExtraOutputs
+from incmask.prediction.model_folder import save_ensemble
 from incmask.prediction.overlays import draw_overlay
 from incmask.prediction.shares import CellCounts, MaskShares, shares_csv, tables
 from small import blocks

@@ -16,9 +16,10 @@ from incmask.commands import cli
 from incmask.data.dataset import ClassInfo
 from incmask.nets.spec import NetworkSpec, save_model
 from incmask.prediction import folder as module
-from incmask.prediction.ensemble import About, save_ensemble
+from incmask.prediction.ensemble import About
 from incmask.prediction.files import PredictJob
 from incmask.prediction.layers import ExtraOutputs
+from incmask.prediction.model_folder import save_ensemble
 from runs import HERE, Listener, draw, save
 
 predict_folder = partial(module.predict_folder, open_pool=HerePool)

@@ -26,7 +26,8 @@ from incmask.experiment.scores import ScoreRow
 from incmask.insight.report.picture import load_matplotlib
 from incmask.insight.report.run_page.plots import Course, plot_course
 from incmask.insight.report.run_page.stored import Verdict, read_verdict
-from incmask.prediction.ensemble import ABOUT, About, Ensemble, Prediction
+from incmask.prediction.ensemble import About, Ensemble, Prediction
+from incmask.prediction.model_folder import ABOUT
 from incmask.prediction.overlays import draw_overlay
 from incmask.prediction.value_layers import in_colours
 

@@ -31,9 +31,9 @@ from incmask.experiment.setup import RunContext, Setup
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.experiment.watch import check_unchanged
 from incmask.method.object_scores import ObjectMatch
-from incmask.prediction.ensemble import save_ensemble
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
 from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT, MASKS
+from incmask.prediction.model_folder import save_ensemble
 from incmask.prediction.shares import CELL_COUNTS, MASK_SHARES, tables
 from incmask.prediction.value_layers import PREDICTIONS
 

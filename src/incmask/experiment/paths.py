@@ -7,7 +7,7 @@ in ``training.loop``, the models, the masks and their table in ``prediction``.
 
 from pathlib import Path
 
-from incmask.prediction.ensemble import MODEL as MODEL
+from incmask.prediction.model_folder import MODEL as MODEL
 from incmask.prediction.shares import MASK_SHARES
 
 STACKS = "stacks"

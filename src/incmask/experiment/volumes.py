@@ -16,7 +16,7 @@ from incmask.method.labels import labels_of
 from incmask.method.recipe import Recipe, Vote
 from incmask.method.sheets import unfolded
 from incmask.method.surface import SurfaceDistance, surface_distance
-from incmask.prediction.ensemble import ABOUT, MODEL
+from incmask.prediction.model_folder import ABOUT, MODEL
 
 _NO_VOLUMES = "knows images alone, and the data are volumes"
 

@@ -22,11 +22,12 @@ from incmask.base.words import counted
 from incmask.method.instances import check_can_grow
 from incmask.nets.forward import CHUNK
 from incmask.prediction.channels import image_files
-from incmask.prediction.ensemble import ABOUT, About, Ensemble, model_folder
+from incmask.prediction.ensemble import About, Ensemble
 from incmask.prediction.files import NOTHING_MORE, ImageFile, Predicted, PredictJob, predict_files
 from incmask.prediction.layers import ExtraOutputs
 from incmask.prediction.ledger import Ledger, Stamp, stamp_of
 from incmask.prediction.listing import Listing, find_images
+from incmask.prediction.model_folder import ABOUT, model_folder
 from incmask.prediction.shares import MaskShares, tables
 from incmask.prediction.value_layers import check_pictures
 

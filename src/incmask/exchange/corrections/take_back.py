@@ -9,20 +9,20 @@ from typing import Literal, get_args
 import numpy as np
 
 from incmask.base.caller import command, option
-from incmask.base.choosing import CONFIG_NAME, read_config
 from incmask.base.config import IGNORED
 from incmask.base.errors import Problem, collected, fail, raise_problems
 from incmask.base.files import whole_folder, write_bytes
 from incmask.base.intact import hash_file
 from incmask.base.progress import Progress, Silent
-from incmask.base.validation import choose, validated
+from incmask.base.validation import choose
 from incmask.base.words import ShortRepr, counted
-from incmask.data.dataset import DataOptions, Dataset, Item, Scheme
+from incmask.data.dataset import Item
 from incmask.data.folder.layout import part_folder
-from incmask.data.folder.scan import load_dataset, scan
+from incmask.data.folder.scan import scan
 from incmask.data.images.readers import read_label
 from incmask.data.images.writers import path_inside
-from incmask.data.rounds import Round, current_round, data_folder, path_from, read_rounds, write_rounds
+from incmask.data.rounds import Round, current_round, data_folder, path_from, write_rounds
+from incmask.exchange.corrections.added import ReceivingFolder, added_before, earlier, receiving_folder, same_round
 from incmask.exchange.corrections.spelling import spelling_of, write_spelt
 from incmask.exchange.corrections.unchanged import ExportedLabels
 from incmask.exchange.formats.common import Files, Label
@@ -64,15 +64,6 @@ class Imported(ShortRepr):
 
 
 @dataclass(frozen=True)
-class _Target:
-    """Where corrections go: the data folder as it is, its options and its rounds."""
-
-    dataset: Dataset
-    options: DataOptions
-    rounds: tuple[Round, ...]
-
-
-@dataclass(frozen=True)
 class Corrections:
     """What a tool gave back, read and found right.
 
@@ -91,7 +82,7 @@ class Corrections:
     run: Path
     source: Path
     target: str
-    into: _Target
+    into: ReceivingFolder
     items: tuple[Item, ...]
     read: Corrected
     unsure_fractions: Mapping[str, float]
@@ -143,13 +134,13 @@ def read_corrections(
     check_classes(record.task, "import of corrected labels")
     scheme = record.scheme
     progress.doing("reading the data folder")
-    into = _target(data or data_folder(run), scheme)
+    into = receiving_folder(data or data_folder(run), scheme)
     progress.doing("reading the corrections")
     corrected = form.read(_files(source), Known(scheme, record.part("unlabelled")))
     items = _items(corrected.labels, into, record)
     progress.expect(len(items))
     shares, unchanged = _look_at(items, corrected.labels, ExportedLabels(run), progress=progress)
-    added = _added(corrected.labels, into)
+    added = added_before(corrected.labels, into)
     return Corrections(run, source, target, into, tuple(items), corrected, shares, unchanged, added)
 
 
@@ -176,7 +167,7 @@ def add_round(
         )
     fraction = float(np.mean([shares[item.name] for item in items]))
     notes, confirmed = found.read.notes, unchanged == "confirm"
-    if there := _same_round(found, [item.name for item in items]):
+    if there := same_round(into, found.added, [item.name for item in items]):
         return Imported(into.dataset.root, there, fraction, skipped, notes, found.unchanged, confirmed, again=True)
     spelling = spelling_of(into.dataset, ignored=fraction > 0)
     root = into.dataset.root
@@ -211,16 +202,6 @@ def _next_round(root: Path) -> tuple[Path, int]:
     return part / f"round-{number}", number
 
 
-def _target(root: Path, scheme: Scheme) -> _Target:
-    options = validated(DataOptions, read_config(root).data, where=str(root / CONFIG_NAME))
-    dataset = load_dataset(root, options)
-    ours, theirs = ([each.name for each in classes] for classes in (dataset.classes, scheme.classes))
-    if (dataset.task, ours) != (scheme.task, theirs):
-        what = f"has the classes {', '.join(ours)} ({dataset.task}), but the run {', '.join(theirs)} ({scheme.task})"
-        raise fail(root, what, "take the change back, or run again and export anew")
-    return _Target(dataset, options, read_rounds(root))
-
-
 def _files(source: Path) -> Files:
     """Give the files that came back, by their path."""
     if source.is_file() and not is_archive(source):
@@ -231,9 +212,9 @@ def _files(source: Path) -> Files:
     return files
 
 
-def _items(labels: Mapping[str, Label], into: _Target, record: RunRecord) -> list[Item]:
+def _items(labels: Mapping[str, Label], into: ReceivingFolder, record: RunRecord) -> list[Item]:
     """Find the images of the corrections among the unlabelled ones and those of rounds, unchanged since the run."""
-    by_name = _earlier(into) | {item.name: item for item in into.dataset.unlabelled}
+    by_name = earlier(into) | {item.name: item for item in into.dataset.unlabelled}
     hashes = record.part("unlabelled")
     problems: list[Problem] = []
     for name in labels:
@@ -244,51 +225,6 @@ def _items(labels: Mapping[str, Label], into: _Target, record: RunRecord) -> lis
             problems.append(Problem(str(item.image), "was changed since the run", "bring the old image back"))
     raise_problems(problems)
     return [by_name[name] for name in sorted(labels)]
-
-
-def _earlier(into: _Target) -> dict[str, Item]:
-    """Give the images that rounds have added, by the names that they had."""
-    by_name = {item.name: item for item in into.dataset.labelled}
-    found = {name: by_name.get(f"{each.prefix}{name}") for each in into.rounds for name in each.names}
-    return {name: replace(item, name=name) for name, item in found.items() if item is not None}
-
-
-def _added(labels: Mapping[str, Label], into: _Target) -> dict[str, int]:
-    """Tell which images rounds hold with just these labels, and the number of the round.
-
-    Raises:
-        IncmaskError: some are there with others.
-    """
-    numbers = {name: each.number for each in into.rounds for name in each.names}
-    found, problems = {}, []
-    for name, item in _earlier(into).items():
-        if name in labels:
-            found[name] = numbers[name]
-            if not np.array_equal(read_label(item, into.dataset), labels[name].make(item.height, item.width)):
-                problems.append(_added_problem(name, numbers[name], into))
-    raise_problems(problems)
-    return found
-
-
-def _added_problem(name: str, number: int, into: _Target) -> Problem:
-    (folder,) = (each.folder for each in into.rounds if each.number == number)
-    return Problem(
-        name, f"was added in round {number} already", f"take it out, or undo that round by removing {folder}"
-    )
-
-
-def _same_round(found: Corrections, names: Sequence[str]) -> Round | None:
-    """Give the round that holds just these images with just these labels; None: there are none of a round among them.
-
-    Raises:
-        IncmaskError: some of a round are among them, but not all of it and nothing else.
-    """
-    numbers = {found.added[name] for name in names if name in found.added}
-    for each in found.into.rounds:
-        if numbers == {each.number} and {*each.names} == {*names}:
-            return each
-    raise_problems([_added_problem(name, found.added[name], found.into) for name in names if name in found.added])
-    return None
 
 
 def _look_at(
@@ -318,7 +254,7 @@ def _refuse_unsure(shares: Mapping[str, float]) -> None:
     )
 
 
-def _verify(into: _Target, added: Round, labels: Mapping[str, Label]) -> None:
+def _verify(into: ReceivingFolder, added: Round, labels: Mapping[str, Label]) -> None:
     """Read the folder as it will be, and refuse corrections that would not be understood as they are meant."""
     before = into.dataset
     found = scan(before.root, into.options, rounds=[*into.rounds, added])

@@ -10,7 +10,7 @@ from incmask.base.parse import parse_json
 from incmask.base.store import RUN
 from incmask.experiment.record.run import DAMAGE, RunRecord, read_record
 from incmask.nets.spec import Spec, read_spec
-from incmask.prediction.ensemble import ABOUT, MODEL, model_folder
+from incmask.prediction.model_folder import ABOUT, MODEL, model_folder
 
 
 @dataclass(frozen=True)

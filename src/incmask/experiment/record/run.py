@@ -40,7 +40,8 @@ from incmask.experiment.scores import (
 from incmask.experiment.setup import CONTROL, folds_of
 from incmask.experiment.student import mean_over_folds
 from incmask.method.object_scores import ObjectMatch
-from incmask.prediction.ensemble import ABOUT, Ensemble
+from incmask.prediction.ensemble import Ensemble
+from incmask.prediction.model_folder import ABOUT
 from incmask.prediction.shares import MASK_SHARES
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError)
