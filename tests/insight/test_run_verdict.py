@@ -163,9 +163,7 @@ def test_where_the_images_come_from_is_said():
 def test_models_of_other_folds_have_taught_what_is_scored_on_their_images():
     taught = comparison(0.1, 0.2, kind="folds")
     assert headline(taught) == "Whether the unlabelled images helped cannot be told."
-    assert "; the models with them learnt from pseudo-labels of teachers that had been" in answer(
-        taught
-    )
+    assert "; the models with them learnt from pseudo-labels of teachers that had been" in answer(taught)
     # Students of the consistency loss go on from the model of their own fold.
     assert headline(comparison(0.1, 0.2, kind="folds", is_taught=False)).startswith("Yes")
 
