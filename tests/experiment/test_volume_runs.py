@@ -103,7 +103,7 @@ def test_what_is_of_images_alone_is_refused_by_name(finished, tmp_path):
         (lambda: incmask.rank(root / "run", crop_px=32), "crop"),
         (lambda: incmask.check(root / "data", fix=tmp_path / "fixed"), "fix"),
         (lambda: incmask.predict(root / "run", root / "data" / "test" / "images", tmp_path, overlays=True), "overlays"),
-        (lambda: incmask.mask([root / "run" / each for each in ("masks", "inconsistent")], tmp_path / "m"), "holds volumes"),
+        (lambda: incmask.mask([root / "run" / each for each in ("masks", "inconsistent")], tmp_path / "m"), "volumes"),
     ):
         with pytest.raises(IncmaskError, match=named):
             refused()
