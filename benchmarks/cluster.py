@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from incmask.base.pool import HerePool, LocalPool, Pool
+from incmask.base.local_pool import LocalPool
+from incmask.base.pool import HerePool, Pool
 from incmask.base.progress import Report, ignore
 from incmask.base.ray_pool import RayPool
 

@@ -27,7 +27,7 @@ import torch
 from incmask.base.choosing import resolve_settings
 from incmask.base.device import fast_in_bfloat16, resolve_device
 from incmask.base.files import write_text
-from incmask.base.pool import keep_freed_memory
+from incmask.base.local_pool import keep_freed_memory
 from incmask.base.progress import ignore
 from incmask.data.synthetic import make_fields
 from incmask.insight.report.statistics import DIFFERENCE_BOUNDS, summarise

@@ -33,8 +33,8 @@ import torch
 
 from incmask.base.choosing import resolve_settings
 from incmask.base.config import Settings
+from incmask.base.local_pool import LocalPool, keep_freed_memory
 from incmask.base.machine import num_cores
-from incmask.base.pool import LocalPool, keep_freed_memory
 from incmask.base.progress import ignore
 from incmask.data.synthetic import make_fields
 from incmask.method.mixture import PLAIN, ROW, TrainingSet, TrainingStacks

@@ -29,7 +29,7 @@ from benchmarks.gpu import busy, equal, estimate, roofline, tiles, training
 from benchmarks.gpu.bench import TINY, Bench, Results, Sizes, make_data
 from incmask.base.choosing import resolve_settings
 from incmask.base.files import write_text
-from incmask.base.pool import keep_freed_memory
+from incmask.base.local_pool import keep_freed_memory
 
 SECTIONS: dict[str, Callable[[Bench, Results], Results]] = {
     "training": training.measure,

@@ -12,7 +12,7 @@ from drawing.canvas import GREY, ORANGE, drawing, grey, show, write_picture
 
 import incmask
 from incmask.base.config import Task
-from incmask.base.pool import LocalPool
+from incmask.base.local_pool import LocalPool
 from incmask.data.dataset import ClassInfo
 from incmask.data.synthetic import make_fields, write_dataset
 from incmask.experiment.record.run import read_run

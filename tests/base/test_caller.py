@@ -10,7 +10,7 @@ import typer
 from docs_blocks import ROOT
 from incmask.base.caller import is_command_line, on_command_line
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.pool import LocalPool
+from incmask.base.local_pool import LocalPool
 from incmask.commands.cli import app
 from incmask.experiment.choices import resolve as resolve_choices
 from incmask.experiment.named import Choices

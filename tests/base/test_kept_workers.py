@@ -7,7 +7,8 @@ import pytest
 
 from incmask.base.errors import IncmaskError
 from incmask.base.kept_workers import kept_workers
-from incmask.base.pool import HerePool, LocalPool
+from incmask.base.local_pool import LocalPool
+from incmask.base.pool import HerePool
 from incmask.base.progress import ignore
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import incmask
-from incmask.base import pool as pools
+from incmask.base import local_pool as pools
 from incmask.base.errors import IncmaskError
 from incmask.base.limits import is_out_of_memory, refusal_of, refusals_told
-from incmask.base.pool import LocalPool
+from incmask.base.local_pool import LocalPool
 
 TOO_MUCH = 1 << 55
 

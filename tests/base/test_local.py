@@ -9,7 +9,8 @@ import light_jobs
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.base.pool import HerePool, LocalPool
+from incmask.base.local_pool import LocalPool
+from incmask.base.pool import HerePool
 from incmask.base.progress import ignore
 
 ONE_THREAD = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"}

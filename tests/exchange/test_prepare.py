@@ -16,7 +16,8 @@ from toy import contents, toys
 from incmask.base.choosing import read_config, resolve_settings
 from incmask.base.errors import IncmaskError
 from incmask.base.intact import hash_file
-from incmask.base.pool import HerePool, LocalPool
+from incmask.base.local_pool import LocalPool
+from incmask.base.pool import HerePool
 from incmask.base.store import Store
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.scan import scan

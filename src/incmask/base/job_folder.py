@@ -16,7 +16,8 @@ from incmask.base.described import OURS, modules_of, read_described, write_descr
 from incmask.base.elsewhere import Sent, done_elsewhere, sent_with
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.files import write_text
-from incmask.base.pool import Job, Result, keep_freed_memory
+from incmask.base.local_pool import keep_freed_memory
+from incmask.base.pool import Job, Result
 from incmask.base.progress import Report, Throttled
 
 JOBS, RESULTS, AMOUNTS, LOGS = "jobs", "results", "amounts", "logs"

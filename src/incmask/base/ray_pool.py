@@ -10,7 +10,8 @@ from typing import Any
 from incmask.base.caller import option
 from incmask.base.elsewhere import Sent, done_elsewhere, sent_with
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.pool import ONE_THREAD, Job, Pool, Result
+from incmask.base.local_pool import ONE_THREAD
+from incmask.base.pool import Job, Pool, Result
 from incmask.base.progress import Report, Throttled
 
 _MAX_RETRIES = 5

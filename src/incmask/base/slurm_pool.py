@@ -21,7 +21,8 @@ from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.files import append_text, cannot_write, write_text
 from incmask.base.job_folder import LOGS, JobFolder
-from incmask.base.pool import ONE_THREAD, Job, Pool, Result
+from incmask.base.local_pool import ONE_THREAD
+from incmask.base.pool import Job, Pool, Result
 from incmask.base.progress import Report
 
 FOLDER = Path("incmask-slurm")

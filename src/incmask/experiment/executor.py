@@ -10,7 +10,8 @@ from incmask.base.caller import option
 from incmask.base.device import devices_named
 from incmask.base.errors import fail
 from incmask.base.kept_workers import kept_workers
-from incmask.base.pool import LocalPool, OpenPool, Pool
+from incmask.base.local_pool import LocalPool
+from incmask.base.pool import OpenPool, Pool
 from incmask.base.ray_pool import RayPool
 from incmask.base.slurm_pool import NUM_TASKS, SlurmPool, options_of
 from incmask.base.validation import choose

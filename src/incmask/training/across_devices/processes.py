@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from incmask.base.caller import setting, settings
 from incmask.base.device import num_gpus, resolve_device
 from incmask.base.errors import fail
-from incmask.base.pool import LocalPool
+from incmask.base.local_pool import LocalPool
 from incmask.base.progress import Report, ignore
 from incmask.training.across_devices.share import Share, share, take
 from incmask.training.jobs import FitJob
