@@ -1,23 +1,20 @@
 """The main job: a data set and a recipe in; models, masks, disputed pixels and scores out."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from incmask.base.caller import setting
 from incmask.base.device import resolve_device
-from incmask.base.errors import IncmaskError, Problem
 from incmask.base.machine import num_cores
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress, Silent
 from incmask.base.run_log import RunLog
-from incmask.base.store import Records, Store, as_records, differences, read_records
+from incmask.base.store import Store
 from incmask.data.rounds import ENVIRONMENT, ROUNDS, path_from
 from incmask.data.split import describe_folds
-from incmask.data.stack import Stack, read_stack
-from incmask.data.volumes.patches import stack_of
 from incmask.experiment.budget import least, planned
 from incmask.experiment.choices import Resolved, resolve
 from incmask.experiment.collapse import collapses
@@ -27,17 +24,16 @@ from incmask.experiment.environment import environment
 from incmask.experiment.executor import Clock, Executor, measured_once
 from incmask.experiment.named import Choices
 from incmask.experiment.needs import check_room, largest_networks
-from incmask.experiment.paths import stack_folder
 from incmask.experiment.pretrained import write_pretrained
 from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import RunContext, folds_of
+from incmask.experiment.stacks import build_stacks
 from incmask.experiment.stages import Trained, train_all
 from incmask.experiment.student import total_steps
+from incmask.experiment.taken_over import check_source
 from incmask.experiment.tracked import Track, tracked
 from incmask.experiment.warm_start import check_is_new, score_rounds, scores_text, with_start
-from incmask.experiment.watch import check_unchanged
 from incmask.method.growth import num_students_of, team_size
-from incmask.method.recipes import RECIPES
 from incmask.method.scoring import Scoring
 from incmask.training.across_devices.share import Share
 from incmask.training.capacity import fitting_workers
@@ -144,7 +140,7 @@ def run_chosen(
     # Before the folder is begun with choices that do not fit this machine or the models to be taken over.
     num_workers = num_workers_of(chosen if is_planned else least(chosen), progress)
     for source in (bases or {}).values():
-        _check_source(source, chosen, record)
+        check_source(source, chosen, record)
     if warm and chosen.rounds and not bases:
         chosen = with_start(chosen, out, record, progress)
     clock = measured_once(executor.seconds_per_step)
@@ -246,33 +242,6 @@ def run_resolved(
     )
 
 
-def _check_source(source: Path, chosen: Resolved, data: Mapping[str, Any]) -> None:
-    """Refuse base models that this run would not have trained itself."""
-    theirs = read_records(source)
-    if theirs.run.get("recipe") not in chosen.recipe.bases:
-        return
-    ours = as_records(run={**chosen.describe_run(), "recipe": theirs.run["recipe"]}, data=data)
-    told = differences(*(_of_base(each) for each in (theirs, ours))) + differences(theirs.data, ours.data)
-    if told:
-        remedy = "take it back, or train the base models anew"
-        raise IncmaskError([Problem(str(source), difference, remedy) for difference in told])
-
-
-def _of_base(records: Records) -> dict[str, Any]:
-    """Give the choices that base models depend on."""
-    run = records.run
-    recipe = RECIPES[run["recipe"]]
-    # How many there are makes no difference to any of them.
-    settings = {
-        name: value for name, value in run["settings"].items() if name != "num_base" and recipe.depends_on(name)
-    }
-    if not records.data["parts"].get("val"):
-        # There may be as many folds of the labelled images.
-        settings["models of the smallest stage"] = min(run["settings"][name] for name in ("num_base", "num_students"))
-    names = ("size", "profile", "recipe", "start", "encoder")
-    return {**{name: run[name] for name in names if name in run}, "settings": settings}
-
-
 def num_workers_of(chosen: Resolved, progress: Progress) -> int:
     """Tell how many networks train side by side: one a core, as many as memory has room for."""
     settings = chosen.settings
@@ -300,55 +269,6 @@ def num_workers_of(chosen: Resolved, progress: Progress) -> int:
     if room < wanted:
         progress.say(f"memory for {room} of {wanted} workers; a smaller {setting('batch_size')} takes less")
     return room
-
-
-def build_stacks(
-    chosen: Resolved, store: Store, *, num_threads: int, with_truth: bool, sources: Sequence[Path]
-) -> dict[str, Stack]:
-    """Build the stacks of all parts, or take them over from another run of the same data.
-
-    Args:
-        chosen: the data and the networks' size.
-        store: of the run; the stacks lie in its ``stacks/``.
-        num_threads: that read images.
-        with_truth: true masks of the unlabelled images are wanted; else they are left out.
-        sources: folders of other runs.
-    """
-    stacks = {}
-    for part, items in chosen.dataset.parts():
-        if not items:
-            continue
-        labelled = part != "unlabelled" or with_truth
-        if not labelled:
-            items = tuple(replace(item, masks=None) for item in items)
-        folder = stack_folder(store.root, part)
-        stack = Stack(folder, ())
-        if store.lost(folder) or not store.has(stack.index, stack.images):
-            if (theirs := _stack_to_take(sources, part, labelled=labelled)) is not None:
-                store.adopt({path: folder / path.name for path in theirs.files if labelled or path != theirs.labels})
-            else:
-                built = stack_of(
-                    items,
-                    chosen.dataset,
-                    size=chosen.size,
-                    fit=chosen.settings.fit,
-                    folder=folder,
-                    num_threads=num_threads,
-                )
-                check_unchanged(chosen.stamps)
-                store.record(*built.files)
-        stacks[part] = read_stack(folder)
-    return stacks
-
-
-def _stack_to_take(sources: Sequence[Path], part: str, *, labelled: bool) -> Stack | None:
-    for source in sources:
-        folder = stack_folder(source, part)
-        if Stack(folder, ()).index.exists():
-            stack = read_stack(folder)
-            if stack.labels.exists() or not labelled:
-                return stack
-    return None
 
 
 def _verdict(trained: Trained, chosen: Stage) -> str:

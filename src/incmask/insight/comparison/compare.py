@@ -24,8 +24,9 @@ from incmask.experiment.environment import environment
 from incmask.experiment.executor import Executor
 from incmask.experiment.named import Choices
 from incmask.experiment.paths import PSEUDO, SCORES
-from incmask.experiment.run import Outcome, build_stacks, num_workers_of, run_resolved
+from incmask.experiment.run import Outcome, num_workers_of, run_resolved
 from incmask.experiment.setup import stage_name
+from incmask.experiment.stacks import build_stacks
 from incmask.experiment.tracked import Track
 from incmask.insight.comparison.amount import begun, equal_budget, work_of
 from incmask.insight.comparison.best_of import BestOf
