@@ -14,7 +14,8 @@ from typing import Any
 
 from PIL import Image
 
-from incmask.base.store import DATA, LOCK
+from incmask.base.records import DATA
+from incmask.base.store import LOCK
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate"}
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from incmask import nets
+    from incmask.api.comparing import compare
     from incmask.api.correcting import correct
-    from incmask.api.folders import check, export, import_labels, prepare, rank, report, status, verify
+    from incmask.api.exchanging import export, import_labels, prepare
+    from incmask.api.folders import check, rank, report, status, verify
     from incmask.api.images import mask, predict
     from incmask.api.looping import loop
     from incmask.api.result import Result, load
-    from incmask.api.training import compare, run
+    from incmask.api.training import run
     from incmask.base.errors import IncmaskError, Problem
     from incmask.base.terminal import show_progress
     from incmask.data.from_arrays import ArrayData, write_data
@@ -42,19 +44,19 @@ _HOME = {
     "Result": "api.result",
     "Vote": "method.recipe",
     "check": "api.folders",
-    "compare": "api.training",
+    "compare": "api.comparing",
     "continuous_inconsistency": "method.agreement",
     "correct": "api.correcting",
     "count_cells": "method.cells",
     "executor_on": "experiment.executor",
-    "export": "api.folders",
-    "import_labels": "api.folders",
+    "export": "api.exchanging",
+    "import_labels": "api.exchanging",
     "inconsistency": "method.agreement",
     "load": "api.result",
     "loop": "api.looping",
     "mask": "api.images",
     "predict": "api.images",
-    "prepare": "api.folders",
+    "prepare": "api.exchanging",
     "rank": "api.folders",
     "report": "api.folders",
     "run": "api.training",

@@ -6,7 +6,7 @@ import pytest
 
 import incmask
 from incmask.base.errors import IncmaskError
-from incmask.base.store import DATA, RUN
+from incmask.base.records import DATA, RUN
 from runs import HERE, SETTINGS, make_data, results
 
 fsspec = pytest.importorskip("fsspec")

@@ -6,7 +6,7 @@ from incmask.base.choosing import read_config
 from incmask.base.errors import IncmaskError
 from incmask.base.intact import intact
 from incmask.base.parse import parse_json, parse_toml
-from incmask.base.store import read_records
+from incmask.base.records import read_records
 
 DEEP = "[" * 20_000 + "]" * 20_000
 

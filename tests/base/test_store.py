@@ -9,7 +9,8 @@ import pytest
 from incmask.base.errors import IncmaskError
 from incmask.base.files import cannot_write
 from incmask.base.intact import hash_file, read_manifest
-from incmask.base.store import Store, differences
+from incmask.base.records import differences
+from incmask.base.store import Store
 
 RUN = {"recipe": "im", "settings": {"epochs": 2, "size": None}}
 DATA = {"task": "binary", "intensity": None, "parts": {"labelled": {"a": {"size": [4, 5]}}}}

@@ -10,7 +10,7 @@ import torch
 
 import incmask
 from incmask.base.errors import IncmaskError, fail
-from incmask.base.store import Records
+from incmask.base.records import Records
 from incmask.data.folder.scan import load_dataset, scan
 from incmask.data.rounds import Round, current_round, data_folder, read_rounds, run_folder, write_rounds
 from incmask.data.split import describe_folds, make_folds

@@ -10,7 +10,8 @@ import pytest
 from finished_runs import copy_of, remove_from
 from incmask.base.errors import IncmaskError
 from incmask.base.npy_rows import Rows
-from incmask.base.store import Store, read_records
+from incmask.base.records import read_records
+from incmask.base.store import Store
 from incmask.experiment import collapse, labelling
 from incmask.experiment.collapse import collapses, ends_with_labels, ends_with_stage
 from incmask.experiment.deliver import Stage

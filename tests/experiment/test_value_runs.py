@@ -6,7 +6,8 @@ import tifffile
 import torch
 
 import incmask
-from incmask.api.folders import check, export, rank
+from incmask.api.exchanging import export
+from incmask.api.folders import check, rank
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import Silent
 from incmask.data.images.readers import read_image

@@ -11,7 +11,7 @@ from tiny import NUM_GENERATIONS, NUM_TEST, NUM_UNLABELLED, finished, lines_of
 from torch import nn
 
 from finished_runs import write_to
-from incmask.base.store import DATA
+from incmask.base.records import DATA
 from incmask.base.tables import read_rows
 from incmask.experiment.deliver import Stage
 from incmask.experiment.scores import ScoreRow

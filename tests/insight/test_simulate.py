@@ -11,7 +11,7 @@ from finished_runs import finish
 from incmask.base.errors import IncmaskError
 from incmask.base.pool import HerePool
 from incmask.base.progress import Silent
-from incmask.base.store import read_records
+from incmask.base.records import read_records
 from incmask.experiment.record.run import open_run
 from incmask.insight.ranking import simulate as module
 from incmask.insight.ranking.present import simulation_picture, simulation_text, verdict

@@ -13,7 +13,7 @@ from incmask.base.config import Device
 from incmask.base.errors import fail
 from incmask.base.notebook import picture_html, table_html
 from incmask.base.npy_rows import Rows
-from incmask.base.store import RUN
+from incmask.base.records import RUN
 from incmask.base.validation import choose
 from incmask.data.stack import read_stack
 from incmask.data.volumes.grid import Spacing

@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from incmask.base.errors import IncmaskError, Problem, fail, is_text, renaming
 from incmask.base.files import append_text, remove_unfinished, whole_file, write_bytes, write_text
 from incmask.base.intact import (
     END,
-    GONE,
     MANIFEST,
     REMOVED,
     Entry,
@@ -29,11 +27,10 @@ from incmask.base.intact import (
     intact,
     manifest_of,
     parse_entries,
-    read_text,
 )
-from incmask.base.parse import parse_json, parse_toml
+from incmask.base.records import DATA, RUN, as_written, differences, read_records, read_written
 
-RUN, DATA, LOCK = "run.toml", "data.json", ".lock"
+LOCK = ".lock"
 DAMAGED = "damaged"
 """The folder in a run folder of what was found there instead of what was written."""
 LEDGER = "predicted.jsonl"
@@ -127,7 +124,7 @@ class Store(AbstractContextManager["Store"]):
 
     def rewrite_run(self, run: Mapping[str, Any]) -> None:
         """Say anew what was chosen, where what is there already would have come out the same."""
-        self.write(self.root / RUN, tomli_w.dumps(_plain(run)))
+        self.write(self.root / RUN, tomli_w.dumps(as_written(run)))
 
     def adopt(self, files: Mapping[Path, Path]) -> None:
         """Take over finished files of another run (there: here), unless they are here already; no file is held twice.
@@ -170,7 +167,7 @@ class Store(AbstractContextManager["Store"]):
         self._known = _read_manifest(self.root)
         self._num_bytes = _size_of(self.root / MANIFEST)
         written: dict[str, tuple[Mapping[str, Any], Callable[[], str]]] = {
-            RUN: (run, lambda: tomli_w.dumps(_plain(run))),
+            RUN: (run, lambda: tomli_w.dumps(as_written(run))),
             DATA: (data, lambda: json.dumps(data, indent=1)),
         }
         for name, (values, text) in written.items():
@@ -178,7 +175,7 @@ class Store(AbstractContextManager["Store"]):
             if name not in self._known or self._can_be_mended(path, text):
                 self.write(path, text())
                 continue
-            different = differences(_read(path), _plain(values))
+            different = differences(read_written(path), as_written(values))
             if different:
                 raise IncmaskError(
                     [Problem(str(path), line, f"take it back, or {another_folder()}") for line in different]
@@ -245,49 +242,6 @@ def reopen(root: Path, *, say: Callable[[str], None] = lambda line: None) -> Sto
     return Store(root, run=records.run, data=records.data, say=say)
 
 
-@dataclass(frozen=True)
-class Records:
-    """What a run is about: the content of its ``run.toml`` and ``data.json``, without what is None."""
-
-    run: dict[str, Any]
-    data: dict[str, Any]
-
-
-def as_records(*, run: Mapping[str, Any], data: Mapping[str, Any]) -> Records:
-    """Tell what a run folder begun with these would say of itself."""
-    return Records(_plain(run), _plain(data))
-
-
-def read_records(root: Path) -> Records:
-    """Read what a run folder says of itself.
-
-    Raises:
-        IncmaskError: it is none.
-    """
-    return Records(_read(root / RUN), _read(root / DATA))
-
-
-def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str = "") -> list[str]:
-    """Say in a line each where two nested mappings differ, at most ten of them.
-
-    Examples:
-        >>> differences({"seed": 1, "data": {"n": 8}}, {"seed": 1, "data": {"n": 9}})
-        ['data.n was 8 when the run began and is 9 now']
-    """
-    lines: list[str] = []
-    for name in sorted({*there, *now}):
-        if name not in there or name not in now:
-            # Its value may be long, and says no more.
-            lines.append(f"{under}{name} was not there when the run began" if name in now else f"{under}{name} is gone")
-            continue
-        old, new = there[name], now[name]
-        if isinstance(old, dict) and isinstance(new, dict):
-            lines += differences(old, new, under=f"{under}{name}.")
-        elif old != new:
-            lines.append(f"{under}{name} was {old!r} when the run began and is {new!r} now")
-    return lines if len(lines) <= 10 or under else [*lines[:9], f"and {len(lines) - 9} more differences"]
-
-
 def _is_run(folder: Path) -> bool:
     """Tell whether it is a run folder; an empty folder may become one."""
     if not folder.is_dir():
@@ -318,24 +272,3 @@ def _size_of(path: Path) -> int:
 def _holds_results(files: Iterable[Path], root: Path) -> bool:
     """Tell whether there is more than a run begins with, which may be there without its line after a kill."""
     return any(path.relative_to(root).as_posix() not in (RUN, DATA, LOCK, MANIFEST) for path in files)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = read_text(path)
-        return _without_none(parse_toml(text) if path.suffix == ".toml" else parse_json(text))
-    except (*GONE, ValueError) as error:
-        raise fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run") from error
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As values come back from a file: lists for tuples, and nothing for None, which TOML does not know."""
-    return _without_none(json.loads(json.dumps(values)))
-
-
-def _without_none(there: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _without_none(value) if isinstance(value, dict) else value
-        for name, value in there.items()
-        if value is not None
-    }

@@ -60,7 +60,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the model for other programs, or the labels of the unlabelled images for a tool that corrects them."""
-    from incmask.api.folders import export as export_run
+    from incmask.api.exchanging import export as export_run
     from incmask.exchange.models.model import ExportedModel
 
     if exact and least_px is not None:

@@ -115,7 +115,7 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Make a data folder of a data set as its owner distributes it, or of your own files in other formats."""
-    from incmask.api.folders import prepare as prepare_data
+    from incmask.api.exchanging import prepare as prepare_data
     from incmask.exchange.prepare.prepare import prepared_as_dict, prepared_text
 
     where = executor(on, ray_address=ray_address, sbatch=sbatch, slurm_tasks=slurm_tasks, dry_run=dry_run)

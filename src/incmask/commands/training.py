@@ -185,7 +185,7 @@ def compare(
     """Compare approaches on the same images with the same seeds: tables, figures, significance and cost."""
     import shlex
 
-    from incmask.api.training import compare_and_find
+    from incmask.api.comparing import compare_and_find
     from incmask.commands.assignments import parse_grid
     from incmask.experiment.choices import given
     from incmask.experiment.named import Choices

@@ -12,7 +12,8 @@ from incmask.base.choosing import resolve_again
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress
-from incmask.base.store import RUN, read_records, reopen
+from incmask.base.records import RUN, read_records
+from incmask.base.store import reopen
 from incmask.base.words import counted
 from incmask.data.split import Fold
 from incmask.data.stack import row_names

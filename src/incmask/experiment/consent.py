@@ -6,7 +6,7 @@ from pathlib import Path
 from incmask.base.caller import option
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
-from incmask.base.store import RUN
+from incmask.base.records import RUN
 from incmask.experiment.budget import estimate, time_step, work_of
 from incmask.experiment.choices import Resolved
 from incmask.experiment.executor import Clock

@@ -13,7 +13,7 @@ from incmask.base.caller import another_folder, size_option
 from incmask.base.device import resolve_device
 from incmask.base.errors import fail
 from incmask.base.files import nearest_existing
-from incmask.base.store import RUN
+from incmask.base.records import RUN
 from incmask.data.stack import row_names
 from incmask.experiment.choices import Resolved
 from incmask.experiment.control import num_controls

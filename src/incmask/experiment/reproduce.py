@@ -8,7 +8,7 @@ from typing import Any
 from incmask.base.caller import another_folder, option
 from incmask.base.errors import fail
 from incmask.base.intact import intact, read_manifest
-from incmask.base.store import as_records, differences
+from incmask.base.records import as_records, differences
 from incmask.data.rounds import ENVIRONMENT
 from incmask.experiment.choices import Resolved, resolve
 from incmask.experiment.collapse import ended_early

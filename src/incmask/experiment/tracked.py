@@ -11,8 +11,8 @@ from typing import Any
 from incmask.base.caller import option
 from incmask.base.intact import MANIFEST
 from incmask.base.parse import parse_toml
+from incmask.base.records import RUN
 from incmask.base.run_log import Listener
-from incmask.base.store import RUN
 from incmask.base.trackers import TRACKERS, Tracker
 from incmask.base.validation import choose
 from incmask.experiment.paths import INDEX, PSEUDO, STUDENTS, TOGETHER

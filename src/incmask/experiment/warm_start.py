@@ -10,7 +10,7 @@ from incmask.base.caller import either
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.intact import GONE, DamagedError, read_json
 from incmask.base.progress import Progress
-from incmask.base.store import as_records
+from incmask.base.records import as_records
 from incmask.base.words import counted
 from incmask.data.rounds import FIRST, ROUNDS, Round
 from incmask.data.split import units_of

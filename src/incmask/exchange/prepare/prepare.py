@@ -13,7 +13,8 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.intact import MANIFEST
 from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
-from incmask.base.store import DATA, LOCK, RUN, Store, as_records, differences, read_records
+from incmask.base.records import DATA, RUN, as_records, differences, read_records
+from incmask.base.store import LOCK, Store
 from incmask.base.validation import choose
 from incmask.base.words import counted
 from incmask.data.folder.group_table import SPLIT_FILE

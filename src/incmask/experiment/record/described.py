@@ -11,7 +11,7 @@ import pydantic
 from incmask.base.config import Settings, Task
 from incmask.base.errors import fail
 from incmask.base.intact import read_json
-from incmask.base.store import RUN, Records
+from incmask.base.records import RUN, Records
 from incmask.base.validation import validated
 from incmask.data.dataset import ClassInfo, Colour, Scheme
 from incmask.data.rounds import ENVIRONMENT

@@ -7,7 +7,7 @@ from typing import Any
 from incmask.base.errors import fail
 from incmask.base.intact import intact
 from incmask.base.parse import parse_json
-from incmask.base.store import RUN
+from incmask.base.records import RUN
 from incmask.experiment.record.run import DAMAGE, RunRecord, read_record
 from incmask.nets.spec import Spec, read_spec
 from incmask.prediction.model_folder import ABOUT, MODEL, model_folder

@@ -9,7 +9,7 @@ from typing import Any
 from incmask.base.caller import command
 from incmask.base.errors import fail
 from incmask.base.intact import intact, read_json
-from incmask.base.store import RUN, read_records
+from incmask.base.records import RUN, read_records
 from incmask.base.tables import read_rows
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack

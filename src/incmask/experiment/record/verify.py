@@ -12,8 +12,9 @@ from incmask.base.files import TEMPORARY_SUFFIX
 from incmask.base.intact import END, MANIFEST, Entry, damage, files_below, made_anew, read_manifest, root_of
 from incmask.base.machine import num_cores
 from incmask.base.progress import Progress
+from incmask.base.records import RUN
 from incmask.base.run_log import LOG
-from incmask.base.store import DAMAGED, LOCK, RUN
+from incmask.base.store import DAMAGED, LOCK
 from incmask.base.threads import side_by_side
 from incmask.base.trackers import EVENTS
 from incmask.base.words import ShortRepr, counted

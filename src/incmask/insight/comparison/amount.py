@@ -6,7 +6,8 @@ from pathlib import Path
 from incmask.base.caller import option
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress
-from incmask.base.store import RUN, Store
+from incmask.base.records import RUN
+from incmask.base.store import Store
 from incmask.base.words import counted
 from incmask.data.stack import row_names
 from incmask.experiment.budget import num_rows, time_step

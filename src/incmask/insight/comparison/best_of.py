@@ -10,7 +10,7 @@ from incmask.base.caller import settings as settings_of
 from incmask.base.config import Settings
 from incmask.base.errors import fail
 from incmask.base.intact import intact
-from incmask.base.store import RUN, as_records, differences, read_records
+from incmask.base.records import RUN, as_records, differences, read_records
 from incmask.base.tables import read_rows
 from incmask.experiment.choices import Resolved, resolve
 from incmask.experiment.named import Choices

@@ -1,0 +1,85 @@
+"""What a run folder was begun with: ``run.toml`` and ``data.json``, and how two of them differ."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incmask.base.errors import fail
+from incmask.base.intact import (
+    GONE,
+    read_text,
+)
+from incmask.base.parse import parse_json, parse_toml
+
+RUN, DATA = "run.toml", "data.json"
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a run is about: the content of its ``run.toml`` and ``data.json``, without what is None."""
+
+    run: dict[str, Any]
+    data: dict[str, Any]
+
+
+def as_records(*, run: Mapping[str, Any], data: Mapping[str, Any]) -> Records:
+    """Tell what a run folder begun with these would say of itself."""
+    return Records(as_written(run), as_written(data))
+
+
+def read_records(root: Path) -> Records:
+    """Read what a run folder says of itself.
+
+    Raises:
+        IncmaskError: it is none.
+    """
+    return Records(read_written(root / RUN), read_written(root / DATA))
+
+
+def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str = "") -> list[str]:
+    """Say in a line each where two nested mappings differ, at most ten of them.
+
+    Examples:
+        >>> differences({"seed": 1, "data": {"n": 8}}, {"seed": 1, "data": {"n": 9}})
+        ['data.n was 8 when the run began and is 9 now']
+    """
+    lines: list[str] = []
+    for name in sorted({*there, *now}):
+        if name not in there or name not in now:
+            # Its value may be long, and says no more.
+            lines.append(f"{under}{name} was not there when the run began" if name in now else f"{under}{name} is gone")
+            continue
+        old, new = there[name], now[name]
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, under=f"{under}{name}.")
+        elif old != new:
+            lines.append(f"{under}{name} was {old!r} when the run began and is {new!r} now")
+    return lines if len(lines) <= 10 or under else [*lines[:9], f"and {len(lines) - 9} more differences"]
+
+
+def read_written(path: Path) -> dict[str, Any]:
+    """Read one of the two files.
+
+    Raises:
+        IncmaskError: it is not there, or no file of its kind.
+    """
+    try:
+        text = read_text(path)
+        return _without_none(parse_toml(text) if path.suffix == ".toml" else parse_json(text))
+    except (*GONE, ValueError) as error:
+        raise fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run") from error
+
+
+def as_written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As values come back from a file: lists for tuples, and nothing for None, which TOML does not know."""
+    return _without_none(json.loads(json.dumps(values)))
+
+
+def _without_none(there: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_none(value) if isinstance(value, dict) else value
+        for name, value in there.items()
+        if value is not None
+    }
