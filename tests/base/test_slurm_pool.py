@@ -14,7 +14,8 @@ from incmask.base.elsewhere import Sent, versions
 from incmask.base.errors import IncmaskError
 from incmask.base.job_folder import JobFolder
 from incmask.base.progress import Silent, Throttled, ignore
-from incmask.base.slurm_pool import SlurmPool, options_of, spelled
+from incmask.base.slurm_commands import options_of, spelled
+from incmask.base.slurm_pool import SlurmPool
 from incmask.experiment.executor import Executor, executor_on
 from incmask.experiment.named import Choices
 from incmask.experiment.run import run

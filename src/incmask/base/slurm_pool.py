@@ -5,13 +5,10 @@ Jobs and their results are files of a folder that all nodes see; nothing else tr
 
 import os
 import platform
-import re
 import shlex
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,12 +18,20 @@ from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.files import append_text, cannot_write, write_text
 from incmask.base.job_folder import LOGS, JobFolder
-from incmask.base.local_pool import ONE_THREAD
 from incmask.base.pool import Job, Pool, Result
 from incmask.base.progress import Report
-
-FOLDER = Path("incmask-slurm")
-NUM_TASKS = 16
+from incmask.base.slurm_commands import (
+    FOLDER,
+    NUM_TASKS,
+    SCRIPT,
+    called,
+    cancel,
+    options_of,
+    own_options,
+    queued,
+    script,
+    spelled,
+)
 
 _ARRAY = 1000
 """Tasks of an array: Slurm allows so many unless it was told otherwise (MaxArraySize)."""
@@ -37,7 +42,7 @@ _MAX_LOST = 5
 _LOOK_S, _ASK_S, _PATIENCE_S = 1.0, 15.0, 30.0
 """Between two looks for results, two questions to Slurm, and until a result must be seen here after its task's end."""
 
-_SUBMITTED, _LOCK, _SCRIPT = "submitted.txt", "lock", "script.sh"
+_SUBMITTED, _LOCK = "submitted.txt", "lock"
 _LOG_BYTES = 4096
 
 
@@ -119,7 +124,7 @@ class SlurmPool(Pool):
         batch = _Batch(JobFolder(root), {place: _Task(job) for place, job in enumerate(jobs)})
         modules = batch.folder.write(function, jobs, networks=self._networks)
         batch.folder = JobFolder(root, modules=modules)
-        write_text(root / _SCRIPT, script(root, modules))
+        write_text(root / SCRIPT, script(root, modules))
         try:
             self._submit(root, batch.pending)
             asked = time.monotonic()
@@ -162,14 +167,14 @@ class SlurmPool(Pool):
                 tasks[place].array, tasks[place].index, tasks[place].gone_since = array, place - first, None
 
     def _sbatch(self, root: Path, indices: str, first: int) -> str:
-        told = _called(
+        told = called(
             [
                 "sbatch",
                 "--parsable",
                 f"--array={indices}",
                 *own_options(root, self._num_cores),
                 *self._options,
-                str(root / _SCRIPT),
+                str(root / SCRIPT),
                 str(first),
             ]
         )
@@ -210,92 +215,10 @@ class SlurmPool(Pool):
             raise fail(log, what, f"give it more time or memory: {option('sbatch', '--time=4:00:00 --mem=16G')}")
 
 
-def options_of(sbatch: str) -> list[str]:
-    """Split options for ``sbatch``.
-
-    Raises:
-        IncmaskError: a quote is left open, or they are of what is settled here.
-
-    Examples:
-        >>> options_of("--partition=gpu --comment='two words'")
-        ['--partition=gpu', '--comment=two words']
-    """
-    try:
-        options = shlex.split(sbatch)
-    except ValueError as error:
-        raise fail(option("sbatch", sbatch), f"cannot be split ({error})", "close the quotes") from error
-    for word in options:
-        if re.match(r"--(array|parsable|output|error|wrap|wait)\b|-[aoeW]", word):
-            raise fail(option("sbatch", sbatch), f"{word} is settled by incmask", "leave it out")
-    return options
-
-
-def own_options(root: Path, num_cores: int = 1) -> list[str]:
-    """Give what is asked of ``sbatch`` before a person's own options, which win."""
-    logs = root / LOGS / "%A_%a.txt"
-    return ["--job-name=incmask", f"--output={logs}", "--open-mode=append", "--requeue", f"--cpus-per-task={num_cores}"]
-
-
-def script(root: Path, modules: Collection[str] = ()) -> str:
-    """Write the script that each task runs; its argument is the place of the array's first job.
-
-    Examples:
-        >>> script(Path("/shared/jobs")).splitlines()[-1].endswith(
-        ...     "-m incmask work /shared/jobs --job $(($1 + SLURM_ARRAY_TASK_ID))")
-        True
-    """
-    words = [sys.executable, "-m", "incmask", "work", str(root), *(f"--module={name}" for name in modules)]
-    exported = [f"export {name}={value}" for name, value in {**ONE_THREAD, "PYTHONHASHSEED": "0"}.items()]
-    return "\n".join(["#!/bin/sh", *exported, f"exec {shlex.join(words)} --job $(($1 + SLURM_ARRAY_TASK_ID))", ""])
-
-
-def dry_run(sbatch: str = "", *, num_tasks: int = NUM_TASKS, folder: Path = FOLDER) -> str:
-    """Tell how jobs would be handed in: the command, and the script; nothing is written."""
-    root = folder.absolute() / "1"
-    words = ["sbatch", "--parsable", f"--array=0-9%{num_tasks}", *own_options(root), *options_of(sbatch)]
-    return f"{shlex.join([*words, str(root / _SCRIPT), '0'])}\n\n{script(root)}"
-
-
-def spelled(places: Sequence[int]) -> str:
-    """Spell places as Slurm does.
-
-    Examples:
-        >>> spelled([0, 1, 2, 5, 7, 8])
-        '0-2,5,7-8'
-    """
-    parts: list[list[int]] = []
-    for place in sorted(places):
-        if parts and place == parts[-1][-1] + 1:
-            parts[-1] = [parts[-1][0], place]
-        else:
-            parts.append([place])
-    return ",".join("-".join(map(str, part)) for part in parts)
-
-
-def queued() -> set[tuple[str, int]] | None:
-    """Give the arrays and indices of this person's tasks that wait or run; None: Slurm does not answer."""
-    told = _called(["squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%F %K"])
-    if told.returncode:
-        return None
-    rows = [line.split() for line in told.stdout.splitlines()]
-    return {(row[0], int(row[1])) for row in rows if len(row) == 2 and row[1].isdecimal()}
-
-
-def cancel(arrays: Collection[str]) -> None:
-    """Take back what was handed in."""
-    if arrays := sorted({*arrays} - {""}):
-        _called(["scancel", *arrays])
-
-
 def _tell(task: _Task, amount: float, report: Report) -> None:
     if amount > task.told:
         report(amount - task.told)  # type: ignore[arg-type]
         task.told = amount
-
-
-def _called(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    # Ctrl-C reaches the whole process group, and is for this process alone.
-    return subprocess.run(words, capture_output=True, text=True, check=False, start_new_session=True)  # noqa: S603 - no shell
 
 
 def _last_line(text: str) -> str:

@@ -42,7 +42,7 @@ def _shown(on: str | None, asked: "Executor") -> Exception:
     """Print how jobs would be handed in, and give what ends the command."""
     from incmask.base.caller import option
     from incmask.base.errors import fail
-    from incmask.base.slurm_pool import dry_run
+    from incmask.base.slurm_commands import dry_run
 
     if on != "slurm":
         return fail(option("dry-run", True), "is for Slurm alone", f"add {option('on', 'slurm')}, or leave it out")

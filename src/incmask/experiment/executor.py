@@ -13,7 +13,8 @@ from incmask.base.kept_workers import kept_workers
 from incmask.base.local_pool import LocalPool
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.ray_pool import RayPool
-from incmask.base.slurm_pool import NUM_TASKS, SlurmPool, options_of
+from incmask.base.slurm_commands import NUM_TASKS, options_of
+from incmask.base.slurm_pool import SlurmPool
 from incmask.base.validation import choose
 from incmask.training.capacity import image_size, seconds_per_step
 from incmask.training.jobs import FitJob
