@@ -185,7 +185,7 @@ def networks_share(options: argparse.Namespace, model: Path) -> float:
     script = f"""
 import time, torch, pathlib
 torch.set_num_threads(1)
-from incmask.base.pool import keep_freed_memory
+from incmask.base.local_pool import keep_freed_memory
 from incmask.nets.unet import UNet
 from incmask.prediction.folder import list_images
 from incmask.prediction.files import PredictJob, predict_files

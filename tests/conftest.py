@@ -27,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine may take any time for an example. For more of them: --hypothesis-profile=thorough.
-for name, num in (("quick", 10), ("thorough", 500)):
+for name, num in (("quick", 20), ("thorough", 500)):
     settings.register_profile(name, max_examples=num, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("quick")
 

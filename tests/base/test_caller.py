@@ -21,6 +21,7 @@ FOR_EVERYBODY = ("commands/", "insight/report/", "insight/card.py", "base/caller
 """What a page or a file says is for whoever reads it, wherever it was made."""
 WRITTEN = {
     "base/slurm_commands.py": "script.sh",
+    "base/slurm_pool.py": "script.sh",
     "exchange/corrections/export.py": "README.txt",
     "exchange/prepare/prepare.py": "README.md",
 }

@@ -76,7 +76,7 @@ def test_functions_that_jobs_may_call_are_found_by_name_and_no_others(tmp_path):
     ("tree", "told"),
     [
         ({"is": "subprocess:Popen", "of": {"args": "id"}}, "subprocess:Popen: is nothing"),
-        ({"is": "incmask.base.pool:LocalPool", "of": {"num_workers": 1}}, "LocalPool: is nothing"),
+        ({"is": "incmask.base.local_pool:LocalPool", "of": {"num_workers": 1}}, "LocalPool: is nothing"),
         ({"is": "incmask.gone:Gone", "of": {}}, "incmask.gone: cannot be imported"),
         ({"is": "incmask.base.errors:Problem", "of": {"other": 1}}, "is no description of a job"),
         ({"is": "array", "of": "array0"}, "is no description of a job"),

@@ -139,7 +139,7 @@ def script(folder, body):
     path = folder / "my script.py"
     path.write_text(
         f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        f"import light_jobs\nfrom incmask.base.pool import LocalPool\n{body}"
+        f"import light_jobs\nfrom incmask.base.local_pool import LocalPool\n{body}"
     )
     return path
 

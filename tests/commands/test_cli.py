@@ -298,7 +298,7 @@ def test_compare_hands_on_all_options(call, tmp_path, monkeypatch):
         given.update(options, data=data, out=out)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("incmask.api.training.run_comparison", compare)
+    monkeypatch.setattr("incmask.api.comparing.run_comparison", compare)
     words = ["--recipes", "im, me,", "--repeats", "2", "--equal-steps", "--preset", "paper", "--effort", "quick"]
     words += ["--profile", "hela", "--size", "32", "48", "--fit", "tile", "--set=num_members=2,3", "--set=epochs=5"]
     code, out, err = call("compare", tmp_path / "data", "-o", tmp_path / "out", *words)

@@ -84,14 +84,14 @@ def test_a_damaged_record_is_told(text, message, tmp_path):
 
 
 def test_images_of_later_rounds_always_train():
-    first = [f"a {index}" for index in range(10)]
+    first = [f"a {index}" for index in range(30)]
     added = ["round-2/b", "round-2/b", "round-3/c/d"]
     (before,) = make_folds(first, has_val=False, seed=1)
     (after,) = make_folds([*first, *added], has_val=False, seed=1)
     assert after.validation == before.validation
-    assert after.training == (*before.training, 10, 11, 12)
+    assert after.training == (*before.training, 30, 31, 32)
     assert describe_folds((after,), [*first, *added]) == (
-        "no val/: 2 of the 10 labelled images are set aside to choose epochs and members; the 2 of later rounds "
+        "no val/: 6 of the 30 labelled images are set aside to choose epochs and members; the 2 of later rounds "
         "always train"
     )
     few, more = (make_folds(names, has_val=False, seed=1) for names in (first[:4], [*first[:4], *added]))

@@ -19,6 +19,7 @@ _SIDE_BY_SIDE = "all vote side by side, in memory"
 WHY: dict[str, str] = {
     "seed": "no generator takes more",
     "num_workers": "each is a process of its own",
+    "devices_per_network": "each gets some images of a batch, which has not many more",
     "num_base": _A_TRAINING,
     "num_students": _A_TRAINING,
     "num_generations": "each trains its students",
