@@ -121,7 +121,7 @@ def test_a_comparison_takes_one_approach_or_several(tmp_path, monkeypatch, given
     def compare(data, out, *, recipes, **options):
         raise fail(out, f"{recipes}", "look at it")
 
-    monkeypatch.setattr(training, "run_comparison", compare)
+    monkeypatch.setattr("incmask.api.comparing.run_comparison", compare)
     with pytest.raises(incmask.IncmaskError) as error:
         incmask.compare(tmp_path / "data", recipes=given)
     (problem,) = error.value.problems

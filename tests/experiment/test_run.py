@@ -357,7 +357,7 @@ def finished(tmp_path_factory):
 def test_a_finished_run_is_not_done_again(finished, monkeypatch):
     before = dict(results(finished / "ldt"))
     monkeypatch.setattr(training, "fit", None)
-    monkeypatch.setattr(experiment, "stack_of", None)
+    monkeypatch.setattr("incmask.experiment.stacks.stack_of", None)
     outcome, said = run_tiny(finished / "data", finished / "ldt", "ldt", num_workers=2)
     assert dict(results(finished / "ldt")) == before
     assert len(outcome.scores) == 6

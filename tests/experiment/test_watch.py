@@ -3,8 +3,7 @@
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.experiment import deliver
-from incmask.experiment import run as running
+from incmask.experiment import deliver, stacks
 from runs import draw, make_data, results, run_tiny, save
 
 CHANGED = "labelled/images/labelled 1.png"
@@ -16,7 +15,7 @@ def data(tmp_path, untrained):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(running, "stack_of"), (deliver, "evaluate_models"), (deliver, "predict_files")]
+    ("module", "name"), [(stacks, "stack_of"), (deliver, "evaluate_models"), (deliver, "predict_files")]
 )
 @pytest.mark.parametrize("how", ["changed", "removed"])
 def test_a_run_stops_and_goes_on_once_they_are_back(data, tmp_path, monkeypatch, module, name, how):
