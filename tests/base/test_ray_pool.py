@@ -17,6 +17,7 @@ from incmask.base.ray_pool import RayPool
 from incmask.experiment.executor import Executor, executor_on
 from incmask.experiment.named import Choices
 from incmask.experiment.run import run
+from incmask.insight.comparison.compare import compare
 from nightly import AT_NIGHT
 from runs import HERE, SETTINGS, Listener, make_data, results
 
@@ -102,6 +103,28 @@ def test_a_run_on_a_cluster_is_that_of_this_machine_to_the_byte(cluster, tmp_pat
     for name, executor in (("here", HERE), ("there", on_cluster)):
         run(data, tmp_path / name, choices=Choices("im", settings=SETTINGS), executor=executor, progress=Silent())
     check_equal(tmp_path / "here", tmp_path / "there")
+
+
+@pytest.mark.slow
+@AT_NIGHT
+@pytest.mark.filterwarnings("default")
+def test_runs_of_a_comparison_side_by_side_are_those_of_this_machine_to_the_byte(cluster, tmp_path):
+    data = make_data(tmp_path / "data", "binary")
+    on_cluster = Executor(partial(RayPool), HERE.seconds_per_step)
+    for name, executor in (("here", HERE), ("there", on_cluster)):
+        said = Listener()
+        compare(
+            data,
+            tmp_path / name,
+            choices=Choices(settings=SETTINGS),
+            executor=executor,
+            recipes=("im",),
+            num_repeats=2,
+            progress=said,
+        )
+        assert said.says("  4 of 4, im, repeat 2: generation 1: ") == (name == "there")
+    # Tables tell the time that each took.
+    check_equal(tmp_path / "here" / "runs", tmp_path / "there" / "runs")
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import os
 import threading
+import time
+from collections import Counter
 from pathlib import Path
 
 import light_jobs
@@ -162,10 +164,40 @@ def test_many_jobs_are_several_arrays_and_keep_their_places(by_hand, monkeypatch
         assert dict(pool.run(light_jobs.square, range(7), ignore)) == {job: job * job for job in range(7)}
     assert [(words[1], words[-1]) for words in by_hand.handed_in()] == [
         ("--array=0-2%16", "0"),
-        ("--array=0-2%16", "3"),
-        ("--array=0%16", "6"),
+        ("--array=0-2%13", "3"),
+        ("--array=0%10", "6"),
     ]
     assert spelled([9, 4, 5]) == "4-5,9"
+
+
+def test_several_calls_share_the_tasks_and_keep_apart(slurm):
+    slurm.say("by hand")
+    found, at_work = {}, []
+
+    def call(pool, jobs):
+        found[jobs] = dict(pool.run(light_jobs.square, jobs, ignore))
+
+    def look():
+        limits = [int(words[1].rpartition("%")[2]) for words in slurm.handed_in()]
+        waiting = Counter(int(path.name.partition("_")[0]) for path in (slurm.state / "queue").iterdir())
+        at_work.append(sum(min(limits[array - 1], num) for array, num in waiting.items()))
+
+    with SlurmPool(networks=False, num_tasks=3) as pool:
+        assert pool.num_runs == 3
+        threads = [threading.Thread(target=call, args=(pool, range(first, first + 5))) for first in (0, 10, 20)]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + 60
+        while any(thread.is_alive() for thread in threads) and time.monotonic() < until:
+            look()
+            slurm.work_by_hand()
+            time.sleep(0.02)
+        for thread in threads:
+            thread.join()
+    assert found == {jobs: {job: job * job for job in jobs} for jobs in (range(5), range(10, 15), range(20, 25))}
+    assert max(at_work) == 3
+    # Whoever came first handed in all that it had.
+    assert slurm.handed_in()[0][1] == "--array=0-4%3"
 
 
 def test_other_versions_and_other_paths_are_told_by_the_task(tmp_path, monkeypatch):

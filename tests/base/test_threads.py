@@ -1,8 +1,9 @@
 import threading
+import time
 
 import pytest
 
-from incmask.base.threads import Behind, side_by_side
+from incmask.base.threads import Behind, as_they_end, side_by_side
 
 
 @pytest.mark.parametrize("num_threads", [1, 2, 5])
@@ -35,6 +36,52 @@ def test_results_that_nobody_takes_hold_up_the_work():
     # This waits for what was begun.
     results.close()
     assert len(done) <= 4
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 3])
+def test_work_begins_as_soon_as_what_it_waits_for_is_done(num_threads):
+    # Two chains of three, and one that needs both.
+    waits_for = [(), (), {0}, {1}, {2}, {3}, {4, 5}]
+    begun, done, lock, now, most = [], [], threading.Lock(), 0, 0
+
+    def work(place):
+        nonlocal now, most
+        with lock:
+            assert {*waits_for[place]} <= {*done}
+            begun.append(place)
+            now += 1
+            most = max(most, now)
+        if num_threads > 1 and place == 0:
+            # Nothing holds up the other chain.
+            while 5 not in done:
+                time.sleep(0.001)
+        with lock:
+            now -= 1
+            done.append(place)
+        return place * 10
+
+    ended = list(as_they_end(work, waits_for, num_threads=num_threads, end=lambda: None))
+    assert sorted(ended) == [(place, place * 10) for place in range(7)]
+    assert {*begun[:2]} == {0, 1}
+    assert begun[2:] == ([*range(2, 7)] if num_threads == 1 else [3, 5, 2, 4, 6])
+    assert most == min(num_threads, 2)
+
+
+def test_the_rest_is_told_to_end_and_waited_for_where_one_fails():
+    ending, left = threading.Event(), []
+
+    def work(place):
+        if place == 1:
+            raise ValueError("of one")
+        assert ending.wait(60)
+        time.sleep(0.01)
+        left.append(place)
+        raise InterruptedError
+
+    with pytest.raises(ValueError, match="of one"):
+        list(as_they_end(work, [()] * 5, num_threads=3, end=ending.set))
+    # The others are not begun any more.
+    assert sorted(left) == [0, 2]
 
 
 def test_the_caller_goes_on_while_something_is_done():

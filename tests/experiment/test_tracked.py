@@ -4,6 +4,9 @@ import csv
 import json
 import struct
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -136,6 +139,36 @@ def test_mlflow_gets_a_run_of_its_experiment(tmp_path, monkeypatch):
     Client.get_experiment_by_name = lambda self, name: (_ for _ in ()).throw(ValueError("no host\nat all"))
     with pytest.raises(IncmaskError, match=r"cannot be reached \(no host\); set MLFLOW_TRACKING_URI"):
         Mlflow(tmp_path)
+
+
+def test_runs_that_begin_side_by_side_make_one_experiment(tmp_path, monkeypatch):
+    there, start = [], threading.Barrier(3)
+
+    class Client:
+        def get_experiment_by_name(self, name):
+            known = SimpleNamespace(experiment_id=there[0]) if there else None
+            time.sleep(0.01)
+            return known
+
+        def create_experiment(self, name):
+            there.append(f"{len(there) + 1}")
+            return there[-1]
+
+        def create_run(self, experiment, run_name):
+            return SimpleNamespace(info=SimpleNamespace(run_id=experiment))
+
+    package, errors = ModuleType("mlflow"), ModuleType("mlflow.exceptions")
+    package.MlflowClient, errors.MlflowException = Client, ValueError
+    monkeypatch.setitem(sys.modules, "mlflow", package)
+    monkeypatch.setitem(sys.modules, "mlflow.exceptions", errors)
+
+    def begin(number):
+        start.wait(60)
+        Mlflow(tmp_path / str(number))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(begin, range(3)))
+    assert there == ["1"]
 
 
 @pytest.mark.parametrize(("kind", "package"), [(TensorBoard, "tensorboardX"), (Mlflow, "mlflow")])

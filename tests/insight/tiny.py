@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from incmask.experiment import train as training
+from incmask.experiment.executor import Executor
 from incmask.experiment.named import Choices
 from incmask.insight.comparison.compare import Comparison, compare
 from runs import HERE, PARTS, SETTINGS, Listener, make_data
@@ -55,6 +56,7 @@ def make(
     equal_steps: bool = False,
     preset: str | None = None,
     kill_at: int = 0,
+    executor: Executor = HERE,
     **settings: object,
 ) -> Made:
     """Compare with ``SETTINGS`` and others on top."""
@@ -64,7 +66,7 @@ def make(
             data,
             out,
             choices=Choices(preset=preset, settings=SETTINGS | settings),
-            executor=HERE,
+            executor=executor,
             recipes=recipes,
             num_repeats=num_repeats,
             grid=grid,

@@ -162,12 +162,12 @@ def damage(path: Path, entry: Entry, *, whole: bool = False) -> str:
     """
     try:
         stamp = _stamp(path)
-        key = (path, whole)
-        if _checked.get(key, (None, None))[:2] != (stamp, entry):
+        known = _checked.get((path, whole))
+        if known is None or known[:2] != (stamp, entry):
             if len(_checked) >= _MOST_CHECKED:
                 _checked.clear()
-            _checked[key] = stamp, entry, _difference(path, entry, whole=whole)
-        return _checked[key][2]
+            known = _checked[path, whole] = stamp, entry, _difference(path, entry, whole=whole)
+        return known[2]
     except OSError as error:
         return "is gone" if isinstance(error, GONE) else f"cannot be read ({error})"
 

@@ -43,7 +43,7 @@ def kept_workers(open_pool: OpenPool) -> Iterator[OpenPool]:
 
 class _Lent(Pool):
     def __init__(self, pool: Pool, end: Callable[[], None]):
-        self.num_workers, self.num_devices = pool.num_workers, pool.num_devices
+        self.num_workers, self.num_devices, self.num_runs = pool.num_workers, pool.num_devices, pool.num_runs
         self._pool, self._end = pool, end
 
     def run(

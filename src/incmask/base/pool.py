@@ -1,5 +1,6 @@
 """What runs jobs, wherever that is; and one that runs them here and now."""
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -10,6 +11,9 @@ from incmask.base.progress import Report, ignore
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+MOST_RUNS = 8
+"""That a cluster serves at a time: each takes a thread and some memory of the machine that hands in."""
+
 
 class Pool(ABC):
     """Runs jobs, wherever that is; results do not depend on where, nor on how many run side by side.
@@ -17,10 +21,12 @@ class Pool(ABC):
     Attributes:
         num_workers: jobs that run side by side.
         num_devices: GPUs that jobs may run on, each alone on one, so that what would train on one is divided.
+        num_runs: calls of ``run`` that are served at a time, each in a thread of its own.
     """
 
     num_workers: int
     num_devices: int = 1
+    num_runs: int = 1
 
     @abstractmethod
     def run(
@@ -31,7 +37,8 @@ class Pool(ABC):
         Args:
             function: of a module's top level; called as ``function(job, report)`` on one thread.
             jobs: values that can be sent to another process.
-            report: called here with each amount.
+            report: called here with each amount; where several calls are served at a time also with 0 while jobs are
+                waited for, so that what it raises ends the wait.
 
         Raises:
             IncmaskError: from a job, or a worker was killed.
@@ -46,6 +53,45 @@ class Pool(ABC):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class EndedError(KeyboardInterrupt):
+    """Ends a run since another one beside it failed; as after Ctrl-C, it goes on another time."""
+
+
+class Endable(Pool):
+    """The workers of a pool, up to an end that any thread may call.
+
+    Args:
+        pool: they are lent by; it stays open.
+    """
+
+    def __init__(self, pool: Pool):
+        self.num_workers, self.num_devices, self.num_runs = pool.num_workers, pool.num_devices, pool.num_runs
+        self._pool, self._ended = pool, threading.Event()
+
+    def run(
+        self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
+    ) -> Iterator[tuple[Job, Result]]:
+        """Do what ``Pool.run`` says; raises ``EndedError`` after the end."""
+
+        def report_on(amount: int) -> None:
+            self._check()
+            report(amount)
+
+        self._check()
+        yield from self._pool.run(function, jobs, report_on)
+
+    def end(self) -> None:
+        """Let nobody wait for jobs any more."""
+        self._ended.set()
+
+    def close(self) -> None:
+        """Leave the workers to who lent them."""
+
+    def _check(self) -> None:
+        if self._ended.is_set():
+            raise EndedError
 
 
 class OpenPool(Protocol):

@@ -1,5 +1,6 @@
 """How long work tells what it does; the command line shows it, other callers may listen."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -67,30 +68,44 @@ class Silent:
         """Nothing."""
 
 
-class Joint(Silent):
-    """One bar over several runs: work is passed on under each run's name.
+class Joint:
+    """One bar over several runs, one after the other or side by side: work is passed on under each run's name.
 
     What a run says before its work begins is about the data, which they share, and is passed on once.
 
     Args:
-        progress: the listener of all.
+        progress: the listener of all; it is called in the threads of the runs, but one at a time.
+        named: lines are passed on under their run's name, too, since several speak in turn.
     """
 
-    def __init__(self, progress: Progress):
-        self._progress = progress
-        self._said: set[str] = set()
-        self._name = ""
-        self._working = False
+    def __init__(self, progress: Progress, *, named: bool = False):
+        self.progress, self.named = progress, named
+        self.said: set[str] = set()
+        self.lock = threading.Lock()
 
-    def begin(self, name: str) -> None:
-        """Another run."""
-        self._name, self._working = name, False
+    def begin(self, name: str = "") -> Progress:
+        """Give the listener of another run."""
+        return _OfOne(self, name)
+
+    def say(self, line: str) -> None:
+        """Say a line that is no run's own."""
+        with self.lock:
+            self.progress.say(line)
+
+
+class _OfOne:
+    """Listens to one of several runs."""
+
+    def __init__(self, joint: Joint, name: str):
+        self._joint, self._name, self._working = joint, name, False
 
     def say(self, line: str) -> None:
         """Say a line to people, unless they heard it before."""
-        if self._working or line not in self._said:
-            self._progress.say(f"  {line}")
-            self._said.add(line)
+        joint = self._joint
+        with joint.lock:
+            if self._working or line not in joint.said:
+                joint.progress.say(f"  {self._name}: {line}" if joint.named else f"  {line}")
+                joint.said.add(line)
 
     def expect(self, amount: float) -> None:
         """Begin the run's work; the bar counts all runs' together."""
@@ -98,8 +113,10 @@ class Joint(Silent):
 
     def doing(self, what: str) -> None:
         """Name the work that comes next, under the run's name."""
-        self._progress.doing(f"{self._name}: {what}")
+        with self._joint.lock:
+            self._joint.progress.doing(f"{self._name}: {what}")
 
     def advance(self, amount: float) -> None:
         """So much work was done."""
-        self._progress.advance(amount)
+        with self._joint.lock:
+            self._joint.progress.advance(amount)

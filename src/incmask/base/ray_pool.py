@@ -11,7 +11,7 @@ from incmask.base.caller import option
 from incmask.base.elsewhere import Sent, done_elsewhere, sent_with
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.local_pool import ONE_THREAD
-from incmask.base.pool import Job, Pool, Result
+from incmask.base.pool import MOST_RUNS, Job, Pool, Result
 from incmask.base.progress import Report, Throttled
 
 _MAX_RETRIES = 5
@@ -55,6 +55,7 @@ class RayPool(Pool):
         there = self._ray.cluster_resources()
         self.num_workers = max(1, int(there.get("CPU", num_workers)) // devices_a_job)
         self.num_devices = max(1, int(there.get("GPU", 0)) // devices_a_job)
+        self.num_runs = min(MOST_RUNS, self.num_devices if there.get("GPU") else self.num_workers)
         num_gpus = devices_a_job if networks and there.get("GPU") else 0
         environment = {"env_vars": {**ONE_THREAD, "PYTHONHASHSEED": "0"}}
         self._task = self._ray.remote(_call).options(
@@ -77,9 +78,9 @@ class RayPool(Pool):
         try:
             while pending:
                 done, _ = self._ray.wait(list(pending), timeout=_LOOK_S)
-                if (amount := self._ray.get(self._amounts.of.remote(call))) > told:
-                    report(amount - told)
-                    told = amount
+                amount = max(told, self._ray.get(self._amounts.of.remote(call)))
+                report(amount - told)
+                told = amount
                 for reference in done:
                     yield pending.pop(reference), self._result(reference)
         finally:

@@ -7,9 +7,11 @@ import os
 import platform
 import shlex
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import filelock
@@ -18,7 +20,7 @@ from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.files import append_text, cannot_write, write_text
 from incmask.base.job_folder import LOGS, JobFolder
-from incmask.base.pool import Job, Pool, Result
+from incmask.base.pool import MOST_RUNS, Job, Pool, Result
 from incmask.base.progress import Report
 from incmask.base.slurm_commands import (
     FOLDER,
@@ -52,7 +54,7 @@ class _Task:
 
     Attributes:
         job: it.
-        array, index: where Slurm has it now.
+        array, index: where Slurm has it now; "": it waits here.
         furthest: amount of its work that any task of it reached.
         told: amount of it that was reported.
         num_lost: times that it was lost since it came further.
@@ -74,6 +76,22 @@ class _Batch:
 
     folder: JobFolder
     pending: dict[int, _Task] = field(default_factory=dict)
+
+    def waiting(self) -> Iterator[list[int]]:
+        """Give the places that are to be handed in, by array."""
+        by_array: dict[int, list[int]] = {}
+        for place, task in self.pending.items():
+            if not task.array:
+                by_array.setdefault(place // _ARRAY, []).append(place)
+        yield from by_array.values()
+
+
+@dataclass
+class _Array:
+    """What was handed in together: tasks of it that run at a time, and those that have not ended."""
+
+    num_at_once: int
+    num_left: int
 
 
 class SlurmPool(Pool):
@@ -108,30 +126,32 @@ class SlurmPool(Pool):
         folder: Path = FOLDER,
     ):
         self.num_workers = self.num_devices = num_tasks
+        self.num_runs = min(MOST_RUNS, num_tasks)
         self._networks, self._num_cores, self._options = networks, devices_a_job, options_of(sbatch)
         for program in ("sbatch", "squeue", "scancel"):
             if shutil.which(program) is None:
                 raise fail(option("on", "slurm"), f"there is no {program} here", "work where jobs are submitted")
         self._root, self._lock = _own_folder(folder.absolute())
-        self._num_batches, self._is_whole = 0, True
+        self._calls, self._is_whole = count(1), True
+        self._lock_arrays, self._arrays = threading.Lock(), dict[str, _Array]()
 
     def run(
         self, function: Callable[[Job, Report], Result], jobs: Sequence[Job], report: Report
     ) -> Iterator[tuple[Job, Result]]:
         """Do what ``Pool.run`` says."""
-        self._num_batches += 1
-        root = self._root / str(self._num_batches)
+        root = self._root / str(next(self._calls))
         batch = _Batch(JobFolder(root), {place: _Task(job) for place, job in enumerate(jobs)})
         modules = batch.folder.write(function, jobs, networks=self._networks)
         batch.folder = JobFolder(root, modules=modules)
         write_text(root / SCRIPT, script(root, modules))
         try:
-            self._submit(root, batch.pending)
+            self._submit(root, batch)
             asked = time.monotonic()
             while batch.pending:
                 time.sleep(_LOOK_S)
                 for place in list(batch.folder.done(batch.pending)):
                     task = batch.pending.pop(place)
+                    self._leave(task)
                     _tell(task, batch.folder.amount(place), report)
                     yield jobs[place], batch.folder.result(place)
                 for place, task in batch.pending.items():
@@ -139,11 +159,15 @@ class SlurmPool(Pool):
                 if time.monotonic() - asked > _ASK_S:
                     self._look_after(root, batch)
                     asked = time.monotonic()
+                self._submit(root, batch)
+                report(0)
         except (IncmaskError, RuntimeError):
             self._is_whole = False
             raise
         finally:
             cancel({task.array for task in batch.pending.values()})
+            for task in batch.pending.values():
+                self._leave(task)
 
     def close(self) -> None:
         """Remove the folder of the jobs, unless something went wrong: then its logs are kept."""
@@ -153,18 +177,32 @@ class SlurmPool(Pool):
         else:
             (self._root / _SUBMITTED).unlink(missing_ok=True)
 
-    def _submit(self, root: Path, tasks: dict[int, _Task]) -> None:
-        """Hand in jobs, by their places."""
-        by_array: dict[int, list[int]] = {}
-        for place in tasks:
-            by_array.setdefault(place // _ARRAY, []).append(place)
-        for number, places in by_array.items():
-            first = number * _ARRAY
-            indices = spelled([place - first for place in places])
-            array = self._sbatch(root, f"{indices}%{self.num_workers}", first)
-            append_text(self._root / _SUBMITTED, f"{array}\n")
-            for place in places:
-                tasks[place].array, tasks[place].index, tasks[place].gone_since = array, place - first, None
+    def _submit(self, root: Path, batch: _Batch) -> None:
+        """Hand in what waits: all where nothing else is at work, for Slurm keeps to the number, else what has room."""
+        with self._lock_arrays:
+            for places in batch.waiting():
+                at_work = sum(min(each.num_at_once, each.num_left) for each in self._arrays.values())
+                room = self.num_workers - at_work
+                if not room:
+                    return
+                handed_in = places[:room] if at_work else places
+                first = places[0] // _ARRAY * _ARRAY
+                indices = spelled([place - first for place in handed_in])
+                array = self._sbatch(root, f"{indices}%{room}", first)
+                self._arrays[array] = _Array(room, len(handed_in))
+                append_text(self._root / _SUBMITTED, f"{array}\n")
+                for place in handed_in:
+                    task = batch.pending[place]
+                    task.array, task.index, task.gone_since = array, place - first, None
+
+    def _leave(self, task: _Task) -> None:
+        """Give the place of a task that Slurm has no more to others."""
+        with self._lock_arrays:
+            if array := self._arrays.get(task.array):
+                array.num_left -= 1
+                if not array.num_left:
+                    del self._arrays[task.array]
+            task.array = ""
 
     def _sbatch(self, root: Path, indices: str, first: int) -> str:
         told = called(
@@ -192,18 +230,14 @@ class SlurmPool(Pool):
         there = queued()
         if there is None:
             return
-        lost = {}
         for place, task in batch.pending.items():
-            if (task.array, task.index) in there:
+            if not task.array or (task.array, task.index) in there:
                 task.gone_since = None
             elif task.gone_since is None:
                 task.gone_since = time.monotonic()
             elif time.monotonic() - task.gone_since > _PATIENCE_S:
-                lost[place] = task
-        for place, task in lost.items():
-            self._count_loss(root, task, batch.folder.amount(place))
-        if lost:
-            self._submit(root, lost)
+                self._count_loss(root, task, batch.folder.amount(place))
+                self._leave(task)
 
     def _count_loss(self, root: Path, task: _Task, amount: float) -> None:
         task.num_lost = 1 if amount > task.furthest else task.num_lost + 1

@@ -1,8 +1,8 @@
 """Threads beside the work, for what waits or lets others run: results in order, and little held at once."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -22,6 +22,45 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], *, n
             running.append(pool.submit(function, item))
         while running:
             yield running.popleft().result()
+
+
+def as_they_end(
+    work: Callable[[int], Result],
+    waits_for: Sequence[Collection[int]],
+    *,
+    num_threads: int,
+    end: Callable[[], None],
+) -> Generator[tuple[int, Result], None, None]:
+    """Yield places of work with its results as each ends; begun in the order of the places, as soon as may be.
+
+    Args:
+        work: does what stands at a place.
+        waits_for: at each place, the earlier ones that have to be done first.
+        num_threads: places that are worked on at once; 1: in this thread, and none is begun before the last was taken.
+        end: is called where something failed, or where nobody takes more, so that what still works ends; it is waited
+            for.
+    """
+    places = range(len(waits_for))
+    if num_threads == 1:
+        yield from ((place, work(place)) for place in places)
+        return
+    done, waiting, running = set[int](), list(places), dict[Future[Result], int]()
+    pool = ThreadPoolExecutor(num_threads)
+    try:
+        while waiting or running:
+            ready = [place for place in waiting if done.issuperset(waits_for[place])]
+            for place in ready[: num_threads - len(running)]:
+                waiting.remove(place)
+                running[pool.submit(work, place)] = place
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in sorted(ended, key=running.__getitem__):
+                place = running.pop(future)
+                result = future.result()
+                done.add(place)
+                yield place, result
+    finally:
+        end()
+        pool.shutdown()
 
 
 class Behind(Generic[Result]):

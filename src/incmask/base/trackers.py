@@ -1,6 +1,7 @@
 """Where curves go beside a run's own files: TensorBoard or MLflow, each imported when it is asked for."""
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,6 +15,9 @@ EVENTS = "tensorboard"
 """The folder in a run folder that TensorBoard reads."""
 
 _EXPERIMENT = "incmask"
+_finding = threading.Lock()
+"""Of runs that begin side by side one makes the experiment."""
+
 _UNSAID = re.compile(r"[^\w\-. /:]")
 _LONGEST = 500
 """Letters of a value that MLflow takes."""
@@ -84,8 +88,9 @@ class Mlflow:
             raise _not_installed("mlflow", "mlflow") from error
         try:
             self._client: Any = MlflowClient()
-            known = self._client.get_experiment_by_name(_EXPERIMENT)
-            experiment = known.experiment_id if known else self._client.create_experiment(_EXPERIMENT)
+            with _finding:
+                known = self._client.get_experiment_by_name(_EXPERIMENT)
+                experiment = known.experiment_id if known else self._client.create_experiment(_EXPERIMENT)
             self._run: str = self._client.create_run(experiment, run_name=run.name).info.run_id
         except MlflowException as error:
             told = str(error).splitlines()[0]

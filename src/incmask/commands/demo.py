@@ -124,14 +124,13 @@ def run_demo(out: Path, *, executor: Executor, progress: Progress, seed: int = 7
     outcomes = {}
     with executor.kept() as kept:
         for name in APPROACHES:
-            joint.begin(name)
             progress.say(f"{name}: {RECIPES[name].title}")
             outcomes[name] = run(
                 data,
                 out / name,
                 choices=Choices(recipe=name, settings=settings_of(name)),
                 executor=kept,
-                progress=joint,
+                progress=joint.begin(name),
                 bases={"ldt": out / SHOWN} if RECIPES[name].teachers and name != SHOWN else None,
             )
     progress.doing("writing the report")

@@ -1,7 +1,9 @@
 """Many approaches on one data set under the same conditions (paper section 2)."""
 
 import time
+from bisect import insort
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,16 +25,15 @@ from incmask.experiment.consent import Agreed, nobody
 from incmask.experiment.environment import environment
 from incmask.experiment.executor import Executor
 from incmask.experiment.named import Choices
-from incmask.experiment.paths import PSEUDO, SCORES
-from incmask.experiment.run import Outcome, num_workers_of, run_resolved
-from incmask.experiment.setup import stage_name
+from incmask.experiment.run import num_workers_of
 from incmask.experiment.stacks import build_stacks
 from incmask.experiment.tracked import Track
 from incmask.insight.comparison.amount import begun, equal_budget, work_of
 from incmask.insight.comparison.best_of import BestOf
 from incmask.insight.comparison.collect import Collected, collect
-from incmask.insight.comparison.plan import ALL, PlannedRun, plan, recipes_of
-from incmask.insight.comparison.pseudo import PseudoFacts, PseudoJob, TruthJob, compare_with_truth, count_classes
+from incmask.insight.comparison.plan import ALL, plan, recipes_of
+from incmask.insight.comparison.pseudo import PseudoFacts, TruthJob, count_classes
+from incmask.insight.comparison.running import ComparedRun, Done, Running
 from incmask.insight.report.comparison_page import rows
 from incmask.insight.report.comparison_page.rows import (
     DataFrequencyRow,
@@ -47,14 +48,6 @@ from incmask.method.recipe import Recipe
 from incmask.method.scoring import Scoring
 
 
-@dataclass(frozen=True)
-class ComparedRun:
-    """A run of a comparison that is done."""
-
-    cell: PlannedRun
-    outcome: Outcome
-
-
 @dataclass(frozen=True, repr=False)
 class Comparison(ShortRepr):
     """What a comparison came to.
@@ -62,7 +55,7 @@ class Comparison(ShortRepr):
     Attributes:
         root: its folder.
         data_name: of the data folder.
-        runs: all runs, in the order in which they were done.
+        runs: all runs: by budget and repeat, and in the order of ``RECIPES``.
         models, totals, images, pseudo, frequencies, data_frequencies: the rows of its tables.
         chosen: the choices that all runs share.
         equal_steps: steps an epoch of the second budget; None: there is none.
@@ -109,9 +102,10 @@ def compare(
 ) -> Comparison:
     """Train every approach on the same images with the same seeds, and tell what came of it; goes on where it stopped.
 
-    Base models are trained once per repeat and shared. Leaves in ``out`` a run folder for each run below ``runs/``,
-    and the tables ``results.csv`` (a line a model and split), ``runs.csv``, ``image_scores.csv``,
-    ``pseudo_labels.csv``, ``class_frequencies.csv`` and ``true_class_frequencies.csv``.
+    Base models are trained once per repeat and shared; runs are done side by side where the executor's workers serve
+    several. Leaves in ``out`` a run folder for each run below ``runs/``, and the tables ``results.csv`` (a line a model
+    and split), ``runs.csv``, ``image_scores.csv``, ``pseudo_labels.csv``, ``class_frequencies.csv`` and
+    ``true_class_frequencies.csv``.
 
     Args:
         data: folder with ``labelled/`` and ``unlabelled/``, and for the fully supervised comparison
@@ -152,8 +146,8 @@ def compare(
     for note in (*chosen.dataset.notes, *alike, *notes, *([best_of.told] if best_of else [])):
         progress.say(note)
     progress.say(f"{len(cells)} runs: {', '.join(names)}; {num_repeats} repeat{'s' if num_repeats > 1 else ''}")
-    joint = Joint(progress)
-    num_workers = min(num_workers_of(cell.chosen, joint) for cell in cells)
+    told = Joint(progress).begin()
+    num_workers = min(num_workers_of(cell.chosen, told) for cell in cells)
     record = chosen.describe_data()
     shared = chosen.describe_run()
     # What the recipes and repeats are may grow later.
@@ -164,41 +158,34 @@ def compare(
         begun(begin, out, cells, pool, clock=executor.seconds_per_step, agreed=agreed, progress=progress) as store,
         RunLog(out, progress) as progress,
     ):
-        joint = Joint(progress)
         store.write(out / ENVIRONMENT, environment())
         has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
         stacks = build_stacks(chosen, store, num_threads=num_workers, with_truth=has_truth, sources=())
         progress.expect(sum(work_of(cell) for cell in cells))
         true_classes = _count_classes(chosen, stacks, pool) if has_truth else ()
         store.write(out / rows.DATA_FREQUENCIES, rows_text(true_classes, rows.DataFrequencyRow))
-        finished, collected, facts = [], [], []
-        for number, cell in enumerate(cells, 1):
-            finished_before = (out / cell.folder / SCORES).exists()
-            joint.begin(f"{number} of {len(cells)}, {cell.variant.recipe}, repeat {cell.variant.repeat}")
-            progress.say(_title(cell, number=number, of=len(cells)))
-            outcome = run_resolved(
-                cell.chosen,
-                out / cell.folder,
-                data=record,
-                pool=pool,
-                clock=executor.seconds_per_step,
-                progress=joint,
-                bases={name: out / folder for name, folder in cell.bases.items()},
-                stacks_from=out,
-                track=track,
-                deliver=False,
-            )
-            finished.append(ComparedRun(cell, outcome))
-            collected.append(collect(cell, outcome))
-            if has_truth:
-                facts += _against_truth(finished[-1], stacks["unlabelled"], pool)
-            if not finished_before or cell is cells[-1]:
-                # After each run, so that a comparison that is stopped has its tables; not while reading old ones.
-                _write(store, collected, facts)
+        running = Running(
+            out=out,
+            cells=cells,
+            data=record,
+            clock=executor.seconds_per_step,
+            track=track,
+            truth=stacks["unlabelled"] if has_truth else None,
+        )
+        done: list[tuple[Done, Collected]] = []
+        with closing(running.all(pool, progress)) as ends:
+            for ended in ends:
+                # Whichever ends first, tables are in the order of the cells.
+                insort(done, (ended, collect(ended.run.cell, ended.run.outcome)), key=lambda each: each[0].place)
+                if ended.is_new or len(done) == len(cells):
+                    # After each run, so that a comparison that is stopped has its tables; not while reading old ones.
+                    _write(store, [each for _, each in done], [fact for each, _ in done for fact in each.facts])
+    collected = [each for _, each in done]
+    facts = [fact for each, _ in done for fact in each.facts]
     return Comparison(
         root=out,
         data_name=data.resolve().name,
-        runs=tuple(finished),
+        runs=tuple(each.run for each, _ in done),
         models=tuple(row for each in collected for row in each.models),
         totals=tuple(each.run for each in collected),
         images=tuple(row for each in collected for row in each.images),
@@ -229,42 +216,11 @@ def _alike(data: Path, choices: Choices) -> tuple[Resolved, tuple[str, ...]]:
     )
 
 
-def _title(cell: PlannedRun, *, number: int, of: int) -> str:
-    variant = cell.variant
-    setting = f" ({variant.setting})" if variant.setting else ""
-    budget = " at equal steps" if variant.budget == rows.EQUAL else ""
-    return (
-        f"run {number} of {of}: {variant.recipe}{setting}{budget}, repeat {variant.repeat}: {cell.chosen.recipe.title}"
-    )
-
-
 def _count_classes(chosen: Resolved, stacks: Mapping[str, Stack], pool: Pool) -> tuple[DataFrequencyRow, ...]:
     class_names = tuple(each.name for each in chosen.dataset.classes)
     job = TruthJob(stacks["labelled"].labels, stacks["unlabelled"].labels, chosen.dataset.task, class_names)
     ((_, found),) = pool.run(count_classes, [job], ignore)
     return found
-
-
-def _against_truth(run: ComparedRun, unlabelled: Stack, pool: Pool) -> list[PseudoFacts]:
-    chosen = run.cell.chosen
-    if chosen.recipe.labeller is None:
-        return []
-    jobs = [
-        PseudoJob(
-            variant=run.cell.variant,
-            generation=generation,
-            folder=run.outcome.root / stage_name(generation) / PSEUDO,
-            names=unlabelled.names,
-            truth=unlabelled.labels,
-            scoring=chosen.scoring,
-            class_names=tuple(each.name for each in chosen.dataset.classes),
-            blocked=chosen.recipe.blocking is not None,
-            num_plain=int(chosen.recipe.keep_plain),
-        )
-        for generation in range(1, len(run.outcome.stages))
-    ]
-    found = dict(pool.run(compare_with_truth, jobs, ignore))
-    return [found[job] for job in jobs]
 
 
 def _write(store: Store, collected: Sequence[Collected], facts: Sequence[PseudoFacts]) -> None:

@@ -14,7 +14,8 @@ from incmask.experiment.jobs import voters_of
 from incmask.experiment.paths import EVALNETS, INDEX, PSEUDO, RATINGS, stack_folder
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.setup import stage_name
-from incmask.insight.comparison.compare import ComparedRun, Comparison
+from incmask.insight.comparison.compare import Comparison
+from incmask.insight.comparison.running import ComparedRun
 from incmask.insight.report.comparison_page import figures
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN
 from incmask.insight.report.comparison_page.sheets import (

@@ -102,7 +102,9 @@ def simulate(
     joint = Joint(progress)
     with (
         Store(out, run={**about, **chosen.describe_run()}, data=chosen.describe_data()) as store,
-        executor.open_pool(num_workers_of(chosen, joint), devices_a_job=chosen.settings.devices_per_network) as workers,
+        executor.open_pool(
+            num_workers_of(chosen, joint.begin()), devices_a_job=chosen.settings.devices_per_network
+        ) as workers,
     ):
         shares = shares_of(first.budget, num_rounds)
         progress.expect(sum(_work(chosen, plan, orders, shares) for plan in plans))
@@ -196,7 +198,6 @@ class _Seed:
         return [row["name"] for row in parse_rows(path.read_text(encoding="utf-8"), dict[str, str])]
 
     def _train(self, order: str, names: Sequence[str], *, folder: str, deliver: bool) -> SimulationRow:
-        self.joint.begin(f"{self.folder.name}, {folder}")
         now = replace(self.chosen, dataset=self.plan.bought(names))
         outcome = run_resolved(
             now,
@@ -204,7 +205,7 @@ class _Seed:
             data=now.describe_data(),
             pool=self.pool,
             clock=self.clock,
-            progress=self.joint,
+            progress=self.joint.begin(f"{self.folder.name}, {folder}"),
             deliver=deliver,
         )
         return _row(outcome, self.chosen.settings.seed, order, len(self.plan.start) + len(names))
