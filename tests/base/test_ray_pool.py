@@ -1,7 +1,9 @@
 """A cluster's workers do what those of this machine do; where it is not the same there, they say so."""
 
 import os
+import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -156,5 +158,45 @@ def test_a_run_comes_to_the_same_when_a_node_is_killed_and_another_comes(tmp_pat
         assert doomed not in nodes.list_all_nodes()
     finally:
         ray.shutdown()
+        nodes.shutdown()
+    check_equal(tmp_path / "here", tmp_path / "there")
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from incmask.experiment.named import Choices
+from incmask.experiment.executor import executor_on
+from incmask.experiment.run import run
+from runs import SETTINGS
+
+data, out, address = sys.argv[1:]
+choices = Choices("im", settings=SETTINGS)
+run(Path(data), Path(out), choices=choices, executor=executor_on("ray", ray_address=address))
+"""
+
+
+@pytest.mark.slow
+@AT_NIGHT
+@pytest.mark.filterwarnings("default")
+def test_a_command_that_is_killed_goes_on_when_it_is_given_again(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'incmask[cluster]'")
+    from ray.cluster_utils import Cluster
+
+    data = make_data(tmp_path / "data", "binary")
+    run(data, tmp_path / "here", choices=Choices("im", settings=SETTINGS), executor=HERE, progress=Silent())
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    words = [sys.executable, "-c", COMMAND, str(data), str(tmp_path / "there"), nodes.address]
+    environment = os.environ | FOUND["env_vars"]
+    try:
+        killed = subprocess.Popen(words, env=environment)
+        while not list((tmp_path / "there").glob("base/students/*/model.safetensors")):
+            assert killed.poll() is None
+            time.sleep(0.05)
+        killed.kill()
+        killed.wait()
+        assert not (tmp_path / "there" / "scores.csv").exists()
+        subprocess.run(words, env=environment, check=True)
+    finally:
         nodes.shutdown()
     check_equal(tmp_path / "here", tmp_path / "there")
