@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import pytest
 from trees import HEIGHT, WIDTH, only_problem, options, patches, picture, save, scan_ok, tree
@@ -299,6 +300,19 @@ def test_a_name_that_is_no_text_is_one_problem(tmp_path):
             pass
     text = only_problem(scan(tmp_path))
     assert r"unlabelled: holds 2 files with a name that is no UTF-8 text, such as caf\xe9.png; rename them" in text
+
+
+def test_a_class_whose_folder_is_no_text_is_told_as_such(tmp_path):
+    tree(tmp_path, {"a": CELLS})
+    masks = tmp_path / "labelled" / "masks"
+    for name in (b"small", b"gr\xf6\xdfer"):
+        folder = masks / os.fsdecode(name)
+        folder.mkdir()
+        shutil.copy(masks / "a.png", folder / "a.png")
+    (masks / "a.png").unlink()
+    text = only_problem(scan(tmp_path))
+    assert r"gr\xf6\xdfer" in text
+    assert "no UTF-8 text" in text
 
 
 def test_a_link_to_an_image_that_was_not_fetched_is_a_problem(tmp_path):

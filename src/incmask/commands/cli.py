@@ -79,6 +79,8 @@ def main(executor: "Executor | None" = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         with on_command_line(), refusals_told():
+            # Where it was removed some libraries end the process in words of their own, as soon as they are loaded.
+            os.getcwd()
             app(obj=executor)
     except IncmaskError as error:
         for problem in error.problems:
