@@ -16,7 +16,7 @@ import pytest
 import incmask
 from docs_blocks import PAGES, ROOT, RUN, SHOWN, Block, Line, check_command, check_config, read_blocks, read_lines
 from docs_folder import tiny_and_here
-from incmask.api import folders
+from incmask.api import exchanging
 from incmask.base.choosing import read_config
 from incmask.data.synthetic import make_fields
 from incmask.exchange.models import model
@@ -82,7 +82,7 @@ def export_once(patch, exports, kept):
             shutil.copy(file, path)
         return again
 
-    patch.setattr(folders, "export_model", export)
+    patch.setattr(exchanging, "export_model", export)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

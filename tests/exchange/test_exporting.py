@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from export_models import make_model
-from incmask.api import folders
+from incmask.api import exchanging
 from incmask.base.errors import IncmaskError
 from incmask.commands.exchanging import export
 from incmask.exchange.corrections import export as labels_export
@@ -58,7 +58,7 @@ def test_labels_are_written_by_their_own_function(tmp_path, monkeypatch, target)
         calls.append((run, out, target, top, split, least_px))
         return labels_export.Exported(out, target, ("b", "a"), "ranking.csv", ("a note",))
 
-    monkeypatch.setattr(folders, "export_labels", export_labels)
+    monkeypatch.setattr(exchanging, "export_labels", export_labels)
     arguments = (tmp_path / "run", "--to", target, "-o", tmp_path / "out", "--top", 20)
     done = call(*arguments, "-q")
     assert done.exit_code == 0, done.output
