@@ -273,8 +273,8 @@ def _class_folders(parts: Mapping[PartName, _Part], options: DataOptions) -> tup
             return None
     mask_folders = [part.mask_folder for part in parts.values() if part.mask_folder is not None]
     # What lies in others is told of already.
-    named = [path for folder in mask_folders for path in subfolders(folder) if is_text(path.name)]
-    return sorted_folders(path.name for path in named if may_be_class(path))
+    folders = [path for folder in mask_folders for path in subfolders(folder) if is_text(path.name)]
+    return sorted_folders(path.name for path in folders if may_be_class(path))
 
 
 def _find_missing(
