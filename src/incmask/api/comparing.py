@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from incmask.api.given import settings_of
+from incmask.api.given import single_settings
 from incmask.api.listening import AnyPath, folder_of, listening, out_folder, results_beside
 from incmask.base.config import Effort, Preset
 from incmask.base.progress import Progress
@@ -76,7 +76,7 @@ def compare(
         >>> sorted({row.recipe for row in comparison.models})
         ['ldt', 'me']
     """
-    choices = Choices(None, preset, effort, profile, group, settings=settings_of(settings, net, encoder_weights))
+    choices = Choices(None, preset, effort, profile, group, settings=single_settings(settings, net, encoder_weights))
     with listening(progress) as listener:
         comparison, findings = compare_and_find(
             data,

@@ -6,7 +6,7 @@ from incmask.api.listening import AnyPath
 from incmask.experiment.choices import given
 
 
-def settings_of(
+def single_settings(
     single: Mapping[str, object] | None,
     net: str | None,
     encoder_weights: AnyPath | None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from incmask.api.given import settings_of
+from incmask.api.given import single_settings
 from incmask.api.listening import AnyPath, folder_of, listening, out_folder, results_beside
 from incmask.api.result import Result
 from incmask.base.caller import option
@@ -200,7 +200,7 @@ def run(
         >>> result.chosen in result.stages
         True
     """
-    single = settings_of(settings, net, encoder_weights, on_collapse=on_collapse, deterministic=deterministic)
+    single = single_settings(settings, net, encoder_weights, on_collapse=on_collapse, deterministic=deterministic)
     choices = Choices(recipe, preset, effort, profile, group, time, single)
     with listening(progress) as listener:
 
