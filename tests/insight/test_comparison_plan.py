@@ -121,7 +121,7 @@ SETTINGS_OF = {
     "streams": WITH_GENERATIONS,
     "labelled_share": WITH_PSEUDO_LABELS,
     "start": WITH_PSEUDO_LABELS,
-    **dict.fromkeys(("strong", "strong_from", "finetune_fraction"), WITH_GENERATIONS),
+    **dict.fromkeys(("strong", "strong_from", "finetune_fraction", "curriculum"), WITH_GENERATIONS),
     "pseudo_weight": WITH_PSEUDO_LABELS,
     "ramp_fraction": WITH_PSEUDO_LABELS,
     "cutmix": WITH_GENERATIONS,

@@ -63,6 +63,26 @@ def test_strong_changes_and_labelled_images_alone_have_their_steps():
     assert [few.is_alone(step) for step in range(3)] == [False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("share", "num_steps", "expected"),
+    [
+        # 8 steps: none in 4, then a quarter more in each.
+        (0.8, 10, [0, 0, 0, 0, 0.25, 0.5, 0.75, 1, 1, 1]),
+        # 5 steps: none in 2, then a third more in each.
+        (0.45, 11, [0, 0, 1 / 3, 2 / 3, 1, 1, 1, 1, 1, 1, 1]),
+        (1, 4, [0, 0, 0.5, 1]),
+        # Of one step there is no half.
+        (0.01, 3, [1, 1, 1]),
+        (0, 3, [1, 1, 1]),
+    ],
+)
+def test_augmented_images_come_in_gradually(share, num_steps, expected):
+    streams = streams_of(Settings(curriculum=share), num_steps=num_steps, has_pseudo=True)
+    assert [streams.augmented_at(step) for step in range(num_steps)] == pytest.approx(expected)
+    # Base models know no curriculum.
+    assert streams_of(Settings(curriculum=share), num_steps=num_steps, has_pseudo=False) == MIXED
+
+
 def test_a_batch_of_one_has_no_room_for_two_streams():
     with pytest.raises(IncmaskError, match="no room for two streams; use a batch_size of 2 or more"):
         resolve_settings(overrides={"streams": "two", "batch_size": 1})

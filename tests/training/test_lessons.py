@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from incmask.method.losses import segmentation_loss
+from incmask.method.mixture import PLAIN
 from incmask.training.batches import Batch
 from incmask.training.loop import MODEL, fit
 from incmask.training.on_gpu.batches import batches_on
@@ -24,6 +25,7 @@ WAYS = [
     {"blocking": "certain", "batch_size": 4},
     {"strong": 0.5, "cutmix": 0.5, "strong_from": 0.4, "batch_size": 4},
     {"finetune_fraction": 0.5, "batch_size": 4},
+    {"curriculum": 0.6, "batch_size": 4, "epochs": 5},
     {"streams": "two", "blocking": "labelled", "cutmix": 0.9, "finetune_fraction": 0.4, "batch_size": 5},
 ]
 """Settings that change how students learn, each alone."""
@@ -139,6 +141,48 @@ def test_from_a_step_on_pairs_are_changed_most_strongly(tmp_path):
             changed += not same
     num_pairs = sum(place.example >= 4 for step in range(10, 40) for place in batches.order.draw(step))
     assert num_pairs * 0.45 < changed < num_pairs * 0.75
+
+
+@pytest.mark.parametrize("redraw", [False, True])
+def test_augmented_copies_come_in_gradually(tmp_path, redraw):
+    """Of 40 steps the first 12 show all as it is; in the next 12 more and more copies come in; then all are there."""
+    values = {"recipe": "aim+", "redraw": redraw, "batch_size": 10, "steps_per_epoch": 4, "epochs": 10}
+    ours, without = (
+        replace(job, objective=replace(job.objective, training=replace(job.objective.training, blocking=None)))
+        for job in (
+            student_of_pairs(tmp_path / "with", curriculum=0.6, **values),
+            student_of_pairs(tmp_path / "without", **values),
+        )
+    )
+    rows = ours.objective.training.rows
+    # Four images with nine copies each, five pairs with a copy each.
+    assert [len(rows), np.count_nonzero(rows["strength"] != PLAIN)] == [50, 36 + 5]
+    originals = [np.load(source.images) for source in ours.objective.training.sources]
+    batches, always = opened(ours).batches, opened(without).batches
+    assert always.are_fixed != redraw
+    assert not batches.are_fixed
+    copies, since = {}, {}
+    for step in range(40):
+        shown, augmented = (each.draw(step).image.numpy().transpose(0, 2, 3, 1) for each in (batches, always))
+        for place, image, copy in zip(batches.order.draw(step), shown, augmented, strict=True):
+            row = rows[place.example]
+            original = originals[row["source"]][row["index"]]
+            if row["strength"] == PLAIN:
+                assert np.array_equal(image, original)
+                continue
+            is_in = np.array_equal(image, copy)
+            assert is_in != np.array_equal(image, original)
+            copies.setdefault(step, []).append(is_in)
+            since.setdefault(place.example, []).append(is_in)
+    assert not any(any(copies[step]) for step in range(12))
+    few, many = (
+        np.mean([is_in for step in steps for is_in in copies[step]]) for steps in (range(12, 17), range(17, 23))
+    )
+    assert 0.05 < few < 0.4 < many < 0.95
+    assert all(all(copies[step]) for step in range(23, 40))
+    if not redraw:
+        # What has come in stays.
+        assert all(seen == sorted(seen) for seen in since.values())
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -86,6 +86,12 @@ class Settings(ConfigSection):
     )
     strong_from: float = Field(0.0, ge=0, le=1, description="share of the steps after which both begin")
     finetune_fraction: float = Field(0.0, ge=0, lt=1, description="last share of the steps, of labelled images alone")
+    curriculum: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of a student's steps in whose first half no image is augmented, and then more and more",
+    )
     on_collapse: OnCollapse = Field(
         "ignore",
         description="a generation whose labels lose a class, or that falls on validation: the run ends with the best "
@@ -245,5 +251,5 @@ WIDTH_SETTINGS = ("width", "width_step")
 VALUE_SETTINGS = ("target_loss", "max_spread", "spread_unit")
 """Settings of tasks whose targets are numbers."""
 
-RARE_SETTINGS = ("deterministic", "devices_per_network")
+RARE_SETTINGS = ("deterministic", "devices_per_network", "curriculum")
 """Settings that records leave out where they are the default, as they do those of tasks of numbers."""

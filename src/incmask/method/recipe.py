@@ -276,6 +276,7 @@ _GENERATIONS = (
     "strong",
     "strong_from",
     "finetune_fraction",
+    "curriculum",
     "cutmix",
 )
 """Settings that matter where pseudo-labels are made before students learn from them."""

@@ -20,11 +20,14 @@ class Streams:
         cutmix: share of them that get a rectangle of another one.
         changed_from: the step, counted from 0, that both begin with.
         alone_from: the step from which on labelled images train alone; None: they never do.
+        curriculum_steps: in whose first half images are as they are; then more and more of them are augmented.
 
     Examples:
-        >>> streams = Streams(num_labelled=8, weight=2.0, ramp_steps=4)
+        >>> streams = Streams(num_labelled=8, weight=2.0, ramp_steps=4, curriculum_steps=4)
         >>> [streams.weight_at(step) for step in range(6)]
         [0.5, 1.0, 1.5, 2.0, 2.0, 2.0]
+        >>> [streams.augmented_at(step) for step in range(6)]
+        [0.0, 0.0, 0.5, 1.0, 1.0, 1.0]
     """
 
     num_labelled: int = 0
@@ -34,6 +37,7 @@ class Streams:
     cutmix: float = 0.0
     changed_from: int = 0
     alone_from: int | None = None
+    curriculum_steps: int = 0
 
     def weight_at(self, step: int) -> float:
         """Give the weight of the pseudo-labelled images in a step, counted from 0."""
@@ -47,6 +51,13 @@ class Streams:
         """Give the shares ``strong`` and ``cutmix`` of a step."""
         return (self.strong, self.cutmix) if step >= self.changed_from else (0.0, 0.0)
 
+    def augmented_at(self, step: int) -> float:
+        """Give the share of the images to be augmented that are so in a step; the others are as they are."""
+        num_plain = self.curriculum_steps // 2
+        if step >= self.curriculum_steps:
+            return 1.0
+        return max(0, step + 1 - num_plain) / (self.curriculum_steps - num_plain)
+
 
 MIXED = Streams()
 """Every image is as good as any other."""
@@ -57,7 +68,7 @@ def streams_of(settings: Settings, *, num_steps: int, has_pseudo: bool) -> Strea
 
     Args:
         settings: ``streams``, ``labelled_share``, ``pseudo_weight``, ``ramp_fraction``, ``strong``, ``cutmix``,
-            ``strong_from``, ``finetune_fraction`` and ``batch_size``.
+            ``strong_from``, ``finetune_fraction``, ``curriculum`` and ``batch_size``.
         num_steps: of the training.
         has_pseudo: whether there are pseudo-labelled images; without any, there is nothing to tell apart.
 
@@ -74,6 +85,7 @@ def streams_of(settings: Settings, *, num_steps: int, has_pseudo: bool) -> Strea
         cutmix=settings.cutmix,
         changed_from=math.ceil(settings.strong_from * num_steps),
         alone_from=num_steps - num_alone if num_alone else None,
+        curriculum_steps=math.ceil(settings.curriculum * num_steps),
     )
     if settings.streams == "mixed":
         return streams

@@ -21,8 +21,9 @@ from incmask.method.streams import MIXED, Streams
 from incmask.nets.forward import as_floats
 from incmask.training.order import DrawnExample, order_of
 
-_FILLING, _STRONG, _CUTTING = 6001, 6002, 6003
-"""Behind other seeds, for draws of their own: what fills an example, how strongly it is changed, what is cut."""
+_FILLING, _STRONG, _CUTTING, _AUGMENTING = 6001, 6002, 6003, 6004
+"""Behind other seeds, for draws of their own: what fills an example, how strongly it is changed, what is cut, and when
+it is augmented first."""
 
 
 class BatchTensors:
@@ -105,7 +106,7 @@ class Batches:
         ]
         is_plain = bool((training_set.rows["strength"] == PLAIN).all())
         are_changed = len(training_set.fillers) > 0 or streams.strong > 0 or streams.cutmix > 0
-        self.are_fixed = not are_changed and (is_plain or not redraw)
+        self.are_fixed = not are_changed and (is_plain or not (redraw or streams.curriculum_steps))
         self.size: tuple[int, int] = self._images[0].shape[1], self._images[0].shape[2]
         self._redraw = redraw
         self._seed = seed
@@ -161,6 +162,9 @@ class Batches:
     def strength(self, place: DrawnExample, step: int) -> Strength | None:
         """Give the maxima by which an example is changed in a step; None: it is as it is."""
         row, (share, _) = self.training_set.rows[place.example], self._streams.shares_at(step)
+        augmented = self._streams.augmented_at(step)
+        if augmented < 1 and self.generator(row, place, _AUGMENTING).random() >= augmented:
+            return None
         if share and self._is_pseudo(place) and self.generator(row, place, _STRONG).random() < share:
             return self.training_set.strengths[-1]
         return self.own_strength(row)
