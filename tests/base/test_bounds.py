@@ -53,7 +53,7 @@ def test_the_bounds_themselves_are_taken(name):
         fitting: dict[str, Any] = {"num_judges": 0, "streams": "mixed", name: kind(value)}
         if name == "num_judges":
             fitting["num_evalnets"] = 1000
-        if name in ("erode_px", "dilate_px") and value:
+        if name in ("erode_px", "dilate_px", "detail_px") and value:
             assert value % 2 == 1
         if name == "position_target":
             fitting["loss"] = "mse"

@@ -101,7 +101,7 @@ def test_wrong_values_are_named(name, value):
     assert f"correct {name}" in line
 
 
-@pytest.mark.parametrize("name", ["erode_px", "dilate_px"])
+@pytest.mark.parametrize("name", ["erode_px", "dilate_px", "detail_px"])
 def test_kernels_have_odd_sides(name):
     with pytest.raises(IncmaskError) as error:
         resolve_settings(overrides={name: 4})

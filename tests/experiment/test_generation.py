@@ -183,6 +183,16 @@ AGREED = {"1": [1, 2, 3, 4, 5], "2": [1, 2, 3, 4, 5], "3": [9] * 5}
 BY_QUALITY = [{1: 0.0}, {2: 0.3}, {3: 0.5}, {4: 0.7}, {5: 0.95}]
 
 
+@pytest.mark.parametrize(("recipe", "later"), [("im+", [0, 2, 3, 4, 5]), ("im", [0, 0, 3, 4, 5])])
+def test_labels_lack_fewer_details_once_networks_are_wider(play, recipe, later):
+    """Of 5 pixels' side half of the square lies in the image at its rim, 3 rows; of 3, at width .1875 for .125, 2."""
+    generation = play(recipe, detail_px=5)
+    first, second = (generation(number, AGREED) for number in (1, 2))
+    assert (first.rows, second.rows) == ([0, 0, 3, 4, 5], later)
+    # What the members agree on was foreground enough.
+    assert first.known.admitted.all()
+
+
 @pytest.mark.parametrize("recipe", ["im++", "aim++"])
 def test_copies_follow_the_band_of_the_settings(play, recipe):
     """0.25..0.75 in fifths: one copy below 0.35, then one more at 0.35, 0.45, 0.55, 0.65."""

@@ -18,6 +18,7 @@ from incmask.experiment.setup import RunContext
 from incmask.method.agreement import combine
 from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
 from incmask.method.cap import capped
+from incmask.method.detail import without_details
 from incmask.method.labelling import Unlabelled, best_candidates, label_by_vote
 from incmask.method.labels import labels_of
 from incmask.method.mixture import TrainingStacks
@@ -247,6 +248,46 @@ def test_without_blocking_nothing_is_capped(tmp_path):
         label_range(replace(job, recipe=Recipe("votes", labeller=SOFT)))
     for name in ("label", "inconsistent"):
         assert np.array_equal(*(np.load(getattr(job, name)) for job in jobs))
+
+
+def speckled(networks, images, *, task, precision):
+    """Two members' probabilities of specks of 2 by 2 pixels, about which they differ at one place in ten."""
+    generator = np.random.default_rng(images.shape[0])
+    num = labels_of(task).num_outputs(NUM_CLASSES[task])
+    one = generator.random((len(images), num, 16, 16))
+    other = np.where(generator.random(one.shape) < 0.1, generator.random(one.shape), one)
+    return np.stack([one, other]).repeat(2, 3).repeat(2, 4).astype(np.float32)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_labels_lack_details_and_admission_looks_at_the_votes(tmp_path, monkeypatch, task):
+    monkeypatch.setattr(module, "predict_probabilities", speckled)
+    fine = label_job(tmp_path / "fine", task, admit="confident_all_tasks")
+    coarse = replace(label_job(tmp_path / "coarse", task, admit="confident_all_tasks"), detail_px=3)
+    facts = [label_range(job) for job in (fine, coarse)]
+    labels, masks = ([np.load(getattr(job, each)) for job in (fine, coarse)] for each in ("label", "inconsistent"))
+    assert np.array_equal(*masks)
+    assert np.array_equal(labels[1], without_details(labels[0], masks[0], task=task, side_px=3))
+    assert not np.array_equal(*labels)
+    assert facts[0].known.admitted.tolist() == facts[1].known.admitted.tolist()
+    foreground = labels_of(task).foreground(labels[1]) & ~masks[1]
+    assert facts[1].known.foreground_fraction == pytest.approx(foreground.mean((1, 2)), abs=1e-9)
+    # Without blocking, disputed pixels are labels like others.
+    label_range(replace(coarse, recipe=Recipe("votes", labeller=HARD)))
+    expected = without_details(labels[0], np.zeros_like(masks[0]), task=task, side_px=3)
+    assert np.array_equal(np.load(coarse.label), expected)
+    assert not np.array_equal(expected, labels[1])
+
+
+def test_places_of_cells_that_were_drawn_anew_are_no_details(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "predict_probabilities", speckled)
+    jobs = [replace(label_job(tmp_path / str(side), "multilabel"), position=1, detail_px=side) for side in (0, 9)]
+    for job in jobs:
+        label_range(job)
+    fine, coarse = (np.load(job.label) for job in jobs)
+    assert np.array_equal(fine[..., 1], coarse[..., 1])
+    assert fine[..., 1].any()
+    assert not np.array_equal(fine[..., 0], coarse[..., 0])
 
 
 class Pixelwise(nn.Module):

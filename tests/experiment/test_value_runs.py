@@ -194,10 +194,11 @@ def test_others_are_taken(tmp_path, recipe):
 
 
 def test_settings_of_classes_are_refused(tmp_path):
-    choices = Choices(settings={"max_blocked_share": 0.5, "admit": "confident_all_tasks"})
+    choices = Choices(settings={"max_blocked_share": 0.5, "admit": "confident_all_tasks", "detail_px": 3})
     with pytest.raises(IncmaskError) as told:
         resolve(make_values(tmp_path, "depth"), choices)
-    assert [problem.where for problem in told.value.problems] == ["setting max_blocked_share", "setting admit"]
+    names = [problem.where.removeprefix("setting ") for problem in told.value.problems]
+    assert names == ["max_blocked_share", "detail_px", "admit"]
 
 
 def test_blocked_pixels_leave_the_loss_since_nought_is_a_number():

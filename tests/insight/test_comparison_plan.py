@@ -102,6 +102,7 @@ SETTINGS_OF = {
     "erode_px": BLOCKED | BLOCKED_ONLINE,
     "dilate_px": BLOCKED | BLOCKED_ONLINE,
     "blocking": BLOCKED | BLOCKED_ONLINE,
+    "detail_px": BLOCKED | {"me", "ie", "ns"},
     "max_blocked_share": BLOCKED,
     "admit": BLOCKED,
     "width_step": {"ns", "im+", "im++", "aim+", "aim++", "gt-im++"},

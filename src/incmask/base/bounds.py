@@ -27,6 +27,7 @@ WHY: dict[str, str] = {
     "num_members": _SIDE_BY_SIDE,
     "erode_px": "a square wider than the image leaves nothing",
     "dilate_px": "a square wider than the image covers all of it",
+    "detail_px": "a square wider than the image leaves one class in it",
     "pseudo_weight": "beyond it the labelled images are lost in the loss",
     "num_views": _SIDE_BY_SIDE,
     "num_evalnets": _A_TRAINING,

@@ -106,7 +106,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
             "setting quality_band", f"expected 0 <= low <= high <= 1, got {settings.quality_band}", "use [0.6, 0.8]"
         )
     yield from _problems_of_encoder(settings)
-    for name in ("erode_px", "dilate_px"):
+    for name in ("erode_px", "dilate_px", "detail_px"):
         side = getattr(settings, name)
         if side and side % 2 == 0:
             yield Problem(f"setting {name}", f"must be odd or 0, got {side}", f"use {side - 1} or {side + 1}")

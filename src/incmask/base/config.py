@@ -55,6 +55,12 @@ class Settings(ConfigSection):
         0, ge=0, le=1023, description="side of the square that thins the inconsistency mask; odd, 0: none"
     )
     dilate_px: int = Field(0, ge=0, le=1023, description="side of the square that widens it afterwards; odd, 0: none")
+    detail_px: int = Field(
+        0,
+        ge=0,
+        le=1023,
+        description="side of the square whose details pseudo-labels lack, smaller as networks get wider; odd, 0: none",
+    )
     blocking: Literal["recipe", "zero", "zero_ignore", "ignore", "labelled", "certain"] = Field(
         "recipe", description="what becomes of pixels that members disagree on, where the recipe blocks them"
     )
@@ -251,5 +257,5 @@ WIDTH_SETTINGS = ("width", "width_step")
 VALUE_SETTINGS = ("target_loss", "max_spread", "spread_unit")
 """Settings of tasks whose targets are numbers."""
 
-RARE_SETTINGS = ("deterministic", "devices_per_network", "curriculum")
+RARE_SETTINGS = ("deterministic", "devices_per_network", "curriculum", "detail_px")
 """Settings that records leave out where they are the default, as they do those of tasks of numbers."""

@@ -11,6 +11,7 @@ from incmask.experiment.setup import RunContext, Setup, seed_for
 from incmask.experiment.student import Student
 from incmask.method import growth
 from incmask.method.blocking import blocking_of
+from incmask.method.detail import detail_side
 from incmask.method.growth import begins_with_teacher, team_size, training_settings
 from incmask.method.mixture import TrainingPart, TrainingSet, TrainingStacks, mix
 from incmask.method.recipe import Labeller
@@ -186,4 +187,5 @@ def label_jobs(
             quality=quality[first:last],
             position=setup.scoring.position if settings.redraw_positions else None,
             depth=setup.dataset.depth,
+            detail_px=detail_side(setup.recipe, settings, generation),
         )

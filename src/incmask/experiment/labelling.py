@@ -14,7 +14,8 @@ from incmask.base.progress import Report, ignore
 from incmask.experiment.pseudo_labels import PseudoLabels, join
 from incmask.method.augment import Strength
 from incmask.method.blocking import admitted, foreground_fraction, why_left_out
-from incmask.method.labelling import Unlabelled
+from incmask.method.detail import without_details
+from incmask.method.labelling import Labelled, Unlabelled
 from incmask.method.labels import labels_of
 from incmask.method.quality import quality, true_quality
 from incmask.method.recipe import Recipe
@@ -43,6 +44,7 @@ class LabelJob:
         quality: ratings of those of them that were accepted, for the rows of the range; -1 for the others.
         position: channel that marks the places of cells, which are drawn anew; None: they are left as they are.
         depth: slices of each image, where they are sheets of volumes; None: they are images.
+        detail_px: side of the square whose details labels lack; 0: they have all.
     """
 
     recipe: Recipe
@@ -63,6 +65,7 @@ class LabelJob:
     quality: np.ndarray
     position: int | None = None
     depth: int | None = None
+    detail_px: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
                 depth=job.depth,
             )
         )
-        label, mask = found.label, found.inconsistent
+        label, mask = _coarsened(job, found), found.inconsistent
         labels[rows], masks[rows] = label, mask
         rating = found.quality
         if job.recipe.copies == "by_quality":
@@ -145,3 +148,14 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
         )
         report(len(label))
     return LabelledRange(job.first, join(parts))
+
+
+def _coarsened(job: LabelJob, found: Labelled) -> np.ndarray:
+    """Take from labels what is too fine for those that learn from them; places of cells that were drawn anew stay."""
+    if not job.detail_px:
+        return found.label
+    blocked = found.inconsistent if job.recipe.blocking is not None else np.zeros_like(found.inconsistent)
+    label = without_details(found.label, blocked, task=job.task, side_px=job.detail_px, depth=job.depth)
+    if job.position is not None:
+        label[..., job.position] = found.label[..., job.position]
+    return label

@@ -50,5 +50,7 @@ def _why_not(recipe: Recipe, task: Task) -> str:
 def _of_classes(settings: Settings) -> Iterator[tuple[str, object]]:
     if settings.max_blocked_share < 1:
         yield "max_blocked_share", settings.max_blocked_share
+    if settings.detail_px:
+        yield "detail_px", settings.detail_px
     if settings.admit == "confident_all_tasks":
         yield "admit", settings.admit

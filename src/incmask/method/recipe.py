@@ -19,7 +19,7 @@ class Labeller:
 
     @property
     def settings(self) -> frozenset[str]:
-        """Settings that make a difference to it, beside those of the training."""
+        """Settings that make a difference to it, beside those of the training; by ``detail_px`` its labels coarsen."""
         return frozenset()
 
     @property
@@ -64,7 +64,7 @@ class Vote(Labeller):
     def settings(self) -> frozenset[str]:
         """See ``Labeller.settings``."""
         of_teachers = ("num_members", "num_kept") if self.teachers == "several" else ()
-        return frozenset((*of_teachers, *(("num_views",) if self.views == "several" else ())))
+        return frozenset((*of_teachers, *(("num_views",) if self.views == "several" else ()), "detail_px"))
 
     def num_voters(self, settings: "Settings") -> int:
         """Tell how many of the kept teachers vote."""
@@ -258,7 +258,7 @@ class Recipe:
             "consistency_strength": self.objective == "consistency",
             "quality_band": self.copies != "one",
             "num_students": self.teachers is not None,
-            **dict.fromkeys(("num_kept", "num_views", "quality_threshold"), False),
+            **dict.fromkeys(("num_kept", "num_views", "quality_threshold", "detail_px"), False),
             # EvalNets that rate are as many as members, unless num_judges says otherwise.
             "num_members": self.evalnets is not None or self.has_teams,
             **dict.fromkeys(labeller.settings if labeller else (), True),
