@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError
-from incmask.base.intact import END, MANIFEST
+from incmask.base.manifest import END, MANIFEST
 from incmask.base.run_log import LOG
 from incmask.base.store import DAMAGED, LOCK
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 import incmask
 from benchmarks.crash.faults import Disk, Fault
 from incmask.base.files import TEMPORARY_SUFFIX
-from incmask.base.intact import END, MANIFEST
+from incmask.base.manifest import END, MANIFEST
 from incmask.base.pool import HerePool
 from incmask.base.store import DAMAGED, LOCK
 from incmask.commands import cli

@@ -9,7 +9,7 @@ import pytest
 import incmask
 from damages import DAMAGES, content_of, failing_disk, files_of, wrong_ends
 from finished_runs import leave_undrawn, leave_untrained
-from incmask.base.intact import END, MANIFEST
+from incmask.base.manifest import END, MANIFEST
 from incmask.insight.comparison import present
 from nightly import AT_NIGHT, NIGHTLY
 from runs import HERE, SETTINGS, Listener, make_data

@@ -10,17 +10,16 @@ from incmask.base.caller import on_command_line
 from incmask.base.errors import IncmaskError
 from incmask.base.intact import (
     LARGE_BYTES,
-    REMOVED,
     DamagedError,
     damage,
     entry_of,
     files_below,
     hash_file,
     intact,
-    parse_entries,
     read_json,
     read_manifest,
 )
+from incmask.base.manifest import REMOVED, Entries
 from incmask.base.npy_rows import Rows
 from incmask.base.store import Store, reopen
 from incmask.base.tables import read_rows
@@ -125,7 +124,8 @@ def test_a_file_that_the_disk_does_not_give_is_not_taken_for_one_that_is_gone(tm
 
 def test_an_older_manifest_tells_no_blocks(tmp_path):
     line = json.dumps({"path": "a", "bytes": LARGE_BYTES + 1, "sha256": "0" * 64})
-    (entry,) = parse_entries(f"{line}\n".encode()).values()
+    (tmp_path / "manifest.jsonl").write_text(f"{line}\n")
+    (entry,) = Entries(tmp_path).values()
     assert entry.blocks == ""
     with open(tmp_path / "a", "wb") as handle:
         handle.truncate(LARGE_BYTES + 1)
@@ -139,8 +139,11 @@ def test_the_last_line_of_a_file_counts_and_removed_ones_are_gone(tmp_path):
     first = entry_of(path)
     path.write_text("two")
     second = entry_of(path)
-    assert parse_entries((first.line("a") + second.line("a")).encode()) == {"a": second}
-    assert parse_entries((first.line("a") + REMOVED.line("a")).encode()) == {}
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text(first.line("a") + second.line("a"))
+    assert Entries(tmp_path) == {"a": second}
+    manifest.write_text(first.line("a") + REMOVED.line("a"))
+    assert Entries(tmp_path) == {}
 
 
 def test_a_manifest_that_was_cut_is_told(run):

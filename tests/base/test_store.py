@@ -10,7 +10,7 @@ from incmask.base.errors import IncmaskError
 from incmask.base.files import cannot_write
 from incmask.base.intact import hash_file, read_manifest
 from incmask.base.records import differences
-from incmask.base.store import Store
+from incmask.base.store import Store, reopen
 
 RUN = {"recipe": "im", "settings": {"epochs": 2, "size": None}}
 DATA = {"task": "binary", "intensity": None, "parts": {"labelled": {"a": {"size": [4, 5]}}}}
@@ -255,6 +255,28 @@ def theirs_of(folder):
     for path in paths:
         path.write_bytes(path.name.encode() * 3)
     return paths
+
+
+def test_a_run_is_opened_again_whatever_it_was_begun_with(tmp_path):
+    opened(tmp_path).close()
+    content = {path.name: path.read_bytes() for path in tmp_path.glob("[dmr]*")}
+    with reopen(tmp_path) as store:
+        assert store.has(tmp_path / "run.toml", tmp_path / "data.json")
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("[dmr]*")} == content
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text(manifest.read_text().splitlines(keepends=True)[0])
+    (tmp_path / "manifest.end").unlink()
+    reopen(tmp_path).close()  # killed before data.json was entered
+    assert [*read_manifest(tmp_path)] == ["run.toml", "data.json"]
+    (tmp_path / "data.json").write_text("{}")
+    with pytest.raises(IncmaskError, match=r"data\.json: holds .* bytes, .* were written"):
+        reopen(tmp_path)
+    (tmp_path / "data.json").unlink()
+    with pytest.raises(IncmaskError, match=r"data\.json: "):
+        reopen(tmp_path)
+    with pytest.raises(IncmaskError, match=r"run\.toml: cannot be read"):
+        reopen(tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
 
 
 @pytest.mark.parametrize("linked", [True, False])

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from incmask.data.doctor import hashes as module
 from incmask.data.doctor.hashes import alike, hashes_of, near_pairs
 from incmask.data.images.sketch import sketch_of
 from scenes import COPIES, blots, empty_field, scene
@@ -33,6 +34,15 @@ def test_empty_fields_under_the_same_lamp_are_not_alike():
 @pytest.mark.parametrize("num", [0, 1])
 def test_none_and_one_are_alike_to_nothing(num):
     assert alike([grey(scene(0))] * num) == {}
+
+
+def test_how_many_are_looked_at_at_once_changes_no_number(monkeypatch):
+    pictures = [grey(scene(seed % 40)) + np.uint8(seed // 40) for seed in range(90)]
+    found = alike(pictures)
+    assert len(found) >= 50
+    for at_once in (1, 7, 89):
+        monkeypatch.setattr(module, "_AT_ONCE", at_once)
+        assert alike(pictures) == found
 
 
 def test_near_hashes_are_found_among_twenty_thousand():

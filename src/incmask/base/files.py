@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -118,10 +118,19 @@ def _temporary(path: Path, *, before: str = "") -> Path:
 @lru_cache(maxsize=1024)
 def remove_dead(folder: Path) -> None:
     """Remove what killed processes of this machine left in a folder, for which it is looked through once."""
-    for path in folder.glob(f"*.{_MACHINE}-*{TEMPORARY_SUFFIX}"):
+    for path in [Path(each) for each in _scanned(folder) if each.name.endswith(TEMPORARY_SUFFIX)]:
         found = _UNFINISHED.fullmatch(path.name)
-        if found and not _is_running(int(found[2])):
+        if found and found[1] == str(_MACHINE) and not _is_running(int(found[2])):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _scanned(folder: Path, *, deep: bool = False) -> Iterator[os.DirEntry[str]]:
+    """Give what lies in a folder, one after the other, since there may be very many; ``deep``: and below it."""
+    with suppress(OSError), os.scandir(folder) as found:
+        for each in found:
+            yield each
+            if deep and each.is_dir(follow_symlinks=False):
+                yield from _scanned(Path(each), deep=True)
 
 
 def _is_running(process: int) -> bool:
@@ -139,7 +148,7 @@ def _is_running(process: int) -> bool:
 
 def remove_unfinished(root: Path) -> None:
     """Remove what killed processes left below a folder that no other process writes to now, as its lock says."""
-    for path in root.rglob(f"*{TEMPORARY_SUFFIX}"):
+    for path in [Path(each) for each in _scanned(root, deep=True) if each.name.endswith(TEMPORARY_SUFFIX)]:
         # Folders and files of others may have such an ending, too.
         if _UNFINISHED.fullmatch(path.name) and path.is_file():
             path.unlink()
@@ -189,6 +198,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write ``content`` as UTF-8 to ``path``, whole or not at all."""
     write_bytes(path, content.encode())
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """Write text that comes in parts as UTF-8 to ``path``, whole or not at all."""
+    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as handle:
+        handle.writelines(parts)
 
 
 def check_folder_name(path: Path, what: str) -> None:

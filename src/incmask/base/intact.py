@@ -1,23 +1,15 @@
 """Whether files of a run folder are what was written: all that read them open them by ``intact``."""
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from incmask.base.caller import command
 from incmask.base.errors import IncmaskError, Problem
+from incmask.base.manifest import MANIFEST, Entries, Entry, check_end
 from incmask.base.parse import parse_json
-
-MANIFEST = "manifest.jsonl"
-"""A line a file of the folder: its path, size and digest."""
-
-END = "manifest.end"
-"""How long the manifest was when the last process that wrote to it ended, and the digest of so much of it: a manifest
-grows by whole lines, so that nothing in it tells one that was cut at a line's end from one of an earlier time."""
 
 LARGE_BYTES = 16 * 2**20
 """Files beyond are not read whole where they are opened, but in blocks here and there."""
@@ -37,30 +29,6 @@ def cannot_read(path: Path, error: OSError) -> DamagedError:
     """Say that a file is there and the disk does not give it, so that nobody takes it for one that is gone."""
     mend = "look after the disk and the right to read it, then call the same again"
     return DamagedError(Problem(str(path), f"cannot be read ({error.strerror or error})", mend))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What the manifest tells of a file.
-
-    Attributes:
-        num_bytes: its size; -1: it was removed.
-        sha256: of its content, in hexadecimal.
-        blocks: of a large file, the same of some blocks of it; "" where an earlier version did not tell.
-    """
-
-    num_bytes: int
-    sha256: str
-    blocks: str = ""
-
-    def line(self, name: str) -> str:
-        """Give its line in the manifest."""
-        blocks = {"blocks": self.blocks} if self.blocks else {}
-        return json.dumps({"path": name, "bytes": self.num_bytes, "sha256": self.sha256, **blocks}) + "\n"
-
-
-REMOVED = Entry(-1, "")
-"""Of a file that was there, and that nobody expects any more."""
 
 
 def entry_of(path: Path) -> Entry:
@@ -89,51 +57,15 @@ def _block(handle: BinaryIO, place: int) -> bytes:
     return handle.read(_BLOCK_BYTES)
 
 
-def end_of(manifest: bytes) -> str:
-    """Give what tells how long a manifest is, and that it is this one.
-
-    Examples:
-        >>> end_of(b"")
-        '{"bytes": 0, "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}'
-    """
-    return json.dumps({"bytes": len(manifest), "sha256": hashlib.sha256(manifest).hexdigest()})
-
-
-def manifest_of(root: Path) -> bytes:
-    """Give the lines of a folder's manifest, without a last one that a kill cut off.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError, KeyError, TypeError: it has not all that it had when the last process ended, or its end is damaged.
-    """
-    # First the end: whoever works there now only adds to the manifest.
-    end = parse_json((root / END).read_bytes()) if (root / END).exists() else None
-    content = (root / MANIFEST).read_bytes()
-    if end is not None and json.loads(end_of(content[: int(end["bytes"])])) != end:
-        raise ValueError(f"it is not what {END} tells")
-    return content[: content.rfind(b"\n") + 1]
-
-
-def parse_entries(content: bytes) -> dict[str, Entry]:
-    """Read the lines of a manifest.
-
-    Raises:
-        ValueError, KeyError, TypeError: it is damaged.
-    """
-    lines = [parse_json(line) for line in content.splitlines()]
-    found = {str(line["path"]): Entry(int(line["bytes"]), line["sha256"], line.get("blocks", "")) for line in lines}
-    return {name: entry for name, entry in found.items() if entry != REMOVED}
-
-
-_manifests: dict[Path, tuple[tuple[int, ...], dict[str, Entry]]] = {}
+_manifests: dict[Path, tuple[tuple[int, ...], Entries]] = {}
 _checked: dict[tuple[Path, bool], tuple[tuple[int, ...], Entry, str]] = {}
 """What was read, with what tells it from a changed file: run folders are read at many places of one process."""
 
-_MOST_CHECKED = 10_000
+_MOST_CHECKED = 1_000
 """Of small files there may be millions, each read once."""
 
 
-def read_manifest(root: Path) -> Mapping[str, Entry]:
+def read_manifest(root: Path) -> Entries:
     """Give the entries of a folder by path from there; none where it has no manifest.
 
     Raises:
@@ -143,13 +75,30 @@ def read_manifest(root: Path) -> Mapping[str, Entry]:
     try:
         stamp = _stamp(path)
         if _manifests.get(path, (None,))[0] != stamp:
-            _manifests[path] = stamp, parse_entries(manifest_of(root))
+            # First the end: whoever works there now only adds to the manifest.
+            check_end(root)
+            _manifests[path] = stamp, Entries(root)
         return _manifests[path][1]
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        mend = "restore it, or run in another folder"
-        raise DamagedError(Problem(str(path), f"is damaged ({error})", mend)) from error
+        return Entries(root)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)
+
+
+def _damaged(path: Path, error: Exception) -> DamagedError:
+    return DamagedError(Problem(str(path), f"is damaged ({error})", "restore it, or run in another folder"))
+
+
+def _entry(root: Path, name: str) -> Entry | None:
+    """Give what the manifest tells of a file; None: nothing."""
+    entries = read_manifest(root)
+    try:
+        return entries.get(name)
+    except _DAMAGE as error:
+        raise _damaged(root / MANIFEST, error) from error
 
 
 def damage(path: Path, entry: Entry, *, whole: bool = False) -> str:
@@ -164,8 +113,8 @@ def damage(path: Path, entry: Entry, *, whole: bool = False) -> str:
         stamp = _stamp(path)
         known = _checked.get((path, whole))
         if known is None or known[:2] != (stamp, entry):
-            if len(_checked) >= _MOST_CHECKED:
-                _checked.clear()
+            while len(_checked) >= _MOST_CHECKED:
+                _checked.pop(next(iter(_checked)), None)
             known = _checked[path, whole] = stamp, entry, _difference(path, entry, whole=whole)
         return known[2]
     except OSError as error:
@@ -202,7 +151,7 @@ def intact(path: Path, *, whole: bool = False, mend: str = "") -> Path:
     root = root_of(path)
     if root is not None:
         place = Path(os.path.abspath(path))
-        entry = read_manifest(root).get(place.relative_to(root).as_posix())
+        entry = _entry(root, place.relative_to(root).as_posix())
         if entry is not None and (cause := damage(place, entry, whole=whole)):
             raise DamagedError(Problem(str(path), cause, mend or made_anew(root)))
     return path

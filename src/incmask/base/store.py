@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,10 @@ import tomli_w
 
 from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, Problem, fail, is_text, renaming
-from incmask.base.files import append_text, remove_unfinished, whole_file, write_bytes, write_text
-from incmask.base.intact import (
-    END,
-    MANIFEST,
-    REMOVED,
-    Entry,
-    damage,
-    end_of,
-    entry_of,
-    files_below,
-    intact,
-    manifest_of,
-    parse_entries,
-)
-from incmask.base.records import DATA, RUN, as_written, differences, read_records, read_written
+from incmask.base.files import append_text, remove_unfinished, whole_file, write_bytes, write_parts, write_text
+from incmask.base.intact import damage, entry_of, files_below, intact
+from incmask.base.manifest import END, MANIFEST, REMOVED, Entries, Entry, check_end, end_of, whole_lines
+from incmask.base.records import DATA, RUN, as_written, differences, read_written
 
 LOCK = ".lock"
 DAMAGED = "damaged"
@@ -53,7 +42,7 @@ class Store(AbstractContextManager["Store"]):
 
     Args:
         root: the folder; made if it is not there. One that holds other things is refused.
-        run: every choice, resolved; a folder that was begun with others is refused.
+        run: every choice, resolved; a folder that was begun with others is refused. None: whatever it was begun with.
         data: what the run is about (files, sizes, hashes); the same.
         say: is told of each damaged file that is made anew.
 
@@ -66,8 +55,8 @@ class Store(AbstractContextManager["Store"]):
         self,
         root: Path,
         *,
-        run: Mapping[str, Any],
-        data: Mapping[str, Any],
+        run: Mapping[str, Any] | None,
+        data: Mapping[str, Any] | None,
         say: Callable[[str], None] = lambda line: None,
     ):
         self.root, self._say = root, say
@@ -161,19 +150,20 @@ class Store(AbstractContextManager["Store"]):
             mend = "remove what is left of it; the same call then begins anew"
             raise fail(self.root, "was removed while it was worked on", mend) from error
 
-    def _begin(self, run: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    def _begin(self, run: Mapping[str, Any] | None, data: Mapping[str, Any] | None) -> None:
         remove_unfinished(self.root)
         # run.toml and data.json lie in the manifest too: a run killed between them begins afresh.
         self._known = _read_manifest(self.root)
-        self._num_bytes = _size_of(self.root / MANIFEST)
-        written: dict[str, tuple[Mapping[str, Any], Callable[[], str]]] = {
-            RUN: (run, lambda: tomli_w.dumps(as_written(run))),
-            DATA: (data, lambda: json.dumps(data, indent=1)),
-        }
-        for name, (values, text) in written.items():
+        for name, values in ((RUN, run), (DATA, data)):
             path = self.root / name
-            if name not in self._known or self._can_be_mended(path, text):
-                self.write(path, text())
+            if values is None:
+                if name in self._known:
+                    intact(path)
+                    continue
+                values = read_written(path)
+            if name not in self._known or self._can_be_mended(path, values):
+                write_parts(path, _told(name, values))
+                self.record(path)
                 continue
             different = differences(read_written(path), as_written(values))
             if different:
@@ -181,12 +171,15 @@ class Store(AbstractContextManager["Store"]):
                     [Problem(str(path), line, f"take it back, or {another_folder()}") for line in different]
                 )
 
-    def _can_be_mended(self, path: Path, text: Callable[[], str]) -> bool:
+    def _can_be_mended(self, path: Path, values: Mapping[str, Any]) -> bool:
         """Tell whether a record is damaged and what is told now is what it said; others are refused."""
         entry = self._known[self._name(path)]
         if not (cause := damage(path, entry)):
             return False
-        if hashlib.sha256(text().encode()).hexdigest() != entry.sha256:
+        digest = hashlib.sha256()
+        for part in _told(path.name, values):
+            digest.update(part.encode())
+        if digest.hexdigest() != entry.sha256:
             raise fail(path, cause, f"restore it, or {another_folder()}")
         return self._is_damaged(path)
 
@@ -207,28 +200,28 @@ class Store(AbstractContextManager["Store"]):
 
     def _below(self, paths: Iterable[Path]) -> list[str]:
         """Name the known files among these; of a folder, those in it."""
-        names = [self._name(path) for path in paths]
-        return [known for known in self._known for name in names if known == name or known.startswith(f"{name}/")]
+        return [name for name, _ in self._known.told({self._name(path) for path in paths})]
 
     def _enter(self, entries: Mapping[str, Entry]) -> None:
         path = self.root / MANIFEST
-        if _size_of(path) != self._num_bytes:
+        if _size_of(path) != self._known.num_bytes:
             # A lock tells of another process, but on a network's disk perhaps of those on this machine alone.
             what = "another process wrote to this run meanwhile, which the lock of this disk does not keep out"
             raise fail(self.root, what, "end all of them but one, and call it again")
-        self._known |= entries
-        self._known = {name: entry for name, entry in self._known.items() if entry != REMOVED}
         try:
             append_text(path, "".join(entry.line(name) for name, entry in entries.items()))
         except IncmaskError:
             # Of a full disk there may be half a line.
             with suppress(OSError):
-                os.truncate(path, self._num_bytes)
+                os.truncate(path, self._known.num_bytes)
             raise
-        self._num_bytes = _size_of(path)
+        self._known.read_on()
 
     def _write_end(self) -> None:
-        path, told = self.root / END, end_of(manifest_of(self.root))
+        check_end(self.root)
+        manifest = self.root / MANIFEST
+        num_bytes = max((place + len(line) for place, line in whole_lines(manifest)), default=0)
+        path, told = self.root / END, end_of(manifest, num_bytes)
         if not path.exists() or path.read_text(encoding="utf-8") != told:
             write_text(path, told)
 
@@ -238,8 +231,15 @@ class Store(AbstractContextManager["Store"]):
 
 def reopen(root: Path, *, say: Callable[[str], None] = lambda line: None) -> Store:
     """Hold open a run folder that was begun before, whatever it was begun with; raises as ``Store`` does."""
-    records = read_records(root)
-    return Store(root, run=records.run, data=records.data, say=say)
+    for name in (RUN, DATA):
+        if not (root / name).exists():
+            read_written(root / name)  # which says what lacks
+    return Store(root, run=None, data=None, say=say)
+
+
+def _told(name: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """Give the text of one of the two records, in parts, as that of the data may be very long."""
+    return iter([tomli_w.dumps(as_written(values))]) if name == RUN else json.JSONEncoder(indent=1).iterencode(values)
 
 
 def _is_run(folder: Path) -> bool:
@@ -249,18 +249,20 @@ def _is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in (LOCK, MANIFEST)) or not any(folder.iterdir())
 
 
-def _read_manifest(root: Path) -> dict[str, Entry]:
+def _read_manifest(root: Path) -> Entries:
     """Entries by name; a last line that was cut off by a kill is dropped from the file."""
     path = root / MANIFEST
     try:
-        whole = manifest_of(root) if path.exists() else b""
-        if not whole and _holds_results(files_below(root), root):
+        if path.exists():
+            check_end(root)
+        known = Entries(root)
+        if not known.num_bytes and _holds_results(files_below(root), root):
             # Begun afresh, a run would train for hours what lies there.
             what = "is gone or empty, so that nothing tells what of the run is whole"
             raise fail(path, what, f"restore it, or {another_folder()}")
-        if path.exists() and path.stat().st_size > len(whole):
-            os.truncate(path, len(whole))
-        return parse_entries(whole)
+        if _size_of(path) > known.num_bytes:
+            os.truncate(path, known.num_bytes)
+        return known
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise fail(path, f"is damaged ({error})", f"restore it, or {another_folder()}") from error
 

@@ -1,7 +1,7 @@
 """Threads beside the work, for what waits or lets others run: results in order, and little held at once."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], *, num_threads: int) -> Iterator[Result]:
+def side_by_side(function: Callable[[Item], Result], items: Iterable[Item], *, num_threads: int) -> Iterator[Result]:
     """Give a function's results in the order of the items, ``num_threads`` of them worked on at once."""
-    if num_threads == 1 or len(items) == 1:
+    if num_threads == 1 or (isinstance(items, Sized) and len(items) == 1):
         yield from map(function, items)
         return
     with ThreadPoolExecutor(num_threads) as pool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from incmask.base.errors import IncmaskError
+from incmask.base.errors import IncmaskError, Problem
 from incmask.base.progress import ignore
 from incmask.experiment.image_objects import image_objects_csv
 from incmask.experiment.paths import (
@@ -34,7 +34,7 @@ from incmask.method.object_scores import ObjectMatch
 from incmask.prediction.files import ImageFile, PredictJob, predict_files
 from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT, MASKS
 from incmask.prediction.model_folder import save_ensemble
-from incmask.prediction.shares import CELL_COUNTS, MASK_SHARES, tables
+from incmask.prediction.shares import CELL_COUNTS, MASK_SHARES, MaskShares, tables
 from incmask.prediction.value_layers import PREDICTIONS
 
 _LEAST_FILES = 8
@@ -171,13 +171,16 @@ def write_masks(run: RunContext, model: Path) -> None:
     # More than workers, so that none waits long for another at the end; each reads the model.
     num_jobs = min(4 * run.pool.num_workers, max(run.pool.num_workers, len(files) // _LEAST_FILES))
     num_jobs = max(num_jobs, -(-len(files) // _MOST_FILES))
-    shares_of_work = job.share_out(num_jobs)
-    done = [predicted for _, predicted in run.pool.run(predict_files, shares_of_work, ignore)]
-    if problems := [problem for each in done for problem in each.problems]:
+    shares: list[MaskShares] = []
+    problems: list[Problem] = []
+    for _, done in run.pool.run(predict_files, job.share_out(num_jobs), ignore):
+        # While others are predicted; that all are there, and of these images, the table tells.
+        store.record(*(store.root / file for share in done.shares for file in share.files))
+        shares += (replace(share, files=()) for share in done.shares)
+        problems += done.problems
+    if problems:
         raise IncmaskError(problems)
-    shares = [share for each in done for share in each.shares]
     check_unchanged(run.stamps)
-    store.record(*(store.root / file for share in shares for file in share.files))
     names = [] if setup.labels.is_continuous else [each.name for each in setup.dataset.classes]
     for file, text in tables(shares, class_names=names, position_class=setup.dataset.position_class).items():
         store.write(store.root / file, text)

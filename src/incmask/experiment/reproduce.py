@@ -133,14 +133,16 @@ def compare(source: Path, out: Path, changed: tuple[str, ...]) -> Reproduced:
         IncmaskError: a manifest is damaged.
     """
     theirs, ours = read_manifest(source), read_manifest(out)
-    names = [name for name in theirs if name not in _OF_TIME]
-    missing = [name for name in names if name not in ours]
-    different = [
-        name
-        for name in names
-        if name in ours and theirs[name] != ours[name] and not _differs_by_time(source, out, name)
-    ]
-    return Reproduced(source, changed, tuple(different), tuple(missing), len(names) - len(missing) - len(different))
+    num, missing, different = 0, [], []
+    for name, entry in theirs.told():
+        if name in _OF_TIME:
+            continue
+        num += 1
+        if name not in ours:
+            missing.append(name)
+        elif entry != ours[name] and not _differs_by_time(source, out, name):
+            different.append(name)
+    return Reproduced(source, changed, tuple(different), tuple(missing), num - len(missing) - len(different))
 
 
 def _differs_by_time(source: Path, out: Path, name: str) -> bool:

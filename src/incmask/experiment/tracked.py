@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from incmask.base.caller import option
-from incmask.base.intact import MANIFEST
+from incmask.base.manifest import MANIFEST
 from incmask.base.parse import parse_toml
 from incmask.base.records import RUN
 from incmask.base.run_log import Listener

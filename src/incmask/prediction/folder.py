@@ -14,8 +14,8 @@ from incmask.base.caller import another_folder, option
 from incmask.base.device import resolve_device
 from incmask.base.errors import Problem, fail
 from incmask.base.files import check_folder_name, write_text
-from incmask.base.intact import MANIFEST
 from incmask.base.machine import num_cores
+from incmask.base.manifest import MANIFEST
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress
 from incmask.base.words import counted

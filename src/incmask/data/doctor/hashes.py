@@ -12,7 +12,7 @@ import numpy as np
 LOW_WAVES = 8
 """Waves across a picture, in both directions, whose signs make its hash."""
 _MOST_UNLIKE_BITS = 12
-_PAIRS_AT_ONCE = 1 << 20
+_PAIRS_AT_ONCE, _AT_ONCE = 1 << 20, 1 << 11
 _MIN_DETAIL = 1.5
 """Grey levels: pictures whose detail is fainter, such as empty fields, are like all others of their kind."""
 MIN_ALIKE = 0.9
@@ -43,9 +43,17 @@ def hashes_of(pictures: np.ndarray) -> np.ndarray:
     """
     # The first rows of the cosine transform, whose scale makes no difference.
     waves = np.cos(np.pi * np.outer(np.arange(LOW_WAVES), np.arange(pictures.shape[1]) + 0.5) / pictures.shape[1])
-    signs = (waves @ pictures @ waves.T).reshape(len(pictures), LOW_WAVES * LOW_WAVES) > 0
-    signs[:, 0] = False  # the mean
-    return np.packbits(signs, axis=1).view(np.uint64)[:, 0] if len(pictures) else np.zeros(0, np.uint64)
+    found = np.zeros(len(pictures), np.uint64)
+    for some in _some(len(pictures)):
+        signs = (waves @ pictures[some] @ waves.T).reshape(-1, LOW_WAVES * LOW_WAVES) > 0
+        signs[:, 0] = False  # the mean
+        found[some] = np.packbits(signs, axis=1).view(np.uint64)[:, 0]
+    return found
+
+
+def _some(num: int) -> Iterator[slice]:
+    """Give places up to ``num``, so many at once that what is worked out for them takes little memory."""
+    return (slice(first, min(first + _AT_ONCE, num)) for first in range(0, num, _AT_ONCE))
 
 
 def near_pairs(hashes: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:
@@ -105,16 +113,19 @@ def alike(pictures: Sequence[np.ndarray]) -> dict[tuple[int, int], float]:
         return {}
     planes = np.stack(pictures)
     details = details_of(planes)
-    strength = details.std((1, 2))
+    strength = _strength(details)
     places = np.flatnonzero(strength >= _MIN_DETAIL)
-    planes, details = planes[places], details[places] / strength[places, None, None]
+    planes, details = planes[places], details[places]
+    details /= strength[places, None, None]
     base = hashes_of(planes)
     found: dict[tuple[int, int], float] = {}
     for turn in _TURNS:
         turned = turn(details)
         for pairs in near_pairs(hashes_of(turn(planes)), base):
             pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
-            products = np.einsum("nij,nij->n", turned[pairs[:, 0]], details[pairs[:, 1]])
+            products = np.empty(len(pairs), np.float32)
+            for some in _some(len(pairs)):
+                products[some] = np.einsum("nij,nij->n", turned[pairs[some, 0]], details[pairs[some, 1]])
             scores = np.minimum(products / details[0].size, 1)  # rounding
             is_alike = scores >= MIN_ALIKE
             for (one, other), score in zip(pairs[is_alike], scores[is_alike], strict=True):
@@ -125,13 +136,25 @@ def alike(pictures: Sequence[np.ndarray]) -> dict[tuple[int, int], float]:
 
 def strong_places(pictures: np.ndarray) -> np.ndarray:
     """Give the places of pictures with detail, (M,); those without, such as empty fields, are all alike."""
-    return np.flatnonzero(details_of(pictures).std((1, 2)) >= _MIN_DETAIL)
+    return np.flatnonzero(_strength(details_of(pictures)) >= _MIN_DETAIL)
+
+
+def _strength(details: np.ndarray) -> np.ndarray:
+    """Give the spread of each picture's detail, (N,)."""
+    found = np.empty(len(details), details.dtype)
+    for some in _some(len(details)):
+        found[some] = details[some].std((1, 2))
+    return found
 
 
 def details_of(planes: np.ndarray) -> np.ndarray:
     """Take from each picture what is wide, such as uneven light, and its mean."""
-    details = np.stack([_blurred(plane, _FINE_PX) - _blurred(plane, _ROUGH_PX) for plane in planes.astype(np.float32)])
-    return np.asarray(details - details.mean((1, 2), keepdims=True))
+    details = np.empty(planes.shape, np.float32)
+    for some in _some(len(planes)):
+        for place, plane in enumerate(planes[some].astype(np.float32), start=some.start):
+            details[place] = _blurred(plane, _FINE_PX) - _blurred(plane, _ROUGH_PX)
+        details[some] -= details[some].mean((1, 2), keepdims=True)
+    return details
 
 
 def _blurred(plane: np.ndarray, width_px: float) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 from incmask.base.choosing import CONFIG_NAME
 from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.base.intact import MANIFEST
+from incmask.base.manifest import MANIFEST
 from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
 from incmask.base.records import DATA, RUN, as_records, differences, read_records

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from incmask.base.caller import command
 from incmask.base.errors import fail
-from incmask.base.intact import MANIFEST
+from incmask.base.manifest import MANIFEST
 from incmask.base.parse import parse_json
 from incmask.base.run_log import LOG, SIGN_S
 from incmask.base.words import ShortRepr, counted

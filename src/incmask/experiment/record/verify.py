@@ -1,6 +1,6 @@
 """Every file of a run folder against its manifest, whole: what is damaged, what is gone, what nobody wrote."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,8 +9,9 @@ from typing import Any
 from incmask.base.caller import command
 from incmask.base.errors import Problem, fail
 from incmask.base.files import TEMPORARY_SUFFIX
-from incmask.base.intact import END, MANIFEST, Entry, damage, files_below, made_anew, read_manifest, root_of
+from incmask.base.intact import damage, files_below, made_anew, read_manifest, root_of
 from incmask.base.machine import num_cores
+from incmask.base.manifest import END, MANIFEST, Entries, Entry
 from incmask.base.progress import Progress
 from incmask.base.records import RUN
 from incmask.base.run_log import LOG
@@ -82,16 +83,17 @@ def verify_run(root: Path, progress: Progress) -> Verified:
             raise fail(root / MANIFEST, "is gone, so that nothing tells what of the run is whole", "restore it")
         raise fail(root, "is no run folder", told)
     folders = [root, *(path.parent for path in sorted(root.rglob(MANIFEST)) if path.parent != root)]
-    known = {folder / name: entry for folder in folders for name, entry in read_manifest(folder).items()}
-    progress.doing(f"reading {counted(len(known), 'file')}")
-    progress.expect(len(known))
+    manifests = {folder: read_manifest(folder) for folder in folders}
+    num_files = sum(map(len, manifests.values()))
+    progress.doing(f"reading {counted(num_files, 'file')}")
+    progress.expect(num_files)
     look = partial(_problem, progress=progress)
-    found = side_by_side(look, list(known.items()), num_threads=num_cores())
+    files = ((folder / name, entry) for folder, known in manifests.items() for name, entry in known.told())
     return Verified(
-        problems=tuple(each for each in found if each),
-        unknown=tuple(_unknown(folders, {*known})),
-        num_files=len(known),
-        num_bytes=sum(entry.num_bytes for entry in known.values()),
+        problems=tuple(each for each in side_by_side(look, files, num_threads=num_cores()) if each),
+        unknown=tuple(_unknown(manifests)),
+        num_files=num_files,
+        num_bytes=sum(entry.num_bytes for known in manifests.values() for _, entry in known.told()),
     )
 
 
@@ -105,9 +107,13 @@ def _problem(known: tuple[Path, Entry], *, progress: Progress) -> Problem | None
     return Problem(str(path), cause, again if path.name == EXPORTED_LABELS else made_anew(root_of(path) or path.parent))
 
 
-def _unknown(folders: list[Path], known: set[Path]) -> Iterator[Path]:
-    for folder in folders:
+def _unknown(manifests: Mapping[Path, Entries]) -> Iterator[Path]:
+    for folder in manifests:
         for path in files_below(folder):
             of_work = path.name in _OF_WORK or path.suffix == TEMPORARY_SUFFIX or path.parent.name == EVENTS
-            if path not in known and not of_work and path.relative_to(folder).parts[0] != DAMAGED:
+            if not of_work and path.relative_to(folder).parts[0] != DAMAGED and not _is_known(path, manifests):
                 yield path
+
+
+def _is_known(path: Path, manifests: Mapping[Path, Entries]) -> bool:
+    return any(path.is_relative_to(root) and path.relative_to(root).as_posix() in manifests[root] for root in manifests)
