@@ -1,31 +1,25 @@
 """A data folder's layout: where its parts, images and masks lie. Opens no image."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 
-from incmask.base.choosing import CONFIG_NAME
 from incmask.base.errors import Problem, is_text, renaming
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, DataOptions, PartName
 from incmask.data.folder.arrangement import Place, arrange, may_be_class, place_at
-from incmask.data.folder.derived import without_derived
 from incmask.data.folder.hints import hint_of, made_by_prepare
 from incmask.data.folder.lists import parts_below
 from incmask.data.folder.names import (
     are_in_class_folders,
-    is_array,
-    is_image,
     name_of,
     sorted_folders,
-    without_mask_suffix,
 )
-from incmask.data.folder.pairing import Files, ImageWithMasks, pair, split_by_suffix
+from incmask.data.folder.pairing import ImageWithMasks, pair
+from incmask.data.folder.part_files import PartFiles, Remarks, files_below, files_of_part, short_path
 from incmask.data.folder.told import has_channel_files
-from incmask.data.folder.walk import passed_over_in, passed_over_notes, subfolders, walk
+from incmask.data.folder.walk import passed_over_in, passed_over_notes, subfolders
 from incmask.data.rounds import Round
-from incmask.method.labels import labels_of
 
 _EXPECTED = (
     "expected are labelled/images, labelled/masks and unlabelled, or images beside masks, "
@@ -50,26 +44,6 @@ class Layout:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass
-class _Log:
-    notes: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    passed_over: list[Path] = field(default_factory=list)
-
-    def problem(self, where: object, what: str, remedy: str) -> None:
-        self.problems.append(Problem(str(where), what, remedy))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The files of one part before they are paired."""
-
-    folder: Path
-    images: Files
-    masks: Files
-    mask_folder: Path | None
-
-
 def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) -> Layout:
     """Find the parts of the folder ``root``, and the mask of each image by its name.
 
@@ -80,7 +54,7 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         options: what the folder does not tell.
         rounds: of corrected masks that were added; their images are labelled, and unlabelled no more.
     """
-    log = _Log()
+    log = Remarks()
     empty: dict[str, tuple[ImageWithMasks, ...]] = dict.fromkeys(PARTS, ())
     if not root.is_dir():
         what = "is a file; a folder is expected" if root.exists() else "is not there"
@@ -100,7 +74,7 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
     skip = subfolders(root) if places.keys() - {"labelled"} else added
     at_root = places.setdefault("labelled", place_at(root)).folder == root
     parts = {
-        name: _find_part(place, options, log=log, skip=skip if place.folder == root else added)
+        name: files_of_part(place, options, log=log, skip=skip if place.folder == root else added)
         for name, place in places.items()
     }
     _note_other_folders(root, {*arranged.folders, *added}, log, at_root=at_root)
@@ -123,12 +97,12 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
 
 
 def _paired(
-    parts: Mapping[PartName, "_Part"],
+    parts: Mapping[PartName, PartFiles],
     places: Mapping[PartName, Place],
     options: DataOptions,
     *,
     class_folders: bool,
-    log: _Log,
+    log: Remarks,
 ) -> dict[str, tuple[ImageWithMasks, ...]]:
     """Pair the images and masks of each part; masks of another part, in a folder for all, lack no image."""
     pairings = {
@@ -144,7 +118,7 @@ def _paired(
     return {name: pairing.pairs for name, pairing in pairings.items()}
 
 
-def _divide_by_lists(root: Path, found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:
+def _divide_by_lists(root: Path, found: dict[str, tuple[ImageWithMasks, ...]], log: Remarks) -> None:
     """Move the images to the parts that lists tell."""
     everything = found["labelled"]
     parts, lists = parts_below(root, [each.name for each in everything], log.problems)
@@ -160,7 +134,7 @@ def _divide_by_lists(root: Path, found: dict[str, tuple[ImageWithMasks, ...]], l
         )
 
 
-def _take_as_unlabelled(part: str, found: dict[str, tuple[ImageWithMasks, ...]], log: _Log) -> None:
+def _take_as_unlabelled(part: str, found: dict[str, tuple[ImageWithMasks, ...]], log: Remarks) -> None:
     """Take the images of a part that have no mask as unlabelled."""
     bare = tuple(each for each in found[part] if not each.masks)
     if bare:
@@ -170,14 +144,13 @@ def _take_as_unlabelled(part: str, found: dict[str, tuple[ImageWithMasks, ...]],
 
 
 def _add_round(
-    root: Path, added: Round, found: dict[str, tuple[ImageWithMasks, ...]], *, class_folders: bool, log: _Log
+    root: Path, added: Round, found: dict[str, tuple[ImageWithMasks, ...]], *, class_folders: bool, log: Remarks
 ) -> None:
     """Add the images of a round to the labelled ones, and take them out of the unlabelled ones."""
     folder = root / added.folder
     # Names are equal there, whatever suffixes the other masks have.
-    pairing = pair(
-        _files(folder / "images", log), _files(folder / "masks", log), mask_suffix=None, class_folders=class_folders
-    )
+    images, masks = (files_below(folder / name, log) for name in ("images", "masks"))
+    pairing = pair(images, masks, mask_suffix=None, class_folders=class_folders)
     log.problems += pairing.problems
     for each in pairing.pairs:
         if not each.masks:
@@ -197,62 +170,7 @@ def part_folder(root: Path, part: PartName) -> Path:
     return root if place is None else place.folder
 
 
-def _find_part(place: Place, options: DataOptions, *, log: _Log, skip: Collection[Path]) -> _Part:
-    folder, image_folder, mask_folder = place.folder, place.images, place.masks
-    with_arrays = options.task is not None and labels_of(options.task).is_continuous
-    if image_folder is None:
-        outside = {path for path in (mask_folder, *skip) if path is not None}
-        images = _files(folder, log, skip=outside, with_arrays=with_arrays)
-    else:
-        images = _files(image_folder, log, with_arrays=with_arrays)
-    if mask_folder is None:
-        files = images
-        images, masks = split_by_suffix(files, options.mask_suffix)
-        _note_left(folder, len(files) - len(images) - len(masks), options, log)
-        return _Part(folder, images, masks, None)
-    masks = _files(mask_folder, log, with_arrays=with_arrays)
-    if options.mask_suffix is not None:
-        suffixed = {
-            below: path for below, path in masks.items() if without_mask_suffix(name_of(below), options.mask_suffix)
-        }
-        _note_left(mask_folder, len(masks) - len(suffixed), options, log)
-        masks = suffixed
-    return _Part(folder, images, masks, mask_folder)
-
-
-def _note_left(folder: Path, num: int, options: DataOptions, log: _Log) -> None:
-    if num:
-        log.notes.append(f"{folder.name}: left alone, as not ending in {options.mask_suffix}: {counted(num, 'file')}")
-
-
-def _files(folder: Path, log: _Log, *, skip: Collection[Path] = (), with_arrays: bool = False) -> Files:
-    """List the image files below ``folder``, and arrays where these are read, too; note what else is there."""
-    found: dict[PurePosixPath, Path] = {}
-    others: Counter[str] = Counter()
-
-    walked = walk(folder, skip=skip)
-    log.problems += walked.problems
-    log.passed_over += walked.passed_over
-    for path in walked.files:
-        if path.is_symlink() and not path.exists():
-            log.problem(path, "is a link to what is not there", "get the file (git annex get, dvc pull), or remove it")
-        elif (is_image(path) or (with_arrays and is_array(path))) and path.is_file():
-            found[PurePosixPath(path.relative_to(folder).as_posix())] = path
-        elif path.name != CONFIG_NAME:
-            others[path.suffix.casefold() or path.name] += 1
-    found, left_out = without_derived(found)
-    log.notes += [f"{_short(folder)}: {note}" for note in left_out]
-    if others:
-        endings = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))
-        log.notes.append(f"{_short(folder)}: left alone, as they are no images that are read: {endings}")
-    return found
-
-
-def _short(folder: Path) -> str:
-    return "/".join(folder.parts[-2:])
-
-
-def _note_other_folders(root: Path, known: Collection[Path], log: _Log, *, at_root: bool) -> None:
+def _note_other_folders(root: Path, known: Collection[Path], log: Remarks, *, at_root: bool) -> None:
     below = subfolders(root)
     if at_root and not {*below} & {*known}:
         return  # all folders below were searched for images
@@ -261,7 +179,7 @@ def _note_other_folders(root: Path, known: Collection[Path], log: _Log, *, at_ro
         log.notes.append(f"{root.name}: folders left alone: {', '.join(others)}")
 
 
-def _class_folders(parts: Mapping[PartName, _Part], options: DataOptions) -> tuple[str, ...] | None:
+def _class_folders(parts: Mapping[PartName, PartFiles], options: DataOptions) -> tuple[str, ...] | None:
     """Give the folders of the classes where masks come as one folder for each class; None where they do not."""
     if options.encoding in ("grey", "colour"):
         return None
@@ -278,7 +196,7 @@ def _class_folders(parts: Mapping[PartName, _Part], options: DataOptions) -> tup
 
 
 def _find_missing(
-    root: Path, parts: Mapping[PartName, _Part], found: dict[str, tuple[ImageWithMasks, ...]], log: _Log
+    root: Path, parts: Mapping[PartName, PartFiles], found: dict[str, tuple[ImageWithMasks, ...]], log: Remarks
 ) -> None:
     """Tell of parts without images or masks, and of images without a mask where each must have one."""
     held: tuple[PartName, ...] = ("labelled", "val", "test")
@@ -289,7 +207,7 @@ def _find_missing(
         if not part.images and any(Path(each.where).is_relative_to(part.folder) for each in log.problems):
             continue  # images that cannot be read, or have no name, are there
         if not part.images and (name != "labelled" or part.folder != root):
-            mend = hint_of(part.folder) or f"put them into {_short(part.folder)}/images"
+            mend = hint_of(part.folder) or f"put them into {short_path(part.folder)}/images"
             log.problem(part.folder, "holds no images", mend)
         elif not part.images:
             log.problem(root, "holds no labelled images", hint_of(root) or _EXPECTED)
@@ -303,7 +221,7 @@ def _find_missing(
             log.problem(
                 part.folder,
                 "holds images but no masks",
-                hint_of(root) or f"put them into {_short(part.folder)}/masks, each with the name of its image",
+                hint_of(root) or f"put them into {short_path(part.folder)}/masks, each with the name of its image",
             )
         else:
             for pair_ in found[name]:
@@ -315,4 +233,4 @@ def _find_missing(
                     )
             found[name] = tuple(pair_ for pair_ in found[name] if pair_.masks)
     if "unlabelled" in parts and not parts["unlabelled"].images:
-        log.notes.append(f"{_short(parts['unlabelled'].folder)} holds no images")
+        log.notes.append(f"{short_path(parts['unlabelled'].folder)} holds no images")
