@@ -22,7 +22,7 @@ def cut(image: np.ndarray, top: float, bottom: float, left: float, right: float)
 
 def found(images) -> dict:
     pictures = np.stack([sketch_of(image).grey for image in images])
-    return cut_copies(pictures, lambda one, other: True, lambda place: small_grey(images[place]))
+    return cut_copies(pictures, ["test"] * len(images), {("test", "test")}, lambda place: small_grey(images[place]))
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,12 @@ def test_a_cut_image_saved_anew_is_found():
 def test_what_is_not_asked_for_is_not_found_and_none_is_no_trouble():
     image = scene(0, side=SIDE)
     pictures = np.stack([sketch_of(each).grey for each in (image, cut(image, 0.1, 0, 0.1, 0))])
-    assert cut_copies(pictures, lambda one, other: False, lambda place: small_grey(image)) == {}
+    assert cut_copies(pictures, ["a", "b"], {("a", "a"), ("a", "c")}, lambda place: small_grey(image)) == {}
+    assert [
+        *cut_copies(pictures, ["a", "b"], {("b", "a")}, lambda place: small_grey((image, image[19:, 19:])[place]))
+    ] == [(0, 1)]
     flat = np.zeros((3, SIDE_PX, SIDE_PX), np.uint8)
-    assert cut_copies(flat, lambda one, other: True, lambda place: flat[place].astype(np.float32)) == {}
+    assert cut_copies(flat, ["a"] * 3, {("a", "a")}, lambda place: flat[place].astype(np.float32)) == {}
 
 
 @pytest.mark.parametrize(("part", "kinds"), [("test", {"warning"}), ("unlabelled", set())])

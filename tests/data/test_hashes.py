@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from incmask.data.doctor import hashes as module
-from incmask.data.doctor.hashes import alike, hashes_of, near_pairs
+from incmask.data.doctor.hashes import MOST_NEAR, alike, hashes_of, near_pairs
 from incmask.data.images.sketch import sketch_of
 from scenes import COPIES, blots, empty_field, scene
 
@@ -84,3 +84,32 @@ def test_hashes_tell_pictures_apart():
     pictures = np.stack([grey(scene(0)), grey(COPIES["brighter"](scene(0))), grey(255 - blots(1))])
     same, bright, other = hashes_of(pictures)
     assert np.bitwise_count(same ^ bright) <= 4 < np.bitwise_count(same ^ other)
+
+
+def test_of_very_many_that_are_alike_each_is_found_in_each_part(monkeypatch):
+    """Frames of one camera: once all pairs of them were compared, which neither time nor memory allowed."""
+    rng = np.random.default_rng(4)
+    still = scene(0).astype(int)
+    frames = [grey(np.clip(still + rng.integers(-9, 10, still.shape), 0, 255).astype(np.uint8)) for _ in range(600)]
+    parts = [*["labelled"] * 20, *["unlabelled"] * 560, *["test"] * 20]
+    found = alike(frames, parts)
+    assert all(0.9 <= likeness <= 1 for likeness in found.values())
+    for part in ("labelled", "unlabelled", "test"):
+        partners = {place for pair in found for place, other in (pair, pair[::-1]) if parts[other] == part}
+        assert partners == {*range(600)}, part
+    assert len(found) < 600 * 3 * 8 * MOST_NEAR
+    monkeypatch.setattr("incmask.data.doctor.hashes.MOST_NEAR", 1)
+    monkeypatch.setattr("incmask.data.doctor.hashes._MOST_IN_RUN", 16)
+    assert {place for pair in alike(frames, parts) for place in pair} == {*range(600)}
+    assert len(alike(frames, parts)) < len(found)
+
+
+def test_the_nearest_are_the_nearest(monkeypatch):
+    monkeypatch.setattr("incmask.data.doctor.hashes.MOST_NEAR", 2)
+    rng = np.random.default_rng(5)
+    base = rng.integers(0, 1 << 63, dtype=np.uint64)
+    # All with the same first 8 bits; the others differ from the base in 1, 2, … 12 of the rest.
+    flips = np.cumsum(np.uint64(1) << np.arange(8, 20, dtype=np.uint64))
+    others = base ^ np.concatenate([[np.uint64(0)], flips])
+    (first, *_) = near_pairs(others[:1], others)
+    assert first.tolist() == [[0, 0], [0, 1], [0, 2]]

@@ -1,5 +1,6 @@
 """Images that show the same in two parts are told, with what it spoils."""
 
+import numpy as np
 import pytest
 
 from incmask.data.doctor.finding import Finding
@@ -76,3 +77,25 @@ def test_of_very_many_unlabelled_images_some_are_compared_and_this_is_told(tmp_p
     assert (told.severity, told.files, told.amount) == ("note", (), 1 / 3)
     monkeypatch.setattr(reading, "MOST_COMPARED", 9)
     assert len({file for each in copies(scan(root)) for file in each.files if "~ test/" in file}) == 7
+
+
+def test_many_frames_of_one_camera_are_told_and_looked_at_once(tmp_path, monkeypatch):
+    """They took a time that grew with the square of their number; what is told needs not be found once more as cut."""
+    rng, still = np.random.default_rng(1), scene(0).astype(int)
+    for part, num in (("labelled", 3), ("unlabelled", 60), ("test", 3)):
+        for number in range(num):
+            # Some are equal, as where nothing moves.
+            noise = rng.integers(-5, 6, still.shape) if number % 3 else 0
+            write_pair(tmp_path / part, f"{number}", np.clip(still + noise, 0, 255).astype(np.uint8), blots(number))
+    monkeypatch.setattr("incmask.data.doctor.crops._likeness", lambda *_: pytest.fail("looked for cut images"))
+    found = scan(tmp_path)
+    assert any("labelled/0 = test/0" in str(problem) for problem in found.problems)
+    told = {each.what.split(" but")[0] for each in copies(found)}
+    assert told == {
+        "3 images in labelled and in test",
+        "60 images in labelled and in unlabelled",
+        "2 images in labelled twice",
+        "2 images in test twice",
+        "3 images in unlabelled and in test",
+        "59 images in unlabelled twice",
+    }

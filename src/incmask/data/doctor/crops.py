@@ -1,6 +1,6 @@
 """Images that are cut out of others, by up to a quarter of a side: found by hashes of many windows of each image."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 
 import cv2
@@ -49,28 +49,30 @@ def _window_hashes(pictures: np.ndarray) -> np.ndarray:
 
 
 def cut_copies(
-    pictures: np.ndarray, is_asked: Callable[[int, int], bool], fine: Callable[[int], np.ndarray]
+    pictures: np.ndarray, parts: Sequence[str], asked: Collection[tuple[str, str]], fine: Callable[[int], np.ndarray]
 ) -> dict[tuple[int, int], float]:
     """Find pictures that show a part of another.
 
     Args:
         pictures: uint8, (N, S, S).
-        is_asked: tells of the places of two pictures, the smaller first, whether the pair matters.
+        parts: where each of them lies.
+        asked: the two parts, in either order, of pairs that matter.
         fine: gives a finer picture of a place, float32 (F, F), which proves it.
 
     Returns:
         The places of two pictures, the smaller first, and how alike they are: correlation of their detail, up to 1.
     """
     places = _rich_places(pictures)
-    hashes = _window_hashes(pictures[places])
+    hashes, part_of = _window_hashes(pictures[places]), np.asarray(parts)[places]
     detail = cache(lambda place: details_of(fine(place)[None])[0])
     found: dict[tuple[int, int], float] = {}
-    for copy, whole, window in _candidates(hashes):
-        one, other = int(places[copy]), int(places[whole])
-        pair = (min(one, other), max(one, other))
-        if is_asked(*pair):
-            score = _likeness(fine(one), detail(other), window)
-            if score >= MIN_ALIKE:
+    for part in np.unique(part_of):
+        others = [other for other in np.unique(part_of) if {(part, other), (other, part)} & {*asked}]
+        copies, wholes = np.flatnonzero(np.isin(part_of, others)), np.flatnonzero(part_of == part)
+        for copy, whole, window in _candidates(hashes[copies, 0], hashes[wholes]):
+            one, other = int(places[copies[copy]]), int(places[wholes[whole]])
+            pair = (min(one, other), max(one, other))
+            if one != other and (score := _likeness(fine(one), detail(other), window)) >= MIN_ALIKE:
                 found[pair] = max(score, found.get(pair, 0.0))
     return found
 
@@ -85,15 +87,20 @@ def _rich_places(pictures: np.ndarray) -> np.ndarray:
     return np.asarray(places[power[:, power.shape[1] - strongest :].sum(1) <= _MOST_IN_FEW * power.sum(1)])
 
 
-def _candidates(hashes: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Give for pictures whose whole is like a window of another the places of both, and the likest window."""
-    num = hashes.shape[1] if len(hashes) else 1
-    windows = hashes.ravel()
+def _candidates(copies: np.ndarray, wholes: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Give for pictures that are like a window of another the places of both, and the likest window.
+
+    Args:
+        copies: (N,) hashes of whole pictures.
+        wholes: (M, windows) hashes of the windows of others.
+    """
+    num = wholes.shape[1] if len(wholes) else 1
+    windows = wholes.ravel()
     likest: dict[tuple[int, int], tuple[int, int]] = {}
-    for pairs in near_pairs(hashes[:, 0], windows):
+    for pairs in near_pairs(copies, windows):
         copy, (whole, window) = pairs[:, 0], np.divmod(pairs[:, 1], num)
-        bits = np.bitwise_count(hashes[copy, 0] ^ windows[pairs[:, 1]])
-        chosen = (bits <= _MOST_UNLIKE_BITS) & (copy != whole)
+        bits = np.bitwise_count(copies[copy] ^ windows[pairs[:, 1]])
+        chosen = bits <= _MOST_UNLIKE_BITS
         for one, other, *which in np.stack([copy, whole, bits, window], axis=1)[chosen].tolist():
             likest[one, other] = min(likest.get((one, other), (99, 0)), (which[0], which[1]))
     return ((one, other, window) for (one, other), (_, window) in likest.items())

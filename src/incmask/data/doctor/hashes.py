@@ -13,6 +13,10 @@ LOW_WAVES = 8
 """Waves across a picture, in both directions, whose signs make its hash."""
 _MOST_UNLIKE_BITS = 12
 _PAIRS_AT_ONCE, _AT_ONCE = 1 << 20, 1 << 11
+_MOST_IN_RUN = 1 << 11
+"""Hashes with an equal run of bits that one is compared with; of more, as of frames of one camera, so many, evenly."""
+MOST_NEAR = 16
+"""Of one hash, the nearest in each call; the others of so many look as alike as these."""
 _MIN_DETAIL = 1.5
 """Grey levels: pictures whose detail is fainter, such as empty fields, are like all others of their kind."""
 MIN_ALIKE = 0.9
@@ -60,7 +64,7 @@ def near_pairs(hashes: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:
     """Find hashes that differ in few bits, in a time that grows with their number, and not with its square.
 
     Hashes are compared where a run of their bits, about as long as their number tells apart, is equal: all that differ
-    in fewer bits than there are runs, most that differ in a few more.
+    in fewer bits than there are runs, most that differ in a few more. Each gets its ``MOST_NEAR`` nearest of each run.
 
     Args:
         hashes, others: (N,) and (M,) uint64.
@@ -75,8 +79,17 @@ def near_pairs(hashes: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:
         begins, ends = (np.searchsorted(keys[order], wanted, side) for side in ("left", "right"))
         for left, place in _expanded(begins, ends - begins):
             right = order[place]
-            is_near = np.bitwise_count(hashes[left] ^ others[right]) <= _MOST_UNLIKE_BITS
-            yield np.stack([left[is_near], right[is_near]], axis=1)
+            bits = np.bitwise_count(hashes[left] ^ others[right])
+            is_near = bits <= _MOST_UNLIKE_BITS
+            yield _nearest(left[is_near], right[is_near], bits[is_near])
+
+
+def _nearest(left: np.ndarray, right: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Give the pairs of each on the left with the nearest on the right, itself beside them."""
+    order = np.lexsort((right, bits, left))
+    left, right = left[order], right[order]
+    rank = np.arange(len(left)) - np.searchsorted(left, left, "left")
+    return np.stack([left, right], axis=1)[rank <= MOST_NEAR]
 
 
 def _run(values: np.ndarray, first: int, num_bits: int) -> np.ndarray:
@@ -84,27 +97,30 @@ def _run(values: np.ndarray, first: int, num_bits: int) -> np.ndarray:
 
 
 def _expanded(begins: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give each number from 0 on with all places that it has, so many pairs at once as memory allows."""
-    ends = np.cumsum(counts)
+    """Give each number from 0 on with its places, of very many some, so many pairs at once as memory allows."""
+    taken = np.minimum(counts, _MOST_IN_RUN)
+    ends = np.cumsum(taken)
     first = 0
     while first < len(counts):
         done = ends[first - 1] if first else 0
         last = max(first + 1, int(np.searchsorted(ends, done + _PAIRS_AT_ONCE, "right")))
-        some = counts[first:last]
+        some = taken[first:last]
         left = np.repeat(np.arange(first, last), some)
         within = np.arange(len(left)) - np.repeat(np.cumsum(some) - some, some)
-        yield left, begins[left] + within
+        yield left, begins[left] + within * counts[left] // taken[left]
         first = last
 
 
-def alike(pictures: Sequence[np.ndarray]) -> dict[tuple[int, int], float]:
+def alike(pictures: Sequence[np.ndarray], parts: Sequence[str] | None = None) -> dict[tuple[int, int], float]:
     """Find pictures that show the same: saved anew, made smaller, brighter, cut by a little, turned or mirrored.
 
     Hashes name what may be; the detail of the pictures, which must run alike, proves it. Pictures without detail, such
-    as empty fields, are never alike.
+    as empty fields, are never alike. Where very many are alike, as frames of one camera are, a picture gets the likest
+    of each part, and not all.
 
     Args:
         pictures: uint8, (S, S) each.
+        parts: where each lies; None: all in one.
 
     Returns:
         The places of two pictures, the smaller first, and how alike they are: correlation of their detail, up to 1.
@@ -117,21 +133,39 @@ def alike(pictures: Sequence[np.ndarray]) -> dict[tuple[int, int], float]:
     places = np.flatnonzero(strength >= _MIN_DETAIL)
     planes, details = planes[places], details[places]
     details /= strength[places, None, None]
-    base = hashes_of(planes)
-    found: dict[tuple[int, int], float] = {}
+    base, part_of = hashes_of(planes), np.asarray(parts or [""] * len(pictures))[places]
+    pairs, scores = [np.zeros((0, 2), np.intp)], [np.zeros(0)]
     for turn in _TURNS:
-        turned = turn(details)
-        for pairs in near_pairs(hashes_of(turn(planes)), base):
-            pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
-            products = np.empty(len(pairs), np.float32)
-            for some in _some(len(pairs)):
-                products[some] = np.einsum("nij,nij->n", turned[pairs[some, 0]], details[pairs[some, 1]])
-            scores = np.minimum(products / details[0].size, 1)  # rounding
-            is_alike = scores >= MIN_ALIKE
-            for (one, other), score in zip(pairs[is_alike], scores[is_alike], strict=True):
-                first, last = sorted((int(places[one]), int(places[other])))
-                found[first, last] = max(float(score), found.get((first, last), 0.0))
-    return found
+        turned, hashes = turn(details), hashes_of(turn(planes))
+        for of_part in (np.flatnonzero(part_of == part) for part in np.unique(part_of)):
+            for block in near_pairs(hashes, base[of_part]):
+                each, score = _proven(np.stack([block[:, 0], of_part[block[:, 1]]], axis=1), turned, details)
+                pairs.append(np.sort(places[each], axis=1))
+                scores.append(score)
+    return _likest(np.concatenate(pairs), np.concatenate(scores))
+
+
+def _proven(pairs: np.ndarray, turned: np.ndarray, details: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give those pairs of two pictures whose detail runs alike, and how much."""
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    products = np.empty(len(pairs), np.float32)
+    for some in _some(len(pairs)):
+        products[some] = np.einsum("nij,nij->n", turned[pairs[some, 0]], details[pairs[some, 1]])
+    scores = np.minimum(products / details[0].size, 1)  # rounding
+    is_alike = scores >= MIN_ALIKE
+    return pairs[is_alike], scores[is_alike]
+
+
+def _likest(pairs: np.ndarray, scores: np.ndarray) -> dict[tuple[int, int], float]:
+    """Give each pair once, with the highest of its scores."""
+    order = np.lexsort((-scores, pairs[:, 1], pairs[:, 0]))
+    pairs, scores = pairs[order], scores[order]
+    is_first = np.ones(len(pairs), bool)
+    is_first[1:] = (pairs[1:] != pairs[:-1]).any(1)
+    return {
+        (one, other): score
+        for (one, other), score in zip(pairs[is_first].tolist(), scores[is_first].tolist(), strict=True)
+    }
 
 
 def strong_places(pictures: np.ndarray) -> np.ndarray:

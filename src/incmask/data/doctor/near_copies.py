@@ -1,6 +1,7 @@
 """Images that show the same and are not equal: saved anew, scaled, brightened, cut by a little, turned or mirrored."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations_with_replacement
@@ -53,19 +54,38 @@ def near_copies(items: Mapping[str, Sequence[Item]], images: Mapping[Path, Image
     pictured = [(part, item, fact) for part, item, fact in pictured if fact.sketch.grey is not None]
     places, facts = [(part, item) for part, item, _ in pictured], [fact for *_, fact in pictured]
     greys = [fact.sketch.grey for fact in facts if fact.sketch.grey is not None]
-    found = []
-    pairs = alike(greys)
-    for (one, other), likeness in (_cut(places, greys, images) | pairs).items():
-        if facts[one].digest != facts[other].digest:
-            (part, item), (other_part, other_item) = places[one], places[other]
-            found.append(NearCopy((part, other_part), (item, other_item), likeness))
-    return tuple(found)
+    pairs = alike(greys, [part for part, _ in places])
+    digests = [fact.digest for fact in facts]
+    left = sorted({*range(len(places))} - _told([part for part, _ in places], digests, pairs))
+    pairs = _cut([places[place] for place in left], [greys[place] for place in left], left, images) | pairs
+    return tuple(
+        NearCopy((places[one][0], places[other][0]), (places[one][1], places[other][1]), likeness)
+        for (one, other), likeness in pairs.items()
+        if digests[one] != digests[other]
+    )
+
+
+def _told(parts: Sequence[str], digests: Sequence[str | None], pairs: Iterable[tuple[int, int]]) -> set[int]:
+    """Give the places of what is to be taken out already, since it is equal or alike to what it spoils."""
+    parts_of: dict[str, set[str]] = defaultdict(set)
+    for part, digest in zip(parts, digests, strict=True):
+        if digest is not None:
+            parts_of[digest].add(part)
+    equal = {
+        place
+        for place, (part, digest) in enumerate(zip(parts, digests, strict=True))
+        if digest is not None and any((part, other) in SPOILED for other in parts_of[digest])
+    }
+    return equal | {one for one, other in pairs if (parts[one], parts[other]) in SPOILED}
 
 
 def _cut(
-    places: Sequence[tuple[str, Item]], greys: Sequence[np.ndarray], images: Mapping[Path, ImageFacts]
+    places: Sequence[tuple[str, Item]],
+    greys: Sequence[np.ndarray],
+    numbers: Sequence[int],
+    images: Mapping[Path, ImageFacts],
 ) -> dict[tuple[int, int], float]:
-    """Find images that are cut out of others, where parts spoil each other: it takes as long as all the rest."""
+    """Find images, by their numbers, that are cut out of others, where parts spoil each other."""
     parts = [part for part, _ in places]
     if not {*parts} & {"val", "test"}:
         return {}
@@ -75,7 +95,8 @@ def _cut(
         path = places[place][1].image
         return small_grey(read_image(path), images[path].limits)
 
-    return cut_copies(np.stack(greys), lambda one, other: (parts[one], parts[other]) in SPOILED, fine)
+    found = cut_copies(np.stack(greys), parts, SPOILED, fine)
+    return {(numbers[one], numbers[other]): likeness for (one, other), likeness in found.items()}
 
 
 def near_copy_findings(
