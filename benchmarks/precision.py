@@ -35,9 +35,10 @@ from incmask.method.mixture import ROW, TrainingSet, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.scoring import Scoring
 from incmask.nets.spec import NetworkSpec
+from incmask.training.files import SCORES
 from incmask.training.gpu_group import fit_students
 from incmask.training.jobs import FitJob
-from incmask.training.loop import SCORES, fit
+from incmask.training.loop import fit
 from incmask.training.segmentation import Segmentation
 from incmask.training.trainer import GroupTrainer
 from incmask.training.validation import Validation

@@ -24,8 +24,8 @@ from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
 from incmask.method.scoring import Scoring
 from incmask.nets.spec import NetworkSpec, load_model, save_model
+from incmask.training.files import HISTORY, MODEL, SCORES
 from incmask.training.jobs import FitJob, Lesson
-from incmask.training.loop import HISTORY, MODEL, SCORES
 from incmask.training.online import OnlineLessons, TaughtLessons
 from incmask.training.schedule import Schedule
 from incmask.training.segmentation import Segmentation

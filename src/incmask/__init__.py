@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from incmask.api.comparing import compare
     from incmask.api.correcting import correct
     from incmask.api.exchanging import export, import_labels, prepare
-    from incmask.api.folders import check, rank, report, status, verify
+    from incmask.api.folders import check, rank, report
     from incmask.api.images import mask, predict
     from incmask.api.looping import loop
     from incmask.api.result import Result, load
     from incmask.api.training import run
+    from incmask.api.watching import status, verify
     from incmask.base.errors import IncmaskError, Problem
     from incmask.base.terminal import show_progress
     from incmask.data.from_arrays import ArrayData, write_data
@@ -61,8 +62,8 @@ _HOME = {
     "report": "api.folders",
     "run": "api.training",
     "show_progress": "base.terminal",
-    "status": "api.folders",
-    "verify": "api.folders",
+    "status": "api.watching",
+    "verify": "api.watching",
     "write_data": "data.from_arrays",
 }
 

@@ -65,7 +65,7 @@ def test_commands_and_functions_tell_it(call, monkeypatch, tmp_path):
     def no_memory(*args, **options):
         raise MemoryError
 
-    monkeypatch.setattr("incmask.api.folders.verify_run", no_memory)
+    monkeypatch.setattr("incmask.api.watching.verify_run", no_memory)
     with pytest.raises(IncmaskError, match="memory: does not suffice"):
         incmask.verify(tmp_path)
     code, _, told = call("verify", tmp_path)

@@ -21,7 +21,8 @@ from incmask.base.slurm_pool import SlurmPool
 from incmask.experiment.executor import Executor, executor_on
 from incmask.experiment.named import Choices
 from incmask.experiment.run import run
-from incmask.training.loop import HISTORY, MODEL, fit
+from incmask.training.files import HISTORY, MODEL
+from incmask.training.loop import fit
 from runs import HERE, SETTINGS, make_data, results
 from small import some_job
 

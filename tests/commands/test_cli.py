@@ -42,17 +42,36 @@ def python(*words, **options):
     return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, check=True, **options)
 
 
-def test_help_comes_at_once_and_loads_nothing_heavy():
-    # The names of modules stand behind what the command prints.
+def told_and_loaded(*words):
+    """Give what a command prints, and the names of the modules that it loads, which stand behind that."""
     code = (
         "import atexit, sys; atexit.register(lambda: print('LOADED', *sys.modules)); from incmask import __main__ as i"
     )
-    done = python("-c", f"{code}; i.main()", "--help", env={**os.environ, "COLUMNS": "100"}).stdout
-    told, _, loaded = done.partition("LOADED")
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; i.main()", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    told, _, loaded = done.stdout.partition("LOADED")
+    return told + done.stderr, {*loaded.split()}
+
+
+def test_help_comes_at_once_and_loads_nothing_heavy():
+    told, loaded = told_and_loaded("--help")
     for command in ("demo", "check", "run", "compare", "predict", "mask", "settings"):
         assert command in told
-    assert "incmask.commands.cli" in loaded.split()
-    assert {"torch", "cv2", "scipy", "numpy", "PIL", "pydantic", "matplotlib", "jinja2"}.isdisjoint(loaded.split())
+    assert "incmask.commands.cli" in loaded
+    assert {"torch", "cv2", "scipy", "numpy", "PIL", "pydantic", "matplotlib", "jinja2"}.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_looking_at_the_files_of_a_run_loads_no_networks(command, tmp_path):
+    told, loaded = told_and_loaded(command, str(tmp_path))
+    assert "no run folder" in told
+    assert "incmask.api.watching" in loaded
+    assert {"torch", "matplotlib", "jinja2"}.isdisjoint(loaded)
 
 
 def test_everything_public_is_there():

@@ -20,7 +20,7 @@ from incmask.method.growth import training_settings, width_of
 from incmask.method.mixture import PLAIN, TrainingPart, TrainingStacks
 from incmask.method.profiles import PROFILES
 from incmask.method.recipes import RECIPES
-from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES
+from incmask.training.files import CHECKPOINT, HISTORY, MODEL, SCORES
 from incmask.training.validation import Validation
 from small import TASKS, some_settings, some_setup, student_jobs
 

@@ -26,7 +26,7 @@ from incmask.insight.report.comparison_page.rows import (
     RunRow,
 )
 from incmask.nets.spec import load_model
-from incmask.training.loop import HISTORY
+from incmask.training.files import HISTORY
 from runs import SETTINGS
 
 GENERATIONS = {"ldt": [0], "aldt": [0], "fdt": [0], "cl": [1], "evalnet": [1, 2], "im": [1, 2], "im++": [1, 2]}

@@ -15,8 +15,9 @@ from incmask.training import trainer as trainer_module
 from incmask.training.across_devices import network as network_module
 from incmask.training.across_devices import share as share_module
 from incmask.training.across_devices.share import Share, share
+from incmask.training.files import CHECKPOINT
 from incmask.training.jobs import FitJob
-from incmask.training.loop import CHECKPOINT, fit_group
+from incmask.training.loop import fit_group
 from incmask.training.trainer import GroupTrainer
 
 Steps = list[dict[str, Tensor]]

@@ -15,7 +15,8 @@ from incmask.nets.spec import EncoderSpec, VolumeSpec, load_tensors
 from incmask.training import trainer
 from incmask.training.across_devices.processes import on_all_devices
 from incmask.training.across_devices.share import Share
-from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, fit
+from incmask.training.files import CHECKPOINT, HISTORY, MODEL
+from incmask.training.loop import fit
 from incmask.training.trainer import GroupTrainer
 from nightly import AT_NIGHT
 from small import some_job, some_settings, student_of_pairs

@@ -8,7 +8,8 @@ import torch
 from incmask.nets.encoders.named import read_encoder
 from incmask.nets.spec import EncoderSpec, load_model, load_tensors, save_encoder
 from incmask.training.capacity import students_at_a_time, training_bytes, weight_bytes
-from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, fit, fit_group
+from incmask.training.files import CHECKPOINT, HISTORY, MODEL
+from incmask.training.loop import fit, fit_group
 from incmask.training.together.row import NetworkRow, group_of
 from incmask.training.trainer import GroupTrainer
 from small import Stopped, some_job, some_settings, stop_after

@@ -13,7 +13,8 @@ import incmask.training.segmentation as module
 from incmask.base.errors import IncmaskError
 from incmask.method.metrics import Counts
 from incmask.nets.spec import load_model, load_tensors
-from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit
+from incmask.training.files import CHECKPOINT, HISTORY, MODEL, SCORES
+from incmask.training.loop import fit
 from incmask.training.schedule import epsilon, learning_rate, validated_parts
 from incmask.training.validation import Evaluation
 from small import TASKS, Stopped, some_job, some_settings, stop_after

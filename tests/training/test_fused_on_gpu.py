@@ -13,7 +13,8 @@ import torch
 from incmask.base.device import fast_in_bfloat16
 from incmask.method.augment import Strength
 from incmask.training import trainer as trainer_module
-from incmask.training.loop import HISTORY, SCORES, fit_group
+from incmask.training.files import HISTORY, SCORES
+from incmask.training.loop import fit_group
 from incmask.training.on_gpu.batches import on_device
 from incmask.training.segmentation import ConsistencyImages
 from incmask.training.together.quick import quick

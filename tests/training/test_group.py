@@ -13,7 +13,8 @@ from incmask.base.errors import IncmaskError
 from incmask.method.augment import Strength
 from incmask.method.quality import mask_channels, num_outputs
 from incmask.nets.spec import EvalNetSpec, load_model, load_tensors
-from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit, fit_group
+from incmask.training.files import CHECKPOINT, HISTORY, MODEL, SCORES
+from incmask.training.loop import fit, fit_group
 from incmask.training.rating import RatingObjective
 from incmask.training.rating_pairs import PairSet
 from incmask.training.schedule import Schedule

@@ -13,8 +13,8 @@ from incmask.experiment.train import train
 from incmask.nets.spec import NetworkSpec
 from incmask.training import capacity as module
 from incmask.training.capacity import fitting_students, students_at_a_time, training_bytes
+from incmask.training.files import MODEL, SCORES
 from incmask.training.gpu_group import fit_students, group_jobs
-from incmask.training.loop import MODEL, SCORES
 from incmask.training.on_gpu.batches import FixedBatches
 from incmask.training.together import quick
 from incmask.training.trainer import GroupTrainer

@@ -11,7 +11,8 @@ from torch import nn
 from incmask.method.losses import segmentation_loss
 from incmask.method.mixture import PLAIN
 from incmask.training.batches import Batch
-from incmask.training.loop import MODEL, fit
+from incmask.training.files import MODEL
+from incmask.training.loop import fit
 from incmask.training.on_gpu.batches import batches_on
 from small import TASKS, Stopped, stop_after, student_of_pairs
 

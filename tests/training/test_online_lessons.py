@@ -17,8 +17,9 @@ from incmask.method.profiles import PROFILES
 from incmask.method.recipe import Blocking, Online
 from incmask.method.recipes import RECIPES
 from incmask.training import gpu_group
+from incmask.training.files import CHECKPOINT, HISTORY, MODEL, SCORES
 from incmask.training.jobs import teams_of
-from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit_group
+from incmask.training.loop import fit_group
 from incmask.training.on_gpu.batches import OnDevice, on_device
 from incmask.training.on_gpu.views import DeviceViews
 from incmask.training.online import Teams, batch_parts

@@ -9,7 +9,8 @@ from torch import nn
 
 from incmask.base.errors import IncmaskError
 from incmask.method.augment import Strength
-from incmask.training.loop import HISTORY, SCORES, fit, fit_group
+from incmask.training.files import HISTORY, SCORES
+from incmask.training.loop import fit, fit_group
 from incmask.training.segmentation import ConsistencyImages
 from incmask.training.trainer import GroupTrainer
 from small import blocks, save_source, some_job, some_settings, truth

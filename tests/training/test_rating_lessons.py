@@ -8,8 +8,9 @@ from torch import nn
 from incmask.method.augment import Strength, augment_pair
 from incmask.method.quality import mask_channels, num_outputs
 from incmask.nets.spec import EvalNetSpec
+from incmask.training.files import HISTORY, SCORES
 from incmask.training.jobs import FitJob
-from incmask.training.loop import HISTORY, SCORES, fit
+from incmask.training.loop import fit
 from incmask.training.rating import RatingObjective, judge, judge_pairs
 from incmask.training.rating_pairs import PairSet
 from small import NUM_CLASSES, TASKS, blocks, some_settings, truth

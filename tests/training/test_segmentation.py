@@ -14,7 +14,8 @@ from incmask.method.losses import loss_of, selects_by_loss
 from incmask.method.mixture import TrainingSet
 from incmask.method.scoring import Scoring
 from incmask.nets.spec import save_model
-from incmask.training.loop import HISTORY, SCORES, fit
+from incmask.training.files import HISTORY, SCORES
+from incmask.training.loop import fit
 from incmask.training.segmentation import ConsistencyImages, Segmentation
 from incmask.training.validation import Validation
 from small import NUM_CLASSES, TASKS, blocks, rows_of, save_source, some_job, some_settings, truth

@@ -10,8 +10,6 @@ from incmask.base.progress import Progress
 from incmask.data.doctor.fix import Change, fix_folder
 from incmask.experiment.checked import Checked, check_data
 from incmask.experiment.executor import Executor
-from incmask.experiment.record.status import Status, read_status
-from incmask.experiment.record.verify import Verified, verify_run
 from incmask.experiment.volumes import refuse_volumes
 from incmask.insight.finish import report_anew
 from incmask.insight.ranking.orders import OrderName
@@ -136,43 +134,3 @@ def report(run: AnyPath, *, progress: Progress | bool = False, executor: Executo
     """
     with listening(progress) as listener:
         return report_anew(Path(run), open_pool=(executor or Executor()).open_pool, progress=listener)
-
-
-def verify(run: AnyPath, *, progress: Progress | bool = False) -> Verified:
-    """Find damaged, missing and unknown files of a run or comparison, as ``incmask verify`` does: reads all of each.
-
-    Args:
-        run: its folder; it is not touched.
-        progress: True shows lines and a bar, here or in the notebook; or a listener.
-
-    Returns:
-        ``problems``, a damaged or missing file each, and the ``unknown`` ones.
-
-    Raises:
-        IncmaskError: it is no run folder.
-
-    Examples:
-        >>> incmask.verify("myrun").problems
-        ()
-    """
-    with listening(progress) as listener:
-        return verify_run(Path(run), listener)
-
-
-def status(run: AnyPath) -> Status:
-    """Tell how far a run or comparison is, as ``incmask status`` does: from its files, also on another machine.
-
-    Args:
-        run: its folder; it is not touched.
-
-    Returns:
-        ``state``, ``stage``, how much is ``done`` of what is ``expected``, ``seen``, its last sign of life, and more.
-
-    Raises:
-        IncmaskError: it is no run folder, or one of a version that kept no log.
-
-    Examples:
-        >>> incmask.status("myrun").state
-        'ended'
-    """
-    return read_status(Path(run))

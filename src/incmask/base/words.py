@@ -69,3 +69,16 @@ def _short(value: Any) -> str:
     if is_dataclass(value) and len(repr(value)) > _MOST:
         return f"{type(value).__name__}(...)"
     return repr(value)
+
+
+def duration(seconds: float) -> str:
+    """Tell a time to a person.
+
+    Examples:
+        >>> [duration(seconds) for seconds in (0, 1, 80, 300, 7200)]
+        ['1 second', '1 second', '80 seconds', '5 minutes', '2.0 hours']
+    """
+    if seconds < 90:
+        num = max(1, round(seconds))
+        return f"{num} second{'s' * (num > 1)}"
+    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -123,7 +123,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Tell how far a run is, from its files alone: stage, share, time left, last sign of life, errors."""
-    from incmask.api.folders import status as read_status
+    from incmask.api.watching import status as read_status
 
     found = read_status(run)
     print_result("\n".join(found.lines()), found.as_dict(), as_json=as_json)
@@ -135,7 +135,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Read every file of a run and list what is damaged, gone or unknown; exit code 1 where something is."""
-    from incmask.api.folders import verify as verify_run
+    from incmask.api.watching import verify as verify_run
 
     with listener(quiet or as_json) as progress:
         found = verify_run(run, progress=progress)

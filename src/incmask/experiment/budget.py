@@ -14,7 +14,7 @@ from incmask.base.pool import Pool
 from incmask.base.progress import Progress
 from incmask.base.records import RUN, read_records
 from incmask.base.store import reopen
-from incmask.base.words import counted
+from incmask.base.words import counted, duration
 from incmask.data.split import Fold
 from incmask.data.stack import row_names
 from incmask.data.volumes.patches import stack_of
@@ -26,7 +26,7 @@ from incmask.experiment.ladder import LADDER, Rung, seconds_from, shrunk
 from incmask.experiment.named import AMOUNTS
 from incmask.experiment.paths import MADE_AT_THE_END
 from incmask.experiment.setup import CONTROL, folds_of
-from incmask.experiment.workload import duration, planned_work, seconds_of
+from incmask.experiment.workload import planned_work, seconds_of
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES
 from incmask.training.capacity import fits

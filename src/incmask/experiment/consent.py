@@ -7,10 +7,10 @@ from incmask.base.caller import option
 from incmask.base.errors import fail
 from incmask.base.pool import Pool
 from incmask.base.records import RUN
+from incmask.base.words import duration
 from incmask.experiment.budget import estimate, time_step, work_of
 from incmask.experiment.choices import Resolved
 from incmask.experiment.executor import Clock
-from incmask.experiment.workload import duration
 from incmask.training.capacity import train_cost
 
 DAY_SECONDS = 86_400

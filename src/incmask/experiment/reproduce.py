@@ -16,7 +16,7 @@ from incmask.experiment.environment import environment_of
 from incmask.experiment.named import OWN_RECIPE, Choices
 from incmask.experiment.paths import CARD, MODEL, PAGE, USAGE
 from incmask.experiment.record.run import RunRecord
-from incmask.training.loop import HISTORY
+from incmask.training.files import HISTORY
 
 _OF_TIME = (ENVIRONMENT, USAGE, PAGE, f"{MODEL}/{CARD}")
 """Files that say where and when a run took place, or how long it took; the card names its folder."""

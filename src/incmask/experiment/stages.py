@@ -6,7 +6,7 @@ from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
 
-from incmask.base.words import counted
+from incmask.base.words import counted, duration
 from incmask.experiment.advice import advice
 from incmask.experiment.budget import TIME_SHARE
 from incmask.experiment.collapse import ends_with_stage
@@ -21,13 +21,13 @@ from incmask.experiment.paths import EVALNETS, STUDENTS
 from incmask.experiment.setup import BASE, CONTROL, RunContext, Setup, Start, base_folders, stage_name
 from incmask.experiment.student import Student
 from incmask.experiment.train import adopt, train
-from incmask.experiment.workload import duration, planned_work, seconds_of
+from incmask.experiment.workload import planned_work, seconds_of
 from incmask.method.growth import num_generations_of, num_students_of
 from incmask.method.profiles import rests_on_full_truth
 from incmask.method.recipes import RECIPES
 from incmask.training.capacity import train_cost
+from incmask.training.files import MODEL as WEIGHTS
 from incmask.training.jobs import FitJob
-from incmask.training.loop import MODEL as WEIGHTS
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.intact import intact
-from incmask.training.loop import MODEL, SCORES
+from incmask.training.files import MODEL, SCORES
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from incmask.base.validation import choose
 from incmask.experiment.paths import INDEX, PSEUDO, STUDENTS, TOGETHER
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.setup import BASE
-from incmask.training.loop import HISTORY
+from incmask.training.files import HISTORY
 
 _LOG = logging.getLogger(__name__)
 

@@ -9,9 +9,10 @@ from incmask.base.store import Store
 from incmask.experiment.paths import student_folder
 from incmask.experiment.setup import BASE
 from incmask.experiment.student import Student, read_student
+from incmask.training.files import CHECKPOINT, HISTORY, MODEL, SCORES
 from incmask.training.gpu_group import fit_students, group_jobs
 from incmask.training.jobs import FitJob, teams_of
-from incmask.training.loop import CHECKPOINT, HISTORY, MODEL, SCORES, fit, fit_group
+from incmask.training.loop import fit, fit_group
 
 
 def train(

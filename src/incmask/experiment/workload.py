@@ -96,19 +96,6 @@ def seconds_of(
     return step_seconds * (training + looking)
 
 
-def duration(seconds: float) -> str:
-    """Tell a time to a person.
-
-    Examples:
-        >>> [duration(seconds) for seconds in (0, 1, 80, 300, 7200)]
-        ['1 second', '1 second', '80 seconds', '5 minutes', '2.0 hours']
-    """
-    if seconds < 90:
-        num = max(1, round(seconds))
-        return f"{num} second{'s' * (num > 1)}"
-    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
-
-
 def base_steps(recipe: Recipe, settings: Settings, *, num_labelled: int, num_unlabelled: int) -> int:
     """Count the steps of a model that learns from the labelled part of a recipe; arguments as for ``planned_work``."""
     num_full = num_labelled + num_unlabelled

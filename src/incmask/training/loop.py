@@ -22,11 +22,10 @@ from incmask.base.tables import csv_text
 from incmask.nets.spec import load_tensors, save_model, save_tensors
 from incmask.training.across_devices.processes import on_all_devices
 from incmask.training.across_devices.share import share
+from incmask.training.files import CHECKPOINT, HISTORY, MODEL, SCORES
 from incmask.training.jobs import FitJob, teams_of
 from incmask.training.schedule import Schedule
 from incmask.training.trainer import GroupTrainer
-
-MODEL, HISTORY, SCORES, CHECKPOINT = "model.safetensors", "history.csv", "scores.json", "checkpoint.safetensors"
 
 _STEPS_A_LOOK = 50
 """Steps after which losses are looked at on a device that would else have to stop for it at each."""

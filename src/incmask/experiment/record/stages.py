@@ -12,8 +12,8 @@ from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import BASE, CONTROL
 from incmask.experiment.student import Student, rank, read_student, total_steps
 from incmask.nets.spec import NetworkSpec, read_spec
-from incmask.training.loop import HISTORY
-from incmask.training.loop import SCORES as STUDENT_SCORES
+from incmask.training.files import HISTORY
+from incmask.training.files import SCORES as STUDENT_SCORES
 
 _TITLES = {BASE: "base models", CONTROL: "base models trained on"}
 

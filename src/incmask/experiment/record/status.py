@@ -13,9 +13,8 @@ from incmask.base.errors import fail
 from incmask.base.manifest import MANIFEST
 from incmask.base.parse import parse_json
 from incmask.base.run_log import LOG, SIGN_S
-from incmask.base.words import ShortRepr, counted
-from incmask.experiment.workload import duration
-from incmask.training.loop import MODEL
+from incmask.base.words import ShortRepr, counted, duration
+from incmask.training.files import MODEL
 
 State = Literal["at work", "silent", "ended", "stopped", "failed"]
 

@@ -20,7 +20,7 @@ from incmask.base.threads import side_by_side
 from incmask.base.trackers import EVENTS
 from incmask.base.words import ShortRepr, counted
 from incmask.experiment.paths import EXPORTED_LABELS
-from incmask.training.loop import CHECKPOINT
+from incmask.training.files import CHECKPOINT
 
 _OF_WORK = (LOCK, MANIFEST, END, CHECKPOINT, LOG)
 """Files that come and go, or change, while a run is at work."""

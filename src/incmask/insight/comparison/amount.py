@@ -8,7 +8,7 @@ from incmask.base.pool import Pool
 from incmask.base.progress import Progress
 from incmask.base.records import RUN
 from incmask.base.store import Store
-from incmask.base.words import counted
+from incmask.base.words import counted, duration
 from incmask.data.stack import row_names
 from incmask.experiment.budget import num_rows, time_step
 from incmask.experiment.choices import Resolved
@@ -16,7 +16,7 @@ from incmask.experiment.consent import Agreed, check
 from incmask.experiment.executor import Clock
 from incmask.experiment.paths import SCORES
 from incmask.experiment.setup import folds_of
-from incmask.experiment.workload import duration, planned_work, seconds_of
+from incmask.experiment.workload import planned_work, seconds_of
 from incmask.insight.comparison.plan import PlannedRun
 from incmask.training.capacity import train_cost
 
