@@ -66,15 +66,16 @@ def _table(steps: int, lines: Sequence[Line], *, of: str) -> str:
         found[line["set"], line["approach"]][line["draw"], line["seed"]] = line
     rows = [["approach", *sets]]
     rows += [[approach, *(_cell(found, name, approach) for name in sets)] for approach in approaches]
-    told = [_laid_out(rows)]
+    told = [laid_out(rows)]
     if of in approaches:
         others = [each for each in approaches if each != of]
         rows = [[f"{of} minus", *sets, "all"], *([each, *_differences(found, sets, of, each)] for each in others)]
-        told.append(_laid_out(rows))
+        told.append(laid_out(rows))
     return f"{steps} steps\n" + "\n\n".join(told)
 
 
-def _laid_out(rows: Sequence[Sequence[str]]) -> str:
+def laid_out(rows: Sequence[Sequence[str]]) -> str:
+    """Write rows of cells below a heading, columns below each other."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     text = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join([text[0], "-" * len(text[0]), *text[1:]])
@@ -83,15 +84,16 @@ def _laid_out(rows: Sequence[Sequence[str]]) -> str:
 def _differences(found: Found, sets: Sequence[str], first: str, second: str) -> Iterator[str]:
     estimates = [difference(found, name, first, second) for name in sets]
     for each in estimates:
-        yield "" if each is None else _told(each.mean, each.reach())
+        yield "" if each is None else with_interval(each.mean, each.reach())
     known = [each for each in estimates if each is not None]
     # Of these very sets: their errors have nothing to do with each other.
     mean = float(np.mean([each.mean for each in known])) if known else math.nan
     reach = math.hypot(*(each.reach() for each in known)) / len(known) if known else math.nan
-    yield _told(mean, reach)
+    yield with_interval(mean, reach)
 
 
-def _told(mean: float, reach: float) -> str:
+def with_interval(mean: float, reach: float) -> str:
+    """Write a difference, and its interval where there is one."""
     return f"{mean:+.3f}" + ("" if math.isnan(reach) else f" ({mean - reach:+.3f} to {mean + reach:+.3f})")
 
 
