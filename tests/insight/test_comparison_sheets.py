@@ -334,3 +334,21 @@ def test_choose_images_spreads_over_all_sizes(fractions, num):
     for place, value in enumerate(values):
         first, last = place * len(ordered) // len(rows), -(-(place + 1) * len(ordered) // len(rows))
         assert ordered[first] <= value <= ordered[last - 1]
+
+
+def test_volumes_show_their_slices_side_by_side(tmp_path):
+    # Four slices of 16 by 16 voxels, below each other as networks see them.
+    ids = np.arange(4, dtype=np.uint8).repeat(16)[None, :, None] * np.ones((1, 1, 16), np.uint8)
+    source = write_source(
+        tmp_path,
+        task="multiclass",
+        class_colours=(BLACK, RED, GREEN, WHITE),
+        labels=ids,
+        pseudo=[ids[:, ::-1]],
+        masked=[np.zeros(ids.shape, bool)],
+        depth=4,
+    )
+    image = opened(truth_against_pseudo(source, rows=[0]))
+    assert image.size == (GUTTER + 3 * STEP_X, GUTTER + LINE + STEP_Y)
+    assert quarter_colours(image, 1, 0) == [BLACK, RED, GREEN, WHITE]
+    assert quarter_colours(image, 2, 0) == [WHITE, GREEN, RED, BLACK]

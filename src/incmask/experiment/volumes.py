@@ -28,8 +28,7 @@ def check_volumes(recipe: Recipe, settings: Settings, *, name: str) -> None:
         IncmaskError: a recipe with views, EvalNets or pseudo-labels that are made at each step; networks on an
             encoder, or a size in two numbers.
     """
-    votes = recipe.labeller is None or (isinstance(recipe.labeller, Vote) and recipe.labeller.views == "one")
-    if not votes or recipe.objective != "labels" or recipe.evalnets or recipe.copies != "one":
+    if not suits_volumes(recipe):
         remedy = "use ldt, strong-ldt, aldt, fdt, me, ns, im, im+ or aim+"
         raise fail(f"recipe {name}", _NO_VOLUMES, remedy)
     if settings.net != UNET:
@@ -39,6 +38,12 @@ def check_volumes(recipe: Recipe, settings: Settings, *, name: str) -> None:
         raise fail(option("size"), what, "name patch = [slices, rows, columns] under [data] in incmask.toml")
     if settings.redraw_positions:
         raise fail(setting("redraw_positions"), _NO_VOLUMES, "leave it out")
+
+
+def suits_volumes(recipe: Recipe) -> bool:
+    """Tell whether a recipe can be trained on volumes: without views, EvalNets or pseudo-labels at each step."""
+    votes = recipe.labeller is None or (isinstance(recipe.labeller, Vote) and recipe.labeller.views == "one")
+    return votes and recipe.objective == "labels" and not recipe.evalnets and recipe.copies == "one"
 
 
 def refuse_volumes(folder: Path, what: str) -> None:

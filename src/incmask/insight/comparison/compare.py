@@ -203,9 +203,6 @@ def compare(
 def _alike(data: Path, choices: Choices) -> tuple[Resolved, tuple[str, ...]]:
     """Settle every choice so that no approach has others' steps in its weights; and what is to be said of it."""
     chosen = resolve(data, choices)
-    if chosen.dataset.volumes is not None:
-        remedy = f"call {command('run')} with each recipe, and compare their scores.csv"
-        raise fail(data, "holds volumes, and comparisons are of images", remedy)
     if chosen.settings.start == "fresh" or "start" in chosen.given:
         return chosen, ()
     settings = resolve_again(chosen.settings, {"start": "fresh"}, where=option("set"))

@@ -185,6 +185,7 @@ def _source(comparison: Comparison, run: ComparedRun) -> PseudoSource:
         scoring=run.cell.chosen.scoring,
         class_colours=tuple(each.colour for each in dataset.classes),
         blocked=run.cell.chosen.recipe.blocking is not None,
+        depth=dataset.volumes.depth if dataset.volumes else None,
     )
 
 

@@ -5,7 +5,7 @@ What is masked is black in an input, white in a mask and grey in a label; grey i
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from incmask.data.dataset import Colour
 from incmask.data.stack import read_stack
 from incmask.experiment.paths import INCONSISTENT, LABEL
 from incmask.insight.report.picture import PictureSheet, Pixels, as_rgb, slug
+from incmask.insight.report.slices import slice_sheet
 from incmask.method.blocking import block_image
 from incmask.method.labels import labels_of
 from incmask.method.metrics import count
@@ -47,6 +48,7 @@ class PseudoSource:
         class_colours: of each class, RGB; of a binary task the foreground's, which is drawn white all the same.
         blocked: whether students saw and learnt nothing where members disagreed (IM), or everything (ME).
         setting: what a sweep changed, and how it was chosen; empty without a sweep.
+        depth: slices of volumes, some of which are drawn side by side; None: these are images.
     """
 
     title: str
@@ -57,6 +59,7 @@ class PseudoSource:
     class_colours: tuple[Colour, ...]
     blocked: bool
     setting: str = ""
+    depth: int | None = None
 
     @property
     def full_title(self) -> str:
@@ -106,7 +109,7 @@ def over_generations(source: PseudoSource, *, row: int) -> PictureSheet | None:
         title=f"{source.full_title} over generations: {name}",
         alt=f"{'Input, mask' if source.blocked else 'Input'} and pseudo-label of {name} in each generation of "
         f"{source.title}{', and the truth' if source.labels else ''}{f'; masked: {sizes}' if source.blocked else ''}.",
-        png=_draw(headings, [inputs, masks, labels] if source.blocked else [inputs, labels]),
+        png=_draw(headings, [inputs, masks, labels] if source.blocked else [inputs, labels], depth=source.depth),
     )
 
 
@@ -144,7 +147,7 @@ def masks_against_votes(
         title=f"{masks.full_title} against {votes.full_title} in generation 1",
         alt=f"Input, pseudo-label and mask of {ours} beside input, hard and soft vote of {theirs} in generation 1"
         f"{', and the truth' if masks.labels else ''}, of {', '.join(names[row] for row in rows)}.",
-        png=_draw(headings, grid),
+        png=_draw(headings, grid, depth=masks.depth),
     )
 
 
@@ -176,7 +179,7 @@ def truth_against_pseudo(source: PseudoSource, *, rows: Sequence[int]) -> Pictur
         name=f"truth-against-pseudo-{slug(source.title)}",
         title=f"The truth against pseudo-labels of {source.full_title} in generation {last}",
         alt=f"Image, truth and pseudo-label of {source.title} in generation {last}: {'; '.join(said)}.",
-        png=_draw(["image", "truth", "pseudo-label"], grid),
+        png=_draw(["image", "truth", "pseudo-label"], grid, depth=source.depth),
     )
 
 
@@ -241,8 +244,10 @@ def _to_rgb(label: Pixels, source: PseudoSource) -> Pixels:
     return palette[label]
 
 
-def _draw(headings: Sequence[str], grid: Sequence[Sequence[_Cell]]) -> bytes:
-    """Draw a grid with a heading a column, as a PNG that is not too large."""
+def _draw(headings: Sequence[str], grid: Sequence[Sequence[_Cell]], *, depth: int | None) -> bytes:
+    """Draw a grid with a heading a column, as a PNG that is not too large; of volumes some of their slices."""
+    if depth is not None:
+        grid = [[replace(cell, picture=slice_sheet(cell.picture, depth)) for cell in cells] for cells in grid]
     for side_px in _CELL_SIDES_PX:
         buffer = io.BytesIO()
         _arrange(headings, grid, side_px).save(buffer, "PNG", optimize=True)
