@@ -150,6 +150,23 @@ def test_nothing_drawn_in_any_labelled_mask_is_a_problem(tmp_path):
     assert any("one class only" in note for note in found.dataset.notes)
 
 
+def test_of_very_many_classes_the_most_and_least_seen_are_described(tmp_path):
+    """Hundreds of lines were."""
+    counts = {place: place if place < 19 else place // 6 for place in range(1, 25)}
+    mask = np.repeat(np.array([*counts], np.uint8), [*counts.values()])
+    mask = np.append(mask, np.full(HEIGHT * WIDTH - len(mask), 18, np.uint8)).reshape(HEIGHT, WIDTH)
+    tree(tmp_path, {"b": np.append(mask[1:], mask[:1], axis=0) + np.uint8(3)}, part="val")
+    lines = describe(scan_ok(tree(tmp_path, {"a": mask})))
+    values, found = np.unique(mask, return_counts=True)
+    order = np.argsort(-found, kind="stable")
+    shares = [f"class_{values[each]} {float(f'{100 * found[each] / mask.size:.3g}'):g} %" for each in order]
+    assert f"of the labelled pixels most show {', '.join(shares[:10])}" in lines
+    assert f"of the labelled pixels fewest show {', '.join(shares[-10:])}" in lines
+    told = "note: 4 of 28 classes do not occur on any labelled image: background, class_25, class_26, class_27"
+    assert told in lines
+    assert len(lines) < 20
+
+
 def test_statistics_and_description_of_a_multiclass_set(tmp_path):
     dataset = scan_ok(tree(tmp_path, {"a": patches(0, 1, 2, 255), "b": patches(0, 0)}))
     assert dataset.statistics.class_pixels == ((2 * HEIGHT - 3) * WIDTH, WIDTH, WIDTH)

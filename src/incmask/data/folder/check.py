@@ -1,7 +1,7 @@
 """What ``incmask check`` says of a data set."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,9 @@ from incmask.base.config import Task
 from incmask.base.words import counted
 from incmask.data.dataset import Dataset, Item
 from incmask.method.labels import labels_of
+
+_MOST_LISTED = 20
+"""Classes with a line each."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,7 @@ def describe(dataset: Dataset) -> list[str]:
         lines.append(f"task: {dataset.task}, numbers from {dataset.target.low:g} to {dataset.target.high:g}")
     else:
         lines.append(f"task: {dataset.task}, {len(dataset.classes)} class{'es' if len(dataset.classes) > 1 else ''}")
-        for name, share in facts.classes.items():
-            lines.append(f"class {name}: {_percent(share)} of the labelled pixels")
+        lines += _class_lines(facts.classes)
     if dataset.position_class is not None:
         lines.append(f"class {dataset.position_class} marks centres, so that objects are counted")
     if facts.num_empty:
@@ -113,6 +115,18 @@ def _sizes(part: PartFacts) -> str:
     if len({*texts}) < 2:
         return f" of {texts[0]} {unit}" if texts else ""
     return f" of {texts[0]} to {texts[2]} {unit}, the median {texts[1]}"
+
+
+def _class_lines(classes: Mapping[str, float]) -> list[str]:
+    """Tell the share of each class; of very many those that are seen most and least."""
+    if len(classes) <= _MOST_LISTED:
+        return [f"class {name}: {_percent(share)} of the labelled pixels" for name, share in classes.items()]
+    seen = sorted((item for item in classes.items() if item[1]), key=lambda item: -item[1])
+    told, half = [f"{name} {_percent(share)}" for name, share in seen], _MOST_LISTED // 2
+    return [
+        f"of the labelled pixels most show {', '.join(told[:half])}",
+        f"of the labelled pixels fewest show {', '.join(told[half:][-half:])}",
+    ]
 
 
 def _percent(share: float) -> str:

@@ -78,9 +78,13 @@ def absent_notes(items: Mapping[str, Sequence[Item]], recognised: Recognised, st
     notes = []
     if len(recognised.classes) == 1 and labels_of(recognised.task).is_exclusive:
         notes.append("the masks hold one class only: there is nothing to tell apart")
-    for info, num_pixels in zip(recognised.classes, statistics.class_pixels, strict=True):
-        if not num_pixels:
-            notes.append(f"the class {info.name} does not occur on any labelled image")
+    pairs = zip(recognised.classes, statistics.class_pixels, strict=True)
+    absent = [info.name for info, num_pixels in pairs if not num_pixels]
+    if len(absent) == 1:
+        notes.append(f"the class {absent[0]} does not occur on any labelled image")
+    elif absent:
+        classes = f"{len(absent)} of {len(recognised.classes)} classes do"
+        notes.append(f"{classes} not occur on any labelled image: {', '.join(absent)}")
     return [*notes, *part_notes(items)]
 
 
