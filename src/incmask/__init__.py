@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from incmask.api.looping import loop
     from incmask.api.result import Result, load
     from incmask.api.training import run
+    from incmask.api.tuning import tune
     from incmask.api.watching import status, verify
     from incmask.base.errors import IncmaskError, Problem
     from incmask.base.terminal import show_progress
@@ -63,6 +64,7 @@ _HOME = {
     "run": "api.training",
     "show_progress": "base.terminal",
     "status": "api.watching",
+    "tune": "api.tuning",
     "verify": "api.watching",
     "write_data": "data.from_arrays",
 }
@@ -81,6 +83,7 @@ __all__ = [  # noqa: RUF022 - the main entries first
     "status",
     "verify",
     "compare",
+    "tune",
     "mask",
     "prepare",
     "inconsistency",

@@ -10,11 +10,11 @@ from alone import Trainer
 from torch.nn import functional
 
 import incmask.training.segmentation as module
-from incmask.base.errors import IncmaskError
+from incmask.base.errors import IncmaskError, Problem
 from incmask.method.metrics import Counts
 from incmask.nets.spec import load_model, load_tensors
 from incmask.training.files import CHECKPOINT, HISTORY, MODEL, SCORES
-from incmask.training.loop import fit
+from incmask.training.loop import fit, has_diverged
 from incmask.training.schedule import epsilon, learning_rate, validated_parts
 from incmask.training.validation import Evaluation
 from small import TASKS, Stopped, some_job, some_settings, stop_after
@@ -301,6 +301,8 @@ def test_a_loss_that_is_no_number_is_told_and_costs_nothing(tmp_path):
     assert "loss turned nan at step 4" in problem.what
     assert '"learning_rate": 3e+29' in problem.remedy
     assert '"precision": "float32"' in problem.remedy
+    assert has_diverged(caught.value)
+    assert not has_diverged(IncmaskError([problem, Problem("a.png", "is broken", "save it again")]))
     assert {path: path.read_bytes() for path in job.folder.iterdir()} == before
 
 
@@ -311,6 +313,7 @@ def test_a_validation_loss_that_is_no_number_is_told(tmp_path):
     with pytest.raises(IncmaskError, match="validation loss turned nan at step 1;") as caught:
         fit(job)
     assert caught.value.problems[0].where == str(job.folder)
+    assert has_diverged(caught.value)
     assert not list(tmp_path.glob("student/*"))
 
 

@@ -20,7 +20,7 @@ from incmask.data.rounds import data_folder
 from incmask.experiment import run as experiment
 from incmask.experiment.consent import Agreed, everybody, nobody
 from incmask.experiment.executor import Executor
-from incmask.experiment.named import AUTO_TIME, Choices
+from incmask.experiment.named import AUTO_TIME, Choices, with_config
 from incmask.experiment.record.run import read_run
 from incmask.experiment.reproduce import Reproduced, changes, check_folder, choices_of
 from incmask.experiment.reproduce import compare as compare_files
@@ -141,6 +141,7 @@ def run(
     net: str | None = None,
     encoder_weights: AnyPath | None = None,
     settings: Mapping[str, object] | None = None,
+    config: AnyPath | None = None,
     best_of: AnyPath | None = None,
     on_collapse: OnCollapse | None = None,
     deterministic: bool = False,
@@ -174,6 +175,8 @@ def run(
         encoder_weights: what the encoder begins with: a file, "none", or "auto", those of its package or in this
             machine's cache.
         settings: single settings by name.
+        config: file of choices in the form of ``incmask.toml``, such as ``tune`` writes; it is laid over that of the
+            data, and other arguments over it.
         best_of: folder of a comparison on the same data that swept ``erode_px`` and ``dilate_px`` of "im": the best of
             them by validation are taken.
         on_collapse: what becomes of a generation whose labels lose a class or that falls on validation: "keep-best",
@@ -201,7 +204,9 @@ def run(
         True
     """
     single = single_settings(settings, net, encoder_weights, on_collapse=on_collapse, deterministic=deterministic)
-    choices = Choices(recipe, preset, effort, profile, group, time, single)
+    choices = with_config(
+        Choices(recipe, preset, effort, profile, group, time, single), Path(config) if config else None
+    )
     with listening(progress) as listener:
 
         def run_data(data: AnyPath | None, out: AnyPath | None) -> Result:

@@ -16,7 +16,9 @@ _IN_PYTHON = {
     "set": "settings",
     "size": 'settings["size"]',
     "start": "num_start",
+    "steps": "num_steps",
     "to": "format",
+    "trials": "num_trials",
 }
 """Arguments by the option that does the same, where they have another name."""
 

@@ -38,9 +38,23 @@ def read_config(folder: Path) -> ConfigFile:
     """
     path = folder / CONFIG_NAME
     try:
-        content = parse_toml(path.read_text(encoding="utf-8-sig"))
+        path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return ConfigFile()
+    except OSError:
+        # Told as what cannot be read.
+        pass
+    return read_config_file(path)
+
+
+def read_config_file(path: Path) -> ConfigFile:
+    """Read a file of the form of ``incmask.toml``.
+
+    Raises:
+        IncmaskError: it is not there, no valid TOML, has an unknown name, or a value of the wrong type.
+    """
+    try:
+        content = parse_toml(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise fail(path, f"is no readable TOML file ({error})", "mend the line or remove the file") from error
     return validated(ConfigFile, content, where=str(path))

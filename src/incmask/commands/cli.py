@@ -18,6 +18,7 @@ from incmask.commands.predicting import mask, predict
 from incmask.commands.preparing import check, prepare
 from incmask.commands.shell import StoppedError
 from incmask.commands.training import compare, demo, run, settings
+from incmask.commands.tuning import tune
 from incmask.commands.working import work
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ for command in (demo, check, run, compare, prepare, predict, mask, rank, report,
 app.command("import")(import_labels)
 app.command()(correct)
 app.command()(loop)
+app.command()(tune)
 app.command()(settings)
 app.command(hidden=True)(work)
 

@@ -72,6 +72,15 @@ def run(
         ),
     ] = None,
     assignments: SetOption = [],  # noqa: B006 - typer copies it
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="choices in the form of incmask.toml, such as `incmask tune` writes: over that of the data, below the "
+            "options here",
+        ),
+    ] = None,
     best_of: BestOfOption = None,
     on_collapse: OnCollapseOption = None,
     deterministic: Annotated[
@@ -109,13 +118,13 @@ def run(
     from incmask.api.training import train
     from incmask.commands.assignments import parse_assignments
     from incmask.experiment.choices import given
-    from incmask.experiment.named import AUTO_TIME, Choices
+    from incmask.experiment.named import AUTO_TIME, Choices, with_config
     from incmask.experiment.outcome_text import outcome_as_dict, outcome_table
 
     settings = parse_assignments(assignments)
     settings |= given(size=size, fit=fit, net=net, encoder_weights=encoder_weights)
     settings |= given(on_collapse=on_collapse, deterministic=deterministic)
-    choices = Choices(recipe, preset, effort, profile, group, time or AUTO_TIME, settings)
+    choices = with_config(Choices(recipe, preset, effort, profile, group, time or AUTO_TIME, settings), config)
     where = executor(
         on, ray_address=ray_address, sbatch=sbatch, slurm_tasks=slurm_tasks, devices=devices, dry_run=dry_run
     )

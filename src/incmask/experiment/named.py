@@ -1,14 +1,15 @@
 """What a person named, before the data are looked at: options laid over ``incmask.toml``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from incmask.base.bounds import UNET
 from incmask.base.caller import option
-from incmask.base.choosing import ConfigFile, resolve_settings
+from incmask.base.choosing import ConfigFile, read_config_file, resolve_settings
 from incmask.base.config import Settings
 from incmask.base.errors import fail
 from incmask.base.presets import default_effort
-from incmask.base.validation import choose
+from incmask.base.validation import choose, validated
 from incmask.method.profiles import PROFILES
 from incmask.method.recipe import Recipe
 from incmask.method.recipes import DEFAULT_RECIPE, RECIPES
@@ -43,6 +44,29 @@ class Choices:
     group: str | None = None
     time: str | None = None
     settings: dict[str, object] | None = None
+
+
+def with_config(choices: Choices, path: Path | None) -> Choices:
+    """Lay choices over those in a file of the form of ``incmask.toml``; None: there is no such file.
+
+    Raises:
+        IncmaskError: it is no such file, or says what the data are.
+    """
+    if path is None:
+        return choices
+    file = read_config_file(path)
+    if file.data:
+        raise fail(path, "has [data], which belongs to the data's own incmask.toml", "move it there")
+    validated(Settings, file.settings, where=str(path))
+    return replace(
+        choices,
+        recipe=choices.recipe or file.recipe,
+        preset=choices.preset or file.preset,
+        effort=choices.effort or file.effort,
+        profile=choices.profile or file.profile,
+        time=file.time or choices.time if choices.time == AUTO_TIME else choices.time,
+        settings={**file.settings, **(choices.settings or {})},
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from torch import Tensor
 from incmask.base.caller import settings
 from incmask.base.described import callable_by_job
 from incmask.base.device import device_of
-from incmask.base.errors import fail
+from incmask.base.errors import IncmaskError, fail
 from incmask.base.files import write_text
 from incmask.base.progress import Report, ignore
 from incmask.base.tables import csv_text
@@ -208,6 +209,14 @@ def _steps_behind(start: Path | None) -> int:
 def _best(history: list[dict[str, float]], *, by_loss: bool) -> dict[str, float]:
     """Give the validation whose weights are kept, the first of equals (paper section 2.6.2)."""
     return max(history, key=lambda row: -row["validation_loss"] if by_loss else row["validation_score"])
+
+
+def has_diverged(error: IncmaskError) -> bool:
+    """Tell whether a training ended since its loss turned no finite number; from another process comes text alone."""
+    return all(_DIVERGED.search(problem.what) for problem in error.problems)
+
+
+_DIVERGED = re.compile("loss turned (nan|inf|-inf) at step")
 
 
 def _not_finite(job: FitJob, loss: float, *, what: str, step: int) -> Exception:
