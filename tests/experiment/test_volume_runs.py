@@ -97,7 +97,6 @@ def test_what_is_of_images_alone_is_refused_by_name(finished, tmp_path):
     root, _ = finished
     for refused, named in (
         (lambda: incmask.export(root / "run", tmp_path / "x", format="coco"), "export to coco"),
-        (lambda: incmask.export(root / "run", tmp_path / "x.onnx", format="onnx"), "export to onnx"),
         (lambda: incmask.import_labels(root / "run", tmp_path, format="png"), "import"),
         (lambda: incmask.correct(root / "run"), "correct"),
         (lambda: incmask.rank(root / "run", crop_px=32), "crop"),

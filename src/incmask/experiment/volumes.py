@@ -58,7 +58,10 @@ def refuse_volumes(folder: Path, what: str) -> None:
     """
     about = next((found for path in (folder / MODEL / ABOUT, folder / ABOUT) if (found := _read(path))), {})
     if about.get("volumes"):
-        remedy = f"masks of volumes are files of their own format, which {command('predict')} writes"
+        remedy = (
+            f"masks of volumes are files of their own format, in masks/ and of {command('predict')}: correct them in "
+            "ITK-SNAP or 3D Slicer, and put them into labelled/masks"
+        )
         raise fail(folder, f"is of volumes, and {what} is for images", remedy)
 
 

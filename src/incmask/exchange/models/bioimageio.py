@@ -55,7 +55,7 @@ def package(
         name: of the model.
         weights: content of its ONNX file.
         opset: of that file.
-        image: an example, uint8 (1, H, W, C).
+        image: an example, uint8 (1, H, W, C) or (1, D, H, W, C).
         outputs: what the model makes of it, by the names of ``OUTPUTS``, some of which may be left out.
         card: the model card.
         parity: how the ONNX file compares with PyTorch, JSON.
@@ -64,7 +64,7 @@ def package(
         "model.onnx": weights,
         f"{INPUT}.npy": _npy(image),
         **{f"{output}.npy": _npy(values) for output, values in outputs.items()},
-        "cover.png": cover(image[0], outputs["label"][0], about),
+        "cover.png": cover(_middle(image[0], about), _middle(outputs["label"][0], about), about),
         "README.md": card.encode(),
         "LICENCE.txt": _LICENCE.encode(),
         "parity.json": parity.encode(),
@@ -77,6 +77,11 @@ def package(
         for path, content in {"rdf.yaml": text.encode(), **files}.items():
             archive.writestr(zipfile.ZipInfo(path, _EPOCH), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def _middle(values: np.ndarray, about: About) -> np.ndarray:
+    """Give what stands for an image on a cover: of a volume the slice in its middle."""
+    return values if about.volumes is None else values[len(values) // 2]
 
 
 def cover(image: np.ndarray, label: np.ndarray, about: About) -> bytes:
@@ -113,8 +118,9 @@ def _description(
         return {"id": name, "description": text, "axes": axes, "data": data, "test_tensor": file(f"{name}.npy")}
 
     batch = {"type": "batch"}
-    rows, columns = ({"type": "space", "id": side, "size": {"min": 16, "step": 1}} for side in "yx")
-    same = [{"type": "space", "id": side, "size": {"tensor_id": INPUT, "axis_id": side}} for side in "yx"]
+    sides, least = ("yx", 16) if about.volumes is None else ("zyx", 1)
+    spatial = [{"type": "space", "id": side, "size": {"min": least, "step": 1}} for side in sides]
+    same = [{"type": "space", "id": side, "size": {"tensor_id": INPUT, "axis_id": side}} for side in sides]
     channels = {"type": "channel", "channel_names": [f"channel{index}" for index in range(about.channels)]}
     of_classes = {"type": "channel", "channel_names": classes}
     labels = labels_of(about.task)
@@ -129,6 +135,9 @@ def _description(
         "probability": ("of each class, mean over the members", [batch, of_classes, *same], share),
     }
     intensities = "8-bit intensities; all else is done inside the model"
+    if about.volumes is not None:
+        spacing = " × ".join(f"{each:g}" for each in about.volumes.spacing)
+        intensities = f"8-bit intensities of voxels of {spacing} (slices, rows, columns), to which spacing you bring them"
     return {
         "type": "model",
         "format_version": FORMAT,
@@ -140,8 +149,15 @@ def _description(
         "documentation": file("README.md"),
         "covers": [file("cover.png")],
         "attachments": [file("parity.json")],
-        "tags": ["semantic-segmentation", "semi-supervised", "2d", "unet", "onnx", "incmask"],
-        "inputs": [tensor(INPUT, intensities, [batch, rows, columns, channels], {"type": "uint8", "range": [0, 255]})],
+        "tags": [
+            "semantic-segmentation",
+            "semi-supervised",
+            "2d" if about.volumes is None else "3d",
+            "unet",
+            "onnx",
+            "incmask",
+        ],
+        "inputs": [tensor(INPUT, intensities, [batch, *spatial, channels], {"type": "uint8", "range": [0, 255]})],
         "outputs": [tensor(output, *described[output]) for output in outputs],
         "weights": {"onnx": {**file("model.onnx"), "opset_version": opset}},
         "config": {"incmask": describe(about)},

@@ -14,10 +14,10 @@ from incmask.base.progress import Progress
 from incmask.base.validation import choose
 from incmask.exchange.models import bioimageio, programs
 from incmask.exchange.models.parity import Arrays, Parity, ParityImages, check_parity, find_examples, made_up_images
-from incmask.exchange.models.pipeline import OUTPUTS, Pipeline, describe, pipeline_of
-from incmask.experiment.volumes import refuse_volumes
+from incmask.exchange.models.pipeline import OUTPUTS, AnyPipeline, describe, pipeline_of
 from incmask.insight import card
 from incmask.method.labels import check_classes
+from incmask.method.sheets import unfolded
 from incmask.prediction.ensemble import Ensemble
 
 
@@ -51,7 +51,7 @@ class _Source:
     """
 
     ensemble: Ensemble
-    pipeline: Pipeline
+    pipeline: AnyPipeline
     examples: ParityImages
     card: str
     where: Path
@@ -85,14 +85,14 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
         )
     if kind.needs_onnx:
         programs.check_installed()
-    refuse_volumes(model, f"export to {target}")
     progress.doing("reading the model")
     loaded = Ensemble.load(model, device="cpu")
     if kind.is_packed:
         check_classes(loaded.about.task, option("to", target))
     about = replace(loaded.about, precision="float32")
     ensemble = Ensemble(loaded.networks, about, device="cpu")
-    examples = find_examples(model, channels=about.channels, size=about.size)
+    depth = about.volumes.depth if about.volumes else None
+    examples = find_examples(model, channels=about.channels, size=about.size, depth=depth)
     source = _Source(ensemble, pipeline_of(ensemble), examples, card.model_card(model), out)
     progress.doing(f"exporting for {target} and comparing with PyTorch")
     made = kind.make(source)
@@ -148,7 +148,7 @@ class _Example:
 
     Attributes:
         source: as for ``ParityImages``.
-        image: uint8, (1, H, W, C).
+        image: uint8, (1, H, W, C) or (1, D, H, W, C).
         outputs: what the model makes of it.
     """
 
@@ -161,6 +161,8 @@ def _example(source: _Source, run: Callable[[np.ndarray], Arrays]) -> _Example:
     """Give the first image on which there is something to see in every output, or in the label at least."""
     about = source.ensemble.about
     made_up = made_up_images(channels=about.channels, size=about.size)
+    if about.volumes is not None:
+        made_up = unfolded(made_up, about.volumes.depth, axis=1)
     images = [(source.examples.source, image) for batch in source.examples.batches for image in batch]
     images += [("synthetic", image) for image in made_up]
     examples = [_Example(kind, image[None], run(image[None])) for kind, image in images]

@@ -14,8 +14,10 @@ import torch
 from incmask.base.errors import fail
 from incmask.base.intact import GONE, cannot_read, intact
 from incmask.data.stack import Stack
-from incmask.exchange.models.pipeline import Pipeline
+from incmask.data.volumes.grid import Grid
+from incmask.exchange.models.pipeline import AnyPipeline
 from incmask.experiment.paths import stack_folder
+from incmask.method.sheets import folded, unfolded
 from incmask.prediction.ensemble import Ensemble
 
 MAX_PROBABILITY_DIFFERENCE = 1e-4
@@ -36,7 +38,7 @@ class ParityImages:
 
     Attributes:
         source: images of the run that the model comes from, or made up where these are not there.
-        batches: uint8, (N, H, W, C) each, of several sizes.
+        batches: uint8, (N, H, W, C) or (N, D, H, W, C) each, of several sizes.
     """
 
     source: Literal["run", "synthetic"]
@@ -54,7 +56,7 @@ class Parity:
         differing_from_predict_fraction: share of the pixels whose label is another than that of ``incmask predict``,
             which rounds scaled images otherwise and stitches large ones from tiles; for information.
         images: "run" or "synthetic".
-        shapes: of the batches compared, (N, H, W, C).
+        shapes: of the batches compared, (N, H, W, C) or (N, D, H, W, C).
         versions: of the packages.
     """
 
@@ -76,20 +78,22 @@ class Parity:
         return json.dumps({**asdict(self), "limits": limits}, indent=1)
 
 
-def find_examples(model: Path, *, channels: int, size: tuple[int, int]) -> ParityImages:
+def find_examples(model: Path, *, channels: int, size: tuple[int, int], depth: int | None = None) -> ParityImages:
     """Take images of the run that a model belongs to, or make some up.
 
     Args:
         model: run folder or model folder.
         channels: of the images.
         size: of made-up images, height and width.
+        depth: slices of volumes whose sheets these are; None: images.
     """
     for root in (model, model.parent):
         for part in _STACKS:
             images = _some_images(Stack(stack_folder(root, part), ()).images, channels)
             if images is not None:
-                return ParityImages("run", _of_several_sizes(images))
-    return ParityImages("synthetic", _of_several_sizes(made_up_images(channels=channels, size=size)))
+                return ParityImages("run", _of_several_sizes(_with_slices(images, depth)))
+    made_up = made_up_images(channels=channels, size=size)
+    return ParityImages("synthetic", _of_several_sizes(_with_slices(made_up, depth)))
 
 
 def made_up_images(*, channels: int, size: tuple[int, int]) -> np.ndarray:
@@ -109,7 +113,12 @@ def _differs(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
 
 
 def check_parity(
-    where: Path, run: Callable[[np.ndarray], Arrays], *, pipeline: Pipeline, ensemble: Ensemble, examples: ParityImages
+    where: Path,
+    run: Callable[[np.ndarray], Arrays],
+    *,
+    pipeline: AnyPipeline,
+    ensemble: Ensemble,
+    examples: ParityImages,
 ) -> Parity:
     """Compare an exported model with the networks.
 
@@ -130,7 +139,7 @@ def check_parity(
             ours = [each.numpy() for each in pipeline(torch.from_numpy(batch))]
         if [each.shape for each in theirs] != [each.shape for each in ours]:
             raise fail(where, "gives outputs of other shapes than PyTorch", _REMEDY)
-        predicted = np.stack([each.label for each in ensemble.predict_each(list(batch))])
+        predicted = _predicted(ensemble, batch)
         differences.append(
             (
                 np.abs(theirs[2] - ours[2]).max(),
@@ -179,7 +188,23 @@ def _some_images(path: Path, channels: int) -> np.ndarray | None:
     return np.array(images[:_NUM_IMAGES])
 
 
+def _with_slices(images: np.ndarray, depth: int | None) -> np.ndarray:
+    return images if depth is None else unfolded(images, depth, axis=1)
+
+
+def _predicted(ensemble: Ensemble, batch: np.ndarray) -> np.ndarray:
+    """Give the labels of images or volumes as ``incmask predict`` makes them."""
+    shown = ensemble.about.volumes
+    if shown is None:
+        return np.stack([each.label for each in ensemble.predict_each(list(batch))])
+    depth, height, width = batch.shape[1:4]
+    grid = Grid((depth, height, width), shown.spacing)
+    return np.stack([unfolded(ensemble.predict_sheet(folded(each), grid).label, depth) for each in batch])
+
+
 def _of_several_sizes(images: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Give the images as they are, one with an odd size less and one about twice as large."""
+    """Give the images as they are, one with an odd size less and one about twice as large, of volumes in slices."""
     first = images[:1]
+    if images.ndim == 5:
+        return images, first[:, :-1, :-3, :-5].copy(), first.repeat(2, 1)[:, 3:, 1:, 1:].copy()
     return images, first[:, :-7, :-5].copy(), first.repeat(2, 1).repeat(2, 2)[:, 3:, 1:].copy()

@@ -14,6 +14,8 @@ from incmask.base.config import Task
 from incmask.method.agreement import disagreement
 from incmask.method.labels import labels_of
 from incmask.method.values import ValueRange
+from incmask.nets.sheets import SheetUNet
+from incmask.nets.unet import UNet
 from incmask.prediction.ensemble import About, Ensemble
 
 INPUT, OUTPUTS = "image", ("label", "disagreement", "probability")
@@ -80,25 +82,80 @@ class Pipeline(nn.Module):
         return nn.functional.interpolate(probability, size=size, mode="bilinear", align_corners=False)
 
 
-def pipeline_of(ensemble: Ensemble) -> Pipeline:
+class VolumePipeline(nn.Module):
+    """All that ``Ensemble.predict`` does to volumes at the spacing of the training, in one piece.
+
+    Volumes keep their resolution, are mirrored behind their ends up to what networks can take, and are not cut into
+    patches, which is up to the caller where they are large.
+
+    Args:
+        networks: the members; computed in float32, whatever the ensemble's precision.
+        task: what the outputs mean.
+
+    ``forward`` takes uint8 (N, D, H, W, C) with sides of 1 or more, and returns what ``Pipeline`` does, with an axis of
+    slices before that of rows.
+    """
+
+    def __init__(self, networks: Sequence[SheetUNet], *, task: Task):
+        super().__init__()
+        self.members = nn.ModuleList(networks)
+        self.task: Task = task
+        self._steps = networks[0].steps
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        sides = image.shape[1], image.shape[2], image.shape[3]
+        planes = image.permute(0, 4, 1, 2, 3).float()
+        for axis, step in enumerate(self._steps, 2):
+            planes = mirrored(planes, step, axis=axis)
+        # Sheets travel with a fixed number of slices, the network itself takes any.
+        members = torch.stack([self._sheet(UNet.forward(member, planes), sides) for member in self.members])
+        labels = labels_of(self.task)
+        members = torch.stack([labels.probabilities(each) for each in members.unbind()])
+        mean = members.mean(0)
+        label, share = labels.decode(mean), disagreement(labels.votes(members), task=self.task)
+        probability = labels.of_classes(mean, axis=1)
+        return (
+            label.reshape(label.shape[0], *sides, *label.shape[3:]),
+            share.reshape(share.shape[0], *sides),
+            probability.reshape(*probability.shape[:2], *sides),
+        )
+
+    def _sheet(self, logits: Tensor, sides: tuple[int, int, int]) -> Tensor:
+        """Cut off what was added, and lay slices below each other: (N, C, D·H, W)."""
+        for axis, side in enumerate(sides, 2):
+            logits = logits.index_select(axis, torch.arange(side))
+        return logits.reshape(*logits.shape[:2], sides[0] * sides[1], sides[2])
+
+
+AnyPipeline = Pipeline | VolumePipeline
+
+
+def pipeline_of(ensemble: Ensemble) -> AnyPipeline:
     """Give the pipeline of an ensemble: of copies of its networks, on the CPU, that only predict."""
     about = ensemble.about
     networks = [copy.deepcopy(network) for network in ensemble.networks]
-    target = about.values.target if about.values else None
-    pipeline = Pipeline(networks, task=about.task, size=about.size, fit=about.fit, target=target)
+    pipeline: AnyPipeline
+    if about.volumes is not None:
+        pipeline = VolumePipeline([each for each in networks if isinstance(each, SheetUNet)], task=about.task)
+    else:
+        target = about.values.target if about.values else None
+        pipeline = Pipeline(networks, task=about.task, size=about.size, fit=about.fit, target=target)
     return pipeline.cpu().eval().requires_grad_(False)
 
 
 def describe(about: About) -> dict[str, str]:
     """Tell what a user of an exported model has to know, as texts by name, for the model's metadata."""
+    if about.volumes is None:
+        seen = {"fit": about.fit, "size": json.dumps(about.size)}
+    else:
+        seen = {"spacing": json.dumps(about.volumes.spacing), "patch": json.dumps(about.volumes.patch)}
     return {
         "incmask_version": version("incmask"),
         "task": about.task,
         "classes": json.dumps([each.name for each in about.classes], ensure_ascii=False),
         "colours": json.dumps([each.colour for each in about.classes]),
         "channels": json.dumps(about.channels),
-        "fit": about.fit,
-        "size": json.dumps(about.size),
+        **seen,
         "intensity": json.dumps(about.intensity),
     }
 
@@ -122,12 +179,15 @@ def scale(planes: Tensor, size: tuple[int, int]) -> Tensor:
 
 def pad(planes: Tensor, divisor: int) -> Tensor:
     """Mirror (N, C, H, W) at the lower and right rim, the rim included, to multiples of ``divisor``, at least two."""
-    for axis in (2, 3):
-        side = planes.shape[axis]
-        # Two at least: the graph could not be the same for a network's lowest level of one pixel and of several.
-        place = torch.arange(divisor * torch.sym_max(2, (side + divisor - 1) // divisor)) % torch.full((), 2 * side)
-        planes = planes.index_select(axis, torch.minimum(place, torch.full((), 2 * side - 1) - place))
-    return planes
+    return mirrored(mirrored(planes, divisor, axis=2), divisor, axis=3)
+
+
+def mirrored(planes: Tensor, divisor: int, *, axis: int) -> Tensor:
+    """Mirror behind an axis' end, the end included, to a multiple of ``divisor``, at least two."""
+    side = planes.shape[axis]
+    # Two at least: the graph could not be the same for a network's lowest level of one pixel and of several.
+    place = torch.arange(divisor * torch.sym_max(2, (side + divisor - 1) // divisor)) % torch.full((), 2 * side)
+    return planes.index_select(axis, torch.minimum(place, torch.full((), 2 * side - 1) - place))
 
 
 def _weights(old: int, new: int, shrinks: Tensor) -> Tensor:

@@ -16,21 +16,23 @@ from torch.fx import GraphModule
 
 from incmask.base.errors import fail
 from incmask.exchange.models.parity import Arrays
-from incmask.exchange.models.pipeline import INPUT, OUTPUTS, Pipeline
+from incmask.exchange.models.pipeline import INPUT, OUTPUTS, AnyPipeline, VolumePipeline
 
 OPSET = 18
 """Understood by onnxruntime 1.14 (2023) and later."""
 
-_AXES = ("batch", "height", "width")
+_AXES = {3: ("batch", "height", "width"), 4: ("batch", "depth", "height", "width")}
+"""By how many there are, without that of the channels."""
 
 
-def trace(pipeline: Pipeline, *, channels: int) -> ExportedProgram:
-    """Trace a pipeline for images (N, H, W, channels) with any N, H and W."""
+def trace(pipeline: AnyPipeline, *, channels: int) -> ExportedProgram:
+    """Trace a pipeline for images (N, H, W, channels), or volumes (N, D, H, W, channels), of any sides and number."""
     # Sides that nothing divides, so that no size seems to be a rule.
-    example = torch.zeros(2, 37, 53, channels, dtype=torch.uint8)
+    sides = (41, 37, 53) if isinstance(pipeline, VolumePipeline) else (37, 53)
+    example = torch.zeros(2, *sides, channels, dtype=torch.uint8)
     with silence():
         program = torch.export.export(
-            pipeline, (example,), dynamic_shapes={INPUT: dict.fromkeys(range(3), Dim.DYNAMIC)}
+            pipeline, (example,), dynamic_shapes={INPUT: dict.fromkeys(range(1 + len(sides)), Dim.DYNAMIC)}
         )
     # It would be stored as a pickle.
     program.example_inputs = None
@@ -150,7 +152,8 @@ def _name_axes(graph: Any) -> None:
     """Call the sides that may be of any size by their names."""
     import onnx_ir
 
-    names = dict(zip(map(str, graph.inputs[0].shape[:3]), _AXES, strict=True))
+    sides = graph.inputs[0].shape[:-1]
+    names = dict(zip(map(str, sides), _AXES[len(sides)], strict=True))
     for value in (*graph.inputs, *graph.outputs):
         value.shape = onnx_ir.Shape([names.get(str(side), side) for side in value.shape])
 
