@@ -137,7 +137,9 @@ def _description(
     intensities = "8-bit intensities; all else is done inside the model"
     if about.volumes is not None:
         spacing = " × ".join(f"{each:g}" for each in about.volumes.spacing)
-        intensities = f"8-bit intensities of voxels of {spacing} (slices, rows, columns), to which spacing you bring them"
+        intensities = (
+            f"8-bit intensities of voxels of {spacing} (slices, rows, columns), to which spacing you bring them"
+        )
     return {
         "type": "model",
         "format_version": FORMAT,

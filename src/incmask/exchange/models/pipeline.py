@@ -4,7 +4,7 @@ import copy
 import json
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -108,7 +108,7 @@ class VolumePipeline(nn.Module):
         for axis, step in enumerate(self._steps, 2):
             planes = mirrored(planes, step, axis=axis)
         # Sheets travel with a fixed number of slices, the network itself takes any.
-        members = torch.stack([self._sheet(UNet.forward(member, planes), sides) for member in self.members])
+        members = torch.stack([self._sheet(UNet.forward(cast(UNet, member), planes), sides) for member in self.members])
         labels = labels_of(self.task)
         members = torch.stack([labels.probabilities(each) for each in members.unbind()])
         mean = members.mean(0)
