@@ -1,7 +1,5 @@
 """Data on a URL come to the same as those of a folder, to the byte, and results are refused there."""
 
-from contextlib import contextmanager
-
 import pytest
 
 import incmask
@@ -9,39 +7,8 @@ from incmask.base.errors import IncmaskError
 from incmask.base.records import DATA, RUN
 from runs import HERE, SETTINGS, make_data, results
 
-fsspec = pytest.importorskip("fsspec")
-
-
-@contextmanager
-def memory(monkeypatch):
-    """Give a bucket in memory."""
-    system = fsspec.filesystem("memory")
-    system.store.clear()
-    yield system, "memory://bucket"
-    system.store.clear()
-
-
-@contextmanager
-def s3(monkeypatch):
-    """Give a bucket of an S3 server of this machine."""
-    pytest.importorskip("s3fs", reason="a server of S3 takes: pip install s3fs 'moto[server]'")
-    server = pytest.importorskip("moto.server", reason="a server of S3 takes: pip install s3fs 'moto[server]'")
-    serving = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    serving.start()
-    host, port = serving.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "secret-id",
-        "AWS_SECRET_ACCESS_KEY": "secret-key",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    try:
-        system = fsspec.filesystem("s3", skip_instance_cache=True)
-        system.mkdir("bucket")
-        yield system, "s3://bucket"
-    finally:
-        serving.stop()
+pytest.importorskip("fsspec")
+from storages import memory, s3
 
 
 @pytest.mark.parametrize("storage", [memory, pytest.param(s3, marks=pytest.mark.slow)])
@@ -72,13 +39,17 @@ def test_a_url_comes_to_the_same_as_its_folder(tmp_path, monkeypatch, storage):
     assert not [path for path in written if b"secret" in path.read_bytes()]
 
 
-def test_results_on_a_url_are_refused_before_anything_is_read(tmp_path):
+def test_what_is_not_offered_for_a_url_is_refused_before_anything_is_read(tmp_path):
+    told = r"s3://bucket/.*: is a URL, and {} in folders alone; "
     for call in (
-        lambda: incmask.run("nowhere", out="s3://bucket/run"),
         lambda: incmask.compare("nowhere", out="s3://bucket/run"),
-        lambda: incmask.predict("run", "nowhere", "s3://bucket/out"),
+        lambda: incmask.rank(tmp_path, out="s3://bucket/ranking.csv"),
     ):
-        with pytest.raises(IncmaskError, match=r"s3://bucket/.*: is a URL, and results are written in folders alone; "):
+        with pytest.raises(IncmaskError, match=told.format("results are written")):
             call()
-    with pytest.raises(IncmaskError, match="is a URL, and models are read in folders alone"):
-        incmask.predict("s3://bucket/run", "nowhere", tmp_path)
+    for call in (
+        lambda: incmask.run("nowhere", best_of="s3://bucket/sweep"),
+        lambda: incmask.run(reproduce="s3://bucket/run"),
+    ):
+        with pytest.raises(IncmaskError, match=told.format("other runs are read")):
+            call()

@@ -9,8 +9,9 @@ from trees import picture, save
 
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import Silent
-from incmask.data import remote
-from incmask.data.remote import local_copy, refuse_url
+from incmask.data import remote, storage
+from incmask.data.remote import local_copy
+from incmask.data.storage import refuse_url
 
 fsspec = pytest.importorskip("fsspec")
 URL = "memory://bucket/my data"
@@ -118,7 +119,7 @@ def test_a_single_file_comes_alone(there):
 
 @pytest.mark.parametrize("error", [ConnectionError, ValueError, PermissionError, TimeoutError])
 def test_a_network_that_fails_midway_is_one_line_without_secrets_and_the_copy_goes_on(there, monkeypatch, error):
-    monkeypatch.setattr(remote, "_NUM_THREADS", 1)
+    monkeypatch.setattr(remote, "NUM_THREADS", 1)
     get_file, done = type(there).get_file, []
 
     def failing(system, path, *args, **options):
@@ -169,7 +170,7 @@ def test_a_full_disk_is_told_as_one(there, monkeypatch):
 
 def test_what_does_not_fit_is_not_begun(there, fetched, monkeypatch, tmp_path):
     free = namedtuple("Usage", "total used free")(100, 90, 10)
-    monkeypatch.setattr(remote.shutil, "disk_usage", lambda path: free)
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: free)
     assert refused() == (
         f"{URL}: takes 0.00 GB in {tmp_path / 'cache'}, 0.00 GB are free; "
         "make room, or let INCMASK_CACHE name a folder on another disk"

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from incmask.api.listening import AnyPath, folder_of, listening
+from incmask.api.listening import AnyPath, folder_of, listening, out_folder, run_at
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.progress import Progress
@@ -80,7 +80,7 @@ def rank(
     """Say which unlabelled images to label next, and why, as ``incmask rank`` does.
 
     Args:
-        run: folder of a run that has ended.
+        run: folder of a run that has ended, or its URL.
         out: CSV file to write; default: ``ranking.csv`` in the run folder, and nothing with ``top`` or ``crop_px``.
         crop_px: rank square crops with this side; None: whole images.
         top: so many rows; None: all.
@@ -100,17 +100,17 @@ def rank(
         >>> [row.rank for row in incmask.rank("myrun", top=2).rows]
         [1, 2]
     """
-    if crop_px is not None:
-        refuse_volumes(Path(run), option("crops"))
-    with listening(progress) as listener:
+    with listening(progress) as listener, run_at(run, listener) as (folder, heard):
+        if crop_px is not None:
+            refuse_volumes(folder, option("crops"))
         return write_ranking(
-            Path(run),
+            folder,
             open_pool=(executor or Executor()).open_pool,
-            out=Path(out) if out else None,
+            out=out_folder(out),
             crop_px=crop_px,
             top=top,
             order=order,
-            progress=listener,
+            progress=heard,
         )
 
 
@@ -118,12 +118,12 @@ def report(run: AnyPath, *, progress: Progress | bool = False, executor: Executo
     """Write ``report.html`` into a run folder, as ``incmask report`` does.
 
     Args:
-        run: folder of a finished run.
+        run: folder of a finished run, or its URL.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
         executor: where the work is done that the page needs anew; default: in processes of this machine.
 
     Returns:
-        The page.
+        The page; of a URL its copy on this machine.
 
     Raises:
         IncmaskError: it is no finished run, a file is damaged, or the packages for reports are not installed.
@@ -132,5 +132,5 @@ def report(run: AnyPath, *, progress: Progress | bool = False, executor: Executo
         >>> incmask.report("myrun").name
         'report.html'
     """
-    with listening(progress) as listener:
-        return report_anew(Path(run), open_pool=(executor or Executor()).open_pool, progress=listener)
+    with listening(progress) as listener, run_at(run, listener) as (folder, heard):
+        return report_anew(folder, open_pool=(executor or Executor()).open_pool, progress=heard)

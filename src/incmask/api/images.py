@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from incmask.api.listening import AnyPath, folder_of, listening
+from incmask.api.listening import AnyPath, folder_of, listening, model_at, run_at
 from incmask.base.caller import option
 from incmask.base.config import Device, Task
 from incmask.base.progress import Progress
 from incmask.base.validation import validated
 from incmask.data.dataset import ClassOption, Colour
-from incmask.data.remote import refuse_url
 from incmask.experiment.executor import Executor
 from incmask.prediction.files import Predicted
 from incmask.prediction.folder import predict_folder
@@ -36,10 +35,10 @@ def predict(
     Arrays are predicted by ``load(model).predict(images)``.
 
     Args:
-        model: run folder or model folder.
+        model: run folder or model folder, or its URL.
         images: a folder, an image, a pattern such as "plates/*/*.tif", a URL such as "s3://bucket/images", or several
             of these.
-        out: folder; gets ``masks/``, ``inconsistent/``, ``disagreement/`` and ``summary.csv``.
+        out: folder, or its URL; gets ``masks/``, ``inconsistent/``, ``disagreement/`` and ``summary.csv``.
         probabilities: also write ``probabilities/``, 0 to 255 for 0 to 1.
         overlays: also write ``overlays/``: the image, outlines and disputed pixels.
         instances: also write ``instances/``: objects as ids; where the model marks centres, those that touch apart.
@@ -60,17 +59,15 @@ def predict(
         (3, ())
     """
     several = [images] if isinstance(images, str | Path) or not isinstance(images, Iterable) else images
-    refuse_url(model, "models are read")
-    refuse_url(out, "results are written")
-    with listening(progress) as listener:
+    with listening(progress) as listener, run_at(out, listener) as (folder, heard):
         return predict_folder(
-            Path(model),
+            model_at(model, listener),
             [str(folder_of(each, listener)) for each in several],
-            Path(out),
+            folder,
             open_pool=(executor or Executor()).open_pool,
             pictures=ExtraOutputs(probabilities=probabilities, overlays=overlays, instances=instances, split=split),
             device=device,
-            progress=listener,
+            progress=heard,
         )
 
 

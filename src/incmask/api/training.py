@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from incmask.api.given import single_settings
-from incmask.api.listening import AnyPath, folder_of, listening, out_folder, results_beside
+from incmask.api.listening import AnyPath, folder_of, listening, results_at, results_beside
 from incmask.api.result import Result
 from incmask.base.caller import option
 from incmask.base.config import Effort, OnCollapse, Preset
@@ -17,6 +17,7 @@ from incmask.base.progress import Progress
 from incmask.base.trackers import TrackerName
 from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.rounds import data_folder
+from incmask.data.storage import refuse_url
 from incmask.experiment import run as experiment
 from incmask.experiment.consent import Agreed, everybody, nobody
 from incmask.experiment.executor import Executor
@@ -66,7 +67,38 @@ def train(
     progress: Progress,
 ) -> Trained:
     """Do the main job with a data folder, and write what follows; the arguments are those of ``run``."""
-    out = out_folder(out)
+    for each in (reproduce, best_of):
+        refuse_url(each, "other runs are read")
+    with results_at(out, progress) as results:
+        return _train(
+            data,
+            results.folder,
+            choices=choices,
+            best_of=best_of,
+            fresh=fresh,
+            reproduce=reproduce,
+            report=report,
+            agreed=agreed,
+            track=track,
+            executor=executor,
+            progress=results.progress,
+        )
+
+
+def _train(
+    data: AnyPath | None,
+    out: Path | None,
+    *,
+    choices: Choices,
+    best_of: Path | None,
+    fresh: bool,
+    reproduce: Path | None,
+    report: bool,
+    agreed: Agreed,
+    track: str | None,
+    executor: Executor,
+    progress: Progress,
+) -> Trained:
     if reproduce:
         if best_of or replace(choices, settings=choices.settings or None) != Choices(time=AUTO_TIME):
             what = "is given together with choices, which that run recorded"
@@ -158,8 +190,9 @@ def run(
     Args:
         data: folder with ``labelled/`` and ``unlabelled/``, or its URL, such as "s3://bucket/data", or arrays; may be
             left out with ``reproduce``.
-        out: run folder; default: DATA with ``-run`` behind its name, of a URL in the current folder, and for arrays a
-            temporary folder, which goes with the result unless the process is killed. An unfinished run there goes on.
+        out: run folder, or its URL; default: DATA with ``-run`` behind its name, of a URL in the current folder, and
+            for arrays a temporary folder, which goes with the result unless the process is killed. An unfinished run
+            there goes on.
             The arrays themselves are not kept there: see ``write_data``.
         recipe: a name of ``RECIPES``, or a recipe of your own; default "im".
         preset: "default" or "paper".
@@ -226,11 +259,11 @@ def run(
             return Result(trained.outcome.root, problems=trained.finished.problems, reproduced=trained.reproduced)
 
         if isinstance(data, ArrayData):
-            return _run_arrays(data, out_folder(out), run_data)
+            return _run_arrays(data, out, run_data)
         return run_data(data, out)
 
 
-def _run_arrays(data: ArrayData, out: Path | None, run_data: Callable[[Path, Path], Result]) -> Result:
+def _run_arrays(data: ArrayData, out: AnyPath | None, run_data: Callable[[Path, AnyPath], Result]) -> Result:
     with tempfile.TemporaryDirectory(prefix="incmask-") as folder:
         write_data(data, Path(folder) / "data")
         if out is not None:

@@ -60,7 +60,8 @@ SetOption = Annotated[
 ]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option("--device", help="auto, cpu, cuda or mps")]
 RunFolder = Annotated[
-    Path | None, typer.Option("--out", "-o", help="run folder; an unfinished run goes on  [default: DATA-run]")
+    Path | None,
+    typer.Option("--out", "-o", help="run folder, or its URL; an unfinished run goes on  [default: DATA-run]"),
 ]
 BestOfOption = Annotated[
     Path | None,

@@ -11,7 +11,7 @@ from incmask.commands.shell import executor, listener, or_without, print_result
 
 
 def rank(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run that has ended")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run that has ended, or its URL")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -63,6 +63,7 @@ def rank(
     """Say which unlabelled images to label next, and why; --simulate tries whether that beats labelling at random."""
     if not simulate:
         from incmask.api.folders import rank as rank_run
+        from incmask.data.storage import told_below
         from incmask.experiment.paths import RANKING
         from incmask.insight.ranking.present import ranking_as_dict, ranking_text
 
@@ -73,17 +74,20 @@ def rank(
             view = {"out": out, "crop_px": crops, "top": top, "order": order}
             ranking = rank_run(run, **view, progress=progress, executor=executor())  # type: ignore[arg-type]
         is_view = top is not None or crops is not None
-        path = out or (None if is_view else run / RANKING)
+        path = out or (None if is_view else told_below(run, RANKING))
         print_result(ranking_text(ranking, path), ranking_as_dict(ranking, path), as_json=as_json)
         return
     from incmask.commands.assignments import parse_assignments
     from incmask.data.rounds import data_folder, run_folder
+    from incmask.data.storage import refuse_url
     from incmask.insight.ranking.present import FIGURE, simulation_as_dict, simulation_text, write_picture
     from incmask.insight.ranking.simulate import USUAL_ORDERS, choices_of_run
     from incmask.insight.ranking.simulate import simulate as run_simulation
 
     if wrong := next((name for name, value in {"--crops": crops, "--top": top}.items() if value), None):
         raise fail(wrong, "is not for --simulate", "leave it out; --budget tells how many images are labelled")
+    for each in filter(None, (run, out, data)):
+        refuse_url(each, "what is simulated on is read, and results are written")
     folder = out or run_folder(run, ending="simulation")
     with listener(quiet or as_json) as progress:
         settings = parse_assignments(assignments)
@@ -105,7 +109,7 @@ def rank(
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run, or its URL")],
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -119,7 +123,7 @@ def report(
 
 
 def status(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run or comparison")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run or comparison, or its URL")],
     as_json: Json = False,
 ) -> None:
     """Tell how far a run is, from its files alone: stage, share, time left, last sign of life, errors."""
@@ -130,7 +134,7 @@ def status(
 
 
 def verify(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run or comparison")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run or comparison, or its URL")],
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

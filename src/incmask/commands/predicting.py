@@ -11,14 +11,14 @@ from incmask.commands.shell import executor, listener, print_result
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="run folder or model folder")],
+    model: Annotated[Path, typer.Argument(help="run folder or model folder, or its URL")],
     images: Annotated[
         list[str],
         typer.Argument(help="folders, images, patterns in quotes, URLs; - reads their paths from standard input"),
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="folder for masks/, inconsistent/, disagreement/ and summary.csv"),
+        typer.Option("--out", "-o", help="folder for masks/, inconsistent/, disagreement/ and summary.csv, or its URL"),
     ],
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="also write probabilities/, 0 to 255 for 0 to 1")
@@ -55,7 +55,7 @@ def predict(
     from incmask.api.images import predict as predict_images
     from incmask.base.caller import option
     from incmask.base.errors import fail
-    from incmask.data.remote import refuse_url
+    from incmask.data.storage import refuse_url, told_below, url_of
     from incmask.prediction.folder import watch_folder
     from incmask.prediction.layers import ExtraOutputs
 
@@ -81,13 +81,15 @@ def predict(
         typer.echo(f"skipped: {problem}", err=True)
     num_images = len(done.shares) + done.num_unchanged
     unchanged = f", {done.num_unchanged} of them unchanged" if done.num_unchanged else ""
-    kind = "predictions" if (out / "predictions").is_dir() else "masks"
-    text = f"{counted(num_images, 'image')}{unchanged}: {kind} in {out / kind}, table in {out / 'summary.csv'}"
+    of_numbers = any(file.startswith("predictions/") for share in done.shares for file in share.files)
+    kind = "predictions" if of_numbers or (out / "predictions").is_dir() else "masks"
+    where_masks, where_table = told_below(out, kind), told_below(out, "summary.csv")
+    text = f"{counted(num_images, 'image')}{unchanged}: {kind} in {where_masks}, table in {where_table}"
     problems = [str(problem) for problem in done.problems]
     values = {
         "images": num_images,
         "unchanged": done.num_unchanged,
-        "out": str(out),
+        "out": url_of(out) or str(out),
         "problems": problems,
         "notes": list(done.notes),
     }

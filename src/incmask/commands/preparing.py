@@ -31,7 +31,7 @@ def check(
 ) -> None:
     """Tell what is in a folder, what is wrong with it and how to mend it; touches nothing in it."""
     from incmask.api.folders import check as check_folder
-    from incmask.data.remote import is_url
+    from incmask.data.storage import is_url
 
     with listener(as_json or not is_url(data)) as progress:
         found = check_folder(data, group=group, show=show, fix=fix, progress=progress)

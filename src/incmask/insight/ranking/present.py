@@ -24,7 +24,7 @@ FIGURE = "simulation.svg"
 _SHOWN = 20
 
 
-def ranking_text(ranking: Ranking, path: Path | None) -> str:
+def ranking_text(ranking: Ranking, path: Path | str | None) -> str:
     """Give the first rows with their reasons, and where all of them are; None: nowhere, since it was a view alone."""
     lines = [*ranking.notes]
     for row in ranking.rows[:_SHOWN]:
@@ -41,7 +41,7 @@ def _trial() -> str:
     return either("--simulate tries it on your own labels", "incmask rank RUN --simulate tries it on your own labels")
 
 
-def ranking_as_dict(ranking: Ranking, path: Path | None) -> dict[str, Any]:
+def ranking_as_dict(ranking: Ranking, path: Path | str | None) -> dict[str, Any]:
     """Give the same for machines."""
     return {
         "ranking": str(path) if path else None,
