@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from incmask.base.bounds import UNET
-from incmask.base.caller import option
+from incmask.base.caller import either, option
 from incmask.base.choosing import resolve_again
 from incmask.base.config import ENCODER_SETTINGS, WIDTH_SETTINGS, Settings
 from incmask.base.errors import fail
@@ -101,7 +101,7 @@ def space_of(
     others = {*fixed, *(WIDTH_SETTINGS if settings.net != UNET else ())}
     standard = {name: values for name, values in STANDARD.items() if recipe.depends_on(name) and name not in others}
     for name, values in given.items():
-        where = option("set")
+        where = either(option("set"), "grid")
         for value in values:
             resolve_again(settings, {name: value}, where=where)
         why = _NOT_TRIED.get(name) or (None if recipe.depends_on(name) else "makes no difference to the recipe")
