@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import incmask
-from damages import DAMAGES, content_of, failing_disk, files_of, wrong_ends
+from damages import DAMAGES, content_of, failing_disk, files_of, whole_disk, wrong_ends
 from finished_runs import leave_undrawn, leave_untrained
 from incmask.base.manifest import END, MANIFEST
 from incmask.insight.comparison import present
@@ -30,7 +30,9 @@ def do_run(root, progress=False):
 
 
 def do_report(root):
-    return incmask.report(root / "run", executor=HERE).read_bytes()
+    page = incmask.report(root / "run", executor=HERE)
+    with whole_disk():
+        return page.read_bytes()
 
 
 def do_rank(root):
@@ -43,7 +45,10 @@ def do_export(root):
 
 
 def do_predict(root):
-    incmask.predict(root / "run", root / "data" / "test" / "images", root / "masks", device="cpu", executor=HERE)
+    images = root / "data" / "test" / "images"
+    done = incmask.predict(root / "run", images, root / "masks", device="cpu", executor=HERE)
+    if done.problems:
+        raise incmask.IncmaskError(done.problems)
     return {name: content for name, content in content_of(root / "masks").items() if name != "predicted.jsonl"}
 
 

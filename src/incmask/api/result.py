@@ -11,6 +11,7 @@ import numpy as np
 from incmask.api.listening import AnyPath
 from incmask.base.config import Device
 from incmask.base.errors import fail
+from incmask.base.limits import refusals_told
 from incmask.base.notebook import picture_html, table_html
 from incmask.base.npy_rows import Rows
 from incmask.base.records import RUN
@@ -159,6 +160,7 @@ class Result:
     def _test_score(self, stage: str) -> ScoreRow | None:
         return self.record.score_of(stage, ENSEMBLE, "test")
 
+    @refusals_told()
     def _repr_html_(self) -> str:
         """Tell what a notebook shows: the scores, and the unlabelled images with the most disputed pixels."""
         has_test = any(row.split == "test" for row in self.scores)
