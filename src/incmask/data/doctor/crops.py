@@ -6,7 +6,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from incmask.data.doctor.hashes import LOW_WAVES, MIN_ALIKE, details_of, near_pairs, strong_places
+from incmask.data.doctor.hashes import LOW_WAVES, MIN_ALIKE, details_of, near_pairs, some_places, strong_places
 
 _CUTS = (0.0, 0.05, 0.1, 0.15, 0.2)
 _MOST_CUT = 0.25
@@ -82,9 +82,12 @@ def _rich_places(pictures: np.ndarray) -> np.ndarray:
     places = strong_places(pictures)
     if not len(places):
         return places
-    power = np.sort(details_of(pictures[places]).reshape(len(places), -1) ** 2, axis=1)
-    strongest = round(power.shape[1] * _FEW_PIXELS)
-    return np.asarray(places[power[:, power.shape[1] - strongest :].sum(1) <= _MOST_IN_FEW * power.sum(1)])
+    is_rich = np.zeros(len(places), bool)
+    for some in some_places(len(places)):
+        power = np.sort(details_of(pictures[places[some]]).reshape(some.stop - some.start, -1) ** 2, axis=1)
+        strongest = round(power.shape[1] * _FEW_PIXELS)
+        is_rich[some] = power[:, power.shape[1] - strongest :].sum(1) <= _MOST_IN_FEW * power.sum(1)
+    return np.asarray(places[is_rich])
 
 
 def _candidates(copies: np.ndarray, wholes: np.ndarray) -> Iterator[tuple[int, int, int]]:

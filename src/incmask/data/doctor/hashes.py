@@ -48,14 +48,14 @@ def hashes_of(pictures: np.ndarray) -> np.ndarray:
     # The first rows of the cosine transform, whose scale makes no difference.
     waves = np.cos(np.pi * np.outer(np.arange(LOW_WAVES), np.arange(pictures.shape[1]) + 0.5) / pictures.shape[1])
     found = np.zeros(len(pictures), np.uint64)
-    for some in _some(len(pictures)):
+    for some in some_places(len(pictures)):
         signs = (waves @ pictures[some] @ waves.T).reshape(-1, LOW_WAVES * LOW_WAVES) > 0
         signs[:, 0] = False  # the mean
         found[some] = np.packbits(signs, axis=1).view(np.uint64)[:, 0]
     return found
 
 
-def _some(num: int) -> Iterator[slice]:
+def some_places(num: int) -> Iterator[slice]:
     """Give places up to ``num``, so many at once that what is worked out for them takes little memory."""
     return (slice(first, min(first + _AT_ONCE, num)) for first in range(0, num, _AT_ONCE))
 
@@ -149,7 +149,7 @@ def _proven(pairs: np.ndarray, turned: np.ndarray, details: np.ndarray) -> tuple
     """Give those pairs of two pictures whose detail runs alike, and how much."""
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     products = np.empty(len(pairs), np.float32)
-    for some in _some(len(pairs)):
+    for some in some_places(len(pairs)):
         products[some] = np.einsum("nij,nij->n", turned[pairs[some, 0]], details[pairs[some, 1]])
     scores = np.minimum(products / details[0].size, 1)  # rounding
     is_alike = scores >= MIN_ALIKE
@@ -170,13 +170,16 @@ def _likest(pairs: np.ndarray, scores: np.ndarray) -> dict[tuple[int, int], floa
 
 def strong_places(pictures: np.ndarray) -> np.ndarray:
     """Give the places of pictures with detail, (M,); those without, such as empty fields, are all alike."""
-    return np.flatnonzero(_strength(details_of(pictures)) >= _MIN_DETAIL)
+    strength = np.zeros(len(pictures), np.float32)
+    for some in some_places(len(pictures)):
+        strength[some] = _strength(details_of(pictures[some]))
+    return np.flatnonzero(strength >= _MIN_DETAIL)
 
 
 def _strength(details: np.ndarray) -> np.ndarray:
     """Give the spread of each picture's detail, (N,)."""
     found = np.empty(len(details), details.dtype)
-    for some in _some(len(details)):
+    for some in some_places(len(details)):
         found[some] = details[some].std((1, 2))
     return found
 
@@ -184,7 +187,7 @@ def _strength(details: np.ndarray) -> np.ndarray:
 def details_of(planes: np.ndarray) -> np.ndarray:
     """Take from each picture what is wide, such as uneven light, and its mean."""
     details = np.empty(planes.shape, np.float32)
-    for some in _some(len(planes)):
+    for some in some_places(len(planes)):
         for place, plane in enumerate(planes[some].astype(np.float32), start=some.start):
             details[place] = _blurred(plane, _FINE_PX) - _blurred(plane, _ROUGH_PX)
         details[some] -= details[some].mean((1, 2), keepdims=True)
