@@ -4,8 +4,8 @@
 
 On each set two base models vote on the unlabelled images, as IM has them do, and EvalNets that learnt from the masks of
 these models rate what came of it, as IM++ has them do. Rank correlations (Spearman) are with the true IoU of each
-pseudo-label, whole and without its disputed pixels; 95 % intervals are percentiles over draws of the images, of one
-training. A line a set is kept in ``OUT/results.jsonl`` and not made again. Both sets have one class.
+pseudo-label, disputed pixels being background; 95 % intervals are percentiles over draws of the images, of a training.
+A line a set is kept in ``OUT/results.jsonl`` and not made again. Both sets have one class.
 """
 
 import argparse
@@ -61,22 +61,27 @@ def train(data: Path, folder: Path, *, steps: int, seed: int) -> dict[str, list[
     }
     shutil.rmtree(folder, ignore_errors=True)
     run(data, folder, choices=Choices("im++", settings=settings), executor=Executor(HerePool, lambda job, pool: 0.0))
+    found = signs_of(folder, data)
+    shutil.rmtree(folder)
+    return found
+
+
+def signs_of(folder: Path, data: Path) -> dict[str, list[float]]:
+    """Read each sign, and the true score, of the first generation's pseudo-labels of a run."""
     pseudo, dataset = folder / stage_name(1) / PSEUDO, scan(data).dataset
     label, mask = np.load(pseudo / LABEL), np.load(pseudo / INCONSISTENT)
     truth = np.stack([read_label(item, dataset) for item in dataset.unlabelled])
     known = read_pseudo_labels(pseudo / INDEX)
     assert known.quality is not None
-    # A blocked pixel is background to students, and to what EvalNets learn to rate.
-    whole, blocked = (iou(count(each, truth, task="binary", num_classes=1))[:, 0] for each in (label, label * ~mask))
+    # A disputed pixel is background to students, and to what EvalNets learn to rate.
+    true = iou(count(label * ~mask, truth, task="binary", num_classes=1))[:, 0]
     is_object = (label > 0) & ~mask
     disputed = mask.mean((1, 2))
-    shutil.rmtree(folder)
     return {
         "disputed": disputed.tolist(),
         "disputed of object": (disputed / np.maximum(disputed + is_object.mean((1, 2)), 1e-9)).tolist(),
         "rating": known.quality.astype(float).tolist(),
-        "whole": whole.tolist(),
-        "blocked": blocked.tolist(),
+        "true": true.tolist(),
     }
 
 
@@ -92,25 +97,20 @@ def interval(values: Values) -> tuple[float, float]:
 
 
 def compared(found: dict[str, list[float]], *, seed: int = 0) -> list[list[str]]:
-    """Give a row for each sign: its correlation with both scores, and by how much it beats the disputed share.
+    """Give a row for each sign: its correlation with the true score, and by how much it beats the rating.
 
     Where much is disputed the score is low, so these two count with the other sign.
     """
-    generator, num = np.random.default_rng(seed), len(found["whole"])
-    draws = [np.arange(num), *generator.integers(0, num, (NUM_BOOTSTRAPS, num))]
+    generator, true = np.random.default_rng(seed), np.asarray(found["true"])
+    draws = [np.arange(len(true)), *generator.integers(0, len(true), (NUM_BOOTSTRAPS, len(true)))]
     directed = {name: np.asarray(found[name]) * (1 if name == "rating" else -1) for name in SIGNS}
+    known = {name: np.array([spearman(sign[draw], true[draw]) for draw in draws]) for name, sign in directed.items()}
     rows = []
-    known = {
-        (name, true): np.array([spearman(sign[draw], np.asarray(found[true])[draw]) for draw in draws])
-        for name, sign in directed.items()
-        for true in ("whole", "blocked")
-    }
     for name, told in SIGNS.items():
         cells = [told]
-        for true in ("whole", "blocked"):
-            for values in (known[name, true], known[name, true] - known["disputed", true]):
-                low, high = interval(values[1:])
-                cells.append(f"{values[0]:+.2f} ({low:+.2f} to {high:+.2f})" if values.any() else "")
+        for values in (known[name], known[name] - known["rating"]):
+            low, high = interval(values[1:])
+            cells.append(f"{values[0]:+.2f} ({low:+.2f} to {high:+.2f})" if values.any() else "")
         rows.append(cells)
     return rows
 
@@ -137,8 +137,8 @@ def main() -> None:
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
         (line,) = (line for line in lines if line["key"] == key)
-        heading = ["sign", "with the whole label's IoU", "minus disputed", "with the blocked label's", "minus disputed"]
-        print(f"{key}: {len(line['found']['whole'])} images, {line['seconds']:.0f} s")
+        heading = ["sign", "rank correlation with the true IoU", "minus that of the rating"]
+        print(f"{key}: {len(line['found']['true'])} images, {line['seconds']:.0f} s")
         print(laid_out([heading, *compared(line["found"])]), end="\n\n", flush=True)
 
 
