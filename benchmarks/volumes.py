@@ -33,10 +33,10 @@ from benchmarks.study.sets import PARTS, SETS, drawn
 from benchmarks.study.table import Found, difference, laid_out, with_interval
 from incmask.base.pool import HerePool
 from incmask.data.dataset import Dataset, Item
-from incmask.data.folder.scan import scan
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.data.volumes.grid import resample, resample_image, resample_label
 from incmask.data.volumes.patches import grid_of
+from incmask.experiment.choices import resolve
 from incmask.experiment.executor import Executor
 from incmask.experiment.named import Choices
 from incmask.experiment.run import run
@@ -126,7 +126,7 @@ def scores_of(names: tuple[str, ...], counts: Counts, distances: dict[str, float
 
 def train_monai(trial: Trial, data: Path) -> Line:
     """Train as many BasicUNets as other approaches have members, and score their mean."""
-    dataset = scan(data).dataset
+    dataset = resolve(data, Choices("ldt")).dataset
     networks = [_fitted(dataset, trial.steps, seed=100 * trial.draw + number) for number in range(NUM_MEMBERS)]
     counts, distances = [], []
     for item in dataset.test:
@@ -231,7 +231,9 @@ def table(lines: list[Line]) -> str:
     for name in (each for each in NAMES if found[SET, each]):
         own = list(found[SET, name].values())
         cells = [f"{np.mean([line['dice'][each] for line in own]):.3f}" for each in CLASSES]
-        cells += [f"{np.mean([line[f'hd95/{each}'] for line in own]):.2f}" for each in CLASSES]
+        # A class that was found in no volume has no surface.
+        surfaces = ([line[f"hd95/{each}"] for line in own if f"hd95/{each}" in line] for each in CLASSES)
+        cells += [f"{np.mean(known):.2f}" if known else "" for known in surfaces]
         for first, second in ((name, BASELINE), (DEFAULT, name)):
             told = None if first == second else difference(found, SET, first, second)
             cells.append("" if told is None else with_interval(told.mean, told.reach()))

@@ -47,3 +47,11 @@ def test_differences_are_over_draws_and_volumes():
     assert (mean, low, high) == pytest.approx((moved.mean(), moved.mean() - reach, moved.mean() + reach), abs=6e-4)
     assert cells["ldt (2)"]["im default minus it"] == told
     assert cells["ldt (2)"]["minus ldt"] == cells["im default (2)"]["im default minus it"] == ""
+
+
+def test_a_class_that_is_found_nowhere_has_no_distance():
+    told = line("ldt", 0, [0.5, 0.5, 0.5])
+    del told["hd95/anterior"]
+    heading, _, row = (text.split(" | ") for text in table([told]).splitlines())
+    cells = dict(zip(map(str.strip, heading), map(str.strip, row), strict=True))
+    assert (cells["hd95 anterior"], cells["hd95 posterior"]) == ("", "2.50")
