@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from damages import failing_disk
 from exchange import SCHEMES, expected, make_loop, make_run, pseudo_label, submit, write_ranking
 from finished_runs import remove_from, write_to
 from incmask.base import store
@@ -453,6 +454,21 @@ def test_what_came_back_unchanged_is_noticed_in_every_form_that_was_exported(tmp
     shutil.rmtree(data / "labelled" / "round-2")
     write_to(run, "exported_labels.csv", "name\nx.0\n")
     assert "exported_labels.csv: is no readable table" in refused(data, run, out, target="napari")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_a_disk_does_not_give_just_now_is_not_begun_anew(tmp_path, place):
+    """What was exported before was forgotten, so that it would have come back as corrected."""
+    _data, run, _pseudo = make_loop(tmp_path)
+    export_labels(run, tmp_path / "shapes", target="labelme")
+    record = run / "exported_labels.csv"
+    before = record.read_bytes()
+    with failing_disk(place, record.name):
+        told = export_labels(run, tmp_path / "painted", target="napari").notes
+    assert any("will not be noticed: " in note and "cannot be read (Input/output error)" in note for note in told)
+    assert record.read_bytes() == before
+    export_labels(run, tmp_path / "painted", target="napari")
+    assert record.read_bytes().startswith(before)
 
 
 def test_a_run_that_cannot_be_written_is_exported_all_the_same(tmp_path, monkeypatch):

@@ -110,6 +110,14 @@ def damage(path: Path, entry: Entry, *, whole: bool = False) -> str:
         whole: read all of it even where it is large.
     """
     try:
+        return _damage_of(path, entry, whole=whole)
+    except OSError as error:
+        return f"cannot be read ({error})"
+
+
+def _damage_of(path: Path, entry: Entry, *, whole: bool) -> str:
+    """Do the same; raises ``OSError`` where the disk does not give the file."""
+    try:
         stamp = _stamp(path)
         known = _checked.get((path, whole))
         if known is None or known[:2] != (stamp, entry):
@@ -117,8 +125,8 @@ def damage(path: Path, entry: Entry, *, whole: bool = False) -> str:
                 _checked.pop(next(iter(_checked)), None)
             known = _checked[path, whole] = stamp, entry, _difference(path, entry, whole=whole)
         return known[2]
-    except OSError as error:
-        return "is gone" if isinstance(error, GONE) else f"cannot be read ({error})"
+    except GONE:
+        return "is gone"
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -146,13 +154,17 @@ def intact(path: Path, *, whole: bool = False, mend: str = "") -> Path:
         mend: what to do about a damaged file; "": its folder's command makes it anew.
 
     Raises:
-        DamagedError: it is gone, cut short or changed since it was written.
+        DamagedError: it is gone, cut short or changed since it was written, or the disk does not give it.
     """
     root = root_of(path)
     if root is not None:
         place = Path(os.path.abspath(path))
         entry = _entry(root, place.relative_to(root).as_posix())
-        if entry is not None and (cause := damage(place, entry, whole=whole)):
+        try:
+            cause = "" if entry is None else _damage_of(place, entry, whole=whole)
+        except OSError as error:
+            raise cannot_read(path, error) from error
+        if cause:
             raise DamagedError(Problem(str(path), cause, mend or made_anew(root)))
     return path
 

@@ -29,7 +29,7 @@ class ExportedLabels:
         anew: begin a new record where that of the run is damaged.
 
     Raises:
-        IncmaskError: the record is damaged.
+        IncmaskError: the record is damaged, or the disk does not give it.
     """
 
     def __init__(self, run: Path, *, anew: bool = False):
@@ -37,8 +37,9 @@ class ExportedLabels:
         try:
             path = intact(run / EXPORTED_LABELS, mend=_anew())
             rows = read_rows(path, _Row, mend=_anew()) if path.is_file() else []
-        except IncmaskError:
-            if not anew:
+        except IncmaskError as error:
+            # What a disk does not give just now is not lost.
+            if not anew or isinstance(error.__cause__, OSError):
                 raise
         self._known = dict.fromkeys((row.name, row.sha256) for row in rows)
 
