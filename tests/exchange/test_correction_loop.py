@@ -456,19 +456,35 @@ def test_what_came_back_unchanged_is_noticed_in_every_form_that_was_exported(tmp
     assert "exported_labels.csv: is no readable table" in refused(data, run, out, target="napari")
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_what_a_disk_does_not_give_just_now_is_not_begun_anew(tmp_path, place):
+def test_what_a_disk_does_not_give_just_now_is_not_begun_anew(tmp_path):
     """What was exported before was forgotten, so that it would have come back as corrected."""
     _data, run, _pseudo = make_loop(tmp_path)
     export_labels(run, tmp_path / "shapes", target="labelme")
     record = run / "exported_labels.csv"
     before = record.read_bytes()
-    with failing_disk(place, record.name):
+    with failing_disk(0, record.name):
         told = export_labels(run, tmp_path / "painted", target="napari").notes
     assert any("will not be noticed: " in note and "cannot be read (Input/output error)" in note for note in told)
     assert record.read_bytes() == before
     export_labels(run, tmp_path / "painted", target="napari")
     assert record.read_bytes().startswith(before)
+
+
+def test_what_was_written_before_the_manifest_told_of_it_is_not_begun_anew(tmp_path, monkeypatch):
+    """As a full disk or a kill leave it; the record seemed damaged, and what was exported before was forgotten."""
+    _data, run, _pseudo = make_loop(tmp_path)
+    export_labels(run, tmp_path / "shapes", target="labelme")
+    before = (run / "exported_labels.csv").read_bytes()
+
+    def record(self, *paths):
+        raise cannot_write(paths[0], OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(store.Store, "record", record)
+    told = export_labels(run, tmp_path / "painted", target="napari").notes
+    assert any("will not be noticed" in note for note in told)
+    monkeypatch.undo()
+    export_labels(run, tmp_path / "painted", target="napari")
+    assert (run / "exported_labels.csv").read_bytes().startswith(before)
 
 
 def test_a_run_that_cannot_be_written_is_exported_all_the_same(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 
 from incmask.base.caller import command
 from incmask.base.errors import IncmaskError
-from incmask.base.intact import intact
+from incmask.base.intact import DamagedError, intact
 from incmask.base.store import reopen
 from incmask.base.tables import csv_text, read_rows
 from incmask.experiment.paths import EXPORTED_LABELS
@@ -26,20 +26,21 @@ class ExportedLabels:
 
     Args:
         run: the run folder.
-        anew: begin a new record where that of the run is damaged.
+        anew: keep the rows of a damaged record that can be read, and begin a new one where none can.
 
     Raises:
         IncmaskError: the record is damaged, or the disk does not give it.
     """
 
     def __init__(self, run: Path, *, anew: bool = False):
-        self._run, rows = run, []
+        self._run, path, rows = run, run / EXPORTED_LABELS, []
         try:
-            path = intact(run / EXPORTED_LABELS, mend=_anew())
+            # One that was killed before the manifest told of it is whole, and rows that are wrong are no label's.
+            path = path if anew else intact(path, mend=_anew())
             rows = read_rows(path, _Row, mend=_anew()) if path.is_file() else []
         except IncmaskError as error:
             # What a disk does not give just now is not lost.
-            if not anew or isinstance(error.__cause__, OSError):
+            if not anew or isinstance(error, DamagedError):
                 raise
         self._known = dict.fromkeys((row.name, row.sha256) for row in rows)
 
