@@ -275,7 +275,8 @@ def test_the_command_searches_and_a_run_takes_what_it_found(tmp_path, call, data
     assert lines[0].split() == ["validation", "with", "20", "steps", "a", "network"]
     assert {lines[1].split(maxsplit=1)[1], lines[2].split(maxsplit=1)[1]} == {"as they are", "learning_rate=0.01"}
     assert lines[3] == "tried           2 of learning_rate; 80 steps in all"
-    assert lines[-1] == f"next: incmask run {data} --config {tmp_path / 'out' / 'tuned.toml'}"
+    out = tmp_path / "out"
+    assert lines[-1] == f"next: incmask run {data} --config {out / 'tuned.toml'} -o {out}-run"
     models = sorted((tmp_path / "out").rglob("model.safetensors"))
     times = [path.stat().st_mtime_ns for path in models]
     assert len(models) == 4

@@ -247,7 +247,7 @@ def test_without_pairs_a_student_learns_as_before(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_an_interrupted_student_ends_with_the_same_bits(tmp_path, way):
-    job = student_of_pairs(tmp_path, recipe="im+", epochs=3, steps_per_epoch=2, **way)
+    job = student_of_pairs(tmp_path, recipe="im+", **{"epochs": 3, "steps_per_epoch": 2} | way)
     fit(job)
     other = replace(job, folder=tmp_path / "interrupted")
     for num_steps in (3, 5):

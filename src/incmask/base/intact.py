@@ -156,16 +156,17 @@ def intact(path: Path, *, whole: bool = False, mend: str = "") -> Path:
     Raises:
         DamagedError: it is gone, cut short or changed since it was written, or the disk does not give it.
     """
-    root = root_of(path)
-    if root is not None:
-        place = Path(os.path.abspath(path))
-        entry = _entry(root, place.relative_to(root).as_posix())
-        try:
-            cause = "" if entry is None else _damage_of(place, entry, whole=whole)
-        except OSError as error:
-            raise cannot_read(path, error) from error
-        if cause:
-            raise DamagedError(Problem(str(path), cause, mend or made_anew(root)))
+    if (root := root_of(path)) is None:
+        return path
+    place = Path(os.path.abspath(path))
+    if (entry := _entry(root, place.relative_to(root).as_posix())) is None:
+        return path
+    try:
+        cause = _damage_of(place, entry, whole=whole)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    if cause:
+        raise DamagedError(Problem(str(path), cause, mend or made_anew(root)))
     return path
 
 

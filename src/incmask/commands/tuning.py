@@ -80,7 +80,7 @@ def tuning_text(found: "Tuning", data: str) -> str:
             f"validation alone chose it over the settings as they are, {gain}: its score there is too good, with one "
             "seed each; so small a search often finds chance"
         )
-    return "\n".join([*lines, f"next: incmask run {data} --config {found.config}"])
+    return "\n".join([*lines, f"next: incmask run {data} --config {found.config} -o {found.root}-run"])
 
 
 def tuning_as_dict(found: "Tuning") -> dict[str, Any]:

@@ -216,6 +216,10 @@ def _num_done(run: RunContext) -> dict[str, int]:
     return {stage: sum(run.store.has(each / WEIGHTS) for each in found) for stage, found in folders.items()}
 
 
+_BESIDES_S = 20.0
+"""To start workers, and for reliability, ranking and report, however little is trained."""
+
+
 def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, left: float, is_all: bool, control: bool) -> None:
     setup, pool, settings = run.setup, run.pool, run.setup.settings
     students = counted(num_students_of(setup.recipe, settings), "student")
@@ -230,8 +234,7 @@ def _say_how_long(run: RunContext, job: FitJob, *, clock: Clock, left: float, is
         num_workers=pool.num_workers,
         num_unlabelled=len(setup.stacks.get("unlabelled", ())),
     )
-    # As a plan for a given time has it.
-    seconds /= TIME_SHARE
+    seconds = seconds / TIME_SHARE + _BESIDES_S
     run.progress.say(
         counted(settings.num_base, "base model")
         + (f", then {generations} of {students}" if setup.recipe.teachers else "")
