@@ -127,7 +127,11 @@ def test_a_run_makes_every_damaged_file_anew_and_says_so(copied, damage):
 
 
 @pytest.mark.parametrize(
-    "damage", ["flipped", *(pytest.param(each, marks=NIGHTLY) for each in DAMAGES if each != "flipped")]
+    "damage",
+    [
+        pytest.param("flipped", marks=pytest.mark.slow),
+        *(pytest.param(each, marks=NIGHTLY) for each in DAMAGES if each != "flipped"),
+    ],
 )
 def test_a_comparison_makes_every_damaged_file_anew(tmp_path, damage):
     make_data(tmp_path / "data", "binary", truth=False)

@@ -79,7 +79,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
-@pytest.mark.parametrize("num_files", [5, 12, 25, 34, 41, 60])
+@pytest.mark.parametrize("num_files", [5, *(pytest.param(num, marks=pytest.mark.slow) for num in (12, 25, 34, 41, 60))])
 def test_killed_at_any_file_it_goes_on_elsewhere(here, tmp_path, monkeypatch, num_files, elsewhere):
     monkeypatch.setenv("INCMASK_CACHE", str(tmp_path / "cache"))
     with memory(monkeypatch) as (system, bucket):

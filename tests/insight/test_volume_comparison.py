@@ -37,6 +37,9 @@ class Made:
     found: Comparison
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("volumes")
