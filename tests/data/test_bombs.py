@@ -12,6 +12,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from incmask.base.errors import IncmaskError
+from incmask.data.images import pages
+
 SIDE = 60_000
 """3,600 million pixels: twelve times what is read."""
 
@@ -92,3 +95,25 @@ def test_no_memory_is_taken_for_what_a_header_says(tmp_path):
     assert [name for name in ("a.png", "a.tif", "a.bmp") if pixels not in told[name]] == []
     assert "a.npy: is no array that can be read" in told["a.npy"]
     assert "has 300 MiB unpacked, which no picture has" in told["a.zip"]
+
+
+@pytest.mark.parametrize("num_pages", [1, 2, 3])
+def test_pages_that_name_each_other_in_a_circle_are_refused_at_the_first_that_comes_again(
+    tmp_path, monkeypatch, num_pages
+):
+    """Up to the most that there may be were read, which took longer than ten seconds."""
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for _ in range(num_pages):
+            writer.write(np.zeros((4, 4), np.uint8), metadata=None)
+    with tifffile.TiffFile(path) as file:
+        first, last = file.pages[0].offset, file.pages[-1].offset
+    content = bytearray(path.read_bytes())
+    (num_tags,) = struct.unpack_from("<H", content, last)
+    struct.pack_into("<I", content, last + 2 + 12 * num_tags, first)
+    path.write_bytes(content)
+    asked = []
+    monkeypatch.setattr(pages, "_whole", lambda page: asked.append(page) or page.aspage())
+    with tifffile.TiffFile(path) as file, pytest.raises(IncmaskError, match="name each other in a circle"):
+        pages.full_planes(path, file)
+    assert len(asked) == num_pages + 1

@@ -60,7 +60,7 @@ def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
         IncmaskError: the file has several pages that are no channels, such as slices or points in time.
     """
     pages = [*_pages(file)]
-    if len(pages) > MAX_PAGES:
+    if len(pages) > MAX_PAGES or len({page.offset for page in pages}) < len(pages):
         raise fail(
             path,
             f"is a TIFF of more than {MAX_PAGES:,} pages, or its pages name each other in a circle",
@@ -99,8 +99,13 @@ def missing_of(file: tifffile.TiffFile, picture: tifffile.TiffPage) -> np.ndarra
 
 
 def _pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
-    """Give the pages of a file, of an endless circle one more than there may be."""
-    return map(_whole, itertools.islice(file.pages, MAX_PAGES + 1))
+    """Give the pages of a file; where they name each other in a circle, up to the first that comes again."""
+    seen: set[int] = set()
+    for page in itertools.islice(file.pages, MAX_PAGES + 1):
+        yield _whole(page)
+        if page.offset in seen:
+            return
+        seen.add(page.offset)
 
 
 def _whole(page: tifffile.TiffPage | tifffile.TiffFrame) -> tifffile.TiffPage:
