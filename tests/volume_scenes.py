@@ -5,6 +5,20 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+TINY = {
+    "num_base": 2,
+    "num_students": 2,
+    "num_generations": 1,
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "batch_size": 2,
+    "width": 0.125,
+    "num_workers": 1,
+    "dilate_px": 3,
+}
+"""Settings of a run on volumes that trains hardly at all."""
+
+
 PARTS = {"labelled": 3, "unlabelled": 3, "val": 2, "test": 1}
 
 

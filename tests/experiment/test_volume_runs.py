@@ -9,19 +9,7 @@ from incmask.base.errors import IncmaskError
 from incmask.base.tables import csv_lines
 from nightly import AT_NIGHT
 from runs import HERE
-from volume_scenes import scene, write_nifti, write_volumes
-
-TINY = {
-    "num_base": 2,
-    "num_students": 2,
-    "num_generations": 1,
-    "epochs": 1,
-    "steps_per_epoch": 2,
-    "batch_size": 2,
-    "width": 0.125,
-    "num_workers": 1,
-    "dilate_px": 3,
-}
+from volume_scenes import TINY, scene, write_nifti, write_volumes
 
 OF_TIME = (
     "environment.json",

@@ -15,19 +15,7 @@ from incmask.experiment.scores import from_csv
 from incmask.insight.comparison.compare import Comparison
 from incmask.insight.comparison.plan import recipes_of
 from runs import HERE
-from volume_scenes import scene, write_nifti, write_volumes
-
-SETTINGS = {
-    "num_base": 2,
-    "num_students": 2,
-    "num_generations": 1,
-    "epochs": 1,
-    "steps_per_epoch": 2,
-    "batch_size": 2,
-    "width": 0.125,
-    "num_workers": 1,
-    "dilate_px": 3,
-}
+from volume_scenes import TINY, scene, write_nifti, write_volumes
 
 
 @dataclass(frozen=True)
@@ -48,7 +36,7 @@ def made(tmp_path_factory):
         _, label, affine = scene(seed)
         write_nifti(data / "unlabelled" / "masks" / f"unlabelled_{number}.nii.gz", label, affine)
     recipes = ("fdt", "me", "im")
-    found = incmask.compare(data, out=root / "out", recipes=recipes, num_repeats=2, settings=SETTINGS, executor=HERE)
+    found = incmask.compare(data, out=root / "out", recipes=recipes, num_repeats=2, settings=TINY, executor=HERE)
     return Made(data, root / "out", found)
 
 
@@ -90,7 +78,7 @@ def test_the_page_shows_figures_and_slices(made):
 
 
 def test_all_approaches_are_those_that_volumes_have(made):
-    chosen = resolve(made.data, Choices(recipe="ldt", settings=SETTINGS))
+    chosen = resolve(made.data, Choices(recipe="ldt", settings=TINY))
     assert [*recipes_of(("all",), chosen)] == [
         "ldt", "strong-ldt", "aldt", "fdt", "me", "ns", "im", "im+", "aim+",
     ]  # fmt: skip

@@ -54,12 +54,12 @@ def near_copies(items: Mapping[str, Sequence[Item]], images: Mapping[Path, Image
     pictured = [(part, item, fact) for part, item, fact in pictured if fact.sketch.grey is not None]
     places, facts = [(part, item) for part, item, _ in pictured], [fact for *_, fact in pictured]
     greys = [fact.sketch.grey for fact in facts if fact.sketch.grey is not None]
-    pairs = alike(greys, [part for part, _ in places])
-    digests = [fact.digest for fact in facts]
-    left = sorted({*range(len(places))} - _told([part for part, _ in places], digests, pairs))
+    parts, digests = [part for part, _ in places], [fact.digest for fact in facts]
+    pairs = alike(greys, parts)
+    left = sorted({*range(len(places))} - _told(parts, digests, pairs))
     pairs = _cut([places[place] for place in left], [greys[place] for place in left], left, images) | pairs
     return tuple(
-        NearCopy((places[one][0], places[other][0]), (places[one][1], places[other][1]), likeness)
+        NearCopy((parts[one], parts[other]), (places[one][1], places[other][1]), likeness)
         for (one, other), likeness in pairs.items()
         if digests[one] != digests[other]
     )
