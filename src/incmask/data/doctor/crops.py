@@ -14,6 +14,7 @@ _MOST_CUT = 0.25
 _MOST_UNLIKE_BITS = 7
 _FIRST_ALIKE = 0.6
 _MARGIN_PX = 2
+_AT_ONCE = 64
 _STEPS_PX = (-2, 0, 2)
 """By which a window is made larger or smaller, as cuts lie between those of ``_CUTS``."""
 
@@ -38,13 +39,18 @@ def _waves(side: int) -> np.ndarray:
 
 def _window_hashes(pictures: np.ndarray) -> np.ndarray:
     """Give the hash of each window of each picture, (N, windows²), rows before columns."""
-    waves, num = _waves(pictures.shape[1]), len(_WINDOWS)
+    (num_waves, side), num = (waves := _waves(pictures.shape[1])).shape, len(_WINDOWS)
     found = np.empty((len(pictures), num * num), np.uint64)
-    for place, picture in enumerate(pictures.astype(np.float32)):
-        signs = (waves @ picture @ waves.T > 0).reshape(num, LOW_WAVES, num, LOW_WAVES).swapaxes(1, 2)
-        signs = np.ascontiguousarray(signs).reshape(num * num, LOW_WAVES * LOW_WAVES)
-        signs[:, 0] = False  # the mean
-        found[place] = np.packbits(signs, axis=1).view(np.uint64)[:, 0]
+    for first in range(0, len(pictures), _AT_ONCE):
+        some = pictures[first : first + _AT_ONCE].astype(np.float32)
+        # Two large products: of many small ones, threads of a busy machine spend their time waiting for each other.
+        across = (some.reshape(-1, side) @ waves.T).reshape(-1, side, num_waves).swapaxes(1, 2)
+        # Of each picture columns before rows.
+        signs = np.ascontiguousarray(across).reshape(-1, side) @ waves.T > 0
+        signs = signs.reshape(-1, num, LOW_WAVES, num, LOW_WAVES).transpose(0, 3, 1, 4, 2)
+        signs = np.ascontiguousarray(signs).reshape(-1, num * num, LOW_WAVES * LOW_WAVES)
+        signs[..., 0] = False  # the mean
+        found[first : first + _AT_ONCE] = np.packbits(signs, axis=2).view(np.uint64)[..., 0]
     return found
 
 

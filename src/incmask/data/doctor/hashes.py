@@ -75,7 +75,11 @@ def near_pairs(hashes: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:
     num_bits = min(16, max(8, len(others).bit_length() - 2))
     for first in range(0, 64 - num_bits + 1, num_bits):
         keys, wanted = (_run(values, first, num_bits) for values in (others, hashes))
-        order = np.argsort(keys, kind="stable")
+        # Of very many, only those are sorted that some hash is compared with.
+        is_wanted = np.zeros(1 << num_bits, bool)
+        is_wanted[wanted] = True
+        asked = np.flatnonzero(is_wanted[keys])
+        order = asked[np.argsort(keys[asked], kind="stable")]
         begins, ends = (np.searchsorted(keys[order], wanted, side) for side in ("left", "right"))
         for left, place in _expanded(begins, ends - begins):
             right = order[place]

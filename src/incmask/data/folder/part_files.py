@@ -73,10 +73,10 @@ def files_below(folder: Path, log: Remarks, *, skip: Collection[Path] = (), with
     log.problems += walked.problems
     log.passed_over += walked.passed_over
     for path in walked.files:
-        if path.is_symlink() and not path.exists():
-            log.problem(path, "is a link to what is not there", "get the file (git annex get, dvc pull), or remove it")
-        elif (is_image(path) or (with_arrays and is_array(path))) and path.is_file():
+        if (is_image(path) or (with_arrays and is_array(path))) and path.is_file():
             found[PurePosixPath(path.relative_to(folder).as_posix())] = path
+        elif path.is_symlink() and not path.exists():
+            log.problem(path, "is a link to what is not there", "get the file (git annex get, dvc pull), or remove it")
         elif path.name != CONFIG_NAME:
             others[path.suffix.casefold() or path.name] += 1
     found, left_out = without_derived(found)

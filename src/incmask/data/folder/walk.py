@@ -108,12 +108,18 @@ def is_silent(name: str) -> bool:
 
 def subfolders(folder: Path) -> list[Path]:
     """Give the folders in a folder that may hold data, sorted."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_passed_over(path))
+    return sorted(path for path in _folders_in(folder) if not _is_passed_over(path))
 
 
 def passed_over_in(folder: Path) -> list[Path]:
     """Give the others."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and _is_passed_over(path))
+    return sorted(path for path in _folders_in(folder) if _is_passed_over(path))
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """Give the folders in a folder, and links to such; a million files beside them are not asked one by one."""
+    with os.scandir(folder) as found:
+        return [folder / each.name for each in found if (Path(each) if each.is_symlink() else each).is_dir()]
 
 
 def _is_passed_over(folder: Path) -> bool:
