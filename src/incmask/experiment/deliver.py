@@ -7,6 +7,8 @@ from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.progress import ignore
+from incmask.base.shards import SHARDED_FROM, SHARDS, Shard, is_archive, shards_of
+from incmask.base.tables import rows_text
 from incmask.experiment.image_objects import image_objects_csv
 from incmask.experiment.paths import (
     IMAGE_COUNTS,
@@ -159,31 +161,57 @@ def hand_over(run: RunContext, chosen: Stage) -> Path:
 
 
 def write_masks(run: RunContext, model: Path) -> None:
-    """Write masks and disputed pixels of all unlabelled images, by the models that were handed over."""
+    """Write masks and disputed pixels of all unlabelled images, by the models that were handed over.
+
+    Of more than ``SHARDED_FROM`` images they lie in archives, of which a damaged one alone is made anew.
+    """
     setup, store = run.setup, run.store
-    table = store.root / MASK_SHARES
-    items = setup.dataset.unlabelled
-    lost = store.lost(*(store.root / name for name in (MASKS, PREDICTIONS, INCONSISTENT, DISAGREEMENT, CELL_COUNTS)))
-    if not items or (store.has(table) and not lost):
+    table, items = store.root / MASK_SHARES, setup.dataset.unlabelled
+    layers = (MASKS, PREDICTIONS, INCONSISTENT, DISAGREEMENT, CELL_COUNTS, SHARDS)
+    lost = store.lost(*(store.root / name for name in layers))
+    is_told = store.has(table)
+    if not items or (is_told and not lost):
         return
-    files = [ImageFile(item.name, item.image) for item in items]
-    job = PredictJob(model, tuple(files), store.root, device=setup.settings.device)
-    # More than workers, so that none waits long for another at the end; each reads the model.
-    num_jobs = min(4 * run.pool.num_workers, max(run.pool.num_workers, len(files) // _LEAST_FILES))
-    num_jobs = max(num_jobs, -(-len(files) // _MOST_FILES))
-    shares: list[MaskShares] = []
-    problems: list[Problem] = []
-    for _, done in run.pool.run(predict_files, job.share_out(num_jobs), ignore):
+    job = PredictJob(
+        model,
+        tuple(ImageFile(item.name, item.image) for item in items),
+        store.root,
+        device=setup.settings.device,
+    )
+    is_sharded = len(items) > SHARDED_FROM and setup.dataset.volumes is None
+    shards = shards_of([item.name for item in items]) if is_sharded else []
+    jobs = job.in_shards(shards) if shards else job.share_out(_num_jobs(len(items), run.pool.num_workers))
+    if shards and is_told and all(map(is_archive, lost)):
+        some = {path.stem for path in lost}
+        _write_some(run, [each for each in jobs if each.shard in some])
+        return
+    shares = _write_some(run, jobs)
+    if shards:
+        store.write(store.root / SHARDS, rows_text(shards, Shard))
+    names = [] if setup.labels.is_continuous else [each.name for each in setup.dataset.classes]
+    for file, text in tables(shares, class_names=names, position_class=setup.dataset.position_class).items():
+        store.write(store.root / file, text)
+
+
+def _num_jobs(num_files: int, num_workers: int) -> int:
+    """Give more than workers, so that none waits long for another at the end; each reads the model."""
+    num_jobs = min(4 * num_workers, max(num_workers, num_files // _LEAST_FILES))
+    return max(num_jobs, -(-num_files // _MOST_FILES))
+
+
+def _write_some(run: RunContext, jobs: Sequence[PredictJob]) -> list[MaskShares]:
+    """Write what jobs predict, and tell what was found in each image."""
+    store, shares, problems = run.store, list[MaskShares](), list[Problem]()
+    for _, done in run.pool.run(predict_files, jobs, ignore):
         # While others are predicted; that all are there, and of these images, the table tells.
         store.record(*(store.root / file for share in done.shares for file in share.files))
+        store.record(*(store.root / file for file in done.archives))
         shares += (replace(share, files=()) for share in done.shares)
         problems += done.problems
     if problems:
         raise IncmaskError(problems)
     check_unchanged(run.stamps)
-    names = [] if setup.labels.is_continuous else [each.name for each in setup.dataset.classes]
-    for file, text in tables(shares, class_names=names, position_class=setup.dataset.position_class).items():
-        store.write(store.root / file, text)
+    return shares
 
 
 def _job(setup: Setup, stage: str, model: str, split: str, members: Sequence[Student]) -> EvaluateJob:

@@ -1,9 +1,10 @@
 """Masks, disagreement and other pictures of many image files, written at each image's own size."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 from incmask.base.described import callable_by_job
 from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.progress import Report, ignore
+from incmask.base.shards import Keep, Shard, ShardWriter
 from incmask.base.threads import Behind
 from incmask.base.words import ShortRepr
 from incmask.data.images.big_images import ArrayRows, NetworkRows, PixelRows, open_big_image
@@ -66,6 +68,7 @@ class PredictJob:
         pictures: what is written.
         device: where the networks run.
         num_threads: batches of tiles that are predicted side by side.
+        shard: of archives that take the pictures, where the files are all that it has; "": each lies for itself.
     """
 
     model: Path
@@ -74,6 +77,12 @@ class PredictJob:
     pictures: ExtraOutputs = NOTHING_MORE
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     num_threads: int = 1
+    shard: str = ""
+
+    def in_shards(self, shards: Sequence[Shard]) -> "list[PredictJob]":
+        """Share the files out, a shard a job; ``shards`` are those of all their names."""
+        files = iter(sorted(self.files, key=lambda file: file.name))
+        return [replace(self, shard=each.shard, files=tuple(islice(files, each.images))) for each in shards]
 
     def share_out(self, num_jobs: int) -> "list[PredictJob]":
         """Share the files out over at most so many jobs."""
@@ -89,12 +98,14 @@ class Predicted(ShortRepr):
         problems: of images that could not be read.
         num_unchanged: images that had been predicted before, with the same model and options.
         notes: what a person should be told.
+        archives: that hold the pictures, below the output folder.
     """
 
     shares: tuple[MaskShares, ...]
     problems: tuple[Problem, ...]
     num_unchanged: int = 0
     notes: tuple[str, ...] = ()
+    archives: tuple[str, ...] = ()
 
 
 @callable_by_job
@@ -110,12 +121,16 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
     def flush() -> None:
         for (file, image), prediction in zip(batch, ensemble.predict_each([image for _, image in batch]), strict=True):
             size, parts = prediction.inconsistent.shape, [(image, prediction)]
-            behind.put(partial(_write, job, file, about, size=size, parts=parts), num_bytes=_num_bytes(image, about))
+            work = partial(_write, job, file, about, size=size, parts=parts, keep=keep)
+            # Archives take one file after the other, and wait for the disk once.
+            shares.append(work()) if keep else behind.put(work, num_bytes=_num_bytes(image, about))
         report(len(batch))
         batch.clear()
 
     # Until a file is safe on the disk takes a fifth of the networks' time, and no processor.
-    with Behind[MaskShares](BYTES_AT_ONCE) as behind:
+    with ExitStack() as stack, Behind[MaskShares](BYTES_AT_ONCE) as behind:
+        archives = stack.enter_context(ShardWriter(job.out, job.shard)) if job.shard else None
+        keep = archives.keep if archives else None
         for file in job.files:
             try:
                 if about.volumes is not None:
@@ -126,7 +141,7 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
                 if not isinstance(image, np.ndarray):
                     with closing(image):
                         size = (image.height, image.width)
-                        shares.append(_write(job, file, about, size=size, parts=_parts(ensemble, image)))
+                        shares.append(_write(job, file, about, size=size, parts=_parts(ensemble, image), keep=keep))
                     report(1)
                     continue
             except IncmaskError as error:
@@ -141,7 +156,11 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
                 flush()
                 num_bytes = 0
         flush()
-    return Predicted((*shares, *behind.results), tuple(problems))
+    written = tuple(path.relative_to(job.out).as_posix() for path in archives.paths) if archives else ()
+    if written:
+        inside = tuple(f"{archive}/" for archive in written)
+        shares = [replace(each, files=tuple(f for f in each.files if not f.startswith(inside))) for each in shares]
+    return Predicted((*shares, *behind.results), tuple(problems), archives=written)
 
 
 def _open(file: ImageFile, about: About) -> np.ndarray | PixelRows:
@@ -207,10 +226,12 @@ def _write(
     size: tuple[int, int],
     parts: Iterable[tuple[np.ndarray, Prediction]],
     volume: VolumeFile | None = None,
+    keep: Keep | None = None,
 ) -> MaskShares:
     """Write the pictures of an image that comes with its prediction in one or several parts, from the top."""
     if about.values is not None:
-        with ValuesWriter(job.out, file.name, size, target=about.values.target, pictures=job.pictures) as values:
+        target, pictures = about.values.target, job.pictures
+        with ValuesWriter(job.out, file.name, size, target=target, pictures=pictures, keep=keep) as values:
             for image, prediction in parts:
                 values.add(image, prediction)
             return values.finish()
@@ -225,6 +246,7 @@ def _write(
         pictures=job.pictures,
         position_class=about.position_class,
         volume=volume,
+        keep=keep,
     ) as writer:
         for image, prediction in parts:
             writer.add(image, prediction)

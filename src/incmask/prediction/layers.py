@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from incmask.base.config import Task
+from incmask.base.shards import Keep
 from incmask.base.store import INCONSISTENT
 from incmask.data.dataset import ClassInfo
 from incmask.data.images.writers import path_inside
@@ -54,6 +55,7 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
         pictures: what is written.
         position_class: the class that marks the centres of objects; None: none does.
         volume: what a sheet is of, whose pictures are volumes; None: it is an image.
+        keep: as for ``PictureWriter``.
 
     Raises:
         IncmaskError: the name leads out of the folder.
@@ -70,8 +72,9 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
         pictures: ExtraOutputs,
         position_class: str | None = None,
         volume: VolumeFile | None = None,
+        keep: Keep | None = None,
     ):
-        self._volume = volume
+        self._volume, self._keep = volume, keep
         self._out, self._name, self._size = out, name, size
         self._labels, self._classes, self._pictures = labels_of(task), classes, pictures
         self._writers: dict[str, PictureWriter | VolumeWriter] = {}
@@ -154,7 +157,7 @@ class LayersWriter(AbstractContextManager["LayersWriter"]):
             colours = [info.colour for info in self._classes] if ids else None
             path = path_inside(self._out, f"{folder}/{self._name}", "")
             self._writers[folder] = (
-                PictureWriter(path, self._size, colours=colours)
+                PictureWriter(path, self._size, colours=colours, keep=self._keep)
                 if self._volume is None
                 else VolumeWriter(path, self._volume)
             )

@@ -1,5 +1,6 @@
 """Pictures of an image's own size, taken some rows at a time: PNG, or tiled TIFF where they are large."""
 
+import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ import numpy as np
 import tifffile
 
 from incmask.base.files import TEMPORARY_SUFFIX, cannot_write, whole_file, write_bytes
+from incmask.base.shards import Keep
 from incmask.data.dataset import Colour
-from incmask.data.images.writers import write_indexed, write_png
+from incmask.data.images.writers import as_png, indexed_png
 
 BIG_PIXELS = 1 << 26
 """From so many pixels on, a picture is a tiled TIFF, of which viewers need not read all."""
@@ -27,10 +29,18 @@ class PictureWriter:
         path: without an ending; ``write`` chooses it.
         size: height and width.
         colours: of the ids; None: the values are a picture already.
+        keep: what takes files into an archive, but for large ones; None: each lies for itself.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], *, colours: Sequence[Colour] | None = None):
-        self._path, self._size, self._colours = path, size, colours
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        *,
+        colours: Sequence[Colour] | None = None,
+        keep: Keep | None = None,
+    ):
+        self._path, self._size, self._colours, self._keep = path, size, colours, keep
         self._parts: Spool | None = None
         self._whole: np.ndarray | None = None
         self._dtype = np.dtype(np.uint8)
@@ -56,21 +66,27 @@ class PictureWriter:
             Its path: ``.png`` for up to ``BIG_PIXELS`` pixels of 8 bits, else ``.tif``, as always for float32.
         """
         dtype = np.min_scalar_type(int(table.max())) if table is not None else self._dtype
-        big = self._size[0] * self._size[1] >= BIG_PIXELS or dtype.itemsize > 1
+        is_large = self._size[0] * self._size[1] >= BIG_PIXELS
+        is_tiff = is_large or dtype.itemsize > 1
         png, tiff = (self._path.with_name(f"{self._path.name}{ending}") for ending in (".png", ".tif"))
-        path, other = (tiff, png) if big else (png, tiff)
-        if big:
-            self._write_tiff(path, dtype, table)
+        path, other = (tiff, png) if is_tiff else (png, tiff)
+        if self._keep is not None and not is_large:
+            content = io.BytesIO()
+            self._write_tiff(content, dtype, table) if is_tiff else content.write(self._as_png(path, table))
+            return self._keep(path, content.getvalue())
+        if is_tiff:
+            with whole_file(path) as temporary:
+                self._write_tiff(temporary, dtype, table)
         else:
-            values = self._rows(0, self._size[0], table)
-            if self._colours is not None:
-                write_indexed(path, values, self._colours)
-            elif values.ndim == 2:
-                write_png(path, values)
-            else:
-                write_bytes(path, cv2.imencode(".png", values[..., ::-1])[1].tobytes())
+            write_bytes(path, self._as_png(path, table))
         other.unlink(missing_ok=True)
         return path
+
+    def _as_png(self, path: Path, table: np.ndarray | None) -> bytes:
+        values = self._rows(0, self._size[0], table)
+        if self._colours is not None:
+            return indexed_png(values, self._colours)
+        return as_png(path, values) if values.ndim == 2 else cv2.imencode(".png", values[..., ::-1])[1].tobytes()
 
     def close(self) -> None:
         """Let go of what waits on disk."""
@@ -85,14 +101,14 @@ class PictureWriter:
             rows = self._parts.read(first, last)
         return rows if table is None else table.astype(np.min_scalar_type(int(table.max())))[rows]
 
-    def _write_tiff(self, path: Path, dtype: np.dtype, table: np.ndarray | None) -> None:
+    def _write_tiff(self, to: Path | io.BytesIO, dtype: np.dtype, table: np.ndarray | None) -> None:
         height, width = self._size
         colour = self._rows(0, 1, table).shape[2:]
         photometric, colour_map = "rgb" if colour else "minisblack", None
         if self._colours is not None:
             photometric, colour_map = "palette", np.zeros((3, 256), np.uint16)
             colour_map[:, : len(self._colours)] = np.array(self._colours, np.uint16).T * 257
-        with whole_file(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=height * width >= 1 << 30) as writer:
+        with tifffile.TiffWriter(to, bigtiff=height * width >= 1 << 30) as writer:
             writer.write(
                 self._tiles(dtype, colour, table),
                 shape=(height, width, *colour),

@@ -9,6 +9,7 @@ import numpy as np
 from incmask.base.caller import option
 from incmask.base.config import Task
 from incmask.base.errors import fail
+from incmask.base.shards import Keep
 from incmask.base.store import INCONSISTENT
 from incmask.data.images.writers import path_inside
 from incmask.method.values import ValueRange
@@ -44,13 +45,23 @@ class ValuesWriter(AbstractContextManager["ValuesWriter"]):
         size: height and width.
         target: the range that colours show.
         pictures: what is written besides.
+        keep: as for ``PictureWriter``.
 
     Raises:
         IncmaskError: the name leads out of the folder.
     """
 
-    def __init__(self, out: Path, name: str, size: tuple[int, int], *, target: ValueRange, pictures: ExtraOutputs):
-        self._out, self._name, self._size = out, name, size
+    def __init__(
+        self,
+        out: Path,
+        name: str,
+        size: tuple[int, int],
+        *,
+        target: ValueRange,
+        pictures: ExtraOutputs,
+        keep: Keep | None = None,
+    ):
+        self._out, self._name, self._size, self._keep = out, name, size, keep
         self._target, self._pictures = target, pictures
         self._writers: dict[str, PictureWriter] = {}
         self._num_inconsistent, self._spread = 0, 0.0
@@ -87,7 +98,7 @@ class ValuesWriter(AbstractContextManager["ValuesWriter"]):
     def _put(self, folder: str, rows: np.ndarray) -> None:
         if folder not in self._writers:
             path = path_inside(self._out, f"{folder}/{self._name}", "")
-            self._writers[folder] = PictureWriter(path, self._size)
+            self._writers[folder] = PictureWriter(path, self._size, keep=self._keep)
         self._writers[folder].add(rows)
 
 

@@ -12,6 +12,7 @@ from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImage
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.intact import GONE, cannot_read
+from incmask.base.shards import read_from_archive
 from incmask.data.images.npy import NPY_START, array_of
 from incmask.data.images.orientation import UPRIGHT, of_exif, of_page, of_png, take_exif, upright
 from incmask.data.images.page_rows import PageRows
@@ -84,12 +85,14 @@ class Raster:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file whole.
+    """Read a file whole; its path may lead into an archive of ``base.shards``.
 
     Raises:
         IncmaskError: the file cannot be opened, is empty, or is larger than any image that is read.
     """
     try:
+        if (stored := read_from_archive(path)) is not None:
+            return stored
         size_bytes = path.stat().st_size
         if size_bytes > MAX_FILE_BYTES:
             raise fail(path, f"has {size_bytes >> 20} MiB, more than the {MAX_FILE_BYTES >> 20} that are read", _TILE)

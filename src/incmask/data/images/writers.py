@@ -40,17 +40,22 @@ def path_inside(folder: Path, name: str, suffix: str = ".png") -> Path:
 
 def write_png(path: Path, values: np.ndarray) -> None:
     """Write a grey (H, W) or a red, green, blue (H, W, 3) uint8 array as a PNG, whole or not at all."""
+    write_bytes(path, as_png(path, values))
+
+
+def as_png(path: Path, values: np.ndarray) -> bytes:
+    """Give what ``write_png`` writes to a path."""
     if values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,)) or values.dtype != np.uint8:
         raise ValueError(f"expected (H, W) or (H, W, 3) uint8, got {values.shape} {values.dtype}")
     encoded, content = cv2.imencode(".png", np.ascontiguousarray(values[..., ::-1]) if values.ndim == 3 else values)
     if not encoded:
         raise fail(path, "cannot be encoded as PNG", "check its size")
-    write_bytes(path, content.tobytes())
+    return content.tobytes()
 
 
 def write_indexed(path: Path, ids: np.ndarray, colours: Sequence[Colour]) -> None:
     """Write an (H, W) uint8 array of ids as an indexed PNG with their colours, whole or not at all."""
-    write_bytes(path, _indexed_png(ids, colours, ignored=False))
+    write_bytes(path, indexed_png(ids, colours))
 
 
 def write_tiff(path: Path, image: np.ndarray) -> None:
@@ -98,7 +103,7 @@ def write_label(
         path = path_inside(folder, name)
         colours = [info.colour for info in classes] if labels.is_exclusive else [(0, 0, 0), (255, 255, 255)]
         if labels.is_exclusive or ignored:
-            write_bytes(path, _indexed_png(label, colours, ignored))
+            write_bytes(path, indexed_png(label, colours, ignored=ignored))
         else:
             write_png(path, label * np.uint8(255))
         return (path,)
@@ -122,7 +127,8 @@ def _check(label: np.ndarray, ndim: int, num_ids: int, ignored: bool) -> None:
         raise ValueError(f"the label holds {np.unique(label[outside]).tolist()}, beyond the {num_ids} ids")
 
 
-def _indexed_png(label: np.ndarray, colours: Sequence[Colour], ignored: bool) -> bytes:
+def indexed_png(label: np.ndarray, colours: Sequence[Colour], *, ignored: bool = False) -> bytes:
+    """Give what ``write_indexed`` writes; with the colour of ignored pixels where they are ``ignored``."""
     palette = [*colours]
     if ignored:  # the filling repeats a colour, which tells a reader where the classes end
         palette += [colours[0]] * (IGNORED - len(palette)) + [_IGNORED_COLOUR]

@@ -86,7 +86,8 @@ def read_panoptic(files: Files, data: DataOptions, *, where: object) -> FoundIma
     told = [(path, read_json(entry)) for path, entry in files_ending(files, ".json").items()]
     sheets = {path: content for path, content in told if is_panoptic(content)}
     pictures = _pictures(files, sheets)
-    rest = {path: entry for path, entry in files.items() if entry not in {*pictures.values()}}
+    taken = {*pictures.values()}
+    rest = {path: entry for path, entry in files.items() if entry not in taken}
     parse = partial(_parse, sheets=sheets, pictures=pictures)
     used = {
         str(each.get("category_id"))

@@ -10,6 +10,7 @@ import numpy as np
 
 from incmask.base.errors import fail
 from incmask.base.intact import intact
+from incmask.base.shards import path_in_shard
 from incmask.base.store import INCONSISTENT
 from incmask.base.tables import parse_rows, read_rows
 from incmask.data.dataset import Scheme
@@ -22,6 +23,8 @@ from incmask.data.volumes.names import NIFTI, TIFF
 from incmask.method.labels import labels_of
 from incmask.prediction.layers import DISAGREEMENT, MASKS
 from incmask.prediction.shares import MASK_SHARES
+
+_ENDINGS = (".png", ".tif", NIFTI, TIFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,10 @@ def read_mask(root: Path, name: str, scheme: Scheme, *, size: tuple[int, int] | 
 
 
 def picture_path(folder: Path, name: str) -> Path:
-    """Give the file of a picture, whatever its ending; ``.png`` where there is none."""
-    paths = [path_inside(folder, name, ending) for ending in (".png", ".tif", NIFTI, TIFF)]
+    """Give the file of a picture, whatever its ending, or its path in an archive; ``.png`` where there is none."""
+    paths = [path_inside(folder, name, ending) for ending in _ENDINGS]
+    if (stored := path_in_shard(folder, name, _ENDINGS)) is not None:
+        return stored
     # One by one, since there may be very many. A name may be too long with one ending and not with another;
     # `Path.is_file` raises then.
     return next((path for path in paths if os.path.isfile(intact(path))), paths[0])

@@ -46,7 +46,8 @@ def correction_order(run: RunRecord) -> CorrectionOrder:
         source = RANKING
         ordered = sorted(ranking, key=lambda row: int(row["rank"]))
         ranked = dict.fromkeys(row["name"] for row in ordered)
-        known = [name for name in ranked if name in set(names)]
+        masked = {*names}
+        known = [name for name in ranked if name in masked]
         others = [name for name in names if name not in ranked]
         return CorrectionOrder((*known, *others), source, _note(run.root, len(others), of_crops="x" in ranking[0]))
     except (KeyError, ValueError, TypeError) as error:

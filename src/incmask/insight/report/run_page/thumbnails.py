@@ -1,7 +1,6 @@
 """Small pictures of a run's images, with outlines or disputed pixels as layers that can be switched off."""
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import Image
 
 from incmask.base.intact import intact
 from incmask.base.npy_rows import Rows
+from incmask.base.shards import is_file
 from incmask.base.tables import read_rows
 from incmask.data.dataset import Colour, Scheme
 from incmask.data.images.readers import read_image
@@ -149,7 +149,7 @@ def disputed_layer(root: Path, name: str, size: tuple[int, int], *, scheme: Sche
         IncmaskError: the file is no image, or the name leads out of the folder.
     """
     path = picture_path(inconsistent_folder(root), name)
-    if not os.path.isfile(path):
+    if not is_file(path):
         return b""
     disputed = (read_image(path)[..., 0] > 0).astype(np.float32)
     if depth is not None:

@@ -1,10 +1,10 @@
 """The unlabelled images of a run as pictures, with their disputed pixels."""
 
-import os
 from urllib.parse import quote
 
 from incmask.base.errors import IncmaskError
 from incmask.base.intact import GONE, DamagedError
+from incmask.base.shards import archive_of, is_file
 from incmask.data.images.tiles import Window, scale_label
 from incmask.experiment.record.images import mask_folders, picture_path, read_mask
 from incmask.experiment.record.run import RunRecord
@@ -134,6 +134,8 @@ class UnlabelledPictures:
             except IncmaskError:
                 continue
             # A name from a table may be none that the disk allows.
-            if os.path.isfile(path):
-                found.append(Link(text, quote(path.relative_to(root).as_posix())))
+            if is_file(path):
+                archive = archive_of(path)
+                text = text if archive is None else f"{text} (in {archive.name})"
+                found.append(Link(text, quote((archive or path).relative_to(root).as_posix())))
         return tuple(found)

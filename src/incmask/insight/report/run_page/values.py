@@ -7,12 +7,13 @@ import cv2
 import numpy as np
 
 from incmask.base.errors import IncmaskError
-from incmask.base.intact import DamagedError, intact
+from incmask.base.intact import DamagedError
 from incmask.base.npy_rows import Rows
+from incmask.base.shards import is_file
 from incmask.base.words import counted
 from incmask.data.images.decode import decode, read_bytes
-from incmask.data.images.writers import path_inside
 from incmask.experiment.paths import stack_folder
+from incmask.experiment.record.images import picture_path
 from incmask.experiment.record.run import RunRecord
 from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.student import Student
@@ -210,8 +211,5 @@ def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _layer(root: Path, folder: str, name: str) -> np.ndarray | None:
     """Read what was written for an image; None where it is gone."""
-    for ending in (".tif", ".png"):
-        path = intact(path_inside(root / folder, name, ending))
-        if path.is_file():
-            return decode(path, read_bytes(path)).values
-    return None
+    path = picture_path(root / folder, name)
+    return decode(path, read_bytes(path)).values if is_file(path) else None
