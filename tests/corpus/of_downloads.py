@@ -284,14 +284,14 @@ def enter_files() -> None:
         "files that can run code and are never loaded": ("pkl",),
         "shapes on a map: draw them as masks with gdal_rasterize": ("gpkg",),
         "annotations of no kind that is read: export them as COCO": ("ndjson",),
-        "arrays in folders": ("zarr",),
+        "arrays in folders": ("n5",),
     }
     for words, endings in tellings.items():
         for ending in endings:
 
             def beside(root: Path, ending: str = ending, words: str = words) -> Mapping[str, Outcome]:
                 save(root / "a0.tif", grey(0))
-                write(root / f"a0.{ending}" / "0/0/0" if ending == "zarr" else root / f"a0.{ending}", "x")
+                write(root / f"a0.{ending}" / "0/0/0" if ending == "n5" else root / f"a0.{ending}", "x")
                 return dict.fromkeys(MASKS, Told((f"it holds {words}",)))
 
             beside.__name__ = f"beside_{ending.replace('.', '_')}"

@@ -50,6 +50,8 @@ def dirty(root: Path) -> Path:
     write_pair(root / "test", "equal", scene(1), blots(1))
     write_scenes(root, range(60, 70), part="unlabelled")
     write_pair(root / "unlabelled", "copy", COPIES["darker"](scene(41)), blots(41))
+    (root / "raw" / "a.zarr" / "0").mkdir(parents=True)
+    (root / "raw" / "a.zarr" / "0" / ".zarray").write_text("{}")
     (root / "incmask.toml").write_text('[data]\nclasses = [{name = "blot", value = 255}]\n')
     return root
 

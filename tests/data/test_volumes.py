@@ -15,7 +15,7 @@ from incmask.data.folder.scan import scan
 from incmask.data.images.decode import decode, read_bytes
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.data.volumes.grid import Grid, VolumeFormat, format_of, resample, resample_label
-from incmask.data.volumes.nifti import write_nifti
+from incmask.data.volumes.nifti import header_of, write_nifti
 from incmask.data.volumes.patches import check_memory, image_patches, join_patches, stack_of
 from incmask.data.volumes.tiff import write_tiff_volume
 from incmask.method.sheets import folded, unfolded
@@ -51,7 +51,7 @@ def test_all_orientations_show_the_same_and_go_back(tmp_path, order, signs):
     assert raster.grid == Grid((4, 3, 2), (3.0, 1.0, 0.5))
     # Slices upwards, rows to the back, columns to the left.
     assert np.array_equal(unfolded(raster.values, 4), body[::-1, ::-1].transpose(2, 1, 0))
-    write_nifti(tmp_path / "b.nii.gz", raster.values, path)
+    write_nifti(tmp_path / "b.nii.gz", raster.values, header_of(path))
     back = nibabel.load(tmp_path / "b.nii.gz")
     assert np.array_equal(np.asarray(back.dataobj), stored)
     assert np.array_equal(back.affine, affine)
@@ -65,7 +65,7 @@ def test_headers_go_back_as_they_were(tmp_path):
     image.header.set_xyzt_units("mm", "sec")
     image.set_sform(image.affine, code=4)
     nibabel.save(image, tmp_path / "a.nii")
-    write_nifti(tmp_path / "b.nii.gz", np.full((6 * 5, 4), 3, np.uint8), tmp_path / "a.nii")
+    write_nifti(tmp_path / "b.nii.gz", np.full((6 * 5, 4), 3, np.uint8), header_of(tmp_path / "a.nii"))
     back = nibabel.load(tmp_path / "b.nii.gz")
     assert bytes(back.header["descrip"]).startswith(b"from a scanner")
     assert back.header["sform_code"] == 4

@@ -43,6 +43,15 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def hash_below(path: Path) -> str:
+    """SHA-256 of a file's content, or of the names and contents of all files in a folder, in hexadecimal."""
+    if not path.is_dir():
+        return hash_file(path)
+    found = (Path(where, name) for where, _, names in os.walk(path) for name in names)
+    files = sorted(each.relative_to(path).as_posix() for each in found)
+    return hashlib.sha256("".join(f"{hash_file(path / name)} {name}\n" for name in files).encode()).hexdigest()
+
+
 def _hash_blocks(path: Path, size: int) -> str:
     """SHA-256 of blocks from the first to the last, as far apart as each other."""
     digest = hashlib.sha256()

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import sha256
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,6 +40,7 @@ from incmask.data.storage import (
     stamp_of,
     told,
 )
+from incmask.data.volumes.names import is_zarr
 
 
 def local_copy(url: str, progress: Progress) -> Path:
@@ -96,7 +98,9 @@ def _files(url: str, there: str, found: Mapping[str, Mapping[str, Any]]) -> list
 
     def is_passed_over(name: str) -> bool:
         above = [str(each) for each in PurePosixPath(name).parents]
-        is_hidden = any(is_silent(part) for part in name.split("/") if part not in (".", ".."))
+        # Below a store of zarr, what begins with a dot tells what it holds.
+        outside = list(takewhile(lambda part: not is_zarr(part), name.split("/")))
+        is_hidden = any(is_silent(part) for part in outside if part not in (".", ".."))
         return is_hidden or not made_here.isdisjoint(above)
 
     files = sorted((file for file in files if not is_passed_over(file.name)), key=lambda file: file.name)

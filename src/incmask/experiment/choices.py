@@ -11,7 +11,7 @@ from incmask.base.caller import settings as settings_of
 from incmask.base.choosing import CONFIG_NAME, ConfigFile, read_config
 from incmask.base.config import Settings
 from incmask.base.errors import fail
-from incmask.base.intact import hash_file
+from incmask.base.intact import hash_below
 from incmask.base.validation import validated
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.folder.groups import AUTO
@@ -110,7 +110,7 @@ class Resolved:
                         **({} if item.subject is None else {"group": item.subject}),
                         **({} if item.grid is None else {"grid": item.grid._asdict()}),
                         "files": {
-                            _named(path, dataset.root): hash_file(path)
+                            _named(path, dataset.root): hash_below(path)
                             for path in (item.image, *(item.masks or ()))
                             if path is not None
                         },

@@ -18,6 +18,7 @@ from incmask.base.threads import Behind
 from incmask.base.words import ShortRepr
 from incmask.data.images.big_images import ArrayRows, NetworkRows, PixelRows, open_big_image
 from incmask.data.images.decode import decode, read_bytes
+from incmask.data.images.files import read_raster
 from incmask.data.images.readers import network_image, read_network_image
 from incmask.data.volumes.write import VolumeFile
 from incmask.method.cells import count_cells
@@ -181,7 +182,7 @@ def _open(file: ImageFile, about: About) -> np.ndarray | PixelRows:
 
 def _write_volume(job: PredictJob, file: ImageFile, ensemble: Ensemble) -> MaskShares:
     """Predict a volume and write what there is of it in its own grid."""
-    raster, about = decode(file.path, read_bytes(file.path), volumes=True), ensemble.about
+    raster, about = read_raster(file.path), ensemble.about
     if raster.grid is None:
         raise fail(file.path, "is an image, and the models are of volumes", "name volumes, or models of images")
     sheet = network_image(file.path, raster, channels=about.channels, intensity=about.intensity)

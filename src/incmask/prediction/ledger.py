@@ -14,6 +14,7 @@ from incmask.base.errors import IncmaskError, fail
 from incmask.base.files import append_text, remove_unfinished
 from incmask.base.parse import parse_json
 from incmask.base.store import LEDGER, LOCK
+from incmask.data.folder.walk import files_of
 from incmask.data.images.writers import path_inside
 
 
@@ -98,12 +99,12 @@ class Ledger(AbstractContextManager["Ledger"]):
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """Give the stamp of a file; None where there is none."""
+    """Give the stamp of a file, or that of all files of a folder that is a volume; None where there is none."""
     try:
-        status = path.stat()
+        found = [each.stat() for each in (path, *files_of(path))] if path.is_dir() else [path.stat()]
     except OSError:
         return None
-    return Stamp(status.st_size, status.st_mtime_ns)
+    return Stamp(sum(each.st_size for each in found), max(each.st_mtime_ns for each in found))
 
 
 def _read(path: Path) -> Iterator[LedgerEntry]:

@@ -12,8 +12,15 @@ from incmask.base.caller import another_folder
 from incmask.base.errors import Problem, fail, is_text
 from incmask.data.folder.derived import images_alone
 from incmask.data.folder.names import IMAGE_SUFFIXES, is_array, is_image, key_of_name, name_of
-from incmask.data.folder.walk import holds_results, is_silent, nameless, passed_over_notes, walk
-from incmask.data.volumes.names import NIFTI_SUFFIXES
+from incmask.data.folder.walk import (
+    holds_results,
+    is_silent,
+    is_volume_folder,
+    nameless,
+    passed_over_notes,
+    walk,
+)
+from incmask.data.volumes.names import VOLUME_SUFFIXES
 
 
 @dataclass
@@ -39,8 +46,8 @@ class Listing:
     _keys: dict[str, Path] = field(default_factory=dict)
 
     def takes(self, file: Path) -> bool:
-        """Tell by its ending whether a file is an image that is read."""
-        return is_image(file) or (self.with_arrays and is_array(file))
+        """Tell by its ending whether a file is an image that is read; a folder that was found among files is one."""
+        return is_image(file) or (self.with_arrays and is_array(file)) or file.is_dir()
 
     def enter(self, below: str, file: Path) -> None:
         """Enter an image by its path.
@@ -84,14 +91,14 @@ def find_images(
     """
     found = Listing(with_arrays=with_arrays)
     paths = list(_paths(given, may_be_empty, found))
-    folders = [path for path in paths if path.is_dir()]
+    folders = [path for path in paths if path.is_dir() and not is_volume_folder(path)]
     if len(paths) > 1:  # the shell may have replaced a pattern by all that is there
         found.passed_over += [path for path in folders if is_silent(path.name) or holds_results(path)]
         folders = [path for path in folders if path not in found.passed_over]
     for folder in folders:
         prefix = f"{folder.resolve().name}/" if len(folders) > 1 else ""
         _enter_folder(found, folder, prefix, out=out, may_be_empty=may_be_empty)
-    _enter_files(found, [path for path in paths if not path.is_dir()])
+    _enter_files(found, [path for path in paths if not path.is_dir() or is_volume_folder(path)])
     found.images = dict(sorted(found.images.items()))
     return found
 
@@ -107,7 +114,7 @@ def _enter_folder(found: Listing, folder: Path, prefix: str, *, out: Path | None
     found.left_out += left_out
     if not inside and not may_be_empty:
         others = "".join(f"; {note}" for note in found.notes)
-        what = f"holds no images ({', '.join((*IMAGE_SUFFIXES, *NIFTI_SUFFIXES))}){others}"
+        what = f"holds no images ({', '.join((*IMAGE_SUFFIXES, *VOLUME_SUFFIXES))}){others}"
         raise fail(folder, what, "name the folder that holds them")
     for below, file in inside.items():
         found.enter(f"{prefix}{below}", file)
@@ -147,6 +154,7 @@ def _matches(pattern: str, found: Listing) -> Iterator[Path]:
         folders = [folder for folder in match.parents if fixed in folder.parents]
         passed = [folder for folder in folders if is_silent(folder.name) or are_results(folder)]
         found.passed_over += passed[-1:]
-        if not passed and match.is_file() and found.takes(match) and (place := match.resolve()) not in seen:
+        is_one = match.is_file() or is_volume_folder(match)
+        if not passed and is_one and found.takes(match) and (place := match.resolve()) not in seen:
             seen.add(place)
             yield match

@@ -140,7 +140,10 @@ def _copied(dataset: Dataset, plan: _Plan, staging: Path) -> Iterator[Change]:
         done = _rewritten(path, staging / below, dataset, plan, taken)
         if done is None:
             (staging / below).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, staging / below)
+            if path.is_dir():
+                shutil.copytree(path, staging / below, copy_function=shutil.copyfile)
+            else:
+                shutil.copyfile(path, staging / below)
             return None
         return Change(printable(below.as_posix()), *done)
 

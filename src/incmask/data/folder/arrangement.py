@@ -63,8 +63,12 @@ def arrange(root: Path) -> Arrangement:
 
 def may_be_class(folder: Path) -> bool:
     """Tell whether a folder among masks holds masks, or nothing, and not tables and other files alone."""
-    files = walk(folder).files
-    return not files or any(map(is_image, files))
+    return not walk(folder).files or holds_images(folder)
+
+
+def holds_images(folder: Path) -> bool:
+    """Tell whether images, or volumes that are folders, lie below a folder."""
+    return any(is_image(path) or path.is_dir() for path in walk(folder).files)
 
 
 def _only_other(root: Path, masks: Path) -> Path | None:
@@ -72,7 +76,7 @@ def _only_other(root: Path, masks: Path) -> Path | None:
     if any(is_image(path) for path in root.iterdir()):
         return None
     own = [path for path in subfolders(root) if path != masks and not re.fullmatch(r"round-\d+", path.name)]
-    others = [path for path in own if any(map(is_image, walk(path).files))]
+    others = [path for path in own if holds_images(path)]
     return others[0] if len(others) == 1 and not (masks / others[0].name).is_dir() else None
 
 

@@ -19,7 +19,9 @@ _ANNOTATIONS = {
 _CONVERT = {
     ".nii": "volumes of NIfTI, which are read as they lie in images and masks, and not prepared",
     ".gz": "packed files: unpack them; volumes (.nii.gz) are read as they lie in images and masks, and not prepared",
-    ".dcm": "DICOM files: save volumes as NIfTI, with dcm2niix or 3D Slicer, and images as PNG or TIFF, with pydicom",
+    ".dcm": "DICOM files: series are read as they lie in folders of their own in images and masks, and not prepared; "
+    "save pictures such as radiographs as PNG or TIFF, with pydicom",
+    ".zarr": "volumes in zarr, which are read (OME-Zarr) as they lie in images and masks, and not prepared",
     ".czi": "microscopes' own files: save them as TIFF, with Fiji or bioio",
     ".nd2": "microscopes' own files: save them as TIFF, with Fiji or bioio",
     ".lif": "microscopes' own files: save them as TIFF, with Fiji or bioio",
@@ -45,7 +47,7 @@ _CONVERT = {
     ),
     **dict.fromkeys((".mrxs", ".scn", ".bif"), "whole slides: cut them into TIFF tiles, with QuPath"),
     **dict.fromkeys(
-        (".zarr", ".n5"),
+        (".n5",),
         "arrays in folders: save them as TIFF, of volumes as OME-TIFF, or give arrays in Python, as incmask.ArrayData",
     ),
     **dict.fromkeys((".parquet", ".arrow", ".tfrecord"), "tables of pictures: save each picture as PNG"),

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from incmask.data.dataset import PartName
-from incmask.data.volumes.names import NIFTI_SUFFIXES
+from incmask.data.volumes.names import VOLUME_SUFFIXES
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
@@ -85,7 +85,7 @@ def role_of(folder: str, *, foreign: bool = False) -> Role:
 
 def is_image(path: str | Path) -> bool:
     """Tell by its ending whether a file is an image, or a volume, that is read."""
-    return str(path).casefold().endswith((*IMAGE_SUFFIXES, *NIFTI_SUFFIXES))
+    return str(path).casefold().endswith((*IMAGE_SUFFIXES, *VOLUME_SUFFIXES))
 
 
 def is_array(path: str | Path) -> bool:
@@ -99,13 +99,15 @@ def nfc(name: str) -> str:
 
 
 def name_of(below: PurePosixPath) -> str:
-    """Give the path without the ending, in the one Unicode form.
+    """Give the path without the ending, in the one Unicode form; a number is no ending, but part of a series' name.
 
     Examples:
-        >>> [name_of(PurePosixPath(each)) for each in ("plates/a.1.png", "a.ome.tif", "a.nii.gz")]
-        ['plates/a.1', 'a', 'a']
+        >>> [name_of(PurePosixPath(each)) for each in ("plates/a.1.png", "a.ome.tif", "a.nii.gz", "1.2.840")]
+        ['plates/a.1', 'a', 'a', '1.2.840']
     """
-    is_double = re.search(r"[^/]\.(?:ome\.tiff?|nii\.gz)$", str(below), re.IGNORECASE)
+    if re.fullmatch(r"\.\d+", below.suffix):
+        return nfc(str(below))
+    is_double = re.search(r"[^/]\.(?:ome\.(?:tiff?|zarr)|nii\.gz)$", str(below), re.IGNORECASE)
     return nfc(str(below.with_suffix("").with_suffix("") if is_double else below.with_suffix("")))
 
 

@@ -22,7 +22,8 @@ def with_oracle(dataset: Dataset, folder: Path) -> Dataset:
         IncmaskError: there is no mask of any of these images, or one cannot be read as the labelled ones are.
     """
     images = {PurePosixPath(f"{item.name}{item.image.suffix}"): item.image for item in dataset.unlabelled}
-    masks = {PurePosixPath(path.relative_to(folder)): path for path in walk(folder).files if is_image(path)}
+    files = (path for path in walk(folder).files if is_image(path) or path.is_dir())
+    masks = {PurePosixPath(path.relative_to(folder)): path for path in files}
     is_folders = dataset.encoding.kind == "folders"
     found = {each.name: each for each in pair(images, masks, mask_suffix=None, class_folders=is_folders).pairs}
     items = tuple(_with_masks(item, found.get(item.name), dataset) for item in dataset.unlabelled)

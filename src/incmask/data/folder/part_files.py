@@ -14,6 +14,8 @@ from incmask.data.folder.derived import without_derived
 from incmask.data.folder.names import is_array, is_image, name_of, without_mask_suffix
 from incmask.data.folder.pairing import Files, split_by_suffix
 from incmask.data.folder.walk import walk
+from incmask.data.volumes.names import is_zarr
+from incmask.data.volumes.ngff import label_of_store
 from incmask.method.labels import labels_of
 
 
@@ -53,7 +55,7 @@ def files_of_part(place: Place, options: DataOptions, *, log: Remarks, skip: Col
         files = images
         images, masks = split_by_suffix(files, options.mask_suffix)
         _note_left(folder, len(files) - len(images) - len(masks), options, log)
-        return PartFiles(folder, images, masks, None)
+        return PartFiles(folder, images, masks or _labels_in(images), None)
     masks = files_below(mask_folder, log, with_arrays=with_arrays)
     if options.mask_suffix is not None:
         suffixed = {
@@ -73,7 +75,7 @@ def files_below(folder: Path, log: Remarks, *, skip: Collection[Path] = (), with
     log.problems += walked.problems
     log.passed_over += walked.passed_over
     for path in walked.files:
-        if (is_image(path) or (with_arrays and is_array(path))) and path.is_file():
+        if ((is_image(path) or (with_arrays and is_array(path))) and path.is_file()) or path.is_dir():
             found[PurePosixPath(path.relative_to(folder).as_posix())] = path
         elif path.is_symlink() and not path.exists():
             log.problem(path, "is a link to what is not there", "get the file (git annex get, dvc pull), or remove it")
@@ -85,6 +87,12 @@ def files_below(folder: Path, log: Remarks, *, skip: Collection[Path] = (), with
         endings = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))
         log.notes.append(f"{short_path(folder)}: left alone, as they are no images that are read: {endings}")
     return found
+
+
+def _labels_in(images: Files) -> Files:
+    """Give the labels that lie in stores of zarr beside their images."""
+    stores = {below: path for below, path in images.items() if path.is_dir() and is_zarr(path)}
+    return {below: labels for below, path in stores.items() if (labels := label_of_store(path)) is not None}
 
 
 def short_path(folder: Path) -> str:

@@ -17,8 +17,7 @@ from incmask.data.folder.layout import Layout
 from incmask.data.images.masks import MaskFacts
 from incmask.data.images.readers import ImageFacts, image_facts
 from incmask.data.images.targets import TargetFacts
-from incmask.data.volumes.names import is_nifti
-from incmask.data.volumes.nifti import load_nibabel
+from incmask.data.volumes.packages import check_installed
 
 OnFile = Callable[[int, int], None]
 """Called with the number of files read and of all files."""
@@ -72,8 +71,7 @@ def read_facts(
     done = 0
     try:
         # What is not installed is told once, and before what would follow from it.
-        if volume := next(filter(is_nifti, [*images, *masks]), None):
-            load_nibabel(volume)
+        check_installed([*images, *masks])
     except IncmaskError as error:
         problems += error.problems
         return {}, {}

@@ -1,4 +1,4 @@
-"""The one way through a folder: which files count, and which folders are passed over. Opens no file."""
+"""The one way through a folder: which files count, which folders are one volume each, and which are passed over."""
 
 import os
 from collections import Counter, deque
@@ -9,6 +9,8 @@ from pathlib import Path
 from incmask.base.errors import Problem, is_text, renaming
 from incmask.base.store import is_made_here
 from incmask.base.words import counted
+from incmask.data.folder.names import IMAGE_SUFFIXES
+from incmask.data.volumes.names import NIFTI_SUFFIXES, is_series, is_zarr
 
 _SILENT_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 _SERVICE_FOLDERS = (
@@ -32,7 +34,7 @@ class Walked:
     """What lies below a folder.
 
     Attributes:
-        files: sorted; links to files among them, those that lead nowhere, too.
+        files: sorted; links to files among them, those that lead nowhere, too, and folders that are a volume each.
         passed_over: folders that are hidden, of the system, or hold results of a command.
         problems: folders that cannot be read, and names that are no text.
     """
@@ -80,6 +82,9 @@ class _Way:
         if here != self._root and is_made_here({*folders, *files}):
             self.passed_over.append(here)
             return []
+        if here != self._root and _is_volume(here, folders, files):
+            self.files.append(here)
+            return []
         self.files += [here / name for name in files if not is_silent(name)]
         self.passed_over += [here / name for name in folders if is_silent(name)]
         open_ = sorted(name for name in folders if not is_silent(name))
@@ -106,9 +111,49 @@ def is_silent(name: str) -> bool:
     return name.startswith(".") or name.casefold() in (*_SILENT_FILES, *_SERVICE_FOLDERS)
 
 
+def is_volume_folder(path: Path) -> bool:
+    """Tell whether a path is a folder that stands for one volume: a store of zarr, or a series of DICOM."""
+    if is_zarr(path) or not path.is_dir():
+        return path.is_dir()
+    names = []
+    try:
+        with os.scandir(path) as found:
+            for each in found:
+                if is_silent(each.name):
+                    continue
+                # Of a million images the first tells.
+                if _is_other(each.name) or each.is_dir():
+                    return False
+                names.append(each.name)
+    except OSError:  # of which whoever looks into it tells
+        return False
+    return is_series(path, names)
+
+
+def _is_volume(here: Path, folders: Iterable[str], files: Iterable[str]) -> bool:
+    if is_zarr(here):
+        return True
+    if not all(map(is_silent, folders)):
+        return False
+    names = [name for name in files if not is_silent(name)]
+    return not any(map(_is_other, names)) and is_series(here, names)
+
+
+def _is_other(name: str) -> bool:
+    """Tell whether a file is an image or a volume itself, so that its folder is none."""
+    return name.casefold().endswith((*IMAGE_SUFFIXES, *NIFTI_SUFFIXES))
+
+
+def files_of(path: Path) -> list[Path]:
+    """Give the files that an image consists of: itself, or those below where it is a folder; sorted."""
+    if not path.is_dir():
+        return [path]
+    return sorted(Path(where, name) for where, _, names in os.walk(path) for name in names)
+
+
 def subfolders(folder: Path) -> list[Path]:
-    """Give the folders in a folder that may hold data, sorted."""
-    return sorted(path for path in _folders_in(folder) if not _is_passed_over(path))
+    """Give the folders in a folder that may hold data, sorted; those that are one volume each do not."""
+    return sorted(path for path in _folders_in(folder) if not _is_passed_over(path) and not is_volume_folder(path))
 
 
 def passed_over_in(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from incmask.data.images.orientation import UPRIGHT, of_exif, of_page, of_png, t
 from incmask.data.images.page_rows import PageRows
 from incmask.data.images.pages import as_displayed, check_page, full_planes, is_inverted, missing_of, no_data_of
 from incmask.data.volumes.grid import Grid
-from incmask.data.volumes.names import is_nifti
+from incmask.data.volumes.names import begins_as_dicom, is_nifti
 from incmask.data.volumes.tiff import grid_of_tiff, slices_of
 from incmask.method.sheets import folded
 
@@ -113,8 +113,8 @@ def decode(path: Path, content: bytes, *, volumes: bool = False) -> Raster:
         IncmaskError: no image of a known format, broken, truncated, too large, or of pages that are no channels.
     """
     try:
-        if is_nifti(path):
-            return _decode_nifti(path, content, volumes=volumes)
+        if is_nifti(path) or begins_as_dicom(content):
+            return _decode_volume(path, content, volumes=volumes)
         if content.startswith(_TIFF_STARTS):
             return _decode_tiff(path, content, volumes=volumes)
         if content.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -140,13 +140,13 @@ def decode(path: Path, content: bytes, *, volumes: bool = False) -> Raster:
     )
 
 
-def _decode_nifti(path: Path, content: bytes, *, volumes: bool) -> Raster:
+def _decode_volume(path: Path, content: bytes, *, volumes: bool) -> Raster:
     if not volumes:
         raise fail(path, "is a volume, where an image is expected", "save its slices as PNG or TIFF")
-    # nibabel is there with an extra alone, and takes long to import.
-    from incmask.data.volumes.nifti import decode_nifti
+    # What reads volumes is there with an extra alone, and takes long to import.
+    from incmask.data.volumes.read import decode_volume
 
-    return decode_nifti(path, content)
+    return decode_volume(path, content)
 
 
 def _sheet_of_tiff(path: Path, file: tifffile.TiffFile, grid: Grid) -> Raster:

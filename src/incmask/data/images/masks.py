@@ -10,7 +10,8 @@ import numpy as np
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import Colour
-from incmask.data.images.decode import Raster, decode, read_bytes
+from incmask.data.images.decode import Raster, decode
+from incmask.data.images.files import read_raster
 from incmask.data.images.sketch import SIDE_PX
 from incmask.data.volumes.grid import Grid
 
@@ -55,21 +56,23 @@ class MaskFacts:
     grid: Grid | None = None
 
 
-def decode_mask(path: Path, content: bytes, *, volumes: bool = False) -> Raster:
+def decode_mask(path: Path, content: bytes) -> Raster:
     """Decode the ``content`` of a mask: the alpha channel where the mask was drawn there, without it elsewhere.
-
-    With ``volumes`` those, too, as ``decode`` does.
 
     Raises:
         IncmaskError: as ``decode`` does; of other channels than grey, indexed or RGB; drawn in its colours and in its
             alpha; or of values for which 0 stands for white, other than black and white.
     """
-    raster = decode(path, content, volumes=volumes)
+    return _as_mask(path, decode(path, content))
+
+
+def _as_mask(path: Path, raster: Raster) -> Raster:
     values = raster.values
     if values.ndim == 3 and values.shape[2] != 3:
         raise fail(path, f"has {values.shape[2]} channels; a mask is grey, indexed or RGB", "export it as a grey PNG")
-    if raster.inverted and not np.isin(values, (0, np.iinfo(values.dtype).max)).all():
-        what = "is a TIFF in which 0 is white (MINISWHITE), and has more values than black and white: ids may be meant "
+    is_two = values.dtype.kind != "f" and bool(np.isin(values, (0, np.iinfo(values.dtype).max)).all())
+    if raster.inverted and not is_two:
+        what = "is a file in which 0 is white (MINISWHITE), and has more values than black and white: ids may be meant "
         raise fail(path, what + "as they are stored, or as they are shown", "export the mask as a grey PNG")
     raster = _without_no_data(raster)
     return _of_one_channel(raster if raster.alpha is None else _of_alpha(path, raster, raster.alpha))
@@ -128,7 +131,7 @@ def mask_facts(path: Path) -> MaskFacts:
 
 def mask_raster(path: Path) -> Raster:
     """Read a mask file, that of a volume as a sheet; raises as ``decode_mask`` does."""
-    return decode_mask(path, read_bytes(path), volumes=True)
+    return _as_mask(path, read_raster(path))
 
 
 def facts_of(path: Path, raster: Raster, *, most: int = 65535) -> MaskFacts:

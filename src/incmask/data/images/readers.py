@@ -10,7 +10,8 @@ from incmask.base.caller import command
 from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.data.dataset import ClassInfo, Dataset, Item, MaskEncoding
-from incmask.data.images.decode import Raster, decode, read_bytes
+from incmask.data.images.decode import Raster
+from incmask.data.images.files import read_raster
 from incmask.data.images.intensity import FULL_16_BITS, as_intensities, below_full_of, limits_of, to_network_range
 from incmask.data.images.masks import facts_of, foreground_of, grey_values, is_soft, mask_raster, pack_colours
 from incmask.data.images.nearest import snap
@@ -68,7 +69,7 @@ def read_image(path: Path) -> np.ndarray:
         IncmaskError: the file is no image, broken, too large, of several pages, without data, or drawn in its alpha
             channel alone.
     """
-    return image_of(path, decode(path, read_bytes(path), volumes=True))
+    return image_of(path, read_raster(path))
 
 
 def image_of(path: object, raster: Raster, *, channels: int | None = None) -> np.ndarray:
@@ -87,7 +88,7 @@ def image_of(path: object, raster: Raster, *, channels: int | None = None) -> np
 
 def image_facts(path: Path) -> ImageFacts:
     """Read an image to find out about it; raises as ``read_image`` does."""
-    raster = decode(path, read_bytes(path), volumes=True)
+    raster = read_raster(path)
     image = image_of(path, raster)
     height, width, channels = image.shape
     limits = _outer(limits_of(image)) if image.dtype != np.uint8 else None
@@ -137,7 +138,7 @@ def _repeats(pixels: np.ndarray) -> bool:
 
 def read_network_image(path: Path, *, channels: int, intensity: tuple[float, float] | None = None) -> np.ndarray:
     """Read an image as the network sees it, or of a volume the sheet; see ``network_image``."""
-    raster = decode(path, read_bytes(path), volumes=True)
+    raster = read_raster(path)
     return network_image(path, raster, channels=channels, intensity=intensity)
 
 

@@ -1,8 +1,17 @@
-"""What the names of volumes' files tell."""
+"""What the names of volumes' files and folders tell."""
 
-from pathlib import PurePath
+from collections.abc import Iterable
+from pathlib import Path, PurePath
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
+ZARR_SUFFIX = ".zarr"
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, ZARR_SUFFIX, *DICOM_SUFFIXES)
+
+ZARR_RECORDS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
+"""Files that tell of a group or an array, of versions 3 and 2."""
+
+DICOM_START, _DICOM_START_AT = b"DICM", 128
 
 NIFTI, TIFF = ".nii.gz", ".ome.tif"
 """Endings of volumes that are written."""
@@ -11,3 +20,51 @@ NIFTI, TIFF = ".nii.gz", ".ome.tif"
 def is_nifti(path: str | PurePath) -> bool:
     """Tell by its ending whether a file is a volume of NIfTI."""
     return str(path).casefold().endswith(NIFTI_SUFFIXES)
+
+
+def is_zarr(path: str | PurePath) -> bool:
+    """Tell by its ending whether a folder is a store of zarr."""
+    return str(path).casefold().endswith(ZARR_SUFFIX)
+
+
+def is_zarr_folder(folder: Path) -> bool:
+    """Tell whether a folder is a store of zarr, or a group in one."""
+    return is_zarr(folder) or any((folder / name).is_file() for name in ZARR_RECORDS)
+
+
+def is_dicom(path: str | PurePath) -> bool:
+    """Tell by its ending whether a file is one of DICOM."""
+    return str(path).casefold().endswith(DICOM_SUFFIXES)
+
+
+def begins_as_dicom(content: bytes) -> bool:
+    """Tell by its first bytes whether a file is one of DICOM."""
+    return content[_DICOM_START_AT : _DICOM_START_AT + len(DICOM_START)] == DICOM_START
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Tell whether a file is one of DICOM: by its ending or, as scanners' files have none, by its first bytes."""
+    if is_dicom(path):
+        return True
+    if path.suffix.strip(".0123456789") or not path.is_file():
+        return False
+    try:
+        with open(path, "rb") as file:
+            return begins_as_dicom(file.read(_DICOM_START_AT + len(DICOM_START)))
+    except OSError:  # of which whoever reads it tells
+        return False
+
+
+def is_series(folder: Path, files: Iterable[str]) -> bool:
+    """Tell whether a folder without folders in it is a series of DICOM: its first file that tells is one.
+
+    Args:
+        folder: where it is.
+        files: names of its files that are not hidden.
+    """
+    told = sorted(name for name in files if name.upper() != "DICOMDIR")
+    if any(map(is_dicom, told)):
+        return True
+    # Of thousands of slices one is opened.
+    first = next((name for name in told if not Path(name).suffix.strip(".0123456789")), None)
+    return first is not None and is_dicom_file(folder / first)

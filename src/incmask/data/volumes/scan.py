@@ -13,6 +13,9 @@ from incmask.data.volumes.grid import Grid, VolumeFormat, format_of
 _SAME = 0.01
 """Spacings that differ by no more are one."""
 
+_UNITS = (1.0, 1e3, 1e-3)
+"""Of a mask's spacing to its image's: one of NIfTI is in millimetres, one of a microscope in micrometres."""
+
 
 def volumes_of(labelled: Sequence[Item], options: DataOptions) -> VolumeFormat | None:
     """Choose how networks see the volumes of a data set; None: it has images."""
@@ -51,10 +54,9 @@ def grid_problem(path: Path, mask: MaskFacts, image_path: Path, image: ImageFact
         kinds = ["an image" if grid is None else "a volume" for grid in (mask.grid, image.grid)]
         what = f"is {kinds[0]}, but {image_path.name} {kinds[1]}"
         return Problem(str(path), what, "export the mask on the grid of its image")
-    same = all(
-        abs(one - other) <= _SAME * other for one, other in zip(mask.grid.spacing, image.grid.spacing, strict=True)
-    )
-    if mask.grid.shape == image.grid.shape and same:
+    ratios = [one / other for one, other in zip(mask.grid.spacing, image.grid.spacing, strict=True)]
+    is_same = any(all(abs(ratio / unit - 1) <= _SAME for ratio in ratios) for unit in _UNITS)
+    if mask.grid.shape == image.grid.shape and is_same:
         return None
     what = f"has {mask.grid.told()}, but its image {image_path.name} {image.grid.told()}"
     return Problem(str(path), what, "export the mask on the grid of its image")

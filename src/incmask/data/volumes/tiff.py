@@ -16,6 +16,9 @@ from incmask.method.sheets import unfolded
 
 _ORDER = "ZYXC"
 
+_UNITS_UM = {"nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}
+"""Micrometres in the units that OME-TIFF may name beside them."""
+
 
 def grid_of_tiff(file: tifffile.TiffFile) -> Grid | None:
     """Tell where the voxels of a file lie whose axes say that its pages are slices; None: it is an image."""
@@ -47,7 +50,7 @@ def slices_of(file: tifffile.TiffFile) -> NDArray[Any]:
 
 def _spacing(file: tifffile.TiffFile) -> Spacing:
     if file.is_ome:
-        found = [_number(file.ome_metadata or "", axis) for axis in "ZYX"]
+        found = [_size_um(file.ome_metadata or "", axis) for axis in "ZYX"]
     else:
         resolutions = [file.pages.first.tags.get(name) for name in ("YResolution", "XResolution")]
         per_pixel = [tag.value[1] / tag.value[0] if tag is not None and tag.value[0] else 1.0 for tag in resolutions]
@@ -56,12 +59,14 @@ def _spacing(file: tifffile.TiffFile) -> Spacing:
     return slices, rows, columns
 
 
-def _number(text: str, axis: str) -> float:
+def _size_um(text: str, axis: str) -> float:
     found = re.search(rf'PhysicalSize{axis}="([0-9.eE+-]{{1,30}})"', text)
+    unit = re.search(rf'PhysicalSize{axis}Unit="(\w{{1,3}})"', text)
     try:
-        return float(found[1]) if found else 1.0
+        size = float(found[1]) if found else 1.0
     except ValueError:
         return 1.0
+    return size if unit is None else float(f"{size * _UNITS_UM.get(unit[1], 1.0):.6g}")
 
 
 def write_tiff_volume(path: Path, sheet: NDArray[np.uint8], grid: Grid) -> None:

@@ -1,13 +1,14 @@
-"""Pictures of volumes to files: in the grid, and of NIfTI with the header, of the volume that they are of."""
+"""Pictures of volumes to files: in the grid of the volume that they are of, and of NIfTI with its header."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from incmask.data.volumes.grid import Grid
-from incmask.data.volumes.names import NIFTI, TIFF, is_nifti
-from incmask.data.volumes.nifti import write_nifti
+from incmask.data.volumes.names import NIFTI, TIFF, is_dicom_file, is_nifti, is_zarr_folder
+from incmask.data.volumes.nifti import header_of, write_nifti
 from incmask.data.volumes.tiff import write_tiff_volume
 
 
@@ -16,7 +17,7 @@ class VolumeFile:
     """The volume that pictures are of.
 
     Attributes:
-        path: its file.
+        path: its file or folder.
         grid: of its voxels.
     """
 
@@ -46,16 +47,27 @@ class VolumeWriter:
             table: the id that each value becomes; None: values stay.
 
         Returns:
-            Its path: ``.nii.gz`` for NIfTI, ``.ome.tif`` for TIFF.
+            Its path: ``.nii.gz`` for NIfTI and DICOM, ``.ome.tif`` for TIFF and OME-Zarr.
         """
         sheet = self._sheet if table is None else table.astype(np.min_scalar_type(int(table.max())))[self._sheet]
-        is_packed = is_nifti(self._volume.path)
-        path = self._path.with_name(f"{self._path.name}{NIFTI if is_packed else TIFF}")
-        if is_packed:
-            write_nifti(path, sheet, self._volume.path)
-        else:
+        header = _header_like(self._volume.path)
+        path = self._path.with_name(f"{self._path.name}{TIFF if header is None else NIFTI}")
+        if header is None:
             write_tiff_volume(path, sheet, self._volume.grid)
+        else:
+            write_nifti(path, sheet, header)
         return path
 
     def close(self) -> None:
         """Let go of nothing: all is in memory."""
+
+
+def _header_like(path: Path) -> Any:
+    """Give the header of NIfTI for what is of a volume; None: it is written as TIFF."""
+    if is_nifti(path):
+        return header_of(path)
+    if is_zarr_folder(path) or not (path.is_dir() or is_dicom_file(path)):
+        return None
+    from incmask.data.volumes.dicom import series_header
+
+    return series_header(path)

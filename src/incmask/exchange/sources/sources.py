@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.data.folder.walk import is_silent, passed_over_notes, walk
+from incmask.data.folder.walk import files_of, is_silent, passed_over_notes, walk
 from incmask.exchange.sources.archives import UNFINISHED, ListedFile, SourceFile, is_archive, list_members
 
 _Folder = tuple[bool, tuple[str, ...]]
@@ -196,7 +196,7 @@ def _list(root: Path, into: _Listing) -> None:
     walked = walk(root)
     into.passed_over |= {*walked.passed_over}
     into.problems += walked.problems
-    for path in walked.files:
+    for path in (file for each in walked.files for file in files_of(each)):
         if not path.is_file():
             continue
         if is_archive(path):

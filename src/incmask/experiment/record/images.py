@@ -14,7 +14,7 @@ from incmask.base.shards import path_in_shard
 from incmask.base.store import INCONSISTENT
 from incmask.base.tables import parse_rows, read_rows
 from incmask.data.dataset import Scheme
-from incmask.data.images.decode import decode, read_bytes
+from incmask.data.images.files import read_raster
 from incmask.data.images.masks import grey_values
 from incmask.data.images.tiles import Window, windows
 from incmask.data.images.writers import path_inside
@@ -142,7 +142,7 @@ def read_mask(root: Path, name: str, scheme: Scheme, *, size: tuple[int, int] | 
 
     def read(folder: Path) -> np.ndarray:
         path = picture_path(folder, name)
-        values = grey_values(decode(path, read_bytes(path), volumes=True))
+        values = grey_values(read_raster(path))
         if size is not None and values.shape != size:
             raise fail(path, f"is {values.shape[1]}×{values.shape[0]}, not the image's size", "restore the file")
         return values

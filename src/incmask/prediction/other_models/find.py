@@ -11,7 +11,7 @@ from incmask.base.store import INCONSISTENT
 from incmask.base.words import are
 from incmask.data.folder.names import IMAGE_SUFFIXES, are_in_class_folders, name_of
 from incmask.data.folder.walk import walk
-from incmask.data.volumes.names import is_nifti
+from incmask.data.volumes.names import VOLUME_SUFFIXES
 from incmask.method.labels import labels_of
 from incmask.prediction.layers import MASKS
 
@@ -125,11 +125,15 @@ def _list(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
         if before is not path:
             problems.append(Problem(str(path), f"has the same name as {before.name}", "keep one of the two"))
     _raise(problems)
-    if not found and (volume := next(filter(is_nifti, walked.files), None)):
+    if not found and (volume := next(filter(_is_volume, walked.files), None)):
         raise fail(folder, f"holds volumes, such as {volume.name}, and {command('mask')} is for images", AS_ARRAYS)
     if not found:
         raise fail(folder, f"holds no {what} ({', '.join(suffixes)})", "name the folder that holds them")
     return found
+
+
+def _is_volume(path: Path) -> bool:
+    return path.is_dir() or str(path).casefold().endswith(VOLUME_SUFFIXES)
 
 
 def _has_class_folders(
