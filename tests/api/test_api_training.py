@@ -36,6 +36,7 @@ def temporary(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_arrays_in_and_arrays_out_with_no_files_left(temporary):
     data = some_arrays()
     result = run(data, recipe="im", report=False, settings=SETTINGS)
@@ -53,6 +54,7 @@ def test_arrays_in_and_arrays_out_with_no_files_left(temporary):
     assert predictions[0].label.max() <= 2
 
 
+@pytest.mark.slow
 def test_arrays_give_what_their_files_give_and_go_on_where_they_stopped(tmp_path, temporary):
     data = some_arrays()
     result = run(data, out=tmp_path / "run", recipe="ldt", report=False, settings=SETTINGS)
@@ -74,6 +76,7 @@ def test_nothing_is_left_of_arrays_that_cannot_be_run(temporary):
     assert list(temporary.glob("incmask-*")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("temporary")
 def test_a_notebook_shows_scores_and_the_most_disputed_images():
     result = run(some_arrays(), recipe="im", report=False, settings=SETTINGS)
@@ -99,6 +102,7 @@ def test_a_notebook_shows_the_test_scores_and_does_without_pictures(tmp_path):
     assert "<figure" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("temporary")
 def test_progress_is_shown_on_request(capsys):
     run(some_arrays(), recipe="ldt", report=False, settings=SETTINGS)

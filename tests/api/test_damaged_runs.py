@@ -104,6 +104,7 @@ OFTEN_AND_AT_NIGHT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", OFTEN_AND_AT_NIGHT)
 def test_a_run_makes_every_damaged_file_anew_and_says_so(copied, damage):
     """All at once; none of them is read before it is made anew."""
@@ -155,6 +156,7 @@ def ends(copied, command, cases):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(READERS)), ids=READERS)
 def test_readers_of_some_damaged_files_say_so_or_do_as_before(copied, whole, number):
     names = files_of(whole / "run")[number :: 3 * len(READERS)]
@@ -205,6 +207,7 @@ def cut_at_a_line(path):
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MANIFESTS)
 @pytest.mark.parametrize("damage", [*DAMAGES.values(), cut_at_a_line])
 def test_a_run_whose_manifest_is_damaged_loses_nothing(copied, damage, name):

@@ -32,6 +32,7 @@ def save(desk, *indices):
         desk.save(index, desk.models_mask(index))
 
 
+@pytest.mark.slow
 def test_a_person_labels_in_the_middle(tmp_path):
     data = make_data(tmp_path / "data", "binary", PARTS, truth=False)
     first = go_on(data)
@@ -86,6 +87,7 @@ def test_the_command_tells_it(call, tmp_path):
     assert (code, values["budget_left"], len(values["images"]), values["corrected"]) == (0, 2, 1, 0)
 
 
+@pytest.mark.slow
 def test_the_whole_loop_is_simulated(call, tmp_path):
     data = make_data(tmp_path / "data", "binary", PARTS)
     shutil.move(data / "unlabelled" / "masks", tmp_path / "labels")

@@ -10,6 +10,7 @@ from incmask.base.manifest import MANIFEST
 from runs import HERE, SETTINGS, Listener, make_data, results
 
 pytest.importorskip("fsspec")
+from nightly import NIGHTLY
 from storages import memory, s3
 
 COMMON = {"recipe": "im", "settings": SETTINGS, "executor": HERE}
@@ -79,7 +80,10 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
-@pytest.mark.parametrize("num_files", [5, *(pytest.param(num, marks=pytest.mark.slow) for num in (12, 25, 34, 41, 60))])
+@pytest.mark.parametrize(
+    "num_files",
+    [5, pytest.param(25, marks=pytest.mark.slow), *(pytest.param(num, marks=NIGHTLY) for num in (12, 34, 41, 60))],
+)
 def test_killed_at_any_file_it_goes_on_elsewhere(here, tmp_path, monkeypatch, num_files, elsewhere):
     monkeypatch.setenv("INCMASK_CACHE", str(tmp_path / "cache"))
     with memory(monkeypatch) as (system, bucket):

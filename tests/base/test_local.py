@@ -23,6 +23,7 @@ def pool():
         yield pool
 
 
+@pytest.mark.slow
 def test_every_job_comes_back_with_its_result_and_its_reports(pool):
     amounts = []
     results = dict(pool.run(light_jobs.square, [1, 2, 3, 4, 5], amounts.append))
@@ -73,6 +74,7 @@ def test_here_and_now_jobs_run_in_turn_on_one_thread(monkeypatch):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_pool(monkeypatch):
     """Its workers have ended; the environment and the main module are as before."""
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
@@ -168,6 +170,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         assert parent.stdout.read() == b""
 
 
+@pytest.mark.slow
 def test_workers_without_networks_do_not_load_torch():
     with LocalPool(1, networks=False) as pool:
         assert [result for _, result in pool.run(light_jobs.has_torch, [None], ignore)] == [False]

@@ -27,6 +27,7 @@ def written(root: Path, lines: list[str]) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("collide", [False, True])
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_looked_up_is_what_a_dictionary_of_all_lines_has(tmp_path, monkeypatch, seed, collide):
@@ -65,6 +66,7 @@ def test_without_a_manifest_nothing_is_known(tmp_path):
         Entries(tmp_path)["a"]
 
 
+@pytest.mark.slow
 def test_ten_times_as_many_lines_take_sixteen_bytes_each(tmp_path):
     def held(num: int) -> int:
         root = tmp_path / str(num)

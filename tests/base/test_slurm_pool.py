@@ -66,6 +66,7 @@ def test_tasks_of_slurm_give_results_reports_and_errors_and_are_handed_in_again_
     assert len(list((tmp_path / "incmask-slurm").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_job_that_comes_no_further_ends_with_what_slurm_said(by_hand, tmp_path, monkeypatch):
     def die(self, place):
         log = self.root / "logs" / f"{len(by_hand.handed_in())}_{place}.txt"
@@ -80,6 +81,7 @@ def test_a_job_that_comes_no_further_ends_with_what_slurm_said(by_hand, tmp_path
     assert len(by_hand.handed_in()) == 5
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_its_checkpoint_when_its_time_is_over(by_hand, tmp_path, monkeypatch):
     here, there = (some_job(tmp_path / name) for name in ("here", "there"))
     fit(here)

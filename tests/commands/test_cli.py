@@ -238,6 +238,7 @@ def test_mistakes_end_with_1_and_a_line_each(call, finished, monkeypatch, words,
         assert err.splitlines()[-1].startswith("incmask: ")
 
 
+@pytest.mark.slow
 def test_run_prints_a_table_or_json_and_progress_aside(call, tmp_path):
     data = make_data(tmp_path / "data", "binary")
     words = ["run", data, "--recipe", "fdt", "--no-report", *SET]
@@ -270,6 +271,7 @@ def quick_page(monkeypatch):
 COMPARED = ["--recipes", "fdt", "--repeats", "1", *SET]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_page")
 def test_compare_prints_a_table_or_json_and_leaves_a_page(call, tmp_path, monkeypatch):
     data = make_data(tmp_path / "my data", "binary")

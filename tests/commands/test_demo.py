@@ -36,6 +36,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(demo, name, value)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_demo_compares_five_approaches(tmp_path):
     listener = _Listener()
@@ -60,6 +61,7 @@ def test_demo_compares_five_approaches(tmp_path):
     assert len({path.read_bytes() for path in base}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_every_line_tells_of_as_many_steps(tmp_path):
     """Without teachers in one training, with them in those of their weights, too."""

@@ -172,6 +172,7 @@ def whole(tmp_path_factory):
         return root / "data", *run_here(root)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "share"), [*AT_DAY, *LATER])
 def test_what_changes_while_a_run_works(tmp_path, whole, untrained, name, share):
     data, expected, num = whole

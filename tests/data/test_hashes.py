@@ -86,6 +86,7 @@ def test_hashes_tell_pictures_apart():
     assert np.bitwise_count(same ^ bright) <= 4 < np.bitwise_count(same ^ other)
 
 
+@pytest.mark.slow
 def test_of_very_many_that_are_alike_each_is_found_in_each_part(monkeypatch):
     """Frames of one camera: once all pairs of them were compared, which neither time nor memory allowed."""
     rng = np.random.default_rng(4)

@@ -129,6 +129,7 @@ def watched(monkeypatch):
     return jobs
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_models_of_the_round_before(finished_run, tmp_path, watched):
     data, first = first_round(finished_run, tmp_path)
     assert first == run_folder(data)
@@ -202,6 +203,7 @@ def _run(data, out, listener):
     return run(data, out, choices=Choices(recipe="im", settings=SETTINGS), executor=HERE, progress=listener)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_a_run_begins_anew_where_it_must(finished_run, tmp_path, watched):
     data, first = first_round(finished_run, tmp_path)

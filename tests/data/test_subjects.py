@@ -144,6 +144,7 @@ def test_subjects_are_found_whatever_their_numbers(word, member, pairs):
     }
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=30), unique=True))
 def test_any_names_are_read(names):
     found = find_groups(names).subjects

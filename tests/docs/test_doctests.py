@@ -53,6 +53,7 @@ def test_functions_of_the_method_have_an_example(path):
     assert [name for name in public if ">>> " not in texts[name]] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("path", API, ids=lambda path: path.stem)
 def test_examples_of_functions_for_folders_are_true(path, finished_run, tmp_path, monkeypatch):

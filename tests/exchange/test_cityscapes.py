@@ -159,6 +159,7 @@ class TestPlan:
 
 
 class TestExamples:
+    @pytest.mark.slow
     @pytest.mark.parametrize("ids", ["all", "train"])
     def test_fill_a_folder_that_is_read_back(self, tmp_path, ids):
         made = planned(unpacked(tmp_path / "src", flat(files(val=2))), ids=ids)

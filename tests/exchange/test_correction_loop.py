@@ -47,6 +47,7 @@ def tree_of(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_nobody_corrected_comes_back_as_it_was(target, task, tmp_path):
@@ -304,6 +305,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", [*SPELLINGS, "palette", "side by side", "nothing but labelled images"])
 def test_masks_are_written_as_those_of_the_data_are_spelt(spelling, tmp_path):
     data = tmp_path / "data"
@@ -390,6 +392,7 @@ def draw_specks(label):
     return halves
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["coco", "label-studio", "cvat", "labelme"])
 @pytest.mark.parametrize("task", ["binary", "multilabel"])
 def test_objects_that_touch_are_shapes_of_their_own_where_asked_and_labels_stay(target, task, tmp_path):

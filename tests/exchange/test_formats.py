@@ -82,6 +82,7 @@ def test_there_is_a_module_for_each_name():
     assert tuple(MODULES) == tuple(LABEL_FORMATS) == TARGETS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 @given(
     ids=arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 2)),

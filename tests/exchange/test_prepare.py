@@ -25,6 +25,7 @@ from incmask.exchange.prepare import prepare as prepare_module
 from incmask.exchange.prepare.plan import PrepareOptions
 from incmask.exchange.prepare.prepare import PREPARERS, prepared_as_dict, prepared_text
 from incmask.exchange.sources.archives import SourceFile
+from nightly import NIGHTLY
 
 prepare = partial(prepare_module.prepare, open_pool=HerePool)
 
@@ -191,7 +192,12 @@ prepare("toy", Path(sys.argv[1]), Path(sys.argv[2]), open_pool=HerePool)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "times"),
-    [("replace", 1), ("replace", 6), ("before", 4), ("torn", 5), ("replace", -1)],
+    [
+        ("replace", 1),
+        ("torn", 5),
+        ("replace", -1),
+        *(pytest.param(*each, marks=NIGHTLY) for each in (("replace", 6), ("before", 4))),
+    ],
 )
 def test_a_killed_call_goes_on_to_the_same_bytes(tmp_path, where, times):
     src = toys(tmp_path / "src", task="multilabel")
@@ -320,6 +326,7 @@ next: incmask check '{tmp_path / "a b"}', then incmask run '{tmp_path / "a b"}'"
     assert values["counts"][0] == {"name": "toys", "found": 5, "paper": 9, "note": "some | were lost"}
 
 
+@pytest.mark.slow
 def test_workers_write_the_same_as_this_process(tmp_path, monkeypatch):
     from incmask.exchange.prepare import write
 

@@ -22,6 +22,7 @@ from incmask.method.sheets import folded, unfolded
 from incmask.nets.spec import VolumeSpec, save_model
 from incmask.prediction.ensemble import About, Ensemble
 from incmask.prediction.model_folder import save_ensemble
+from nightly import AT_NIGHT
 from runs import Listener
 from small import NUM_CLASSES, TASKS
 
@@ -56,6 +57,7 @@ def volumes(*shape):
     return small[:, : shape[1], : shape[2], : shape[3]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_a_volume_of_the_patch_is_what_predict_makes_of_it(tmp_path, task):
     ensemble = Ensemble.load(make_model(tmp_path, task), device="cpu")
@@ -116,6 +118,7 @@ def test_metadata_tell_the_spacing_and_the_patch(tmp_path):
 
 
 @pytest.mark.slow
+@AT_NIGHT
 def test_an_onnx_file_takes_any_number_of_volumes_of_any_size_and_is_packed_for_the_zoo(tmp_path):
     model = make_model(tmp_path, "multiclass")
     written = export_model(model, tmp_path / "m.onnx", target="onnx", progress=Listener())

@@ -321,9 +321,7 @@ def hard(likelihood, task):
     return votes[:, 0] if task == "binary" else np.moveaxis(votes, 1, -1)
 
 
-@pytest.mark.parametrize(
-    "task", [pytest.param(task, marks=() if task == "binary" else pytest.mark.slow) for task in TASKS]
-)
+@pytest.mark.parametrize("task", [pytest.param(task, marks=() if task == "binary" else NIGHTLY) for task in TASKS])
 @pytest.mark.parametrize("recipe", ["ns", "me", "im"])
 def test_whose_labels_they_are(recipe, task, play):
     """The best by validation, or the two best; each generation the students of the one before teach."""
@@ -379,6 +377,7 @@ def test_in_paper_mode_the_consistency_loss_trains_twice_as_long(play):
     assert made.said.done == pytest.approx(made.said.expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_copies_by_true_quality(task, play):
     made = play("gt-im++", task, quality_band=(0.1, 0.6), admit="all")
@@ -392,6 +391,7 @@ def test_copies_by_true_quality(task, play):
     assert not (made.root / "evalnets").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "teachers"), [("im++", "ldt"), ("aim++", "aldt"), ("evalnet", "ldt")])
 def test_the_models_that_evalnets_learn_from(recipe, teachers, play, shared, monkeypatch):
     asked = []
@@ -424,6 +424,7 @@ def test_the_models_that_evalnets_learn_from(recipe, teachers, play, shared, mon
     assert job.objective.validation.strength is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("threshold", "accepted"), [(0.0, 5), (1.0, 0)])
 def test_the_threshold_decides_which_candidates_are_used(threshold, accepted, play):
     made = play("evalnet", "binary", quality_threshold=threshold, num_generations=2)
@@ -444,6 +445,7 @@ class Stopped(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "values", "threshold"),
     [

@@ -86,6 +86,7 @@ def test_no_number_of_the_ladder_falls():
         assert numbers[0] != numbers[1]
 
 
+@pytest.mark.slow
 def test_a_faster_machine_or_more_time_never_trains_less(large, tmp_path):
     sizes = []
     for time, speed in (("10m", 2e5), ("20m", 2e5), ("20m", 1e6), ("2h", 1e6), ("2d", 1e7)):
@@ -190,6 +191,7 @@ def test_a_run_goes_on_with_its_plan_and_with_more_time_trains_further(data, tmp
             assert there.read_bytes() == student.model.read_bytes()
 
 
+@pytest.mark.slow
 def test_less_time_than_it_was_begun_with_changes_nothing(data, tmp_path):
     out = tmp_path / "run"
     first = run_for(data, out, "6m")
@@ -205,6 +207,7 @@ def test_without_a_time_nothing_is_planned(data, tmp_path):
     assert made is chosen
 
 
+@pytest.mark.slow
 def test_tiles_are_counted_and_keep_a_size_that_shows_something(large, tmp_path):
     made, _ = plan(large, tmp_path / "run", "5m", pixels_a_second=1e6, settings=TINY | {"fit": "tile"})
     assert made.size[1] >= 128

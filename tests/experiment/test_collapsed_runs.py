@@ -46,6 +46,7 @@ def empty_from(monkeypatch, generation):
     monkeypatch.setattr(labelling, "predict_probabilities", say)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_a_run_ends_with_labels_that_are_all_background(data, tmp_path, monkeypatch):
     empty_from(monkeypatch, 2)

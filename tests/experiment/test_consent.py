@@ -57,6 +57,7 @@ def test_a_day_to_the_second_is_no_more_than_a_day(tmp_path):
     consent.check(86_401, tmp_path, agreed=consent.everybody, shorter="")
 
 
+@pytest.mark.slow
 def test_a_comparison_beyond_a_day_takes_a_yes(data, untrained, undrawn, tmp_path):
     about = {"out": tmp_path / "out", "recipes": "ldt", "num_repeats": 1, "settings": SETTINGS, "executor": SLOW}
     with pytest.raises(IncmaskError, match=r"more than a day; use yes=True .*, or effort=\"quick\" or num_repeats=1$"):

@@ -26,6 +26,7 @@ def outcome(finished):
     return finished[0]
 
 
+@pytest.mark.slow
 def test_it_takes_as_many_steps_as_the_last_students(outcome):
     control, last = outcome.trained.control, outcome.stages[-1]
     assert control.name == "control"
@@ -87,6 +88,7 @@ def test_a_run_that_was_stopped_within_it_comes_to_the_same(outcome, data, tmp_p
     assert removed.read_bytes() == kept.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_without_a_part_of_its_own_each_fold_has_one(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 6, "unlabelled": 4, "test": 2})

@@ -13,6 +13,7 @@ def bytes_of(folder):
     return [path.read_bytes() for path in sorted(folder.glob("*/model.safetensors"))]
 
 
+@pytest.mark.slow
 def test_students_begin_without_augmented_copies_and_base_models_do_not(tmp_path):
     data, values = make_data(tmp_path / "data", "binary"), {"epochs": 3, "admit": "all"}
     roots = []

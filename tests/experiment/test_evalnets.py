@@ -52,6 +52,7 @@ def objectives_of(jobs):
     return [job.objective for job in jobs if isinstance(job, FitJob)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_judges_are_the_best_by_mean_absolute_error_and_are_reported(tmp_path, task):
     this, judges, jobs = trained(tmp_path, task=task)
@@ -125,6 +126,7 @@ def test_no_more_folds_than_evalnets(tmp_path):
     assert judges.report.num_pairs == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("settings", "num"), [({}, 2), ({"num_members": 3}, 3), ({"num_evalnets": 1}, 1)])
 def test_as_many_judges_as_members_unless_they_are_counted(tmp_path, settings, num):
     this, judges, _ = trained(tmp_path, num_judges=0, **settings)

@@ -24,6 +24,7 @@ def bytes_of(run, pattern):
     return sum(path.stat().st_size for path in run.rglob(pattern))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "recipe", "settings"),
     [("growing", "im+", {"num_generations": 2}), ("rated", "im++", {}), ("objects", "im", {})],

@@ -17,7 +17,7 @@ from incmask.method.labelling import Labelled
 from incmask.method.labels import labels_of
 from incmask.method.recipe import Blocking, Labeller, Recipe, Vote
 from incmask.method.recipes import RECIPES
-from nightly import AT_NIGHT
+from nightly import AT_NIGHT, NIGHTLY
 from runs import HERE, SETTINGS, make_data, results, run_tiny
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -76,9 +76,11 @@ def finished(tmp_path_factory):
     return finish
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
-    ("name", "task"), [("labelled", "binary"), ("composed", "multilabel"), ("labelled", "multiclass")]
+    ("name", "task"),
+    [("labelled", "binary"), ("composed", "multilabel"), pytest.param("labelled", "multiclass", marks=NIGHTLY)],
 )
 def test_they_run_from_labels_to_the_report(name, task, finished, call):
     run = finished(name, task) / "run"

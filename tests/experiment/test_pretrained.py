@@ -36,6 +36,7 @@ def run_on_encoder(data, out, recipe="im+", **settings):
     return run_tiny(data, out, recipe, **({"net": "tiny"} | DEFAULTS | settings))
 
 
+@pytest.mark.slow
 def test_a_run_leaves_what_is_needed_to_go_on_and_to_name_the_weights(plugged, tmp_path):
     data = make_data(tmp_path / "data", "binary")
     _, told = run_on_encoder(data, tmp_path / "run", num_generations=2)
@@ -84,6 +85,7 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(plugged, tmp_path):
     assert dict(results(tmp_path / "killed")) == dict(results(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["im-online", *(pytest.param(name, marks=NIGHTLY) for name in ("cl", "im++"))])
 def test_recipes_are_what_they_are(plugged, tmp_path, recipe):
     """Teams that train side by side, a loss of two views, and networks that rate."""
@@ -93,6 +95,7 @@ def test_recipes_are_what_they_are(plugged, tmp_path, recipe):
     assert all(isinstance(read_spec(each.model), EncoderSpec) for stage in outcome.stages for each in stage.students)
 
 
+@pytest.mark.slow
 def test_what_follows_a_run_takes_its_networks(plugged, tmp_path):
     data = make_data(tmp_path / "data", "multilabel", truth=False)
     run_on_encoder(data, tmp_path / "run", "ldt")
@@ -113,6 +116,7 @@ def test_networks_are_exported(plugged, tmp_path, target, name, fit):
     assert export_model(tmp_path / "run", tmp_path / name, target=target, progress=Silent()).path.exists()
 
 
+@pytest.mark.slow
 def test_a_file_of_weights_is_taken_from_beside_the_data_or_from_where_one_is(plugged, tmp_path, monkeypatch):
     data = make_data(tmp_path / "data", "binary")
     tensors = {name: value + 1 for name, value in load_file(plugged).items()}
@@ -130,6 +134,7 @@ def test_a_file_of_weights_is_taken_from_beside_the_data_or_from_where_one_is(pl
         run_on_encoder(data, tmp_path / "run", "ldt", encoder_weights="mine.pth", encoder_rate=0.0)
 
 
+@pytest.mark.slow
 def test_weights_drawn_anew_are_asked_for(plugged, tmp_path, untrained):
     data = make_data(tmp_path / "data", "binary")
     run_on_encoder(data, tmp_path / "run", "ldt", encoder_weights="none")
@@ -137,6 +142,7 @@ def test_weights_drawn_anew_are_asked_for(plugged, tmp_path, untrained):
     assert "Their licence" not in model_card(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_runs_with_the_default_networks_say_nothing_of_encoders(finished_run):
     text = (finished_run("binary") / "run.toml").read_text()
     assert "encoder" not in text
@@ -182,6 +188,7 @@ def test_the_weights_of_a_trained_model_are_taken_with_what_it_says_of_them(plug
     assert all(torch.equal(value, tensors[name]) for name, value in network.encoder.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["option", "file"])
 def test_the_command_line_names_the_network(plugged, tmp_path, call, untrained, where):
     data = make_data(tmp_path / "data", "binary", truth=False)
@@ -210,6 +217,7 @@ def test_a_comparison_has_one_network_for_all(plugged, tmp_path):
         incmask.compare(data, out=tmp_path / "c", recipes="ldt", grid={"net": ["unet", "tiny"]}, executor=HERE)
 
 
+@pytest.mark.slow
 def test_a_comparison_keeps_the_encoder_once_where_runs_share_base_models(plugged, tmp_path):
     data = make_data(tmp_path / "data", "binary")
     settings = {name: value for name, value in SETTINGS.items() if name not in WIDTH_SETTINGS}

@@ -66,6 +66,7 @@ def test_every_recipe_leaves_a_whole_run_folder(recipe, task, tmp_path):
     check_masks(data, out, task)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_students_that_begin_with_teachers_make_a_whole_run(tmp_path):
     data, out = make_data(tmp_path / "data", "binary"), tmp_path / "run"
@@ -192,6 +193,7 @@ def test_threads_of_whoever_calls_change_no_number(tmp_path):
     assert dict(results(tmp_path / "1")) == dict(results(tmp_path / "3"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 @pytest.mark.usefixtures("untrained")
 def test_the_papers_preset(task, tmp_path):
@@ -275,6 +277,7 @@ def test_full_training_needs_the_truth(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_empty_masks_and_a_class_that_nothing_is_labelled_with(tmp_path):
     data = make_data(tmp_path / "data", "multilabel", truth=False)
     for path in (data / "labelled" / "masks" / "dark").iterdir():
@@ -297,6 +300,7 @@ def test_masks_of_which_all_are_empty(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_partly_labelled_masks(tmp_path):
     """Pixels without a label change nothing, whatever stands below them in the image."""
     data = make_data(tmp_path / "data", "multiclass", truth=False)
@@ -310,6 +314,7 @@ def test_partly_labelled_masks(tmp_path):
     assert max(np.load(tmp_path / "run" / "stacks" / "labelled" / "labels.npy").ravel()) == 255
 
 
+@pytest.mark.slow
 def test_tiles_are_cut_and_stitched(tmp_path):
     data = make_data(tmp_path / "data", "binary", truth=False)
     run_tiny(data, tmp_path / "run", "im", fit="tile", size=[16, 32])
@@ -394,6 +399,7 @@ def test_base_models_are_taken_over(finished, tmp_path, monkeypatch):
     assert len(outcome.stages) == 2
 
 
+@pytest.mark.slow
 def test_base_models_of_another_run_are_refused(finished, tmp_path):
     with pytest.raises(IncmaskError, match=r"run\.toml: cannot be read"):
         run_tiny(finished / "data", tmp_path / "im", "im", bases={"ldt": tmp_path / "nothing"})
@@ -409,6 +415,7 @@ def test_base_models_of_another_run_are_refused(finished, tmp_path):
     run_tiny(finished / "data", tmp_path / "dilated", "im", bases={"ldt": finished / "ldt"}, dilate_px=3)
 
 
+@pytest.mark.slow
 def test_base_models_of_other_folds_are_refused(tmp_path):
     """Without val/, so few labelled images have as many folds as the smallest stage has models."""
     data = make_data(tmp_path / "data", "binary", {"labelled": 3, "unlabelled": 2}, truth=False)
@@ -471,6 +478,7 @@ def test_workers_and_memory_follow_the_device(tmp_path, monkeypatch, device, mem
     assert asked == 2 * [5 if memory == "there" else 0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(("num_labelled", "num_folds"), [(6, 2), (60, 1)])
 def test_a_run_keeps_groups_whole_and_remembers_them(tmp_path, num_labelled, num_folds):
@@ -512,6 +520,7 @@ def test_without_groups_nothing_of_them_is_written(tmp_path):
     assert "group" not in (out / "data.json").read_text() + (out / "run.toml").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_teams_are_whole(tmp_path):
     data = make_data(tmp_path / "data", "binary", truth=False)
@@ -524,6 +533,7 @@ def test_teams_are_whole(tmp_path):
     assert [len(stage.students) for stage in outcome.stages] == [2, 3]
 
 
+@pytest.mark.slow
 def test_a_team_goes_on_as_one_where_a_student_s_files_are_gone(tmp_path):
     """As after a stop between what is recorded of one and of the next: all of the team train, to the same."""
     data = make_data(tmp_path / "data", "binary", truth=False)

@@ -43,6 +43,7 @@ def finished(task, tmp_path_factory):
     return folder, outcome, listener, finish(outcome, open_pool=HERE.open_pool)
 
 
+@pytest.mark.slow
 def test_a_run_labels_with_the_mean_of_its_members(finished):
     folder, _, listener, _ = finished
     assert listener.says("generation 1: 3 of 3 pseudo-labels used")

@@ -40,6 +40,7 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name not in OF_TIME}
 
 
+@pytest.mark.slow
 def test_masks_lie_on_the_volumes_own_grids(finished):
     root, _ = finished
     for number in range(3):
@@ -99,6 +100,7 @@ def test_what_is_of_images_alone_is_refused_by_name(finished, tmp_path):
             incmask.run(root / "data", out=tmp_path / "other", time=None, **choices)
 
 
+@pytest.mark.slow
 def test_the_report_shows_slices(finished):
     root, result = finished
     page = incmask.report(root / "run", executor=HERE).read_text()

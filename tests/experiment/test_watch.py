@@ -4,6 +4,7 @@ import pytest
 
 from incmask.base.errors import IncmaskError
 from incmask.experiment import deliver, stacks
+from nightly import NIGHTLY
 from runs import draw, make_data, results, run_tiny, save
 
 CHANGED = "labelled/images/labelled 1.png"
@@ -14,10 +15,11 @@ def data(tmp_path, untrained):
     return make_data(tmp_path / "data", "binary", truth=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "name"), [(stacks, "stack_of"), (deliver, "evaluate_models"), (deliver, "predict_files")]
 )
-@pytest.mark.parametrize("how", ["changed", "removed"])
+@pytest.mark.parametrize("how", ["changed", pytest.param("removed", marks=NIGHTLY)])
 def test_a_run_stops_and_goes_on_once_they_are_back(data, tmp_path, monkeypatch, module, name, how):
     path = data / CHANGED if name == "stack_of" else data / "unlabelled/images/unlabelled 1.png"
     content, stamp = path.read_bytes(), path.stat()

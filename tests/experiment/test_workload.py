@@ -63,6 +63,7 @@ def test_where_an_epoch_is_one_pass_steps_follow_the_images():
     assert work("evalnet", taken_over=("ldt", "aldt")) == pytest.approx(3 * 54 * ONE + 2 * 3 * 20 * HALF)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["aldt", "cl", "me", "aim+", "fixmatch+im"])
 @pytest.mark.usefixtures("untrained")
 def test_the_plan_is_what_is_done(name, tmp_path):

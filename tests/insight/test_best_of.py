@@ -70,6 +70,7 @@ def change(sweep, keep):
     write_to(sweep, "results.csv", rows_text(rows, ModelRow))
 
 
+@pytest.mark.slow
 def test_the_best_by_validation_is_found(swept):
     found = best_of(swept / "sweep", swept / "data", CHOICES)
     # On the mean of its best generation.
@@ -172,6 +173,7 @@ def test_what_is_chosen_already(swept):
     assert (told.where, told.what) == ('settings["erode_px"]', "is what best_of chooses")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained", "undrawn")
 def test_compare_takes_them_for_all_approaches_with_masks(swept, call, tmp_path, monkeypatch):
     monkeypatch.setattr("incmask.insight.report.comparison_page.page.paper_costs", list)

@@ -146,6 +146,7 @@ def test_flops_are_those_of_the_networks_that_were_trained(made, run_of):
     assert {recipe for recipe, each in widths.items() if len(set(each)) > 1} == {"im++"}
 
 
+@pytest.mark.slow
 def test_what_a_run_cost(made, run_of):
     for total in made.found.totals:
         outcome = run_of(total.recipe, total.repeat).outcome

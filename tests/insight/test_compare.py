@@ -39,6 +39,7 @@ def students_of(run, generation, *, num=2):
     return {f"runs/own/{run}/{generation}/students/{number}" for number in range(1, num + 1)}
 
 
+@pytest.mark.slow
 def test_every_network_is_trained_once(made):
     expected = set()
     for repeat in (1, 2):
@@ -56,6 +57,7 @@ def test_every_network_is_trained_once(made):
     assert made.said.says("run 12 of 14: evalnet, repeat 2: best candidate by EvalNets")
 
 
+@pytest.mark.slow
 def test_runs_of_a_repeat_share_their_base_models(made):
     models = set()
     for repeat in (1, 2):
@@ -73,6 +75,7 @@ def test_runs_of_a_repeat_share_their_base_models(made):
     assert len(models) == 2 * 2 * 2
 
 
+@pytest.mark.slow
 def test_a_finished_comparison_trains_nothing(made):
     before = tables_of(made.out), dict(results(made.out))
     again = make(made.data, made.out, RECIPES, num_repeats=2, num_generations=NUM_GENERATIONS, quality_threshold=0.0)
@@ -83,6 +86,7 @@ def test_a_finished_comparison_trains_nothing(made):
         assert getattr(again.found, name) == getattr(made.found, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
@@ -106,6 +110,7 @@ def test_other_settings_are_refused(made, settings, told):
     assert len(after) == len(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "told"),
     [("data", "is there already and is no run folder"), ("out/runs/own/repeat-1/ldt", "comparison was not there")],
@@ -149,6 +154,7 @@ def test_killed_again_and_again_it_comes_to_the_same(whole, tmp_path):
     assert again.said.done == pytest.approx(again.said.expected)
 
 
+@pytest.mark.slow
 def test_an_approach_or_a_repeat_that_comes_later_is_all_that_is_trained(whole, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(whole.out, out)
@@ -168,6 +174,7 @@ def test_an_approach_or_a_repeat_that_comes_later_is_all_that_is_trained(whole, 
     assert scores[0] != scores[1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_equal_steps_are_those_of_full_training(tmp_path):
     data = make_data(tmp_path / "data", "multiclass")
@@ -197,6 +204,7 @@ def test_equal_steps_are_those_of_full_training(tmp_path):
     assert len({row.class_name for row in made.found.frequencies}) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_equal_steps_count_tiles_and_leave_out_what_validates(tmp_path):
     data = make_data(tmp_path / "data", "binary", {"labelled": 30, "unlabelled": 3})
@@ -228,6 +236,7 @@ def test_without_the_flag_or_with_fixed_steps_there_is_one_budget(whole, tmp_pat
     assert made.said.says("equal_steps=True adds a comparison at as many steps for all")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_a_sweep_without_true_masks(tmp_path, monkeypatch):
     """The test images are not read before all networks of a run are trained."""

@@ -108,6 +108,7 @@ def test_tables_and_significance_are_written(comparison, findings, tmp_path):
         assert line["overlap"] in ("True", "False")
 
 
+@pytest.mark.slow
 def test_the_page_with_figures_and_sheets(comparison, findings, tmp_path, monkeypatch):
     # Counting the networks of table 3 takes seconds, and has tests of its own.
     monkeypatch.setattr("incmask.insight.report.comparison_page.page.paper_costs", list)

@@ -108,6 +108,7 @@ def last_of(out, run):
     return json.loads((out / "runs" / "own" / run / LOG).read_text().splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_they_come_to_the_same_bytes_and_rows_whichever_ends_first(data, tmp_path):
     one_by_one = make(data, tmp_path / "one by one", RECIPES, num_repeats=NUM_REPEATS)
     out, begun = tmp_path / "side by side", []
@@ -130,6 +131,7 @@ def test_they_come_to_the_same_bytes_and_rows_whichever_ends_first(data, tmp_pat
     assert one_by_one.said.says("  generation 1: IoU ")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_where_one_fails_the_others_end_and_the_same_call_goes_on(data, untrained_one_by_one, tmp_path):
     out, waiting = tmp_path / "out", threading.Event()
@@ -151,6 +153,7 @@ def test_where_one_fails_the_others_end_and_the_same_call_goes_on(data, untraine
     check_equal(untrained_one_by_one.out, again.out)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_killed_again_and_again_they_come_to_the_same(data, untrained_one_by_one, tmp_path):
     num_kills, again = 0, None

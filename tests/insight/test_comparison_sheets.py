@@ -282,6 +282,7 @@ def test_large_pictures_shrink(tmp_path):
     assert image.size == (GUTTER + 2 * STEP_X, GUTTER + LINE + 3 * STEP_Y)
 
 
+@pytest.mark.slow
 def test_what_a_sheet_weighs_is_limited(tmp_path, monkeypatch):
     source = noisy(tmp_path, side=160, num=9)  # noise cannot be compressed
     sheet = truth_against_pseudo(source, rows=range(9))

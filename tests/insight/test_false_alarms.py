@@ -16,6 +16,7 @@ MOST = stats.binom.isf(1e-4, NUM_TRIALS, 0.05)
 """More alarms than these are hardly ever seen where 5 % is the rate."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_repeats", [2, 5])
 @pytest.mark.parametrize("case", false_alarms.CASES, ids=lambda case: case.name)
 def test_the_rate_of_false_alarms(case, num_repeats):

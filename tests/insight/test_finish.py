@@ -26,6 +26,7 @@ WRITTEN = (
 SET = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items() if name != "num_workers"]
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_report_and_writes_it_once(call, tmp_path):
     words = ("run", make_data(tmp_path / "data", "binary"), "-o", tmp_path / "run", "--recipe", "im", *SET)
     code, told, _ = call(*words)

@@ -11,6 +11,7 @@ from incmask.insight.report.run_page.training import generation_facts
 from runs import make_data, run_tiny
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained", "undrawn")
 def test_a_comparison_of_approaches_without_pseudo_labels(tmp_path):
     made = make(make_data(tmp_path / "data", "multiclass"), tmp_path / "out", ("im-online", "mt"))
@@ -27,6 +28,7 @@ def test_a_comparison_of_approaches_without_pseudo_labels(tmp_path):
     assert lines_of(made.out / "pseudo_labels.csv") == lines_of(made.out / "class_frequencies.csv") == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained", "undrawn")
 def test_a_run_without_pseudo_labels_is_reported_and_ranked(tmp_path):
     outcome, _ = run_tiny(make_data(tmp_path / "data", "binary", truth=False), tmp_path / "run", "fixmatch+im")

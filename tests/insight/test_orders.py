@@ -83,6 +83,7 @@ def test_random_is_another_order_with_another_seed():
     assert first == again != other
 
 
+@pytest.mark.slow
 def test_a_run_is_ranked_in_each_order(finished_run):
     run = finished_run("binary")
     found = {name: rank_run(run, open_pool=HerePool, order=name) for name in ORDERS}

@@ -62,6 +62,7 @@ def percent(share, digits=1):
     return f"{100 * share:.{digits}f} %"
 
 
+@pytest.mark.slow
 def test_scores_of_whole_images(run):
     name, folder, data, page = run
     part, table = ("labelled", "validation_image_scores.csv") if name == "tiles" else ("test", "image_scores.csv")

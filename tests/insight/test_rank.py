@@ -35,6 +35,7 @@ def foreground(label):
     return label.any(-1) if label.ndim == 3 else label > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_every_unlabelled_image_has_a_row_with_what_the_models_dispute(finished_run, task):
     found = rank_run(finished_run(task), open_pool=HerePool)
@@ -51,6 +52,7 @@ def test_every_unlabelled_image_has_a_row_with_what_the_models_dispute(finished_
         assert row.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_crops_lie_in_their_images_and_add_up_to_them(finished_run, task):
     whole = {row.name: row for row in rank_run(finished_run(task), open_pool=HerePool).rows}
@@ -77,6 +79,7 @@ def test_the_order_is_the_same_each_time_and_scores_never_rise(finished_run):
     assert rank_run(finished_run("binary"), crop_px=16, top=3, open_pool=HerePool).rows == first.rows[:3]
 
 
+@pytest.mark.slow
 def test_the_first_twenty_are_no_near_duplicates(tmp_path):
     parts = PARTS | {"unlabelled": 0}
     data = make_data(tmp_path / "data", "binary", parts)
@@ -96,6 +99,7 @@ def test_the_first_twenty_are_no_near_duplicates(tmp_path):
         assert f"much like {row.name.split('-')[0]}-" in row.reason
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_labelled_image_comes_last(tmp_path):
     data = make_data(tmp_path / "data", "binary")
     shutil.copy(data / "labelled/images/labelled 1.png", data / "unlabelled/images/copy.png")
@@ -107,6 +111,7 @@ def test_a_copy_of_a_labelled_image_comes_last(tmp_path):
     assert last.reason.endswith("much like the labelled labelled 1")
 
 
+@pytest.mark.slow
 def test_tiled_images_are_ranked_whole_and_in_crops(tmp_path):
     run = finish(tmp_path, "multiclass", fit="tile", size=[16, 16])
     assert len(rank_run(run, open_pool=HerePool).rows) == 5
@@ -184,6 +189,7 @@ def test_it_is_written_into_the_run_or_elsewhere(finished_run, tmp_path):
     assert len(rows) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", [{"top": 2}, {"crop_px": 16}, {"crop_px": 16, "top": 3}])
 def test_a_view_never_changes_the_record_of_the_run(finished_run, tmp_path, view):
     run = copy_of(finished_run("binary"), tmp_path)

@@ -25,6 +25,7 @@ def measured(run):
     return measure_reliability(open_run(run), HerePool(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["val", "test"])
 @pytest.mark.parametrize("task", TASKS)
 def test_errors_are_those_of_what_predict_says(finished_run, task, split):
@@ -94,6 +95,7 @@ def test_everything_is_written_and_entered(finished_run, tmp_path):
     assert found.sentence().startswith("how often disputed pixels are wrong takes 3 more images")
 
 
+@pytest.mark.slow
 def test_curves_are_of_what_has_an_interval():
     rows = [
         ErrorRow("val", ALL, level / 2, 90, 9, 0.1, low, low + 0.1, 6) for level, low in enumerate((0.05, math.nan))
@@ -127,6 +129,7 @@ def test_without_matplotlib_the_tables_are_there(finished_run, tmp_path, monkeyp
     assert not (run / "error_vs_disagreement.svg").exists()
 
 
+@pytest.mark.slow
 def test_images_set_aside_are_the_validation(tmp_path):
     run = finish(tmp_path, parts=PARTS | {"labelled": 30, "val": 0})
     found = measured(run)
@@ -136,6 +139,7 @@ def test_images_set_aside_are_the_validation(tmp_path):
     assert sorted(row.name for row in found.images if row.split == "val") == sorted(names)
 
 
+@pytest.mark.slow
 def test_of_folds_only_models_count_that_have_not_seen_the_image(tmp_path):
     # Two folds, two models each.
     run = finish(tmp_path, parts=PARTS | {"val": 0, "test": 0}, num_base=4, num_students=2)

@@ -73,6 +73,7 @@ def test_the_page_answers_the_questions_in_order(run):
     assert re.search(r"torch \d", page.text)
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_and_no_script_but_its_own_may_run(run):
     text = write_report(run).read_text(encoding="utf-8")
     page = Page(text)
@@ -124,11 +125,13 @@ def test_ids_are_unique_pictures_have_texts_and_tables_captions(run):
     assert {one["scope"] for one in page.all("th")} == {"col", "row"}
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_page(run):
     first = write_report(run).read_bytes()
     assert write_report(run).read_bytes() == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["folds", "tiles", "binary"])
 def test_every_kind_of_run_has_a_page(finished_run, tmp_path, name):
     page = read(write_report(copy_of(finished_run(name), tmp_path)))
@@ -268,6 +271,7 @@ def test_errors_by_disagreement_are_shown_where_they_were_measured(run):
     assert "0.25" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_rounds_are_shown_where_they_are_recorded(run):
     rounds = [{"round": 1, "num_images": 4, "score": 0.51}, {"round": 2, "num_images": 9, "score": 0.62, "names": []}]
@@ -297,6 +301,7 @@ def test_recorded_memory_is_told(run):
     assert "memory 700 MiB at most in one process" in read(write_report(run)).text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_five_thousand_images_stay_below_the_limit(finished_run):
     record = read_run(finished_run("growing"))
@@ -308,6 +313,7 @@ def test_five_thousand_images_stay_below_the_limit(finished_run):
     assert "Shown are 1,000 of 5,000 lines; all are in masks.csv ." in parsed.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_page_that_would_be_too_large_is_cut_short(finished_run, monkeypatch):
     record = read_run(finished_run("growing"))
@@ -362,6 +368,7 @@ def test_an_old_page_stays_where_a_new_one_cannot_be_written(run):
     assert (run / PAGE).read_text(encoding="utf-8") == "old"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["jinja2", "matplotlib.figure"])
 def test_without_the_packages_a_user_hears_what_to_install(run, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)

@@ -25,6 +25,7 @@ def pages(run):
     return render(run_page(read_run(run))).decode(), model_card(run / "model")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "called", "note"), [("binary", "IoU", None), ("multilabel", FOUND, None), ("multiclass", FOUND, MASKED)]
 )
@@ -43,6 +44,7 @@ def positions(folder):
     return data
 
 
+@pytest.mark.slow
 def test_a_class_that_marks_positions_is_no_part_of_what_chooses(tmp_path):
     outcome, said = run_tiny(positions(tmp_path / "data"), tmp_path / "run", "ldt", steps_per_epoch=8, width=0.25)
     assert said.says(f"base models: {POSITIONS} ")
@@ -57,6 +59,7 @@ def test_a_class_that_marks_positions_is_no_part_of_what_chooses(tmp_path):
     assert outcome.chosen.score == together.score
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_masked_answers_are_scored_as_set(tmp_path):
     data = make_data(tmp_path / "data", "multiclass")

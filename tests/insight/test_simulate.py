@@ -46,6 +46,7 @@ def call(call):
     return partial(call, "rank")
 
 
+@pytest.mark.slow
 def test_each_order_buys_as_many_labels_and_trains_as_long(finished, simulated):
     assert [(row.order, row.num_labelled) for row in simulated.rows] == [
         ("start", 2),
@@ -66,6 +67,7 @@ def test_each_order_buys_as_many_labels_and_trains_as_long(finished, simulated):
     assert len(steps) == 1
 
 
+@pytest.mark.slow
 def test_rounds_buy_in_shares_and_each_asks_the_models_before_it(finished, tmp_path):
     options = {"num_seeds": 1, "num_rounds": 2, "budget": 3, "orders": ("core-set", "random")}
     found = simulate(finished, finished.parent / "data", tmp_path / "out", **options)
@@ -103,6 +105,7 @@ def test_shares_differ_by_one_at_most():
     assert shares_of(11, 3) == [4, 4, 3]
 
 
+@pytest.mark.slow
 def test_the_ranked_order_is_that_of_rank(simulated):
     start = simulated.root / "runs/seed-1/start"
     ranked = [each.name for each in simulated.bought if (each.seed, each.order) == (1, "ranked")]
@@ -112,6 +115,7 @@ def test_the_ranked_order_is_that_of_rank(simulated):
     assert ranked[0] in names
 
 
+@pytest.mark.slow
 def test_tables_hold_all(simulated):
     with open(simulated.root / "simulation.csv", newline="") as handle:
         lines = list(csv.DictReader(handle))
@@ -136,6 +140,7 @@ def test_it_goes_on_where_it_was_killed_and_takes_more_seeds(finished, simulated
     assert listener.done == pytest.approx(listener.expected)
 
 
+@pytest.mark.slow
 def test_other_choices_need_another_folder(finished, simulated):
     with pytest.raises(IncmaskError, match="budget was 2 when the run began and is 1 now"):
         simulate(finished, finished.parent / "data", simulated.root, num_seeds=2, budget=1)
@@ -182,6 +187,7 @@ def test_the_verdict_says_no_more_than_is_known(first, second, told):
     assert verdict(made_up(first, second), "ranked", split="validation").startswith(told)
 
 
+@pytest.mark.slow
 def test_text_and_figure_hold_both_splits(simulated):
     text = simulation_text(simulated)
     assert text.splitlines()[0].split() == ["order", "labelled", "validation", "test"]
@@ -195,6 +201,7 @@ def test_text_and_figure_hold_both_splits(simulated):
     assert ">test<" not in simulation_picture(without).svg
 
 
+@pytest.mark.slow
 def test_the_command_ranks(call, finished, tmp_path):
     code, out, _ = call(finished, "-o", tmp_path / "ranking.csv", "--top", "1", "--crops", "16")
     assert code == 0
@@ -211,6 +218,7 @@ def test_the_command_ranks(call, finished, tmp_path):
     assert {"name", "score", "reason"} <= values["rows"][0].keys()
 
 
+@pytest.mark.slow
 def test_the_command_simulates(call, finished, simulated):
     # The run tells where its data lie.
     words = (finished, "--simulate", "-o", simulated.root, "--seeds", "2")

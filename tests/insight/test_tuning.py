@@ -264,6 +264,7 @@ def test_other_errors_end_a_search(tmp_path, monkeypatch, data):
         search(data, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_command_searches_and_a_run_takes_what_it_found(tmp_path, call, data):
     """In earnest: 2 trials of 2 networks, 20 steps each."""
     words = [f"--set={name}={json.dumps(value)}" for name, value in FEW.items()]

@@ -316,6 +316,7 @@ def test_hard_labels_refuse_lists():
         hard_labels([[[0.5]]], task="binary")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statistic", ["standard_deviation", "standard_error"])
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -9,6 +9,7 @@ from incmask.method.cells import count_cells
 NUM_SCENES = 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_rule_is_right_more_often(kind):
     made = scenes(kind, NUM_SCENES)

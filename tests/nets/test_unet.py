@@ -41,6 +41,7 @@ def test_parameters_by_the_unit():
     assert num_values(UNet(3, 1, 0.5)) == 171_561
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", TABLE_3)
 def test_operations_per_image(width):
     counter = FlopCounterMode(display=False)

@@ -86,6 +86,7 @@ def test_tiles_leave_no_seams_for_several_classes():
     assert np.array_equal(prediction.inconsistent, (image[..., 0] > 50) & (image[..., 0] <= 60))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("fit", ["resize", "tile"])
 @pytest.mark.parametrize("size", [(150, 97), (32, 400), (300, 20), (10, 12)])

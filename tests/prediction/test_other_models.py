@@ -130,6 +130,7 @@ def files_below(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("erode", "dilate"), [(0, 0), (3, 0), (0, 3), (3, 5), (5, 3)])
 @pytest.mark.parametrize("num_members", [2, 3])
 @pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])

@@ -146,6 +146,7 @@ def test_further_pictures_are_what_was_predicted(tmp_path, task):
         assert share.num_objects == tuple(counted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["binary", "multilabel", "multiclass"])
 @pytest.mark.parametrize("fit", ["resize", "tile"])
 def test_a_large_image_gives_the_same_pictures_by_rows(tmp_path, monkeypatch, task, fit):

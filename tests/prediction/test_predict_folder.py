@@ -233,6 +233,7 @@ def call(monkeypatch, capsys):
     return called
 
 
+@pytest.mark.slow
 def test_the_command_takes_several_folders_patterns_and_a_list(call, model, images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "more" / "0.png", draw(seed=7, size=(32, 32))[0])

@@ -90,6 +90,7 @@ def check_steps(jobs, patch, *, num=2):
             torch.testing.assert_close(mine[name], value, **near)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_gradients_and_statistics_are_those_of_one_device(doubled, tmp_path, monkeypatch, kind):
     check_steps(KINDS[kind](tmp_path), monkeypatch)

@@ -76,6 +76,7 @@ def test_a_frozen_encoder_is_in_the_model_as_it_was_in_the_file(plugged, tmp_pat
     assert {int(name.split(".")[1]) for name in state if name.startswith("optimiser.")} == set(range(num))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [True, False])
 def test_interrupted_training_ends_with_the_same_bits(plugged, tmp_path, frozen):
     """Dropout included, which draws the same whenever a step is taken."""
@@ -128,6 +129,7 @@ def without_dropout(trainer):
     return trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [True, False])
 def test_students_side_by_side_come_to_what_they_come_to_alone(plugged, tmp_path, frozen):
     chosen = {"precision": "float32", "learning_rate": 1e-6, "encoder_rate": 0.5, "frozen": frozen}
@@ -156,6 +158,7 @@ def test_students_side_by_side_come_to_what_they_come_to_alone(plugged, tmp_path
     assert other.step(3).tolist() == pytest.approx([float(trainer.step(3)) for trainer in alone], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_row_interrupted_ends_with_the_same_bits(plugged, tmp_path):
     jobs = [job_of(tmp_path / str(seed), plugged, seed=seed) for seed in (1, 2)]
     teams = [replace(job, team=1) for job in jobs]

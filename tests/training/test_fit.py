@@ -17,13 +17,15 @@ from incmask.training.files import CHECKPOINT, HISTORY, MODEL, SCORES
 from incmask.training.loop import fit, has_diverged
 from incmask.training.schedule import epsilon, learning_rate, validated_parts
 from incmask.training.validation import Evaluation
+from nightly import NIGHTLY
 from small import TASKS, Stopped, some_job, some_settings, stop_after
 
 CPU = torch.device("cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("preset", ["default", "paper"])
+@pytest.mark.parametrize("preset", ["default", pytest.param("paper", marks=NIGHTLY)])
 def test_interrupted_training_ends_with_the_same_bits(tmp_path, preset, task):
     job = some_job(tmp_path, task=task, settings=some_settings(preset, epochs=3))
     assert job.num_steps == 6
@@ -107,6 +109,7 @@ def test_a_checkpoint_that_cannot_be_used_says_so(tmp_path, content):
     assert "remove" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_steps_are_those_of_a_plain_loop(tmp_path, preset, task):
@@ -321,6 +324,7 @@ SCORES_BY_EPOCH = [0.2, 0.5, 0.5, 0.1]
 LOSSES_BY_EPOCH = [0.9, 0.8, 0.3, 0.4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("select_by", "task", "epoch"),
     [

@@ -93,6 +93,7 @@ def assert_same_steps(jobs, num_steps, *, tolerance=2e-5):
     return losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_losses_are_those_of_students_one_by_one(tmp_path, preset, task):
@@ -100,11 +101,13 @@ def test_losses_are_those_of_students_one_by_one(tmp_path, preset, task):
     assert len(set(losses.tolist())) == NUM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_losses_of_students_that_learn_consistently_are_those_one_by_one(tmp_path, task):
     assert_same_steps(students(tmp_path, task=task, consistent=True, steps_per_epoch=4), 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_losses_of_evalnets_are_those_one_by_one(tmp_path, task):
     assert_same_steps(judges(tmp_path, task=task, steps_per_epoch=3), 4)
@@ -121,6 +124,7 @@ def test_gradients_are_those_of_students_one_by_one(tmp_path):
             torch.testing.assert_close(window, theirs, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [students, judges])
 def test_files_are_those_of_fit(tmp_path, make):
     """At a rate so low that rounding stays what it is."""
@@ -180,6 +184,7 @@ def replace_scored(*, score):
     return RatingScores(loss=1 - score, score=score)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [students, judges])
 def test_an_interrupted_group_ends_with_the_same_bits(tmp_path, make):
     jobs = make(tmp_path)
@@ -194,6 +199,7 @@ def test_an_interrupted_group_ends_with_the_same_bits(tmp_path, make):
             assert (job.folder / name).read_bytes() == (other.folder / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_students_stopped_between_two_checkpoints_go_on(tmp_path):
     """One is an epoch behind: it is trained by itself."""
     jobs = students(tmp_path, learning_rate=1e-6)

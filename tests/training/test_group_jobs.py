@@ -74,6 +74,7 @@ def test_each_device_of_a_pool_trains_a_share(tmp_path, monkeypatch):
     assert asked == [(fit_students, group_jobs(jobs, num_devices=3))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("free", "nums"), [(None, [1] * 5), (room_for(5), [5]), (room_for(3), [3, 2]), (10, [1] * 5)])
 def test_as_many_train_together_as_there_is_room_for(tmp_path, monkeypatch, trained, caplog, free, nums):
     monkeypatch.setattr(module, "free_bytes", lambda device: free)

@@ -25,6 +25,7 @@ def inputs(shapes, num=3):
     return [[torch.rand(shape, generator=generator, dtype=torch.float64) * 255 for shape in shapes] for _ in range(num)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("training", [True, False])
 def test_a_group_is_its_members_side_by_side(name, training):

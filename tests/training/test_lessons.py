@@ -144,6 +144,7 @@ def test_from_a_step_on_pairs_are_changed_most_strongly(tmp_path):
     assert num_pairs * 0.45 < changed < num_pairs * 0.75
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redraw", [False, True])
 def test_augmented_copies_come_in_gradually(tmp_path, redraw):
     """Of 40 steps the first 12 show all as it is; in the next 12 more and more copies come in; then all are there."""
@@ -257,6 +258,7 @@ def test_an_interrupted_student_ends_with_the_same_bits(tmp_path, way):
     assert (other.folder / MODEL).read_bytes() == (job.folder / MODEL).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "redraw", "recipe", "task"),
     # Each way for every task.

@@ -28,6 +28,7 @@ def gradients(network, loss):
     return torch.autograd.grad(loss, list(network.parameters()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num", [2, 3, 4, 8])
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_the_whole_batch_s_for_any_loss(num, kind):

@@ -96,6 +96,7 @@ def plain(training, *, num_sources=2):
     return replace(training, sources=training.sources[:num_sources], rows=rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("redraw", [False, True])
 @pytest.mark.parametrize("blocking", BLOCKINGS[:5])

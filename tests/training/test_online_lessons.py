@@ -384,6 +384,7 @@ def test_a_gpu_trains_whole_teams_at_a_time(tmp_path, monkeypatch, room, sizes):
     assert all(isinstance(job.objective, OnDevice) for given in trained for job in given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("recipe", ["im-online", "fixmatch"])
 def test_images_on_a_device_teach_the_same(tmp_path, recipe, task):

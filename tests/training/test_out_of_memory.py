@@ -57,6 +57,7 @@ def gradients(trainer):
     return {name: value.grad for name, value in trainer._trained.network.named_parameters()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num", "consistent", "loss"),
     # Each pair of choices once.
@@ -143,6 +144,7 @@ def test_a_device_without_room_for_one_image_is_told(tmp_path):
         trainer.step(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num", [1, 2])
 def test_a_training_goes_on_to_its_end(tmp_path, monkeypatch, caplog, num):
     jobs = [job_of(tmp_path / str(seed), seed=seed) for seed in range(num)]

@@ -56,6 +56,7 @@ def expected_pair(pairs, task, number_of_pass, pair, *, redraw):
     return np.where(blocked[..., None], 0, image), np.stack(planes), target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("redraw", [False, True])
 @pytest.mark.parametrize("blocked", [False, True])

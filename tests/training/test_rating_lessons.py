@@ -219,6 +219,7 @@ def test_an_epoch_is_a_pass_over_the_pairs_or_a_number_of_steps(tmp_path):
         assert lessons.phases == phases
 
 
+@pytest.mark.slow
 def test_an_evalnet_learns_how_much_of_the_square_a_mask_has(tmp_path):
     """Whole in the only training loop: masks from empty to full, whose quality is their share."""
     shares = np.linspace(0, 1, 8)

@@ -68,6 +68,7 @@ def members_votes(job, row):
             yield votes[0] if job.task == "binary" else np.moveaxis(votes, 0, -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_blocked_pairs_against_a_loop_over_pairs(tmp_path, task):
     """Which members voted, and how the mask was changed, follows from the seed, the pass and the image."""
@@ -112,6 +113,7 @@ def test_the_binary_target_is_the_iou_of_what_is_not_blocked(tmp_path):
             assert made.targets[number, place].tolist() == pytest.approx([iou], abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_plain_pairs_are_the_members_masks_and_then_the_truth(tmp_path, task):
     job = pair_job(tmp_path, task, blocked=False)
