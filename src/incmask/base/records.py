@@ -1,7 +1,7 @@
 """What a run folder was begun with: ``run.toml`` and ``data.json``, and how two of them differ."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from incmask.base.intact import (
 from incmask.base.parse import parse_json, parse_toml
 
 RUN, DATA = "run.toml", "data.json"
+
+_STREAMED = 3
+"""Levels of a record that may be very long: what it tells, the part, the image."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,35 @@ def read_written(path: Path) -> dict[str, Any]:
 
 def as_written(values: Mapping[str, Any]) -> dict[str, Any]:
     """As values come back from a file: lists for tuples, and nothing for None, which TOML does not know."""
-    return _without_none(json.loads(json.dumps(values)))
+    return _without_none(json.loads(json.dumps(values, default=_as_dict)))
+
+
+def _as_dict(values: object) -> dict[str, Any]:
+    if isinstance(values, Mapping):
+        return dict(values.items())
+    raise TypeError(f"{type(values).__name__} is no value of JSON")
+
+
+def json_parts(values: Mapping[str, Any], *, depth: int = 1) -> Iterator[str]:
+    """Give the text of JSON, indented by 1, in parts, so that mappings which make their values need not hold them.
+
+    Args:
+        values: mappings of any kind down to the third level, then those that JSON knows.
+        depth: of these values.
+
+    Examples:
+        >>> "".join(json_parts({"a": {"b": [1]}}))
+        '{\\n "a": {\\n  "b": [\\n   1\\n  ]\\n }\\n}'
+    """
+    indent, begin = "\n" + " " * depth, "{"
+    for name, value in values.items():
+        yield f"{begin}{indent}{json.dumps(name)}: "
+        if isinstance(value, Mapping) and depth < _STREAMED:
+            yield from json_parts(value, depth=depth + 1)
+        else:
+            yield json.dumps(value, indent=1).replace("\n", indent)
+        begin = ","
+    yield "{}" if begin == "{" else indent[:-1] + "}"
 
 
 def _without_none(there: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The run folder: what was made, in a manifest; an artefact without its line there does not exist."""
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ from incmask.base.errors import IncmaskError, Problem, fail, is_text, renaming
 from incmask.base.files import append_text, remove_unfinished, whole_file, write_bytes, write_parts, write_text
 from incmask.base.intact import damage, entry_of, files_below, intact
 from incmask.base.manifest import END, MANIFEST, REMOVED, Entries, Entry, check_end, end_of, whole_lines
-from incmask.base.records import DATA, RUN, as_written, differences, read_written
+from incmask.base.records import DATA, RUN, as_written, differences, json_parts, read_written
 
 LOCK = ".lock"
 DAMAGED = "damaged"
@@ -165,6 +164,8 @@ class Store(AbstractContextManager["Store"]):
                 write_parts(path, _told(name, values))
                 self.record(path)
                 continue
+            if _digest(path.name, values) == self._known[name].sha256:
+                continue
             different = differences(read_written(path), as_written(values))
             if different:
                 raise IncmaskError(
@@ -176,10 +177,7 @@ class Store(AbstractContextManager["Store"]):
         entry = self._known[self._name(path)]
         if not (cause := damage(path, entry)):
             return False
-        digest = hashlib.sha256()
-        for part in _told(path.name, values):
-            digest.update(part.encode())
-        if digest.hexdigest() != entry.sha256:
+        if _digest(path.name, values) != entry.sha256:
             raise fail(path, cause, f"restore it, or {another_folder()}")
         return self._is_damaged(path)
 
@@ -239,7 +237,15 @@ def reopen(root: Path, *, say: Callable[[str], None] = lambda line: None) -> Sto
 
 def _told(name: str, values: Mapping[str, Any]) -> Iterator[str]:
     """Give the text of one of the two records, in parts, as that of the data may be very long."""
-    return iter([tomli_w.dumps(as_written(values))]) if name == RUN else json.JSONEncoder(indent=1).iterencode(values)
+    return iter([tomli_w.dumps(as_written(values))]) if name == RUN else json_parts(values)
+
+
+def _digest(name: str, values: Mapping[str, Any]) -> str:
+    """Give the digest of that text."""
+    digest = hashlib.sha256()
+    for part in _told(name, values):
+        digest.update(part.encode())
+    return digest.hexdigest()
 
 
 def _is_run(folder: Path) -> bool:

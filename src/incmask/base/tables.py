@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType
@@ -38,8 +38,13 @@ def read_rows(path: Path, kind: type[Row], *, mend: str = "restore it, or remove
         DamagedError: it is there and cannot be read.
         IncmaskError: it is not there, is no table, lacks a column, or has a value of another type.
     """
+    return list(rows_of(path, kind, mend=mend))
+
+
+def rows_of(path: Path, kind: type[Row], *, mend: str = "restore it, or remove it") -> Iterator[Row]:
+    """Do the same row by row, see ``each_row``."""
     try:
-        return parse_rows(path.read_bytes().decode("utf-8-sig"), kind)
+        yield from each_row(path.read_bytes().decode("utf-8-sig"), kind)
     except (*GONE, ValueError) as error:
         raise fail(path, f"is no readable table ({error})", mend) from error
     except OSError as error:
@@ -58,34 +63,51 @@ def parse_rows(text: str, kind: type[Row]) -> list[Row]:
     Raises:
         ValueError: it is no table, lacks a column, or has a value of another type; the message is one line.
     """
-    header = text.partition("\n")[0]
-    # Spreadsheets write semicolons where numbers have a decimal comma.
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
-    try:
-        lines: list[dict[Any, Any]] = [{name: _unquoted(cell) for name, cell in line.items()} for line in reader]
-    except csv.Error as error:
-        raise ValueError(str(error)) from error
-    if is_dataclass(kind):
-        columns = {each.name: _column(each) for each in fields(kind) if each.name != DETAILS}
-        needed = {columns[each.name] for each in fields(kind) if each.name in columns and each.default is MISSING}
-        if lines and (missing := needed - lines[0].keys()):
-            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
-        hints = get_type_hints(kind)
-        optional = {name for name in columns if NoneType in get_args(hints[name])}
-        for place, line in enumerate(lines):
-            values = {name: line.pop(column) for name, column in columns.items() if column in line}
-            values |= {name: None for name in optional & values.keys() if values[name] == ""}
-            lines[place] = values | {DETAILS: {name: text for name, text in line.items() if text}}
-    adapter = TypeAdapter(kind)
-    rows = []
-    for number, line in enumerate(lines, start=2):
+    return list(each_row(text, kind))
+
+
+def each_row(text: str, kind: type[Row]) -> Iterator[Row]:
+    """Do the same row by row, since a row as a mapping takes ten times as much memory as its text."""
+    adapter, as_values = TypeAdapter(kind), _values_of(kind)
+    for number, line in enumerate(_lines(text), start=2):
+        values = as_values(line)
         try:
-            rows.append(adapter.validate_python(line))
+            yield adapter.validate_python(values)
         except ValidationError as error:
             wrong = error.errors()[0]
             what = f"{wrong['msg'].lower()}, got {wrong['input']!r}"
             raise ValueError(f"row {number}, {'.'.join(map(str, wrong['loc']))}: {what}") from error
-    return rows
+
+
+def _lines(text: str) -> Iterator[dict[Any, Any]]:
+    """Give the cells of each line by their columns."""
+    header = text.partition("\n")[0]
+    # Spreadsheets write semicolons where numbers have a decimal comma.
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
+    try:
+        for line in reader:
+            yield {name: _unquoted(cell) for name, cell in line.items()}
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+
+
+def _values_of(kind: type) -> Callable[[dict[Any, Any]], dict[Any, Any]]:
+    """Give what turns the cells of a line into the fields of a row."""
+    if not is_dataclass(kind):
+        return lambda line: line
+    columns = {each.name: _column(each) for each in fields(kind) if each.name != DETAILS}
+    needed = {columns[each.name] for each in fields(kind) if each.name in columns and each.default is MISSING}
+    hints = get_type_hints(kind)
+    optional = {name for name in columns if NoneType in get_args(hints[name])}
+
+    def as_values(line: dict[Any, Any]) -> dict[Any, Any]:
+        if missing := needed - line.keys():
+            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
+        values = {name: line.pop(column) for name, column in columns.items() if column in line}
+        values |= {name: None for name in optional & values.keys() if values[name] == ""}
+        return values | {DETAILS: {name: text for name, text in line.items() if text}}
+
+    return as_values
 
 
 def rows_text(

@@ -11,14 +11,14 @@ from incmask.base.caller import settings as settings_of
 from incmask.base.choosing import CONFIG_NAME, ConfigFile, read_config
 from incmask.base.config import Settings
 from incmask.base.errors import fail
-from incmask.base.intact import hash_below
 from incmask.base.validation import validated
 from incmask.data.dataset import DataOptions, Dataset
 from incmask.data.folder.groups import AUTO
 from incmask.data.folder.scan import load_dataset
-from incmask.data.rounds import Round, path_from, read_rounds
+from incmask.data.rounds import Round, read_rounds
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, derive_size
+from incmask.experiment.described_items import DescribedItems
 from incmask.experiment.named import Choices, named_by
 from incmask.experiment.pretrained import Pretrained, find_pretrained, told_of
 from incmask.experiment.setup import Setup, Start
@@ -69,7 +69,7 @@ class Resolved:
     start: Start | None = None
     given: frozenset[str] = frozenset()
     pretrained: Pretrained | None = None
-    stamps: Stamps = field(default_factory=dict, compare=False, repr=False)
+    stamps: Stamps = field(default_factory=Stamps, compare=False, repr=False)
 
     def setup(self, stacks: dict[str, Stack], folds: Sequence[Fold]) -> Setup:
         """Tell what stays the same over the run; without stacks and folds, what networks it has."""
@@ -103,28 +103,8 @@ class Resolved:
             "position_class": dataset.position_class,
             **({} if dataset.target is None else {"target": asdict(dataset.target)}),
             **({} if dataset.volumes is None else {"volumes": asdict(dataset.volumes)}),
-            "parts": {
-                part: {
-                    item.name: {
-                        "size": [item.height, item.width],
-                        **({} if item.subject is None else {"group": item.subject}),
-                        **({} if item.grid is None else {"grid": item.grid._asdict()}),
-                        "files": {
-                            _named(path, dataset.root): hash_below(path)
-                            for path in (item.image, *(item.masks or ()))
-                            if path is not None
-                        },
-                    }
-                    for item in items
-                }
-                for part, items in dataset.parts()
-            },
+            "parts": {part: DescribedItems(items, dataset.root) for part, items in dataset.parts()},
         }
-
-
-def _named(path: Path, root: Path) -> str:
-    """Name a file of the data; masks that somebody else gave lie outside of the folder."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path_from(root, path)
 
 
 def resolve(data: Path, choices: Choices) -> Resolved:

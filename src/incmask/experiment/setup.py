@@ -184,7 +184,7 @@ class RunContext:
     progress: Progress
     judges: tuple[Path, ...] = ()
     threshold: float = 0.0
-    stamps: Stamps = field(default_factory=dict)
+    stamps: Stamps = field(default_factory=Stamps)
     on_collapse: OnCollapse = "ignore"
 
     def folder(self, generation: int) -> Path:

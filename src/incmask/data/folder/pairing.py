@@ -96,7 +96,8 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
             problems.append(Problem(str(path), what, "rename or remove one of the two"))
         else:
             by_name[name] = path
-    spellings = Spellings(by_name)
+    # Of a million images it takes long, and there may be no masks at all.
+    spellings = Spellings(by_name if masks else ())
 
     found: dict[str, dict[str, Path]] = {name: {} for name in by_name}
     for below, path in sorted(masks.items()):

@@ -12,7 +12,7 @@ from incmask.base.errors import fail
 from incmask.base.intact import intact
 from incmask.base.shards import path_in_shard
 from incmask.base.store import INCONSISTENT
-from incmask.base.tables import parse_rows, read_rows
+from incmask.base.tables import each_row, read_rows
 from incmask.data.dataset import Scheme
 from incmask.data.images.files import read_raster
 from incmask.data.images.masks import grey_values
@@ -109,7 +109,7 @@ def read_shares(root: Path) -> tuple[ShareRow, ...]:
             class_fractions=tuple(float(value) for key, value in line.items() if key.startswith("fraction/")),
             disputed_of_foreground=float(line.get("disputed_of_foreground", "nan")),
         )
-        for line in parse_rows(path.read_text(encoding="utf-8"), dict[str, str])
+        for line in each_row(path.read_text(encoding="utf-8"), dict[str, str])
     ]
     return tuple(sorted(rows, key=lambda row: (-row.inconsistent_fraction, row.name)))
 

@@ -39,17 +39,17 @@ def correction_order(run: RunRecord) -> CorrectionOrder:
             told = "name a finished run of a folder with unlabelled images"
             raise fail(run.root, "holds no masks of unlabelled images", told)
         names = tuple(row.name for row in run.shares)
-        ranking = run.table(RANKING, mend=f"{_rank(run.root)} writes it anew")
+        mend = f"{_rank(run.root)} writes it anew"
+        ranking = [(row["rank"], row["name"], "x" in row) for row in run.each_row(RANKING, mend=mend)]
         if not ranking:
             told = f"there is no {RANKING}, so the most disputed images come first; {_rank(run.root)} knows more"
             return CorrectionOrder(names, source, told)
         source = RANKING
-        ordered = sorted(ranking, key=lambda row: int(row["rank"]))
-        ranked = dict.fromkeys(row["name"] for row in ordered)
+        ranked = dict.fromkeys(name for _, name, _ in sorted(ranking, key=lambda row: int(row[0])))
         masked = {*names}
         known = [name for name in ranked if name in masked]
         others = [name for name in names if name not in ranked]
-        return CorrectionOrder((*known, *others), source, _note(run.root, len(others), of_crops="x" in ranking[0]))
+        return CorrectionOrder((*known, *others), source, _note(run.root, len(others), of_crops=ranking[0][2]))
     except (KeyError, ValueError, TypeError) as error:
         raise fail(run.root / source, f"is damaged ({error!r})", "write it anew") from error
 

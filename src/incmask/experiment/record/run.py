@@ -1,6 +1,6 @@
 """A run folder as a value, whose parts are read when they are first asked for: the one reader of what a run leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from incmask.base.caller import command
 from incmask.base.errors import fail
 from incmask.base.intact import intact, read_json
 from incmask.base.records import RUN, read_records
-from incmask.base.tables import read_rows
+from incmask.base.tables import rows_of
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
 from incmask.experiment.collapse import collapses
@@ -85,8 +85,13 @@ class RunRecord(Described):
 
     def table(self, name: str, *, mend: str = "restore it, or remove it") -> list[dict[str, str]]:
         """Give the lines of a CSV file in the run folder, none where it lacks; ``IncmaskError`` if it is no table."""
+        return list(self.each_row(name, mend=mend))
+
+    def each_row(self, name: str, *, mend: str = "restore it, or remove it") -> Iterator[dict[str, str]]:
+        """Give the same line by line, as there may be a million."""
         path = intact(self.root / name, mend=mend)
-        return read_rows(path, dict[str, str], mend=mend) if path.exists() else []
+        if path.exists():
+            yield from rows_of(path, dict[str, str], mend=mend)
 
     @cached_property
     def scores(self) -> tuple[ScoreRow, ...]:

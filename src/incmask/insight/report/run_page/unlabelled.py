@@ -3,6 +3,7 @@
 import math
 import shlex
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from incmask.base.caller import command
@@ -124,8 +125,10 @@ def _share_table(record: RunRecord, images: UnlabelledPictures) -> Table:
 
 def next_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
     """Show which images to label next: as ``incmask rank`` says or, without it, the most disputed ones."""
-    if ranking := record.table(RANKING):
-        blocks = _ranked(record.root / RANKING, images, ranking)
+    rows = record.each_row(RANKING)
+    if ranking := list(islice(rows, MAX_ROWS)):
+        num_rows = len(ranking) + sum(1 for _ in rows)
+        blocks = _ranked(record.root / RANKING, images, ranking, num_rows=num_rows)
         note = correction_order(record).note if record.shares else ""
         return [*blocks, Text(f"{note}.", "warning")] if note else blocks
     if not record.shares:
@@ -142,14 +145,15 @@ def next_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
     ]
 
 
-def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, str]]) -> list[Block]:
+def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, str]], *, num_rows: int) -> list[Block]:
+    """Show the first rows of a ranking of so many."""
     if not {"rank", "name", "score", "reason"} <= ranking[0].keys():
         raise fail(path, "has no columns rank, name, score and reason", f"run {command('rank')} again")
     of_crops = set(_CROP) <= ranking[0].keys()
     rows: list[TableRow] = []
     crops: list[Window | None] = []
     try:
-        for line in ranking[:MAX_ROWS]:
+        for line in ranking:
             crop = Window(*(int(float(line[key])) for key in _CROP)) if of_crops and line["x"] else None
             part = f"{crop.width}×{crop.height} at x {crop.left}, y {crop.top}" if crop else "–"
             rows.append(
@@ -179,7 +183,7 @@ def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, 
             header=("rank", "image", *(["part"] if of_crops else []), "score", "reason", "files"),
             rows=tuple(rows),
             name="ranking",
-            num_rows=len(ranking),
+            num_rows=num_rows,
             rest=Link(RANKING, RANKING),
             sorted_by=(0, "ascending"),
         ),
