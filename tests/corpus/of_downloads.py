@@ -133,7 +133,7 @@ def cvat_camvid(root: Path) -> Outcome:
 
 
 @situation(*MASKS)
-def deep_globe(root: Path) -> Mapping[str, Outcome]:
+def deep_globe(root: Path) -> Outcome:
     """x_sat.jpg beside x_mask.png, the colours in class_dict.csv; what is validated on has no masks."""
     found = {}
     for number in range(4):
@@ -142,13 +142,8 @@ def deep_globe(root: Path) -> Mapping[str, Outcome]:
             found[f"{number}_sat"] = disc(number) + np.uint8(1)
         save(root / ("train" if number < 2 else "valid") / f"{number}_sat.jpg", colour(number))
     write(root / "class_dict.csv", "name,r,g,b\nurban,0,255,255\nfields,255,255,0\nunknown,0,0,0\n")
-    told = Told(("valid: holds images but no masks; put them into",))
     named = "class_dict.csv names the classes: unknown, urban, fields"
-    return {
-        "check": told,
-        "stack": told,
-        "prepare": Right(found, num_classes=3, parts={"2_sat": "unlabelled"}, said=(named,)),
-    }
+    return Right(found, num_classes=3, parts={"2_sat": "unlabelled"}, said=(named,))
 
 
 @situation(*MASKS)

@@ -91,7 +91,7 @@ def white_is_zero_with_ids(root: Path) -> Outcome:
         tifffile.imwrite(path_of(path).with_suffix(".tif"), disc(number) * 2, photometric="miniswhite")
 
     folder(root, mask=mask)
-    return Told(("a0.tif: is a TIFF in which 0 is white (MINISWHITE), and has more values than black and white",))
+    return Told(("a0.tif: is a file in which 0 is white (MINISWHITE), and has more values than black and white",))
 
 
 def large(number: int) -> np.ndarray:

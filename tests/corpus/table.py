@@ -16,6 +16,7 @@ import of_public
 import of_shapes
 import of_tools
 import of_trees
+import of_unnamed
 import of_values
 import of_walks
 from situations import ENTRIES, LACKING, SITUATIONS, Outcome, Right, Situation
@@ -23,7 +24,7 @@ from situations import ENTRIES, LACKING, SITUATIONS, Outcome, Right, Situation
 from incmask.base.tables import markdown_table
 
 CHAPTERS = {
-    "Folders": (of_walks, of_trees, of_public, of_downloads),
+    "Folders": (of_walks, of_trees, of_public, of_downloads, of_unnamed),
     "Annotations and tools": (of_formats, of_shapes, of_labelme, of_tools, of_leftovers),
     "Masks": (of_masks, of_objects),
     "Intensities and orientation": (of_values, of_numbers),

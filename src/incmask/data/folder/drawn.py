@@ -11,7 +11,7 @@ from incmask.base.errors import Problem, fail
 from incmask.data.dataset import ClassOption, DataOptions, MaskKind
 from incmask.data.folder.classes import SETTLE, list_values
 from incmask.data.folder.recognise import view
-from incmask.data.images.masks import MAX_COLOURS, MaskFacts, pack_colour, unpack_colour
+from incmask.data.images.masks import MAX_COLOURS, MaskFacts, is_black_and_white, pack_colour, unpack_colour
 from incmask.data.images.nearest import APART_DISTANCE, nearest_colours
 
 _MOST_COLOURS = 1 << 14
@@ -82,6 +82,19 @@ def drawn_of(facts: Sequence[MaskFacts], kind: MaskKind, options: DataOptions, w
     listed = ", ".join(str(unpack_colour(colour)) for colour in kept[:_FEW_COLOURS])
     note = f"soft edges or near-equal colours: {len(counts) - len(kept)} colours are taken as the nearest of {listed}"
     return Drawn(tuple(snapped(fact, kept) for fact in facts), True, (note,))
+
+
+def black_and_white(facts: Sequence[MaskFacts]) -> Drawn | None:
+    """Give masks of black and white as they were before compression blurred them; None: there are others.
+
+    A mask without anything on it is black throughout, and one of 0 and 1 was blurred by nothing.
+    """
+    if not any(map(is_black_and_white, facts)) or not any(fact.is_lossy and len(fact.counts) > 2 for fact in facts):
+        return None
+    if not all(is_black_and_white(fact) or {*fact.counts} <= {0, 255} for fact in facts):
+        return None
+    note = "the masks are blurred, by JPEG or the like: each pixel is taken as the nearer of black and white"
+    return Drawn(tuple(snapped(fact, (0, pack_colour((255, 255, 255)))) for fact in facts), True, (note,))
 
 
 def snapped(fact: MaskFacts, colours: Sequence[int]) -> MaskFacts:

@@ -7,19 +7,18 @@ from pathlib import Path
 from incmask.base.errors import Problem, is_text, renaming
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, DataOptions, PartName
-from incmask.data.folder.arrangement import Place, arrange, may_be_class, place_at
+from incmask.data.folder.arrangement import Place, arrange, may_be_class, nearby_data, place_at
 from incmask.data.folder.hints import hint_of, made_by_prepare
 from incmask.data.folder.lists import parts_below
-from incmask.data.folder.names import (
-    are_in_class_folders,
-    name_of,
-    sorted_folders,
-)
+from incmask.data.folder.names import are_in_class_folders, is_own_word, name_of, sorted_folders
+from incmask.data.folder.one_folder import is_no_class, without_folder
 from incmask.data.folder.pairing import ImageWithMasks, pair
 from incmask.data.folder.part_files import PartFiles, Remarks, files_below, files_of_part, short_path
 from incmask.data.folder.told import has_channel_files
+from incmask.data.folder.unnamed import Parts, parts_by_likeness
 from incmask.data.folder.walk import passed_over_in, passed_over_notes, subfolders
 from incmask.data.rounds import Round
+from incmask.method.labels import labels_of
 
 _EXPECTED = (
     "expected are labelled/images, labelled/masks and unlabelled, or images beside masks, "
@@ -55,7 +54,7 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         rounds: of corrected masks that were added; their images are labelled, and unlabelled no more.
     """
     log = Remarks()
-    empty: dict[str, tuple[ImageWithMasks, ...]] = dict.fromkeys(PARTS, ())
+    empty: Parts = dict.fromkeys(PARTS, ())
     if not root.is_dir():
         what = "is a file; a folder is expected" if root.exists() else "is not there"
         log.problem(root, what, f"give the folder with the data; {_EXPECTED}")
@@ -66,10 +65,27 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         return Layout(empty, problems=tuple(log.problems))
     if not is_text(root.resolve()):
         log.problem(root, "has a path that is no UTF-8 text", renaming("rename the folder"))
+    added = [root / each.folder for each in rounds]
+    named = Remarks()
+    found, class_folders, is_sure = _by_names(root, options, added, named)
+    is_drawn = options.task is None or not labels_of(options.task).is_continuous
+    alike = None if is_sure or not is_drawn else _by_likeness(root, added)
+    if alike is not None:
+        found, class_folders, named = alike[0], None, alike[1]
+    log.notes, log.problems = named.notes, [*log.problems, *named.problems]
+    for each in rounds:
+        _add_round(root, each, found, class_folders=class_folders is not None, log=log)
+    notes = (*log.notes, *passed_over_notes({*named.passed_over, *passed_over_in(root)}))
+    return Layout(found, class_folders or (), notes, tuple(log.problems))
+
+
+def _by_names(
+    root: Path, options: DataOptions, added: Sequence[Path], log: Remarks
+) -> tuple[Parts, tuple[str, ...] | None, bool]:
+    """Give the pairs of each part by names that are known, the folders of classes, and whether these names tell all."""
     arranged = arrange(root)
     places = dict(arranged.places)
     log.problems += arranged.problems
-    added = [root / each.folder for each in rounds]
     # Beside parts, other folders are no data.
     skip = subfolders(root) if places.keys() - {"labelled"} else added
     at_root = places.setdefault("labelled", place_at(root)).folder == root
@@ -77,23 +93,44 @@ def find_layout(root: Path, options: DataOptions, rounds: Sequence[Round] = ()) 
         name: files_of_part(place, options, log=log, skip=skip if place.folder == root else added)
         for name, place in places.items()
     }
-    _note_other_folders(root, {*arranged.folders, *added}, log, at_root=at_root)
+    used = {path for place in places.values() for path in (place.images, place.masks) if path}
+    _note_other_folders(root, {*arranged.folders, *added, *used}, log, at_root=at_root)
 
     class_folders = _class_folders(parts, options)
-    found = dict(empty) | _paired(parts, places, options, class_folders=class_folders is not None, log=log)
+    if class_folders and is_no_class(class_folders, parts.values(), options):
+        parts, class_folders = {name: without_folder(part) for name, part in parts.items()}, None
+        log.notes.append("the only folder in that of the masks is no class: its masks leave no pixel at 0")
+    found: Parts = dict.fromkeys(PARTS, ())
+    paired, num_doubled = _paired(parts, places, options, class_folders=class_folders is not None, log=log)
+    found |= paired
+    is_told = options.mask_suffix is not None or options.encoding is not None
+    is_sure = is_told or (any(each.masks for each in found["labelled"]) and not num_doubled)
     if places.keys() == {"labelled"}:
         _divide_by_lists(root, found, log)
-    if at_root and "unlabelled" not in places and parts["labelled"].masks:
+    is_ours = is_own_word(places["labelled"].folder.name)
+    if (at_root or not is_ours) and "unlabelled" not in places and parts["labelled"].masks:
         _take_as_unlabelled("labelled", found, log)
     for name in ("val", "test"):
-        if name in places and places[name].is_foreign and not any(each.masks for each in found[name]):
+        is_foreign = name in places and (places[name].is_foreign or not (is_ours or at_root))
+        if is_foreign and not any(each.masks for each in found[name]):
             _take_as_unlabelled(name, found, log)
             del parts[name]
     _find_missing(root, parts, found, log)
-    for each in rounds:
-        _add_round(root, each, found, class_folders=class_folders is not None, log=log)
-    notes = (*log.notes, *passed_over_notes({*log.passed_over, *passed_over_in(root)}))
-    return Layout(found, class_folders or (), notes, tuple(log.problems))
+    return found, class_folders, is_sure
+
+
+def _by_likeness(root: Path, added: Sequence[Path]) -> tuple[Parts, Remarks] | None:
+    """Give the pairs of each part by names that go together, and what there is to say; None: nothing goes together."""
+    log = Remarks()
+    files = files_below(root, log, skip=added)
+    near = nearby_data(root)
+    if near is not None and all(path.is_relative_to(near) for path in files.values()):
+        return None  # which is told
+    alike = parts_by_likeness(root, files)
+    if alike is None:
+        return None
+    log.notes += alike[1]
+    return alike[0], log
 
 
 def _paired(
@@ -103,8 +140,11 @@ def _paired(
     *,
     class_folders: bool,
     log: Remarks,
-) -> dict[str, tuple[ImageWithMasks, ...]]:
-    """Pair the images and masks of each part; masks of another part, in a folder for all, lack no image."""
+) -> tuple[Parts, int]:
+    """Pair the images and masks of each part, and count images with more masks than one.
+
+    Masks of another part, in a folder for all, lack no image.
+    """
     pairings = {
         name: pair(part.images, part.masks, mask_suffix=options.mask_suffix, class_folders=class_folders)
         for name, part in parts.items()
@@ -115,10 +155,11 @@ def _paired(
         # Without any image, that is what there is to tell.
         problems = pairing.problems if parts[name].images else ()
         log.problems += [problem for problem in problems if problem.where not in of_others]
-    return {name: pairing.pairs for name, pairing in pairings.items()}
+    num_doubled = sum(pairing.num_doubled for pairing in pairings.values())
+    return {name: pairing.pairs for name, pairing in pairings.items()}, num_doubled
 
 
-def _divide_by_lists(root: Path, found: dict[str, tuple[ImageWithMasks, ...]], log: Remarks) -> None:
+def _divide_by_lists(root: Path, found: Parts, log: Remarks) -> None:
     """Move the images to the parts that lists tell."""
     everything = found["labelled"]
     parts, lists = parts_below(root, [each.name for each in everything], log.problems)
@@ -134,7 +175,7 @@ def _divide_by_lists(root: Path, found: dict[str, tuple[ImageWithMasks, ...]], l
         )
 
 
-def _take_as_unlabelled(part: str, found: dict[str, tuple[ImageWithMasks, ...]], log: Remarks) -> None:
+def _take_as_unlabelled(part: str, found: Parts, log: Remarks) -> None:
     """Take the images of a part that have no mask as unlabelled."""
     bare = tuple(each for each in found[part] if not each.masks)
     if bare:
@@ -143,9 +184,7 @@ def _take_as_unlabelled(part: str, found: dict[str, tuple[ImageWithMasks, ...]],
         log.notes.append(f"taken as unlabelled, as without a mask: {counted(len(bare), 'image')}")
 
 
-def _add_round(
-    root: Path, added: Round, found: dict[str, tuple[ImageWithMasks, ...]], *, class_folders: bool, log: Remarks
-) -> None:
+def _add_round(root: Path, added: Round, found: Parts, *, class_folders: bool, log: Remarks) -> None:
     """Add the images of a round to the labelled ones, and take them out of the unlabelled ones."""
     folder = root / added.folder
     # Names are equal there, whatever suffixes the other masks have.
@@ -195,9 +234,7 @@ def _class_folders(parts: Mapping[PartName, PartFiles], options: DataOptions) ->
     return sorted_folders(path.name for path in folders if may_be_class(path))
 
 
-def _find_missing(
-    root: Path, parts: Mapping[PartName, PartFiles], found: dict[str, tuple[ImageWithMasks, ...]], log: Remarks
-) -> None:
+def _find_missing(root: Path, parts: Mapping[PartName, PartFiles], found: Parts, log: Remarks) -> None:
     """Tell of parts without images or masks, and of images without a mask where each must have one."""
     held: tuple[PartName, ...] = ("labelled", "val", "test")
     for name in held:

@@ -42,6 +42,22 @@ def part_of(folder: str) -> PartName | None:
     return _PARTS.get(_plain(folder))
 
 
+def is_own_word(folder: str) -> bool:
+    """Tell whether a folder is called "labelled", which says that all in it is; "train" says it of no image."""
+    return _plain(folder) in ("labelled", "labeled")
+
+
+def part_in(name: str) -> PartName | None:
+    """Give the part of which a name of several words tells, such as "ISIC_Training_Input"; None: it tells of none.
+
+    Examples:
+        >>> part_in("ISIC2018_Task1-2_Training_Input"), part_in("TestDataset"), part_in("contest")
+        ('labelled', 'test', None)
+    """
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    return next((part for word in (name, *words) if (part := part_of(word))), None)
+
+
 def kind_of_folder(name: str, *, foreign: bool = False) -> KindName | None:
     """Tell whether a folder of this name holds images or masks; None: it does not tell.
 

@@ -43,10 +43,11 @@ class ImageWithMasks:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Pairs, sorted by name, and what did not fit."""
+    """Pairs, sorted by name, what did not fit, and how many images have more masks than one."""
 
     pairs: tuple[ImageWithMasks, ...]
     problems: tuple[Problem, ...]
+    num_doubled: int = 0
 
 
 def split_by_suffix(files: Files, mask_suffix: str | None) -> tuple[Files, Files]:
@@ -100,6 +101,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
     spellings = Spellings(by_name if masks else ())
 
     found: dict[str, dict[str, Path]] = {name: {} for name in by_name}
+    doubled: set[str] = set()
     for below, path in sorted(masks.items()):
         folder, name = "", name_of(below)
         if class_folders:
@@ -112,6 +114,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
             problems.append(Problem(str(path), "is a mask without an image", _mend(name, by_name)))
         elif folder in found[owner]:
             other = found[owner][folder].name
+            doubled.add(owner)
             problems.append(
                 Problem(
                     str(path),
@@ -122,7 +125,8 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
             )
         else:
             found[owner][folder] = path
-    return Pairing(tuple(ImageWithMasks(name, by_name[name], found[name]) for name in by_name), tuple(problems))
+    pairs = tuple(ImageWithMasks(name, by_name[name], found[name]) for name in by_name)
+    return Pairing(pairs, tuple(problems), len(doubled))
 
 
 def _mend(name: str, images: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from incmask.base.errors import IncmaskError, Problem, collected, fail
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
 from incmask.data.doctor.look import findings_of_images
 from incmask.data.folder.classes import SETTLE
-from incmask.data.folder.drawn import Drawn, alpha_problems, drawn_of
+from incmask.data.folder.drawn import Drawn, alpha_problems, black_and_white, drawn_of
 from incmask.data.folder.groups import group_items
 from incmask.data.folder.intensities import alpha_notes, intensity_notes
 from incmask.data.folder.layout import Layout, find_layout
@@ -158,6 +158,11 @@ def _as_drawn(
     """Count in masks what was drawn, not what soft edges and near-equal colours made of it."""
     is_folders = bool(layout.class_folders) or options.encoding == "folders"
     kind: MaskKind = "folders" if is_folders else kind_of(contents.masks.values(), options)
+    if not (is_folders or options.classes or options.ignore is not None or options.task == "multiclass"):
+        blurred = black_and_white(tuple(contents.masks.values()))
+        if blurred is not None:
+            masks = {fact.path: fact for fact in blurred.facts}
+            return _Contents(contents.images, {**contents.masks, **masks}, "colour", blurred)
     whole = [fact for fact in contents.masks.values() if not lossy_problem(fact, kind)]
     problems += alpha_problems(whole)
     drawn = Drawn(tuple(map(hardened, whole) if is_folders and options.ignore is None else whole))

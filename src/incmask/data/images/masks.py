@@ -18,6 +18,9 @@ from incmask.data.volumes.grid import Grid
 MAX_COLOURS = 64
 """A mask with more colours is no drawing of classes."""
 
+_NEAR, _NEAR_SHARE = 28, 0.95
+"""Of the 256 steps from black to white, those that compression may take; and of the pixels those that have no more."""
+
 
 def _no_sketch() -> np.ndarray:
     return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
@@ -189,6 +192,16 @@ def is_shaded(fact: MaskFacts) -> bool:
     """Tell whether values go up and down from pixel to pixel, as in pictures and probabilities, and not in areas."""
     drawn = [value for value in fact.counts if value]
     return sum(fact.ramps.get(value, 0) for value in drawn) > 0.5 * sum(fact.counts[value] for value in drawn)
+
+
+def is_black_and_white(fact: MaskFacts) -> bool:
+    """Tell whether nearly all pixels are near black or near white, as where compression blurred a mask of both."""
+    if fact.palette is not None or max(fact.counts) > (0xFFFFFF if fact.is_colour else 255):
+        return False
+    channels = {key: unpack_colour(key) if fact.is_colour else (key,) * 3 for key in fact.counts}
+    near = [key for key, each in channels.items() if max(each) < _NEAR or min(each) > 255 - _NEAR]
+    is_both = {min(channels[key]) > 127 for key in near} == {False, True}
+    return is_both and sum(fact.counts[key] for key in near) >= _NEAR_SHARE * sum(fact.counts.values())
 
 
 def foreground_of(values: np.ndarray, *, is_blurred: bool) -> np.ndarray:

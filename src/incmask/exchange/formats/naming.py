@@ -1,16 +1,18 @@
 """Which files of a folder are images and which their masks, by the names of folders and files."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.words import counted
 from incmask.data.folder.hints import conversion_hint
+from incmask.data.folder.likeness import Alike, Tells, by_look, find_alike, told_part
 from incmask.data.folder.names import are_in_class_folders, name_of, nfc, part_of, role_of, sorted_folders
 from incmask.data.folder.own_names import image_of_mask
 from incmask.data.folder.pairing import Spellings, candidates, pair, split_by_suffix
-from incmask.exchange.formats.common import Files, Label, SourceImage, images_of
+from incmask.data.images.masks import MaskFacts, facts_of
+from incmask.exchange.formats.common import Files, Label, SourceImage, images_of, read_mask
 from incmask.exchange.sources.archives import SourceFile
 
 
@@ -38,10 +40,12 @@ class Sorted:
     Attributes:
         items: by name, sorted.
         class_folders: names of the folders of the classes; empty where a mask is one file.
+        notes: what a person must be told.
     """
 
     items: tuple[Named, ...]
     class_folders: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def pictures(self, label: Callable[[Named], Label]) -> tuple[SourceImage, ...]:
         """Give the images, those with masks with their labels."""
@@ -102,6 +106,8 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
         # Files that have an image's name but for one folder more, which is the class.
         deeper = [next((mask for mask in _deeper(file) if mask.name_in_class in names), None) for file in others]
         masks = [mask for mask in deeper if mask is not None]
+    if not masks and mask_suffix is None and (alike := find_alike([*map(PurePosixPath, pictures)], _look(pictures))):
+        return _of_likeness(alike, pictures)
     if not images or not masks:
         what = "holds no images" if not images else f"holds {counted(len(images), 'image')} but no masks for them"
         one, classes = "images/x.png and masks/x.png", "images/x.png and masks/<class>/x.png"
@@ -126,6 +132,25 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
     )
     folders = {folder for item in items for folder in item.masks if in_classes}
     return Sorted(items, sorted_folders(folders))
+
+
+def _look(pictures: Files) -> Tells:
+    def facts_at(path: PurePosixPath) -> MaskFacts:
+        file = pictures[str(path)]
+        return facts_of(file.where, read_mask(file))
+
+    return by_look(facts_at)
+
+
+def _of_likeness(alike: Sequence[Alike], pictures: Files) -> Sorted:
+    """Give images and masks that no name tells apart."""
+    items, are_told = [], any(told_part(image) for each in alike for image in each.mask_of)
+    for each in alike:
+        for image, mask in [*each.mask_of.items(), *((image, None) for image in each.bare)]:
+            part = (told_part(image) if mask else "unlabelled") if are_told else None
+            name = f"{part}/{each.name_of(image)}" if part else each.name_of(image)
+            items.append(Named(name, str(image), pictures[str(image)], {"": pictures[str(mask)]} if mask else {}))
+    return Sorted(tuple(sorted(items, key=lambda item: item.name)), (), tuple(map(str, alike)))
 
 
 def _hint(files: Files) -> str:

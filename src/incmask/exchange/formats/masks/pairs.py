@@ -187,7 +187,7 @@ def pairs_of(
 
     pictures = found.pictures(lambda item: MaskLabel(item.masks[""], kind, tuple(ids), tuple(ids.values()), is_blurred))
     is_ignored = recognised.encoding.ignore is not None
-    return FoundImages(recognised.task, classes, pictures, is_ignored, notes=(*notes, *recognised.notes))
+    return FoundImages(recognised.task, classes, pictures, is_ignored, notes=(*found.notes, *notes, *recognised.notes))
 
 
 def _centres(facts: Sequence[MaskFacts], data: DataOptions, where: object) -> tuple[int, ...]:

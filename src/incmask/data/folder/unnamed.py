@@ -1,0 +1,56 @@
+"""A data folder whose names are none that are known, as what goes together in it."""
+
+from pathlib import Path, PurePosixPath
+
+from incmask.base.words import counted
+from incmask.data.dataset import PARTS
+from incmask.data.folder.likeness import by_look, find_alike, is_drawn, told_part
+from incmask.data.folder.names import first_of
+from incmask.data.folder.pairing import Files, ImageWithMasks
+from incmask.data.images.masks import MaskFacts, mask_facts
+
+Parts = dict[str, tuple[ImageWithMasks, ...]]
+
+_LOOKED_AT = 4
+"""Files of a folder that are opened to tell whether it holds images."""
+
+
+def parts_by_likeness(root: Path, files: Files) -> tuple[Parts, tuple[str, ...]] | None:
+    """Find images and masks by names that go together, and by a look at a few.
+
+    Args:
+        root: the data folder.
+        files: the pictures below it, by their paths there.
+
+    Returns:
+        The pairs of each part, and what a person is told of them; None where nothing goes together for sure.
+    """
+
+    def facts_at(path: PurePosixPath) -> MaskFacts:
+        return mask_facts(root / path)
+
+    alike = find_alike(files, by_look(facts_at))
+    parts: Parts = dict.fromkeys(PARTS, ())
+    for each in alike:
+        for image in sorted([*each.mask_of, *each.bare]):
+            mask = each.mask_of.get(image)
+            part = (told_part(image) or "labelled") if mask else "unlabelled"
+            masks = {"": root / mask} if mask else {}
+            parts[part] += (ImageWithMasks(each.name_of(image), root / image, masks),)
+    known = {path for each in alike for path in (*each.mask_of, *each.mask_of.values(), *each.bare)}
+    left = {path for path in files if path not in known}
+    for folder in sorted({path.parent for path in left if told_part(path)}) if alike else ():
+        inside = sorted(path for path in left if path.parent == folder)
+        if not any(is_drawn(facts_at, path) for path in inside[:_LOOKED_AT]):
+            left -= {*inside}
+            pairs = (ImageWithMasks(alike[0].name_of(path), root / path, {}) for path in inside)
+            parts["unlabelled"] += tuple(pairs)
+    if not parts["labelled"] or any(len({each.name for each in pairs}) < len(pairs) for pairs in parts.values()):
+        return None
+    notes = [*map(str, alike)]
+    if bare := len(parts["unlabelled"]):
+        notes.append(f"taken as unlabelled, as without a mask: {counted(bare, 'image')}")
+    folders = sorted({str(path.parent) for path in left} - {"."})
+    if folders:
+        notes.append(f"left alone, as neither these images nor these masks: {first_of(folders, 4)}")
+    return parts, tuple(notes)

@@ -1,0 +1,92 @@
+"""Situations in which no name of a folder or file says what are images and what masks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from of_downloads import COLOURS
+from of_public import white
+from of_values import NAMES, disc, grey, save
+from situations import MASKS, Outcome, Right, Told, situation
+
+SAID = ("no name tells images from masks; by what goes together and is in them, ",)
+GROUND = np.array([(0, 0, 0), (128, 64, 128)], np.uint8)
+
+
+def photo(number: int) -> np.ndarray:
+    """Give an image of more colours than a mask has: (64, 64, 3) uint8."""
+    noise = np.random.default_rng(number).integers(0, 60, (64, 64, 3), dtype=np.uint8)
+    return np.dstack([grey(number)] * 3) // np.uint8(2) + noise
+
+
+@situation(*MASKS)
+def sat_and_map(root: Path) -> Outcome:
+    """Aerial photographs of Massachusetts: sat and map in each part."""
+    parts = {"a0": "train", "a1": "train", "a2": "valid", "a3": "test"}
+    for number, (name, part) in enumerate(parts.items()):
+        save(root / f"{part}/sat/{name}.tiff", photo(number))
+        save(root / f"{part}/map/{name}.tif", white(number))
+    found = {name: disc(number) for number, name in enumerate(NAMES)}
+    told = {name: {"train": "labelled", "valid": "val"}.get(part, part) for name, part in parts.items()}
+    return Right(found, parts=told, said=(*SAID, "images: sat, masks: map"))
+
+
+@situation(*MASKS)
+def rgb_and_label(root: Path) -> Outcome:
+    """Plants of the CVPPP: x_rgb.png beside x_label.png, in a folder below; an image has no mask."""
+    for number, name in enumerate(NAMES):
+        save(root / f"A1/plant_{name}_rgb.png", photo(number))
+        if number:
+            save(root / f"A1/plant_{name}_label.png", white(number))
+    found = {f"plant_{name}_rgb": disc(number) for number, name in enumerate(NAMES) if number}
+    return Right(found, parts={"plant_a0_rgb": "unlabelled"}, said=(*SAID, "images: *_rgb, masks: *_label"))
+
+
+@situation(*MASKS)
+def isic_as_downloaded(root: Path) -> Mapping[str, Outcome]:
+    """Skin lesions of ISIC 2018 as the archives are called; those to validate on have no masks."""
+    for number, name in enumerate(NAMES):
+        save(root / f"ISIC2018_Task1-2_Training_Input/ISIC_{name}.jpg", photo(number))
+        save(root / f"ISIC2018_Task1_Training_GroundTruth/ISIC_{name}_segmentation.png", white(number))
+        save(root / f"ISIC2018_Task1-2_Validation_Input/ISIC_{name}v.jpg", photo(9 + number))
+    found = {f"ISIC_{name}": disc(number) for number, name in enumerate(NAMES)}
+    read = Right(found, parts={f"ISIC_{name}v": "unlabelled" for name in NAMES}, said=SAID)
+    return {"check": read, "stack": read, "prepare": Right(found, said=SAID)}
+
+
+@situation(*MASKS)
+def camvid_as_downloaded(root: Path) -> Outcome:
+    """Frames of CamVid as its archives are called, with L behind the names of the masks, of some frames."""
+    found = {}
+    for number in range(5):
+        save(root / f"701_StillsRaw_full/0001TP_{number:04}.png", photo(number))
+        if number < 3:
+            save(root / f"LabeledApproved_full/0001TP_{number:04}_L.png", GROUND[disc(number)])
+            found[f"0001TP_{number:04}"] = disc(number)
+    return Right(found, parts={"0001TP_0003": "unlabelled"}, said=(*SAID, "masks: LabeledApproved_full/*_L"))
+
+
+@situation(*MASKS)
+def cityscapes_as_downloaded(root: Path) -> Mapping[str, Outcome]:
+    """Streets of Cityscapes with ids, colours and numbers of objects of each image: ids are the masks."""
+    found = {}
+    for number, part in enumerate(("train", "train", "val", "val")):
+        name = f"ulm_00000{number}_000019"
+        save(root / f"leftImg8bit/{part}/ulm/{name}_leftImg8bit.png", photo(number))
+        below = root / f"gtFine/{part}/ulm"
+        save(below / f"{name}_gtFine_labelIds.png", disc(number))
+        save(below / f"{name}_gtFine_color.png", COLOURS[disc(number)])
+        save(below / f"{name}_gtFine_instanceIds.png", disc(number) * np.uint16(26000))
+        found[f"{name}_leftImg8bit"] = disc(number)
+    said = (*SAID, "masks: gtFine/*_gtFine_labelIds (and not gtFine/*_gtFine_color, gtFine/*_gtFine_instanceIds)")
+    read = Right(found, parts={"ulm_000003_000019_leftImg8bit": "val"}, said=said)
+    return {"check": read, "stack": read, "prepare": Told(("is a second mask, beside",))}
+
+
+@situation(*MASKS)
+def halves_of_names(root: Path) -> Outcome:
+    """A pair of folders that no list of words knows, the masks with a word of their own before the name."""
+    for number, name in enumerate(NAMES):
+        save(root / f"fotos/celula {name}.png", photo(number))
+        save(root / f"dibujos/trazo celula {name}.png", white(number))
+    return Right({f"celula {name}": disc(number) for number, name in enumerate(NAMES)}, said=SAID)
