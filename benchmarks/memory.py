@@ -1,6 +1,7 @@
 """Seconds, peak memory and open files of a command of incmask, with all its worker processes."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -12,11 +13,20 @@ from typing import IO
 
 @dataclass(frozen=True)
 class Watched:
-    """What a command took: seconds, and the highest sums over its processes of what is theirs: MiB, and open files."""
+    """What a command took.
+
+    Attributes:
+        seconds: until it ended.
+        peak_mib, peak_open_files: the highest sums over its processes of what is theirs.
+        peak_leading_mib: the most of the process that leads the others.
+        processor_seconds: of all processes together.
+    """
 
     seconds: float
     peak_mib: int
     peak_open_files: int
+    peak_leading_mib: int = 0
+    processor_seconds: float = 0.0
 
 
 def watch(command: Sequence[str], *, told: IO[str] | None = None) -> Watched:
@@ -29,16 +39,25 @@ def watch(command: Sequence[str], *, told: IO[str] | None = None) -> Watched:
     Raises:
         RuntimeError: it failed.
     """
-    started, peak_kib, peak_open = time.monotonic(), 0, 0
+    started, peak_kib, peak_open, peak_leading_kib = time.monotonic(), 0, 0, 0
+    before = _processor_seconds()
     process = subprocess.Popen([sys.executable, "-m", "incmask", *command], stderr=told)
     while process.poll() is None:
         family = [*_family(process.pid)]
-        peak_kib = max(peak_kib, sum(map(_proportional_kib, family)))
+        each_kib = [_proportional_kib(pid) for pid in family]
+        peak_kib, peak_leading_kib = max(peak_kib, sum(each_kib)), max(peak_leading_kib, each_kib[0])
         peak_open = max(peak_open, sum(map(_num_open, family)))
         time.sleep(0.5)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return Watched(time.monotonic() - started, peak_kib // 1024, peak_open)
+    seconds, leading_mib = time.monotonic() - started, peak_leading_kib // 1024
+    return Watched(seconds, peak_kib // 1024, peak_open, leading_mib, _processor_seconds() - before)
+
+
+def _processor_seconds() -> float:
+    """Give what all processes took that this one began and that have ended, with those that these began."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _family(pid: int) -> Iterator[int]:

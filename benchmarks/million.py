@@ -51,14 +51,16 @@ def main() -> None:
     parser.add_argument("--no-report", action="store_true")
     options = parser.parse_args()
     results: dict[int, Measured] = {}
-    print("| unlabelled images | seconds | images/s | peak MiB | open files | files of the run | MB |")
-    print("|---|---|---|---|---|---|---|")
+    header = ("unlabelled images", "seconds", "of processors", "peak MiB", "leads", "open files", "files", "MB")
+    print("|", " | ".join(header), "|")
+    print("|---" * len(header) + "|")
     for num in options.numbers:
         folder = options.out / str(num)
         make_data(folder / "data", num)
         results[num] = measure(folder, ["--no-report"] * options.no_report)
         watched = results[num].watched
-        row = (f"{num:,}", f"{watched.seconds:.0f}", f"{num / watched.seconds:.0f}", watched.peak_mib)
+        row = (f"{num:,}", f"{watched.seconds:.0f}", f"{watched.processor_seconds:.0f}", watched.peak_mib)
+        row = (*row, watched.peak_leading_mib)
         row = (*row, watched.peak_open_files, f"{results[num].num_files:,}", f"{results[num].num_bytes / 1e6:.0f}")
         print("|", " | ".join(map(str, row)), "|", flush=True)
         text = json.dumps({num: asdict(each) for num, each in results.items()}, indent=1)

@@ -37,7 +37,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 _ANEW = "let the same command go on, which makes it anew"
 
-_OPEN = 4
+_OPEN = 16
 """Archives whose tables are held, since images are mostly read in their order."""
 
 

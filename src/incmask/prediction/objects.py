@@ -75,8 +75,10 @@ class ObjectFinder:
 
     def final_ids(self) -> np.ndarray:
         """Give the final id of each preliminary one: 1, 2, … by the first row of each object, 0 for 0; int32."""
-        pairs = np.concatenate([np.zeros((0, 2), np.int32), *self._meetings])
         size = self._num_parts + 1
+        if not self._meetings:
+            return np.arange(size, dtype=np.int32)  # of an image in one part, as most are
+        pairs = np.concatenate(self._meetings)
         graph = sparse.coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(size, size))
         _, groups = sparse.csgraph.connected_components(graph, directed=False)
         _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)

@@ -25,7 +25,7 @@ LABELLED = -1
 _ALIKE_QUANTILE = 0.05
 """Of the distances between two candidates: at this distance two are alike by 0.6."""
 
-_DRAWN_FOR_SCALE, _AT_ONCE, _SEED = 500, 64, 1
+_DRAWN_FOR_SCALE, _AT_ONCE, _ROWS_AT_ONCE, _SEED = 500, 64, 1 << 13, 1
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,15 @@ def _best(limits: NDArray[np.float64], left: NDArray[np.bool_], likeness: "_Like
         best = int(np.where(left, limits, -1).argmax())
         if fresh[best]:
             return best
-        stale = np.flatnonzero(left & ~fresh)
-        some = stale[np.argsort(-limits[stale], kind="stable")[:_AT_ONCE]]
+        some = _greatest(limits, np.flatnonzero(left & ~fresh))
         limits[some], fresh[some] = likeness.gains(some), True
+
+
+def _greatest(limits: NDArray[np.float64], stale: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give those of the greatest limits, in their order, of equal ones the first; all are sorted of none but few."""
+    if len(stale) > _AT_ONCE:
+        stale = stale[limits[stale] >= np.partition(limits[stale], -_AT_ONCE)[-_AT_ONCE]]
+    return stale[np.argsort(-limits[stale], kind="stable")[:_AT_ONCE]]
 
 
 def _next(limits: NDArray[np.float64], index: int, likeness: "_Likeness") -> int:
@@ -129,8 +135,8 @@ class _Likeness:
     def __init__(self, features: Floats, worth: Floats, to_labelled: Floats, *, most_asked: int):
         draw = np.random.default_rng(_SEED)
         num = len(features)
-        self._features, self._worth = np.asarray(features, np.float64), np.asarray(worth, np.float64)
-        self._scale = _scale(self._features[draw.permutation(num)[:_DRAWN_FOR_SCALE]])
+        self._features, self._worth = features, np.asarray(worth, np.float64)
+        self._scale = _scale(self._some(draw.permutation(num)[:_DRAWN_FOR_SCALE]))
         self._asked = np.sort(draw.permutation(num)[:most_asked])
         self._known = self._alike(np.asarray(to_labelled, np.float64) ** 2)
         self._total = max(float(self._worth.sum()), 1e-12)
@@ -138,11 +144,11 @@ class _Likeness:
     def gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Tell what each of some candidates would add: (rows,)."""
         found = np.empty(len(rows))
-        asked, known = self._features[self._asked], self._known[self._asked]
+        asked, known = self._some(self._asked), self._known[self._asked]
         each = self._worth[self._asked] * (len(self._worth) / max(len(asked), 1))
         for first in range(0, len(rows), _AT_ONCE):
             some = rows[first : first + _AT_ONCE]
-            table = self._alike(_squares(self._features[some], asked))
+            table = self._alike(_squares(self._some(some), asked))
             found[first : first + _AT_ONCE] = np.maximum(table - known, 0) @ each
         # One that was not asked speaks for itself at least.
         return np.maximum(found, self._worth[rows] * (1 - self._known[rows])) / self._total
@@ -158,6 +164,10 @@ class _Likeness:
         new = (alike > 0.5) & (self._known <= 0.5)
         self._known = np.maximum(self._known, alike)
         return int(new.sum()) - int(new[row])
+
+    def _some(self, rows: NDArray[np.int64]) -> Floats:
+        """Give the features of some, in double precision: of all together these would take much memory."""
+        return self._features[rows].astype(np.float64)
 
     def _alike(self, squares: Floats) -> NDArray[np.float64]:
         return np.exp(squares / (-2 * self._scale**2))
@@ -206,4 +216,8 @@ def nearest_of(points: Floats, references: Floats, *, leave_self_out: bool = Fal
 
 def distances(points: Floats, point: Floats) -> NDArray[np.float64]:
     """Euclidean distance of each of (N, D) points to another; exactly 0 for a copy."""
-    return np.sqrt(np.square(points - point).sum(1, dtype=np.float64))
+    found = np.empty(len(points))
+    for first in range(0, len(points), _ROWS_AT_ONCE):
+        some = points[first : first + _ROWS_AT_ONCE] - point
+        found[first : first + _ROWS_AT_ONCE] = np.square(some).sum(1, dtype=np.float64)
+    return np.sqrt(found)

@@ -19,6 +19,9 @@ Floats = NDArray[np.float32]
 _BOTTLENECK = "bottleneck"
 """The part of a network where its view of the image is widest and most condensed."""
 
+_ROWS_AT_ONCE = 1 << 15
+"""Features that are worked on in double precision at a time."""
+
 
 @torch.inference_mode()
 def bottleneck(
@@ -132,8 +135,17 @@ def standardise(first: NDArray[np.floating], second: NDArray[np.floating]) -> tu
 
     Dimensions that are constant say nothing and turn 0. The distance of two things drawn at random is then about 1.4.
     """
-    both = np.concatenate([first, second]).astype(np.float64)
-    spread = both.std(0)
-    scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-9 * np.abs(both).max(initial=1e-30))
-    scaled = ((both - both.mean(0)) * scale / np.sqrt(both.shape[1])).astype(np.float32)
+    both = np.concatenate([first, second])
+    num, size = both.shape
+
+    def some() -> Iterator[NDArray[np.float64]]:
+        return (both[start : start + _ROWS_AT_ONCE].astype(np.float64) for start in range(0, num, _ROWS_AT_ONCE))
+
+    mean = sum(rows.sum(0) for rows in some()) / num
+    spread = np.sqrt(sum(np.square(rows - mean).sum(0) for rows in some()) / num)
+    largest = float(np.abs(both).max(initial=1e-30))
+    scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-9 * largest)
+    scaled = np.empty((num, size), np.float32)
+    for start, rows in zip(range(0, num, _ROWS_AT_ONCE), some(), strict=True):
+        scaled[start : start + len(rows)] = (rows - mean) * scale / np.sqrt(size)
     return scaled[: len(first)], scaled[len(first) :]

@@ -73,7 +73,7 @@ def to_csv(rows: Sequence[RankedRow]) -> str:
         *(("expected_quality",) if rated else ()),
         *("novelty", "reason"),
     ]
-    lines = [
+    lines = (
         [
             *(row.rank, row.name),
             *((row.crop.left, row.crop.top, row.crop.width, row.crop.height) if row.crop else ()),
@@ -82,7 +82,7 @@ def to_csv(rows: Sequence[RankedRow]) -> str:
             *(_cell(row.novelty), row.reason),
         ]
         for row in rows
-    ]
+    )
     return csv_text(header, lines)
 
 
