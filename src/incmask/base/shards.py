@@ -8,11 +8,11 @@ import os
 import struct
 import zipfile
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 from incmask.base.errors import fail
@@ -51,8 +51,8 @@ class Shard:
     images: int
 
 
-def shards_of(names: Sequence[str]) -> list[Shard]:
-    """Share images out over shards; each name once.
+def shards_of(names: Sequence[str], *, number: int = 0) -> list[Shard]:
+    """Share images out over shards, each name once; the first has this number.
 
     Examples:
         >>> shards_of(["b", "a"])
@@ -60,7 +60,7 @@ def shards_of(names: Sequence[str]) -> list[Shard]:
     """
     ordered = sorted(names)
     groups = [ordered[first : first + IMAGES_A_SHARD] for first in range(0, len(ordered), IMAGES_A_SHARD)]
-    return [Shard(f"{number:05d}", each[0], each[-1], len(each)) for number, each in enumerate(groups)]
+    return [Shard(f"{number:05d}", each[0], each[-1], len(each)) for number, each in enumerate(groups, start=number)]
 
 
 Keep = Callable[[Path, bytes], Path]
@@ -73,13 +73,14 @@ class ShardWriter(AbstractContextManager["ShardWriter"]):
     Args:
         out: the folder that the folders of pictures lie in.
         shard: its name.
+        amends: what is in the archives already, of other files, stays there.
 
     Attributes:
         paths: of the archives, one a folder.
     """
 
-    def __init__(self, out: Path, shard: str):
-        self._out, self._shard = out, shard
+    def __init__(self, out: Path, shard: str, *, amends: bool = False):
+        self._out, self._shard, self._amends = out, shard, amends
         self._archives: dict[str, zipfile.ZipFile] = {}
         self._stack = ExitStack()
         self.paths: list[Path] = []
@@ -102,7 +103,26 @@ class ShardWriter(AbstractContextManager["ShardWriter"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        with self._stack.pop_all() as stack:
+            if kind is not None:
+                stack.__exit__(kind, error, trace)
+            elif self._amends:
+                self._keep_others()
+
+    def _keep_others(self) -> None:
+        """Copy what the archives held before and nobody wrote anew."""
+        for path, archive in zip(self.paths, self._archives.values(), strict=True):
+            written = {*archive.namelist()}
+            try:
+                with zipfile.ZipFile(path) as before:
+                    for member in before.infolist():
+                        if member.filename not in written:
+                            archive.writestr(member, before.read(member))
+            except FileNotFoundError:
+                continue
+            except zipfile.BadZipFile as error:
+                mend = "remove it, and call the same again, which predicts its images anew"
+                raise fail(path, f"is damaged ({error})", mend) from error
 
 
 def path_in_shard(folder: Path, name: str, endings: Sequence[str]) -> Path | None:
@@ -137,6 +157,16 @@ def path_in_shard(folder: Path, name: str, endings: Sequence[str]) -> Path | Non
 def is_archive(path: Path) -> bool:
     """Tell by its name whether a file of a run is an archive of pictures."""
     return path.suffix == _ENDING
+
+
+def shard_among(files: Iterable[str]) -> str:
+    """Give the shard whose archives are among the files of an image; "": they are in none.
+
+    Examples:
+        >>> shard_among(["masks/00003.zip", "overlays/a.tif"]), shard_among(["masks/a.png"])
+        ('00003', '')
+    """
+    return next((path.stem for path in map(PurePosixPath, files) if path.suffix == _ENDING), "")
 
 
 def is_file(path: Path) -> bool:

@@ -70,6 +70,7 @@ class PredictJob:
         device: where the networks run.
         num_threads: batches of tiles that are predicted side by side.
         shard: of archives that take the pictures, where the files are all that it has; "": each lies for itself.
+        amends: the archives keep what they hold of other images.
     """
 
     model: Path
@@ -79,6 +80,7 @@ class PredictJob:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     num_threads: int = 1
     shard: str = ""
+    amends: bool = False
 
     def in_shards(self, shards: Sequence[Shard]) -> "list[PredictJob]":
         """Share the files out, a shard a job; ``shards`` are those of all their names."""
@@ -130,7 +132,7 @@ def predict_files(job: PredictJob, report: Report = ignore) -> Predicted:
 
     # Until a file is safe on the disk takes a fifth of the networks' time, and no processor.
     with ExitStack() as stack, Behind[MaskShares](BYTES_AT_ONCE) as behind:
-        archives = stack.enter_context(ShardWriter(job.out, job.shard)) if job.shard else None
+        archives = stack.enter_context(ShardWriter(job.out, job.shard, amends=job.amends)) if job.shard else None
         keep = archives.keep if archives else None
         for file in job.files:
             try:

@@ -18,6 +18,7 @@ from incmask.base.machine import num_cores
 from incmask.base.manifest import MANIFEST
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress
+from incmask.base.shards import SHARDED_FROM, shards_of
 from incmask.base.words import counted
 from incmask.method.instances import check_can_grow
 from incmask.nets.forward import CHUNK
@@ -25,7 +26,7 @@ from incmask.prediction.channels import image_files
 from incmask.prediction.ensemble import About, Ensemble
 from incmask.prediction.files import NOTHING_MORE, ImageFile, Predicted, PredictJob, predict_files
 from incmask.prediction.layers import ExtraOutputs
-from incmask.prediction.ledger import Ledger, Stamp, stamp_of
+from incmask.prediction.ledger import Ledger, LedgerEntry, Stamp, stamp_of
 from incmask.prediction.listing import Listing, find_images
 from incmask.prediction.model_folder import ABOUT, model_folder
 from incmask.prediction.shares import MaskShares, tables
@@ -198,17 +199,33 @@ def _predict(
     """Predict the files of a job and enter each that has not changed meanwhile."""
     shares: list[MaskShares] = []
     problems: list[Problem] = []
-    num_jobs = max(4 * pool.num_workers, -(-len(job.files) // _FILES_A_JOB))
     by_name = {file.name: file for file in job.files}
-    for _, done in pool.run(predict_files, job.share_out(num_jobs), progress.advance):
+    jobs = _share_out(job, ledger, num_workers=pool.num_workers)
+    for _, done in pool.run(predict_files, jobs, progress.advance):
         problems += done.problems
+        shares += done.shares
+        entries = []
         for share in done.shares:
-            shares.append(share)
             file = by_name[share.name]
             stamp = stamps[file]
             if stamp is not None and _stamp(file) == stamp:
-                ledger.record(share.name, stamp, files=share.files, facts=asdict(share))
+                entries.append(LedgerEntry(share.name, stamp, "", (*share.files, *done.archives), asdict(share)))
+        ledger.record_all(entries)
     return Predicted(tuple(shares), tuple(problems))
+
+
+def _share_out(job: PredictJob, ledger: Ledger, *, num_workers: int) -> list[PredictJob]:
+    """Share files out over jobs: those of an archive of earlier; of the others archives where these are very many."""
+    shards: dict[str, list[ImageFile]] = {}
+    for file in job.files:
+        shards.setdefault(ledger.shard_of(file.name), []).append(file)
+    rest = replace(job, files=tuple(shards.pop("", ())))
+    again = [replace(job, shard=shard, amends=True, files=tuple(files)) for shard, files in sorted(shards.items())]
+    if len(rest.files) > SHARDED_FROM:
+        found = shards_of([file.name for file in rest.files], number=ledger.next_shard())
+        return [*again, *rest.in_shards(found)]
+    num_jobs = max(4 * num_workers, -(-len(rest.files) // _FILES_A_JOB))
+    return [*again, *rest.share_out(num_jobs)]
 
 
 def write_tables(out: Path, ledger: Ledger, about: About) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.files import append_text, remove_unfinished
 from incmask.base.parse import parse_json
+from incmask.base.shards import is_archive, shard_among
 from incmask.base.store import LEDGER, LOCK
 from incmask.data.folder.walk import files_of
 from incmask.data.images.writers import path_inside
@@ -77,15 +78,29 @@ class Ledger(AbstractContextManager["Ledger"]):
         entry = self._entries.get(name)
         return entry is not None and entry.stamp == stamp and self._stands(entry)
 
+    def shard_of(self, name: str) -> str:
+        """Give the shard that holds the pictures of an image; "": they lie for themselves, or there are none."""
+        return shard_among(self._entries[name].files) if name in self._entries else ""
+
+    def next_shard(self) -> int:
+        """Give a number that no shard has."""
+        found = [shard_among(entry.files) for entry in self._entries.values()]
+        return 1 + max((int(shard) for shard in found if shard.isdecimal()), default=-1)
+
     def record(self, name: str, stamp: Stamp, *, files: Sequence[str], facts: dict[str, Any]) -> None:
         """Enter an image whose files were just written; what an earlier time wrote for it beside them is removed."""
-        before = self._entries.get(name)
-        for file in set(before.files if before else ()) - set(files):
-            path_inside(self._out, file, "").unlink(missing_ok=True)
-        entry = LedgerEntry(name, stamp, self._key, tuple(files), facts)
-        self._entries[name] = entry
-        values = [name, stamp.num_bytes, stamp.written_ns, self._key, files, facts]
-        append_text(self._out / LEDGER, json.dumps(values, ensure_ascii=False) + "\n")
+        self.record_all([LedgerEntry(name, stamp, self._key, tuple(files), facts)])
+
+    def record_all(self, entries: Sequence[LedgerEntry]) -> None:
+        """Enter images in the same way, with this ledger's key."""
+        entered = [replace(entry, key=self._key) for entry in entries]
+        for entry in entered:
+            before = self._entries.get(entry.name)
+            for file in set(before.files if before else ()) - set(entry.files):
+                if not is_archive(Path(file)):  # which holds pictures of others, too
+                    path_inside(self._out, file, "").unlink(missing_ok=True)
+            self._entries[entry.name] = entry
+        append_text(self._out / LEDGER, "".join(map(_line, entered)))
 
     def facts(self) -> list[dict[str, Any]]:
         """Tell what was found in each image that the same model and options predicted into the folder."""
@@ -96,6 +111,12 @@ class Ledger(AbstractContextManager["Ledger"]):
 
     def _stands(self, entry: LedgerEntry) -> bool:
         return entry.key == self._key and all((self._out / file).is_file() for file in entry.files)
+
+
+def _line(entry: LedgerEntry) -> str:
+    stamp = entry.stamp
+    values = [entry.name, stamp.num_bytes, stamp.written_ns, entry.key, entry.files, entry.facts]
+    return json.dumps(values, ensure_ascii=False) + "\n"
 
 
 def stamp_of(path: Path) -> Stamp | None:
