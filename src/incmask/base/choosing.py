@@ -125,7 +125,8 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         if side and side % 2 == 0:
             yield Problem(f"setting {name}", f"must be odd or 0, got {side}", f"use {side - 1} or {side + 1}")
     step = step_px(settings.net)
-    if settings.size and any(side < step or side % step for side in settings.size):
+    sides = settings.size[1:] if settings.size and settings.size[0] == 1 and settings.net == UNET else settings.size
+    if settings.size and any(side < step or side % step for side in sides or ()):
         given = " ".join(map(str, settings.size))
         near = " ".join(str(max(step, round(side / step) * step)) for side in settings.size)
         networks = "" if settings.net == UNET else f" for {settings.net}"

@@ -158,6 +158,11 @@ class Dataset:
         """Slices of what networks see of volumes at a time; None: the data are images."""
         return None if self.volumes is None else self.volumes.depth
 
+    @property
+    def is_of_signals(self) -> bool:
+        """Whether targets are numbers and all images are of one row."""
+        return self.target is not None and all(item.height == 1 for _, items in self.parts() for item in items)
+
     def size_told(self, size: tuple[int, int]) -> str:
         """Tell a person the size of what networks see, of which ``size`` is height and width."""
         return "×".join(map(str, size if self.volumes is None else self.volumes.patch))

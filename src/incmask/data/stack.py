@@ -23,6 +23,7 @@ from incmask.method.labels import labels_of
 LARGEST_SIDE_PX = 512
 """Derived sizes stop here; larger networks' inputs have to be asked for."""
 LARGEST_TILE_PX = 256
+LONGEST_SIGNAL = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,17 @@ class Stack:
         return len(self.names)
 
 
-def derive_size(items: Sequence[Item], *, fit: Literal["resize", "tile"], step: int = STEP_PX) -> tuple[int, int]:
+def derive_size(
+    items: Sequence[Item], *, fit: Literal["resize", "tile"], step: int = STEP_PX, signals: bool = False
+) -> tuple[int, int]:
     """Height and width for the network: the median image's, rounded to multiples of ``step``.
 
-    When scaling, the longer side is at most 512 and the aspect stays; tiles are at most 256 a side.
+    When scaling, the longer side is at most 512 and the aspect stays; tiles are at most 256 a side. Signals are images
+    of one row, of 4096 numbers at most.
     """
+    if signals:
+        length = min(LONGEST_SIGNAL, float(np.median([item.width for item in items])))
+        return 1, max(step, round(length / step) * step)
     height, width = (float(np.median([getattr(item, side) for item in items])) for side in ("height", "width"))
     if fit == "tile":
         height, width = min(height, LARGEST_TILE_PX), min(width, LARGEST_TILE_PX)

@@ -166,7 +166,11 @@ def size_of(dataset: Dataset, settings: Settings) -> tuple[int, int]:
     """Give height and width of the networks' input, of volumes those of a sheet: as asked for, or as the data are."""
     if dataset.volumes is not None:
         return dataset.volumes.sheet
-    return settings.size or derive_size(dataset.labelled, fit=settings.fit, step=step_px(settings.net))
+    step, signals = step_px(settings.net), dataset.is_of_signals and settings.net == UNET
+    if settings.size and settings.size[0] == 1 and not signals:
+        what = "has one row, as signals have that are learnt from as numbers"
+        raise fail(option("size"), what, f"use {step} rows or more")
+    return settings.size or derive_size(dataset.labelled, fit=settings.fit, step=step, signals=signals)
 
 
 def data_options(data: Path, file: ConfigFile, group: str | None) -> DataOptions:

@@ -75,6 +75,8 @@ def shrunk(size: tuple[int, int], *, side_px: int, step: int = STEP_PX) -> tuple
         >>> shrunk((560, 768), side_px=128), shrunk((144, 256), side_px=64), shrunk((48, 64), side_px=128)
         ((112, 144), (48, 80), (48, 64))
     """
+    if size[0] == 1:  # a signal's one row stays
+        return 1, max(step, min(size[1], side_px**2) // step * step)
     factor = min(1.0, side_px / math.sqrt(math.prod(size)))
     height, width = (max(step, round(side * factor / step) * step) for side in size)
     return height, width

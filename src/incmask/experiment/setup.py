@@ -24,7 +24,7 @@ from incmask.method.labels.base import Labels
 from incmask.method.profiles import Profile
 from incmask.method.recipe import Recipe
 from incmask.method.scoring import Scoring, scoring_of
-from incmask.nets.spec import EncoderSpec, NetworkSpec, SegmentationSpec, VolumeSpec
+from incmask.nets.spec import EncoderSpec, NetworkSpec, SegmentationSpec, SignalSpec, VolumeSpec
 from incmask.training.segmentation import ConsistencyImages
 from incmask.training.validation import Validation
 
@@ -151,7 +151,8 @@ class Setup:
             width, volumes = width_of(self.recipe, self.settings, generation), self.dataset.volumes
             if volumes is not None:
                 return VolumeSpec(channels, num_outputs, width, volumes.depth, volumes.poolings, momentum)
-            return NetworkSpec(channels, num_outputs, width, momentum)
+            kind = SignalSpec if self.size[0] == 1 else NetworkSpec
+            return kind(channels, num_outputs, width, momentum)
         return EncoderSpec(
             net=self.pretrained.net,
             in_channels=channels,

@@ -1,4 +1,4 @@
-"""Networks of volumes that travel as sheets: slices below each other, so that all else sees images."""
+"""Networks of volumes and signals that travel as images: slices below each other, or a single row."""
 
 from collections.abc import Sequence
 
@@ -40,3 +40,23 @@ class SheetUNet(UNet):
         if image.ndim != 4 or image.shape[2] % self.depth:
             raise ValueError(f"SheetUNet: expected (N, C, D·H, W) with D = {self.depth}, got {tuple(image.shape)}")
         return folded(super().forward(unfolded(image, self.depth, axis=2)), axis=2)
+
+
+class RowUNet(UNet):
+    """A U-Net of signals that takes and gives images, of which each row is a signal: (N, C, H, W).
+
+    Args:
+        in_channels, out_channels, width, batch_norm_momentum: as for ``UNet``.
+
+    Raises:
+        ValueError: an argument outside its range, or rows of another length than a multiple of 16.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, width: float, *, batch_norm_momentum: float = 0.99):
+        super().__init__(in_channels, out_channels, width, batch_norm_momentum=batch_norm_momentum, ndim=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        if image.ndim != 4 or image.shape[3] % self.steps[0]:
+            what = f"expected (N, C, H, W) with W a multiple of {self.steps[0]}, got {tuple(image.shape)}"
+            raise ValueError(f"RowUNet: {what}")
+        return self.of_rows(image)

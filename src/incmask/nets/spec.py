@@ -21,7 +21,7 @@ from incmask.base.parse import parse_json
 from incmask.nets.encoders.named import architecture_of
 from incmask.nets.encoders.network import EncoderNet
 from incmask.nets.evalnet import EvalNet, HeadWeights
-from incmask.nets.sheets import SheetUNet
+from incmask.nets.sheets import RowUNet, SheetUNet
 from incmask.nets.unet import Pooling, UNet, undrawn
 
 Read = TypeVar("Read")
@@ -82,6 +82,15 @@ class VolumeSpec:
     def build(self, *, seed: int = 0) -> nn.Module:
         """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
         return _drawn(lambda: SheetUNet(**dataclasses.asdict(self)), seed=seed, layout=torch.channels_last_3d)
+
+
+@dataclass(frozen=True)
+class SignalSpec(NetworkSpec):
+    """What it takes to build a network of signals, which travel as images of one row; as ``NetworkSpec``."""
+
+    def build(self, *, seed: int = 0) -> nn.Module:
+        """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
+        return _drawn(lambda: RowUNet(**dataclasses.asdict(self)), seed=seed)
 
 
 @dataclass(frozen=True)
@@ -161,6 +170,7 @@ Spec = SegmentationSpec | EvalNetSpec
 
 _KINDS: dict[str, type[Spec]] = {
     "network": NetworkSpec,
+    "signal": SignalSpec,
     "volume": VolumeSpec,
     "encoder": EncoderSpec,
     "evalnet": EvalNetSpec,
@@ -178,7 +188,7 @@ def _drawn(make: Callable[[], nn.Module], *, seed: int, layout: torch.memory_for
 
 def save_model(path: Path, state: Mapping[str, Tensor], spec: Spec) -> None:
     """Write weights and description to one safetensors file, whole or not at all."""
-    kind = next(name for name, known in _KINDS.items() if isinstance(spec, known))
+    kind = next(name for name, known in _KINDS.items() if type(spec) is known)
     save_tensors(path, state, {kind: dataclasses.asdict(spec)})
 
 

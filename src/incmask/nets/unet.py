@@ -25,7 +25,7 @@ Pooling = tuple[int, ...]
 class UNet(nn.Module):
     """A small U-Net with a 1x1 convolution after every 3x3 one and added, not joined, skips.
 
-    In three dimensions all of these are cubes.
+    In three dimensions all of these are cubes, and of signals lines.
 
     Args:
         in_channels: channels of the image, 1 or more.
@@ -34,11 +34,12 @@ class UNet(nn.Module):
         width: the paper's alpha; level i has ``int(16 * 2**i * width)`` filters.
         batch_norm_momentum: in Keras's meaning, the share of the running statistics that stays
             at each step (paper: 0.99).
-        ndim: 2 for images, 3 for volumes.
+        ndim: 1 for signals, 2 for images, 3 for volumes.
         poolings: by how much each of the four levels shrinks each axis, 1 or 2; None: all by 2.
 
     ``forward`` takes intensities of 0 to 255, shape ``(N, in_channels, H, W)`` with ``H`` and ``W``
-    multiples of 16, and returns float32 logits ``(N, out_channels, H, W)``. Of volumes both are ``(N, C, D, H, W)``.
+    multiples of 16, and returns float32 logits ``(N, out_channels, H, W)``. Of volumes both are ``(N, C, D, H, W)``, of
+    signals ``(N, C, W)``.
     With other ``poolings``, each side is a multiple of what all levels together shrink its axis by.
 
     Raises:
@@ -54,7 +55,7 @@ class UNet(nn.Module):
         width: float = 1.0,
         *,
         batch_norm_momentum: float = 0.99,
-        ndim: Literal[2, 3] = 2,
+        ndim: Literal[1, 2, 3] = 2,
         poolings: Sequence[Sequence[int]] | None = None,
     ):
         super().__init__()
@@ -72,7 +73,7 @@ class UNet(nn.Module):
         if f0 < 1:
             raise ValueError(f"UNet: width must be at least 1/16, got {width}")
         momentum = 1 - batch_norm_momentum
-        conv, norm_of = (Conv, norm) if ndim == 2 else (Conv3d, norm3d)
+        conv, norm_of = {1: (RowConv, norm), 2: (Conv, norm), 3: (Conv3d, norm3d)}[ndim]
         self.stem = nn.Sequential(conv(in_channels, f0, 1), norm_of(f0, momentum))
         self.encoder = nn.ModuleList(
             nn.Sequential(conv(a, b, 3), conv(b, b, 1), norm_of(b, momentum))
@@ -89,7 +90,7 @@ class UNet(nn.Module):
             )
             for a, b in ((f3, f2), (f2, f1), (f1, f0), (f0, f0))
         )
-        self.head = (nn.Conv2d if ndim == 2 else nn.Conv3d)(f0, out_channels, 1)
+        self.head = (nn.Conv3d if ndim == 3 else nn.Conv2d)(f0, out_channels, 1)
         draw_weights(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -97,29 +98,40 @@ class UNet(nn.Module):
             side % step for side, step in zip(image.shape[2:], self.steps, strict=True)
         ):
             raise ValueError(f"UNet: {self._expected()}, got {tuple(image.shape)}; pad or resize the image")
-        pool = nn.functional.max_pool2d if self.ndim == 2 else nn.functional.max_pool3d
+        return self.of_rows(image[:, :, None])[:, :, 0] if self.ndim == 1 else self._logits(image)
+
+    def of_rows(self, image: Tensor) -> Tensor:
+        """Give the logits of signals that lie below each other: of ``(N, C, H, W)``, each row a signal."""
+        return self._logits(image)
+
+    def _logits(self, image: Tensor) -> Tensor:
+        pool = nn.functional.max_pool3d if self.ndim == 3 else nn.functional.max_pool2d
         x = self.stem(image / 255)
         skips = []
-        for block, factors in zip(self.encoder, self.poolings, strict=True):
+        # Of signals rows are never mixed.
+        poolings = [(1, *factors) if self.ndim == 1 else factors for factors in self.poolings]
+        for block, factors in zip(self.encoder, poolings, strict=True):
             x = block(x)
             skips.append(x)
             x = pool(x, factors)
         x = self.bottleneck(x)
-        for block, factors in zip(self.decoder, reversed(self.poolings), strict=True):
+        for block, factors in zip(self.decoder, reversed(poolings), strict=True):
             scales = [float(factor) for factor in factors]
             x = block(nn.functional.interpolate(x, scale_factor=scales, mode="nearest") + skips.pop())
         with torch.autocast(x.device.type, enabled=False):
             return self.head(x.float())
 
     def _expected(self) -> str:
+        if self.ndim == 1:
+            return f"expected (N, C, W) with W a multiple of {self.steps[0]}"
         if self.ndim == 2:
             return f"expected (N, C, H, W) with H and W multiples of {' and '.join(map(str, sorted({*self.steps})))}"
         return f"expected (N, C, D, H, W) with sides that are multiples of {self.steps}"
 
 
 def _checked_poolings(poolings: Sequence[Sequence[int]] | None, ndim: int) -> tuple[Pooling, ...]:
-    if ndim not in (2, 3):
-        raise ValueError(f"UNet: ndim must be 2 or 3, got {ndim}")
+    if ndim not in (1, 2, 3):
+        raise ValueError(f"UNet: ndim must be 1, 2 or 3, got {ndim}")
     given = tuple(tuple(factors) for factors in poolings or ((2,) * ndim,) * LEVELS)
     if len(given) != LEVELS or any(len(each) != ndim or not {*each} <= {1, 2} for each in given):
         raise ValueError(f"UNet: poolings must be {LEVELS} times {ndim} factors of 1 or 2, got {given}")
@@ -138,6 +150,13 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.relu(super().forward(x), inplace=True)
+
+
+class RowConv(Conv):
+    """The same of signals: each row of an image is one."""
+
+    def __init__(self, in_channels: int, out_channels: int, side: int):
+        nn.Conv2d.__init__(self, in_channels, out_channels, (1, side), padding="same")
 
 
 class Conv3d(nn.Conv3d):

@@ -112,7 +112,8 @@ class Ensemble:
         Args:
             images: NumPy arrays (H, W) or (H, W, C), Pillow images, tensors (H, W), (H, W, C) or (C, H, W), or lists of
                 numbers, in a list or a stack; or a single one of these. Of any integer or float type: 8-bit values as
-                they are, others scaled as in training. Of models of volumes: NumPy arrays (D, H, W) or (D, H, W, C).
+                they are, others scaled as in training. Of models of volumes: NumPy arrays (D, H, W) or (D, H, W, C); of
+                models of signals also (N,).
             spacing: of these volumes: distance of slices, rows and columns; None: that of the training.
 
         Returns:
@@ -125,7 +126,8 @@ class Ensemble:
         if about.volumes is not None:
             volumes = network_volumes(images, about.volumes, about=about, spacing=spacing)
             return [unfolded_prediction(self.predict_sheet(*each), each[1]) for each in volumes]
-        return list(self.predict_each([*network_images(images, channels=about.channels, intensity=about.intensity)]))
+        seen = network_images(images, channels=about.channels, intensity=about.intensity, signals=about.is_of_signals)
+        return list(self.predict_each([*seen]))
 
     def predict_each(self, images: Sequence[np.ndarray]) -> Iterator[Prediction]:
         """Predict images as networks see them, one after the other: fewer are held at a time.

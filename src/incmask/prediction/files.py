@@ -24,6 +24,7 @@ from incmask.data.volumes.write import VolumeFile
 from incmask.method.cells import count_cells
 from incmask.method.instances import ObjectChannels, object_channels
 from incmask.prediction.ensemble import About, Ensemble, Prediction
+from incmask.prediction.given import check_is_signal
 from incmask.prediction.layers import ExtraOutputs, LayersWriter
 from incmask.prediction.shares import CellCounts, MaskShares
 from incmask.prediction.value_layers import ValuesWriter
@@ -179,7 +180,10 @@ def _open(file: ImageFile, about: About) -> np.ndarray | PixelRows:
             big.close()
             raise
     raster = decode(path, read_bytes(path))
-    return _by_rows_if_large(network_image(path, raster, channels=about.channels, intensity=about.intensity))
+    image = network_image(path, raster, channels=about.channels, intensity=about.intensity)
+    if about.is_of_signals:
+        check_is_signal(path, image)
+    return _by_rows_if_large(image)
 
 
 def _write_volume(job: PredictJob, file: ImageFile, ensemble: Ensemble) -> MaskShares:

@@ -15,23 +15,39 @@ from incmask.method.sheets import folded, unfolded
 from incmask.prediction.values import About, Prediction
 
 
-def network_images(given: Any, *, channels: int, intensity: tuple[float, float] | None) -> Iterator[np.ndarray]:
+def network_images(
+    given: Any, *, channels: int, intensity: tuple[float, float] | None, signals: bool = False
+) -> Iterator[np.ndarray]:
     """Give images as networks see them, one after the other: uint8, (H, W, channels).
 
     Args:
         given: as for ``listed``.
         channels: that the networks see.
         intensity: of images that are not 8-bit, what becomes 0 and 255; None: percentiles.
+        signals: they are of one row, and may be given as (N,).
 
     Raises:
-        IncmaskError: one is no image, has another number of channels, or no data at any pixel.
+        IncmaskError: one is no image, has another number of channels or of rows, or no data at any pixel.
     """
     for index, each in enumerate(listed(given, channels=channels)):
         where = f"images[{index}]"
-        image = image_array(each, where)
+        image = image_array(np.asarray(each)[None] if signals and np.ndim(each) == 1 else each, where)
+        if signals:
+            check_is_signal(where, image)
         if image.shape[2:] not in ((), (1,), (3,), (channels,)) and (remedy := channels_first_hint(image.shape)):
             raise fail(where, f"has the shape {image.shape}, which has its channels in front", remedy)
         yield network_image(where, Raster(np.atleast_3d(image)), channels=channels, intensity=intensity)
+
+
+def check_is_signal(where: object, image: np.ndarray) -> None:
+    """Refuse an image of several rows where networks are of signals.
+
+    Raises:
+        IncmaskError: it is one.
+    """
+    if image.shape[0] != 1:
+        what = f"has {image.shape[0]} rows, and the models are of signals, of one row each"
+        raise fail(where, what, "give each signal by itself: (N,) or (1, N), in a list where there are several")
 
 
 def network_volumes(

@@ -95,6 +95,11 @@ class About:
     values: AboutValues | None = None
     volumes: VolumeFormat | None = None
 
+    @property
+    def is_of_signals(self) -> bool:
+        """Whether networks see one row at a time."""
+        return self.size[0] == 1
+
     def as_dict(self) -> dict[str, Any]:
         """Give the same for a file, without what there is of numbers and volumes alone, where there is none."""
         return {name: each for name, each in asdict(self).items() if each is not None or name not in _OPTIONAL}

@@ -16,7 +16,7 @@ from incmask.base.npy_rows import Rows
 from incmask.base.pool import Pool
 from incmask.base.progress import Report, ignore
 from incmask.nets.costs import count_parameters
-from incmask.nets.spec import EncoderSpec, Spec, VolumeSpec
+from incmask.nets.spec import EncoderSpec, SignalSpec, Spec, VolumeSpec
 from incmask.training.across_devices.processes import on_all_devices
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.batches import on_device
@@ -49,7 +49,7 @@ def train_cost(width: float) -> float:
 def training_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> int:
     """Memory that a training step takes: the activations kept for the way back, and as much again
     for what lies between them and their gradients. Counted on a small image, since all of them grow with the area."""
-    counted = size if isinstance(network, VolumeSpec) else (_SIDE, _SIDE)
+    counted = size if isinstance(network, VolumeSpec | SignalSpec) else (_SIDE, _SIDE)
     kept: list[int] = []
     model = network.build().eval()
     for module in model.modules():
@@ -160,7 +160,7 @@ def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, a
 
 def students_at_a_time(job: FitJob, device: torch.device) -> int:
     """Tell how many students like this one a device trains best as one program."""
-    if isinstance(job.network, EncoderSpec | VolumeSpec):
+    if isinstance(job.network, EncoderSpec | VolumeSpec | SignalSpec):
         # Their layers are of other kinds, so that they run one after the other.
         return 1
     if job.settings.devices_per_network > 1:

@@ -157,11 +157,11 @@ class SegmentationLessons:
 
     def _forward(self, network: nn.Module, images: Tensor) -> Tensor:
         step = step_px(self._settings.net)
-        if images[:, 0].numel() < 2 * step**2:
+        if images[:, 0].numel() < 2 * step * min(step, images.shape[2]):
             # The innermost layer would have a single pixel to take its statistics from.
             raise fail(
                 "batch",
-                f"a single image of {step}×{step} pixels is too little to learn from",
+                f"a single image of {min(step, images.shape[2])}×{step} pixels is too little to learn from",
                 "use a larger batch_size or size",
             )
         device = next(network.parameters()).device

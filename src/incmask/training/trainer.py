@@ -14,7 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from incmask.base.caller import setting, settings, size_option
 from incmask.base.device import autocast
 from incmask.base.errors import fail
-from incmask.nets.spec import VolumeSpec, begin_with, load_model
+from incmask.nets.spec import SignalSpec, VolumeSpec, begin_with, load_model
 from incmask.training.across_devices.network import ShareOfBatch
 from incmask.training.across_devices.share import add_up, share
 from incmask.training.adamw import AdamW
@@ -89,7 +89,7 @@ class GroupTrainer:
         self._weights = sorted(self._trained.weights, key=lambda weight: weight.of_encoder)
         self._optimiser = AdamW(
             [each.parameter for each in self._weights],
-            [settings.encoder_rate if each.of_encoder else 1.0 for each in self._weights],
+            [_rate_of(each, jobs[0]) for each in self._weights],
         )
 
     def step(self, step: int) -> Tensor:
@@ -255,6 +255,15 @@ def _moments(weight: Weight, kept: Sequence[Mapping[int, Mapping[str, Tensor]]])
 def _copy(tensors: Sequence[Tensor], *, to: Sequence[Tensor]) -> None:
     # One by one takes longer to start than to do.
     torch._foreach_copy_(list(to), list(tensors))
+
+
+def _rate_of(weight: Weight, job: FitJob) -> float:
+    """Give the rate of a weight as a share of the learning rate."""
+    if weight.of_encoder:
+        return job.settings.encoder_rate
+    # Of an image that repeats a signal, each row of a kernel would take the step, and their sum three of them.
+    is_line = isinstance(job.network, SignalSpec) and weight.parameter.shape[2:] == (1, 3)
+    return 3.0 if is_line else 1.0
 
 
 def _networks(jobs: Sequence[FitJob], device: torch.device) -> Group:

@@ -145,6 +145,8 @@ def scale_values(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def blend_weight(tile_size: tuple[int, int]) -> np.ndarray:
     """Weight of each pixel of a tile when predictions are stitched: float32, (H, W), least at the rim."""
     rows, columns = (np.minimum(np.arange(side) + 1, side - np.arange(side)) for side in tile_size)
+    if len(rows) == 1:  # a signal fades towards its ends alone
+        rows = columns.max(keepdims=True)
     return np.minimum(rows[:, None], columns[None, :]).astype(np.float32)
 
 

@@ -207,4 +207,6 @@ def _of_several_sizes(images: np.ndarray) -> tuple[np.ndarray, ...]:
     first = images[:1]
     if images.ndim == 5:
         return images, first[:, :-1, :-3, :-5].copy(), first.repeat(2, 1)[:, 3:, 1:, 1:].copy()
+    if images.shape[1] == 1:
+        return images, first[:, :, :-5].copy(), first.repeat(2, 2)[:, :, 1:].copy()
     return images, first[:, :-7, :-5].copy(), first.repeat(2, 1).repeat(2, 2)[:, 3:, 1:].copy()

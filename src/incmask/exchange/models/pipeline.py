@@ -14,7 +14,7 @@ from incmask.base.config import Task
 from incmask.method.agreement import disagreement
 from incmask.method.labels import labels_of
 from incmask.method.values import ValueRange
-from incmask.nets.sheets import SheetUNet
+from incmask.nets.sheets import RowUNet, SheetUNet
 from incmask.nets.unet import UNet
 from incmask.prediction.ensemble import About, Ensemble
 
@@ -59,11 +59,15 @@ class Pipeline(nn.Module):
         self.task: Task = task
         self.size, self.fit, self.target = size, fit, target
         self._step_px = max(getattr(each, "step_px", STEP_PX) for each in networks)
+        self._has_rows = isinstance(networks[0], RowUNet)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         height, width = image.shape[1], image.shape[2]
         planes = image.permute(0, 3, 1, 2).float()
-        planes = scale(planes, self.size) if self.fit == "resize" else pad(planes, self._step_px)
+        if self._has_rows and self.fit == "tile":
+            planes = mirrored(planes, self._step_px, axis=3)
+        else:
+            planes = scale(planes, self.size) if self.fit == "resize" else pad(planes, self._step_px)
         members = torch.stack([labels_of(self.task).probabilities(member(planes)) for member in self.members])
         members = torch.stack([self._to_image(each, (height, width)) for each in members.unbind()])
         labels, mean = labels_of(self.task), members.mean(0)

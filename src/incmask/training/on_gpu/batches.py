@@ -81,8 +81,8 @@ def batches_on(batches: Batches, device: torch.device) -> Draws[Batch]:
     is augmented by itself, and where there is no room for that either, made ahead.
     """
     training_set = batches.training_set
-    if training_set.depth is not None:
-        # Volumes are changed on the CPU alone.
+    if training_set.depth is not None or batches.size[0] == 1:
+        # Volumes and signals are changed on the CPU alone.
         return PrefetchedBatches(batches, device)
     if batches.are_fixed:
         rows, places = distinct_rows(training_set)

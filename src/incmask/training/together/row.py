@@ -1,4 +1,4 @@
-"""Networks on encoders, and those of volumes, as one: one after the other, since their layers are of other kinds."""
+"""Networks on encoders, of volumes and of signals as one: one after the other, since their layers are other kinds."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from incmask.nets.encoders.network import EncoderNet
-from incmask.nets.sheets import SheetUNet
+from incmask.nets.sheets import RowUNet, SheetUNet
 from incmask.training.together.group import NetworkGroup, Weight
 
 
@@ -21,7 +21,7 @@ class NetworkRow:
         network: takes each input with the members' channels joined by ``join``, and gives all their outputs so.
     """
 
-    def __init__(self, members: Sequence[EncoderNet | SheetUNet]):
+    def __init__(self, members: Sequence[EncoderNet | SheetUNet | RowUNet]):
         self.members = tuple(members)
         self.network: nn.Module = self.members[0] if len(self.members) == 1 else _InTurn(self.members)
 
@@ -44,7 +44,7 @@ Group = NetworkGroup | NetworkRow
 
 def group_of(members: Sequence[nn.Module]) -> Group:
     """Put networks together in the way that there is for their kind."""
-    row = [member for member in members if isinstance(member, EncoderNet | SheetUNet)]
+    row = [member for member in members if isinstance(member, EncoderNet | SheetUNet | RowUNet)]
     return NetworkRow(row) if row else NetworkGroup(members)
 
 
@@ -58,7 +58,7 @@ class _InTurn(nn.Module):
         return torch.cat([member(part) for member, part in zip(self.members, parts, strict=True)], 1)
 
 
-def _weights_of(member: EncoderNet | SheetUNet, number: int) -> Iterator[Weight]:
+def _weights_of(member: EncoderNet | SheetUNet | RowUNet, number: int) -> Iterator[Weight]:
     encoder = {id(each) for each in member.encoder.parameters()} if isinstance(member, EncoderNet) else set()
     learning = (each for each in member.parameters() if each.requires_grad)
     for place, parameter in enumerate(learning):

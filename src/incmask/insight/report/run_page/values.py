@@ -19,6 +19,7 @@ from incmask.experiment.record.stages import ENSEMBLE
 from incmask.experiment.student import Student
 from incmask.insight.report.page import Block, Gallery, Table, Text, Thumbnail, number, percent
 from incmask.insight.report.picture import as_rgb
+from incmask.insight.report.run_page.curves import draw_curves
 from incmask.insight.report.run_page.scoring import kind_of_held_out, load_members, part_name
 from incmask.insight.report.run_page.thumbnails import StackPictures, to_jpeg
 from incmask.method.labels import labels_of
@@ -38,6 +39,8 @@ _NAMES = {
     "psnr": "PSNR, dB",
     "ssim": "SSIM",
 }
+_CURVES = "what goes in, the target, the prediction and what is disputed, as far as there are"
+_SIGNALS = "Grey is what goes in, green the target, blue the prediction, and magenta where that is disputed."
 _GONE = "The images at the networks' size (stacks/) are gone, so there are no pictures here."
 
 
@@ -99,6 +102,7 @@ def _galleries(record: RunRecord, target: ValueRange) -> Iterator[Block]:
         f"{_ERROR_SHARE * target.span:.3g} on. Numbers go from dark blue ({target.low:g}) over green to yellow "
         f"({target.high:g}); black is not known. Of an image in tiles its first."
     )
+    note = _SIGNALS if pictures.images.shape[1] == 1 else note
     for name, title, chosen in (("worst", "Worst images", worst), ("best", "Best images", best)):
         thumbnails = [
             _judged(record, pictures, labels, stored.names[place], float(scores[place]), target) for place in chosen
@@ -118,10 +122,17 @@ def _judged(
     row = pictures.numbers(name)[0]
     image, true = pictures.images[row], target.undone(labels[row])
     said = target.undone(_predicted(record, record.handed_over.members, image))
+    text = f"{record.scoring.name} {score:.3f}"
+    if image.shape[0] == 1:
+        return _curve(name, text, draw_curves(image, said, target, true=true, disputed=None))
     error = np.abs(said - true)
     bright = ValueRange(0, _ERROR_SHARE * target.span)
     panels = [as_rgb(image), in_colours(true, target), in_colours(said, target), _in_heat(error, bright)]
-    return _side_by_side(name, f"{record.scoring.name} {score:.3f}", "image, target, prediction and error", panels)
+    return _side_by_side(name, text, "image, target, prediction and error", panels)
+
+
+def _curve(name: str, text: str, picture: np.ndarray) -> Thumbnail:
+    return Thumbnail(name, text, f"{name}, {text}: {_CURVES}", to_jpeg(picture), picture.shape[1], picture.shape[0])
 
 
 def _predicted(record: RunRecord, members: Sequence[Student], image: np.ndarray) -> np.ndarray:
@@ -194,13 +205,19 @@ def _unsure_gallery(record: RunRecord, target: ValueRange) -> Iterator[Block]:
         image, numbers = pictures.image(row.name, said.shape[:2]) if said is not None else None, said
         if image is None or numbers is None or disputed is None:
             continue
-        size = image.shape[:2]
+        size, text = image.shape[:2], f"{percent(row.inconsistent_fraction)} disputed"
+        if size[0] == 1:
+            picture = draw_curves(
+                image, _fitted(numbers, size), target, true=None, disputed=_fitted(disputed, size) > 0
+            )
+            thumbnails.append(_curve(row.name, text, picture))
+            continue
         panels = [_fitted(each, size) for each in (image, in_colours(numbers, target),
                                                    in_colours(numbers, target, disputed=disputed > 0))]  # fmt: skip
-        text = f"{percent(row.inconsistent_fraction)} disputed"
         shown = "image, prediction, and the same with disputed pixels in magenta"
         thumbnails.append(_side_by_side(row.name, text, shown, panels))
     note = "Side by side: the image, the prediction, and the same with disputed pixels in magenta."
+    note = _SIGNALS if pictures.images.shape[1] == 1 else note
     if thumbnails:
         yield Gallery("most-disputed", "Largest disputed areas", "", tuple(thumbnails), note)
 
