@@ -100,7 +100,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
     # Of a million images it takes long, and there may be no masks at all.
     spellings = Spellings(by_name if masks else ())
 
-    found: dict[str, dict[str, Path]] = {name: {} for name in by_name}
+    found: dict[str, dict[str, Path]] = {}
     doubled: set[str] = set()
     for below, path in sorted(masks.items()):
         folder, name = "", name_of(below)
@@ -112,7 +112,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
         owner = spellings.find(candidates(name, folder, mask_suffix))
         if owner is None:
             problems.append(Problem(str(path), "is a mask without an image", _mend(name, by_name)))
-        elif folder in found[owner]:
+        elif folder in found.setdefault(owner, {}):
             other = found[owner][folder].name
             doubled.add(owner)
             problems.append(
@@ -125,7 +125,8 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
             )
         else:
             found[owner][folder] = path
-    pairs = tuple(ImageWithMasks(name, by_name[name], found[name]) for name in by_name)
+    none: dict[str, Path] = {}  # one for all, as a million images may have no mask
+    pairs = tuple(ImageWithMasks(name, path, found.get(name, none)) for name, path in by_name.items())
     return Pairing(pairs, tuple(problems), len(doubled))
 
 

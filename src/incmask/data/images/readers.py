@@ -1,6 +1,7 @@
 """What the rest reads of a data set: images as the network sees them, and labels as class ids."""
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def image_facts(path: Path) -> ImageFacts:
         height,
         width,
         channels,
-        str(image.dtype),
+        sys.intern(str(image.dtype)),
         pixel_digest(image),
         raster.turned,
         sketch_of(image, limits),

@@ -100,6 +100,7 @@ def _masks(shares: Sequence[ShareRow], images: UnlabelledPictures) -> Gallery:
 
 def _share_table(record: RunRecord, images: UnlabelledPictures) -> Table:
     shares = record.shares
+    links = images.links_of([row.name for row in shares[:MAX_ROWS]])
     return Table(
         title="All unlabelled images",
         header=("image", "disputed", "of its foreground", *record.class_names, "files"),
@@ -110,7 +111,7 @@ def _share_table(record: RunRecord, images: UnlabelledPictures) -> Table:
                     number(share, percent(share))
                     for share in (row.inconsistent_fraction, row.disputed_of_foreground, *row.class_fractions)
                 ),
-                TableCell("", links=images.links(row.name)),
+                TableCell("", links=links[row.name]),
             )
             for row in shares[:MAX_ROWS]
         ),
@@ -150,6 +151,7 @@ def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, 
     if not {"rank", "name", "score", "reason"} <= ranking[0].keys():
         raise fail(path, "has no columns rank, name, score and reason", f"run {command('rank')} again")
     of_crops = set(_CROP) <= ranking[0].keys()
+    links = images.links_of([line["name"] for line in ranking])
     rows: list[TableRow] = []
     crops: list[Window | None] = []
     try:
@@ -163,7 +165,7 @@ def _ranked(path: Path, images: UnlabelledPictures, ranking: Sequence[dict[str, 
                     *([part] if of_crops else []),
                     number(float(line["score"])),
                     line["reason"],
-                    TableCell("", links=images.links(line["name"])),
+                    TableCell("", links=links[line["name"]]),
                 )
             )
             crops.append(crop)

@@ -1,5 +1,6 @@
 """The unlabelled images of a run as pictures, with their disputed pixels."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from incmask.base.errors import IncmaskError
@@ -121,6 +122,10 @@ class UnlabelledPictures:
         scheme = self._record.scheme
         outlines = class_swatches(scheme) or (Swatch(f"outline of {scheme.classes[0].name}", TRUE_COLOUR),)
         return (disputed_swatch(scheme), *outlines)
+
+    def links_of(self, names: Sequence[str]) -> dict[str, tuple[Link, ...]]:
+        """Give the same of many images by name; in the order of archives, each of which is looked into once."""
+        return {name: self.links(name) for name in sorted({*names})}
 
     def links(self, name: str) -> tuple[Link, ...]:
         """Give the files of an image that there are, relative to the run folder."""
