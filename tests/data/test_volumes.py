@@ -76,6 +76,13 @@ def test_headers_go_back_as_they_were(tmp_path):
     )
 
 
+def test_many_objects_keep_their_numbers(tmp_path):
+    write_file(tmp_path / "a.nii.gz", np.zeros((4, 5, 6), np.uint8), np.diag([2.0, 2, 2, 1]))
+    ids = np.arange(120, dtype=np.uint16).reshape(6 * 5, 4) * 7
+    write_nifti(tmp_path / "b.nii.gz", ids, header_of(tmp_path / "a.nii.gz"))
+    assert np.array_equal(raster_of(tmp_path / "b.nii.gz").values, ids)
+
+
 def test_what_a_header_says_is_checked_before_memory_is_taken(tmp_path):
     header = nibabel.Nifti1Header()
     header.set_data_shape((30_000, 30_000, 30_000))
@@ -224,12 +231,3 @@ def test_masks_on_other_grids_and_mixed_folders_are_told(tmp_path):
     told = "\n".join(map(str, scan(tmp_path, DataOptions()).problems))
     assert told.count("export the mask on the grid of its image") == 2
     assert "has images and volumes" in told
-
-
-def test_numbers_are_learnt_of_images_alone(tmp_path):
-    image, _, affine = scene(0)
-    for folder in ("images", "masks"):
-        write_file(tmp_path / "labelled" / folder / "a.nii.gz", image, affine)
-    (problem,) = scan(tmp_path, DataOptions(task="depth")).problems
-    assert problem.what.startswith("has volumes, and the targets of depth are numbers")
-    assert "each slice as an image" in problem.remedy

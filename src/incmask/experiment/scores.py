@@ -141,8 +141,9 @@ def evaluate_models(job: EvaluateJob, report: Report = ignore) -> ScoreRow:
     found, distances = [], []
     for item, label in _predicted(ensemble, job):
         truth = read_label(item, job.dataset)
-        found.append(_count(label, truth, job, channels))
-        if item.grid is not None:
+        depth = None if item.grid is None else item.grid.shape[0]
+        found.append(_count(label, truth, job, channels, depth=depth))
+        if item.grid is not None and job.dataset.target is None:
             distances.append(distances_of(label, truth, item.grid, task=job.dataset.task, class_names=names))
     counts = join_tallies([each for each, _, _ in found])
     details = job.scoring.table(counts, names)
@@ -204,10 +205,10 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 def _count(
-    label: np.ndarray, truth: np.ndarray, job: EvaluateJob, channels: ObjectChannels | None
+    label: np.ndarray, truth: np.ndarray, job: EvaluateJob, channels: ObjectChannels | None, *, depth: int | None
 ) -> tuple[Tally, float, ObjectMatch | None]:
     """Count pixels, the error in cells, and objects."""
-    counts = job.scoring.tally(label[None], truth[None], num_classes=len(job.dataset.classes))
+    counts = job.scoring.tally(label[None], truth[None], num_classes=len(job.dataset.classes), depth=depth)
     if channels is None:
         return counts, 0.0, None
     centre, types = channels.centre, channels.bodies

@@ -99,7 +99,7 @@ def move(volume: Volume, geometry: VolumeGeometry, *, smooth: bool = False) -> V
         volume: of intensities, labels or a mask.
         geometry: what is done.
         smooth: values between voxels are mixed, and what lies beyond is mirrored, as for intensities; else the nearest
-            voxel counts, and beyond the volume stands 255, or False.
+            voxel counts, and beyond the volume stands 255, False, or of numbers NaN.
 
     Examples:
         >>> move(np.arange(4).reshape(2, 1, 2), VolumeGeometry(True, Geometry(flip_horizontal=True))).tolist()
@@ -122,6 +122,9 @@ def _affine(volume: NDArray[Any], matrix: Matrix, *, smooth: bool) -> NDArray[An
     if smooth:
         mixed = ndimage.affine_transform(volume.astype(np.float32), **given, order=1, mode="mirror")
         return np.asarray(np.clip(np.rint(mixed), 0, 255).astype(volume.dtype))
+    if volume.dtype.kind == "f":  # numbers: NaN is none
+        numbers = ndimage.affine_transform(volume, **given, order=0, mode="constant", cval=np.nan)
+        return np.asarray(numbers.astype(volume.dtype))
     beyond = 0 if volume.dtype == np.bool_ else IGNORED
     nearest = ndimage.affine_transform(volume.view(np.uint8), **given, order=0, mode="constant", cval=beyond)
     return np.asarray(nearest.view(volume.dtype))

@@ -91,7 +91,8 @@ def label_by_vote(unlabelled: Unlabelled, *, with_views: bool = False, soft: boo
     members = np.stack([*(_views(unlabelled) if with_views else unlabelled.predict(unlabelled.images))])
     task, sides_px = unlabelled.task, {"erode_px": unlabelled.erode_px, "dilate_px": unlabelled.dilate_px}
     if labels_of(task).is_continuous:
-        found = mean_of_values(members[:, :, 0], spread_rule_of(unlabelled.settings), **sides_px)
+        rule, depth = spread_rule_of(unlabelled.settings), unlabelled.depth
+        found = mean_of_values(members[:, :, 0], rule, **sides_px, depth=depth)
         return Labelled(found.label, found.inconsistent)
     voted = before = combine(members, task=task, soft=soft, **sides_px, depth=unlabelled.depth)
     if max(sides_px.values()) > 1 and (

@@ -105,8 +105,13 @@ class Scoring:
         """Give labels as people know them: numbers in their own unit, classes as they are."""
         return label if self.target is None else self.target.undone(label)
 
-    def tally(self, prediction: Label, truth: Label, *, num_classes: int) -> Tally:
+    def tally(self, prediction: Label, truth: Label, *, num_classes: int, depth: int | None = None) -> Tally:
         """Compare labels with the true ones, image by image: ``count``, or ``measure`` where they are numbers.
+
+        Args:
+            prediction, truth: of N images, or of sheets.
+            num_classes: in them.
+            depth: slices of sheets; None: they are images.
 
         Examples:
             >>> scoring, numbers = Scoring("depth", target=ValueRange(0, 4)), np.ones((1, 1, 1))
@@ -114,7 +119,7 @@ class Scoring:
             array([1.])
         """
         if self.target is not None:
-            return measure(prediction, truth, span=self.target.span)
+            return measure(prediction, truth, span=self.target.span, depth=depth)
         return count(prediction, truth, task=self.task, num_classes=num_classes)
 
     def by_image(self, counts: Tally) -> ByImage:

@@ -7,8 +7,10 @@ from typing import Annotated
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from incmask.base.config import Task
+from incmask.method.sheets import unfolded
 
 Floats = NDArray[np.floating]
 ByImage = Annotated[NDArray[np.float64], "n"]
@@ -60,25 +62,26 @@ class Errors:
         return Errors(**{name: np.concatenate(values) for name, values in columns.items()})
 
 
-def measure(prediction: Images, truth: Images, *, span: float) -> Errors:
+def measure(prediction: Images, truth: Images, *, span: float, depth: int | None = None) -> Errors:
     """Compare predictions with the true numbers.
 
     Args:
         prediction: in the targets' unit.
         truth: the same, NaN where it is not known.
         span: > 0, from the least to the greatest labelled target.
+        depth: slices of sheets, which are compared as volumes; None: they are images.
 
     Examples:
         >>> found = measure(np.array([[[1.0, 4.0, 9.0]]]), np.array([[[1.0, 2.0, np.nan]]]), span=2)
         >>> found.valid.tolist(), found.squared.tolist(), found.relative.tolist(), found.close.tolist()
         ([2], [2.0], [0.5], [0.5])
     """
-    rows = [_measured(*pair, span=span) for pair in zip(prediction, truth, strict=True)]
+    rows = [_measured(*pair, span=span, depth=depth) for pair in zip(prediction, truth, strict=True)]
     valid, *others = (np.array(column) for column in zip(*rows, strict=True))
     return Errors(valid.astype(np.int64), *others)
 
 
-def _measured(prediction: Floats, truth: Floats, *, span: float) -> tuple[float, ...]:
+def _measured(prediction: Floats, truth: Floats, *, span: float, depth: int | None) -> tuple[float, ...]:
     known = np.isfinite(truth)
     if not known.any():
         return (0, *[np.nan] * 6)
@@ -91,18 +94,19 @@ def _measured(prediction: Floats, truth: Floats, *, span: float) -> tuple[float,
     if positive.any():
         relative = float(np.mean(error[positive] / true[positive]))
         close = float(np.mean(_is_close(said[positive], true[positive])))
-    return int(known.sum()), squared, float(error.mean()), relative, close, psnr_db, ssim(prediction, truth, span=span)
+    shown = (prediction, truth) if depth is None else (unfolded(prediction, depth), unfolded(truth, depth))
+    return int(known.sum()), squared, float(error.mean()), relative, close, psnr_db, ssim(*shown, span=span)
 
 
 def _is_close(said: Floats, true: Floats) -> NDArray[np.bool_]:
     return (said < CLOSE * true) & (true < CLOSE * said)
 
 
-def ssim(prediction: Annotated[Floats, "h w"], truth: Annotated[Floats, "h w"], *, span: float) -> float:
-    """Give the structural similarity of an image (Wang et al. 2004), the mean over whole windows.
+def ssim(prediction: Annotated[Floats, "*sides"], truth: Annotated[Floats, "*sides"], *, span: float) -> float:
+    """Give the structural similarity of an image or a volume (Wang et al. 2004), the mean over whole windows.
 
     Windows are Gaussian, 11 pixels wide, and no wider than the image along a side that is shorter, so that a signal of
-    one row has windows of one row.
+    one row has windows of one row. Of volumes they are cubes.
 
     Args:
         prediction: as for ``measure``.
@@ -139,6 +143,11 @@ def _taps(side: int) -> NDArray[np.float64]:
 
 def _smoothed(values: Floats, taps: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Average through the window, where it lies inside the image."""
+    if values.ndim == 3:
+        for axis, each in enumerate(taps):
+            values = ndimage.correlate1d(values, each, axis=axis, mode="nearest")
+        rims = (slice(len(each) // 2, side - len(each) // 2) for each, side in zip(taps, values.shape, strict=True))
+        return np.asarray(values[tuple(rims)])
     rows, columns = taps
     (top, left), (height, width) = (len(rows) // 2, len(columns) // 2), values.shape
     means = cv2.sepFilter2D(values, cv2.CV_64F, columns, rows, borderType=cv2.BORDER_REPLICATE)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from incmask.base.config import Settings
 from incmask.method.agreement import Inconsistency, continuous_inconsistency
 from incmask.method.morphology import dilate, erode
+from incmask.method.sheets import folded, unfolded
 
 Floats = NDArray[np.floating]
 
@@ -68,7 +69,12 @@ def spread_rule_of(settings: Settings) -> SpreadRule:
 
 
 def mean_of_values(
-    members: Annotated[Floats, "m *n h w"], rule: SpreadRule, *, erode_px: int = 0, dilate_px: int = 0
+    members: Annotated[Floats, "m *n h w"],
+    rule: SpreadRule,
+    *,
+    erode_px: int = 0,
+    dilate_px: int = 0,
+    depth: int | None = None,
 ) -> Inconsistency:
     """Give the members' mean, and where they differ too much; of one member nothing is disputed.
 
@@ -77,6 +83,7 @@ def mean_of_values(
         rule: says what is too much.
         erode_px, dilate_px: sides of the squares that change the mask, as for ``inconsistency``; a pixel that an
             erosion frees keeps its mean.
+        depth: slices of sheets, of whose masks cubes change them; None: they are images.
 
     Examples:
         >>> members = np.array([[[0.5, 0.2, 0.3]], [[0.5, 0.4, 0.3]]])
@@ -87,12 +94,15 @@ def mean_of_values(
         return Inconsistency(members[0], np.zeros(members.shape[1:], np.bool_))
     relative = rule.unit == "image_mean"
     found = continuous_inconsistency(members, threshold=rule.limit, relative=relative, spatial_ndim=2)
-    mask, axes = found.inconsistent, (-2, -1)
+    mask: NDArray[np.bool_] = found.inconsistent
+    axes: tuple[int, ...] = (-2, -1)
+    if depth is not None:
+        mask, axes = unfolded(mask, depth, axis=mask.ndim - 2), (-3, -2, -1)
     if erode_px > 1:
         mask = erode(mask, side_px=erode_px, axes=axes)
     if dilate_px > 1:
         mask = dilate(mask, side_px=dilate_px, axes=axes)
-    return Inconsistency(found.label, mask)
+    return Inconsistency(found.label, mask if depth is None else folded(mask, axis=mask.ndim - 3))
 
 
 def spread_of(members: Annotated[Floats, "m *rest"]) -> Annotated[Floats, "*rest"]:

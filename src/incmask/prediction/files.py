@@ -238,7 +238,9 @@ def _write(
     """Write the pictures of an image that comes with its prediction in one or several parts, from the top."""
     if about.values is not None:
         target, pictures = about.values.target, job.pictures
-        with ValuesWriter(job.out, file.name, size, target=target, pictures=pictures, keep=keep) as values:
+        with ValuesWriter(
+            job.out, file.name, size, target=target, pictures=pictures, keep=keep, volume=volume
+        ) as values:
             for image, prediction in parts:
                 values.add(image, prediction)
             return values.finish()

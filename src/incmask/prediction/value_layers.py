@@ -12,6 +12,7 @@ from incmask.base.errors import fail
 from incmask.base.shards import Keep
 from incmask.base.store import INCONSISTENT
 from incmask.data.images.writers import path_inside
+from incmask.data.volumes.write import VolumeFile, VolumeWriter
 from incmask.method.values import ValueRange
 from incmask.prediction.layers import DISAGREEMENT, OVERLAYS, ExtraOutputs
 from incmask.prediction.overlays import DISPUTED_COLOUR
@@ -34,7 +35,7 @@ def check_pictures(pictures: ExtraOutputs, task: Task) -> None:
 
 
 class ValuesWriter(AbstractContextManager["ValuesWriter"]):
-    """Takes the rows of a prediction from the top, and writes it as float32 TIFF in the end.
+    """Takes the rows of a prediction from the top, and writes it as float32 TIFF in the end, or in its volume's grid.
 
     Beside it goes the members' standard deviation, in the same unit, and as a PNG what is disputed; with overlays, too,
     the prediction in colours.
@@ -46,6 +47,7 @@ class ValuesWriter(AbstractContextManager["ValuesWriter"]):
         target: the range that colours show.
         pictures: what is written besides.
         keep: as for ``PictureWriter``.
+        volume: what a sheet is of, whose pictures are volumes; None: it is an image.
 
     Raises:
         IncmaskError: the name leads out of the folder.
@@ -60,10 +62,12 @@ class ValuesWriter(AbstractContextManager["ValuesWriter"]):
         target: ValueRange,
         pictures: ExtraOutputs,
         keep: Keep | None = None,
+        volume: VolumeFile | None = None,
     ):
+        self._volume = volume
         self._out, self._name, self._size, self._keep = out, name, size, keep
         self._target, self._pictures = target, pictures
-        self._writers: dict[str, PictureWriter] = {}
+        self._writers: dict[str, PictureWriter | VolumeWriter] = {}
         self._num_inconsistent, self._spread = 0, 0.0
 
     def add(self, image: np.ndarray, rows: Prediction) -> None:
@@ -98,7 +102,10 @@ class ValuesWriter(AbstractContextManager["ValuesWriter"]):
     def _put(self, folder: str, rows: np.ndarray) -> None:
         if folder not in self._writers:
             path = path_inside(self._out, f"{folder}/{self._name}", "")
-            self._writers[folder] = PictureWriter(path, self._size, keep=self._keep)
+            if self._volume is None:
+                self._writers[folder] = PictureWriter(path, self._size, keep=self._keep)
+            else:
+                self._writers[folder] = VolumeWriter(path, self._volume)
         self._writers[folder].add(rows)
 
 

@@ -14,6 +14,7 @@ from incmask.method.labels import labels_of
 from incmask.method.losses import segmentation_loss
 from incmask.method.scoring import Scoring, Tally, join_tallies
 from incmask.nets.forward import chunk_images, forward
+from incmask.nets.sheets import SheetUNet
 from incmask.training.batches import make_batch
 
 
@@ -83,6 +84,7 @@ def evaluate(
     """
     task, kind = scoring.task, labels_of(scoring.task)
     counts, losses, num_images = [], 0.0, 0
+    depth = next((each.depth for each in networks if isinstance(each, SheetUNet)), None)
     for images, labels in validation.chunks(kind.num_outputs(num_classes)):
         logits = forward(networks, images, precision=settings.precision)
         blank = np.zeros(labels.shape[:3], bool)
@@ -94,6 +96,6 @@ def evaluate(
         num_images += len(images)
         mean = torch.stack([kind.probabilities(each) for each in logits]).mean(0)
         predicted = scoring.decode(mean.cpu().numpy())
-        counts.append(scoring.tally(predicted, scoring.in_unit(labels), num_classes=num_classes))
+        counts.append(scoring.tally(predicted, scoring.in_unit(labels), num_classes=num_classes, depth=depth))
     joined = join_tallies(counts)
     return Evaluation(loss=losses / num_images, score=scoring.mean(joined), counts=joined)

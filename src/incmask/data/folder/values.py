@@ -18,7 +18,7 @@ from incmask.data.folder.reading import OnFile, Scan, channels_of, read_facts, s
 from incmask.data.folder.summary import channel_notes, name_notes, part_notes
 from incmask.data.images.readers import ImageFacts
 from incmask.data.images.targets import TargetFacts, target_facts
-from incmask.data.volumes.scan import numbers_problem
+from incmask.data.volumes.scan import grid_problem, mixed_problem, volume_notes, volumes_of
 from incmask.method.values import ValueRange
 
 Targets = Mapping[Path, TargetFacts]
@@ -44,9 +44,6 @@ def scan_values(root: Path, options: DataOptions, *, on_file: OnFile | None = No
     layout = find_layout(root, options)
     problems += layout.problems
     images, targets = read_facts(layout, lambda path: target_facts(path, task), problems, on_file)
-    if refused := numbers_problem(images.values(), task, root):
-        # What else is wrong, of targets that are volumes above all, follows from that.
-        return Scan(None, tuple(refused))
     channels = channels_of(images, options, problems)
     bad = {Path(problem.where) for problem in problems}
     items = {
@@ -62,7 +59,8 @@ def scan_values(root: Path, options: DataOptions, *, on_file: OnFile | None = No
     if target is None:
         return Scan(None, tuple(problems))
     grouping = group_items(root, items, options.group, {path: fact.digest for path, fact in images.items()})
-    problems += grouping.problems
+    problems += [*grouping.problems, *mixed_problem(images.values(), root)]
+    volumes = volumes_of(items["labelled"], options)
     options = options.model_copy(update={"intensity": options.intensity or _intensity(items["labelled"], images)})
     dataset = Dataset(
         root=root,
@@ -80,12 +78,13 @@ def scan_values(root: Path, options: DataOptions, *, on_file: OnFile | None = No
             *part_notes(items),
             *name_notes(items, images),
             *grouping.notes,
+            *volume_notes(volumes),
         ),
         statistics=_statistics(labelled),
         position_class=None,
         intensity=options.intensity,
         target=target,
-        volumes=None,
+        volumes=volumes,
     )
     findings = findings_of_pictures(dict(dataset.parts()), images)
     return Scan(dataset, tuple(problems), findings, images)
@@ -106,13 +105,16 @@ def _item(
     is_good = image is not None and not bad & {pair.image, *pair.masks.values()}
     for path in pair.masks.values():
         target = targets.get(path)
-        if image and target and (target.height, target.width) != (image.height, image.width):
+        if image and target and (problem := grid_problem(path, target, pair.image, image)):
+            is_good = False
+            problems.append(problem)
+        elif image and target and (target.height, target.width) != (image.height, image.width):
             is_good = False
             problems.append(size_problem(path, target, pair.image, image))
     if image is None or not is_good:
         return None
     masks = tuple(pair.masks.values()) or None
-    return Item(pair.name, pair.image, masks, image.height, image.width)
+    return Item(pair.name, pair.image, masks, image.height, image.width, grid=image.grid)
 
 
 def _range_of(

@@ -7,7 +7,9 @@ import numpy as np
 
 from incmask.base.config import Task
 from incmask.base.errors import fail
-from incmask.data.images.decode import Raster, decode, read_bytes
+from incmask.data.images.decode import Raster
+from incmask.data.images.files import read_raster
+from incmask.data.volumes.grid import Grid
 from incmask.method.labels import labels_of
 from incmask.method.labels.numbers import Continuous
 
@@ -21,6 +23,7 @@ class TargetFacts:
         dtype: NumPy's name of the file's type.
         low, high: the least and the greatest number.
         num_missing: pixels without one.
+        grid: of a volume; None: it is an image.
     """
 
     height: int
@@ -29,10 +32,11 @@ class TargetFacts:
     low: float
     high: float
     num_missing: int
+    grid: Grid | None = None
 
 
 def read_target(path: Path, task: Task) -> np.ndarray:
-    """Read a target: float32, (H, W), NaN where there is no number; of depth also where it is 0 or less.
+    """Read a target: float32, (H, W), of a volume the sheet; NaN where there is no number, of depth also 0 or less.
 
     Raises:
         IncmaskError: the file is no image, broken, of several channels, or has no number at any pixel.
@@ -46,11 +50,11 @@ def target_facts(path: Path, task: Task) -> TargetFacts:
     target = _target_of(path, raster, task)
     (height, width), num_missing = target.shape, int(np.isnan(target).sum())
     low, high = float(np.nanmin(target)), float(np.nanmax(target))
-    return TargetFacts(height, width, str(raster.values.dtype), low, high, num_missing)
+    return TargetFacts(height, width, str(raster.values.dtype), low, high, num_missing, raster.grid)
 
 
 def _decoded(path: Path) -> Raster:
-    return decode(path, read_bytes(path))
+    return read_raster(path)
 
 
 def _target_of(path: Path, raster: Raster, task: Task) -> np.ndarray:

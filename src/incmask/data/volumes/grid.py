@@ -171,6 +171,20 @@ def resample_image(volume: NDArray[np.uint8], shape: Box) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.moveaxis(np.clip(np.rint(mixed), 0, 255).astype(np.uint8), 0, -1))
 
 
+def resample_values(values: NDArray[np.float32], shape: Box) -> NDArray[np.float32]:
+    """Bring numbers (D, H, W) to another shape, over those that are known; NaN where less than half is.
+
+    Examples:
+        >>> resample_values(np.float32([[[0, np.nan, 4, 4]]]), (1, 1, 2)).tolist()
+        [[[0.0, 4.0]]]
+    """
+    if shape == values.shape:
+        return values
+    known = ~np.isnan(values)
+    total, weight = resample(np.stack([np.where(known, values, 0), known.astype(np.float32)]), shape)
+    return np.where(weight >= 0.5, total / np.maximum(weight, 0.5), np.float32(np.nan))
+
+
 def resample_label(label: NDArray[Any], shape: Box) -> NDArray[Any]:
     """Bring ids (D, H, W), or layers (D, H, W, K), to another shape: the nearest voxel.
 

@@ -109,11 +109,11 @@ def header_of_affine(where: object, shape: Sequence[int], affine: NDArray[Any]) 
     return header
 
 
-def write_nifti(path: Path, sheet: NDArray[np.uint8], header: Any) -> None:
+def write_nifti(path: Path, sheet: NDArray[Any], header: Any) -> None:
     """Write a sheet (D·H, W) in the grid and with the header of a volume, packed, whole or not at all."""
     nibabel = load("nibabel", path)
     header.set_slope_inter(1, 0)
-    header.set_data_dtype(np.uint8)
+    header.set_data_dtype(sheet.dtype)
     header["cal_min"], header["cal_max"] = 0, 0
     kind = nibabel.Nifti1Image if header["sizeof_hdr"] == 348 else nibabel.Nifti2Image
     affine = header.get_best_affine()

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from incmask.base.config import IGNORED
 from incmask.base.errors import fail
 from incmask.base.files import whole_file, write_text
 from incmask.base.machine import available_bytes
@@ -20,7 +19,7 @@ from incmask.data.dataset import Dataset, Item
 from incmask.data.images.readers import read_label, read_network_image
 from incmask.data.images.tiles import TILE_OVERLAP_FRACTION
 from incmask.data.stack import Stack, StackRow, build_stack
-from incmask.data.volumes.grid import Box, Grid, VolumeFormat, resample, resample_image, resample_label
+from incmask.data.volumes.grid import Box, Grid, VolumeFormat, resample, resample_image, resample_label, resample_values
 from incmask.method.labels import labels_of
 from incmask.method.sheets import folded, unfolded
 
@@ -33,7 +32,7 @@ def grid_of(item: Item) -> Grid:
     return item.grid
 
 
-def cut_patches(volume: NDArray[Any], places: Sequence[Box], patch: Box, *, fill: int | None = None) -> list[Any]:
+def cut_patches(volume: NDArray[Any], places: Sequence[Box], patch: Box, *, fill: float | None = None) -> list[Any]:
     """Copy patches out of a volume, as sheets; beyond the volume it is mirrored, or ``fill`` where that is given.
 
     Args:
@@ -144,13 +143,13 @@ def _build_volume_stack(
         names += [item.name] * len(_starts(grid_of(item), shown, overlapping=False))
     stack = Stack(folder, tuple(names))
     has_labels = all(item.masks is not None for item in items)
-    pixels = (len(names), *shown.sheet)
+    pixels, kind = (len(names), *shown.sheet), labels_of(dataset.task)
     with ExitStack() as files:
         images = new_rows(files.enter_context(whole_file(stack.images)), np.uint8, (*pixels, dataset.channels))
         labels = None
         if has_labels:
-            shape = labels_of(dataset.task).shape(pixels, len(dataset.classes))
-            labels = new_rows(files.enter_context(whole_file(stack.labels)), np.uint8, shape)
+            labels_path = files.enter_context(whole_file(stack.labels))
+            labels = new_rows(labels_path, kind.dtype, kind.shape(pixels, len(dataset.classes)))
 
         def fill(item: Item) -> None:
             grid, first = grid_of(item), firsts[item.name]
@@ -159,9 +158,13 @@ def _build_volume_stack(
                 images[row] = patch
             if labels is None:
                 return
-            label = resample_label(unfolded(read_label(item, dataset), grid.shape[0]), shown.shape_of(grid))
+            given, shape = unfolded(read_label(item, dataset), grid.shape[0]), shown.shape_of(grid)
+            if dataset.target is None:
+                label = resample_label(given, shape)
+            else:
+                label = resample_values(dataset.target.scaled(given), shape)
             places = _starts(grid, shown, overlapping=False)
-            for row, patch in enumerate(cut_patches(label, places, shown.patch, fill=IGNORED), first):
+            for row, patch in enumerate(cut_patches(label, places, shown.patch, fill=kind.no_label), first):
                 labels[row] = patch
 
         list(side_by_side(fill, items, num_threads=num_threads))

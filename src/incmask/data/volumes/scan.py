@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from incmask.base.config import Task
 from incmask.base.errors import Problem
 from incmask.data.dataset import DataOptions, Item
 from incmask.data.images.masks import MaskFacts
 from incmask.data.images.readers import ImageFacts
+from incmask.data.images.targets import TargetFacts
 from incmask.data.volumes.grid import Grid, VolumeFormat, format_of
 
 _SAME = 0.01
@@ -38,15 +38,7 @@ def mixed_problem(images: Iterable[ImageFacts], root: Path) -> list[Problem]:
     return [Problem(str(root), "has images and volumes", "make a folder of each kind")]
 
 
-def numbers_problem(images: Iterable[ImageFacts], task: Task, root: Path) -> list[Problem]:
-    """Tell of volumes whose targets would be numbers."""
-    if all(image.grid is None for image in images):
-        return []
-    what = f"has volumes, and the targets of {task} are numbers, which are learnt of images alone"
-    return [Problem(str(root), what, f"save each slice as an image, or name another task than {task}")]
-
-
-def grid_problem(path: Path, mask: MaskFacts, image_path: Path, image: ImageFacts) -> Problem | None:
+def grid_problem(path: Path, mask: MaskFacts | TargetFacts, image_path: Path, image: ImageFacts) -> Problem | None:
     """Tell of a mask whose voxels are not those of its image."""
     if mask.grid is None or image.grid is None:
         if mask.grid is image.grid:

@@ -69,7 +69,7 @@ def _size_um(text: str, axis: str) -> float:
     return size if unit is None else float(f"{size * _UNITS_UM.get(unit[1], 1.0):.6g}")
 
 
-def write_tiff_volume(path: Path, sheet: NDArray[np.uint8], grid: Grid) -> None:
+def write_tiff_volume(path: Path, sheet: NDArray[Any], grid: Grid) -> None:
     """Write a sheet (D·H, W) as OME-TIFF with the spacing of its grid, whole or not at all."""
     volume = unfolded(sheet, grid.shape[0])
     sizes = {f"PhysicalSize{axis}": each for axis, each in zip("ZYX", grid.spacing, strict=True)}

@@ -37,7 +37,7 @@ class VolumeWriter:
         self._path, self._volume, self._sheet = path, volume, np.zeros((0, 0), np.uint8)
 
     def add(self, rows: np.ndarray) -> None:
-        """Take the sheet: whole numbers, (D·H, W)."""
+        """Take the sheet, (D·H, W): whole numbers, or float32."""
         self._sheet = rows
 
     def write(self, *, table: np.ndarray | None = None) -> Path:

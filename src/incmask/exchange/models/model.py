@@ -87,6 +87,8 @@ def export_model(model: Path, out: Path, *, target: str, progress: Progress) -> 
         programs.check_installed()
     progress.doing("reading the model")
     loaded = Ensemble.load(model, device="cpu")
+    if loaded.about.volumes is not None:
+        check_classes(loaded.about.task, "export of models of volumes")
     if kind.is_packed:
         check_classes(loaded.about.task, option("to", target))
     about = replace(loaded.about, precision="float32")

@@ -11,7 +11,7 @@ from incmask.base.intact import DamagedError
 from incmask.base.npy_rows import Rows
 from incmask.base.shards import is_file
 from incmask.base.words import counted
-from incmask.data.images.decode import decode, read_bytes
+from incmask.data.images.files import read_raster
 from incmask.experiment.paths import stack_folder
 from incmask.experiment.record.images import picture_path
 from incmask.experiment.record.run import RunRecord
@@ -22,6 +22,8 @@ from incmask.insight.report.picture import as_rgb
 from incmask.insight.report.run_page.curves import draw_curves
 from incmask.insight.report.run_page.scoring import kind_of_held_out, load_members, part_name
 from incmask.insight.report.run_page.thumbnails import StackPictures, to_jpeg
+from incmask.insight.report.run_page.volume_pictures import pictures_of
+from incmask.insight.report.slices import slice_sheet
 from incmask.method.labels import labels_of
 from incmask.method.values import ValueRange
 from incmask.nets.forward import predict_probabilities
@@ -100,7 +102,7 @@ def _galleries(record: RunRecord, target: ValueRange) -> Iterator[Block]:
     note = (
         "Side by side: the image, the target, the prediction, and its error, dark for none and bright from "
         f"{_ERROR_SHARE * target.span:.3g} on. Numbers go from dark blue ({target.low:g}) over green to yellow "
-        f"({target.high:g}); black is not known. Of an image in tiles its first."
+        f"({target.high:g}); black is not known. Of an image in tiles its first, of a volume slices of its first patch."
     )
     note = _SIGNALS if pictures.images.shape[1] == 1 else note
     for name, title, chosen in (("worst", "Worst images", worst), ("best", "Best images", best)):
@@ -125,6 +127,8 @@ def _judged(
     text = f"{record.scoring.name} {score:.3f}"
     if image.shape[0] == 1:
         return _curve(name, text, draw_curves(image, said, target, true=true, disputed=None))
+    if record.volumes is not None:
+        image, true, said = (slice_sheet(each, record.volumes.depth) for each in (image, true, said))
     error = np.abs(said - true)
     bright = ValueRange(0, _ERROR_SHARE * target.span)
     panels = [as_rgb(image), in_colours(true, target), in_colours(said, target), _in_heat(error, bright)]
@@ -193,7 +197,7 @@ def value_unsure_blocks(record: RunRecord, target: ValueRange) -> list[Block]:
 
 def _unsure_gallery(record: RunRecord, target: ValueRange) -> Iterator[Block]:
     try:
-        pictures = StackPictures(stack_folder(record.root, "unlabelled"))
+        pictures = pictures_of(record, "unlabelled")
     except DamagedError:
         raise
     except (OSError, ValueError, IncmaskError):
@@ -205,6 +209,8 @@ def _unsure_gallery(record: RunRecord, target: ValueRange) -> Iterator[Block]:
         image, numbers = pictures.image(row.name, said.shape[:2]) if said is not None else None, said
         if image is None or numbers is None or disputed is None:
             continue
+        if (grid := record.grid("unlabelled", row.name)) is not None:
+            numbers, disputed = (slice_sheet(each, grid.shape[0]) for each in (numbers, disputed))
         size, text = image.shape[:2], f"{percent(row.inconsistent_fraction)} disputed"
         if size[0] == 1:
             picture = draw_curves(
@@ -229,4 +235,4 @@ def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _layer(root: Path, folder: str, name: str) -> np.ndarray | None:
     """Read what was written for an image; None where it is gone."""
     path = picture_path(root / folder, name)
-    return decode(path, read_bytes(path)).values if is_file(path) else None
+    return read_raster(path).values if is_file(path) else None
