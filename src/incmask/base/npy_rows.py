@@ -50,6 +50,9 @@ class Rows:
             assert step == 1, "ranges are read in one piece"
             return self._read(first, max(0, last - first))
         if isinstance(index, np.ndarray):
+            first, last = (int(index[0]), int(index[-1])) if len(index) else (0, -1)
+            if last - first == len(index) - 1 and (np.diff(index) == 1).all():
+                return self._read(first, len(index))  # at once, as they mostly follow each other
             rows = np.empty((len(index), *self.shape[1:]), self.dtype)
             for place, number in enumerate(index.tolist()):
                 rows[place] = self._read(number, 1)[0]
