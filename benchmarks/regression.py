@@ -108,8 +108,19 @@ def without_training(name: str, found: Mapping[str, Sequence[Pair]]) -> dict[str
     return value_table(errors, "depth" if name == "depths" else "denoise")
 
 
-def train(name: str, seed: int, approach: str, folder: Path, *, steps: int) -> dict[str, float]:
-    """Train an approach; give its test scores at the stage that validation chose, or that stands for it."""
+def train(
+    name: str, seed: int, approach: str, folder: Path, *, steps: int, more: Mapping[str, object] | None = None
+) -> dict[str, float]:
+    """Train an approach; give its test scores at the stage that validation chose, or that stands for it.
+
+    Args:
+        name: of the set.
+        seed: of the draw and the networks.
+        approach: a recipe.
+        folder: with the data in it, and for the run.
+        steps: of a network, over all stages.
+        more: other settings.
+    """
     third = steps // 3
     staged = approach in ("me", "im")
     settings: dict[str, object] = {
@@ -125,6 +136,7 @@ def train(name: str, seed: int, approach: str, folder: Path, *, steps: int) -> d
         "num_workers": 1,
         "device": "cpu",
         "on_collapse": "ignore",
+        **(more or {}),
     }
     executor, out = Executor(HerePool, lambda job, pool: 0.01), folder / f"run-{approach}"
     bases = None
