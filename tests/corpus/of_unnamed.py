@@ -90,3 +90,39 @@ def halves_of_names(root: Path) -> Outcome:
         save(root / f"fotos/celula {name}.png", photo(number))
         save(root / f"dibujos/trazo celula {name}.png", white(number))
     return Right({f"celula {name}": disc(number) for number, name in enumerate(NAMES)}, said=SAID)
+
+
+@situation(*MASKS)
+def told_apart_by_endings(root: Path) -> Outcome:
+    """x.jpg with the mask x.png beside it."""
+    for number, name in enumerate(NAMES):
+        save(root / f"{name}.jpg", photo(number))
+        save(root / f"{name}.png", white(number))
+    return Right({name: disc(number) for number, name in enumerate(NAMES)}, said=SAID)
+
+
+@situation(*MASKS)
+def kitti_as_downloaded(root: Path) -> Mapping[str, Outcome]:
+    """Streets of KITTI: those to test on have the names of those to train on, and masks are there in three forms."""
+    for number, name in enumerate(NAMES[:3]):
+        save(root / f"training/image_2/{name}.png", photo(number))
+        save(root / f"testing/image_2/{name}.png", photo(9 + number))
+        save(root / f"training/semantic/{name}.png", disc(number))
+        save(root / f"training/semantic_rgb/{name}.png", COLOURS[disc(number)])
+        save(root / f"training/instance/{name}.png", disc(number) * np.uint16(26000))
+    read = Right({name: disc(number) for number, name in enumerate(NAMES[:3])}, said=SAID)
+    return {"check": read, "stack": read, "prepare": Told(("is a mask without an image",))}
+
+
+@situation(*MASKS)
+def bdd_as_downloaded(root: Path) -> Mapping[str, Outcome]:
+    """Streets of BDD100K: two and three folders above the parts, and colours beside the ids."""
+    found = {}
+    for number, (name, part) in enumerate(zip(NAMES, ("train", "train", "val", "test"), strict=True)):
+        save(root / f"images/10k/{part}/{name}.jpg", photo(number))
+        if part != "test":
+            save(root / f"labels/sem_seg/masks/{part}/{name}.png", disc(number))
+            save(root / f"labels/sem_seg/colormaps/{part}/{name}.png", COLOURS[disc(number)])
+            found[name] = disc(number)
+    read = Right(found, parts={"a2": "val", "a3": "unlabelled"}, said=SAID)
+    return {"check": read, "stack": read, "prepare": Told(("is a mask without an image",))}

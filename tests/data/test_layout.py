@@ -327,3 +327,15 @@ def test_a_data_folder_whose_path_is_no_text_is_a_problem(tmp_path):
     root = tmp_path / os.fsdecode(b"caf\xe9")
     text = only_problem(scan(tree(root, {"a": CELLS})))
     assert r"caf\xe9: has a path that is no UTF-8 text; rename the folder" in text
+
+
+def test_a_folder_for_each_subject_in_which_files_have_the_same_names(tmp_path):
+    for seed in range(5):
+        save(tmp_path / f"patient{seed}" / "t1.png", picture(seed))
+        if seed < 3:
+            save(tmp_path / f"patient{seed}" / "tumour.png", CELLS)
+    dataset = scan_ok(tmp_path)
+    assert names(dataset.labelled) == ["patient0/t1", "patient1/t1", "patient2/t1"]
+    assert [item.masks[0].parent.name for item in dataset.labelled] == ["patient0", "patient1", "patient2"]
+    assert names(dataset.unlabelled) == ["patient3/t1", "patient4/t1"]
+    assert any("images: t1*, masks: tumour*" in note for note in dataset.notes)

@@ -38,6 +38,9 @@ def pairs_of(alike):
         ("sat/img_{}.jpg", "karte/karte_{}.png"),
         ("sat/{}_left.png", "karte/{}_gt_karte.png"),
         ("sat/{}.png", "sat/karte {}.png"),
+        ("images/10k/{}.jpg", "labels/sem/karte/{}.png"),
+        ("{}/t1.png", "{}/karte.png"),
+        ("{}.jpg", "{}.karte"),
     ],
 )
 def test_what_goes_together_is_found(image, mask):
@@ -80,6 +83,23 @@ def test_of_several_that_may_be_the_masks_none_is_taken_unless_the_others_are_de
     assert str(alike).endswith(
         "masks: karte/*_anna (and not karte/*_color); where that is wrong, call the folders images and masks"
     )
+
+
+def test_masks_of_a_part_are_not_taken_for_images_of_another_that_have_their_names():
+    files = [
+        *(path for part in ("training", "testing") for path in paths(f"{part}/image_2/{{}}.png", "123")),
+        *(path for word in ("karte", "karte_rgb") for path in paths(f"training/{word}/{{}}.png", "123")),
+    ]
+    (alike,) = find_alike(files, by_words("karte"))
+    assert pairs_of([alike]) == {f"training/image_2/{name}.png": f"training/karte/{name}.png" for name in "123"}
+    assert alike.bare == tuple(paths("testing/image_2/{}.png", "123"))
+
+
+def test_sequences_that_have_each_others_names_are_one():
+    files = [path for number in "12" for word in ("a", "karte") for path in paths(f"{number}/{word}/{{}}.png", "123")]
+    (alike,) = find_alike(files, by_words("karte"))
+    assert len(alike.mask_of) == 6
+    assert all(image.parts[0] == mask.parts[0] for image, mask in alike.mask_of.items())
 
 
 @pytest.mark.parametrize(

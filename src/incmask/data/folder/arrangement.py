@@ -137,7 +137,7 @@ def nearby_data(root: Path, *, depth: int = 2) -> Path | None:
     for _ in range(depth):
         for folder in below:
             place = arrange(folder).places.get("labelled")
-            if place is not None and place.masks is not None:
+            if place is not None and place.masks is not None and any(map(is_image, walk(place.masks).files)):
                 return folder
         below = [deeper for folder in below[:20] for deeper in subfolders(folder)]
     return None

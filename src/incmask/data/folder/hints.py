@@ -93,6 +93,11 @@ def hint_of(root: Path) -> str:
     files = walk(root).files
     if are_objects(path.relative_to(root).parts for path in files if is_image(path)):
         return f"each image has a folder with a mask for each object, as in DSB 2018: {made_by_prepare()}"
+    if near := nearby_data(root):
+        elsewhere = (path.relative_to(root) for path in files if is_image(path) and not path.is_relative_to(near))
+        if any(kind_of_folder(folder) == "mask" for path in elsewhere for folder in path.parts[:-1]):
+            return f"images and masks lie in several folders: {made_by_prepare()}"
+        return f"give the folder {near}"
     endings = Counter(path.suffix.casefold() for path in files)
     if found := [ending for ending in _ANNOTATIONS if endings[ending]]:
         return f"if the {found[0]} files are annotations ({_ANNOTATIONS[found[0]]}): {made_by_prepare()}"
@@ -102,11 +107,6 @@ def hint_of(root: Path) -> str:
     below = {path.relative_to(root).as_posix() for path in files if is_image(path)}
     if any(image_of_mask(path, below) for path in below):
         return f"masks lie as in the Cell Tracking Challenge or in TNBC: {made_by_prepare()}"
-    if near := nearby_data(root):
-        elsewhere = (path.relative_to(root) for path in files if is_image(path) and not path.is_relative_to(near))
-        if any(kind_of_folder(folder) == "mask" for path in elsewhere for folder in path.parts[:-1]):
-            return f"images and masks lie in several folders: {made_by_prepare()}"
-        return f"give the folder {near}"
     return conversion_hint((path.relative_to(root).as_posix() for path in files), lambda name: head_of(root / name))
 
 

@@ -7,7 +7,7 @@ words before or behind a name (``x_rgb``, ``x_label``). Of two such, the masks a
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import PurePosixPath
@@ -26,13 +26,16 @@ _Keyed = Mapping[Key, PurePosixPath]
 _WORDS_BEFORE, _WORDS_BEHIND = (0, 1), (0, 1, 2)
 """So many words of a name may be its series'."""
 
+_FOLDERS = (1, 2, 3)
+"""So many folders below each other may be."""
+
 _FEWEST = 2
 """Files that a series has at least."""
 
 _HAVE_IMAGES = 0.8
 """Of the files of a series of masks, those whose image is there."""
 
-_LOOKED_FOR = 20_000
+_LOOKED_FOR = 10_000
 """Of more files as many are searched for series."""
 
 _LOOKED_AT = 6
@@ -54,9 +57,9 @@ class Series:
     """What the files of a series have throughout.
 
     Attributes:
-        depth: place of the folder among those of the path; -1: none tells.
-        folder: the folder there.
-        before, behind: of the name.
+        depth: place of the folders among those of the path; -1: none tells.
+        folder: the folders there, one to three.
+        before, behind: of the name; ``behind`` may be the ending.
         num_others: other folders of the path, which tell files of the series apart.
     """
 
@@ -72,7 +75,12 @@ class Series:
     @property
     def num_words(self) -> int:
         """How much of the path is the series'."""
-        return len(re.findall(r"[^ _.-]+", self.before + self.behind)) + (self.depth >= 0)
+        return len(re.findall(r"[^ _.-]+", self.before + self.behind)) + len(PurePosixPath(self.folder).parts)
+
+    def is_more_than(self, other: "Series") -> bool:
+        """Tell whether the folder is another's with a word behind it."""
+        more = self.folder.removeprefix(other.folder)
+        return bool(other.folder) and more != self.folder and more[:1] in tuple(" _.-")
 
     @property
     def words(self) -> str:
@@ -148,16 +156,17 @@ def _best(files: Collection[PurePosixPath], tells: Tells) -> Alike | None:
         shared.update(pair for pair in combinations(sorted(together), 2) if _may_go(*pair))
     rows = [(pair, num) for pair, num in shared.items() if num >= _FEWEST]
     rows.sort(key=lambda row: (-row[1], sum(each.num_words for each in row[0]), row[0]))
-    seen: set[frozenset[PurePosixPath]] = set()
+    seen: set[frozenset[frozenset[PurePosixPath]]] = set()
     for (first, second), _ in rows:
         one, two = _apart(members[first], members[second])
         pairs = [(one[key], two[key]) for key in sorted(one.keys() & two.keys())]
-        all_files = frozenset(path for pair in pairs for path in pair)
-        if len(pairs) < _FEWEST or all_files in seen:  # the same files, told apart by more words than it takes
+        found = frozenset(map(frozenset, pairs))
+        # The same may be told apart by more words than it takes.
+        if len(pairs) < _FEWEST or found in seen or not _are_of_a_part(pairs):
             continue
         if len(seen) == _TRIES:
             break
-        seen.add(all_files)
+        seen.add(found)
         told = tells(pairs[:: max(1, len(pairs) // _LOOKED_AT)][:_LOOKED_AT])
         if not told:
             continue
@@ -170,6 +179,11 @@ def _best(files: Collection[PurePosixPath], tells: Tells) -> Alike | None:
 def _may_go(first: Series, second: Series) -> bool:
     """Tell whether two series differ by what tells images from masks, at the same place of the path."""
     return first.num_others == second.num_others and (first.depth == second.depth or -1 in (first.depth, second.depth))
+
+
+def _are_of_a_part(pairs: Iterable[tuple[PurePosixPath, PurePosixPath]]) -> bool:
+    """Tell whether no two files that go together are of different parts, as of training and of tests."""
+    return all(None in (parts := (told_part(one), told_part(two))) or parts[0] == parts[1] for one, two in pairs)
 
 
 def _apart(first: _Keyed, second: _Keyed) -> tuple[_Keyed, _Keyed]:
@@ -199,9 +213,12 @@ def _chosen(
         if len(both) < max(_FEWEST, _HAVE_IMAGES * len(keyed)) or not others.isdisjoint({*pictures.values()}):
             continue
         is_new = all(others.isdisjoint(each) for each in rivals)
+        is_new &= _are_of_a_part((pictures[key], keyed[key]) for key in both)
         if is_new and _may_go(images, series) and tells([(pictures[key], keyed[key]) for key in both[:_LOOKED_AT]]) > 0:
             rivals[others] = series
     plain = [series for series in rivals.values() if not _SIDES.search(series.words)]
+    # What has all that another has, and more, such as semantic_rgb beside semantic, was made of it.
+    plain = [each for each in plain if not any(each.is_more_than(other) for other in plain)]
     best = [series for series in plain if "trainid" in series.words.casefold()] or plain
     if len(best) != 1:
         return None
@@ -238,15 +255,21 @@ def _readings(path: PurePosixPath) -> Iterator[tuple[Series, Key]]:
     """Give the series of which a file may be, and what is left of its path in each."""
     *folders, stem = PurePosixPath(name_of(path)).parts
     words = [(word.start(), word.end(), word[0]) for word in re.finditer(r"[^ _.-]+", stem)]
+    above = [(-1, "", tuple(folders))]
+    for depth, num in product(range(len(folders)), _FOLDERS):
+        if depth + num <= len(folders):
+            rest = (*folders[:depth], *folders[depth + num :])
+            above.append((depth, "/".join(folders[depth : depth + num]), rest))
     for before, behind in product(_WORDS_BEFORE, _WORDS_BEHIND):
         taken = [*words[:before], *(words[-behind:] if behind else ())]
         if before + behind >= max(len(words), 1) or not all(re.search(r"[^\W\d]", word) for *_, word in taken):
             continue  # what has no letter tells of one image, and so does what is left
         start, end = words[before][0] if before else 0, words[-behind - 1][1] if behind else len(stem)
-        for depth in range(-1, len(folders)):
-            folder = folders[depth] if depth >= 0 else ""
-            rest = tuple(each for place, each in enumerate(folders) if place != depth)
+        for depth, folder, rest in above:
             yield Series(depth, folder, stem[:start], stem[end:], len(rest)), (rest, stem[start:end].casefold())
+    yield Series(-1, "", "", path.name[len(stem) :], len(folders)), (tuple(folders), stem.casefold())
+    if folders:  # image.png and mask.png in a folder for each subject
+        yield Series(-1, "", stem, "", len(folders)), (tuple(folders), "")
 
 
 def by_look(facts_at: Callable[[PurePosixPath], MaskFacts]) -> Tells:

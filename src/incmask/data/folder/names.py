@@ -22,7 +22,7 @@ _KINDS: dict[KindName, tuple[str, str]] = {
     "image": ("image|img|input|jpegimage|imgdir|imagedir|leftimg8bit", "im|raw"),
     "mask": (
         "mask|label|annotation|annot|groundtruth|gt|segmentation|target|anndir|maskdir|labeldir|"
-        "segmentationclass|segmentationclassaug|segmentationclasspng|gtfine|(?:1st|2nd)?manual|manualmask|msk|"
+        "segmentationclass|segmentationclassaug|segmentationclasspng|gtfine|(?:1st|2nd)?manual[1-9]?|manualmask|msk|"
         "pixellabeldata|masksmachine|defaultannot",
         "seg|instance",
     ),
@@ -51,11 +51,12 @@ def part_in(name: str) -> PartName | None:
     """Give the part of which a name of several words tells, such as "ISIC_Training_Input"; None: it tells of none.
 
     Examples:
-        >>> part_in("ISIC2018_Task1-2_Training_Input"), part_in("TestDataset"), part_in("contest")
+        >>> part_in("ISIC2018_Task1-2_Training_Input"), part_in("DUTS-TE"), part_in("contest")
         ('labelled', 'test', None)
     """
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-    return next((part for word in (name, *words) if (part := part_of(word))), None)
+    short: dict[str, PartName] = {"TR": "labelled", "TE": "test", "TS": "test"}
+    return next((part for word in (name, *words) if (part := part_of(word) or short.get(word))), None)
 
 
 def kind_of_folder(name: str, *, foreign: bool = False) -> KindName | None:

@@ -34,7 +34,7 @@ def parts_by_likeness(root: Path, files: Files) -> tuple[Parts, tuple[str, ...]]
     for each in alike:
         for image in sorted([*each.mask_of, *each.bare]):
             mask = each.mask_of.get(image)
-            part = (told_part(image) or "labelled") if mask else "unlabelled"
+            part = (told_part(image) or told_part(mask) or "labelled") if mask else "unlabelled"
             masks = {"": root / mask} if mask else {}
             parts[part] += (ImageWithMasks(each.name_of(image), root / image, masks),)
     known = {path for each in alike for path in (*each.mask_of, *each.mask_of.values(), *each.bare)}
