@@ -96,7 +96,7 @@ def _prepare(root: Path, _: Right | None) -> Seen:
 
 
 def _predict(root: Path, right: Right | None) -> Seen:
-    about = SimpleNamespace(channels=_num_channels(right), intensity=None)
+    about = SimpleNamespace(channels=_num_channels(right), intensity=None, is_of_signals=False)
     found = find_images([root])
     images = image_files(found, about.channels)
     assert not [each.name for each in images if is_mask(f"{each.name}.png")], "masks are no images"
