@@ -133,7 +133,11 @@ def test_borders_are_no_type_of_cells():
     dataset = SimpleNamespace(task="multilabel", classes=LAYERS)
     job = SimpleNamespace(dataset=dataset, scoring=scoring_of(some_settings(), "multilabel"))
     channels = object_channels([each.name for each in LAYERS], "centre")
-    assert [scores._count(label, truth, job, channels)[1] for label in (truth, thick, without)] == [0, 0, 1]
+
+    def error_of(label):
+        return scores._count(label, truth, job, channels, depth=None)[1]
+
+    assert [error_of(label) for label in (truth, thick, without)] == [0, 0, 1]
 
 
 def test_images_are_predicted_together_up_to_the_pixels_of_a_large_one(monkeypatch):

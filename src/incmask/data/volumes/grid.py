@@ -175,8 +175,8 @@ def resample_values(values: NDArray[np.float32], shape: Box) -> NDArray[np.float
     """Bring numbers (D, H, W) to another shape, over those that are known; NaN where less than half is.
 
     Examples:
-        >>> resample_values(np.float32([[[0, np.nan, 4, 4]]]), (1, 1, 2)).tolist()
-        [[[0.0, 4.0]]]
+        >>> resample_values(np.float32([[[1, np.nan, 4]]]), (1, 1, 6)).tolist()
+        [[[1.0, 1.0, nan, nan, 4.0, 4.0]]]
     """
     if shape == values.shape:
         return values
