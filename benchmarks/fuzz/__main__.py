@@ -27,6 +27,7 @@ from benchmarks.fuzz.mutate import mutated
 from benchmarks.fuzz.targets import KINDS, Files, Target, targets
 from incmask.base.errors import IncmaskError
 from incmask.data.images import decode, page_rows
+from incmask.data.volumes import chunks, room
 from incmask.exchange.sources import archives
 
 MAX_PIXELS = 4_000_000
@@ -48,6 +49,8 @@ def _too_long(*_: object) -> None:
 def bound(num: int, longest_s: float) -> None:
     """Scale the limits of this process of so many executions down, and those of the package as far."""
     decode.MAX_PIXELS, decode.MAX_VALUES = MAX_PIXELS, 4 * MAX_PIXELS
+    chunks.MAX_PIXELS = room.MAX_PIXELS = MAX_PIXELS
+    room.MAX_VALUES = 4 * MAX_PIXELS
     page_rows._MAX_PIECE_BYTES = archives.MAX_MEMBER_BYTES = 4 * MAX_PIXELS
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY_BYTES,) * 2)

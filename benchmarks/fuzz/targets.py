@@ -20,6 +20,7 @@ from incmask.base.errors import IncmaskError
 from incmask.base.records import read_records
 from incmask.base.tables import read_rows
 from incmask.data.dataset import ClassInfo, Scheme
+from incmask.data.folder.scan import scan
 from incmask.data.images.big_images import NetworkRows, open_big_image
 from incmask.data.images.decode import decode
 from incmask.data.images.masks import decode_mask
@@ -216,8 +217,37 @@ def _pictures(scratch: Path) -> Iterator[Target]:
     yield Target("pictures", tuple({name: content} for name, content in pictures()), _read_picture)
 
 
+def _volumes(scratch: Path) -> Iterator[Target]:
+    """Give a folder of one volume and its mask, in each form of files and of folders that stand for files."""
+    sys.path[:0] = [str(Path(__file__).parents[2] / "tests")]
+    from volume_formats import write_frames, write_nifti_of, write_ome_zarr, write_series
+
+    affine = np.diag([2.0, 1.0, 1.5, 1.0])
+    ids = (_grey() % 3).reshape(6, 6, 4)
+    writers: dict[str, Callable[[Path], object]] = {
+        "nii": lambda path: write_nifti_of(path, ids, affine),
+        "nii.gz": lambda path: write_nifti_of(path, ids, affine),
+        "dicom": lambda path: write_series(path.with_suffix(""), ids.astype(np.uint16), affine),
+        "dcm": lambda path: write_frames(path, ids.astype(np.uint16), affine),
+        "zarr": lambda path: write_ome_zarr(path, ids),
+        "ome.zarr": lambda path: write_ome_zarr(path, ids, version="0.4"),
+    }
+    for ending, write in writers.items():
+        for part in ("images", "masks"):
+            path = scratch / ending / "labelled" / part / f"a.{ending}"
+            path.parent.mkdir(parents=True)
+            write(path)
+
+        def read(root: Path) -> None:
+            if problems := scan(root).problems:
+                raise IncmaskError(problems)
+
+        yield Target(f"volumes, {ending}", (_of_folder(scratch / ending),), read)
+
+
 KINDS = {
     "pictures": _pictures,
+    "volumes": _volumes,
     "models": _models,
     "archives": _archives,
     "records": _records,

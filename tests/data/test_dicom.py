@@ -197,3 +197,17 @@ def test_without_pydicom_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
     (problem,) = scan(tmp_path).problems
     assert "which the package pydicom reads; install it: pip install 'incmask[volumes]'" in str(problem)
+
+
+@pytest.mark.parametrize("num", [1, 3])
+def test_files_of_several_frames_are_a_volume_each_wherever_they_lie(tmp_path, num):
+    generator = np.random.default_rng(0)
+    affine = np.diag([2.0, 1.0, 1.5, 1.0])
+    for number in range(num):
+        for part, most in (("images", 200), ("masks", 2)):
+            values = generator.integers(0, most, (8, 7, 6)).astype(np.uint16)
+            write_frames(tmp_path / "labelled" / part / f"a{number}.dcm", values, affine)
+    found = scan(tmp_path)
+    assert found.problems == ()
+    assert [item.name for item in found.dataset.labelled] == [f"a{number}" for number in range(num)]
+    assert {item.grid.shape for item in found.dataset.labelled} == {(6, 7, 8)}

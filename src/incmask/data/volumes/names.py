@@ -1,5 +1,6 @@
 """What the names of volumes' files and folders tell."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
@@ -10,6 +11,12 @@ VOLUME_SUFFIXES = (*NIFTI_SUFFIXES, ZARR_SUFFIX, *DICOM_SUFFIXES)
 
 ZARR_RECORDS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 """Files that tell of a group or an array, of versions 3 and 2."""
+
+_FRAMES = re.compile(rb"\x28\x00\x08\x00(?:IS[\x02-\x0c]\x00|[\x02-\x0c]\x00\x00\x00) *(\d{1,9})[ \x00]*")
+"""The number of frames, with its kind or without, in the order of bytes that all scanners write."""
+
+_HEADER_BYTES = 1 << 18
+"""In which it stands, far before pixels."""
 
 DICOM_START, _DICOM_START_AT = b"DICM", 128
 
@@ -53,6 +60,19 @@ def is_dicom_file(path: Path) -> bool:
             return begins_as_dicom(file.read(_DICOM_START_AT + len(DICOM_START)))
     except OSError:  # of which whoever reads it tells
         return False
+
+
+def has_frames(path: Path) -> bool:
+    """Tell whether a file of DICOM says that it has several pictures, which are a volume by themselves.
+
+    Its header is not understood for that, which takes pydicom, but searched for the number of frames (0028,0008).
+    """
+    try:
+        with open(path, "rb") as file:
+            found = _FRAMES.search(file.read(_HEADER_BYTES))
+    except OSError:  # of which whoever reads it tells
+        return False
+    return found is not None and int(found[1]) > 1
 
 
 def is_series(folder: Path, files: Iterable[str]) -> bool:

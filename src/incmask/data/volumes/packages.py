@@ -1,6 +1,7 @@
 """The packages that read volumes: there with an extra, and imported when a volume of theirs is met."""
 
 import importlib
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,8 @@ from incmask.data.folder.names import IMAGE_SUFFIXES
 from incmask.data.volumes.names import is_dicom_file, is_nifti, is_zarr_folder
 
 _READS = {"nibabel": "of NIfTI", "zarr": "of zarr", "pydicom": "of DICOM"}
+
+_LOGGERS = ("nibabel.global", "pydicom")
 
 
 def load(package: str, where: object) -> Any:
@@ -28,6 +31,9 @@ def load(package: str, where: object) -> Any:
     except ImportError as error:
         what = f"is a volume {_READS[package]}, which the package {package} reads"
         raise fail(where, what, "install it: pip install 'incmask[volumes]'") from error
+    # What they find odd in a header they also write to the terminal; what matters is raised as an error of ours.
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return module
 
 
