@@ -211,3 +211,13 @@ def test_files_of_several_frames_are_a_volume_each_wherever_they_lie(tmp_path, n
     assert found.problems == ()
     assert [item.name for item in found.dataset.labelled] == [f"a{number}" for number in range(num)]
     assert {item.grid.shape for item in found.dataset.labelled} == {(6, 7, 8)}
+
+
+def test_an_element_of_an_unknown_kind_is_told(tmp_path):
+    affine = np.diag([2.0, 1.0, 1.5, 1.0])
+    first, *_ = write_series(tmp_path / "a", np.zeros((6, 5, 4), np.uint16), affine)
+    content = first.read_bytes()
+    place = content.index(b"\x20\x00\x0e\x00UI") + 4
+    first.write_bytes(content[:place] + b"U\xec" + content[place + 2 :])
+    with pytest.raises(IncmaskError, match=r"is broken or truncated"):
+        read_raster(tmp_path / "a")

@@ -149,7 +149,10 @@ def _header(pydicom: Any, path: Path) -> Any:
         if _syntax(pydicom.filereader.read_file_meta_info(path)) == _DEFLATED:
             what = "is a packed (deflated) file of DICOM, which is not read"
             raise fail(path, what, "unpack it, with dcmconv +te of DCMTK")
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        for _ in header:  # each element is understood here, where what is broken is told, and not when it is looked at
+            pass
+        return header
     except IncmaskError:
         raise
     except Exception as error:  # of broken files anything
