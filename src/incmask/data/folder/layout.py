@@ -1,4 +1,4 @@
-"""A data folder's layout: where its parts, images and masks lie. Opens no image."""
+"""A data folder's layout: where its parts, images and masks lie. Opens images only where no name tells."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
