@@ -110,6 +110,15 @@ class Alike:
         text = f"no name tells images from masks; by what goes together and is in them, images: {self.images}, "
         return f"{text}masks: {self.masks}{others}; where that is wrong, call the folders images and masks"
 
+    def pairs(self) -> Iterator[tuple[PurePosixPath, PurePosixPath | None]]:
+        """Give each image with its mask, sorted; None: it has none."""
+        return ((image, self.mask_of.get(image)) for image in sorted([*self.mask_of, *self.bare]))
+
+    def part_of(self, image: PurePosixPath) -> PartName | None:
+        """Give the part that paths of an image and its mask tell; without a mask it is unlabelled; None: none does."""
+        mask = self.mask_of.get(image)
+        return "unlabelled" if mask is None else told_part(image) or told_part(mask)
+
     def name_of(self, image: PurePosixPath) -> str:
         """Give the path of an image without the ending, and without the folders that tell kind and part."""
         folders = enumerate(image.parts[:-1])

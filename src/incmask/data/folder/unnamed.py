@@ -32,11 +32,10 @@ def parts_by_likeness(root: Path, files: Files) -> tuple[Parts, tuple[str, ...]]
     alike = find_alike(files, by_look(facts_at))
     parts: Parts = dict.fromkeys(PARTS, ())
     for each in alike:
-        for image in sorted([*each.mask_of, *each.bare]):
-            mask = each.mask_of.get(image)
-            part = (told_part(image) or told_part(mask) or "labelled") if mask else "unlabelled"
+        for image, mask in each.pairs():
             masks = {"": root / mask} if mask else {}
-            parts[part] += (ImageWithMasks(each.name_of(image), root / image, masks),)
+            pair = ImageWithMasks(each.name_of(image), root / image, masks)
+            parts[each.part_of(image) or "labelled"] += (pair,)
     known = {path for each in alike for path in (*each.mask_of, *each.mask_of.values(), *each.bare)}
     left = {path for path in files if path not in known}
     for folder in sorted({path.parent for path in left if told_part(path)}) if alike else ():

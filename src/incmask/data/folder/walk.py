@@ -10,7 +10,7 @@ from incmask.base.errors import Problem, is_text, renaming
 from incmask.base.store import is_made_here
 from incmask.base.words import counted
 from incmask.data.folder.names import IMAGE_SUFFIXES, role_of
-from incmask.data.volumes.names import NIFTI_SUFFIXES, has_frames, is_dicom_file, is_series, is_zarr
+from incmask.data.volumes.names import NIFTI_SUFFIXES, first_slice, has_frames, is_zarr, slices_among
 
 _SILENT_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 _SERVICE_FOLDERS = (
@@ -127,7 +127,7 @@ def is_volume_folder(path: Path) -> bool:
                 names.append(each.name)
     except OSError:  # of which whoever looks into it tells
         return False
-    return is_series(path, names) and not _holds_volumes(path, names)
+    return _is_series(path, names)
 
 
 def _is_volume(here: Path, folders: Iterable[str], files: Iterable[str]) -> bool:
@@ -136,18 +136,18 @@ def _is_volume(here: Path, folders: Iterable[str], files: Iterable[str]) -> bool
     if not all(map(is_silent, folders)):
         return False
     names = [name for name in files if not is_silent(name)]
-    return not any(map(_is_other, names)) and is_series(here, names) and not _holds_volumes(here, names)
+    return not any(map(_is_other, names)) and _is_series(here, names)
 
 
-def _holds_volumes(folder: Path, names: Iterable[str]) -> bool:
-    """Tell whether the files of DICOM in a folder are volumes each: the first has several frames.
+def _is_series(folder: Path, names: Iterable[str]) -> bool:
+    """Tell whether the files of a folder are the slices of one volume, and not volumes each, of several frames.
 
     One such file alone is its folder's, unless that is called as folders of images or parts are.
     """
-    told = sorted(name for name in names if name.upper() != "DICOMDIR")
-    first = next((folder / name for name in told if is_dicom_file(folder / name)), None)
+    slices = slices_among(names)
+    first = first_slice(folder, slices)
     is_plain = role_of(folder.name)[:2] == (None, None)
-    return first is not None and (len(told) > 1 or not is_plain) and has_frames(first)
+    return first is not None and not ((len(slices) > 1 or not is_plain) and has_frames(first))
 
 
 def _is_other(name: str) -> bool:

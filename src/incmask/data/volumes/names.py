@@ -75,16 +75,21 @@ def has_frames(path: Path) -> bool:
     return found is not None and int(found[1]) > 1
 
 
-def is_series(folder: Path, files: Iterable[str]) -> bool:
-    """Tell whether a folder without folders in it is a series of DICOM: its first file that tells is one.
+def slices_among(files: Iterable[str]) -> list[str]:
+    """Give the names of the files in a folder that may be slices, sorted: all but DICOM's own table of contents."""
+    return sorted(name for name in files if name.upper() != "DICOMDIR")
+
+
+def first_slice(folder: Path, slices: Iterable[str]) -> Path | None:
+    """Give the first file that tells a folder without folders in it for one of DICOM; None: it is none.
 
     Args:
         folder: where it is.
-        files: names of its files that are not hidden.
+        slices: of ``slices_among``, of files that are not hidden.
     """
-    told = sorted(name for name in files if name.upper() != "DICOMDIR")
-    if any(map(is_dicom, told)):
-        return True
+    slices = list(slices)
+    if named := next(filter(is_dicom, slices), None):
+        return folder / named
     # Of thousands of slices one is opened.
-    first = next((name for name in told if not Path(name).suffix.strip(".0123456789")), None)
-    return first is not None and is_dicom_file(folder / first)
+    first = next((name for name in slices if not Path(name).suffix.strip(".0123456789")), None)
+    return folder / first if first is not None and is_dicom_file(folder / first) else None

@@ -146,8 +146,8 @@ def _of_likeness(alike: Sequence[Alike], pictures: Files) -> Sorted:
     """Give images and masks that no name tells apart."""
     items, are_told = [], any(told_part(image) for each in alike for image in each.mask_of)
     for each in alike:
-        for image, mask in [*each.mask_of.items(), *((image, None) for image in each.bare)]:
-            part = (told_part(image) or told_part(mask) if mask else "unlabelled") if are_told else None
+        for image, mask in each.pairs():
+            part = each.part_of(image) if are_told else None
             name = f"{part}/{each.name_of(image)}" if part else each.name_of(image)
             items.append(Named(name, str(image), pictures[str(image)], {"": pictures[str(mask)]} if mask else {}))
     return Sorted(tuple(sorted(items, key=lambda item: item.name)), (), tuple(map(str, alike)))
