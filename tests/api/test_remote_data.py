@@ -1,9 +1,8 @@
-"""Data on a URL come to the same as those of a folder, to the byte, and results are refused there."""
+"""Data on a URL come to the same as those of a folder, to the byte."""
 
 import pytest
 
 import incmask
-from incmask.base.errors import IncmaskError
 from incmask.base.records import DATA, RUN
 from runs import HERE, SETTINGS, make_data, results
 
@@ -37,19 +36,3 @@ def test_a_url_comes_to_the_same_as_its_folder(tmp_path, monkeypatch, storage):
         assert (again.num_unchanged, again.shares) == (3, ())
     written = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".png", ".npy")]
     assert not [path for path in written if b"secret" in path.read_bytes()]
-
-
-def test_what_is_not_offered_for_a_url_is_refused_before_anything_is_read(tmp_path):
-    told = r"s3://bucket/.*: is a URL, and {} in folders alone; "
-    for call in (
-        lambda: incmask.compare("nowhere", out="s3://bucket/run"),
-        lambda: incmask.rank(tmp_path, out="s3://bucket/ranking.csv"),
-    ):
-        with pytest.raises(IncmaskError, match=told.format("results are written")):
-            call()
-    for call in (
-        lambda: incmask.run("nowhere", best_of="s3://bucket/sweep"),
-        lambda: incmask.run(reproduce="s3://bucket/run"),
-    ):
-        with pytest.raises(IncmaskError, match=told.format("other runs are read")):
-            call()

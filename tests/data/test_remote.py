@@ -157,7 +157,7 @@ def test_a_transfer_that_was_cut_is_no_file(there, monkeypatch, tmp_path):
     monkeypatch.setattr(type(there), "get_file", lambda system, path, target, **options: open(target, "wb").close())
     refused()
     left = {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix}
-    assert left <= {"files.jsonl", "empty.txt"}
+    assert left <= {"files.jsonl", "incmask-url.txt", "empty.txt"}
 
 
 def test_a_full_disk_is_told_as_one(there, monkeypatch):
@@ -233,15 +233,15 @@ def test_another_process_that_copies_is_waited_for(there):
         assert "is being copied to this machine by another process" in refused()
 
 
-def test_results_go_to_folders_alone(tmp_path):
+def test_what_is_for_folders_alone_is_told(tmp_path):
     with pytest.raises(IncmaskError) as caught:
-        refuse_url("s3:/bucket/run", "results are written")  # as a path has it
+        refuse_url("s3:/bucket/run", "it is painted")  # as a path has it
     assert str(caught.value) == (
-        "s3://bucket/run: is a URL, and results are written in folders alone; "
+        "s3://bucket/run: is a URL, and it is painted in folders alone; "
         "name a folder of this machine, and copy it, by rclone or the tool of the storage"
     )
     for path in (tmp_path, "C:/run", "run", r"C:\run"):
-        refuse_url(path, "results are written")
+        refuse_url(path, "it is painted")
 
 
 def test_a_link_of_the_storage_is_copied_as_what_it_shows(there, tmp_path):

@@ -1,10 +1,10 @@
 """Approaches side by side, for Python."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 from incmask.api.given import single_settings
-from incmask.api.listening import AnyPath, folder_of, listening, out_folder, results_beside
+from incmask.api.listening import AnyPath, folder_of, listening, results_at, results_beside, run_at
 from incmask.base.config import Effort, Preset
 from incmask.base.progress import Progress
 from incmask.base.trackers import TrackerName
@@ -47,7 +47,8 @@ def compare(
 
     Args:
         data: folder with ``labelled/`` and ``unlabelled/``, or its URL.
-        out: folder; default: DATA with ``-compare`` behind its name. An unfinished comparison there goes on.
+        out: folder, or its URL; default: DATA with ``-compare`` behind its name. An unfinished comparison there goes
+            on.
         recipes: names of ``RECIPES``, recipes of your own, or a single one of these; "all": those that the data allow.
         num_repeats: how often all is repeated with another seed.
         equal_steps: also train every approach for as many steps as FDT takes.
@@ -77,8 +78,9 @@ def compare(
         ['ldt', 'me']
     """
     choices = Choices(None, preset, effort, profile, group, settings=single_settings(settings, net, encoder_weights))
-    with listening(progress) as listener:
-        comparison, findings = compare_and_find(
+    with (
+        listening(progress) as listener,
+        compared(
             data,
             out,
             choices=choices,
@@ -86,17 +88,19 @@ def compare(
             num_repeats=num_repeats,
             grid=grid or {},
             equal_steps=equal_steps,
-            best_of=Path(best_of) if best_of else None,
+            best_of=best_of,
             agreed=everybody if yes else nobody,
             track=track,
             executor=executor or Executor(),
             progress=listener,
-        )
-    write_page(comparison, findings)
+        ) as (comparison, findings),
+    ):
+        write_page(comparison, findings)
     return comparison
 
 
-def compare_and_find(
+@contextmanager
+def compared(
     data: AnyPath,
     out: AnyPath | None,
     *,
@@ -105,33 +109,38 @@ def compare_and_find(
     num_repeats: int,
     grid: Mapping[str, Sequence[object]],
     equal_steps: bool,
-    best_of: Path | None,
+    best_of: AnyPath | None,
     agreed: Agreed = nobody,
     track: str | None = None,
     executor: Executor,
     progress: Progress,
-) -> tuple[Comparison, Findings]:
-    """Compare, and write all tables but no page; the arguments are those of ``compare``."""
-    out = out_folder(out)
-    folder = folder_of(data, progress)
-    comparison = run_comparison(
-        folder,
-        out or results_beside(data, folder, ending="compare"),
-        choices=choices,
-        executor=executor,
-        recipes=_several(recipes),
-        num_repeats=num_repeats,
-        grid=grid,
-        equal_steps=equal_steps,
-        best_of=find_best(best_of, folder, choices, grid=grid) if best_of else None,
-        agreed=agreed,
-        track=tracker_of(track),
-        progress=progress,
-    )
-    progress.doing("tables and figures")
-    findings = find(comparison)
-    write_findings(comparison, findings)
-    return comparison, findings
+) -> Iterator[tuple[Comparison, Findings]]:
+    """Compare, and write all tables but no page, which is to be written inside; the arguments are those of ``compare``.
+
+    Of a URL, what is there in the end is brought.
+    """
+    with results_at(out, progress) as results, ExitStack() as others:
+        heard = results.progress
+        folder = folder_of(data, heard)
+        sweep = others.enter_context(run_at(best_of, heard, writes=False))[0] if best_of else None
+        comparison = run_comparison(
+            folder,
+            results.folder or results_beside(data, folder, ending="compare"),
+            choices=choices,
+            executor=executor,
+            recipes=_several(recipes),
+            num_repeats=num_repeats,
+            grid=grid,
+            equal_steps=equal_steps,
+            best_of=find_best(sweep, folder, choices, grid=grid) if sweep else None,
+            agreed=agreed,
+            track=tracker_of(track),
+            progress=heard,
+        )
+        heard.doing("tables and figures")
+        findings = find(comparison)
+        write_findings(comparison, findings)
+        yield comparison, findings
 
 
 def _several(recipes: str | Recipe | Sequence[str | Recipe]) -> Sequence[str | Recipe]:

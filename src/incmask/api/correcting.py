@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from incmask.api.listening import AnyPath
+from incmask.api.listening import AnyPath, run_at
 from incmask.base.limits import refusals_told
+from incmask.base.progress import Silent
+from incmask.data.storage import refuse_url
 from incmask.exchange.correcting.desk import MOST_BYTES, Corrected, open_desk
 from incmask.exchange.correcting.server import serve
 
@@ -21,8 +23,9 @@ def correct(
     """Let a person correct masks in the browser, as ``incmask correct`` does, until they finish or interrupt it.
 
     Args:
-        run: folder of a finished run.
-        out: folder for what is saved, an image at once and whole; one that holds some goes on. None: beside the run.
+        run: folder of a finished run, or its URL.
+        out: folder for what is saved, an image at once and whole; one that holds some goes on. None: beside the run,
+            and of a URL beside its copy on this machine.
         top: as many of the images that are to be labelled first; None: all.
         port: where the page is served, on this machine alone; 0: any that is free.
         browser: open the page.
@@ -38,6 +41,8 @@ def correct(
         >>> done = incmask.correct("myrun", top=20)  # doctest: +SKIP
         >>> incmask.import_labels("myrun", done.out, format="png", unchanged="confirm")  # doctest: +SKIP
     """
-    with refusals_told():
-        desk = open_desk(Path(run), out=Path(out) if out else None, top=top, most_bytes=MOST_BYTES)
+    if out:
+        refuse_url(out, "what a person paints is saved")
+    with refusals_told(), run_at(run, Silent(), writes=False) as (folder, _):
+        desk = open_desk(folder, out=Path(out) if out else None, top=top, most_bytes=MOST_BYTES)
         return serve(desk, port=port, open_browser=browser, say=say)

@@ -1,16 +1,27 @@
 """Data sets, labels and models of others, for Python."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, overload
 
-from incmask.api.listening import AnyPath, listening
+from incmask.api.listening import AnyPath, file_at, folder_of, listening, model_at, run_at
 from incmask.base.caller import option
 from incmask.base.errors import fail
 from incmask.base.progress import Progress
 from incmask.base.validation import choose
+from incmask.data.bringing import bring
+from incmask.data.rounds import ROUNDS
+from incmask.data.storage import copied_from, shown
 from incmask.exchange.corrections.export import Exported, export_labels
-from incmask.exchange.corrections.take_back import Imported, Unchanged, Unsure
-from incmask.exchange.corrections.take_back import import_labels as take_back
+from incmask.exchange.corrections.take_back import (
+    Corrections,
+    Imported,
+    Unchanged,
+    Unsure,
+    add_round,
+    read_corrections,
+)
 from incmask.exchange.models.model import ExportedModel, export_model
 from incmask.exchange.names import MODEL_TARGETS, TARGETS, LabelTarget, ModelTarget
 from incmask.exchange.prepare.plan import PrepareOptions
@@ -40,8 +51,8 @@ def prepare(
 
     Args:
         kind: "folder" for your own files, or a data set.
-        source: archives or unpacked folders.
-        target: the data folder to make; an unfinished one goes on.
+        source: archives or unpacked folders, or their URL.
+        target: the data folder to make, or its URL; an unfinished one goes on.
         paper: do as the paper did, even where that is worse.
         ids: of Cityscapes: all 34 ids, or the usual 19 to train on.
         group_split: of HeLa: all crops of a frame stay together.
@@ -78,7 +89,9 @@ def prepare(
     )
     with listening(progress) as listener:
         open_pool = (executor or Executor()).open_pool
-        return run_prepare(kind, Path(source), Path(target), open_pool=open_pool, options=options, progress=listener)
+        with run_at(target, listener) as (folder, heard):
+            found = folder_of(source, heard)
+            return run_prepare(kind, found, folder, open_pool=open_pool, options=options, progress=heard)
 
 
 @overload
@@ -107,8 +120,9 @@ def export(
     """Write the model for other programs, or pseudo-labels for a tool that corrects them, as ``incmask export`` does.
 
     Args:
-        run: run folder; for a model, also a model folder.
-        out: for a model the file, which ends in .onnx, .pt2 or (bioimageio) .zip; for labels a folder, or .zip.
+        run: run folder, or its URL; for a model, also a model folder.
+        out: for a model the file, which ends in .onnx, .pt2 or (bioimageio) .zip; for labels a folder, or .zip; or a
+            URL of these.
         format: of a model "onnx", "torch" or "bioimageio"; of labels "coco", "cvat", "label-studio", "labelme",
             "napari" or "png".
         top: labels of as many images that are to be labelled first; None: of all.
@@ -133,10 +147,22 @@ def export(
             raise fail(option(name), f"is for labels, and {format} exports the model", "leave it out")
     with listening(progress) as listener:
         if is_model:
-            return export_model(Path(run), Path(out), target=format, progress=listener)
-        return export_labels(
-            Path(run), Path(out), target=format, top=top, least_px=least_px, split=split, progress=listener
-        )
+            with file_at(out, listener) as path:
+                return export_model(model_at(run, listener), path, target=format, progress=listener)
+        # The run remembers what was given away.
+        with run_at(run, listener) as (folder, heard), _labels_at(out, heard) as path:
+            return export_labels(folder, path, target=format, top=top, least_px=least_px, split=split, progress=heard)
+
+
+@contextmanager
+def _labels_at(out: AnyPath, progress: Progress) -> Iterator[Path]:
+    """Give the archive or folder that exported labels go to, here or on a URL."""
+    if Path(out).suffix.casefold() == ".zip":
+        with file_at(out, progress) as path:
+            yield path
+        return
+    with run_at(out, progress) as (folder, _):
+        yield folder
 
 
 def import_labels(
@@ -152,13 +178,13 @@ def import_labels(
     """Add corrected masks to the labelled images as a new round, as ``incmask import`` does.
 
     Args:
-        run: the run folder whose pseudo-labels were exported and corrected.
-        corrected: what the tool gave back: an archive, a folder or a file.
+        run: the run folder whose pseudo-labels were exported and corrected, or its URL.
+        corrected: what the tool gave back: an archive, a folder or a file, or a URL of these.
         format: that it was exported in.
         unsure: regions that are still unsure: "ignore", they count as not labelled; "skip" their images; "refuse" them.
         unchanged: images that came back as they were exported: "skip" them, as nobody may have looked at them, or
             "confirm" that they are right.
-        data: data folder to add to; None: the one that the run tells.
+        data: data folder to add to, or its URL, where the round is brought; None: the one that the run tells.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
 
     Returns:
@@ -173,12 +199,26 @@ def import_labels(
         2
     """
     with listening(progress) as listener:
-        return take_back(
-            Path(run),
-            Path(corrected),
-            target=format,
-            unsure=unsure,
-            unchanged=unchanged,
-            data=Path(data) if data else None,
-            progress=listener,
-        )
+        found = read_back(run, corrected, target=format, data=data, progress=listener)
+        return add_back(found, unsure=unsure, unchanged=unchanged, progress=listener)
+
+
+def read_back(
+    run: AnyPath, corrected: AnyPath, *, target: str, data: AnyPath | None, progress: Progress
+) -> Corrections:
+    """Read corrected masks and check them; the arguments are those of ``import_labels``."""
+    with run_at(run, progress, writes=False) as (folder, heard):
+        received = folder_of(corrected, heard)
+        into = folder_of(data, heard) if data else None
+        return read_corrections(folder, received, target=target, data=into, progress=heard)
+
+
+def add_back(found: Corrections, *, unsure: Unsure, unchanged: Unchanged, progress: Progress) -> Imported:
+    """Add what ``read_back`` gave to the data, and bring it to the URL that these are a copy of."""
+    done = add_round(found, unsure=unsure, unchanged=unchanged, progress=progress)
+    if url := copied_from(done.data):
+        files = sorted(path for path in (done.data / done.round.folder).rglob("*") if path.is_file())
+        # A round counts once its folder is there and it is told of.
+        bring(url, done.data, [path.relative_to(done.data).as_posix() for path in (*files, done.data / ROUNDS)])
+        progress.say(f"brought to {shown(url)}")
+    return done

@@ -1,9 +1,10 @@
 """What looks at data, at a run, and at corrections: nothing here trains."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from incmask.api.listening import AnyPath, folder_of, listening, out_folder, run_at
+from incmask.api.listening import AnyPath, file_at, folder_of, listening, run_at
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.progress import Progress
@@ -32,9 +33,9 @@ def check(
     Args:
         data: the folder, or its URL; it is not touched.
         group: as for ``run``.
-        show: page to write, ending in .html: pictures with the masks drawn on them; None: none.
-        fix: folder to make: a corrected copy of what can be mended without asking; None: none. It must not hold
-            anything, and is not made where nothing is to be mended.
+        show: page to write, or its URL, ending in .html: pictures with the masks drawn on them; None: none.
+        fix: folder to make, or its URL: a corrected copy of what can be mended without asking; None: none. It must not
+            hold anything, and is not made where nothing is to be mended.
         progress: True shows lines and a bar, here or in the notebook; or a listener.
 
     Returns:
@@ -52,11 +53,15 @@ def check(
     with listening(progress) as listener:
         folder = folder_of(data, listener)
         found = check_data(folder, group=group)
-    if found.dataset is not None and (show is not None or fix is not None):
-        check_classes(found.dataset.task, option("show" if fix is None else "fix"))
-    if show is not None:
-        write_folder_page(Path(show), found, name=folder.resolve().name)
-    return found if fix is None else replace(found, changes=_fix(found, Path(fix)))
+        if found.dataset is not None and (show is not None or fix is not None):
+            check_classes(found.dataset.task, option("show" if fix is None else "fix"))
+        if show is not None:
+            with file_at(show, listener) as page:
+                write_folder_page(page, found, name=folder.resolve().name)
+        if fix is None:
+            return found
+        with run_at(fix, listener) as (out, _):
+            return replace(found, changes=_fix(found, out))
 
 
 def _fix(found: Checked, out: Path) -> tuple[Change, ...]:
@@ -81,7 +86,8 @@ def rank(
 
     Args:
         run: folder of a run that has ended, or its URL.
-        out: CSV file to write; default: ``ranking.csv`` in the run folder, and nothing with ``top`` or ``crop_px``.
+        out: CSV file to write, or its URL; default: ``ranking.csv`` in the run folder, and nothing with ``top`` or
+            ``crop_px``.
         crop_px: rank square crops with this side; None: whole images.
         top: so many rows; None: all.
         order: by what: "ranked", the expected error of all that an image stands for; "diverse", how much it stands for,
@@ -100,18 +106,22 @@ def rank(
         >>> [row.rank for row in incmask.rank("myrun", top=2).rows]
         [1, 2]
     """
-    with listening(progress) as listener, run_at(run, listener) as (folder, heard):
+    with listening(progress) as listener, run_at(run, listener) as (folder, heard), _file_or_none(out, heard) as table:
         if crop_px is not None:
             refuse_volumes(folder, option("crops"))
         return write_ranking(
             folder,
             open_pool=(executor or Executor()).open_pool,
-            out=out_folder(out),
+            out=table,
             crop_px=crop_px,
             top=top,
             order=order,
             progress=heard,
         )
+
+
+def _file_or_none(out: AnyPath | None, progress: Progress) -> AbstractContextManager[Path | None]:
+    return file_at(out, progress) if out else nullcontext()
 
 
 def report(run: AnyPath, *, progress: Progress | bool = False, executor: Executor | None = None) -> Path:

@@ -10,24 +10,18 @@ from incmask.base.errors import IncmaskError
 from incmask.base.limits import refusals_told
 from incmask.base.progress import Progress, Silent
 from incmask.base.terminal import show_progress
+from incmask.data.bringing import brought_file, errors_by_url
 from incmask.data.mirror import Mirror
 from incmask.data.remote import local_copy
 from incmask.data.rounds import run_folder
-from incmask.data.storage import is_url, refuse_url, shown, url_of
+from incmask.data.storage import shown, url_of
 
 AnyPath = str | os.PathLike[str]
 
 
 def folder_of(given: AnyPath, progress: Progress) -> Path:
     """Give the path of data: as it is given, or of a URL that of its copy on this machine."""
-    return local_copy(given, progress) if isinstance(given, str) and is_url(given) else Path(given)
-
-
-def out_folder(out: AnyPath | None) -> Path | None:
-    """Give the path of results; a URL is refused."""
-    if out:
-        refuse_url(out, "results are written")
-    return Path(out) if out else None
+    return Path(given) if (url := url_of(given)) is None else local_copy(url, progress)
 
 
 @dataclass(frozen=True)
@@ -70,15 +64,26 @@ def results_at(given: AnyPath | None, progress: Progress, *, writes: bool = True
         return
     with Mirror(url, progress, writes=writes) as mirror:
         yield Results(mirror.folder, _Bringing(mirror, progress) if writes else progress)
-    if writes:
+    if writes and mirror.folder.exists():
         progress.say(f"brought to {shown(url)}; a copy is in {mirror.folder}")
 
 
 @contextmanager
 def run_at(given: AnyPath, progress: Progress, *, writes: bool = True) -> Iterator[tuple[Path, Progress]]:
-    """Do what ``results_at`` does, of a run that is named."""
+    """Do what ``results_at`` does, of a folder that is named."""
     with results_at(given, progress, writes=writes) as results:
         yield results.folder or Path(given), results.progress
+
+
+@contextmanager
+def file_at(given: AnyPath, progress: Progress) -> Iterator[Path]:
+    """Give the path of a file to write: as it is given, or of a URL one on this machine, which is brought there."""
+    if (url := url_of(given)) is None:
+        yield Path(given)
+        return
+    with brought_file(url) as path:
+        yield path
+    progress.say(f"brought to {shown(url)}; a copy is in {path.parent}")
 
 
 def model_at(model: AnyPath, progress: Progress) -> Path:
@@ -97,13 +102,13 @@ def model_at(model: AnyPath, progress: Progress) -> Path:
 def results_beside(data: AnyPath, folder: Path, *, ending: str) -> Path:
     """Give the folder of results where none is named: beside the data, and of a URL in the current folder."""
     beside = run_folder(folder, ending=ending)
-    return Path.cwd() / beside.name if isinstance(data, str) and is_url(data) else beside
+    return beside if url_of(data) is None else Path.cwd() / beside.name
 
 
 @contextmanager
 def listening(progress: Progress | bool) -> Iterator[Progress]:
     """Give a listener: the one that is given, one that shows lines and a bar, or one that shows nothing."""
-    with refusals_told():
+    with errors_by_url(), refusals_told():
         if not isinstance(progress, bool):
             yield progress
         elif progress:

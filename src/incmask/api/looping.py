@@ -16,6 +16,7 @@ from incmask.base.validation import choose
 from incmask.base.words import ShortRepr, counted
 from incmask.data.folder.oracle import with_oracle
 from incmask.data.rounds import current_round, read_rounds, run_folder
+from incmask.data.storage import refuse_url
 from incmask.exchange.correcting.desk import FORMAT, Desk, open_desk
 from incmask.exchange.corrections.take_back import import_labels
 from incmask.experiment.choices import data_options, resolve
@@ -162,6 +163,8 @@ def loop(
     for name, number in (("budget", budget), ("rounds", num_rounds)):
         if number < 1:
             raise fail(option(name), f"got {number}, expected 1 or more", f"use {option(name, 5)}")
+    for each in filter(None, (data, oracle, out)):
+        refuse_url(each, "the labelling loop reads and writes")
     if (task := data_options(Path(data), read_config(Path(data)), None).task) is not None:
         check_classes(task, "the labelling loop")
     executor = executor or Executor()

@@ -4,11 +4,12 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from incmask.api.given import single_settings
-from incmask.api.listening import AnyPath, folder_of, listening, results_at, results_beside
+from incmask.api.listening import AnyPath, folder_of, listening, results_at, results_beside, run_at
 from incmask.api.result import Result
 from incmask.base.caller import option
 from incmask.base.config import Effort, OnCollapse, Preset
@@ -17,7 +18,7 @@ from incmask.base.progress import Progress
 from incmask.base.trackers import TrackerName
 from incmask.data.from_arrays import ArrayData, write_data
 from incmask.data.rounds import data_folder
-from incmask.data.storage import refuse_url
+from incmask.data.storage import name_of_url, url_of
 from incmask.experiment import run as experiment
 from incmask.experiment.consent import Agreed, everybody, nobody
 from incmask.experiment.executor import Executor
@@ -57,9 +58,9 @@ def train(
     out: AnyPath | None,
     *,
     choices: Choices,
-    best_of: Path | None,
+    best_of: AnyPath | None,
     fresh: bool,
-    reproduce: Path | None = None,
+    reproduce: AnyPath | None = None,
     report: bool,
     agreed: Agreed = nobody,
     track: str | None = None,
@@ -67,21 +68,26 @@ def train(
     progress: Progress,
 ) -> Trained:
     """Do the main job with a data folder, and write what follows; the arguments are those of ``run``."""
-    for each in (reproduce, best_of):
-        refuse_url(each, "other runs are read")
-    with results_at(out, progress) as results:
+    if out is None and reproduce and (url := url_of(reproduce)):
+        out = Path.cwd() / f"{name_of_url(url)}-reproduced"
+    with results_at(out, progress) as results, ExitStack() as others:
+        heard = results.progress
+        sweep, source = (
+            others.enter_context(run_at(each, heard, writes=False))[0] if each else None
+            for each in (best_of, reproduce)
+        )
         return _train(
             data,
             results.folder,
             choices=choices,
-            best_of=best_of,
+            best_of=sweep,
             fresh=fresh,
-            reproduce=reproduce,
+            reproduce=source,
             report=report,
             agreed=agreed,
             track=track,
             executor=executor,
-            progress=results.progress,
+            progress=heard,
         )
 
 
@@ -208,17 +214,17 @@ def run(
         encoder_weights: what the encoder begins with: a file, "none", or "auto", those of its package or in this
             machine's cache.
         settings: single settings by name.
-        config: file of choices in the form of ``incmask.toml``, such as ``tune`` writes; it is laid over that of the
-            data, and other arguments over it.
-        best_of: folder of a comparison on the same data that swept ``erode_px`` and ``dilate_px`` of "im": the best of
-            them by validation are taken.
+        config: file of choices, or its URL, in the form of ``incmask.toml``, such as ``tune`` writes; it is laid over
+            that of the data, and other arguments over it.
+        best_of: folder of a comparison, or its URL, on the same data that swept ``erode_px`` and ``dilate_px`` of "im":
+            the best of them by validation are taken.
         on_collapse: what becomes of a generation whose labels lose a class or that falls on validation: "keep-best",
             the run ends with the best so far; "stop", with an error; "ignore", it goes on. Default:
             "keep-best", with the preset "paper" "ignore".
         deterministic: let a GPU compute the same bits each time; a CPU does so anyway.
         fresh: after corrected labels were imported: do not begin with the earlier round's models.
-        reproduce: a run to repeat with the choices that it recorded, on its data or others; no choice stands beside it.
-            ``result.reproduced`` says what differs between then and now, and which files do.
+        reproduce: a run, or its URL, to repeat with the choices that it recorded, on its data or others; no choice
+            stands beside it. ``result.reproduced`` says what differs between then and now, and which files do.
         report: also write ``report.html``, ``ranking.csv``, the model card, and what disagreement says about errors.
         yes: also begin what takes longer than a day by estimate; a ``time`` that says so is enough, too.
         track: show curves elsewhere, too: "tensorboard" (in ``OUT/tensorboard``) or "mlflow".
@@ -237,19 +243,20 @@ def run(
         True
     """
     single = single_settings(settings, net, encoder_weights, on_collapse=on_collapse, deterministic=deterministic)
-    choices = with_config(
-        Choices(recipe, preset, effort, profile, group, time, single), Path(config) if config else None
-    )
     with listening(progress) as listener:
+        choices = with_config(
+            Choices(recipe, preset, effort, profile, group, time, single),
+            folder_of(config, listener) if config else None,
+        )
 
         def run_data(data: AnyPath | None, out: AnyPath | None) -> Result:
             trained = train(
                 data,
                 out,
                 choices=choices,
-                best_of=Path(best_of) if best_of else None,
+                best_of=best_of,
                 fresh=fresh,
-                reproduce=Path(reproduce) if reproduce else None,
+                reproduce=reproduce,
                 report=report,
                 agreed=everybody if yes else nobody,
                 track=track,

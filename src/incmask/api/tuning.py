@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from incmask.api.listening import AnyPath, folder_of, listening, out_folder, results_beside
+from incmask.api.listening import AnyPath, folder_of, listening, results_at, results_beside
 from incmask.base.caller import option
 from incmask.base.config import Preset
 from incmask.base.errors import fail
@@ -38,8 +38,8 @@ def tune(
 
     Args:
         data: folder with ``labelled/`` and ``unlabelled/``, or its URL.
-        out: folder of the search, with a run folder for each trial; default: DATA with ``-tune`` behind its name. An
-            unfinished search there goes on.
+        out: folder of the search, or its URL, with a run folder for each trial; default: DATA with ``-tune`` behind
+            its name. An unfinished search there goes on.
         num_steps: of all networks of all trials together, at most.
         num_trials: that begin; default: as many as these steps allow, 2 to 27.
         recipe: as for ``run``.
@@ -65,15 +65,15 @@ def tune(
     for name, number in (("steps", num_steps), ("trials", num_trials)):
         if number is not None and number < 1:
             raise fail(option(name), f"got {number}, expected 1 or more", f"use {option(name, 9)}")
-    with listening(progress) as listener:
-        folder = folder_of(data, listener)
+    with listening(progress) as listener, results_at(out, listener) as results:
+        folder = folder_of(data, results.progress)
         return search(
             folder,
-            out_folder(out) or results_beside(data, folder, ending="tune"),
+            results.folder or results_beside(data, folder, ending="tune"),
             choices=Choices(recipe, preset, profile=profile, settings=dict(settings or {})),
             budget=num_steps,
             num_trials=num_trials,
             given=grid or {},
             executor=executor or Executor(),
-            progress=listener,
+            progress=results.progress,
         )

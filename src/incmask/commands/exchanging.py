@@ -24,7 +24,9 @@ _NAMED = 5
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN|MODEL", help="run folder; for a model, also a model folder")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN|MODEL", help="run folder, or its URL; for a model, also a model folder")
+    ],
     target: Annotated[
         str, typer.Option("--to", help=f"model: {', '.join(MODEL_TARGETS)}; labels: {', '.join(LABEL_TARGETS)}")
     ],
@@ -99,8 +101,8 @@ def _of_labels(labels: "Exported") -> tuple[list[str], dict[str, Any]]:
 
 
 def import_labels(
-    run: Annotated[Path, typer.Argument(help="run folder whose pseudo-labels were exported and corrected")],
-    corrected: Annotated[Path, typer.Argument(help="what the tool gave back: archive, folder or file")],
+    run: Annotated[Path, typer.Argument(help="run folder whose pseudo-labels were exported and corrected, or its URL")],
+    corrected: Annotated[Path, typer.Argument(help="what the tool gave back: archive, folder or file, or its URL")],
     source: Annotated[str, typer.Option("--from", help=", ".join(LABEL_TARGETS))],
     unsure: Annotated[
         Literal["ignore", "skip", "refuse"],
@@ -117,21 +119,23 @@ def import_labels(
         ),
     ] = "ask",
     data: Annotated[
-        Path | None, typer.Option("--data", help="data folder to add to  [default: the one that the run tells]")
+        Path | None,
+        typer.Option("--data", help="data folder to add to, or its URL  [default: the one that the run tells]"),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Add corrected masks to the labelled images as a new round; the next run starts from the run's models."""
+    from incmask.api.exchanging import add_back, read_back
     from incmask.data.folder.names import first_of
-    from incmask.exchange.corrections.take_back import add_round, read_corrections
+    from incmask.data.storage import copied_from
 
     with listener(quiet or as_json) as progress:
-        found = read_corrections(run, corrected, target=source, data=data, progress=progress)
+        found = read_back(run, corrected, target=source, data=data, progress=progress)
     if unchanged == "ask":
         unchanged = "confirm" if found.unchanged and not as_json and _are_right(found.unchanged) else "skip"
     with listener(quiet or as_json) as progress:
-        done = add_round(found, unsure=unsure, unchanged=unchanged, progress=progress)
+        done = add_back(found, unsure=unsure, unchanged=unchanged, progress=progress)
     num = len(done.round.names)
     lines = [
         *done.notes,
@@ -147,7 +151,7 @@ def import_labels(
         lines.append(f"{what}; if they are right, take them with --unchanged confirm")
     if done.skipped:
         lines.append(f"{are(len(done.skipped), 'image')} left out for unsure regions")
-    lines.append(f"next: {shlex.join(['incmask', 'run', str(done.data)])}")
+    lines.append(f"next: {shlex.join(['incmask', 'run', copied_from(done.data) or str(done.data)])}")
     values = {
         "round": done.round.number,
         "folder": str(done.data / done.round.folder),
@@ -163,7 +167,7 @@ def import_labels(
 
 
 def correct(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a finished run, or its URL")],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="folder for what is saved; goes on there  [default: RUN-corrections]"),

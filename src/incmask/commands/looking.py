@@ -77,22 +77,24 @@ def rank(
         path = out or (None if is_view else told_below(run, RANKING))
         print_result(ranking_text(ranking, path), ranking_as_dict(ranking, path), as_json=as_json)
         return
+    from incmask.api.listening import folder_of, results_beside, run_at
     from incmask.commands.assignments import parse_assignments
-    from incmask.data.rounds import data_folder, run_folder
-    from incmask.data.storage import refuse_url
+    from incmask.data.rounds import data_folder
     from incmask.insight.ranking.present import FIGURE, simulation_as_dict, simulation_text, write_picture
     from incmask.insight.ranking.simulate import USUAL_ORDERS, choices_of_run
     from incmask.insight.ranking.simulate import simulate as run_simulation
 
     if wrong := next((name for name, value in {"--crops": crops, "--top": top}.items() if value), None):
         raise fail(wrong, "is not for --simulate", "leave it out; --budget tells how many images are labelled")
-    for each in filter(None, (run, out, data)):
-        refuse_url(each, "what is simulated on is read, and results are written")
-    folder = out or run_folder(run, ending="simulation")
-    with listener(quiet or as_json) as progress:
-        settings = parse_assignments(assignments)
+    settings = parse_assignments(assignments)
+    with (
+        listener(quiet or as_json) as progress,
+        run_at(run, progress, writes=False) as (source, _),
+        run_at(out or results_beside(run, source, ending="simulation"), progress) as (folder, heard),
+    ):
+        theirs = folder_of(data, heard) if data else data_folder(source)
         simulation = run_simulation(
-            choices_of_run(run, data or data_folder(run), recipe=recipe, settings=settings),
+            choices_of_run(source, theirs, recipe=recipe, settings=settings),
             folder,
             executor=executor(),
             pool=pool,
@@ -100,10 +102,10 @@ def rank(
             num_seeds=seeds,
             num_start=start,
             budget=budget,
-            progress=progress,
+            progress=heard,
         )
-    with or_without(folder / FIGURE, "figure") as problems:
-        write_picture(simulation)
+        with or_without(folder / FIGURE, "figure") as problems:
+            write_picture(simulation)
     values = simulation_as_dict(simulation) | {"problems": problems}
     print_result("\n".join([simulation_text(simulation), *problems]), values, as_json=as_json)
 

@@ -73,8 +73,12 @@ def _changed(out: Path, changes: "Sequence[Change]") -> str:
 
 def prepare(
     kind: Annotated[str, typer.Argument(help="isic2018, hela, suim or cityscapes; folder: your own data")],
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="the download: archives or unpacked folders")],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="data folder to make; an unfinished one goes on")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="the download: archives or unpacked folders, or their URL")
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="DST", help="data folder to make, or its URL; an unfinished one goes on")
+    ],
     paper: Annotated[bool, typer.Option("--paper", help="do as the paper did, even where that is worse")] = False,
     ids: Annotated[
         Literal["all", "train"], typer.Option("--ids", help="cityscapes: all 34 ids, or the usual 19 to train on")

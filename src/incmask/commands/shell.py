@@ -55,9 +55,10 @@ def listener(quiet: bool) -> Iterator[Any]:
     """Show the progress of the work inside, or nothing."""
     from incmask.base.progress import Silent
     from incmask.base.terminal import Terminal
+    from incmask.data.bringing import errors_by_url
 
     try:
-        with nullcontext(Silent()) if quiet else Terminal() as progress:
+        with errors_by_url(), nullcontext(Silent()) if quiet else Terminal() as progress:
             yield progress
     except KeyboardInterrupt:
         raise StoppedError from None

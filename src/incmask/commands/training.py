@@ -44,10 +44,11 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Do the whole job on built-in images, in a few minutes."""
+    from incmask.api.listening import run_at
     from incmask.commands.demo import run_demo, to_table
 
-    with listener(quiet or as_json) as progress:
-        result = run_demo(out, executor=executor(), progress=progress)
+    with listener(quiet or as_json) as progress, run_at(out, progress) as (folder, heard):
+        result = run_demo(folder, executor=executor(), progress=heard)
     print_result(to_table(result), result.as_dict(), as_json=as_json)
 
 
@@ -115,6 +116,7 @@ def run(
     """Train on labelled and unlabelled images; write models, masks, disputed pixels, scores and a report."""
     if data is None and reproduce is None:
         raise typer.BadParameter("name the folder with the images, or a run with --reproduce", param_hint="DATA")
+    from incmask.api.listening import folder_of
     from incmask.api.training import train
     from incmask.commands.assignments import parse_assignments
     from incmask.experiment.choices import given
@@ -124,11 +126,12 @@ def run(
     settings = parse_assignments(assignments)
     settings |= given(size=size, fit=fit, net=net, encoder_weights=encoder_weights)
     settings |= given(on_collapse=on_collapse, deterministic=deterministic)
-    choices = with_config(Choices(recipe, preset, effort, profile, group, time or AUTO_TIME, settings), config)
     where = executor(
         on, ray_address=ray_address, sbatch=sbatch, slurm_tasks=slurm_tasks, devices=devices, dry_run=dry_run
     )
     with listener(quiet or as_json) as progress:
+        config = folder_of(config, progress) if config else None
+        choices = with_config(Choices(recipe, preset, effort, profile, group, time or AUTO_TIME, settings), config)
         done = train(
             data,
             out,
@@ -154,7 +157,7 @@ def compare(
     data: Data,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="folder; an unfinished comparison goes on  [default: DATA-compare]"),
+        typer.Option("--out", "-o", help="folder or URL; an unfinished comparison goes on  [default: DATA-compare]"),
     ] = None,
     recipes: Annotated[
         str, typer.Option("--recipes", help=f"all, or some of {', '.join(RECIPES)}, with commas between")
@@ -194,7 +197,7 @@ def compare(
     """Compare approaches on the same images with the same seeds: tables, figures, significance and cost."""
     import shlex
 
-    from incmask.api.comparing import compare_and_find
+    from incmask.api.comparing import compared
     from incmask.commands.assignments import parse_grid
     from incmask.experiment.choices import given
     from incmask.experiment.named import Choices
@@ -206,8 +209,9 @@ def compare(
     where = executor(
         on, ray_address=ray_address, sbatch=sbatch, slurm_tasks=slurm_tasks, devices=devices, dry_run=dry_run
     )
-    with listener(quiet or as_json) as progress:
-        comparison, findings = compare_and_find(
+    with (
+        listener(quiet or as_json) as progress,
+        compared(
             data,
             out,
             choices=choices,
@@ -220,9 +224,10 @@ def compare(
             track=track,
             executor=where,
             progress=progress,
-        )
-        with or_without(comparison.root / PAGE, "page") as problems:
-            write_page(comparison, findings, command=shlex.join(["incmask", *sys.argv[1:]]))
+        ) as (comparison, findings),
+        or_without(comparison.root / PAGE, "page") as problems,
+    ):
+        write_page(comparison, findings, command=shlex.join(["incmask", *sys.argv[1:]]))
     values = comparison_as_dict(comparison, findings) | {"problems": problems}
     print_result("\n".join([comparison_text(comparison, findings), *problems]), values, as_json=as_json)
 

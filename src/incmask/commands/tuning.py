@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def tune(
     data: Data,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="folder; an unfinished search goes on  [default: DATA-tune]")
+        Path | None,
+        typer.Option("--out", "-o", help="folder or URL; an unfinished search goes on  [default: DATA-tune]"),
     ] = None,
     steps: Annotated[
         int | None,
@@ -56,11 +57,19 @@ def tune(
             "grid": grid.several,
         }
         found = search(data, **given, progress=progress, executor=executor())
-    print_result(tuning_text(found, data), tuning_as_dict(found), as_json=as_json)
+    print_result(tuning_text(found, data, out or found.root), tuning_as_dict(found), as_json=as_json)
 
 
-def tuning_text(found: "Tuning", data: str) -> str:
-    """Give a line a trial of the last rung, what was chosen, and how far that can be trusted."""
+def tuning_text(found: "Tuning", data: str, out: Path) -> str:
+    """Give a line a trial of the last rung, what was chosen, and how far that can be trusted.
+
+    Args:
+        found: what came out.
+        data: as a person named it.
+        out: the same.
+    """
+    from incmask.data.storage import told_below
+
     last = [row for row in found.rows if row.rung == found.best.rung]
     num_trials = len({row.trial for row in found.rows})
     lines = [f"{'validation':<12}{f'with {found.best.num_steps} steps a network'}"]
@@ -80,7 +89,8 @@ def tuning_text(found: "Tuning", data: str) -> str:
             f"validation alone chose it over the settings as they are, {gain}: its score there is too good, with one "
             "seed each; so small a search often finds chance"
         )
-    return "\n".join([*lines, f"next: incmask run {data} --config {found.config} -o {found.root}-run"])
+    config, run = told_below(out, found.config.name), told_below(out.parent, f"{out.name}-run")
+    return "\n".join([*lines, f"next: incmask run {data} --config {config} -o {run}"])
 
 
 def tuning_as_dict(found: "Tuning") -> dict[str, Any]:

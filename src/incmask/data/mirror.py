@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,12 +30,13 @@ from incmask.data.storage import (
     LOCK,
     NUM_THREADS,
     RECORD,
+    SOURCE,
     StoredFile,
-    cache_folder,
     check_room,
     check_url,
     fetch,
     name_of_url,
+    place_of,
     read_record,
     shown,
     size_of,
@@ -79,7 +79,7 @@ class Mirror(AbstractContextManager["Mirror"]):
     def __init__(self, url: str, progress: Progress, *, writes: bool = True):
         check_url(url)
         self._url, self._progress, self._writes, self._there = url, progress, writes, ""
-        self._place = cache_folder() / sha256(f"results {url.rstrip('/')}".encode()).hexdigest()[:16]
+        self._place = place_of(url, "results")
         self.folder = path_inside(self._place, name_of_url(url) or "results", "")
         self._record, self._pending = self._place / RECORD, self._place / _PENDING
         self._system: Any = None
@@ -104,6 +104,7 @@ class Mirror(AbstractContextManager["Mirror"]):
                 if hasattr(self._system, "auto_mkdir"):
                     self._system.auto_mkdir = True
             self._try_to_write()
+            write_text(self._place / SOURCE, self._url + "\n")
             self._fetch()
         except BaseException:
             self._lock.release()

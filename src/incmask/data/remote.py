@@ -8,7 +8,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,12 +27,13 @@ from incmask.data.storage import (
     LOCK,
     NUM_THREADS,
     RECORD,
+    SOURCE,
     StoredFile,
-    cache_folder,
     check_room,
     check_url,
     fetch,
     name_of_url,
+    place_of,
     read_record,
     shown,
     size_of,
@@ -67,13 +67,14 @@ def local_copy(url: str, progress: Progress) -> Path:
         system.invalidate_cache()
         files = _files(url, there.rstrip("/"), system.find(there, detail=True))
     is_file = [file.path for file in files] == [there]
-    place = cache_folder() / sha256(url.rstrip("/").encode()).hexdigest()[:16]
+    place = place_of(url)
     name = name_of_url(url) or "data"
     folder = place if is_file else path_inside(place, name, "")
     _check_names(url, folder, files)
     try:
         place.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(place / LOCK, timeout=0):
+            write_text(place / SOURCE, url + "\n")
             _bring(url, system, files, folder, progress)
     except filelock.Timeout:
         raise fail(shown(url), "is being copied to this machine by another process", "wait for it") from None

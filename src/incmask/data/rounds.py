@@ -14,6 +14,9 @@ from incmask.base.errors import fail
 from incmask.base.files import write_text
 from incmask.base.intact import intact
 from incmask.base.parse import parse_json
+from incmask.base.progress import Silent
+from incmask.data.remote import local_copy
+from incmask.data.storage import is_url
 
 ROUNDS = "rounds.json"
 ENVIRONMENT = "environment.json"
@@ -129,10 +132,10 @@ def path_from(root: Path, folder: Path) -> str:
 
 
 def data_folder(run: Path) -> Path:
-    """Give the data folder of a run, as its record of the environment tells.
+    """Give the data folder of a run, as its record of the environment tells; of a URL, a copy on this machine.
 
     Raises:
-        IncmaskError: it does not tell, or there is no such folder any more.
+        IncmaskError: it does not tell, or there is no such folder any more; or the URL cannot be read.
     """
     path = run / ENVIRONMENT
     try:
@@ -142,5 +145,7 @@ def data_folder(run: Path) -> Path:
         raise fail(path, "does not tell where the data lie", _once_more()) from error
     root = Path(os.path.normpath(run.resolve() / told))
     if not root.is_dir():
+        if is_url(url := content.get("url")):
+            return local_copy(url, Silent())
         raise fail(root, "is not there, where the data of the run were", _once_more())
     return root

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,6 +34,8 @@ GOES_ON = "call it again: what has come is kept, and it goes on from there"
 
 RECORD, LOCK, NUM_THREADS = "files.jsonl", ".lock", 16
 """Beside a copy: what came, a line a file, and who works there."""
+SOURCE = "incmask-url.txt"
+"""Beside a copy: where it is from."""
 
 
 def is_url(given: object) -> bool:
@@ -208,6 +211,20 @@ def fetch(url: str, system: Any, folder: Path, file: StoredFile) -> StoredFile:
             what = f"came as {came:,} bytes of {file.num_bytes:,}"
             raise fail(f"{shown(url)}: {file.name}", what, GOES_ON)
     return file
+
+
+def place_of(url: str, what: str = "") -> Path:
+    """Give the folder of the cache that belongs to a URL, to data or to what else is there."""
+    return cache_folder() / sha256(f"{what} {url.rstrip('/')}".lstrip().encode()).hexdigest()[:16]
+
+
+def copied_from(folder: Path) -> str | None:
+    """Give the URL that a folder or file is the copy of; None: it is none."""
+    try:
+        told_there = (folder.absolute().parent / SOURCE).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return None
+    return told_there if is_url(told_there) else None
 
 
 def read_record(record: Path) -> Iterator[list[Any]]:

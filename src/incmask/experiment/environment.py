@@ -14,15 +14,17 @@ from incmask.base.machine import num_cores
 _PACKAGES = ("incmask", "torch", "numpy", "scipy", "opencv-python-headless", "pillow", "tifffile", "safetensors")
 
 
-def environment_of(data: str | None = None, *, packages: Sequence[str] = ()) -> dict[str, Any]:
+def environment_of(data: str | None = None, *, url: str | None = None, packages: Sequence[str] = ()) -> dict[str, Any]:
     """Tell where a run takes place.
 
     Args:
         data: path of the data folder from the run folder; None: it has none.
+        url: that the data folder is a copy of; None: it is none.
         packages: that networks come from, beside those that all runs use.
     """
     return {
         **({} if data is None else {"data": data}),
+        **({} if url is None else {"url": url}),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.machine(),
@@ -34,6 +36,6 @@ def environment_of(data: str | None = None, *, packages: Sequence[str] = ()) -> 
     }
 
 
-def environment(data: str | None = None, *, packages: Sequence[str] = ()) -> str:
+def environment(data: str | None = None, *, url: str | None = None, packages: Sequence[str] = ()) -> str:
     """Give the same for ``environment.json``."""
-    return json.dumps(environment_of(data, packages=packages), indent=1)
+    return json.dumps(environment_of(data, url=url, packages=packages), indent=1)

@@ -117,7 +117,7 @@ def _begun_with(record: RunRecord) -> dict[str, object]:
 
 def changes(record: RunRecord, chosen: Resolved, data: dict[str, Any], *, packages: tuple[str, ...] = ()) -> list[str]:
     """Say in a line each what differs between a run and now: versions, machine, data and choices."""
-    there = {name: value for name, value in record.environment.items() if name != "data"}
+    there = {name: value for name, value in record.environment.items() if name not in ("data", "url")}
     ours = as_records(run=chosen.describe_run(), data=data)
     return [
         *differences(there, environment_of(packages=packages)),

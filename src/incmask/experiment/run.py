@@ -15,6 +15,7 @@ from incmask.base.run_log import RunLog
 from incmask.base.store import Store
 from incmask.data.rounds import ENVIRONMENT, ROUNDS, path_from
 from incmask.data.split import describe_folds
+from incmask.data.storage import copied_from
 from incmask.experiment.budget import least, planned
 from incmask.experiment.choices import Resolved, resolve
 from incmask.experiment.collapse import collapses
@@ -196,7 +197,9 @@ def run_resolved(
         RunLog(out, progress, shown) as progress,
     ):
         packages = chosen.pretrained.packages if chosen.pretrained else ()
-        store.write(out / ENVIRONMENT, environment(path_from(out, chosen.dataset.root), packages=packages))
+        root = chosen.dataset.root
+        where = environment(path_from(out, root), url=copied_from(root), packages=packages)
+        store.write(out / ENVIRONMENT, where)
         sources = tuple(bases.values()) if stacks_from is None else (stacks_from,)
         encoder = write_pretrained(chosen.pretrained, store, sources=(*bases.values(), *sources))
         stacks = build_stacks(
