@@ -5,8 +5,8 @@
 Each draw chooses 10 % of the hippocampus volumes as the labelled ones, or ``--labelled``. Each of two networks takes as
 many steps over all stages, and their mean is scored on the test volumes, in their own grids: Dice by class and volume,
 and the distance of surfaces. A line for each training is appended to ``OUT/results.jsonl``, and what has one is not
-trained again; run folders are removed. ``im default`` is IM as the default preset has it. im++ and others that
-volumes do not have cannot be trained.
+trained again; run folders are removed. ``im default`` is IM as the default preset has it. ``im++`` trains two EvalNets
+beside, each for as many steps as a network of a stage.
 
 ``monai`` takes ``pip install monai``: BasicUNet on the labelled volumes alone, by Dice with cross-entropy, Adam with a
 cosine rate, random crops, flips from left to right, the same spacing, the best of ten validations.
@@ -50,8 +50,9 @@ APPROACHES: dict[str, Approach] = {
     **{name: OF_STUDY[name] for name in ("ldt", "strong-ldt", "me")},
     DEFAULT: OF_STUDY["im streams ignored"],
     **{name: OF_STUDY[name] for name in ("fdt", "im", "im+")},
+    "im++": Approach("im++", {"num_evalnets": NUM_MEMBERS}),
 }
-NAMES = ("ldt", "strong-ldt", "me", DEFAULT, "fdt", MONAI, "im", "im+")
+NAMES = ("ldt", "strong-ldt", "me", DEFAULT, "fdt", MONAI, "im", "im+", "im++")
 
 _OWN: dict[str, object] = {"batch_size": 2, "width": 0.25}
 _SPACING = 2.0

@@ -95,7 +95,7 @@ def test_what_is_of_images_alone_is_refused_by_name(finished, tmp_path):
     ):
         with pytest.raises(IncmaskError, match=named):
             refused()
-    for choices in ({"recipe": "im++"}, {"recipe": "mt"}, {"recipe": "ie"}, {"settings": {"size": [32, 32]}}):
+    for choices in ({"recipe": "mt"}, {"recipe": "ie"}, {"settings": {"size": [32, 32]}}):
         with pytest.raises(IncmaskError, match="volumes"):
             incmask.run(root / "data", out=tmp_path / "other", time=None, **choices)
 

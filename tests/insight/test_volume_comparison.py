@@ -80,7 +80,7 @@ def test_the_page_shows_figures_and_slices(made):
 def test_all_approaches_are_those_that_volumes_have(made):
     chosen = resolve(made.data, Choices(recipe="ldt", settings=TINY))
     assert [*recipes_of(("all",), chosen)] == [
-        "ldt", "strong-ldt", "aldt", "fdt", "me", "ns", "im", "im+", "aim+",
+        "ldt", "strong-ldt", "aldt", "fdt", "me", "ns", "evalnet", "im", "im+", "im++", "aim+", "aim++", "gt-im++",
     ]  # fmt: skip
-    with pytest.raises(IncmaskError, match="recipe im\\+\\+: knows images alone"):
-        recipes_of(("im++",), chosen)
+    with pytest.raises(IncmaskError, match="recipe mt: knows images alone"):
+        recipes_of(("mt",), chosen)

@@ -80,6 +80,32 @@ def test_flips_and_turns_are_exact():
     assert np.array_equal(moved, np.stack([np.rot90(each[::-1]) for each in volume[::-1]]))
 
 
+def test_changes_may_be_exact():
+    """Each voxel stays one: of many draws none is turned or scaled by less than a right angle."""
+    rng = np.random.default_rng(0)
+    label = rng.permutation(np.arange(1, 4 * 5 * 5 + 1, dtype=np.uint8)).reshape(4, 5, 5)
+    image = folded(np.stack([label, label], axis=-1))
+    strength, seen = Strength(free_rotation=True), set()
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        found = augment_sheet(image, folded(label), depth=4, strength=strength, generator=generator, is_exact=True)
+        assert found.inconsistent is None
+        assert np.array_equal(found.image, np.stack([found.label, found.label], axis=-1))
+        moved = unfolded(found.label, 4)
+        ways = [
+            (flipped, turns)
+            for flipped in (False, True)
+            for mirrored in (False, True)
+            for turns in range(4)
+            if np.array_equal(
+                moved, np.rot90(label[:: -1 if flipped else 1, :, :: -1 if mirrored else 1], turns, (1, 2))
+            )
+        ]
+        assert ways
+        seen |= {*ways}
+    assert len(seen) == 8
+
+
 def test_an_affine_change_moves_as_its_matrix_says():
     volume = np.zeros((7, 9, 9), np.uint8)
     volume[3, 4, 7] = 1

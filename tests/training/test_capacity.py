@@ -3,7 +3,7 @@ import re
 import pytest
 
 from incmask.base.errors import IncmaskError
-from incmask.nets.spec import EvalNetSpec, NetworkSpec, VolumeSpec
+from incmask.nets.spec import EvalNetSpec, NetworkSpec, VolumeEvalNetSpec, VolumeSpec
 from incmask.training.capacity import PROCESS_BYTES, batch_bytes, fitting_workers, train_cost, training_bytes
 
 NETWORK = NetworkSpec(in_channels=3, out_channels=1, width=0.5)
@@ -76,6 +76,15 @@ def test_of_volumes_the_patch_is_named():
     (problem,) = error.value.problems
     assert "training at 16×32×48 " in problem.what
     assert problem.remedy.startswith("use a smaller patch in incmask.toml or ")
+
+
+def test_of_volumes_ratings_take_what_their_layers_keep():
+    """Of an EvalNet that shrinks nothing: all numbers of each convolution and batch norm, twice 4 bytes."""
+    network = VolumeEvalNetSpec(1, 4, 1, 0.125, depth=3, poolings=((1, 1, 1),) * 6)
+    streams, blocks = 2 * (2 + 2 + 3 * 2), 3 * (2 + 4 + 8 + 16 + 32)
+    assert training_bytes(network, size=(3 * 4, 5), batch_size=2) == 8 * (streams + blocks) * 2 * 3 * 4 * 5
+    with pytest.raises(IncmaskError, match=r"training at 3×4×5 .* patch"):
+        fitting_workers(network, size=(12, 5), batch_size=1, num_workers=1, available=PROCESS_BYTES // 2)
 
 
 def test_on_a_gpu_batches_count_and_activations_do_not():

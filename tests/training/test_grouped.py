@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from incmask.nets.spec import EvalNetSpec, NetworkSpec
+from incmask.nets.spec import EvalNetSpec, NetworkSpec, VolumeEvalNetSpec
 from incmask.training.together.group import NetworkGroup
+from incmask.training.together.row import NetworkRow, group_of
 
 SPECS = {
     "unet": (NetworkSpec(3, 2, 0.125), [(2, 3, 32, 32)]),
@@ -51,6 +52,19 @@ def test_a_group_is_its_members_side_by_side(name, training):
     for member, network in zip(group.members, alone, strict=True):
         for key, buffer in network.named_buffers():
             torch.testing.assert_close(dict(member.named_buffers())[key], buffer)
+
+
+def test_networks_that_rate_volumes_are_run_in_turn():
+    spec = VolumeEvalNetSpec(1, 2, 3, 0.125, depth=2, poolings=((1, 2, 2),) * 6)
+    members = [spec.build(seed=seed).eval() for seed in range(3)]
+    group, shown = group_of(members), inputs([(2, 1, 2 * 16, 16), (2, 2, 2 * 16, 16)])
+    assert isinstance(group, NetworkRow)
+    shown = [[each.float() for each in pair] for pair in shown]
+    outputs = group.split(group.network(*(group.join(each) for each in zip(*shown, strict=True))))
+    for member, pair, output in zip(members, shown, outputs, strict=True):
+        torch.testing.assert_close(output, member(*pair), rtol=1e-4, atol=1e-5)
+    owned = sum(weight.parameter.numel() for weight in group.weights)
+    assert owned == 3 * sum(each.numel() for each in members[0].parameters())
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from incmask.method.losses import segmentation_loss
-from incmask.nets.spec import EvalNetSpec, NetworkSpec
+from incmask.nets.spec import EvalNetSpec, NetworkSpec, VolumeEvalNetSpec, VolumeSpec
 from incmask.training.together.micro_batches import MicroBatches
 
 KINDS = ("mse", "cross_entropy", "cross_entropy_dice")
@@ -56,19 +56,28 @@ def test_two_inputs_are_cut_alike():
     torch.testing.assert_close(parted(images(5), images(5, 2)), network(images(5), images(5, 2)))
 
 
-def test_batch_norm_sees_a_part_and_its_statistics_move_as_in_a_step():
-    network = NetworkSpec(1, 1, 0.125, batch_norm_momentum=0.9).build(seed=1).train()
-    shown = images(2).repeat(2, 1, 1, 1)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        NetworkSpec(1, 1, 0.125, batch_norm_momentum=0.9),
+        VolumeSpec(1, 1, 0.125, depth=2, poolings=((1, 2, 2),) * 4, batch_norm_momentum=0.9),
+        VolumeEvalNetSpec(1, 1, 1, 0.125, depth=2, poolings=((1, 2, 2),) * 6, batch_norm_momentum=0.9),
+    ],
+    ids=["images", "volumes", "ratings of volumes"],
+)
+def test_batch_norm_sees_a_part_and_its_statistics_move_as_in_a_step(spec):
+    network = spec.build(seed=1).train()
+    shown = [images(2, seed=number).repeat(2, 1, 1, 1) for number in range(len(spec.input_channels))]
     before = copy.deepcopy(network)
     parted = MicroBatches(network)
     parted.num = 2
-    parted(shown).sum().backward()
+    parted(*shown).sum().backward()
     # Both parts are the same images, so that a step of them is a step of one.
-    before(shown[:2]).sum().backward()
+    before(*(each[:2] for each in shown)).sum().backward()
     for name, buffer in before.named_buffers():
         if name.endswith(("running_mean", "num_batches_tracked")):
             torch.testing.assert_close(dict(network.named_buffers())[name], buffer)
-    momenta = {module.momentum for module in network.modules() if isinstance(module, nn.BatchNorm2d)}
+    momenta = {each.momentum for each in network.modules() if isinstance(each, nn.BatchNorm2d | nn.BatchNorm3d)}
     assert momenta == {1 - 0.9}
     for ours, theirs in zip(network.parameters(), before.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, 2 * theirs.grad, rtol=1e-4, atol=1e-4)

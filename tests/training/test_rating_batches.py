@@ -8,6 +8,7 @@ import torch
 from test_rating_lessons import STRONG, Simple, opened, pair_set
 
 from incmask.method.augment import augment_pair
+from incmask.method.augment_volumes import draw_volume_geometry, move, photometric_volume
 from incmask.method.quality import mask_channels
 from incmask.training.order import DrawnExample
 from incmask.training.rating import RatingObjective
@@ -72,6 +73,27 @@ def test_a_batch_is_its_pairs_augmented_and_blocked(tmp_path, task, redraw, bloc
         expected = [expected_pair(pairs, task, *place, redraw=redraw) for place in places]
         for tensor, theirs in zip(batch.tensors, zip(*expected, strict=True), strict=True):
             np.testing.assert_array_equal(tensor.numpy(), np.stack(theirs))
+
+
+def test_pairs_of_volumes_are_moved_as_volumes(tmp_path):
+    """Image, label and mask of a sheet of four slices alike, without scaling, and blocked after that."""
+    pairs = replace(pair_set(tmp_path, "multiclass", strength=STRONG), depth=4)
+    batch = batches_of(pairs, "multiclass", redraw=True).of([DrawnExample(2, pair) for pair in range(12)])
+    num_moved = 0
+    for pair, (image, label, mask, _) in enumerate(opened(pairs)):
+        if pairs.is_augmented(pair):
+            generator = np.random.default_rng([pair, SEED, 2])
+            image, label, mask = (each.reshape(4, 8, *each.shape[1:]) for each in (image, label, mask))
+            geometry = draw_volume_geometry(STRONG, image.shape, generator, is_exact=True)
+            assert geometry.matrix is None
+            image, label, mask = (move(each, geometry) for each in (image, label, mask))
+            image = photometric_volume(image, strength=STRONG, generator=generator)
+            image, label, mask = (each.reshape(32, *each.shape[2:]) for each in (image, label, mask))
+            num_moved += 1
+        planes = [mask, *((label == k) & ~mask for k in range(NUM_CLASSES["multiclass"]))]
+        np.testing.assert_array_equal(batch.image[pair].numpy(), np.where(mask[..., None], 0, image))
+        np.testing.assert_array_equal(batch.planes[pair].numpy(), np.stack(planes))
+    assert num_moved == 6
 
 
 def test_a_pair_that_is_drawn_anew_is_another_in_another_pass(tmp_path):

@@ -17,19 +17,24 @@ from incmask.base.npy_rows import new_rows
 from incmask.base.pool import run_ranges
 from incmask.base.progress import Report, ignore
 from incmask.base.tables import csv_text
+from incmask.data.volumes.grid import poolings_of
 from incmask.experiment.paths import EVALNETS, EVALNETS_REPORT, RATINGS, student_folder
 from incmask.experiment.setup import RunContext, Setup, seed_for
 from incmask.experiment.student import Student, rank
 from incmask.experiment.train import train
 from incmask.method.quality import mask_channels, num_outputs, quality
+from incmask.nets.evalnet import POOLINGS
 from incmask.nets.forward import CHUNK
-from incmask.nets.spec import EvalNetSpec, load_model
+from incmask.nets.spec import EvalNetSpec, VolumeEvalNetSpec, load_model
 from incmask.training.jobs import FitJob
 from incmask.training.rating import Judgement, RatingObjective, judge_pairs
 from incmask.training.rating_pairs import TRAINING_PASSES, VALIDATION_PASSES, PairJob, PairSet, make_pairs
 
 _SEED_STREAM = 1000
 """In place of the number of a generation, so that EvalNets have seeds of their own."""
+
+_LEAST_SIDE = 2
+"""Voxels that a side of a volume keeps in the networks that rate, so that a batch norm has several of each volume."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def evalnet_width(setup: Setup) -> float:
 
 def evalnet_spec(setup: Setup) -> EvalNetSpec:
     """Give the network that rates the masks of a run."""
-    return EvalNetSpec(
+    spec = EvalNetSpec(
         image_channels=setup.dataset.channels,
         mask_channels=mask_channels(setup.task, setup.num_classes),
         num_outputs=num_outputs(setup.task, setup.num_classes),
@@ -97,6 +102,10 @@ def evalnet_spec(setup: Setup) -> EvalNetSpec:
         batch_norm_momentum=setup.settings.batch_norm_momentum,
         head=setup.settings.evalnet_head,
     )
+    if (volumes := setup.dataset.volumes) is None:
+        return spec
+    poolings = poolings_of(volumes.patch, volumes.spacing, num_levels=POOLINGS, least_side=_LEAST_SIDE)
+    return VolumeEvalNetSpec(**vars(spec), depth=volumes.depth, poolings=poolings)
 
 
 def train_evalnets(run: RunContext, models: Sequence[Student], *, report: Callable[[float], None]) -> Judges:
@@ -151,6 +160,7 @@ def _pairs(run: RunContext, models: Sequence[Student], folder: Path, fold: int, 
         # Section 2.4.7; the plain ones are as the models made them.
         strength=setup.profile.evalnet if blocked and not validation else None,
         seed=setup.settings.seed,
+        depth=setup.dataset.depth,
     )
     if run.store.has(*pairs.files):
         return pairs
@@ -170,6 +180,7 @@ def _pairs(run: RunContext, models: Sequence[Student], folder: Path, fold: int, 
             task=setup.task,
             num_classes=setup.num_classes,
             settings=setup.settings,
+            depth=setup.dataset.depth,
         )
         num_pairs = template.pairs_an_image * len(rows)
         new_rows(labels, np.uint8, setup.labels.shape((num_pairs, *setup.size), setup.num_classes))

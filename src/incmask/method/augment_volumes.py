@@ -39,12 +39,13 @@ class VolumeGeometry:
 
 def augment_sheet(
     image: Sheet,
-    label: Label,
-    inconsistent: Mask,
+    label: Label | None = None,
+    inconsistent: Mask | None = None,
     *,
     depth: int,
     strength: Strength,
     generator: np.random.Generator,
+    is_exact: bool = False,
 ) -> Sample:
     """Change a volume at random; its label and its inconsistency mask follow the geometry.
 
@@ -52,11 +53,12 @@ def augment_sheet(
 
     Args:
         image: sheet (D·H, W, C), uint8.
-        label: sheet (D·H, W) or (D·H, W, K), uint8.
-        inconsistent: sheet (D·H, W), bool.
+        label: sheet (D·H, W) or (D·H, W, K), uint8, or None.
+        inconsistent: sheet (D·H, W), bool, or None.
         depth: D.
         strength: the maximum of each change; with ``free_rotation`` volumes may be turned upside down, too.
         generator: source of all draws.
+        is_exact: flip and turn by right angles alone, so that every voxel stays one.
 
     Returns:
         New sheets of the same shapes; labels beyond the volume are 255.
@@ -68,14 +70,16 @@ def augment_sheet(
         [[2, 1, 0], [5, 4, 3], [8, 7, 6], [11, 10, 9]]
     """
     volume = unfolded(image, depth)
-    geometry = draw_volume_geometry(strength, volume.shape, generator)
-    moved = [move(unfolded(each, depth), geometry) for each in (label, inconsistent)]
+    geometry = draw_volume_geometry(strength, volume.shape, generator, is_exact=is_exact)
+    moved = [None if each is None else folded(move(unfolded(each, depth), geometry)) for each in (label, inconsistent)]
     shown = photometric_volume(move(volume, geometry, smooth=True), strength=strength, generator=generator)
-    return Sample(*(folded(each) for each in (shown, *moved)))
+    return Sample(folded(shown), *moved)
 
 
-def draw_volume_geometry(strength: Strength, shape: tuple[int, ...], generator: np.random.Generator) -> VolumeGeometry:
-    """Draw flips, turns and an affine change for an array of ``shape`` (D, H, W, ...).
+def draw_volume_geometry(
+    strength: Strength, shape: tuple[int, ...], generator: np.random.Generator, *, is_exact: bool = False
+) -> VolumeGeometry:
+    """Draw flips, turns and, unless they are to be exact, an affine change for an array of ``shape`` (D, H, W, ...).
 
     Examples:
         >>> drawn = draw_volume_geometry(Strength(free_rotation=True), (4, 6, 8), np.random.default_rng(1))
@@ -84,7 +88,7 @@ def draw_volume_geometry(strength: Strength, shape: tuple[int, ...], generator: 
     """
     in_plane = draw_geometry(strength, shape[1:], generator)
     flip_depth = bool(generator.integers(2)) and strength.free_rotation
-    if not generator.integers(2):
+    if is_exact or not generator.integers(2):
         return VolumeGeometry(flip_depth, in_plane)
     angle = math.radians(generator.uniform(-MAX_TURN_DEGREES, MAX_TURN_DEGREES))
     scales = np.diag(1 / generator.uniform(1 - MAX_SCALE, 1 + MAX_SCALE, 3))

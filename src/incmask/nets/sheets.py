@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from incmask.method.sheets import folded, unfolded
+from incmask.nets.evalnet import EvalNet, HeadWeights
 from incmask.nets.unet import UNet
 
 
@@ -40,6 +41,51 @@ class SheetUNet(UNet):
         if image.ndim != 4 or image.shape[2] % self.depth:
             raise ValueError(f"SheetUNet: expected (N, C, D·H, W) with D = {self.depth}, got {tuple(image.shape)}")
         return folded(super().forward(unfolded(image, self.depth, axis=2)), axis=2)
+
+
+class SheetEvalNet(EvalNet):
+    """An EvalNet in three dimensions that takes sheets: an image (N, C, D·H, W) and a label (N, M, D·H, W).
+
+    Args:
+        image_channels, mask_channels, num_outputs, width, poolings, batch_norm_momentum, head: as for ``EvalNet``.
+        depth: slices of a sheet.
+
+    Raises:
+        ValueError: an argument outside its range, a sheet that has not so many slices, or a label of other sides.
+    """
+
+    def __init__(
+        self,
+        image_channels: int,
+        mask_channels: int,
+        num_outputs: int,
+        width: float,
+        *,
+        depth: int,
+        poolings: Sequence[Sequence[int]],
+        batch_norm_momentum: float = 0.99,
+        head: HeadWeights = "he_normal",
+    ):
+        super().__init__(
+            image_channels,
+            mask_channels,
+            num_outputs,
+            width,
+            batch_norm_momentum=batch_norm_momentum,
+            head=head,
+            ndim=3,
+            poolings=poolings,
+        )
+        if depth < 1:
+            raise ValueError(f"SheetEvalNet: depth must be 1 or more, got {depth}")
+        self.depth = depth
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        for sheet in (image, mask):
+            if sheet.ndim != 4 or sheet.shape[2] % self.depth:
+                what = f"expected (N, C, D·H, W) with D = {self.depth}, got {tuple(sheet.shape)}"
+                raise ValueError(f"SheetEvalNet: {what}")
+        return super().forward(*(unfolded(sheet, self.depth, axis=2) for sheet in (image, mask)))
 
 
 class RowUNet(UNet):

@@ -21,7 +21,7 @@ from incmask.base.parse import parse_json
 from incmask.nets.encoders.named import architecture_of
 from incmask.nets.encoders.network import EncoderNet
 from incmask.nets.evalnet import EvalNet, HeadWeights
-from incmask.nets.sheets import RowUNet, SheetUNet
+from incmask.nets.sheets import RowUNet, SheetEvalNet, SheetUNet
 from incmask.nets.unet import Pooling, UNet, undrawn
 
 Read = TypeVar("Read")
@@ -165,6 +165,27 @@ class EvalNetSpec:
         return _drawn(lambda: EvalNet(**dataclasses.asdict(self)), seed=seed)
 
 
+@dataclass(frozen=True, kw_only=True)
+class VolumeEvalNetSpec(EvalNetSpec):
+    """What it takes to build a network that rates masks of volumes, which travel as sheets; else as ``EvalNetSpec``.
+
+    Attributes:
+        depth: slices of a sheet.
+        poolings: by how much each of the six shrinks each axis, as for ``EvalNet``.
+    """
+
+    depth: int
+    poolings: tuple[Pooling, ...]
+
+    def __post_init__(self) -> None:
+        # Files have lists.
+        object.__setattr__(self, "poolings", tuple(tuple(factors) for factors in self.poolings))
+
+    def build(self, *, seed: int = 0) -> nn.Module:
+        """Make the network with weights drawn from ``seed``; the global generator stays as it was."""
+        return _drawn(lambda: SheetEvalNet(**dataclasses.asdict(self)), seed=seed, layout=torch.channels_last_3d)
+
+
 SegmentationSpec = NetworkSpec | VolumeSpec | EncoderSpec
 Spec = SegmentationSpec | EvalNetSpec
 
@@ -174,6 +195,7 @@ _KINDS: dict[str, type[Spec]] = {
     "volume": VolumeSpec,
     "encoder": EncoderSpec,
     "evalnet": EvalNetSpec,
+    "volume-evalnet": VolumeEvalNetSpec,
 }
 """By the word that stands before a description in a file."""
 

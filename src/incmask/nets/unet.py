@@ -59,7 +59,9 @@ class UNet(nn.Module):
         poolings: Sequence[Sequence[int]] | None = None,
     ):
         super().__init__()
-        self.ndim, self.poolings = ndim, _checked_poolings(poolings, ndim)
+        if ndim not in (1, 2, 3):
+            raise ValueError(f"UNet: ndim must be 1, 2 or 3, got {ndim}")
+        self.ndim, self.poolings = ndim, checked_poolings(poolings, ndim, num=LEVELS, where="UNet")
         self.steps = tuple(math.prod(of_axis) for of_axis in zip(*self.poolings, strict=True))
         if in_channels < 1 or out_channels < 1:
             raise ValueError(
@@ -129,12 +131,17 @@ class UNet(nn.Module):
         return f"expected (N, C, D, H, W) with sides that are multiples of {self.steps}"
 
 
-def _checked_poolings(poolings: Sequence[Sequence[int]] | None, ndim: int) -> tuple[Pooling, ...]:
-    if ndim not in (1, 2, 3):
-        raise ValueError(f"UNet: ndim must be 1, 2 or 3, got {ndim}")
-    given = tuple(tuple(factors) for factors in poolings or ((2,) * ndim,) * LEVELS)
-    if len(given) != LEVELS or any(len(each) != ndim or not {*each} <= {1, 2} for each in given):
-        raise ValueError(f"UNet: poolings must be {LEVELS} times {ndim} factors of 1 or 2, got {given}")
+def checked_poolings(
+    poolings: Sequence[Sequence[int]] | None, ndim: int, *, num: int, where: str
+) -> tuple[Pooling, ...]:
+    """Give the poolings of a network, ``num`` of them; None: each axis by 2.
+
+    Raises:
+        ValueError: they are others.
+    """
+    given = tuple(tuple(factors) for factors in poolings or ((2,) * ndim,) * num)
+    if len(given) != num or any(len(each) != ndim or not {*each} <= {1, 2} for each in given):
+        raise ValueError(f"{where}: poolings must be {num} times {ndim} factors of 1 or 2, got {given}")
     return given
 
 
@@ -170,6 +177,10 @@ class Conv3d(nn.Conv3d):
             super().reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.shape[2] == 2 and x.device.type == "cpu":
+            # With oneDNN 3.12 the gradient of the weights is wrong in bfloat16 where there are two slices.
+            with torch.autocast("cpu", enabled=False):
+                return nn.functional.relu(super().forward(x.to(self.weight.dtype)), inplace=True)
         return nn.functional.relu(super().forward(x), inplace=True)
 
 

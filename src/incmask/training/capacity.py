@@ -16,7 +16,7 @@ from incmask.base.npy_rows import Rows
 from incmask.base.pool import Pool
 from incmask.base.progress import Report, ignore
 from incmask.nets.costs import count_parameters
-from incmask.nets.spec import EncoderSpec, SignalSpec, Spec, VolumeSpec
+from incmask.nets.spec import EncoderSpec, SignalSpec, Spec, VolumeEvalNetSpec, VolumeSpec
 from incmask.training.across_devices.processes import on_all_devices
 from incmask.training.jobs import FitJob
 from incmask.training.on_gpu.batches import on_device
@@ -36,6 +36,7 @@ _BATCH_BYTES = 8
 
 _COPIES, _FLOAT_BYTES = 5, 4
 _SIDE = 64
+_OF_VOLUMES = VolumeSpec | VolumeEvalNetSpec
 _WARM_UP_STEPS, _TIMED_STEPS = 1, 2
 
 
@@ -49,7 +50,7 @@ def train_cost(width: float) -> float:
 def training_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> int:
     """Memory that a training step takes: the activations kept for the way back, and as much again
     for what lies between them and their gradients. Counted on a small image, since all of them grow with the area."""
-    counted = size if isinstance(network, VolumeSpec | SignalSpec) else (_SIDE, _SIDE)
+    counted = size if isinstance(network, _OF_VOLUMES | SignalSpec) else (_SIDE, _SIDE)
     kept: list[int] = []
     model = network.build().eval()
     for module in model.modules():
@@ -120,7 +121,7 @@ def fitting_workers(
             "memory",
             f"training at {_told(network, size)} with batches of {batch_size} takes about {needed / 2**30:.1f} GiB, "
             f"{available / 2**30:.1f} GiB are free",
-            f"{smaller_batch} {size_option(volumes=isinstance(network, VolumeSpec))} or {setting('width')}, "
+            f"{smaller_batch} {size_option(volumes=isinstance(network, _OF_VOLUMES))} or {setting('width')}, "
             "or close other programs",
         )
     return max(1, min(num_workers, available // needed))
@@ -129,7 +130,7 @@ def fitting_workers(
 def _told(network: Spec, size: tuple[int, int]) -> str:
     """Tell a size as a person knows it: of a sheet, slices, rows and columns."""
     height, width = size
-    sides = (network.depth, height // network.depth, width) if isinstance(network, VolumeSpec) else size
+    sides = (network.depth, height // network.depth, width) if isinstance(network, _OF_VOLUMES) else size
     return "×".join(map(str, sides))
 
 
@@ -160,7 +161,7 @@ def fitting_students(network: Spec, *, size: tuple[int, int], batch_size: int, a
 
 def students_at_a_time(job: FitJob, device: torch.device) -> int:
     """Tell how many students like this one a device trains best as one program."""
-    if isinstance(job.network, EncoderSpec | VolumeSpec | SignalSpec):
+    if isinstance(job.network, EncoderSpec | _OF_VOLUMES | SignalSpec):
         # Their layers are of other kinds, so that they run one after the other.
         return 1
     if job.settings.devices_per_network > 1:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from incmask.base.config import Settings, Task
 from incmask.base.npy_rows import Rows
-from incmask.method.augment import augment_pair
+from incmask.method.augment import Sample, augment_pair
+from incmask.method.augment_volumes import augment_sheet
 from incmask.method.blocking import block_image
 from incmask.method.quality import mask_planes
 from incmask.training.batches import BatchTensors
@@ -96,19 +97,12 @@ class PairBatches:
         """Augment and block some pairs."""
         examples = [place.example for place in places]
         images, labels, masks = self._open.take(examples)
-        if (strength := self.pairs.strength) is not None:
-            for index, place in enumerate(places):
-                if self.pairs.is_augmented(place.example):
-                    pair = augment_pair(
-                        images[index],
-                        labels[index],
-                        None if masks is None else masks[index],
-                        strength=strength,
-                        generator=self._generator(place),
-                    )
-                    images[index], labels[index] = pair.image, pair.label
-                    if masks is not None:
-                        masks[index] = pair.inconsistent
+        for index, place in enumerate(places):
+            if self.pairs.is_augmented(place.example):
+                pair = self._augmented(place, images[index], labels[index], None if masks is None else masks[index])
+                images[index], labels[index] = pair.image, pair.label
+                if masks is not None:
+                    masks[index] = pair.inconsistent
         planes = mask_planes(labels, masks, task=self._task, num_classes=self._num_classes)
         if masks is not None:
             images = block_image(images, masks)
@@ -118,6 +112,19 @@ class PairBatches:
             torch.from_numpy(self._open.targets[examples]),
         )
 
-    def _generator(self, place: DrawnExample) -> np.random.Generator:
+    def _augmented(self, place: DrawnExample, image: np.ndarray, label: np.ndarray, mask: np.ndarray | None) -> Sample:
+        assert self.pairs.strength is not None
         seeds = [self._seed, place.number_of_pass] if self._redraw else [self.pairs.seed]
-        return np.random.default_rng([place.example, *seeds])
+        generator = np.random.default_rng([place.example, *seeds])
+        if self.pairs.depth is None:
+            return augment_pair(image, label, mask, strength=self.pairs.strength, generator=generator)
+        # Flips and turns alone, as of images: a pair that is scaled has another quality, since some of it is gone.
+        return augment_sheet(
+            image,
+            label,
+            mask,
+            depth=self.pairs.depth,
+            strength=self.pairs.strength,
+            generator=generator,
+            is_exact=True,
+        )

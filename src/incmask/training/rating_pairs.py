@@ -38,6 +38,7 @@ class PairSet:
         targets: ``.npy``, float32, (pairs, outputs).
         strength: maxima by which every second pair of an image is augmented; None: none is.
         seed: of that augmentation, where it is drawn once.
+        depth: slices of each image, where they are sheets of volumes; None: they are images.
     """
 
     images: Path
@@ -47,6 +48,7 @@ class PairSet:
     targets: Path
     strength: Strength | None = None
     seed: int = 0
+    depth: int | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -73,6 +75,7 @@ class PairJob:
         first, last: the images ``rows[first:last]``.
         task, num_classes: what the models predict.
         settings: device, precision, seed.
+        depth: slices of each image, where they are sheets of volumes; None: they are images.
     """
 
     members: tuple[Path, ...]
@@ -87,6 +90,7 @@ class PairJob:
     task: Task
     num_classes: int
     settings: Settings
+    depth: int | None = None
 
     @property
     def pairs_an_image(self) -> int:
@@ -152,15 +156,15 @@ def _make(
     votes = np.stack([labels_of(job.task).votes(member) for member in members])
     for number in range(job.num_passes):
         made = [
-            _vote(votes[:, [place]], job.task, np.random.default_rng([job.settings.seed, number, row]))
+            _vote(votes[:, [place]], job, np.random.default_rng([job.settings.seed, number, row]))
             for place, row in enumerate(rows)
         ]
         yield _Made(np.concatenate([each.label for each in made]), np.concatenate([each.inconsistent for each in made]))
 
 
-def _vote(votes: np.ndarray, task: Task, generator: np.random.Generator) -> Inconsistency:
+def _vote(votes: np.ndarray, job: PairJob, generator: np.random.Generator) -> Inconsistency:
     """Let a random few vote on one image, and thin and widen the mask at random."""
     num_voters = int(generator.integers(_FEWEST_VOTERS, min(_MOST_VOTERS, len(votes)), endpoint=True))
     voters = generator.choice(len(votes), num_voters, replace=False)
     erode_px, dilate_px = (int(side) for side in generator.choice(_SIDES_PX, 2))
-    return agreement(votes[voters], task=task, erode_px=erode_px, dilate_px=dilate_px)
+    return agreement(votes[voters], task=job.task, erode_px=erode_px, dilate_px=dilate_px, depth=job.depth)

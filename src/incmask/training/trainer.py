@@ -14,7 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from incmask.base.caller import setting, settings, size_option
 from incmask.base.device import autocast
 from incmask.base.errors import fail
-from incmask.nets.spec import SignalSpec, VolumeSpec, begin_with, load_model
+from incmask.nets.spec import SignalSpec, VolumeEvalNetSpec, VolumeSpec, begin_with, load_model
 from incmask.training.across_devices.network import ShareOfBatch
 from incmask.training.across_devices.share import add_up, share
 from incmask.training.adamw import AdamW
@@ -68,7 +68,7 @@ class GroupTrainer:
         online = [each for each in self.lessons if isinstance(each, OnlineLessons)]
         self._teams = Teams(online, self.averaged) if online else None
         self._settings, self._device = settings, device
-        self._is_of_volumes = isinstance(jobs[0].network, VolumeSpec)
+        self._is_of_volumes = isinstance(jobs[0].network, VolumeSpec | VolumeEvalNetSpec)
         # A loss of two views goes forth twice before it goes back.
         is_recorded = len(self.lessons[0].phases) == 1
         # Encoders of others may have dropout; ours draw nothing as they compute.

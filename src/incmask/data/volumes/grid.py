@@ -123,17 +123,36 @@ def format_of(grids: Sequence[Grid], *, spacing: Spacing | None = None, patch: B
 
 
 def _with_poolings(spacing: Spacing, patch: Box) -> VolumeFormat:
+    levels = poolings_of(patch, spacing, num_levels=_LEVELS, least_side=_LEAST_SIDE)
+    steps = [math.prod(of_axis) for of_axis in zip(*levels, strict=True)]
+    rounded = _three([-(-side // step) * step for side, step in zip(patch, steps, strict=True)])
+    return VolumeFormat(spacing, rounded, levels)
+
+
+def poolings_of(patch: Box, spacing: Spacing, *, num_levels: int, least_side: int) -> tuple[Box, ...]:
+    """Choose by how much each level of a network shrinks each axis: 2, or 1 where it cannot bear it.
+
+    An axis can where so many voxels are left, and its voxels are by then not twice as long as the shortest.
+
+    Args:
+        patch: slices, rows and columns.
+        spacing: of its voxels.
+        num_levels: poolings of the network.
+        least_side: voxels that a side keeps, 1 or more.
+
+    Examples:
+        >>> poolings_of((4, 8, 8), (3.0, 1.0, 1.0), num_levels=3, least_side=2)
+        ((1, 2, 2), (2, 2, 2), (1, 1, 1))
+    """
     sides, lengths, levels = list(patch), list(spacing), []
-    for _ in range(_LEVELS):
-        long_enough = [side >= 2 * _LEAST_SIDE for side in sides]
+    for _ in range(num_levels):
+        long_enough = [side >= 2 * least_side for side in sides]
         finest = min((length for length, can in zip(lengths, long_enough, strict=True) if can), default=math.inf)
         factors = [2 if can and length < 2 * finest else 1 for length, can in zip(lengths, long_enough, strict=True)]
         sides = [-(-side // factor) for side, factor in zip(sides, factors, strict=True)]
         lengths = [length * factor for length, factor in zip(lengths, factors, strict=True)]
         levels.append(_three(factors))
-    steps = [math.prod(of_axis) for of_axis in zip(*levels, strict=True)]
-    rounded = _three([-(-side // step) * step for side, step in zip(patch, steps, strict=True)])
-    return VolumeFormat(spacing, rounded, tuple(levels))
+    return tuple(levels)
 
 
 def _three(values: Sequence[Any]) -> tuple[Any, Any, Any]:

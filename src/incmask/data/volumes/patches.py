@@ -63,6 +63,18 @@ def image_patches(sheet: NDArray[np.uint8], grid: Grid, shown: VolumeFormat, *, 
     return cut_patches(volume, _starts(grid, shown, overlapping=overlapping), shown.patch)
 
 
+def label_patches(label: NDArray[Any], grid: Grid, shown: VolumeFormat) -> list[Any]:
+    """Give the patches of what was predicted of a volume, mirrored beyond it as those of its image are.
+
+    Args:
+        label: sheet (D·H, W) or (D·H, W, K), in the volume's own grid.
+        grid: of the volume.
+        shown: how networks see it.
+    """
+    volume = resample_label(unfolded(label, grid.shape[0]), shown.shape_of(grid))
+    return cut_patches(volume, _starts(grid, shown, overlapping=False), shown.patch)
+
+
 def _starts(grid: Grid, shown: VolumeFormat, *, overlapping: bool) -> list[Box]:
     return shown.starts(grid, overlap_fraction=TILE_OVERLAP_FRACTION if overlapping else 0.0)
 

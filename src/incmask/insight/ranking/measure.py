@@ -15,6 +15,8 @@ from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
 from incmask.data.dataset import Scheme
 from incmask.data.images.tiles import Window, cut, scale_label
+from incmask.data.volumes.grid import Grid, VolumeFormat
+from incmask.data.volumes.patches import label_patches
 from incmask.experiment.record.images import PredictedMask, StackImage, read_mask
 from incmask.insight.ranking.features import RegionMeans, bottleneck, row_chunks
 from incmask.method.labels import labels_of
@@ -38,6 +40,8 @@ class MeasureJob:
         judges_blocked: they rate masks whose disputed pixels are blocked, as they learnt to.
         scheme: what the masks mean.
         settings: device and precision.
+        shown: how networks see volumes; None: the images are none.
+        grids: of these volumes.
     """
 
     first: int
@@ -50,6 +54,8 @@ class MeasureJob:
     judges_blocked: bool
     scheme: Scheme
     settings: Settings
+    shown: VolumeFormat | None = None
+    grids: tuple[Grid, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ def measure(job: MeasureJob, report: Report = ignore) -> Measured:
     features = [RegionMeans(each) for each in regions]
     ratings = [RegionMeans(each) for each in regions]
     votes_of = lru_cache(maxsize=1)(lambda place: _votes(job, place))
+    seen_of = lru_cache(maxsize=1)(lambda place: _as_seen(votes_of(place), job, place, (height, width)))
     for chunk in row_chunks(
         job.images, num_outputs=labels_of(job.scheme.task).num_outputs(len(job.scheme.classes)), shape=stack.shape
     ):
@@ -105,9 +112,7 @@ def measure(job: MeasureJob, report: Report = ignore) -> Measured:
         for each, grid in zip(chunk, bottleneck(member, pictures, precision=job.settings.precision), strict=True):
             features[each.image].add(each.window, grid)
         if job.judges:
-            seen = [
-                _as_seen(votes_of(each.image), job.images[each.image], each.window, (height, width)) for each in chunk
-            ]
+            seen = [seen_of(each.image)[each.row] for each in chunk]
             rated = judge(
                 judges,
                 pictures,
@@ -165,8 +170,16 @@ def _join(parts: Sequence[InconsistentPixels]) -> InconsistentPixels:
     )
 
 
-def _as_seen(votes: PredictedMask, image: StackImage, window: Window, size: tuple[int, int]) -> PredictedMask:
-    """Tell what was voted, as the row of the stack shows the image: scaled, or cut."""
-    if window == image.whole and (image.height, image.width) != size:
-        return PredictedMask(scale_label(votes.label, size), scale_label(votes.inconsistent.astype(np.uint8), size) > 0)
-    return PredictedMask(cut(votes.label, window), cut(votes.inconsistent, window))
+def _as_seen(votes: PredictedMask, job: MeasureJob, place: int, size: tuple[int, int]) -> dict[int, PredictedMask]:
+    """Tell what was voted as the rows of the stack show an image: scaled, or cut; a volume in patches."""
+    image = job.images[place]
+    if job.shown is not None:
+        patches = (label_patches(each, job.grids[place], job.shown) for each in (votes.label, votes.inconsistent))
+        return dict(zip(image.rows, map(PredictedMask, *patches), strict=True))
+    if image.windows == (image.whole,) and (image.height, image.width) != size:
+        scaled = scale_label(votes.label, size), scale_label(votes.inconsistent.astype(np.uint8), size) > 0
+        return {image.rows[0]: PredictedMask(*scaled)}
+    return {
+        row: PredictedMask(cut(votes.label, window), cut(votes.inconsistent, window))
+        for row, window in zip(image.rows, image.windows, strict=True)
+    }

@@ -180,6 +180,8 @@ def _measure(
                 judges_blocked=run.judges_blocked,
                 scheme=run.scheme,
                 settings=run.settings,
+                shown=run.volumes,
+                grids=tuple(grid for image in group if (grid := run.grid(part, image.name))),
             )
         )
         first += sum(len(image.regions(crop_px)) for image in group)

@@ -56,7 +56,7 @@ class MicroBatches(nn.Module):
 @contextmanager
 def _statistics(network: nn.Module, *, num_parts: int, counted: bool) -> Iterator[None]:
     """Let the running statistics move by a part's share of a step, 0 parts: not at all."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         assert norm.momentum is not None

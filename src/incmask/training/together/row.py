@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from incmask.nets.encoders.network import EncoderNet
-from incmask.nets.sheets import RowUNet, SheetUNet
+from incmask.nets.sheets import RowUNet, SheetEvalNet, SheetUNet
 from incmask.training.together.group import NetworkGroup, Weight
+
+RowMember = EncoderNet | SheetUNet | SheetEvalNet | RowUNet
+"""Networks with layers that cannot be joined."""
 
 
 class NetworkRow:
@@ -21,7 +24,7 @@ class NetworkRow:
         network: takes each input with the members' channels joined by ``join``, and gives all their outputs so.
     """
 
-    def __init__(self, members: Sequence[EncoderNet | SheetUNet | RowUNet]):
+    def __init__(self, members: Sequence[RowMember]):
         self.members = tuple(members)
         self.network: nn.Module = self.members[0] if len(self.members) == 1 else _InTurn(self.members)
 
@@ -44,7 +47,7 @@ Group = NetworkGroup | NetworkRow
 
 def group_of(members: Sequence[nn.Module]) -> Group:
     """Put networks together in the way that there is for their kind."""
-    row = [member for member in members if isinstance(member, EncoderNet | SheetUNet | RowUNet)]
+    row = [member for member in members if isinstance(member, RowMember)]
     return NetworkRow(row) if row else NetworkGroup(members)
 
 
@@ -53,12 +56,12 @@ class _InTurn(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, images: Tensor) -> Tensor:
-        parts = images.chunk(len(self.members), 1)
-        return torch.cat([member(part) for member, part in zip(self.members, parts, strict=True)], 1)
+    def forward(self, *inputs: Tensor) -> Tensor:
+        parts = zip(*(each.chunk(len(self.members), 1) for each in inputs), strict=True)
+        return torch.cat([member(*part) for member, part in zip(self.members, parts, strict=True)], 1)
 
 
-def _weights_of(member: EncoderNet | SheetUNet | RowUNet, number: int) -> Iterator[Weight]:
+def _weights_of(member: RowMember, number: int) -> Iterator[Weight]:
     encoder = {id(each) for each in member.encoder.parameters()} if isinstance(member, EncoderNet) else set()
     learning = (each for each in member.parameters() if each.requires_grad)
     for place, parameter in enumerate(learning):
