@@ -95,9 +95,19 @@ def test_what_is_of_images_alone_is_refused_by_name(finished, tmp_path):
     ):
         with pytest.raises(IncmaskError, match=named):
             refused()
-    for choices in ({"recipe": "mt"}, {"recipe": "ie"}, {"settings": {"size": [32, 32]}}):
+    for settings in ({"size": [32, 32]}, {"net": "efficientnet-lite0"}, {"redraw_positions": True}):
         with pytest.raises(IncmaskError, match="volumes"):
-            incmask.run(root / "data", out=tmp_path / "other", time=None, **choices)
+            incmask.run(root / "data", out=tmp_path / "other", time=None, settings=settings)
+
+
+@pytest.mark.slow
+def test_a_team_comes_to_the_same_bytes_again(tmp_path):
+    write_volumes(tmp_path / "data")
+    run(tmp_path, "im-online")
+    before = contents(tmp_path / "run")
+    (tmp_path / "run" / "gen-1" / "students" / "2" / "model.safetensors").unlink()
+    run(tmp_path, "im-online")
+    assert contents(tmp_path / "run") == before
 
 
 @pytest.mark.slow
@@ -112,7 +122,7 @@ def test_the_report_shows_slices(finished):
 
 @AT_NIGHT
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["ldt", "strong-ldt", "me"])
+@pytest.mark.parametrize("recipe", ["ldt", "strong-ldt", "me", "ie", "cl", "mt", "cps", "fixmatch", "fixmatch+im"])
 def test_other_approaches(tmp_path, recipe):
     write_volumes(tmp_path / "data")
     result = run(tmp_path, recipe)

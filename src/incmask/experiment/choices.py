@@ -189,7 +189,7 @@ def check_recipe(settings: Settings, dataset: Dataset, recipe: Recipe, *, name: 
             cannot import the labeller.
     """
     if dataset.volumes is not None:
-        check_volumes(recipe, settings, name=name)
+        check_volumes(settings)
     if recipe.needs_truth and any(item.masks is None for item in dataset.unlabelled):
         raise fail(
             dataset.root / "unlabelled",

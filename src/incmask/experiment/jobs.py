@@ -114,6 +114,7 @@ def _objective(
         strength=setup.profile.strongest,
         seed=seed_for(setup.settings.seed, generation, _TEAM_STREAM + team),
         num_validation=max(len(setup.validation(each)) for each in range(len(setup.folds))),
+        depth=setup.dataset.depth,
     )
     return OnlineSegmentation(**vars(alone), team=shared, place=place)
 

@@ -141,7 +141,7 @@ class Setup:
         if self.recipe.objective != "consistency":
             return None
         strength = self.profile.consistency[self.settings.consistency_strength]
-        return ConsistencyImages(self.stacks["unlabelled"].images, strength)
+        return ConsistencyImages(self.stacks["unlabelled"].images, strength, self.dataset.depth)
 
     def network(self, generation: int, *, momentum: float | None = None) -> SegmentationSpec:
         """Give the networks of ``generation``; ``momentum`` of the batch norm, where it is not the settings'."""

@@ -13,8 +13,6 @@ from incmask.base.errors import IncmaskError, fail
 from incmask.base.intact import read_json
 from incmask.data.volumes.grid import Grid
 from incmask.method.labels import labels_of
-from incmask.method.recipe import BestCandidate, Recipe, Vote
-from incmask.method.recipes import RECIPES
 from incmask.method.sheets import unfolded
 from incmask.method.surface import SurfaceDistance, surface_distance
 from incmask.prediction.model_folder import ABOUT, MODEL
@@ -22,16 +20,12 @@ from incmask.prediction.model_folder import ABOUT, MODEL
 _NO_VOLUMES = "knows images alone, and the data are volumes"
 
 
-def check_volumes(recipe: Recipe, settings: Settings, *, name: str) -> None:
+def check_volumes(settings: Settings) -> None:
     """Refuse what a run cannot do with volumes.
 
     Raises:
-        IncmaskError: a recipe with views or pseudo-labels that are made at each step; networks on an encoder, or a
-            size in two numbers.
+        IncmaskError: networks on an encoder, or a size in two numbers.
     """
-    if not suits_volumes(recipe):
-        suiting = [each for each, known in RECIPES.items() if suits_volumes(known)]
-        raise fail(f"recipe {name}", _NO_VOLUMES, f"choose one of {', '.join(suiting)}")
     if settings.net != UNET:
         raise fail(option("net"), f"{settings.net} {_NO_VOLUMES}", f"leave it out: {UNET} has three dimensions there")
     if settings.size is not None:
@@ -39,14 +33,6 @@ def check_volumes(recipe: Recipe, settings: Settings, *, name: str) -> None:
         raise fail(option("size"), what, "name patch = [slices, rows, columns] under [data] in incmask.toml")
     if settings.redraw_positions:
         raise fail(setting("redraw_positions"), _NO_VOLUMES, "leave it out")
-
-
-def suits_volumes(recipe: Recipe) -> bool:
-    """Tell whether a recipe can be trained on volumes: without views or pseudo-labels at each step."""
-    labeller = recipe.labeller
-    labels = labeller is None or isinstance(labeller, BestCandidate | Vote)
-    has_views = isinstance(labeller, Vote) and labeller.views == "several"
-    return labels and not has_views and recipe.objective == "labels"
 
 
 def refuse_volumes(folder: Path, what: str) -> None:

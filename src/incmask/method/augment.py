@@ -188,10 +188,20 @@ def undo(array: Annotated[Array, "..."], geometry: Geometry) -> Annotated[Array,
         >>> undo(flip_rotate(np.array([[1, 2], [3, 4]]), geometry), geometry).tolist()
         [[1, 2], [3, 4]]
     """
+    return flip_rotate(array, inverse(geometry))
+
+
+def inverse(geometry: Geometry) -> Geometry:
+    """Give what undoes a geometry.
+
+    Examples:
+        >>> inverse(Geometry(flip_vertical=True, quarter_turns=1))
+        Geometry(flip_vertical=False, flip_horizontal=True, quarter_turns=3)
+    """
     flips = (geometry.flip_vertical, geometry.flip_horizontal)
     # A flip before an odd number of quarter turns is the other flip after it.
     vertical, horizontal = flips[::-1] if geometry.quarter_turns % 2 else flips
-    return flip_rotate(array, Geometry(vertical, horizontal, -geometry.quarter_turns % 4))
+    return Geometry(vertical, horizontal, -geometry.quarter_turns % 4)
 
 
 def photometric(image: Image, *, strength: Strength, generator: np.random.Generator) -> Image:

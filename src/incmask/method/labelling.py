@@ -7,12 +7,13 @@ import numpy as np
 
 from incmask.base.config import Settings, Task
 from incmask.method.agreement import combine
-from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric, undo
+from incmask.method.augment import Strength
 from incmask.method.cap import capped
 from incmask.method.cells import redraw_cells
 from incmask.method.exact import mean_of_members
 from incmask.method.labels import labels_of
 from incmask.method.values import mean_of_values, spread_rule_of
+from incmask.method.views import draw_view, relit, turned, turned_back
 
 
 @dataclass(frozen=True)
@@ -143,13 +144,17 @@ def _with_discs(label: np.ndarray, places: np.ndarray, position: int) -> np.ndar
 
 def _views(unlabelled: Unlabelled) -> Iterator[np.ndarray]:
     """Give each teacher's probabilities of each view, turned back."""
+    strength, depth = unlabelled.strength, unlabelled.depth
     for view in range(unlabelled.settings.num_views):
         changed, geometries = [], []
         for row, image in enumerate(unlabelled.images, unlabelled.first):
             generator = np.random.default_rng([unlabelled.seed, row, view])
-            geometries.append(draw_geometry(unlabelled.strength, image.shape, generator))
-            moved = flip_rotate(image, geometries[-1])
-            changed.append(photometric(moved, strength=unlabelled.strength, generator=generator))
+            geometries.append(draw_view(strength, image.shape, generator, depth=depth))
+            moved = turned(image, geometries[-1], depth=depth)
+            changed.append(relit(moved, strength=strength, generator=generator, depth=depth))
         for member in unlabelled.predict(np.stack(changed)):
-            turned = (undo(np.moveaxis(each, 0, -1), where) for each, where in zip(member, geometries, strict=True))
-            yield np.stack([np.moveaxis(each, -1, 0) for each in turned])
+            back = (
+                turned_back(np.moveaxis(each, 0, -1), where, depth=depth)
+                for each, where in zip(member, geometries, strict=True)
+            )
+            yield np.stack([np.moveaxis(each, -1, 0) for each in back])

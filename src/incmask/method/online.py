@@ -18,6 +18,7 @@ def online_labels(
     task: Task,
     erode_px: int = 0,
     dilate_px: int = 0,
+    depth: int | None = None,
 ) -> tuple[Inconsistency, ...]:
     """Give the pseudo-labels of a team's students, one after the other.
 
@@ -29,6 +30,7 @@ def online_labels(
         online: whose label is taken, and how certain it has to be.
         task: what the channels mean.
         erode_px, dilate_px: sides of the squares that change the mask, as for ``inconsistency``.
+        depth: slices of each sheet, over which the squares are cubes; None: images.
 
     Returns:
         For each student label uint8 (N, H, W) or (N, H, W, K), 255 where it is less probable than ``confidence``, and
@@ -43,7 +45,7 @@ def online_labels(
         ([[[1, 255, 0]]], [[[False, True, False]]])
     """
     num_members, kind = members.shape[0], labels_of(task)
-    voted = combine(members, task=task, erode_px=erode_px, dilate_px=dilate_px)
+    voted = combine(members, task=task, erode_px=erode_px, dilate_px=dilate_px, depth=depth)
 
     def labelled(label: Array, says: Array) -> Inconsistency:
         if online.confidence:

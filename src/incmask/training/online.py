@@ -15,13 +15,14 @@ from incmask.base.device import autocast
 from incmask.base.errors import fail
 from incmask.base.npy_rows import Rows
 from incmask.method.agreement import Inconsistency
-from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
+from incmask.method.augment import Strength
 from incmask.method.cutmix import Cuts, cut_mix, draw_cuts
 from incmask.method.labels import labels_of
 from incmask.method.losses import two_stream_loss
 from incmask.method.online import online_labels
 from incmask.method.recipe import Blocking, Online
 from incmask.method.streams import Streams, streams_of
+from incmask.method.views import draw_view, relit, turned
 from incmask.nets.forward import as_floats
 from incmask.training.batches import Batch, finish
 from incmask.training.on_gpu.augment import upload
@@ -44,6 +45,7 @@ class Team:
             done to both alike.
         seed: of the order of the images, and of flips and turns.
         num_validation: images of the largest validation of the students, so that all validate at the same steps.
+        depth: slices of each image, where they are sheets of volumes; None: they are images.
     """
 
     images: Path
@@ -52,6 +54,7 @@ class Team:
     strength: Strength
     seed: int
     num_validation: int
+    depth: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +113,17 @@ class FileViews:
 
     def weak(self, step: int) -> Tensor:
         """See ``Views.weak``."""
-        moved = []
+        moved, depth = [], self.team.depth
         for place in self.order.draw(step):
             image, generator = self._images[place.example], generator_of(self.team.seed, place)
-            moved.append(flip_rotate(image, draw_geometry(self.team.strength, image.shape, generator)))
+            geometry = draw_view(self.team.strength, image.shape, generator, depth=depth)
+            moved.append(turned(image, geometry, depth=depth))
         return torch.from_numpy(np.stack(moved))
 
     def strong(self, weak: Tensor, step: int, *, seed: int) -> Tensor:
         """See ``Views.strong``."""
         shown = [
-            photometric(image, strength=self.team.strength, generator=generator_of(seed, place))
+            relit(image, strength=self.team.strength, generator=generator_of(seed, place), depth=self.team.depth)
             for image, place in zip(weak.cpu().numpy(), self.order.draw(step), strict=True)
         ]
         return torch.from_numpy(np.stack(shown)).to(weak.device)
@@ -190,7 +194,7 @@ class OnlineLessons(SegmentationLessons):
             parts = as_floats(images).chunk(num_parts)
             logits = torch.stack([torch.cat([copy(part) for part in parts]) for copy in copies])
             says = torch.stack([labels_of(task).probabilities(each.float()) for each in logits])
-            return Look(images, online_labels(says, self.team.online, task=task, **sides_px))
+            return Look(images, online_labels(says, self.team.online, task=task, **sides_px, depth=self.team.depth))
 
     def loss_with(self, look: Look, network: nn.Module, step: int) -> Tensor:
         """Loss of a step: of its labelled images, and of what the copies said, each averaged apart."""
@@ -205,7 +209,7 @@ class OnlineLessons(SegmentationLessons):
         team, said = self.team, look.labels[self.place]
         num, height, width, _ = look.images.shape
         generator = np.random.default_rng([self._seed, step, 0, _CUTS])
-        cuts = draw_cuts(num, (height, width), share=team.online.cutmix, generator=generator)
+        cuts = draw_cuts(num, (height, width), share=team.online.cutmix, generator=generator, depth=team.depth)
         # Once, since three arrays are cut with them.
         cuts = Cuts(*(upload(torch.from_numpy(each), look.images.device) for each in (cuts.source, cuts.inside)))
         shown = self.views.strong(look.images, step, seed=self._seed)

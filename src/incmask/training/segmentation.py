@@ -13,12 +13,13 @@ from incmask.base.config import Settings
 from incmask.base.device import autocast
 from incmask.base.errors import fail
 from incmask.base.npy_rows import Rows
-from incmask.method.augment import Strength, draw_geometry, flip_rotate, photometric
+from incmask.method.augment import Strength
 from incmask.method.labels import labels_of
 from incmask.method.losses import loss_of, segmentation_loss, selects_by_loss, two_stream_loss
 from incmask.method.mixture import TrainingSet
 from incmask.method.scoring import Scoring
 from incmask.method.streams import streams_of
+from incmask.method.views import draw_view, relit, turned
 from incmask.nets.forward import image_tensor
 from incmask.training.batches import Batch, Batches, Draws
 from incmask.training.order import BatchOrder, steps_of_epoch
@@ -32,10 +33,12 @@ class ConsistencyImages:
     Attributes:
         images: ``.npy``, uint8, (N, H, W, C).
         strength: maxima by which the two views of an image may differ.
+        depth: slices of each image, where they are sheets of volumes; None: they are images.
     """
 
     images: Path
     strength: Strength
+    depth: int | None = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ class _Views:
 
     def __init__(self, unlabelled: ConsistencyImages, settings: Settings, *, steps_per_epoch: int, seed: int):
         self._images = Rows(unlabelled.images)
-        self._strength = unlabelled.strength
+        self._strength, self._depth = unlabelled.strength, unlabelled.depth
         self._seed = seed
         # Another order than that of the labelled images.
         self.order = BatchOrder(
@@ -187,7 +190,8 @@ class _Views:
         for place in self.order.draw(step):
             image = self._images[place.example]
             generator = np.random.default_rng([self._seed, place.number_of_pass, place.example])
-            moved = flip_rotate(image, draw_geometry(self._strength, image.shape, generator))
+            geometry = draw_view(self._strength, image.shape, generator, depth=self._depth)
+            moved = turned(image, geometry, depth=self._depth)
             for view in views:
-                view.append(photometric(moved, strength=self._strength, generator=generator))
+                view.append(relit(moved, strength=self._strength, generator=generator, depth=self._depth))
         return [np.stack(view) for view in views]

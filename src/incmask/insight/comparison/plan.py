@@ -14,7 +14,6 @@ from incmask.data.split import can_hold_out
 from incmask.experiment.choices import Resolved, check_recipe
 from incmask.experiment.named import OWN_RECIPE, name_of
 from incmask.experiment.paths import RUNS
-from incmask.experiment.volumes import suits_volumes
 from incmask.insight.report.comparison_page.rows import EQUAL, OWN, Variant
 from incmask.method.recipe import Recipe
 from incmask.method.recipes import RECIPES
@@ -54,7 +53,7 @@ def recipes_of(names: Sequence[str | Recipe], chosen: Resolved) -> dict[str, Rec
     """
     has_truth = all(item.masks is not None for item in chosen.dataset.unlabelled)
     if tuple(names) == (ALL,):
-        names = [name for name, recipe in RECIPES.items() if _allows(chosen, recipe, has_truth=has_truth)]
+        names = [name for name, recipe in RECIPES.items() if has_truth or not recipe.needs_truth]
     given = dict.fromkeys(names)
     if not given:
         raise fail(option("recipes"), "names no approach", f"choose from {', '.join(RECIPES)}, or all")
@@ -71,11 +70,6 @@ def recipes_of(names: Sequence[str | Recipe], chosen: Resolved) -> dict[str, Rec
     for name, recipe in meant.items():
         check_recipe(chosen.settings, chosen.dataset, recipe, name=name)
     return meant
-
-
-def _allows(chosen: Resolved, recipe: Recipe, *, has_truth: bool) -> bool:
-    """Tell whether the data allow a recipe."""
-    return (has_truth or not recipe.needs_truth) and (chosen.dataset.volumes is None or suits_volumes(recipe))
 
 
 def plan(

@@ -96,8 +96,12 @@ def batches_on(batches: Batches, device: torch.device) -> Draws[Batch]:
 
 
 def views_on(views: FileViews, device: torch.device) -> Views:
-    """Draw unlabelled images that lie on a device, and change them there; as they are where there is no room."""
-    return DeviceViews(views, device) if _has_room(bytes_of_views(views, device), device) else views
+    """Draw unlabelled images that lie on a device, and change them there; as they are where there is no room.
+
+    Volumes are changed on the CPU alone.
+    """
+    is_there = views.team.depth is None and _has_room(bytes_of_views(views, device), device)
+    return DeviceViews(views, device) if is_there else views
 
 
 def pair_batches_on(batches: PairBatches, device: torch.device) -> Draws[PairBatch]:
