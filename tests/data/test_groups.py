@@ -1,5 +1,7 @@
 """Groups of a data folder: who tells them, what is said of them, and images that are equal."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -294,7 +296,7 @@ def test_joined_items_are_the_connected_ones(data):
         return [(Item(str(n), tmp(part, n), None, 8, 8, subject), digest) for n, (subject, digest) in enumerate(rows)]
 
     def tmp(part, number):
-        return f"{part}/{number}.png"
+        return Path(part, f"{number}.png")
 
     drawn = {part: draw(part) for part in PARTS}
     items = {part: [item for item, _ in drawn[part]] for part in PARTS}

@@ -120,10 +120,9 @@ def rows_text(
         kind: a dataclass, as for ``parse_rows``.
         digits: of numbers that are not whole, after the point; None: all that they have.
     """
-    rows = list(rows)
+    rows = rows if isinstance(rows, Sequence) else list(rows)
     plain = [each for each in fields(kind) if each.name != DETAILS]
-    details: list[dict[str, float]] = [getattr(row, DETAILS, {}) for row in rows]
-    names = list(dict.fromkeys(name for each in details for name in each))
+    names = list(dict.fromkeys(name for row in rows for name in getattr(row, DETAILS, ())))
 
     def cell(value: object) -> object:
         return f"{value:.{digits}f}" if digits is not None and isinstance(value, float) else value
@@ -131,8 +130,14 @@ def rows_text(
     return csv_text(
         (*map(_column, plain), *names),
         (
-            [cell(value) for value in (*(getattr(row, field.name) for field in plain), *map(each.get, names))]
-            for row, each in zip(rows, details, strict=True)
+            [
+                cell(value)
+                for value in (
+                    *(getattr(row, field.name) for field in plain),
+                    *(getattr(row, DETAILS).get(name) for name in names),
+                )
+            ]
+            for row in rows
         ),
     )
 

@@ -142,10 +142,10 @@ class Dataset:
     classes: tuple[ClassInfo, ...]
     encoding: MaskEncoding
     channels: int
-    labelled: tuple[Item, ...]
-    unlabelled: tuple[Item, ...]
-    val: tuple[Item, ...]
-    test: tuple[Item, ...]
+    labelled: Sequence[Item]
+    unlabelled: Sequence[Item]
+    val: Sequence[Item]
+    test: Sequence[Item]
     notes: tuple[str, ...]
     statistics: LabelStatistics
     position_class: str | None = None
@@ -167,7 +167,7 @@ class Dataset:
         """Tell a person the size of what networks see, of which ``size`` is height and width."""
         return "×".join(map(str, size if self.volumes is None else self.volumes.patch))
 
-    def parts(self) -> Iterator[tuple[str, tuple[Item, ...]]]:
+    def parts(self) -> Iterator[tuple[str, Sequence[Item]]]:
         """Give the name and the items of each part."""
         for part in PARTS:
             yield part, getattr(self, part)

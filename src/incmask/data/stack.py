@@ -1,5 +1,6 @@
 """A part of a data set at the network's size, as stacks of equal arrays."""
 
+from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from incmask.base.bounds import STEP_PX
 from incmask.base.files import whole_file, write_text
 from incmask.base.intact import intact
 from incmask.base.npy_rows import new_rows
-from incmask.base.tables import read_rows, rows_text
+from incmask.base.packed import Packed, Texts
+from incmask.base.tables import rows_of, rows_text
 from incmask.base.threads import side_by_side
 from incmask.data.dataset import Dataset, Item
 from incmask.data.images.readers import read_label, read_network_image
@@ -52,7 +54,7 @@ class Stack:
     """
 
     folder: Path
-    names: tuple[str, ...]
+    names: Sequence[str]
 
     @property
     def images(self) -> Path:
@@ -139,44 +141,43 @@ def build_stack(
     Raises:
         IncmaskError: an image or mask cannot be read, or the folder not be written.
     """
-    places = [
-        (item, window)
-        for item in items
-        for window in (windows((item.height, item.width), size) if fit == "tile" else [None])
-    ]
-    stack = Stack(folder, tuple(item.name for item, _ in places))
+
+    def windows_of(item: Item) -> Sequence[Window]:
+        whole = (item.height, item.width)
+        return windows(whole, size) if fit == "tile" else [Window(0, 0, *whole)]
+
+    rows, begins = Packed(StackRow), array("q")
+    for item in items:
+        begins.append(len(rows))
+        for window in windows_of(item):
+            rows.append(StackRow(item.name, window.top, window.left, window.height, window.width))
+    stack = Stack(folder, rows.column("name"))
     has_labels = all(item.masks is not None for item in items)
     kind = labels_of(dataset.task)
-    label_shape = kind.shape((len(places), *size), len(dataset.classes))
+    label_shape = kind.shape((len(rows), *size), len(dataset.classes))
     scale = scale_values if kind.is_continuous else scale_label
-    first_rows: dict[str, int] = {}
-    for row, (item, _) in enumerate(places):
-        first_rows.setdefault(item.name, row)
 
     with ExitStack() as files:
         images_path = files.enter_context(whole_file(stack.images))
-        images = new_rows(images_path, np.uint8, (len(places), *size, dataset.channels))
+        images = new_rows(images_path, np.uint8, (len(rows), *size, dataset.channels))
         labels = None
         if has_labels:
             labels_path = files.enter_context(whole_file(stack.labels))
             labels = new_rows(labels_path, kind.dtype, label_shape)
 
-        def fill(item: Item) -> None:
+        def fill(begun: tuple[int, Item]) -> None:
+            first, item = begun
             image = read_network_image(item.image, channels=dataset.channels, intensity=dataset.intensity)
             label = None if labels is None else read_label(item, dataset)
             if label is not None and dataset.target is not None:
                 label = dataset.target.scaled(label)
-            for row in range(first_rows[item.name], len(places)):
-                if places[row][0] is not item:
-                    break
-                window = places[row][1]
-                images[row] = scale_image(image, size) if window is None else cut(image, window)
+            for row, window in enumerate(windows_of(item), start=first):
+                images[row] = cut(image, window) if fit == "tile" else scale_image(image, size)
                 if labels is not None and label is not None:
-                    labels[row] = scale(label, size) if window is None else cut(label, window, fill=kind.no_label)
+                    labels[row] = cut(label, window, fill=kind.no_label) if fit == "tile" else scale(label, size)
 
-        list(side_by_side(fill, items, num_threads=num_threads))
-    wholes = [(item.name, window or Window(0, 0, item.height, item.width)) for item, window in places]
-    rows = [StackRow(name, where.top, where.left, where.height, where.width) for name, where in wholes]
+        for _ in side_by_side(fill, zip(begins, items, strict=True), num_threads=num_threads):
+            pass
     write_text(stack.index, rows_text(rows, StackRow))
     return stack
 
@@ -189,4 +190,4 @@ def read_stack(folder: Path) -> Stack:
     """
     for path in (stack := Stack(folder, ())).all_files:
         intact(path)
-    return replace(stack, names=tuple(row.name for row in read_rows(stack.index, StackRow)))
+    return replace(stack, names=Texts(row.name for row in rows_of(stack.index, StackRow)))

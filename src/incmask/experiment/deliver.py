@@ -221,7 +221,7 @@ def _job(setup: Setup, stage: str, model: str, split: str, members: Sequence[Stu
         model=model,
         split=split,
         members=tuple(member.model for member in members),
-        items=setup.validation_items(members[0].fold) if split == "val" else dataset.test,
+        items=setup.validation_items(members[0].fold) if split == "val" else tuple(dataset.test),
         dataset=replace(dataset, labelled=(), unlabelled=(), val=(), test=()),
         size=setup.size,
         scoring=setup.scoring,

@@ -1,20 +1,23 @@
 """What ``data.json`` says of the images of a part: made when it is asked for, since a million images have a million."""
 
-from collections.abc import ItemsView, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from incmask.base.in_order import InOrder
 from incmask.base.intact import hash_below
+from incmask.base.packed import Texts
 from incmask.data.dataset import Item
 from incmask.data.rounds import path_from
 
 _DIGEST_BYTES = 32
 
 
-class DescribedItems(Mapping[str, dict[str, Any]]):
-    """The size, group, grid and digests of files of each image by its name; 32 bytes a file are held.
+class DescribedItems(InOrder[str, dict[str, Any]]):
+    """The size, group, grid and digests of files of each image by its name; 40 bytes a file are held.
 
     Args:
         items: the images, whose files are read now.
@@ -23,42 +26,32 @@ class DescribedItems(Mapping[str, dict[str, Any]]):
 
     def __init__(self, items: Sequence[Item], root: Path):
         self._items, self._root = items, root
-        self._digests = bytearray()
+        self._digests, self._begins = bytearray(), array("Q")
         for item in items:
+            self._begins.append(len(self._digests))
             for path in _files(item):
                 self._digests += bytes.fromhex(hash_below(path))
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def __iter__(self) -> Iterator[str]:
-        return (item.name for item in self._items)
-
     def __getitem__(self, name: str) -> dict[str, Any]:
-        place, first = self._places[name]
-        return self._described(self._items[place], self._from(first))
+        if (place := self._names.place(name)) is None:
+            raise KeyError(name)
+        return self._described(self._items[place], self._from(self._begins[place]))
 
-    def items(self) -> ItemsView[str, dict[str, Any]]:
+    def pairs(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give names and what is said of them, one after the other."""
-        return _InOrder(self)
-
-    def told(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Do the same."""
         digests = self._from(0)
         for item in self._items:
             yield item.name, self._described(item, digests)
 
     @cached_property
-    def _places(self) -> dict[str, tuple[int, int]]:
-        """By name the place of an image, and how many files are before its own."""
-        found, first = {}, 0
-        for place, item in enumerate(self._items):
-            found[item.name] = (place, first)
-            first += sum(1 for _ in _files(item))
-        return found
+    def _names(self) -> Texts:
+        return Texts(item.name for item in self._items)
 
-    def _from(self, first: int) -> Iterator[str]:
-        places = range(first * _DIGEST_BYTES, len(self._digests), _DIGEST_BYTES)
+    def _from(self, begin: int) -> Iterator[str]:
+        places = range(begin, len(self._digests), _DIGEST_BYTES)
         return (self._digests[place : place + _DIGEST_BYTES].hex() for place in places)
 
     def _described(self, item: Item, digests: Iterator[str]) -> dict[str, Any]:
@@ -69,15 +62,6 @@ class DescribedItems(Mapping[str, dict[str, Any]]):
             **({} if item.grid is None else {"grid": item.grid._asdict()}),
             "files": dict(zip(names, islice(digests, len(names)), strict=True)),
         }
-
-
-class _InOrder(ItemsView[str, dict[str, Any]]):
-    def __init__(self, described: DescribedItems):
-        super().__init__(described)
-        self._described = described
-
-    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        return self._described.told()
 
 
 def _files(item: Item) -> Iterator[Path]:

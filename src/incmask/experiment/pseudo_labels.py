@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from incmask.base.intact import intact
+from incmask.base.packed import Packed
 from incmask.base.tables import csv_text
 from incmask.base.words import counted
 from incmask.experiment.paths import INDEX
@@ -85,18 +86,33 @@ def describe_pseudo_labels(index: Path, *, ground: str = "background") -> str:
 
 def read_pseudo_labels(index: Path) -> PseudoLabels:
     """Read what ``index_csv`` wrote."""
+    rows = Packed(_Row)
     with open(intact(index), newline="", encoding="utf-8") as handle:
-        lines = list(csv.DictReader(handle))
-    rated = "quality" in lines[0]
-    return PseudoLabels(
-        admitted=np.array([line["admitted"] == "True" for line in lines]),
-        inconsistent_fraction=np.array([float(line["inconsistent_fraction"]) for line in lines]),
-        foreground_fraction=np.array([float(line["foreground_fraction"]) for line in lines]),
-        quality=np.array([float(line["quality"]) for line in lines]) if rated else None,
-        copies=np.array([int(line["copies"]) for line in lines]),
-        # An earlier version did not tell.
-        left_out=np.array([line.get("left_out", "") for line in lines]),
-    )
+        for line in (reader := csv.DictReader(handle)):
+            rows.append(
+                _Row(
+                    admitted=line["admitted"] == "True",
+                    inconsistent_fraction=float(line["inconsistent_fraction"]),
+                    foreground_fraction=float(line["foreground_fraction"]),
+                    quality=float(line.get("quality", "nan")),
+                    copies=int(line["copies"]),
+                    # An earlier version did not tell.
+                    left_out=line.get("left_out", ""),
+                )
+            )
+    columns: dict[str, Any] = {each.name: np.array(rows.column(each.name)) for each in fields(_Row)}
+    rated = "quality" in (reader.fieldnames or ())
+    return PseudoLabels(**columns | ({} if rated else {"quality": None}))
+
+
+@dataclass(frozen=True)
+class _Row:
+    admitted: bool
+    inconsistent_fraction: float
+    foreground_fraction: float
+    quality: float
+    copies: int
+    left_out: str
 
 
 def accepted_before(folder: Path | None, num_images: int) -> np.ndarray:
@@ -118,13 +134,13 @@ def index_csv(names: Sequence[str], found: PseudoLabels) -> str:
     columns: dict[str, Iterable[object]] = {
         "row": range(len(names)),
         "name": names,
-        "admitted": found.admitted.tolist(),
+        "admitted": map(bool, found.admitted),
         "inconsistent_fraction": (f"{fraction:.6f}" for fraction in found.inconsistent_fraction),
         "foreground_fraction": (f"{fraction:.6f}" for fraction in found.foreground_fraction),
-        "copies": found.copies.tolist(),
-        "left_out": found.left_out.tolist(),
+        "copies": map(int, found.copies),
+        "left_out": map(str, found.left_out),
     }
     if found.quality is not None:
         # In full: a later generation compares its candidates with it.
-        columns["quality"] = found.quality.astype(float).tolist()
+        columns["quality"] = map(float, found.quality)
     return csv_text([*columns], zip(*columns.values(), strict=True))

@@ -132,7 +132,7 @@ class Setup:
         """Give the same as whole images."""
         rows = self.folds[fold].validation
         if rows is None:
-            return self.dataset.val
+            return tuple(self.dataset.val)
         names = {self.stacks["labelled"].names[row] for row in rows}
         return tuple(item for item in self.dataset.labelled if item.name in names)
 

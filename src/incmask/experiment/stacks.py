@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from incmask.base.packed import Packed
 from incmask.base.store import Store
+from incmask.data.dataset import Item
 from incmask.data.stack import Stack, read_stack
 from incmask.data.volumes.patches import stack_of
 from incmask.experiment.choices import Resolved
@@ -30,7 +32,7 @@ def build_stacks(
             continue
         labelled = part != "unlabelled" or with_truth
         if not labelled:
-            items = tuple(replace(item, masks=None) for item in items)
+            items = Packed(Item, (replace(item, masks=None) for item in items))
         folder = stack_folder(store.root, part)
         stack = Stack(folder, ())
         if store.lost(folder) or not store.has(stack.index, stack.images):

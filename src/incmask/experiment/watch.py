@@ -1,7 +1,7 @@
 """Whether data stay as they were while a run reads them, again and again, for hours."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class Stamps:
         num_bytes, written_ns: of each file, in their order; -1: it was not there.
     """
 
-    items: tuple[tuple[Item, ...], ...] = ()
+    items: tuple[Sequence[Item], ...] = ()
     num_bytes: "array[int]" = field(default_factory=lambda: array("q"))
     written_ns: "array[int]" = field(default_factory=lambda: array("q"))
 
@@ -58,7 +58,7 @@ def check_unchanged(stamps: Stamps) -> None:
     )
 
 
-def _files(parts: tuple[tuple[Item, ...], ...]) -> Iterator[Path]:
+def _files(parts: Iterable[Sequence[Item]]) -> Iterator[Path]:
     for items in parts:
         for item in items:
             yield from (item.image, *filter(None, item.masks or ()))

@@ -27,10 +27,9 @@ class MaskAsImage:
 
 def masks_as_images(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]) -> tuple[MaskAsImage, ...]:
     """Find images of few values in areas that are told by their masks, or that are few among other images."""
-    places = [(part, item) for part in PARTS for item in items[part]]
-    flat = [(part, item) for part, item in places if images[item.image].sketch.is_flat]
+    flat = [(part, item) for part in PARTS for item in items[part] if images[item.image].sketch.is_flat]
     own = {item.image for _, item in flat if item.masks is not None and _is_own_mask(item)}
-    are_few = len(flat) <= _MOST_FLAT * len(places)
+    are_few = len(flat) <= _MOST_FLAT * sum(len(items[part]) for part in PARTS)
     return tuple(MaskAsImage(part, item, item.image in own) for part, item in flat if are_few or item.image in own)
 
 

@@ -50,8 +50,8 @@ def near_copies(items: Mapping[str, Sequence[Item]], images: Mapping[Path, Image
 
     Of very many unlabelled images some are compared, see ``MOST_COMPARED``.
     """
-    pictured = [(part, item, images[item.image]) for part in PARTS for item in items[part]]
-    pictured = [(part, item, fact) for part, item, fact in pictured if fact.sketch.grey is not None]
+    every = ((part, item, images[item.image]) for part in PARTS for item in items[part])
+    pictured = [(part, item, fact) for part, item, fact in every if fact.sketch.grey is not None]
     places, facts = [(part, item) for part, item, _ in pictured], [fact for *_, fact in pictured]
     greys = [fact.sketch.grey for fact in facts if fact.sketch.grey is not None]
     parts, digests = [part for part, _ in places], [fact.digest for fact in facts]

@@ -95,9 +95,7 @@ def _are_apart(labelled: np.ndarray, unlabelled: np.ndarray) -> np.ndarray:
 
 def unlike_findings(items: Mapping[str, Sequence[Item]], images: Mapping[Path, ImageFacts]) -> Iterator[Finding]:
     """Say what unlabelled images are unlike the labelled ones, and where these are too few for most."""
-    labelled, unlabelled = (
-        np.array([images[item.image].sketch.features for item in items[part]]) for part in ("labelled", "unlabelled")
-    )
+    labelled, unlabelled = (_features(items[part], images) for part in ("labelled", "unlabelled"))
     found = unlike(labelled, unlabelled) if len(unlabelled) else None
     if found is not None:
         names = [label_of("unlabelled", items["unlabelled"][place]) for place in found.places]
@@ -114,6 +112,11 @@ def unlike_findings(items: Mapping[str, Sequence[Item]], images: Mapping[Path, I
         what = f"only {counted(len(labelled), 'labelled image')}{of_subjects}, so that much depends on which these are"
         remedy = "label a few more, of all kinds that the unlabelled ones show, if you can"
         yield Finding("few_labelled", "note", (), float(num), what, remedy)
+
+
+def _features(items: Sequence[Item], images: Mapping[Path, ImageFacts]) -> np.ndarray:
+    found = (images[item.image].sketch.features for item in items)
+    return np.fromiter(found, np.dtype((np.float64, len(FEATURES))), len(items))
 
 
 def _described(found: Unlike) -> str:

@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from incmask.base.errors import Problem
+from incmask.base.packed import Packed, Texts, repeated
 from incmask.base.words import are
 from incmask.data.dataset import PARTS, Item
 from incmask.data.folder.names import first_of
@@ -29,12 +30,15 @@ def find_copies(items: Items, digests: Mapping[Path, str | None]) -> Copies:
         items: the images of each part.
         digests: of the pixels of each file, None for images that are never told to be equal.
     """
+    of_all = Texts(digest for part in PARTS for item in items[part] if (digest := digests[item.image]) is not None)
+    if not (several := repeated(of_all)):
+        return []
     found: dict[str, list[Place]] = defaultdict(list)
     for part in PARTS:
         for item in items[part]:
-            if (digest := digests[item.image]) is not None:
+            if (digest := digests[item.image]) in several:
                 found[digest].append((part, item))
-    return [places for places in found.values() if len(places) > 1]
+    return [*found.values()]
 
 
 def copy_problems(root: Path, copies: Copies) -> Iterator[Problem]:
@@ -60,14 +64,18 @@ def copy_notes(copies: Copies) -> Iterator[str]:
             yield f"{what}: {_listed(pairs)}"
 
 
-def joined(items: Items, copies: Copies) -> dict[str, tuple[Item, ...]]:
+def joined(items: Items, copies: Copies) -> dict[str, Sequence[Item]]:
     """Give the items with one subject for all that are equal, and for all that share a subject with one of these."""
     if not copies:
-        return {part: tuple(of_part) for part, of_part in items.items()}
+        return {**items}
     # Slow to be loaded, and seldom needed.
     from scipy.cluster.hierarchy import DisjointSet
 
-    places = [(part, item) for part in items for item in items[part]]
+    equal = {(part, item.name) for places in copies for part, item in places}
+    # All others stand for themselves, perhaps a million of them.
+    places = [
+        (part, item) for part in items for item in items[part] if item.subject is not None or (part, item.name) in equal
+    ]
     together = DisjointSet([(part, item.name) for part, item in places])
     subjects: dict[str, tuple[str, str]] = {}
     for part, item in places:
@@ -84,11 +92,15 @@ def joined(items: Items, copies: Copies) -> dict[str, tuple[Item, ...]]:
         names[part, together[part, item.name]].append(item.name)
 
     def subject_of(part: str, item: Item) -> str | None:
+        if (part, item.name) not in together:
+            return None
         root = together[part, item.name]
         of_part = names[part, root]
         return told.get(root) or (of_part[0] if len(of_part) > 1 else None)
 
-    return {part: tuple(replace(item, subject=subject_of(part, item)) for item in items[part]) for part in items}
+    return {
+        part: Packed(Item, (replace(item, subject=subject_of(part, item)) for item in items[part])) for part in items
+    }
 
 
 def _across(copies: Copies, first: str, second: str) -> list[tuple[Place, Place]]:

@@ -1,7 +1,7 @@
 """Pictures that were made of an image and lie beside it: what programs leave there, and, to predict, masks."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ _DRAWINGS = re.compile(r"overlays?|contours?|heatmaps?|previews?|thumb(?:nail)?s
 """Folders beside others for what is only looked at."""
 
 
-def without_derived(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPath, _T], tuple[str, ...]]:
+def without_derived(files: Mapping[PurePosixPath, _T]) -> tuple[Mapping[PurePosixPath, _T], tuple[str, ...]]:
     """Leave out pictures that programs made of others which lie beside them, and say which.
 
     Args:
@@ -43,13 +43,13 @@ def without_derived(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPa
     """
     left_out = _made_of_others(files, lambda name: _BY_PROGRAMS.sub("", name))
     drawings = {below for below in files if is_image(below.name) and any(map(_DRAWINGS.fullmatch, below.parts[:-1]))}
-    left_out |= drawings if any(is_image(below.name) for below in {*files} - drawings) else set()
+    left_out |= drawings if drawings and _holds_images(below for below in files if below not in drawings) else set()
     rest, notes = _rest(files, left_out, "made by programs of the images beside them")
     rest, more = _rest(rest, {below for below in rest if TRACKS.match(str(below))}, "markers of tracks, and no masks")
     return rest, notes + more
 
 
-def images_alone(files: Mapping[PurePosixPath, _T]) -> tuple[dict[PurePosixPath, _T], tuple[str, ...]]:
+def images_alone(files: Mapping[PurePosixPath, _T]) -> tuple[Mapping[PurePosixPath, _T], tuple[str, ...]]:
     """Leave out the masks of other pictures as well, in folders for masks or beside their images.
 
     Args:
@@ -72,17 +72,28 @@ def _is_of_masks(folder: str) -> bool:
     return ("mask" in words and "image" not in words) or folder.casefold().startswith("segmentation")
 
 
-def _made_of_others(files: Iterable[PurePosixPath], owner: Callable[[str], str]) -> set[PurePosixPath]:
-    names = {below: name_of(below) for below in files if is_image(below.name)}
-    known = {*names.values()}
-    return {below for below, name in names.items() if (of := owner(name)) != name and of in known}
+def _holds_images(files: Iterable[PurePosixPath]) -> bool:
+    return any(is_image(below.name) for below in files)
+
+
+def _made_of_others(files: Collection[PurePosixPath], owner: Callable[[str], str]) -> set[PurePosixPath]:
+    """Give those whose name tells that they were made of another one which is there."""
+
+    def named() -> Iterator[tuple[PurePosixPath, str]]:
+        return ((below, name_of(below)) for below in files if is_image(below.name))
+
+    # Of a million images hardly any has such a name.
+    owners = {below: of for below, name in named() if (of := owner(name)) not in ("", name)}
+    wanted = {*owners.values()}
+    known = {name for _, name in named() if name in wanted} if wanted else set()
+    return {below for below, of in owners.items() if of in known}
 
 
 def _rest(
     files: Mapping[PurePosixPath, _T], left_out: Collection[PurePosixPath], why: str
-) -> tuple[dict[PurePosixPath, _T], tuple[str, ...]]:
+) -> tuple[Mapping[PurePosixPath, _T], tuple[str, ...]]:
     if not left_out:
-        return {**files}, ()
+        return files, ()
     listed = ", ".join(below.name for below in sorted(left_out)[:_EXAMPLES])
     note = f"left out, as {why}: {counted(len(left_out), 'file')}, such as {listed}"
     return {below: each for below, each in files.items() if below not in left_out}, (note,)

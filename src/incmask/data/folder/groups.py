@@ -1,13 +1,14 @@
 """Which images show the same subject: as a person tells, or else as ``split.csv`` or their names do."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, fail
+from incmask.base.packed import Packed, Texts
 from incmask.base.words import counted
 from incmask.data.dataset import Item
 from incmask.data.folder.copies import Items, copy_notes, copy_problems, find_copies, joined
@@ -30,7 +31,7 @@ SubjectOf = Callable[[str, Item], str | None]
 class Grouping:
     """The images of each part with their subjects, and what must be said of them."""
 
-    items: dict[str, tuple[Item, ...]]
+    items: dict[str, Sequence[Item]]
     notes: tuple[str, ...]
     problems: tuple[Problem, ...]
 
@@ -49,10 +50,14 @@ def group_items(root: Path, items: Items, option: str, digests: Mapping[Path, st
         rule = _rule(root, items, option)
     except IncmaskError as error:
         return Grouping(joined(items, copies), (), (*error.problems, *copy_problems(root, copies)))
-    told = {part: [replace(item, subject=rule.subject_of(part, item)) for item in items[part]] for part in items}
+    told = {part: _told(part, items[part], rule.subject_of) for part in items}
     notes = [*rule.notes, *_notes(told, rule.told_by), *copy_notes(copies)]
     problems = [*_left_out(told, option), *copy_problems(root, copies)]
     return Grouping(joined(told, copies), tuple(notes), tuple(problems))
+
+
+def _told(part: str, items: Sequence[Item], subject_of: SubjectOf) -> Sequence[Item]:
+    return Packed(Item, (replace(item, subject=subject_of(part, item)) for item in items))
 
 
 def pattern_group(pattern: str, *, where: object = "") -> Callable[[str], str | None]:
@@ -126,8 +131,8 @@ def _from_table(root: Path, table: GroupTable) -> SubjectOf:
 
 def _by_names(items: Items) -> _Rule:
     """Give the rule of the names: of all images or, where others are called otherwise, of those that are scored."""
-    names = {part: [without_round(item.name) for item in items[part]] for part in items}
-    told = find_groups([name for part in names for name in names[part]])
+    names = {part: Texts(without_round(item.name) for item in items[part]) for part in items}
+    told = find_groups(Texts(name for part in names for name in names[part]))
     if not told.subjects:
         told = find_groups([name for part in _SCORED for name in names[part]])
     if told.subjects:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from incmask.base.packed import ByPath
 from incmask.base.words import counted, does
 from incmask.data.dataset import DataOptions, Item
 from incmask.data.folder.names import first_of
@@ -22,7 +23,7 @@ Images = Mapping[Path, ImageFacts]
 
 def intensity_notes(images: Images, items: Mapping[str, Sequence[Item]], options: DataOptions) -> list[str]:
     """Tell how images come to 8 bits, and which of them lose by it."""
-    deep = {path: fact for path, fact in images.items() if fact.limits is not None}
+    deep = ByPath(ImageFacts, ((path, fact) for path, fact in images.items() if fact.limits is not None))
     if not deep:
         return []
     how = f"from {options.intensity[0]:g} … {options.intensity[1]:g}" if options.intensity else "image by image"

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from incmask.base.errors import Problem, is_text, renaming
+from incmask.base.packed import Packed, Texts
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, DataOptions, PartName
 from incmask.data.folder.arrangement import Place, arrange, may_be_class, nearby_data, place_at
@@ -37,7 +39,7 @@ class Layout:
         problems: what is wrong.
     """
 
-    parts: dict[str, tuple[ImageWithMasks, ...]]
+    parts: dict[str, Sequence[ImageWithMasks]]
     class_folders: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -166,7 +168,8 @@ def _divide_by_lists(root: Path, found: Parts, log: Remarks) -> None:
     if not parts:
         return
     for part in PARTS:
-        found[part] = tuple(each for each in everything if parts.get(each.name, "unlabelled") == part)
+        of_part = (each for each in everything if parts.get(each.name, "unlabelled") == part)
+        found[part] = Packed(ImageWithMasks, of_part)
     told = ", ".join(lists)
     log.notes.append(f"parts as lists tell: {told}; images in none are unlabelled")
     if not found["labelled"]:
@@ -177,10 +180,10 @@ def _divide_by_lists(root: Path, found: Parts, log: Remarks) -> None:
 
 def _take_as_unlabelled(part: str, found: Parts, log: Remarks) -> None:
     """Take the images of a part that have no mask as unlabelled."""
-    bare = tuple(each for each in found[part] if not each.masks)
+    bare = Packed(ImageWithMasks, (each for each in found[part] if not each.masks))
     if bare:
-        found["unlabelled"] += bare
-        found[part] = tuple(each for each in found[part] if each.masks)
+        found["unlabelled"] = Packed(ImageWithMasks, chain(found["unlabelled"], bare))
+        found[part] = Packed(ImageWithMasks, (each for each in found[part] if each.masks))
         log.notes.append(f"taken as unlabelled, as without a mask: {counted(len(bare), 'image')}")
 
 
@@ -197,9 +200,9 @@ def _add_round(root: Path, added: Round, found: Parts, *, class_folders: bool, l
     pairs = tuple(
         ImageWithMasks(f"{added.prefix}{each.name}", each.image, each.masks) for each in pairing.pairs if each.masks
     )
-    found["labelled"] += pairs
+    found["labelled"] = Packed(ImageWithMasks, chain(found["labelled"], pairs))
     names = {*added.names}
-    found["unlabelled"] = tuple(each for each in found["unlabelled"] if each.name not in names)
+    found["unlabelled"] = Packed(ImageWithMasks, (each for each in found["unlabelled"] if each.name not in names))
     log.notes.append(f"round {added.number} added {counted(len(pairs), 'labelled image')}, unlabelled no more")
 
 
@@ -223,7 +226,7 @@ def _class_folders(parts: Mapping[PartName, PartFiles], options: DataOptions) ->
     if options.encoding in ("grey", "colour"):
         return None
     if options.encoding is None and not any(isinstance(option.value, str) for option in options.classes):
-        images = {f"{name}/{name_of(below)}" for name, part in parts.items() for below in part.images}
+        images = Texts(f"{name}/{name_of(below)}" for name, part in parts.items() for below in part.images)
         masks = [(name, name_of(below)) for name, part in parts.items() for below in part.masks]
         named = [(f"{part}/{name}", f"{part}/{name.partition('/')[2]}") for part, name in masks]
         if not are_in_class_folders(named, images, mask_suffix=options.mask_suffix):
@@ -268,6 +271,6 @@ def _find_missing(root: Path, parts: Mapping[PartName, PartFiles], found: Parts,
                         "has no mask",
                         "add one with the same name (an empty one where nothing is), or move the image to unlabelled",
                     )
-            found[name] = tuple(pair_ for pair_ in found[name] if pair_.masks)
+            found[name] = Packed(ImageWithMasks, (pair_ for pair_ in found[name] if pair_.masks))
     if "unlabelled" in parts and not parts["unlabelled"].images:
         log.notes.append(f"{short_path(parts['unlabelled'].folder)} holds no images")

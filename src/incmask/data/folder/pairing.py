@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
+from incmask.base.packed import Packed, Paths, Texts, repeated
+from incmask.data.folder.files_below import in_order
 from incmask.data.folder.hints import prepare_words
 from incmask.data.folder.names import key_of_name, name_of, owner_of_numbered, without_ending, without_mask_suffix
 
@@ -45,7 +47,7 @@ class ImageWithMasks:
 class Pairing:
     """Pairs, sorted by name, what did not fit, and how many images have more masks than one."""
 
-    pairs: tuple[ImageWithMasks, ...]
+    pairs: Sequence[ImageWithMasks]
     problems: tuple[Problem, ...]
     num_doubled: int = 0
 
@@ -56,15 +58,27 @@ def split_by_suffix(files: Files, mask_suffix: str | None) -> tuple[Files, Files
     A file is a mask where its name is ``mask_suffix`` longer than an image's; where no suffix is given,
     one of the common ones. Where no two files belong together, all are images. Masks of other suffixes are neither.
     """
-    names = {name_of(below) for below in files}
-    names |= {pattern.sub("", name) for name in names for pattern in (_IMAGE_SUFFIX, _IMAGE_PREFIX)}
-    owners = {below: _owner(name_of(below), mask_suffix) for below in files}
-    if not any(owner in names or without_ending(owner) in names for owner in owners.values() if owner):
+    # Of a million images hardly any has a name that a mask may have.
+    owners = {below: owner for below in files if (owner := _owner(name_of(below), mask_suffix))}
+    wanted = {name for owner in owners.values() for name in (owner, without_ending(owner))}
+    if not wanted or not _among(wanted, files):
         return files, {}
+    wanted = {owner_of_numbered(name_of(below)) for below in files} if mask_suffix is None else set()
+    wanted |= {_owner(name_of(below), None) for below in files} if mask_suffix else set()
+    names = _among(wanted, files)
     numbered = {below for below in files if mask_suffix is None and owner_of_numbered(name_of(below)) in names}
-    masks = {below: path for below, path in files.items() if owners[below] or below in numbered}
+    masks = {below: path for below, path in files.items() if below in owners or below in numbered}
     others = {below for below in files if mask_suffix and _owner(name_of(below), None) in names}
     return {below: path for below, path in files.items() if below not in masks and below not in others}, masks
+
+
+def _among(wanted: Collection[str], files: Files) -> set[str]:
+    """Give those names that files have, as they are or without what images have beside it."""
+    found = set[str]()
+    for name in map(name_of, files):
+        plain = (name, _IMAGE_SUFFIX.sub("", name), _IMAGE_PREFIX.sub("", name))
+        found.update(each for each in plain if each in wanted)
+    return found
 
 
 def _owner(name: str, mask_suffix: str | None) -> str:
@@ -86,23 +100,14 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
         class_folders: each class has a folder of masks.
     """
     problems: list[Problem] = []
-    by_name: dict[str, Path] = {}
-    keys: dict[str, str] = {}
-    for below, path in sorted(images.items()):
-        name = name_of(below)
-        other = keys.setdefault(key_of_name(name), name)
-        if other in by_name:
-            but = "" if other == name else " but for capitals, which some disks do not tell"
-            what = f"has the same name as {by_name[other].name}{but}, so their results would overwrite each other"
-            problems.append(Problem(str(path), what, "rename or remove one of the two"))
-        else:
-            by_name[name] = path
+    names, paths = _named(images, problems)
     # Of a million images it takes long, and there may be no masks at all.
-    spellings = Spellings(by_name if masks else ())
+    by_name = dict(zip(names, paths, strict=True)) if masks else {}
+    spellings = Spellings(by_name)
 
     found: dict[str, dict[str, Path]] = {}
     doubled: set[str] = set()
-    for below, path in sorted(masks.items()):
+    for below, path in in_order(masks):
         folder, name = "", name_of(below)
         if class_folders:
             folder, _, name = name.partition("/")
@@ -126,8 +131,26 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
         else:
             found[owner][folder] = path
     none: dict[str, Path] = {}  # one for all, as a million images may have no mask
-    pairs = tuple(ImageWithMasks(name, path, found.get(name, none)) for name, path in by_name.items())
-    return Pairing(pairs, tuple(problems), len(doubled))
+    pairs = (ImageWithMasks(name, path, found.get(name, none)) for name, path in zip(names, paths, strict=True))
+    return Pairing(Packed(ImageWithMasks, pairs), tuple(problems), len(doubled))
+
+
+def _named(images: Files, problems: list[Problem]) -> tuple[Texts, Paths]:
+    """Give images by their names, in the order of their paths; tell of those whose name another one has before them."""
+    several = repeated(Texts(key_of_name(name_of(below)) for below in images))
+    names, paths, first = Texts(), Paths(), dict[str, tuple[str, Path]]()
+    for below, path in in_order(images):
+        name = name_of(below)
+        if several and (key := key_of_name(name)) in several:
+            other, other_path = first.setdefault(key, (name, path))
+            if other_path is not path:
+                but = "" if other == name else " but for capitals, which some disks do not tell"
+                what = f"has the same name as {other_path.name}{but}, so their results would overwrite each other"
+                problems.append(Problem(str(path), what, "rename or remove one of the two"))
+                continue
+        names.append(name)
+        paths.append(path)
+    return names, paths
 
 
 def _mend(name: str, images: Iterable[str]) -> str:

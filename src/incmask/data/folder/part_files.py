@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from incmask.base.choosing import CONFIG_NAME
 from incmask.base.errors import Problem
@@ -11,6 +11,7 @@ from incmask.base.words import counted
 from incmask.data.dataset import DataOptions
 from incmask.data.folder.arrangement import Place
 from incmask.data.folder.derived import without_derived
+from incmask.data.folder.files_below import FilesBelow
 from incmask.data.folder.names import is_array, is_image, name_of, without_mask_suffix
 from incmask.data.folder.pairing import Files, split_by_suffix
 from incmask.data.folder.walk import walk
@@ -68,30 +69,28 @@ def files_of_part(place: Place, options: DataOptions, *, log: Remarks, skip: Col
 
 def files_below(folder: Path, log: Remarks, *, skip: Collection[Path] = (), with_arrays: bool = False) -> Files:
     """List the image files below ``folder``, and arrays where these are read, too; note what else is there."""
-    found: dict[PurePosixPath, Path] = {}
-    others: Counter[str] = Counter()
-
+    found, others = FilesBelow(folder), Counter[str]()
     walked = walk(folder, skip=skip)
     log.problems += walked.problems
     log.passed_over += walked.passed_over
     for path in walked.files:
         if ((is_image(path) or (with_arrays and is_array(path))) and path.is_file()) or path.is_dir():
-            found[PurePosixPath(path.relative_to(folder).as_posix())] = path
+            found.append(path)
         elif path.is_symlink() and not path.exists():
             log.problem(path, "is a link to what is not there", "get the file (git annex get, dvc pull), or remove it")
         elif path.name != CONFIG_NAME:
             others[path.suffix.casefold() or path.name] += 1
-    found, left_out = without_derived(found)
+    images, left_out = without_derived(found)
     log.notes += [f"{short_path(folder)}: {note}" for note in left_out]
     if others:
         endings = ", ".join(f"{count} {ending}" for ending, count in sorted(others.items()))
         log.notes.append(f"{short_path(folder)}: left alone, as they are no images that are read: {endings}")
-    return found
+    return images
 
 
 def _labels_in(images: Files) -> Files:
     """Give the labels that lie in stores of zarr beside their images."""
-    stores = {below: path for below, path in images.items() if path.is_dir() and is_zarr(path)}
+    stores = {below: path for below, path in images.items() if is_zarr(path) and path.is_dir()}
     return {below: labels for below, path in stores.items() if (labels := label_of_store(path)) is not None}
 
 

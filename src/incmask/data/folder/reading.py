@@ -1,14 +1,15 @@
 """What a scan reads of all files whatever their masks mean: facts, channels and sizes."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.machine import num_cores
+from incmask.base.packed import ByPath
 from incmask.base.threads import side_by_side
 from incmask.base.words import does
 from incmask.data.dataset import DataOptions, Dataset
@@ -23,6 +24,7 @@ OnFile = Callable[[int, int], None]
 """Called with the number of files read and of all files."""
 
 Kind = TypeVar("Kind")
+Asked = TypeVar("Asked")
 
 _MAX_THREADS = 8
 
@@ -53,7 +55,7 @@ def read_facts(
     read_mask: Callable[[Path], Kind],
     problems: list[Problem],
     on_file: OnFile | None,
-) -> tuple[dict[Path, ImageFacts], dict[Path, Kind]]:
+) -> tuple[ByPath[ImageFacts], dict[Path, Kind]]:
     """Read all images and masks of a folder, and tell of those that cannot be read; facts by path.
 
     Args:
@@ -62,52 +64,59 @@ def read_facts(
         problems: gets one for each file that cannot be read.
         on_file: told of the progress.
     """
-    pairs = [pair for part in layout.parts.values() for pair in part]
-    images = [pair.image for pair in pairs]
-    masks = [path for pair in pairs for path in pair.masks.values()]
-    others = layout.parts["unlabelled"]
-    num = min(len(others), MOST_COMPARED)
-    left_out = {pair.image for pair in others} - {others[place * len(others) // num].image for place in range(num)}
+
+    def paths() -> Iterator[Path]:
+        return (pair.image for part in layout.parts.values() for pair in part)
+
+    masks = [path for part in layout.parts.values() for pair in part for path in pair.masks.values()]
+    num_images, num_others = sum(map(len, layout.parts.values())), len(layout.parts["unlabelled"])
+    num = min(num_others, MOST_COMPARED)
+    compared = {place * num_others // num for place in range(num)}
     done = 0
     try:
         # What is not installed is told once, and before what would follow from it.
-        check_installed([*images, *masks])
+        check_installed(chain(paths(), masks))
     except IncmaskError as error:
         problems += error.problems
-        return {}, {}
+        return ByPath(ImageFacts), {}
 
     def tell() -> None:
         nonlocal done
         done += 1
         if on_file is not None:
-            on_file(done, len(images) + len(masks))
+            on_file(done, num_images + len(masks))
 
-    def read_image(path: Path) -> ImageFacts:
+    def are_compared() -> Iterator[bool]:
+        for name, part in layout.parts.items():
+            yield from (name != "unlabelled" or place in compared for place in range(len(part)))
+
+    def read_image(asked: tuple[Path, bool]) -> ImageFacts:
+        path, is_compared = asked
         fact = image_facts(path)
-        return replace(fact, sketch=replace(fact.sketch, grey=None)) if path in left_out else fact
+        return fact if is_compared else replace(fact, sketch=replace(fact.sketch, grey=None))
 
-    return _read(images, read_image, problems, tell), _read(masks, read_mask, problems, tell)
+    asked = zip(paths(), are_compared(), strict=True)
+    images = ByPath(ImageFacts, ((path, fact) for (path, _), fact in _read(asked, read_image, problems, tell)))
+    return images, dict(_read(masks, read_mask, problems, tell))
 
 
 def _read(
-    paths: Sequence[Path], read: Callable[[Path], Kind], problems: list[Problem], tell: Callable[[], None]
-) -> dict[Path, Kind]:
-    found = {}
-    results = side_by_side(partial(_attempt, read), paths, num_threads=min(_MAX_THREADS, num_cores()))
-    for path, result in zip(paths, results, strict=True):
+    asked: Iterable[Asked], read: Callable[[Asked], Kind], problems: list[Problem], tell: Callable[[], None]
+) -> Iterator[tuple[Asked, Kind]]:
+    """Give what is asked for with what is read of it, where that can be read."""
+
+    def attempt(each: Asked) -> tuple[Asked, Kind | IncmaskError]:
+        try:
+            return each, read(each)
+        except IncmaskError as error:
+            return each, error
+
+    for each, result in side_by_side(attempt, asked, num_threads=min(_MAX_THREADS, num_cores())):
         if isinstance(result, IncmaskError):
             problems += result.problems
         else:
-            found[path] = result
+            yield each, result
         tell()
-    return found
-
-
-def _attempt(read: Callable[[Path], Kind], path: Path) -> Kind | IncmaskError:
-    try:
-        return read(path)
-    except IncmaskError as error:
-        return error
 
 
 def channels_of(images: Mapping[Path, ImageFacts], options: DataOptions, problems: list[Problem]) -> int | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem, collected, fail
+from incmask.base.packed import ByPath, Packed
 from incmask.data.dataset import POSITION_NAMES, DataOptions, Dataset, Item, MaskKind
 from incmask.data.doctor.look import findings_of_images
 from incmask.data.folder.classes import SETTLE
@@ -41,7 +42,7 @@ from incmask.method.labels import labels_of
 class _Contents:
     """Facts of the files that could be read, how masks spell classes, and what of their colours was drawn."""
 
-    images: Mapping[Path, ImageFacts]
+    images: ByPath[ImageFacts]
     masks: Mapping[Path, MaskFacts]
     kind: MaskKind = "grey"
     drawn: Drawn = field(default_factory=lambda: Drawn(()))
@@ -99,10 +100,13 @@ def scan(
         return _unusable(root, problems)
     bad = {Path(problem.where) for problem in problems}
     items = {
-        part: tuple(
-            item
-            for pair in pairs
-            if (item := _item(pair, contents, recognised, bad=bad, problems=problems)) is not None
+        part: Packed(
+            Item,
+            (
+                item
+                for pair in pairs
+                if (item := _item(pair, contents, recognised, bad=bad, problems=problems)) is not None
+            ),
         )
         for part, pairs in layout.parts.items()
     }
@@ -110,8 +114,7 @@ def scan(
     problems += mixed_problem(contents.images.values(), root)
     if not items["labelled"]:
         return _unusable(root, problems)
-    digests = {path: fact.digest for path, fact in contents.images.items()}
-    grouping = group_items(root, items, options.group, digests)
+    grouping = group_items(root, items, options.group, contents.images.column("digest"))
     problems += grouping.problems
     statistics = label_statistics(items["labelled"], contents.masks, recognised)
     if statistics.empty_masks == len(items["labelled"]):

@@ -7,6 +7,7 @@ import numpy as np
 
 from incmask.base.choosing import CONFIG_NAME
 from incmask.base.errors import Problem
+from incmask.base.packed import Packed
 from incmask.base.words import counted
 from incmask.data.dataset import ClassInfo, DataOptions, Dataset, Item, LabelStatistics, MaskEncoding
 from incmask.data.doctor.look import findings_of_pictures
@@ -47,7 +48,9 @@ def scan_values(root: Path, options: DataOptions, *, on_file: OnFile | None = No
     channels = channels_of(images, options, problems)
     bad = {Path(problem.where) for problem in problems}
     items = {
-        part: tuple(item for pair in pairs if (item := _item(pair, images, targets, bad, problems)) is not None)
+        part: Packed(
+            Item, (item for pair in pairs if (item := _item(pair, images, targets, bad, problems)) is not None)
+        )
         for part, pairs in layout.parts.items()
     }
     if channels is None or not items["labelled"]:
@@ -58,7 +61,7 @@ def scan_values(root: Path, options: DataOptions, *, on_file: OnFile | None = No
     target = _range_of(labelled, options, root, problems)
     if target is None:
         return Scan(None, tuple(problems))
-    grouping = group_items(root, items, options.group, {path: fact.digest for path, fact in images.items()})
+    grouping = group_items(root, items, options.group, images.column("digest"))
     problems += [*grouping.problems, *mixed_problem(images.values(), root)]
     volumes = volumes_of(items["labelled"], options)
     options = options.model_copy(update={"intensity": options.intensity or _intensity(items["labelled"], images)})

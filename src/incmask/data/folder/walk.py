@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incmask.base.errors import Problem, is_text, renaming
+from incmask.base.packed import Paths
 from incmask.base.store import is_made_here
 from incmask.base.words import counted
 from incmask.data.folder.names import IMAGE_SUFFIXES, role_of
@@ -39,7 +40,7 @@ class Walked:
         problems: folders that cannot be read, and names that are no text.
     """
 
-    files: tuple[Path, ...]
+    files: Sequence[Path]
     passed_over: tuple[Path, ...] = ()
     problems: tuple[Problem, ...] = ()
 
@@ -59,8 +60,14 @@ def walk(root: Path, *, skip: Collection[Path] = ()) -> Walked:
         for where, folders, files in os.walk(way.waiting.popleft(), onerror=way.refused):
             folders[:] = way.enter(Path(where), folders, files)
     problems = (*way.problems, *nameless(root, way.files))
-    named = sorted(path for path in way.files if is_text(path.relative_to(root)))
-    return Walked(tuple(named), tuple(sorted(way.passed_over)), problems)
+    return Walked(_sorted(root, way.files), tuple(sorted(way.passed_over)), problems)
+
+
+def _sorted(root: Path, files: Paths) -> Paths:
+    """Give those whose names are text, as paths are sorted: folder by folder."""
+    keys = [os.path.normcase(path.relative_to(root)).replace(os.sep, "\0") for path in files]
+    named = (place for place in sorted(range(len(keys)), key=keys.__getitem__) if is_text(keys[place]))
+    return Paths(files[place] for place in named)
 
 
 class _Way:
@@ -69,7 +76,7 @@ class _Way:
     def __init__(self, root: Path, visited: set[Path]):
         self._root, self._visited = root, visited
         self.waiting = deque([root])
-        self.files: list[Path] = []
+        self.files = Paths()
         self.passed_over: list[Path] = []
         self.problems: list[Problem] = []
 
@@ -79,13 +86,15 @@ class _Way:
         if place in self._visited:
             return []
         self._visited.add(place)
-        if here != self._root and is_made_here({*folders, *files}):
+        if here != self._root and is_made_here((*folders, *files)):
             self.passed_over.append(here)
             return []
         if here != self._root and _is_volume(here, folders, files):
             self.files.append(here)
             return []
-        self.files += [here / name for name in files if not is_silent(name)]
+        for name in files:
+            if not is_silent(name):
+                self.files.add(here, name)
         self.passed_over += [here / name for name in folders if is_silent(name)]
         open_ = sorted(name for name in folders if not is_silent(name))
         self.waiting += [here / name for name in open_ if (here / name).is_symlink()]

@@ -179,7 +179,8 @@ def _build_volume_stack(
             for row, patch in enumerate(cut_patches(label, places, shown.patch, fill=kind.no_label), first):
                 labels[row] = patch
 
-        list(side_by_side(fill, items, num_threads=num_threads))
+        for _ in side_by_side(fill, items, num_threads=num_threads):
+            pass
     sizes = {item.name: (item.height, item.width) for item in items}
     write_text(stack.index, rows_text([StackRow(name, 0, 0, *sizes[name]) for name in names], StackRow))
     return stack

@@ -119,7 +119,7 @@ def _against_truth(run: ComparedRun, unlabelled: Stack, pool: Pool) -> tuple[Pse
             variant=run.cell.variant,
             generation=generation,
             folder=run.outcome.root / stage_name(generation) / PSEUDO,
-            names=unlabelled.names,
+            names=tuple(unlabelled.names),
             truth=unlabelled.labels,
             scoring=chosen.scoring,
             class_names=tuple(each.name for each in chosen.dataset.classes),
