@@ -9,6 +9,11 @@ from scipy import ndimage
 import incmask
 from incmask.base.tables import read_rows
 from incmask.data.volumes.grid import resample_label
+from incmask.experiment import needs
+from incmask.experiment.choices import resolve
+from incmask.experiment.evalnets import evalnet_spec
+from incmask.experiment.named import Choices
+from incmask.experiment.needs import needs_of
 from incmask.experiment.pseudo_labels import read_pseudo_labels
 from incmask.experiment.record.images import read_mask
 from incmask.experiment.record.run import open_run
@@ -18,6 +23,7 @@ from incmask.method.sheets import folded, unfolded
 from incmask.nets.forward import predict_probabilities
 from incmask.nets.sheets import SheetEvalNet
 from incmask.nets.spec import load_model
+from incmask.training.capacity import PROCESS_BYTES, training_bytes
 from incmask.training.rating import judge
 from nightly import AT_NIGHT
 from runs import HERE
@@ -149,6 +155,22 @@ def test_what_is_lost_is_made_again_with_the_same_bytes(finished):
         (folder / lost).unlink()
     run(finished, "im++")
     assert contents(folder) == before
+
+
+def test_disk_and_memory_are_counted(finished, monkeypatch):
+    monkeypatch.setattr(needs, "_PAGE_BYTES", 0)
+    monkeypatch.setattr(needs, "_MASK_BYTES", 0)
+    chosen = resolve(finished / "data", Choices(recipe="im++", settings=LONGER))
+    setup = chosen.setup({}, ())
+    stacks = [*(finished / "im++").rglob("*.npy")]
+    rows = {path.parent.name: len(np.load(path)) for path in stacks if path.name == "images.npy"}
+    found = needs_of(setup, rows, num_workers=1, control=True)
+    lying = sum(path.stat().st_size for path in (*stacks, *(finished / "im++").rglob("*.safetensors")))
+    assert lying == pytest.approx(found.disk, rel=0.2)
+    taken = [
+        training_bytes(network, size=chosen.size, batch_size=2) for network in (setup.network(1), evalnet_spec(setup))
+    ]
+    assert found.memory == 2 * PROCESS_BYTES + max(taken)
 
 
 def test_ranking_tells_the_mean_rating_of_a_volume_s_patches(finished, monkeypatch):

@@ -4,7 +4,7 @@ from incmask.base.choosing import resolve_settings
 from incmask.experiment.workload import planned_work
 from incmask.method.growth import num_generations_of
 from incmask.method.recipes import RECIPES
-from incmask.training.capacity import train_cost
+from incmask.training.capacity import rating_cost, train_cost
 from runs import make_data, run_tiny
 
 FIXED = resolve_settings(
@@ -21,7 +21,8 @@ FIXED = resolve_settings(
     }
 )
 ONE_PASS = FIXED.model_copy(update={"steps_per_epoch": 0})
-HALF, THREE_QUARTERS, ONE = (train_cost(width) for width in (0.5, 0.75, 1.0))
+HALF, THREE_QUARTERS = (train_cost(width) for width in (0.5, 0.75))
+RATING = rating_cost(1.0)
 
 
 def work(name, settings=ONE_PASS, **kwargs):
@@ -41,7 +42,7 @@ def test_with_a_fixed_number_of_steps_all_models_take_as_many():
     assert work("mt", FIXED) == pytest.approx((4 + 3 * 7 / 6) * 6 * HALF)
     assert work("im-online", FIXED, taken_over=("ldt",)) == pytest.approx(4 * 7 / 6 * 6 * HALF)
     # Both base recipes, 3 EvalNets of twice the width, 2 generations.
-    assert work("evalnet", FIXED) == pytest.approx((2 * 4 + 2 * 3) * 6 * HALF + 3 * 6 * ONE)
+    assert work("evalnet", FIXED) == pytest.approx((2 * 4 + 2 * 3) * 6 * HALF + 3 * 6 * RATING)
 
 
 def test_where_an_epoch_is_one_pass_steps_follow_the_images():
@@ -56,11 +57,11 @@ def test_where_an_epoch_is_one_pass_steps_follow_the_images():
     assert work("mt", taken_over=("ldt",)) == pytest.approx(3 * 2 * 14 * 7 / 6 * HALF)
     # Ten blocked pairs of each labelled image.
     growing = 3 * (HALF + THREE_QUARTERS)
-    assert work("im++", taken_over=("ldt",)) == pytest.approx(3 * 60 * ONE + 20 * growing)
+    assert work("im++", taken_over=("ldt",)) == pytest.approx(3 * 60 * RATING + 20 * growing)
     # The unaugmented pairs beside the augmented, and ten of each labelled image.
     assert work("aim+", taken_over=("aldt",)) == pytest.approx((60 + 28) * growing)
     # Eight masks and the true one of each labelled image.
-    assert work("evalnet", taken_over=("ldt", "aldt")) == pytest.approx(3 * 54 * ONE + 2 * 3 * 20 * HALF)
+    assert work("evalnet", taken_over=("ldt", "aldt")) == pytest.approx(3 * 54 * RATING + 2 * 3 * 20 * HALF)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from test_online_lessons import team
 
 from incmask.base.errors import IncmaskError
 from incmask.base.progress import ignore
-from incmask.nets.spec import EncoderSpec, VolumeSpec, load_tensors
+from incmask.nets.spec import EncoderSpec, VolumeEvalNetSpec, VolumeSpec, load_tensors
 from incmask.training import trainer
 from incmask.training.across_devices.processes import on_all_devices
 from incmask.training.across_devices.share import Share
@@ -32,6 +32,14 @@ def volumes(folder):
     (job,) = students(folder, num=1, batch_size=NUM_IMAGES, **RATE)
     objective = replace(job.objective, training=replace(job.objective.training, depth=2))
     return [replace(job, network=VolumeSpec(1, 1, 0.25, depth=2, poolings=((1, 2, 2),) * 4), objective=objective)]
+
+
+def rated_volumes(folder):
+    """An EvalNet of volumes of two slices, as sheets."""
+    (job,) = judges(folder, num=1, batch_size=NUM_IMAGES, **RATE)
+    objective = replace(job.objective, training=replace(job.objective.training, depth=2))
+    network = VolumeEvalNetSpec(**vars(job.network), depth=2, poolings=((1, 2, 2),) * 6)
+    return [replace(job, network=network, objective=objective)]
 
 
 def on_encoder(folder):
@@ -59,6 +67,7 @@ KINDS = {
     "a team": lambda folder: team(folder, **RATE),
     "evalnets": lambda folder: judges(folder, num=1, batch_size=NUM_IMAGES, **RATE),
     "volumes": volumes,
+    "evalnets of volumes": rated_volumes,
 }
 
 

@@ -4,7 +4,14 @@ import pytest
 
 from incmask.base.errors import IncmaskError
 from incmask.nets.spec import EvalNetSpec, NetworkSpec, VolumeEvalNetSpec, VolumeSpec
-from incmask.training.capacity import PROCESS_BYTES, batch_bytes, fitting_workers, train_cost, training_bytes
+from incmask.training.capacity import (
+    PROCESS_BYTES,
+    batch_bytes,
+    fitting_workers,
+    rating_cost,
+    train_cost,
+    training_bytes,
+)
 
 NETWORK = NetworkSpec(in_channels=3, out_channels=1, width=0.5)
 
@@ -121,3 +128,5 @@ def test_a_system_that_does_not_tell_gets_what_was_asked_for(monkeypatch):
 def test_wider_networks_cost_more_than_their_width_and_less_than_its_square():
     assert train_cost(1.0) == 1.0
     assert 2 < train_cost(2.0) < 4
+    # An EvalNet of twice the width takes about as long.
+    assert 1 < rating_cost(1.0) / train_cost(0.5) < 1.5

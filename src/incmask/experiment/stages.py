@@ -25,7 +25,7 @@ from incmask.experiment.workload import planned_work, seconds_of
 from incmask.method.growth import num_generations_of, num_students_of
 from incmask.method.profiles import rests_on_full_truth
 from incmask.method.recipes import RECIPES
-from incmask.training.capacity import train_cost
+from incmask.training.capacity import rating_cost, train_cost
 from incmask.training.files import MODEL as WEIGHTS
 from incmask.training.jobs import FitJob
 
@@ -74,7 +74,7 @@ def train_all(
     judges = None
     if recipe.evalnets:
         progress.doing(f"training {setup.settings.num_evalnets} EvalNets")
-        cost = train_cost(evalnet_width(setup))
+        cost = rating_cost(evalnet_width(setup))
         judges = train_evalnets(
             run,
             [model for name in recipe.evalnets.examples_from for model in models[name]],

@@ -17,7 +17,7 @@ from incmask.method.growth import (
 from incmask.method.mixture import NUM_AUGMENTED_COPIES
 from incmask.method.recipe import Recipe
 from incmask.method.recipes import RECIPES
-from incmask.training.capacity import train_cost
+from incmask.training.capacity import rating_cost, train_cost
 from incmask.training.online import batch_parts
 from incmask.training.order import steps_of_epoch
 from incmask.training.rating_pairs import TRAINING_PASSES
@@ -56,7 +56,7 @@ def planned_work(
     if recipe.evalnets:
         num_masks = 1 + settings.num_base * len(recipe.evalnets.examples_from)
         num_pairs = num_labelled * (TRAINING_PASSES if recipe.evalnets.blocked else num_masks)
-        cost = train_cost(settings.evalnet_width or 2 * settings.width)
+        cost = rating_cost(settings.evalnet_width or 2 * settings.width)
         work += (settings.num_evalnets - done.get(EVALNETS, 0)) * cost * _steps_of(settings, num_pairs)
     num_inherited = num_generations_inherited(recipe, settings)
     if num_controls and num_inherited:
