@@ -57,7 +57,7 @@ def test_cover_shares_a_pixel_between_cells():
 def test_stack_images_gather_the_tiles_of_each_image(tmp_path):
     index = tmp_path / "index.csv"
     index.write_text("name,top,left,height,width\na,0,0,8,8\na,0,4,8,8\nb,0,0,8,8\n")
-    first, second = stack_images(index, {"a": (8, 12), "b": (5, 5)})
+    first, second = stack_images(index, [("a", (8, 12)), ("b", (5, 5))])
     assert (first.name, first.height, first.width, first.rows) == ("a", 8, 12, (0, 1))
     assert first.windows == (Window(0, 0, 8, 8), Window(0, 4, 8, 8))
     assert (second.name, second.rows) == ("b", (2,))
@@ -67,13 +67,13 @@ def test_an_image_that_the_run_does_not_know_is_told(tmp_path):
     index = tmp_path / "index.csv"
     index.write_text("name,top,left,height,width\nb,0,0,8,8\n")
     with pytest.raises(IncmaskError, match=r"data\.json does not know: b"):
-        stack_images(index, {"a": (8, 8)})
+        stack_images(index, [("a", (8, 8))])
 
 
 @given(st.lists(st.integers(1, 5), max_size=20), st.integers(1, 6))
 def test_spreading_keeps_all_images_in_their_order(num_rows, num):
     images = [StackImage(str(index), 8, 8, tuple(range(rows)), ()) for index, rows in enumerate(num_rows)]
     groups = spread(images, num)
-    assert [each for group in groups for each in group] == images
+    assert [images[place] for group in groups for place in group] == images
     assert len(groups) <= num
     assert all(groups)

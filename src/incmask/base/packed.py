@@ -7,7 +7,7 @@ the values; here it takes what its letters and numbers take.
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints, overload
@@ -24,8 +24,11 @@ _SURROGATES = "surrogatepass"
 """So that names of files which are no text come back as they were."""
 
 
-class _Sequence(Sequence[Value]):
-    """What a sequence has beside one value at a place: slices, and to be equal to any other of the same values."""
+class Made(Sequence[Value]):
+    """A sequence whose values are made when asked for: what it has beside one value at a place, and their number.
+
+    It is equal to a tuple of the same values.
+    """
 
     def _at(self, place: int) -> Value:
         raise NotImplementedError
@@ -45,7 +48,7 @@ class _Sequence(Sequence[Value]):
         return map(self._at, range(len(self)))
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Sequence | tuple):
+        if not isinstance(other, Made | tuple):
             return NotImplemented
         return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
 
@@ -56,7 +59,25 @@ class _Sequence(Sequence[Value]):
         return repr(tuple(self))
 
 
-class _Findable(_Sequence[Value]):
+class MadeBy(Made[Value]):
+    """A function of each of some values, called when it is asked for.
+
+    Examples:
+        >>> MadeBy(str, [1, 2])[1]
+        '2'
+    """
+
+    def __init__(self, make: Callable[[Any], Value], given: Sequence[Any]):
+        self._make, self._given = make, given
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def _at(self, place: int) -> Value:
+        return self._make(self._given[place])
+
+
+class _Findable(Made[Value]):
     """A sequence that tells where a value is.
 
     From the first time on that it is asked 12 bytes a value more are held: a hash of each, in their order, and where
@@ -166,7 +187,7 @@ class Paths(_Findable[Path]):
         return self._places[self._folder[place]] / self._names[place]
 
 
-class _Objects(_Sequence[Any]):
+class _Objects(Made[Any]):
     """Values of any kind; one that is the same as that before it takes four bytes."""
 
     def __init__(self) -> None:
@@ -204,7 +225,7 @@ class _MaybeTexts(Texts):
         return None if found == _NONE else found.decode(errors=_SURROGATES)
 
 
-class _Vectors(_Sequence[Any]):
+class _Vectors(Made[Any]):
     """Tuples of numbers; an empty one stands for what is none."""
 
     def __init__(self, code: str, none: Any = ()) -> None:
@@ -234,7 +255,7 @@ _COLUMNS: dict[Any, Callable[[], Any]] = {
 }
 
 
-class Packed(_Sequence[Row]):
+class Packed(Made[Row]):
     """Records of one kind, a column a field: equal to those that were given, and made anew whenever one is asked for.
 
     Args:
@@ -254,7 +275,7 @@ class Packed(_Sequence[Row]):
 
     def __init__(self, kind: type[Row], rows: Iterable[Row] = ()):
         self._kind = kind
-        self._columns: dict[str, MutableSequence[Any]] = {name: make() for name, make in _makers(kind).items()}
+        self._columns: dict[str, Any] = {name: make() for name, make in _makers(kind).items()}
         for row in rows:
             self.append(row)
 
@@ -265,7 +286,13 @@ class Packed(_Sequence[Row]):
 
     def column(self, field: str) -> Sequence[Any]:
         """Give the values of a field, in the order of the records."""
-        return self._columns[field]
+        found: Sequence[Any] = self._columns[field]
+        return found
+
+    def place(self, field: str, value: Any) -> int | None:
+        """Give the place of the first record with a text or path in a field; None: there is none."""
+        found: int | None = self._columns[field].place(value)
+        return found
 
     def with_values(self, field: str, values: Iterable[Any]) -> "Packed[Row]":
         """Give these records with other values in a field, one for each."""

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from incmask.base.errors import fail
-from incmask.base.intact import (
-    GONE,
-    read_text,
-)
+from incmask.base.errors import IncmaskError, fail
+from incmask.base.intact import GONE, read_text
 from incmask.base.parse import parse_json, parse_toml
 
 RUN, DATA = "run.toml", "data.json"
@@ -55,7 +52,7 @@ def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str 
             lines.append(f"{under}{name} was not there when the run began" if name in now else f"{under}{name} is gone")
             continue
         old, new = there[name], now[name]
-        if isinstance(old, dict) and isinstance(new, dict):
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += differences(old, new, under=f"{under}{name}.")
         elif old != new:
             lines.append(f"{under}{name} was {old!r} when the run began and is {new!r} now")
@@ -70,14 +67,19 @@ def read_written(path: Path) -> dict[str, Any]:
     """
     try:
         text = read_text(path)
-        return _without_none(parse_toml(text) if path.suffix == ".toml" else parse_json(text))
-    except (*GONE, ValueError) as error:
-        raise fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run") from error
+        return without_none(parse_toml(text) if path.suffix == ".toml" else parse_json(text))
+    except (*GONE, ValueError, AttributeError) as error:
+        raise cannot_be_read(path, error) from error
+
+
+def cannot_be_read(path: Path, error: Exception) -> IncmaskError:
+    """Say that one of the two files is not there, or no file of its kind."""
+    return fail(path, f"cannot be read ({error})", "restore it, or name the folder of another run")
 
 
 def as_written(values: Mapping[str, Any]) -> dict[str, Any]:
     """As values come back from a file: lists for tuples, and nothing for None, which TOML does not know."""
-    return _without_none(json.loads(json.dumps(values, default=_as_dict)))
+    return without_none(json.loads(json.dumps(values, default=_as_dict)))
 
 
 def _as_dict(values: object) -> dict[str, Any]:
@@ -108,9 +110,10 @@ def json_parts(values: Mapping[str, Any], *, depth: int = 1) -> Iterator[str]:
     yield "{}" if begin == "{" else indent[:-1] + "}"
 
 
-def _without_none(there: Mapping[str, Any]) -> dict[str, Any]:
+def without_none(there: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is None, at any depth of mappings."""
     return {
-        name: _without_none(value) if isinstance(value, dict) else value
+        name: without_none(value) if isinstance(value, dict) else value
         for name, value in there.items()
         if value is not None
     }

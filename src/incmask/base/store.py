@@ -104,6 +104,11 @@ class Store(AbstractContextManager["Store"]):
         """Write a text artefact and enter it."""
         self.write_all({path: text.encode()})
 
+    def write_parts(self, path: Path, parts: Iterable[str]) -> None:
+        """Do the same with a text that comes in parts, as it may be long."""
+        write_parts(path, parts)
+        self.record(path)
+
     def write_all(self, contents: Mapping[Path, bytes]) -> None:
         """Write artefacts and enter all of them."""
         for path, content in contents.items():

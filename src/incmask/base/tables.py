@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
+from itertools import chain, islice
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
@@ -21,6 +22,8 @@ Row = TypeVar("Row")
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*(e[+-]?\d+)?|nan|inf)")
+
+_ROWS_A_PART = 1_000
 
 DETAILS = "details"
 """Name of the field, a ``dict[str, float]``, that takes all columns that no other field has."""
@@ -44,7 +47,9 @@ def read_rows(path: Path, kind: type[Row], *, mend: str = "restore it, or remove
 def rows_of(path: Path, kind: type[Row], *, mend: str = "restore it, or remove it") -> Iterator[Row]:
     """Do the same row by row, see ``each_row``."""
     try:
-        yield from each_row(path.read_bytes().decode("utf-8-sig"), kind)
+        # Line by line, as the text of a million rows takes more than they do.
+        with open(path, encoding="utf-8-sig", newline="") as handle:
+            yield from _rows(handle, kind)
     except (*GONE, ValueError) as error:
         raise fail(path, f"is no readable table ({error})", mend) from error
     except OSError as error:
@@ -68,8 +73,12 @@ def parse_rows(text: str, kind: type[Row]) -> list[Row]:
 
 def each_row(text: str, kind: type[Row]) -> Iterator[Row]:
     """Do the same row by row, since a row as a mapping takes ten times as much memory as its text."""
+    return _rows(io.StringIO(text, newline=""), kind)
+
+
+def _rows(lines: Iterable[str], kind: type[Row]) -> Iterator[Row]:
     adapter, as_values = TypeAdapter(kind), _values_of(kind)
-    for number, line in enumerate(_lines(text), start=2):
+    for number, line in enumerate(_lines(lines), start=2):
         values = as_values(line)
         try:
             yield adapter.validate_python(values)
@@ -79,11 +88,12 @@ def each_row(text: str, kind: type[Row]) -> Iterator[Row]:
             raise ValueError(f"row {number}, {'.'.join(map(str, wrong['loc']))}: {what}") from error
 
 
-def _lines(text: str) -> Iterator[dict[Any, Any]]:
+def _lines(text: Iterable[str]) -> Iterator[dict[Any, Any]]:
     """Give the cells of each line by their columns."""
-    header = text.partition("\n")[0]
+    lines = iter(text)
+    header = next(lines, "")
     # Spreadsheets write semicolons where numbers have a decimal comma.
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
+    reader = csv.DictReader(chain([header], lines), delimiter=max(",;\t", key=header.count))
     try:
         for line in reader:
             yield {name: _unquoted(cell) for name, cell in line.items()}
@@ -144,10 +154,16 @@ def rows_text(
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write a table as CSV, with a line for its header."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows([_quoted(cell) for cell in row] for row in (header, *rows))
-    return buffer.getvalue()
+    return "".join(csv_parts(header, rows))
+
+
+def csv_parts(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Do the same in parts, of some rows each."""
+    lines = chain([header], rows)
+    while some := [*islice(lines, _ROWS_A_PART)]:
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\n").writerows([_quoted(cell) for cell in row] for row in some)
+        yield buffer.getvalue()
 
 
 def csv_lines(text: str) -> list[list[str]]:

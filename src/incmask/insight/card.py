@@ -1,7 +1,7 @@
 """The model card: what a model is for, what it was made from, how good it is and what its limits are."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -161,15 +161,16 @@ def _data(facts: ModelRecord) -> str:
     is_apart = facts.stage == BASE and not (recipe and recipe.labelled == "full")
     uses = _PARTS | ({"unlabelled": "labelled by the models, not trained on"} if is_apart else {})
     rows = [
-        (part, str(len(items)), _sizes([item["size"] for item in items.values()]), uses[part])
+        (part, str(len(items)), _sizes({(item["size"][0], item["size"][1]) for item in items.values()}), uses[part])
         for part, items in parts.items()
         if items
     ]
     return _section("Data", markdown_table(("part", "images", "pixels (width×height)", "use"), rows))
 
 
-def _sizes(sizes: Sequence[Sequence[int]]) -> str:
-    (low_height, low_width), (high_height, high_width) = np.min(sizes, 0), np.max(sizes, 0)
+def _sizes(sizes: Collection[tuple[int, int]]) -> str:
+    heights, widths = zip(*sizes, strict=True)
+    low_height, low_width, high_height, high_width = min(heights), min(widths), max(heights), max(widths)
     low, high = f"{low_width}×{low_height}", f"{high_width}×{high_height}"
     return low if low == high else f"{low} to {high}"
 

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from incmask.base.packed import repeated
+
 _PERSON, _WHOLE, _IMAGE, _FIELD, _SLICE, _CROP = range(6)
 """Kinds of fields from coarse to fine: each may hold several of the next."""
 
@@ -94,18 +96,20 @@ def find_groups(names: Sequence[str]) -> NameGroups:
         >>> find_groups([f"img_{number:03d}" for number in range(200)]).subjects
         {}
     """
-    told = {name: subjects_of(name) for name in names}
+    # Of a million names hardly any may tell a subject.
+    told, several = {name: subjects for name in names if (subjects := subjects_of(name))}, repeated(names)
+    num_names = len(names) - sum(name in several for name in names) + len(several)
     depths = range(max(map(len, told.values()), default=0))
     only = ""
     for is_sure in (True, False):
         for depth in depths:
-            found = {name: subjects[min(depth, len(subjects) - 1)] for name, subjects in told.items() if subjects}
+            found = {name: subjects[min(depth, len(subjects) - 1)] for name, subjects in told.items()}
             keys = {name: subject.key for name, subject in found.items() if subject.is_sure or not is_sure}
             # The picture that changed copies were made of has a plain name.
-            sources = {*keys.values()} & told.keys()
-            keys |= {name: name for name in told if name in sources and name not in keys}
+            shown = {*keys.values()}
+            keys |= {name: name for name in names if name in shown and name not in keys} if shown else {}
             sizes = Counter(keys.values())
-            if len(keys) < _EXPLAINED * len(told) or len(sizes) == len(keys):
+            if len(keys) < _EXPLAINED * num_names or len(sizes) == len(keys):
                 continue
             if is_sure and len(sizes) == 1:
                 only = only or next(iter(sizes))

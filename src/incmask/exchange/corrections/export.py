@@ -88,7 +88,7 @@ def export_labels(
     if any(each.name == UNSURE for each in scheme.foreground):
         raise fail(run, f"has a class named {UNSURE}, as what the models do not agree on is called", "rename the class")
     order = correction_order(record)
-    names = order.names[:top]
+    names = tuple(order.names[:top])
     images = find_images(record, names)
     progress.doing("writing pseudo-labels")
     progress.expect(len(names))

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import numpy as np
 
 from incmask.base.errors import fail
 from incmask.base.intact import intact
+from incmask.base.packed import Made, Packed
 from incmask.base.shards import path_in_shard
 from incmask.base.store import INCONSISTENT
-from incmask.base.tables import each_row, read_rows
+from incmask.base.tables import rows_of
 from incmask.data.dataset import Scheme
 from incmask.data.images.files import read_raster
 from incmask.data.images.masks import grey_values
@@ -61,22 +63,60 @@ class StackImage:
         return windows((self.height, self.width), side)
 
 
-def stack_images(index: Path, sizes: Mapping[str, tuple[int, int]]) -> list[StackImage]:
-    """Read which images a stack holds, in the order of its rows.
+def stack_images(index: Path, sizes: Iterable[tuple[str, tuple[int, int]]]) -> Sequence[StackImage]:
+    """Read which images a stack holds, in the order of its rows; each is made when it is asked for.
 
     Args:
         index: the stack's ``index.csv``.
-        sizes: height and width of each image, by name.
+        sizes: names of images with height and width of each.
 
     Raises:
         IncmaskError: the table is damaged, or names an image that is not known.
     """
-    places: dict[str, dict[int, Window]] = {}
-    for number, row in enumerate(read_rows(intact(index), StackRow, mend="restore the run folder")):
-        places.setdefault(row.name, {})[number] = Window(row.top, row.left, row.height, row.width)
-    if unknown := next((name for name in places if name not in sizes), None):
-        raise fail(index, f"names an image that data.json does not know: {unknown}", "restore the run folder")
-    return [StackImage(name, *sizes[name], tuple(rows), tuple(rows.values())) for name, rows in places.items()]
+    rows = Packed(StackRow, rows_of(intact(index), StackRow, mend="restore the run folder"))
+    known = Packed(_Size, (_Size(name, *size) for name, size in sizes))
+    places, begins = array("I"), array("Q")
+    before = None
+    for number, name in enumerate(rows.column("name")):
+        if name != before:
+            if (place := known.place("name", name)) is None:
+                what = f"names an image that data.json does not know: {name}"
+                raise fail(index, what, "restore the run folder")
+            places.append(place)
+            begins.append(number)
+        before = name
+    begins.append(len(rows))
+    return _StackImages(rows, known, places, begins)
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    name: str
+    height: int
+    width: int
+
+
+class _StackImages(Made[StackImage]):
+    """Images of a stack, whose rows follow each other.
+
+    Args:
+        rows: of the stack.
+        known: images with their sizes.
+        places: of each image among those.
+        begins: of each image the first of its rows, and behind the last one how many there are.
+    """
+
+    def __init__(self, rows: Packed[StackRow], known: Packed[_Size], places: "array[int]", begins: "array[int]"):
+        self._rows, self._known, self._places, self._begins = rows, known, places, begins
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def _at(self, place: int) -> StackImage:
+        image, numbers = self._known[self._places[place]], range(self._begins[place], self._begins[place + 1])
+        rows = map(self._rows.__getitem__, numbers)
+        shown = tuple(Window(row.top, row.left, row.height, row.width) for row in rows)
+        return StackImage(image.name, image.height, image.width, tuple(numbers), shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +133,7 @@ class ShareRow:
     disputed_of_foreground: float = math.nan
 
 
-def read_shares(root: Path) -> tuple[ShareRow, ...]:
+def read_shares(root: Path) -> Packed[ShareRow]:
     """Read what is disputed of each unlabelled image, the most disputed first; none where there are no masks.
 
     Raises:
@@ -101,17 +141,20 @@ def read_shares(root: Path) -> tuple[ShareRow, ...]:
     """
     path = intact(root / MASK_SHARES)
     if not path.exists():
-        return ()
-    rows = [
-        ShareRow(
-            name=line["name"],
-            inconsistent_fraction=float(line["inconsistent_fraction"]),
-            class_fractions=tuple(float(value) for key, value in line.items() if key.startswith("fraction/")),
-            disputed_of_foreground=float(line.get("disputed_of_foreground", "nan")),
-        )
-        for line in each_row(path.read_text(encoding="utf-8"), dict[str, str])
-    ]
-    return tuple(sorted(rows, key=lambda row: (-row.inconsistent_fraction, row.name)))
+        return Packed(ShareRow)
+    rows = Packed(ShareRow, map(_share_row, rows_of(path, dict[str, str])))
+    shares = rows.column("inconsistent_fraction")
+    order = sorted(range(len(rows)), key=lambda place: (-shares[place], rows.column("name")[place]))
+    return Packed(ShareRow, map(rows.__getitem__, order))
+
+
+def _share_row(line: Mapping[str, str]) -> ShareRow:
+    return ShareRow(
+        name=line["name"],
+        inconsistent_fraction=float(line["inconsistent_fraction"]),
+        class_fractions=tuple(float(value) for key, value in line.items() if key.startswith("fraction/")),
+        disputed_of_foreground=float(line.get("disputed_of_foreground", "nan")),
+    )
 
 
 @dataclass(frozen=True)

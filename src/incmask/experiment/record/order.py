@@ -1,10 +1,14 @@
 """In which order the images of a run are worth correcting."""
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, compress
 from pathlib import Path
 
 from incmask.base.caller import either
 from incmask.base.errors import fail
+from incmask.base.packed import Packed, Texts
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.run import RunRecord
 from incmask.prediction.shares import MASK_SHARES
@@ -20,7 +24,7 @@ class CorrectionOrder:
         note: what a person should know of the order; "" where nothing.
     """
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     source: str
     note: str = ""
 
@@ -38,20 +42,32 @@ def correction_order(run: RunRecord) -> CorrectionOrder:
         if not run.shares:
             told = "name a finished run of a folder with unlabelled images"
             raise fail(run.root, "holds no masks of unlabelled images", told)
-        names = tuple(row.name for row in run.shares)
+        names = run.shares.column("name")
         mend = f"{_rank(run.root)} writes it anew"
-        ranking = [(row["rank"], row["name"], "x" in row) for row in run.each_row(RANKING, mend=mend)]
+        rows = ((int(row["rank"]), row["name"], "x" in row) for row in run.each_row(RANKING, mend=mend))
+        ranking = Packed(_Ranked, (_Ranked(*row) for row in rows))
         if not ranking:
             told = f"there is no {RANKING}, so the most disputed images come first; {_rank(run.root)} knows more"
             return CorrectionOrder(names, source, told)
         source = RANKING
-        ranked = dict.fromkeys(name for _, name, _ in sorted(ranking, key=lambda row: int(row[0])))
-        masked = {*names}
-        known = [name for name in ranked if name in masked]
-        others = [name for name in names if name not in ranked]
-        return CorrectionOrder((*known, *others), source, _note(run.root, len(others), of_crops=ranking[0][2]))
+        ordered, is_left = array("I"), bytearray(b"\1") * len(names)
+        for place in sorted(range(len(ranking)), key=ranking.column("rank").__getitem__):
+            known = run.shares.place("name", ranking[place].name)
+            if known is not None and is_left[known]:
+                ordered.append(known)
+                is_left[known] = 0
+        others = list(compress(range(len(names)), is_left))
+        note = _note(run.root, len(others), of_crops=ranking[0].is_crop)
+        return CorrectionOrder(Texts(names[place] for place in chain(ordered, others)), source, note)
     except (KeyError, ValueError, TypeError) as error:
         raise fail(run.root / source, f"is damaged ({error!r})", "write it anew") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    rank: int
+    name: str
+    is_crop: bool
 
 
 def _note(root: Path, num_others: int, *, of_crops: bool) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 
 from incmask.base.caller import command
 from incmask.base.errors import fail
+from incmask.base.images_on_disk import read_data
 from incmask.base.intact import intact, read_json
-from incmask.base.records import RUN, read_records
+from incmask.base.packed import Packed
+from incmask.base.records import RUN, Records, read_written
 from incmask.base.tables import rows_of
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
@@ -62,10 +64,14 @@ class RunRecord(Described):
         """Give the images of a part at the networks' size."""
         return read_stack(stack_folder(self.root, part))
 
-    def images(self, part: str) -> list[StackImage]:
+    def stack_files(self, part: str) -> Stack:
+        """Give the same without what its rows show."""
+        return Stack(stack_folder(self.root, part), ())
+
+    def images(self, part: str) -> Sequence[StackImage]:
         """Give the images of a part and their rows in its stack, none where it has none."""
-        sizes = {name: (item["size"][0], item["size"][1]) for name, item in self.part(part).items()}
-        return stack_images(Stack(stack_folder(self.root, part), ()).index, sizes) if sizes else []
+        sizes = ((name, (item["size"][0], item["size"][1])) for name, item in self.part(part).items())
+        return stack_images(Stack(stack_folder(self.root, part), ()).index, sizes) if self.part(part) else ()
 
     @cached_property
     def folds(self) -> tuple[Fold, ...]:
@@ -199,7 +205,7 @@ class RunRecord(Described):
     # Masks of the unlabelled images, and what rates them
 
     @cached_property
-    def shares(self) -> tuple[ShareRow, ...]:
+    def shares(self) -> Packed[ShareRow]:
         """Of every unlabelled image, the most disputed first; none where there are no masks."""
         return read_shares(self.root)
 
@@ -235,7 +241,7 @@ def read_record(root: Path) -> RunRecord:
     Raises:
         IncmaskError: it is none.
     """
-    return RunRecord(root, read_records(root))
+    return RunRecord(root, Records(read_written(root / RUN), read_data(root)))
 
 
 def read_run(root: Path) -> RunRecord:

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from incmask.base.npy_rows import Rows
+
 Floats = NDArray[np.floating]
+Points = Floats | Rows
+"""Features (N, D), in memory or on disk."""
 
 MOST_CHOSEN = 500
 """So many are chosen one beside the other; the rest is ordered by what it is worth beside these."""
@@ -49,7 +53,7 @@ class GreedyOrder:
 
 
 def greedy_order(
-    features: Floats,
+    features: Points,
     worth: Floats,
     *,
     to_labelled: Floats,
@@ -132,19 +136,20 @@ class _Likeness:
         features, worth, to_labelled, most_asked: as for ``greedy_order``.
     """
 
-    def __init__(self, features: Floats, worth: Floats, to_labelled: Floats, *, most_asked: int):
+    def __init__(self, features: Points, worth: Floats, to_labelled: Floats, *, most_asked: int):
         draw = np.random.default_rng(_SEED)
         num = len(features)
         self._features, self._worth = features, np.asarray(worth, np.float64)
         self._scale = _scale(self._some(draw.permutation(num)[:_DRAWN_FOR_SCALE]))
         self._asked = np.sort(draw.permutation(num)[:most_asked])
+        self._features_asked = self._some(self._asked)
         self._known = self._alike(np.asarray(to_labelled, np.float64) ** 2)
         self._total = max(float(self._worth.sum()), 1e-12)
 
     def gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Tell what each of some candidates would add: (rows,)."""
         found = np.empty(len(rows))
-        asked, known = self._some(self._asked), self._known[self._asked]
+        asked, known = self._features_asked, self._known[self._asked]
         each = self._worth[self._asked] * (len(self._worth) / max(len(asked), 1))
         for first in range(0, len(rows), _AT_ONCE):
             some = rows[first : first + _AT_ONCE]
@@ -195,7 +200,7 @@ class NearestReference:
     distance: NDArray[np.float64]
 
 
-def nearest_of(points: Floats, references: Floats, *, leave_self_out: bool = False) -> NearestReference:
+def nearest_of(points: Points, references: Floats, *, leave_self_out: bool = False) -> NearestReference:
     """Find the nearest reference of each point.
 
     Args:
@@ -214,7 +219,7 @@ def nearest_of(points: Floats, references: Floats, *, leave_self_out: bool = Fal
     return nearest
 
 
-def distances(points: Floats, point: Floats) -> NDArray[np.float64]:
+def distances(points: Points, point: Floats) -> NDArray[np.float64]:
     """Euclidean distance of each of (N, D) points to another; exactly 0 for a copy."""
     found = np.empty(len(points))
     for first in range(0, len(points), _ROWS_AT_ONCE):

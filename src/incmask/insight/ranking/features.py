@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from incmask.base.npy_rows import Rows
 from incmask.data.images.tiles import Window
 from incmask.experiment.record.images import StackImage
+from incmask.insight.ranking.diversity import Points
 from incmask.method.sheets import folded
 from incmask.nets.forward import chunk_images, forward
 
@@ -130,22 +132,35 @@ def row_chunks(images: Sequence[StackImage], *, num_outputs: int, shape: tuple[i
         yield rows[first : first + num]
 
 
-def standardise(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[Floats, Floats]:
+def standardise(first: Points, second: Points, *, into: Rows | None = None) -> tuple[Points, Floats]:
     """Bring two sets of features (N, D) and (M, D) to one scale: each dimension has variance 1 / D over both.
 
     Dimensions that are constant say nothing and turn 0. The distance of two things drawn at random is then about 1.4.
+
+    Args:
+        first, second: the features.
+        into: takes the first ones, and may be these themselves; None: they are given as an array.
     """
-    both = np.concatenate([first, second])
-    num, size = both.shape
+    num, size = len(first) + len(second), first.shape[1]
 
     def some() -> Iterator[NDArray[np.float64]]:
-        return (both[start : start + _ROWS_AT_ONCE].astype(np.float64) for start in range(0, num, _ROWS_AT_ONCE))
+        for start in range(0, num, _ROWS_AT_ONCE):
+            ends = (min(start + _ROWS_AT_ONCE, len(first)), max(0, start + _ROWS_AT_ONCE - len(first)))
+            of_both = first[min(start, len(first)) : ends[0]], second[max(0, start - len(first)) : ends[1]]
+            yield np.concatenate(of_both).astype(np.float64)
 
     mean = sum(rows.sum(0) for rows in some()) / num
     spread = np.sqrt(sum(np.square(rows - mean).sum(0) for rows in some()) / num)
-    largest = float(np.abs(both).max(initial=1e-30))
+    largest = max(1e-30, *(float(np.abs(rows).max(initial=0)) for rows in some()))
     scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-9 * largest)
-    scaled = np.empty((num, size), np.float32)
+    scaled = np.empty(first.shape, np.float32) if into is None else into
+    others = np.empty(second.shape, np.float32)
     for start, rows in zip(range(0, num, _ROWS_AT_ONCE), some(), strict=True):
-        scaled[start : start + len(rows)] = (rows - mean) * scale / np.sqrt(size)
-    return scaled[: len(first)], scaled[len(first) :]
+        brought = ((rows - mean) * scale / np.sqrt(size)).astype(np.float32)
+        here = max(0, min(len(brought), len(first) - start))
+        if here:
+            scaled[start : start + here] = brought[:here]
+        beyond = start + here - len(first)
+        if here < len(brought):
+            others[beyond : beyond + len(brought) - here] = brought[here:]
+    return scaled, others

@@ -1,9 +1,10 @@
 """What is known of each region of many images: features, disputed pixels, expected quality. A pass over the images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from incmask.base.config import Settings
 from incmask.base.described import callable_by_job
 from incmask.base.device import resolve_device
-from incmask.base.npy_rows import Rows
+from incmask.base.npy_rows import Rows, new_rows
 from incmask.base.progress import Report, ignore
 from incmask.data.dataset import Scheme
 from incmask.data.images.tiles import Window, cut, scale_label
@@ -81,13 +82,13 @@ class Measured:
 
     Attributes:
         first: number of the first one.
-        features: float32, (R, D).
+        features: float32, (R, D), in memory or on disk.
         quality: float32, (R,), expected quality of the mask, 0 to 1; None where nothing rates.
         disputed: what the members disagree on; None where there are no masks.
     """
 
     first: int
-    features: NDArray[np.float32]
+    features: NDArray[np.float32] | Rows
     quality: NDArray[np.float32] | None
     inconsistent: InconsistentPixels | None
 
@@ -133,15 +134,40 @@ def measure(job: MeasureJob, report: Report = ignore) -> Measured:
     )
 
 
-def join_measured(parts: Sequence[Measured]) -> Measured:
-    """Chain what is known of regions, in the order given; one part or more, all of the same run."""
-    rated = [part.quality for part in parts if part.quality is not None]
-    counted = [part.inconsistent for part in parts if part.inconsistent is not None]
+def gathered(parts: Iterable[Measured], num: int, *, folder: Path) -> Measured:
+    """Put what is known of some regions each together, whatever order they come in.
+
+    Args:
+        parts: one or more, all of the same run.
+        num: regions of all of them.
+        folder: takes the features, which of a million images take more memory than all else.
+    """
+    joined: Measured | None = None
+    for part in parts:
+        if joined is None:
+            joined = _empty_like(part, num, folder)
+        place = slice(part.first, part.first + len(part.features))
+        assert isinstance(part.features, np.ndarray), "they come from a job"
+        joined.features[place] = part.features
+        if part.quality is not None and joined.quality is not None:
+            joined.quality[place] = part.quality
+        if part.inconsistent is not None and joined.inconsistent is not None:
+            for each in fields(InconsistentPixels):
+                getattr(joined.inconsistent, each.name)[place] = getattr(part.inconsistent, each.name)
+    assert joined is not None, "there is a part"
+    return joined
+
+
+def _empty_like(part: Measured, num: int, folder: Path) -> Measured:
+    def empty(values: NDArray[Any]) -> NDArray[Any]:
+        return np.empty((num, *values.shape[1:]), values.dtype)
+
+    counts = part.inconsistent
     return Measured(
-        parts[0].first,
-        np.concatenate([part.features for part in parts]),
-        np.concatenate(rated) if rated else None,
-        _join(counted) if counted else None,
+        0,
+        new_rows(folder / "features.npy", np.float32, (num, part.features.shape[1])),
+        None if part.quality is None else empty(part.quality),
+        None if counts is None else InconsistentPixels(*(empty(value) for value in vars(counts).values())),
     )
 
 

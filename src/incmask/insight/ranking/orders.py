@@ -12,6 +12,7 @@ from incmask.insight.ranking.diversity import (
     MOST_ASKED,
     MOST_CHOSEN,
     Floats,
+    Points,
     distances,
     greedy_order,
     nearest_of,
@@ -29,7 +30,7 @@ RANKED, ENTROPY, RANDOM = "ranked", "entropy", "random"
 _BATCH, _NEIGHBOURS, _MOST_CLUSTERS, _SEED = 20, 20, 500, 1
 
 
-def diverse_order(features: Floats, to_labelled: Floats) -> NDArray[np.int64]:
+def diverse_order(features: Points, to_labelled: Floats) -> NDArray[np.int64]:
     """Order candidates by how many each stands for that nothing known stands for: that of ``greedy_order``.
 
     Args:
@@ -39,7 +40,7 @@ def diverse_order(features: Floats, to_labelled: Floats) -> NDArray[np.int64]:
     return greedy_order(features, worth(None, num=len(features)), to_labelled=to_labelled).order
 
 
-def core_set_order(features: Floats, to_labelled: Floats, *, most_chosen: int = MOST_CHOSEN) -> NDArray[np.int64]:
+def core_set_order(features: Points, to_labelled: Floats, *, most_chosen: int = MOST_CHOSEN) -> NDArray[np.int64]:
     """Order candidates by their distance to the nearest thing known (k-center greedy: Sener and Savarese, 2018).
 
     Args:
@@ -58,7 +59,7 @@ def core_set_order(features: Floats, to_labelled: Floats, *, most_chosen: int = 
 
 
 def typical_order(
-    features: Floats, references: Floats, *, most_chosen: int = MOST_CHOSEN, most_asked: int = MOST_ASKED
+    features: Points, references: Floats, *, most_chosen: int = MOST_CHOSEN, most_asked: int = MOST_ASKED
 ) -> NDArray[np.int64]:
     """Order candidates so that each is the most typical of a cluster without a label (TypiClust: Hacohen et al., 2022).
 
@@ -111,7 +112,7 @@ def _typical_of_clusters(
 
 
 def order_of(
-    name: str, features: Floats, references: Floats, *, entropies: NDArray[np.float64] | None, seed: list[int]
+    name: str, features: Points, references: Floats, *, entropies: NDArray[np.float64] | None, seed: list[int]
 ) -> NDArray[np.int64] | None:
     """Give the order of candidates of this name; None for that of ``greedy_order`` itself.
 

@@ -1,15 +1,19 @@
 """Which unlabelled images of a finished run to label next, and why."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
 from incmask.base.caller import either, option
 from incmask.base.errors import fail
-from incmask.base.files import write_text
+from incmask.base.files import write_parts
 from incmask.base.machine import num_cores
+from incmask.base.npy_rows import Rows
+from incmask.base.packed import Made, MadeBy
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen
@@ -18,20 +22,23 @@ from incmask.base.words import counted
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.images import StackImage
 from incmask.experiment.record.run import RunRecord, open_run
-from incmask.insight.ranking.diversity import LABELLED, Floats, greedy_order, nearest_of
+from incmask.insight.ranking.diversity import LABELLED, GreedyOrder, Points, greedy_order, nearest_of
 from incmask.insight.ranking.entropy import image_entropies
-from incmask.insight.ranking.features import standardise
-from incmask.insight.ranking.measure import Measured, MeasureJob, join_measured, measure
+from incmask.insight.ranking.features import Floats, standardise
+from incmask.insight.ranking.measure import InconsistentPixels, Measured, MeasureJob, gathered, measure
 from incmask.insight.ranking.orders import ENTROPY, ORDERS, RANKED, order_of
 from incmask.insight.ranking.reasons import RegionFacts, reason
-from incmask.insight.ranking.regions import check_crop, spread
-from incmask.insight.ranking.rows import RankedRow, Ranking, Region, to_csv
+from incmask.insight.ranking.regions import Regions, check_crop, spread
+from incmask.insight.ranking.rows import RankedRow, Ranking, Region, csv_of
 from incmask.insight.ranking.scores import expected_error, inconsistent_share, smoothed_share, worth
 from incmask.method.labels import check_classes
 from incmask.nets.forward import CHUNK
 
 _RANDOM_STREAM = 4000
 """Beside a run's seed, so that the order has a draw of its own."""
+
+_MOST_IMAGES = 1_000
+"""Of a job."""
 
 _NOVEL_QUANTILE = 0.9
 """Of the distances of labelled things to the nearest other one: what is farther from all of them is unlike them."""
@@ -61,12 +68,11 @@ def write_ranking(
             out, "is the run's ranking of all its images as wholes", f"name another file{either(' with -o', '')}"
         )
     ranking = rank_run(run, open_pool=open_pool, crop_px=crop_px, top=top, order=order, progress=progress)
-    text = to_csv(ranking.rows)
     if out is not None:
-        write_text(out, text)
+        write_parts(out, csv_of(ranking.rows))
     elif not is_view:
         with reopen(run) as store:
-            store.write(run / RANKING, text)
+            store.write_parts(run / RANKING, csv_of(ranking.rows))
     return ranking
 
 
@@ -104,7 +110,7 @@ def rank_run(
         raise fail(option("top"), f"got {top}, expected 1 or more", f"use {option('top', 20)}")
     finished = open_run(run)
     check_classes(finished.task, "ranking by disputed pixels")
-    num_images = len(finished.images("unlabelled"))
+    num_images = len(finished.part("unlabelled"))
     with open_pool(min(num_workers or num_cores(), max(1, -(-num_images // CHUNK)))) as pool:
         progress = progress or Silent()
         return rank_finished(finished, crop_px=crop_px, top=top, order=order, pool=pool, progress=progress)
@@ -129,7 +135,9 @@ def rank_finished(
         pool: workers.
         progress: a listener.
     """
-    candidates = [image for image in run.images("unlabelled") if among is None or image.name in among]
+    candidates = run.images("unlabelled")
+    if among is not None:
+        candidates = [image for image in candidates if image.name in among]
     labelled = run.images("labelled")
     if not candidates:
         raise fail(run.root, "has no unlabelled images to rank", "put some into unlabelled/ and run again")
@@ -141,19 +149,21 @@ def rank_finished(
         notes.append(f"a single model disputes nothing: ranked by how many others each stands for{rated}")
     progress.expect(sum(len(image.rows) for image in (*candidates, *labelled)))
     progress.doing(f"ranking {counted(len(candidates), 'image')}")
-    known = _measure(run, labelled, "labelled", crop_px, pool=pool, progress=progress)
-    found = _measure(run, candidates, "unlabelled", crop_px, pool=pool, progress=progress)
-    features, references = standardise(found.features, known.features)
-    given = order_of(
-        order,
-        features,
-        references,
-        entropies=image_entropies(run, candidates, pool=pool) if order == ENTROPY else None,
-        seed=[run.settings.seed, _RANDOM_STREAM, len(labelled)],
-    )
-    regions = {"found_in": _regions(candidates, crop_px), "known_in": _regions(labelled, crop_px)}
-    rows = _rows(run, found, features, references, given=given, **regions)
-    return Ranking(tuple(rows[:top]), tuple(notes), order)
+    with TemporaryDirectory() as folder:
+        known = _measure(run, labelled, "labelled", crop_px, folder=Path(folder, "known"), pool=pool, progress=progress)
+        found = _measure(run, candidates, "unlabelled", crop_px, folder=Path(folder), pool=pool, progress=progress)
+        assert isinstance(found.features, Rows), "they are on disk"
+        features, references = standardise(found.features, known.features, into=found.features)
+        given = order_of(
+            order,
+            features,
+            references,
+            entropies=image_entropies(run, candidates, pool=pool) if order == ENTROPY else None,
+            seed=[run.settings.seed, _RANDOM_STREAM, len(labelled)],
+        )
+        judged = _judged(run, found, features, references, given=given)
+    rows = _RankedRows(run, judged, found_in=Regions(candidates, crop_px), known_in=Regions(labelled, crop_px))
+    return Ranking(rows if top is None else rows[:top], tuple(notes), order)
 
 
 def _measure(
@@ -162,47 +172,63 @@ def _measure(
     part: str,
     crop_px: int | None,
     *,
+    folder: Path,
     pool: Pool,
     progress: Progress,
 ) -> Measured:
-    jobs = []
-    first = 0
-    for group in spread(images, 4 * pool.num_workers):
-        jobs.append(
-            MeasureJob(
-                first=first,
-                images=group,
-                stack=run.stack(part).images,
-                crop_px=crop_px,
-                member=run.members[0],
-                run=run.root if part == "unlabelled" else None,
-                judges=run.judges if part == "unlabelled" else (),
-                judges_blocked=run.judges_blocked,
-                scheme=run.scheme,
-                settings=run.settings,
-                shown=run.volumes,
-                grids=tuple(grid for image in group if (grid := run.grid(part, image.name))),
-            )
+    """Look at images; what is known of their features lies in the folder."""
+    folder.mkdir(exist_ok=True)
+    regions = Regions(images, crop_px)
+    # Each job is small where there are very many, so that none of them takes much memory.
+    groups = spread(images, max(4 * pool.num_workers, -(-len(images) // _MOST_IMAGES)))
+
+    def job(places: range) -> MeasureJob:
+        some = tuple(images[places[0] : places[-1] + 1])
+        volumes = some if run.volumes else ()
+        return MeasureJob(
+            first=regions.begin(places[0]),
+            images=some,
+            stack=run.stack_files(part).images,
+            crop_px=crop_px,
+            member=run.members[0],
+            run=run.root if part == "unlabelled" else None,
+            judges=run.judges if part == "unlabelled" else (),
+            judges_blocked=run.judges_blocked,
+            scheme=run.scheme,
+            settings=run.settings,
+            shown=run.volumes,
+            grids=tuple(grid for image in volumes if (grid := run.grid(part, image.name))),
         )
-        first += sum(len(image.regions(crop_px)) for image in group)
-    done = pool.run(measure, jobs, progress.advance)
-    return join_measured(sorted((found for _, found in done), key=lambda found: found.first))
+
+    done = pool.run(measure, MadeBy(job, groups), progress.advance)
+    return gathered((found for _, found in done), len(regions), folder=folder)
 
 
-def _regions(images: Sequence[StackImage], crop_px: int | None) -> list[Region]:
-    return [Region(image.name, crop if crop_px else None) for image in images for crop in image.regions(crop_px)]
+@dataclass(frozen=True)
+class _Judged:
+    """What is known of the candidates, and their order.
+
+    Attributes:
+        share, inconsistent: disputed share of the foreground of each, and its disputed pixels.
+        quality: expected, of each; None: nothing rates.
+        nearest: the nearest labelled region of each.
+        is_novel: whether each is unlike what is labelled.
+        chosen: the order, and how each was judged.
+        votes: several models dispute.
+    """
+
+    share: NDArray[np.float64]
+    inconsistent: InconsistentPixels
+    quality: NDArray[np.floating] | None
+    nearest: NDArray[np.int64]
+    is_novel: NDArray[np.bool_]
+    chosen: GreedyOrder
+    votes: bool
 
 
-def _rows(
-    run: RunRecord,
-    found: Measured,
-    features: Floats,
-    references: Floats,
-    *,
-    given: NDArray[np.int64] | None,
-    found_in: Sequence[Region],
-    known_in: Sequence[Region],
-) -> list[RankedRow]:
+def _judged(
+    run: RunRecord, found: Measured, features: Points, references: Floats, *, given: NDArray[np.int64] | None
+) -> _Judged:
     """Put the candidates into their order, or one that is given."""
     assert found.inconsistent is not None, "there are masks of all candidates"
     inconsistent, quality = found.inconsistent, found.quality
@@ -212,35 +238,44 @@ def _rows(
     among_labelled = nearest_of(references, references, leave_self_out=True).distance
     is_novel = nearest.distance > np.quantile(among_labelled, _NOVEL_QUANTILE, method="lower")
     chosen = greedy_order(features, worth(error, num=len(features)), to_labelled=nearest.distance, given=given)
-    share, class_names = inconsistent_share(inconsistent), run.class_names
-    rows = []
-    for place, index in enumerate(chosen.order.tolist()):
-        like = int(chosen.nearest[place])
+    share = inconsistent_share(inconsistent)
+    return _Judged(share, inconsistent, quality, nearest.index, is_novel, chosen, votes)
+
+
+class _RankedRows(Made[RankedRow]):
+    """The rows of a ranking, each made when it is asked for, as there may be a million."""
+
+    def __init__(self, run: RunRecord, judged: _Judged, *, found_in: Sequence[Region], known_in: Sequence[Region]):
+        self._task, self._class_names = run.task, run.class_names
+        self._judged, self._found_in, self._known_in = judged, found_in, known_in
+
+    def __len__(self) -> int:
+        return len(self._judged.chosen.order)
+
+    def _at(self, place: int) -> RankedRow:
+        judged, chosen, inconsistent = self._judged, self._judged.chosen, self._judged.inconsistent
+        index, like = int(chosen.order[place]), int(chosen.nearest[place])
+        known = self._known_in[int(judged.nearest[index])] if like == LABELLED else self._found_in[like]
         facts = RegionFacts(
-            inconsistent_px=int(inconsistent.inconsistent_px[index]) if votes else None,
+            inconsistent_px=int(inconsistent.inconsistent_px[index]) if judged.votes else None,
             object_px=int(inconsistent.object_px[index]),
             inconsistent_px_by_class=tuple(inconsistent.by_class[index].tolist()),
-            expected_quality=None if quality is None else float(quality[index]),
-            is_novel=bool(is_novel[index]),
+            expected_quality=None if judged.quality is None else float(judged.quality[index]),
+            is_novel=bool(judged.is_novel[index]),
             novelty=float(chosen.novelty[place]),
-            like=known_in[nearest.index[index]].title if like == LABELLED else found_in[like].title,
+            like=known.title,
             like_labelled=like == LABELLED,
             num_alike=int(chosen.num_alike[place]),
         )
-        region = found_in[index]
-        rows.append(
-            RankedRow(
-                rank=place + 1,
-                name=region.name,
-                crop=region.crop,
-                score=float(chosen.gain[place]),
-                disputed_of_foreground=float(share[index]) if votes else None,
-                inconsistent_fraction=(
-                    float(inconsistent.inconsistent_px[index] / inconsistent.area_px[index]) if votes else None
-                ),
-                expected_quality=facts.expected_quality,
-                novelty=facts.novelty,
-                reason=reason(facts, task=run.task, class_names=class_names),
-            )
+        region, area_px = self._found_in[index], inconsistent.area_px[index]
+        return RankedRow(
+            rank=place + 1,
+            name=region.name,
+            crop=region.crop,
+            score=float(chosen.gain[place]),
+            disputed_of_foreground=float(judged.share[index]) if judged.votes else None,
+            inconsistent_fraction=float(inconsistent.inconsistent_px[index] / area_px) if judged.votes else None,
+            expected_quality=facts.expected_quality,
+            novelty=facts.novelty,
+            reason=reason(facts, task=self._task, class_names=self._class_names),
         )
-    return rows

@@ -1,9 +1,9 @@
 """What a ranking is: rows with their reasons, and a table of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from incmask.base.tables import csv_text
+from incmask.base.tables import csv_parts
 from incmask.base.words import ShortRepr
 from incmask.data.images.tiles import Window
 from incmask.insight.ranking.orders import RANKED
@@ -57,15 +57,16 @@ class Region:
 class Ranking(ShortRepr):
     """All that was ranked, best first, and what a person should know of it."""
 
-    rows: tuple[RankedRow, ...]
+    rows: Sequence[RankedRow]
     notes: tuple[str, ...]
     order: str = RANKED
 
 
-def to_csv(rows: Sequence[RankedRow]) -> str:
-    """Write a line an image, or a crop with its place in the image in pixels."""
-    crops = any(row.crop for row in rows)
-    rated = any(row.expected_quality is not None for row in rows)
+def csv_of(rows: Sequence[RankedRow]) -> Iterator[str]:
+    """Write a line an image, or a crop with its place in the image in pixels, in parts."""
+    # What one row has all have.
+    crops = any(row.crop for row in rows[:1])
+    rated = any(row.expected_quality is not None for row in rows[:1])
     header = [
         *("rank", "name"),
         *(("x", "y", "width", "height") if crops else ()),
@@ -83,7 +84,12 @@ def to_csv(rows: Sequence[RankedRow]) -> str:
         ]
         for row in rows
     )
-    return csv_text(header, lines)
+    return csv_parts(header, lines)
+
+
+def to_csv(rows: Sequence[RankedRow]) -> str:
+    """Do the same at once."""
+    return "".join(csv_of(rows))
 
 
 def _cell(value: float | None) -> str:

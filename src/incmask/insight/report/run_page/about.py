@@ -126,9 +126,9 @@ def _facts(record: RunRecord) -> list[Fact]:
 
 
 def _sizes(record: RunRecord) -> str:
-    items = [item for part in record.data["parts"].values() for item in part.values()]
-    sizes = sorted(tuple(item["grid"]["shape"] if "grid" in item else item["size"]) for item in items)
-    low, high = ("×".join(map(str, size)) for size in (sizes[0], sizes[-1]))
+    items = (item for part in record.data["parts"].values() for item in part.values())
+    sizes = {tuple(item["grid"]["shape"] if "grid" in item else item["size"]) for item in items}
+    low, high = ("×".join(map(str, size)) for size in (min(sizes), max(sizes)))
     how = f"{record.settings.fit}d to the networks' size"
     if record.volumes is not None:
         how = f"in patches at a spacing of {'×'.join(f'{each:g}' for each in record.volumes.spacing)}"

@@ -10,8 +10,9 @@ from PIL import Image
 
 from incmask.base.intact import intact
 from incmask.base.npy_rows import Rows
+from incmask.base.packed import Packed
 from incmask.base.shards import is_file
-from incmask.base.tables import read_rows
+from incmask.base.tables import rows_of
 from incmask.data.dataset import Colour, Scheme
 from incmask.data.images.readers import read_image
 from incmask.data.images.tiles import Window, scale_label
@@ -54,10 +55,7 @@ class StackPictures:
 
     def __init__(self, folder: Path):
         self.images = Rows(folder / "images.npy")
-        self.rows = tuple(read_rows(intact(folder / "index.csv"), StackRow))
-        self._of_image: dict[str, list[int]] = {}
-        for number, row in enumerate(self.rows):
-            self._of_image.setdefault(row.name, []).append(number)
+        self.rows = Packed(StackRow, rows_of(intact(folder / "index.csv"), StackRow))
 
     def image(self, name: str, size: tuple[int, int]) -> Pixels | None:
         """Draw an image small; None where the stack does not hold it.
@@ -69,15 +67,20 @@ class StackPictures:
         Returns:
             (h, w, 3), the longer side ``SIDE_PX``.
         """
-        if name not in self._of_image:
+        if self.rows.place("name", name) is None:
             return None
         scale = SIDE_PX / max(size)
         pictures = [as_rgb(self.images[number]) for number in self.numbers(name)]
         return self._joined(name, pictures, np.zeros((*_scaled(size, scale), 3), np.uint8), scale=scale, resize=_resize)
 
     def numbers(self, name: str) -> tuple[int, ...]:
-        """Give the rows of an image."""
-        return tuple(self._of_image.get(name, ()))
+        """Give the rows of an image, which follow each other."""
+        if (first := self.rows.place("name", name)) is None:
+            return ()
+        last, names = first, self.rows.column("name")
+        while last < len(names) and names[last] == name:
+            last += 1
+        return tuple(range(first, last))
 
     def label(self, name: str, size: tuple[int, int], labels: Sequence[np.ndarray]) -> np.ndarray:
         """Put the labels of an image's rows together.

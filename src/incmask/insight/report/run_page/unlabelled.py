@@ -1,5 +1,6 @@
 """Where the model is unsure, and which images to label next."""
 
+import heapq
 import math
 import shlex
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ def unsure_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
     if not shares:
         return []
     mean = sum(row.inconsistent_fraction for row in shares) / len(shares)
-    by_foreground = sorted(shares, key=_by_foreground)
+    by_foreground = heapq.nsmallest(MAX_THUMBNAILS, shares, key=_by_foreground)
     told = f"most on {shares[0].name}, with {percent(shares[0].inconsistent_fraction)}"
     blocks: list[Block] = [
         Text(
@@ -61,7 +62,7 @@ def unsure_blocks(record: RunRecord, images: UnlabelledPictures) -> list[Block]:
                 "Worst masks: most of their own foreground is disputed",
                 [
                     images.thumbnail(row.name, f"{percent(row.disputed_of_foreground)} of its foreground disputed")
-                    for row in by_foreground[:MAX_THUMBNAILS]
+                    for row in by_foreground
                 ],
                 note="In steps of 10 %; of those alike, the one with the larger disputed area comes first.",
             )
