@@ -171,9 +171,17 @@ def test_a_killed_run_comes_to_the_same_bytes(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(deliver, "predict_files", killed)
     with pytest.raises(KeyboardInterrupt):
         run_tiny(folder / "data", out, "ldt")
-    monkeypatch.setattr(deliver, "predict_files", real)
     assert [path.name for path in (out / "masks").iterdir()] == ["00000.zip"]
+    predicted = []
+
+    def counting(job, report):
+        predicted.append(job.shard)
+        return real(job, report)
+
+    monkeypatch.setattr(deliver, "predict_files", counting)
     run_tiny(folder / "data", out, "ldt")
+    # What was whole stayed.
+    assert predicted == ["00001", "00002"]
     assert dict(results(out)) == dict(results(folder / "run"))
     for layer in LAYERS:
         for path in (folder / "run" / layer).iterdir():
@@ -181,6 +189,41 @@ def test_a_killed_run_comes_to_the_same_bytes(folder, tmp_path, monkeypatch):
     lines = [json.loads(line)["path"] for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert "masks/00002.zip" in lines
     assert not [name for name in lines if name.endswith(".png") and name.startswith(LAYERS)]
+
+
+@pytest.mark.parametrize(
+    "spoiled", ["masks/00000.zip", "shard-tables/masks/00000.csv", "inconsistent/unlabelled 1.tif"]
+)
+def test_what_is_damaged_of_a_killed_run_is_predicted_again(folder, tmp_path, monkeypatch, spoiled):
+    leave_untrained(monkeypatch)
+    leave_undrawn(monkeypatch)
+    _in_shards(monkeypatch)
+    if spoiled.endswith(".tif"):
+        monkeypatch.setattr(pictures, "BIG_PIXELS", 1100)
+    whole, out, real, predicted = tmp_path / "whole", tmp_path / "run", deliver.predict_files, []
+    run_tiny(folder / "data", whole, "ldt")
+
+    def killed(job, report):
+        if job.shard == "00002":
+            raise KeyboardInterrupt
+        return real(job, report)
+
+    def counting(job, report):
+        predicted.append(job.shard)
+        return real(job, report)
+
+    monkeypatch.setattr(deliver, "predict_files", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_tiny(folder / "data", out, "ldt")
+    DAMAGES["flipped"](out / spoiled)
+    monkeypatch.setattr(deliver, "predict_files", counting)
+    run_tiny(folder / "data", out, "ldt")
+    # A picture that lies for itself does not tell which others are with it.
+    assert predicted == (["00000", "00001", "00002"] if spoiled.endswith(".tif") else ["00000", "00002"])
+    shutil.rmtree(out / "damaged")
+    assert dict(results(out)) == dict(results(whole))
+    assert incmask.verify(out).is_whole
+    assert not incmask.verify(out).unknown
 
 
 def test_large_pictures_lie_for_themselves(folder, tmp_path, monkeypatch):

@@ -109,11 +109,11 @@ class Store(AbstractContextManager["Store"]):
         write_parts(path, parts)
         self.record(path)
 
-    def write_all(self, contents: Mapping[Path, bytes]) -> None:
-        """Write artefacts and enter all of them."""
+    def write_all(self, contents: Mapping[Path, bytes], *, beside: Collection[Path] = ()) -> None:
+        """Write artefacts and enter all of them, behind others that were just written."""
         for path, content in contents.items():
             write_bytes(path, content)
-        self.record(*contents)
+        self.record(*beside, *contents)
 
     def rewrite_run(self, run: Mapping[str, Any]) -> None:
         """Say anew what was chosen, where what is there already would have come out the same."""

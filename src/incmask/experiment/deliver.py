@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from incmask.base.errors import IncmaskError, Problem
 from incmask.base.progress import ignore
-from incmask.base.shards import SHARDED_FROM, SHARDS, Shard, is_archive, shards_of
-from incmask.base.tables import rows_text
+from incmask.base.shards import SHARDED_FROM, SHARDS
 from incmask.experiment.image_objects import image_objects_csv
+from incmask.experiment.mask_shards import files_of, remove_tables, tables_of, write_in_shards
 from incmask.experiment.paths import (
     IMAGE_COUNTS,
     IMAGE_OBJECTS,
@@ -33,10 +34,10 @@ from incmask.experiment.setup import RunContext, Setup
 from incmask.experiment.student import Student, mean_over_folds, rank
 from incmask.experiment.watch import check_unchanged
 from incmask.method.object_scores import ObjectMatch
-from incmask.prediction.files import ImageFile, PredictJob, predict_files
+from incmask.prediction.files import ImageFile, Predicted, PredictJob, predict_files
 from incmask.prediction.layers import DISAGREEMENT, INCONSISTENT, MASKS
 from incmask.prediction.model_folder import save_ensemble
-from incmask.prediction.shares import CELL_COUNTS, MASK_SHARES, MaskShares, tables
+from incmask.prediction.shares import CELL_COUNTS, MASK_SHARES, MaskShares
 from incmask.prediction.value_layers import PREDICTIONS
 
 _LEAST_FILES = 8
@@ -163,33 +164,30 @@ def hand_over(run: RunContext, chosen: Stage) -> Path:
 def write_masks(run: RunContext, model: Path) -> None:
     """Write masks and disputed pixels of all unlabelled images, by the models that were handed over.
 
-    Of more than ``SHARDED_FROM`` images they lie in archives, of which a damaged one alone is made anew.
+    Of more than ``SHARDED_FROM`` images they lie in archives, each of which stays once it is whole; of damaged ones
+    these alone are made anew.
     """
     setup, store = run.setup, run.store
     table, items = store.root / MASK_SHARES, setup.dataset.unlabelled
     layers = (MASKS, PREDICTIONS, INCONSISTENT, DISAGREEMENT, CELL_COUNTS, SHARDS)
     lost = store.lost(*(store.root / name for name in layers))
     is_told = store.has(table)
+    if is_told:
+        remove_tables(store)
     if not items or (is_told and not lost):
         return
-    job = PredictJob(
-        model,
-        tuple(ImageFile(item.name, item.image) for item in items),
-        store.root,
-        device=setup.settings.device,
-    )
-    is_sharded = len(items) > SHARDED_FROM and setup.dataset.volumes is None
-    shards = shards_of([item.name for item in items]) if is_sharded else []
-    jobs = job.in_shards(shards) if shards else job.share_out(_num_jobs(len(items), run.pool.num_workers))
-    if shards and is_told and all(map(is_archive, lost)):
-        some = {path.stem for path in lost}
-        _write_some(run, [each for each in jobs if each.shard in some])
+    job = PredictJob(model, (), store.root, device=setup.settings.device)
+    predicted = partial(_predicted, run)
+    if len(items) > SHARDED_FROM and setup.dataset.volumes is None:
+        write_in_shards(run, job, lost, predicted=predicted, is_told=is_told)
         return
-    shares = _write_some(run, jobs)
-    if shards:
-        store.write(store.root / SHARDS, rows_text(shards, Shard))
-    names = [] if setup.labels.is_continuous else [each.name for each in setup.dataset.classes]
-    for file, text in tables(shares, class_names=names, position_class=setup.dataset.position_class).items():
+    job = replace(job, files=tuple(ImageFile(item.name, item.image) for item in items))
+    shares: list[MaskShares] = []
+    for _, done in predicted(job.share_out(_num_jobs(len(items), run.pool.num_workers))):
+        # While others are predicted; that all are there, and of these images, the table tells.
+        store.record(*files_of(store.root, done))
+        shares += (replace(share, files=()) for share in done.shares)
+    for file, text in tables_of(setup, shares).items():
         store.write(store.root / file, text)
 
 
@@ -199,19 +197,15 @@ def _num_jobs(num_files: int, num_workers: int) -> int:
     return max(num_jobs, -(-num_files // _MOST_FILES))
 
 
-def _write_some(run: RunContext, jobs: Sequence[PredictJob]) -> list[MaskShares]:
-    """Write what jobs predict, and tell what was found in each image."""
-    store, shares, problems = run.store, list[MaskShares](), list[Problem]()
-    for _, done in run.pool.run(predict_files, jobs, ignore):
-        # While others are predicted; that all are there, and of these images, the table tells.
-        store.record(*(store.root / file for share in done.shares for file in share.files))
-        store.record(*(store.root / file for file in done.archives))
-        shares += (replace(share, files=()) for share in done.shares)
+def _predicted(run: RunContext, jobs: Sequence[PredictJob]) -> Iterator[tuple[PredictJob, Predicted]]:
+    """Give what came of each job as it ends, and in the end tell of images that could not be read."""
+    problems: list[Problem] = []
+    for job, done in run.pool.run(predict_files, jobs, ignore):
+        yield job, done
         problems += done.problems
     if problems:
         raise IncmaskError(problems)
     check_unchanged(run.stamps)
-    return shares
 
 
 def _job(setup: Setup, stage: str, model: str, split: str, members: Sequence[Student]) -> EvaluateJob:
