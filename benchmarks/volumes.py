@@ -4,9 +4,9 @@
 
 Each draw chooses 10 % of the hippocampus volumes as the labelled ones, or ``--labelled``. Each of two networks takes as
 many steps over all stages, and their mean is scored on the test volumes, in their own grids: Dice by class and volume,
-and the distance of surfaces. A line for each training is appended to ``OUT/results.jsonl``, and what has one is not
-trained again; run folders are removed. ``im default`` is IM as the default preset has it. ``im++`` trains two EvalNets
-beside, each for as many steps as a network of a stage.
+and the distance of surfaces. A line for each training is appended to ``OUT/results.jsonl``, and what has one there, or
+in ``volumes.jsonl`` beside this file, is not trained again; run folders are removed. ``im default`` is IM as the
+default preset has it. ``im++`` trains two EvalNets beside, each for as many steps as a network of a stage.
 
 ``monai`` takes ``pip install monai``: BasicUNet on the labelled volumes alone, by Dice with cross-entropy, Adam with a
 cosine rate, random crops, flips from left to right, the same spacing, the best of ten validations.
@@ -46,6 +46,8 @@ from incmask.method.sheets import folded, unfolded
 
 SET, MONAI, BASELINE, DEFAULT = "hippocampus", "monai", "ldt", "im default"
 CLASSES = ("anterior", "posterior")
+MEASURED = Path(__file__).with_suffix(".jsonl")
+"""Lines of earlier trainings."""
 APPROACHES: dict[str, Approach] = {
     **{name: OF_STUDY[name] for name in ("ldt", "strong-ldt", "me")},
     DEFAULT: OF_STUDY["im streams ignored"],
@@ -74,11 +76,12 @@ class Trial:
     approach: str
     steps: int
     labelled: int
+    norm: str
 
     @property
     def key(self) -> str:
         """What it is found again by."""
-        return "/".join(map(str, (self.labelled, self.draw, self.steps, self.approach)))
+        return "/".join(map(str, (self.labelled, self.draw, self.steps, self.approach, self.norm)))
 
 
 def arrange(source: Path, target: Path, *, draw: int, labelled: int) -> None:
@@ -103,7 +106,8 @@ def arrange(source: Path, target: Path, *, draw: int, labelled: int) -> None:
 def train(trial: Trial, data: Path, folder: Path) -> Line:
     """Train an approach, and score what it made: not what a user is handed, which may be the base models."""
     approach = APPROACHES[trial.approach]
-    settings = approach.resolved(steps=trial.steps, seed=trial.draw + 1) | _OWN | {"device": "cpu"}
+    settings = approach.resolved(steps=trial.steps, seed=trial.draw + 1) | _OWN
+    settings |= {"device": "cpu", "volume_norm": trial.norm}
     shutil.rmtree(folder, ignore_errors=True)
     executor = Executor(HerePool, lambda job, pool: 0.0)
     outcome = run(data, folder, choices=Choices(approach.recipe, settings=settings), executor=executor)
@@ -251,6 +255,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3, help="of the labelled volumes; each with another seed")
     parser.add_argument("--steps", type=int, default=400, help="of a member in all")
     parser.add_argument("--labelled", type=int, default=17, help="volumes: 17 are 10 %%")
+    parser.add_argument("--norm", choices=("instance", "batch"), default="instance", help="of our networks")
     parser.add_argument("--only-table", action="store_true")
     options = parser.parse_args()
     if unknown := {*options.approaches} - {*NAMES}:
@@ -263,9 +268,10 @@ def main() -> None:
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "results.jsonl"
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    texts = [each.read_text(encoding="utf-8") for each in (MEASURED, path) if each.exists()]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
     trials = [
-        Trial(draw, name, options.steps, options.labelled)
+        Trial(draw, name, options.steps, options.labelled, MONAI if name == MONAI else options.norm)
         for draw, name in itertools.product(range(options.draws), options.approaches)
     ]
     for trial in [] if options.only_table else trials:

@@ -1,12 +1,16 @@
 """The U-Net in three dimensions: counted by hand, and against the one of images on a volume of one slice."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from incmask.nets.costs import count_parameters
 from incmask.nets.sheets import SheetUNet
-from incmask.nets.spec import NetworkSpec, VolumeSpec, load_model, save_model
+from incmask.nets.spec import NetworkSpec, VolumeSpec, load_model, read_spec, save_model
 from incmask.nets.unet import UNet
+from incmask.training.capacity import training_bytes
 
 FLAT = ((1, 2, 2),) * 4
 
@@ -88,3 +92,38 @@ def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match="depth"):
         SheetUNet(1, 1, 0.25, depth=5, poolings=((2, 2, 2),) * 4)
     assert isinstance(NetworkSpec(1, 1, 0.25).build(), UNet)
+
+
+def test_instance_norm_sees_each_volume_by_itself():
+    batch, instance = (UNet(2, 3, 0.25, ndim=3, volume_norm=norm).train() for norm in ("batch", "instance"))
+    generator = torch.Generator().manual_seed(0)
+    volumes = torch.randint(256, (2, 2, 16, 32, 16), generator=generator).float()
+    with torch.no_grad():
+        for network, alone_is_the_same in ((batch, False), (instance, True)):
+            together, alone = network(volumes), torch.cat([network(each[None]) for each in volumes])
+            assert torch.allclose(together, alone, atol=5e-3) is alone_is_the_same
+        assert torch.equal(instance(volumes), instance.eval()(volumes))
+        entering = instance.stem[0](volumes / 255)
+        found = instance.stem[1](entering)
+    assert not list(instance.buffers())
+    values = entering.double().numpy()
+    mean, variance = (of(values, axis=(2, 3, 4), keepdims=True) for of in (np.mean, np.var))
+    np.testing.assert_allclose(found.numpy(), (values - mean) / np.sqrt(variance + 1e-3), atol=1e-4)
+    assert len([each for each in instance.modules() if isinstance(each, torch.nn.InstanceNorm3d)]) == 1 + 4 + 1 + 4 * 2
+    with pytest.raises(ValueError, match="volume_norm must be one of batch, instance, got 'group'"):
+        UNet(1, 1, 0.25, ndim=3, volume_norm="group")
+
+
+def test_a_network_with_instance_norm_is_read_as_it_was(tmp_path):
+    spec = VolumeSpec(1, 2, 0.125, depth=16, poolings=((2, 2, 2),) * 4, volume_norm="instance")
+    network = spec.build(seed=3).eval()
+    save_model(tmp_path / "m.safetensors", network.state_dict(), spec)
+    assert read_spec(tmp_path / "m.safetensors") == spec
+    sheet = torch.rand(1, 1, 16 * 16, 16) * 255
+    with torch.no_grad():
+        assert torch.equal(load_model(tmp_path / "m.safetensors")(sheet), network(sheet))
+    smaller = torch.rand(1, 1, 16 * 16, 16) * 0
+    assert load_model(tmp_path / "m.safetensors")(smaller).isfinite().all(), "though a single voxel is left of it"
+    assert training_bytes(spec, size=(16 * 16, 16), batch_size=2) == training_bytes(
+        replace(spec, volume_norm="batch"), size=(16 * 16, 16), batch_size=2
+    )

@@ -182,6 +182,9 @@ class Settings(ConfigSection):
         description="what keeps Adam from dividing by 0 is added after or, as in Keras, before it corrects",
     )
     batch_norm_momentum: float = Field(0.9, ge=0, lt=1, description="share of the running statistics kept a step")
+    volume_norm: Literal["batch", "instance"] = Field(
+        "instance", description="networks of volumes: statistics of the batch, as of images, or of each patch by itself"
+    )
     average_decay: float = Field(0.98, ge=0, lt=1, description="decay of the averaged weights that are scored; 0: none")
     loss: Literal["auto", "mse", "cross_entropy", "cross_entropy_dice"] = Field(
         "cross_entropy_dice", description="auto: the paper's, mse or (multiclass) cross_entropy"

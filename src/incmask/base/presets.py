@@ -40,6 +40,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "schedule": "constant",
         "epsilon": "before_correction",
         "batch_norm_momentum": 0.99,
+        "volume_norm": "batch",
         "average_decay": 0.0,
         "loss": "auto",
         "redraw": False,

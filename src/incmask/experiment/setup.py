@@ -150,7 +150,8 @@ class Setup:
         if self.pretrained is None:
             width, volumes = width_of(self.recipe, self.settings, generation), self.dataset.volumes
             if volumes is not None:
-                return VolumeSpec(channels, num_outputs, width, volumes.depth, volumes.poolings, momentum)
+                kind_of_norm = self.settings.volume_norm
+                return VolumeSpec(channels, num_outputs, width, volumes.depth, volumes.poolings, momentum, kind_of_norm)
             kind = SignalSpec if self.size[0] == 1 else NetworkSpec
             return kind(channels, num_outputs, width, momentum)
         return EncoderSpec(

@@ -6,14 +6,14 @@ from torch import Tensor
 
 from incmask.method.sheets import folded, unfolded
 from incmask.nets.evalnet import EvalNet, HeadWeights
-from incmask.nets.unet import UNet
+from incmask.nets.unet import UNet, VolumeNorm
 
 
 class SheetUNet(UNet):
     """A U-Net in three dimensions that takes and gives sheets: (N, C, D·H, W).
 
     Args:
-        in_channels, out_channels, width, batch_norm_momentum, poolings: as for ``UNet``.
+        in_channels, out_channels, width, batch_norm_momentum, poolings, volume_norm: as for ``UNet``.
         depth: slices of a sheet.
 
     Raises:
@@ -29,9 +29,16 @@ class SheetUNet(UNet):
         depth: int,
         poolings: Sequence[Sequence[int]],
         batch_norm_momentum: float = 0.99,
+        volume_norm: VolumeNorm = "batch",
     ):
         super().__init__(
-            in_channels, out_channels, width, batch_norm_momentum=batch_norm_momentum, ndim=3, poolings=poolings
+            in_channels,
+            out_channels,
+            width,
+            batch_norm_momentum=batch_norm_momentum,
+            ndim=3,
+            poolings=poolings,
+            volume_norm=volume_norm,
         )
         if depth < 1 or depth % self.steps[0]:
             raise ValueError(f"SheetUNet: depth must be a multiple of {self.steps[0]}, got {depth}")

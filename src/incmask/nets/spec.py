@@ -22,7 +22,7 @@ from incmask.nets.encoders.named import architecture_of
 from incmask.nets.encoders.network import EncoderNet
 from incmask.nets.evalnet import EvalNet, HeadWeights
 from incmask.nets.sheets import RowUNet, SheetEvalNet, SheetUNet
-from incmask.nets.unet import Pooling, UNet, undrawn
+from incmask.nets.unet import Pooling, UNet, VolumeNorm, undrawn
 
 Read = TypeVar("Read")
 
@@ -61,6 +61,7 @@ class VolumeSpec:
         in_channels, out_channels, width, batch_norm_momentum: as of ``NetworkSpec``.
         depth: slices of a sheet.
         poolings: by how much each level shrinks each axis, as for ``UNet``.
+        volume_norm: as for ``UNet``.
     """
 
     in_channels: int
@@ -69,6 +70,7 @@ class VolumeSpec:
     depth: int
     poolings: tuple[Pooling, ...]
     batch_norm_momentum: float = 0.99
+    volume_norm: VolumeNorm = "batch"
 
     def __post_init__(self) -> None:
         # Files have lists.

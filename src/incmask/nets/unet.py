@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ LEVELS = 4
 _KERAS_TRUNCATION = 0.87962566103423978
 """Standard deviation of a unit normal cut at two standard deviations; Keras divides by it."""
 
+
+VolumeNorm = Literal["batch", "instance"]
 
 Pooling = tuple[int, ...]
 """By how much a level shrinks each axis: 2, or 1 where an axis cannot bear it."""
@@ -36,6 +38,8 @@ class UNet(nn.Module):
             at each step (paper: 0.99).
         ndim: 1 for signals, 2 for images, 3 for volumes.
         poolings: by how much each of the four levels shrinks each axis, 1 or 2; None: all by 2.
+        volume_norm: by what volumes are normalised: statistics of the "batch", which run on for prediction, or of each
+            volume by itself, "instance", which small batches do not blur.
 
     ``forward`` takes intensities of 0 to 255, shape ``(N, in_channels, H, W)`` with ``H`` and ``W``
     multiples of 16, and returns float32 logits ``(N, out_channels, H, W)``. Of volumes both are ``(N, C, D, H, W)``, of
@@ -57,10 +61,13 @@ class UNet(nn.Module):
         batch_norm_momentum: float = 0.99,
         ndim: Literal[1, 2, 3] = 2,
         poolings: Sequence[Sequence[int]] | None = None,
+        volume_norm: VolumeNorm = "batch",
     ):
         super().__init__()
         if ndim not in (1, 2, 3):
             raise ValueError(f"UNet: ndim must be 1, 2 or 3, got {ndim}")
+        if volume_norm not in get_args(VolumeNorm):
+            raise ValueError(f"UNet: volume_norm must be one of {', '.join(get_args(VolumeNorm))}, got {volume_norm!r}")
         self.ndim, self.poolings = ndim, checked_poolings(poolings, ndim, num=LEVELS, where="UNet")
         self.steps = tuple(math.prod(of_axis) for of_axis in zip(*self.poolings, strict=True))
         if in_channels < 1 or out_channels < 1:
@@ -75,7 +82,8 @@ class UNet(nn.Module):
         if f0 < 1:
             raise ValueError(f"UNet: width must be at least 1/16, got {width}")
         momentum = 1 - batch_norm_momentum
-        conv, norm_of = {1: (RowConv, norm), 2: (Conv, norm), 3: (Conv3d, norm3d)}[ndim]
+        of_volumes = norm3d if volume_norm == "batch" else instance_norm3d
+        conv, norm_of = {1: (RowConv, norm), 2: (Conv, norm), 3: (Conv3d, of_volumes)}[ndim]
         self.stem = nn.Sequential(conv(in_channels, f0, 1), norm_of(f0, momentum))
         self.encoder = nn.ModuleList(
             nn.Sequential(conv(a, b, 3), conv(b, b, 1), norm_of(b, momentum))
@@ -191,6 +199,18 @@ def norm(channels: int, momentum: float) -> nn.BatchNorm2d:
 def norm3d(channels: int, momentum: float) -> nn.BatchNorm3d:
     """The same of volumes."""
     return nn.BatchNorm3d(channels, eps=1e-3, momentum=momentum)
+
+
+def instance_norm3d(channels: int, momentum: float) -> nn.InstanceNorm3d:
+    """The same by statistics of each volume by itself, of which none run on."""
+    return _InstanceNorm3d(channels, eps=1e-3, affine=True)
+
+
+class _InstanceNorm3d(nn.InstanceNorm3d):
+    """A single voxel is its own mean, which torch refuses to subtract."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if x[0, 0].numel() > 1 else self.bias[:, None, None, None] + 0 * x
 
 
 _DRAWN: ContextVar[bool] = ContextVar("_DRAWN", default=True)

@@ -65,7 +65,7 @@ def training_bytes(network: Spec, *, size: tuple[int, int], batch_size: int) -> 
     model = network.build().eval()
     for module in model.modules():
         # Encoders have layers of any kind.
-        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.BatchNorm2d | nn.BatchNorm3d) or (
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.BatchNorm2d | nn.BatchNorm3d | nn.InstanceNorm3d) or (
             isinstance(network, EncoderSpec) and next(module.parameters(recurse=False), None) is not None
         ):
             module.register_forward_hook(lambda _module, _args, output: kept.append(output.numel()))

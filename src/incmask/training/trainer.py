@@ -253,8 +253,9 @@ def _moments(weight: Weight, kept: Sequence[Mapping[int, Mapping[str, Tensor]]])
 
 @torch.no_grad()
 def _copy(tensors: Sequence[Tensor], *, to: Sequence[Tensor]) -> None:
-    # One by one takes longer to start than to do.
-    torch._foreach_copy_(list(to), list(tensors))
+    # One by one takes longer to start than to do; of networks without running statistics there are none.
+    if to:
+        torch._foreach_copy_(list(to), list(tensors))
 
 
 def _rate_of(weight: Weight, job: FitJob) -> float:
