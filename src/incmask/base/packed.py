@@ -4,6 +4,7 @@ A record of a name, a path and two numbers takes a kilobyte as objects, of which
 the values; here it takes what its letters and numbers take.
 """
 
+import re
 from array import array
 from bisect import bisect_left
 from collections import Counter
@@ -206,23 +207,27 @@ class _Objects(Made[Any]):
         return self._values[self._places[place]]
 
 
-_NONE = b"\xff"
-"""Stands for None among texts: no text has this byte."""
+_NONE, _DIGEST = b"\xff", b"\xfe"
+"""Stand for None among texts, and before the bytes of a digest: no text has these."""
+
+_HEXADECIMAL = re.compile("[0-9a-f]{64}")
 
 
 class _MaybeTexts(Texts):
-    """Texts, or None for some."""
+    """Texts, or None for some; a digest takes as many bytes as it has, and not one for each of its letters."""
 
     def append(self, text: str | None) -> None:
-        if text is not None:
+        if text is not None and not _HEXADECIMAL.fullmatch(text):
             super().append(text)
         else:
-            self._bytes += _NONE
+            self._bytes += _NONE if text is None else _DIGEST + bytes.fromhex(text)
             self._ends.append(len(self._bytes))
 
     def _at(self, place: int) -> str | None:  # type: ignore[override]
         found = self._bytes[self._ends[place] : self._ends[place + 1]]
-        return None if found == _NONE else found.decode(errors=_SURROGATES)
+        if found == _NONE:
+            return None
+        return found[1:].hex() if found.startswith(_DIGEST) else found.decode(errors=_SURROGATES)
 
 
 class _Vectors(Made[Any]):
@@ -264,6 +269,7 @@ class Packed(Made[Row]):
         rows: of this kind.
 
     Examples:
+        >>> from dataclasses import dataclass
         >>> @dataclass(frozen=True)
         ... class Size:
         ...     name: str
@@ -375,17 +381,17 @@ def _maker(hint: Any) -> Callable[[], Any]:
     return _COLUMNS.get(hint, _Objects)
 
 
-def repeated(texts: Sequence[str]) -> set[str]:
-    """Give the texts that come twice or more; of the others 8 bytes each are held meanwhile.
+def repeated(texts: Callable[[], Iterable[str]]) -> set[str]:
+    """Give the texts that come twice or more, of those that each call gives; 8 bytes of each are held meanwhile.
 
     Examples:
-        >>> repeated(["a", "b", "a"])
+        >>> repeated(lambda: ["a", "b", "a"])
         {'a'}
     """
     import numpy as np
 
-    hashes = np.fromiter(map(hash, texts), np.int64, len(texts))
+    hashes = np.fromiter(map(hash, texts()), np.int64)
     hashes.sort()
     twice = {*hashes[1:][hashes[1:] == hashes[:-1]].tolist()}
-    counts = Counter(text for text in texts if hash(text) in twice) if twice else Counter[str]()
+    counts = Counter(text for text in texts() if hash(text) in twice) if twice else Counter[str]()
     return {text for text, num in counts.items() if num > 1}

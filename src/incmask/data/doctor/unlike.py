@@ -51,9 +51,12 @@ def unlike(labelled: np.ndarray, unlabelled: np.ndarray) -> Unlike | None:
     """
     if len(labelled) < 2 or len(unlabelled) < _LEAST_NUM:
         return None
-    beyond = np.maximum(labelled.min(0) - unlabelled, unlabelled - labelled.max(0)).clip(0)
     spread = np.maximum.reduce([_SMALLEST_STEPS, np.ptp(labelled, axis=0), 2 * _shortest_half(unlabelled)])
-    distances = beyond / spread
+    # In place, as there may be a million.
+    distances = labelled.min(0) - unlabelled
+    np.maximum(distances, unlabelled - labelled.max(0), out=distances)
+    np.maximum(distances, 0, out=distances)
+    distances /= spread
     is_far = distances.max(1) > _FAR + _FAR_OF_FEW / len(labelled)
     if is_far.sum() >= max(_LEAST_NUM, _LEAST_SHARE * len(unlabelled)):
         return _told(labelled, unlabelled, distances, np.flatnonzero(is_far))

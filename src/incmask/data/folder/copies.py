@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from incmask.base.errors import Problem
-from incmask.base.packed import Packed, Texts, repeated
+from incmask.base.packed import Packed, repeated
 from incmask.base.words import are
 from incmask.data.dataset import PARTS, Item
 from incmask.data.folder.names import first_of
@@ -30,7 +30,11 @@ def find_copies(items: Items, digests: Mapping[Path, str | None]) -> Copies:
         items: the images of each part.
         digests: of the pixels of each file, None for images that are never told to be equal.
     """
-    of_all = Texts(digest for part in PARTS for item in items[part] if (digest := digests[item.image]) is not None)
+
+    def of_all() -> Iterator[str]:
+        found = (digests[item.image] for part in PARTS for item in items[part])
+        return (digest for digest in found if digest is not None)
+
     if not (several := repeated(of_all)):
         return []
     found: dict[str, list[Place]] = defaultdict(list)

@@ -137,7 +137,7 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
 
 def _named(images: Files, problems: list[Problem]) -> tuple[Texts, Paths]:
     """Give images by their names, in the order of their paths; tell of those whose name another one has before them."""
-    several = repeated(Texts(key_of_name(name_of(below)) for below in images))
+    several = repeated(lambda: (key_of_name(name_of(below)) for below in images))
     names, paths, first = Texts(), Paths(), dict[str, tuple[str, Path]]()
     for below, path in in_order(images):
         name = name_of(below)

@@ -97,7 +97,7 @@ def find_groups(names: Sequence[str]) -> NameGroups:
         {}
     """
     # Of a million names hardly any may tell a subject.
-    told, several = {name: subjects for name in names if (subjects := subjects_of(name))}, repeated(names)
+    told, several = {name: subjects for name in names if (subjects := subjects_of(name))}, repeated(lambda: names)
     num_names = len(names) - sum(name in several for name in names) + len(several)
     depths = range(max(map(len, told.values()), default=0))
     only = ""
