@@ -5,6 +5,7 @@ import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -143,9 +144,12 @@ def read_shares(root: Path) -> Packed[ShareRow]:
     if not path.exists():
         return Packed(ShareRow)
     rows = Packed(ShareRow, map(_share_row, rows_of(path, dict[str, str])))
-    shares = rows.column("inconsistent_fraction")
-    order = sorted(range(len(rows)), key=lambda place: (-shares[place], rows.column("name")[place]))
-    return Packed(ShareRow, map(rows.__getitem__, order))
+    names, shares = rows.column("name"), np.array(rows.column("inconsistent_fraction"))
+    by_name = np.arange(len(rows))
+    if any(one > other for one, other in pairwise(names)):  # which somebody else wrote
+        by_name = np.array(sorted(range(len(rows)), key=names.__getitem__))
+    order = by_name[np.argsort(-shares[by_name], kind="stable")]
+    return Packed(ShareRow, map(rows.__getitem__, order.tolist()))
 
 
 def _share_row(line: Mapping[str, str]) -> ShareRow:
