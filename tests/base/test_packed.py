@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incmask.base.packed import ByPath, Packed, Paths, Texts, repeated
+from incmask.base.packed import ByPath, Packed
+from incmask.base.packed_texts import Paths, Texts, repeated
 from incmask.data.dataset import Item
 from incmask.data.stack import StackRow
 

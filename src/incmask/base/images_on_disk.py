@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from incmask.base.in_order import InOrder
 from incmask.base.intact import GONE, intact
-from incmask.base.packed import Texts
+from incmask.base.packed_texts import Texts
 from incmask.base.parse import parse_json
 from incmask.base.records import DATA, cannot_be_read, read_written, without_none
 

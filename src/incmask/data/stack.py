@@ -13,7 +13,8 @@ from incmask.base.bounds import STEP_PX
 from incmask.base.files import whole_file, write_text
 from incmask.base.intact import intact
 from incmask.base.npy_rows import new_rows
-from incmask.base.packed import Packed, Texts
+from incmask.base.packed import Packed
+from incmask.base.packed_texts import Texts
 from incmask.base.tables import rows_of, rows_text
 from incmask.base.threads import side_by_side
 from incmask.data.dataset import Dataset, Item

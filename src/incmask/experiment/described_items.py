@@ -9,7 +9,7 @@ from typing import Any
 
 from incmask.base.in_order import InOrder
 from incmask.base.intact import hash_below
-from incmask.base.packed import Texts
+from incmask.base.packed_texts import Texts
 from incmask.data.dataset import Item
 from incmask.data.rounds import path_from
 

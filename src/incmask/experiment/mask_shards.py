@@ -6,7 +6,8 @@ from dataclasses import replace
 from itertools import accumulate, chain
 from pathlib import Path
 
-from incmask.base.packed import MadeBy, Texts
+from incmask.base.made import MadeBy
+from incmask.base.packed_texts import Texts
 from incmask.base.shards import SHARDS, Shard, is_archive, shards_of
 from incmask.base.store import Store
 from incmask.base.tables import csv_lines, csv_parts, rows_text

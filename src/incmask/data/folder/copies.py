@@ -7,7 +7,8 @@ from itertools import combinations
 from pathlib import Path
 
 from incmask.base.errors import Problem
-from incmask.base.packed import Packed, repeated
+from incmask.base.packed import Packed
+from incmask.base.packed_texts import repeated
 from incmask.base.words import are
 from incmask.data.dataset import PARTS, Item
 from incmask.data.folder.names import first_of

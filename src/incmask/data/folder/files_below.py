@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from incmask.base.in_order import InOrder
-from incmask.base.packed import Texts
+from incmask.base.packed_texts import Texts
 
 
 class FilesBelow(InOrder[PurePosixPath, Path]):

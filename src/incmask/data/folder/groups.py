@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.caller import option
 from incmask.base.errors import IncmaskError, Problem, fail
-from incmask.base.packed import Packed, Texts
+from incmask.base.packed import Packed
+from incmask.base.packed_texts import Texts
 from incmask.base.words import counted
 from incmask.data.dataset import Item
 from incmask.data.folder.copies import Items, copy_notes, copy_problems, find_copies, joined

@@ -6,7 +6,8 @@ from itertools import chain
 from pathlib import Path
 
 from incmask.base.errors import Problem, is_text, renaming
-from incmask.base.packed import Packed, Texts
+from incmask.base.packed import Packed
+from incmask.base.packed_texts import Texts
 from incmask.base.words import counted
 from incmask.data.dataset import PARTS, DataOptions, PartName
 from incmask.data.folder.arrangement import Place, arrange, may_be_class, nearby_data, place_at

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
-from incmask.base.packed import Packed, Paths, Texts, repeated
+from incmask.base.packed import Packed
+from incmask.base.packed_texts import Paths, Texts, repeated
 from incmask.data.folder.files_below import in_order
 from incmask.data.folder.hints import prepare_words
 from incmask.data.folder.names import key_of_name, name_of, owner_of_numbered, without_ending, without_mask_suffix

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from incmask.base.packed import repeated
+from incmask.base.packed_texts import repeated
 
 _PERSON, _WHOLE, _IMAGE, _FIELD, _SLICE, _CROP = range(6)
 """Kinds of fields from coarse to fine: each may hold several of the next."""

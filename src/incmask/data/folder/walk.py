@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incmask.base.errors import Problem, is_text, renaming
-from incmask.base.packed import Paths
+from incmask.base.packed_texts import Paths
 from incmask.base.store import is_made_here
 from incmask.base.words import counted
 from incmask.data.folder.names import IMAGE_SUFFIXES, role_of

@@ -12,7 +12,8 @@ import numpy as np
 
 from incmask.base.errors import fail
 from incmask.base.intact import intact
-from incmask.base.packed import Made, Packed
+from incmask.base.made import Made
+from incmask.base.packed import Packed
 from incmask.base.shards import path_in_shard
 from incmask.base.store import INCONSISTENT
 from incmask.base.tables import rows_of

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from incmask.base.caller import either
 from incmask.base.errors import fail
-from incmask.base.packed import Packed, Texts
+from incmask.base.packed import Packed
+from incmask.base.packed_texts import Texts
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.run import RunRecord
 from incmask.prediction.shares import MASK_SHARES

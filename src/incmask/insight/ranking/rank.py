@@ -12,8 +12,8 @@ from incmask.base.caller import either, option
 from incmask.base.errors import fail
 from incmask.base.files import write_parts
 from incmask.base.machine import num_cores
+from incmask.base.made import Made, MadeBy
 from incmask.base.npy_rows import Rows
-from incmask.base.packed import Made, MadeBy
 from incmask.base.pool import OpenPool, Pool
 from incmask.base.progress import Progress, Silent
 from incmask.base.store import reopen

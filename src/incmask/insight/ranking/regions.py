@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 
 from incmask.base.caller import option
 from incmask.base.errors import fail
-from incmask.base.packed import Made
+from incmask.base.made import Made
 from incmask.experiment.record.images import StackImage
 from incmask.insight.ranking.rows import Region
 
