@@ -15,6 +15,7 @@ from incmask.data.folder.scan import scan
 from incmask.data.images.decode import decode, read_bytes
 from incmask.data.images.files import read_raster
 from incmask.data.images.masks import mask_raster
+from incmask.data.images.readers import read_network_image
 from incmask.data.volumes.write import VolumeFile, VolumeWriter
 from volume_formats import write_frames, write_nifti_of, write_series
 
@@ -60,6 +61,16 @@ def test_a_series_is_its_nifti_and_what_is_written_lies_on_it(tmp_path, affine, 
     assert np.abs(there[:3] - voxels).max() < 1e-4
     assert np.array_equal(np.asarray(made.dataobj)[tuple(places.T)], volume()[tuple(voxels)] % 3)
     assert made.header.get_xyzt_units()[0] == "mm"
+
+
+def test_how_intensities_are_scaled_does_not_depend_on_the_values(tmp_path):
+    dark = volume() % 200
+    write_series(tmp_path / "case", dark, ALONG)
+    known = write_nifti_of(tmp_path / "known.nii.gz", dark, ALONG)
+    seen, theirs = (read_network_image(path, channels=1) for path in (tmp_path / "case", known))
+    assert read_raster(tmp_path / "case").values.dtype == np.uint16
+    assert np.array_equal(seen, theirs)
+    assert (seen.min(), seen.max()) == (0, 255)
 
 
 def test_stored_numbers_become_values(tmp_path):

@@ -93,7 +93,7 @@ def read_series(path: Path) -> Raster:
             volume[number] = stored if each.slope == 1 else stored * each.slope
             volume[number] += np.asarray(each.intercept).astype(volume.dtype)
     axes = Axes(nibabel, series.affine)
-    sheet = folded(axes.ours(np.moveaxis(_narrow(volume), (2, 1, 0), (0, 1, 2))))
+    sheet = folded(axes.ours(np.moveaxis(_narrow(volume, num_bytes=series.num_bytes), (2, 1, 0), (0, 1, 2))))
     return Raster(sheet, inverted=series.inverted, grid=axes.grid(series.shape, zooms_of(series.affine)))
 
 
@@ -103,12 +103,15 @@ def series_header(path: Path) -> Any:
     return header_of_affine(path, series.shape, series.affine)
 
 
-def _narrow(volume: NDArray[Any]) -> NDArray[Any]:
-    """Give values in the smallest type that holds them, as files do."""
+def _narrow(volume: NDArray[Any], *, num_bytes: int) -> NDArray[Any]:
+    """Give values in the smallest type that holds them, as files do; of 8 bits alone where they are stored so.
+
+    Images of 8 bits are networks' intensities as they are, and others are scaled: how must not depend on the values.
+    """
     if volume.dtype.kind != "i":
         return volume.astype(np.float32)
     low, high = int(volume.min()), int(volume.max())
-    kinds = (np.uint8, np.uint16, np.int16)
+    kinds = (*([np.uint8] if num_bytes == 1 else []), np.uint16, np.int16)
     kind = next((kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max), np.int32)
     return volume.astype(kind)
 
