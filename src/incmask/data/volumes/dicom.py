@@ -111,8 +111,8 @@ def _narrow(volume: NDArray[Any], *, num_bytes: int) -> NDArray[Any]:
     if volume.dtype.kind != "i":
         return volume.astype(np.float32)
     low, high = int(volume.min()), int(volume.max())
-    kinds = (*([np.uint8] if num_bytes == 1 else []), np.uint16, np.int16)
-    kind = next((kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max), np.int32)
+    kinds = ("uint8", "uint16", "int16")[num_bytes > 1 :]
+    kind = next((kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max), "int32")
     return volume.astype(kind)
 
 
