@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -71,6 +71,16 @@ def train_missing(trials: Sequence[Trial], *, data: Path, out: Path, num_jobs: i
 
 def train(trial: Trial, out: Path) -> dict[str, Any]:
     """Train one; give its line: what was reached on test, and by each image."""
+    folder, started = out / "runs" / trial.key.replace("/", "-").replace(" ", "-"), time.monotonic()
+    settings = APPROACHES[trial.approach].resolved(steps=trial.steps, seed=trial.seed) | {"device": trial.device}
+    data = _folder(out, trial.set, trial.draw)
+    reached = scores_of(APPROACHES[trial.approach].recipe, data, folder, settings=settings)
+    shutil.rmtree(folder)
+    return {"key": trial.key, **asdict(trial), **reached, "seconds": time.monotonic() - started}
+
+
+def scores_of(recipe: str, data: Path, folder: Path, *, settings: Mapping[str, object]) -> dict[str, Any]:
+    """Train a recipe anew into a folder, and give what it reached on test, in all and by each image."""
     # Each process may have another device's settings, so nothing of this is loaded before.
     from incmask.base.pool import HerePool
     from incmask.experiment.executor import Executor
@@ -79,31 +89,24 @@ def train(trial: Trial, out: Path) -> dict[str, Any]:
     from incmask.experiment.run import run
     from incmask.experiment.scores import image_scores_from_csv
 
-    approach = APPROACHES[trial.approach]
-    settings = approach.resolved(steps=trial.steps, seed=trial.seed) | {"device": trial.device}
-    folder, started = out / "runs" / trial.key.replace("/", "-").replace(" ", "-"), time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     outcome = run(
-        _folder(out, trial.set, trial.draw),
+        data,
         folder,
-        choices=Choices(recipe=approach.recipe, settings=settings),
+        choices=Choices(recipe=recipe, settings=settings),
         executor=Executor(HerePool, lambda job, pool: 0.0),
     )
     # What the approach made, not what a user gets, who may be handed the base models.
     best = max(outcome.stages[1:] or outcome.stages, key=lambda stage: stage.score)
     images = image_scores_from_csv((folder / IMAGE_SCORES).read_text(encoding="utf-8"))
     by_image = sorted(zip(images.names, images.scores[f"{best.name}/ensemble"], strict=True))
-    shutil.rmtree(folder)
     return {
-        "key": trial.key,
-        **asdict(trial),
         "stage": best.name,
         "validation": best.score,
         "ensemble": _test(outcome.scores, best.name, "ensemble"),
         "student": _test(outcome.scores, best.name, str(best.students[0].number)),
         "base": _test(outcome.scores, outcome.stages[0].name, "ensemble"),
         "by_image": dict(by_image),
-        "seconds": time.monotonic() - started,
     }
 
 
