@@ -19,6 +19,7 @@ from incmask.data.storage import (
     copied_from,
     glance,
     name_of_url,
+    opened_to_write,
     place_of,
     shown,
     told,
@@ -38,13 +39,9 @@ def bring(url: str, folder: Path, names: Sequence[str]) -> None:
     """
     check_url(url)
     with told(url, "written"):
-        import fsspec
-
-        system, there = fsspec.core.url_to_fs(url)
-        if hasattr(system, "auto_mkdir"):
-            system.auto_mkdir = True
+        system, there = opened_to_write(url)
         for name in names:
-            system.put_file(str(folder / name), f"{there.rstrip('/')}/{name}")
+            system.put_file(str(folder / name), f"{there}/{name}")
 
 
 @contextmanager
@@ -63,7 +60,7 @@ def _by_url(where: str) -> str:
     for root in (cache_folder(), cache_folder().resolve()):
         for place in map(Path, re.findall(re.escape(str(root)) + r"[/\\][0-9a-f]{16}", where)):
             url = copied_from(place / "copy")
-            if url and (copy := str(place / (name_of_url(url)))) in where:
+            if url and (copy := str(place / name_of_url(url))) in where:
                 return f"{where.replace(copy, shown(url.rstrip('/')))} (its copy {copy})"
     return where
 

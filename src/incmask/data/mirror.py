@@ -36,6 +36,7 @@ from incmask.data.storage import (
     check_url,
     fetch,
     name_of_url,
+    opened_to_write,
     place_of,
     read_record,
     shown,
@@ -97,12 +98,7 @@ class Mirror(AbstractContextManager["Mirror"]):
             raise cannot_write(self._place, error) from error
         try:
             with told(self._url):
-                import fsspec
-
-                self._system, there = fsspec.core.url_to_fs(self._url)
-                self._there = there.rstrip("/")
-                if hasattr(self._system, "auto_mkdir"):
-                    self._system.auto_mkdir = True
+                self._system, self._there = opened_to_write(self._url)
             self._try_to_write()
             write_text(self._place / SOURCE, self._url + "\n")
             self._fetch()

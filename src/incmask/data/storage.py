@@ -213,6 +213,16 @@ def fetch(url: str, system: Any, folder: Path, file: StoredFile) -> StoredFile:
     return file
 
 
+def opened_to_write(url: str) -> tuple[Any, str]:
+    """Give the file system of a folder's URL, which makes folders as files are put there, and its path in it."""
+    import fsspec
+
+    system, there = fsspec.core.url_to_fs(url)
+    if hasattr(system, "auto_mkdir"):
+        system.auto_mkdir = True
+    return system, there.rstrip("/")
+
+
 def place_of(url: str, what: str = "") -> Path:
     """Give the folder of the cache that belongs to a URL, to data or to what else is there."""
     return cache_folder() / sha256(f"{what} {url.rstrip('/')}".lstrip().encode()).hexdigest()[:16]
