@@ -12,13 +12,10 @@ images, and whether ``check`` says that these are unlike the labelled ones. A li
 
 import argparse
 import itertools
-import json
 import shutil
-import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -26,10 +23,11 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.other_site import CHANGES, Change, changed
+from benchmarks.result_lines import RESULTS, Line, read_lines, train_missing
 from benchmarks.study.approaches import APPROACHES
 from benchmarks.study.sets import SETS, arrange
 from benchmarks.study.table import laid_out, with_interval
-from benchmarks.study.train import RESULTS, scores_of
+from benchmarks.study.train import scores_of
 from incmask.experiment.checked import check_data
 from incmask.experiment.paths import INCONSISTENT, LABEL, PSEUDO
 from incmask.experiment.setup import stage_name
@@ -39,8 +37,6 @@ HERE = "as they are"
 ALONE, DEFAULT = ("ldt", "strong-ldt"), "im streams ignored"
 _SITE = "__"
 """Between the name of a test image and its change."""
-
-Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,7 @@ def main() -> None:
     torch.set_num_threads(1)
     (options.out / "data").mkdir(parents=True, exist_ok=True)
     path = options.out / RESULTS
-    lines: list[Line] = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = read_lines(path)
     trials = [
         Trial(name, draw, options.steps, approach, unlabelled)
         for draw, name in itertools.product(range(options.draws), options.sets)
@@ -173,15 +169,12 @@ def main() -> None:
             *((DEFAULT, each) for each in (HERE, *CHANGES[name])),
         )
     ]
-    for trial in [] if options.only_table else trials:
-        if any(line["key"] == trial.key for line in lines):
-            continue
-        started = time.monotonic()
-        found = train(trial, arranged(trial, options.data, options.out), options.out / "run")
-        lines.append({"key": trial.key, **asdict(trial), **found, "seconds": time.monotonic() - started})
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(lines[-1]) + "\n")
-        print(f"{trial.key}: {lines[-1]['ensemble']:.3f}, {lines[-1]['seconds']:.0f} s", flush=True)
+
+    def trained(trial: Trial) -> Line:
+        return train(trial, arranged(trial, options.data, options.out), options.out / "run")
+
+    for line in train_missing([] if options.only_table else trials, lines, path, trained):
+        print(f"{line['key']}: {line['ensemble']:.3f}, {line['seconds']:.0f} s", flush=True)
     wanted = {trial.key for trial in trials}
     for name in options.sets:
         print(table(name, [line for line in lines if line["key"] in wanted and line["set"] == name]), end="\n\n")

@@ -16,9 +16,8 @@ import argparse
 import itertools
 import json
 import shutil
-import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.result_lines import RESULTS, Line, read_lines, train_missing
 from benchmarks.study.approaches import APPROACHES as OF_STUDY
 from benchmarks.study.approaches import NUM_MEMBERS, Approach
 from benchmarks.study.sets import PARTS, SETS, drawn
@@ -64,8 +64,6 @@ _FEATURES = (4, 4, 8, 16, 32, 4)
 """Of BasicUNet: its own shape at an eighth of its width, with about as many weights as the other networks have here."""
 _CROP, _MULTIPLE = (16, 32, 16), 16
 _RATE, _LOOKS = 1e-3, 10
-
-Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -267,25 +265,20 @@ def main() -> None:
             raise SystemExit("monai is not installed: pip install monai, or leave it out of --approaches") from None
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "results.jsonl"
-    texts = [each.read_text(encoding="utf-8") for each in (MEASURED, path) if each.exists()]
-    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    path = options.out / RESULTS
+    lines = read_lines(MEASURED, path)
     trials = [
         Trial(draw, name, options.steps, options.labelled, MONAI if name == MONAI else options.norm)
         for draw, name in itertools.product(range(options.draws), options.approaches)
     ]
-    for trial in [] if options.only_table else trials:
-        if trial.key in {line["key"] for line in lines}:
-            continue
+
+    def trained(trial: Trial) -> Line:
         data = options.out / "data" / f"{trial.labelled}-{trial.draw}"
         arrange(options.data / SET, data, draw=trial.draw, labelled=trial.labelled)
-        started = time.monotonic()
-        found = train_monai(trial, data) if trial.approach == MONAI else train(trial, data, options.out / "run")
-        line = {"key": trial.key, **asdict(trial), **found, "seconds": time.monotonic() - started}
-        lines.append(line)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        print(f"{trial.key}: {np.mean([*line['dice'].values()]):.3f}, {line['seconds']:.0f} s", flush=True)
+        return train_monai(trial, data) if trial.approach == MONAI else train(trial, data, options.out / "run")
+
+    for line in train_missing([] if options.only_table else trials, lines, path, trained):
+        print(f"{line['key']}: {np.mean([*line['dice'].values()]):.3f}, {line['seconds']:.0f} s", flush=True)
     print(table([line for line in lines if line["key"] in {trial.key for trial in trials}]))
 
 

@@ -1,6 +1,5 @@
 """The trainings of the study, each a line in a file."""
 
-import json
 import os
 import shutil
 import time
@@ -11,10 +10,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks.result_lines import RESULTS, add_line, read_lines
 from benchmarks.study.approaches import APPROACHES
 from benchmarks.study.sets import SETS, arrange
 
-RESULTS = "results.jsonl"
 MEASURED = Path(__file__).with_name("measured.jsonl")
 """Lines of earlier studies, with the settings that approaches have still: one whose settings change loses its lines."""
 
@@ -47,8 +46,7 @@ class Trial:
 
 def read(out: Path) -> list[dict[str, Any]]:
     """Read all lines that are there, those that were measured before first."""
-    texts = [path.read_text(encoding="utf-8") for path in (MEASURED, out / RESULTS) if path.exists()]
-    return [json.loads(line) for text in texts for line in text.splitlines()]
+    return read_lines(MEASURED, out / RESULTS)
 
 
 def train_missing(trials: Sequence[Trial], *, data: Path, out: Path, num_jobs: int) -> None:
@@ -62,8 +60,7 @@ def train_missing(trials: Sequence[Trial], *, data: Path, out: Path, num_jobs: i
         running = [processes.submit(train, trial, out) for trial in missing]
         for number, future in enumerate(as_completed(running), 1):
             line = future.result()
-            with (out / RESULTS).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            add_line(out / RESULTS, line)
             print(
                 f"{number} of {len(missing)}: {line['key']} {line['ensemble']:.3f}, {line['seconds']:.0f} s", flush=True
             )
