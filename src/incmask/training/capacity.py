@@ -34,8 +34,10 @@ _DEVICE_SHARE = 0.5
 _BATCH_BYTES = 8
 """Of each value of a batch that is made ahead for a GPU: as read, as augmented, and in float32, and the labels."""
 
-_RATING_SHARE = 0.35
-"""Of the work of a U-Net of the same width, measured on a processor for widths of 0.25 to 2: 0.25 to 0.5."""
+_ANY_WIDTH, _BY_WIDTH, _RATING_BY_WIDTH = 0.2, 0.8, 0.35
+"""Of a step at width 1: what any width takes, and what grows with it, of a U-Net and of an EvalNet; measured on a
+processor for widths of 0.125 to 2 (``docs/results.md``). It grows between the square, as operations do, and the first
+power, as memory traffic does."""
 
 _COPIES, _FLOAT_BYTES = 5, 4
 _SIDE = 64
@@ -44,16 +46,13 @@ _WARM_UP_STEPS, _TIMED_STEPS = 1, 2
 
 
 def train_cost(width: float) -> float:
-    """Work of a training step, relative to other widths; between the square, which the operations
-    grow by, and the first power, which memory traffic does."""
-    return width**1.8
+    """Work of a training step, relative to that at width 1."""
+    return _ANY_WIDTH + _BY_WIDTH * width**1.8
 
 
 def rating_cost(width: float) -> float:
-    """Work of a training step of an EvalNet in the same units: of twice a network's width it takes about as long as
-    that network's, a fifth more, in two dimensions and in three, since nothing goes back up to the image's size.
-    """
-    return _RATING_SHARE * train_cost(width)
+    """Work of a training step of an EvalNet in the same units: less, since nothing goes back up to the image's size."""
+    return _ANY_WIDTH + _RATING_BY_WIDTH * width**1.8
 
 
 @lru_cache
