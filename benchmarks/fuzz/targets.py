@@ -17,7 +17,7 @@ from PIL import Image
 
 from incmask.base.choosing import read_config
 from incmask.base.errors import IncmaskError
-from incmask.base.records import read_records
+from incmask.base.images_on_disk import read_records
 from incmask.base.tables import read_rows
 from incmask.data.dataset import ClassInfo, Scheme
 from incmask.data.folder.scan import scan

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incmask.base.packed import ByPath, Packed
-from incmask.base.packed_texts import Paths, Texts, repeated
+from incmask.base import packed_texts, spilled
+from incmask.base.packed import Beside, ByPath, Packed
+from incmask.base.packed_texts import Paths, Texts, in_order, repeated, sorted_places
+from incmask.base.spilled import Numbers
 from incmask.data.dataset import Item
 from incmask.data.stack import StackRow
 
@@ -81,9 +83,11 @@ def test_a_field_takes_other_values(records):
 
 @pytest.mark.parametrize("make", [Texts, Paths])
 @given(st.data())
-def test_values_are_found_where_they_are_first(make, data):
-    values = data.draw(st.lists(TEXTS if make is Texts else PATHS, max_size=8))
-    others = data.draw(st.lists(TEXTS if make is Texts else PATHS, max_size=3))
+def test_values_are_found_where_they_are_first_of_those_that_follow_each_other(make, data):
+    some = data.draw(st.lists(TEXTS if make is Texts else PATHS, max_size=11, unique=True))
+    times = data.draw(st.lists(st.integers(1, 3), min_size=len(some), max_size=len(some)))
+    each = [value for value, num in zip(some, times, strict=True) for _ in range(num)]
+    values, others = each[:8], [value for value in each[8:] if value not in each[:8]]
     found = make(values)
     for value in (*values, *others):
         assert found.place(value) == (values.index(value) if value in values else None)
@@ -112,14 +116,42 @@ def test_what_comes_twice_is_told(texts):
     assert repeated(lambda: texts) == {text for text in texts if texts.count(text) > 1}
 
 
-def test_records_take_what_their_values_take():
-    kinds = {Item: lambda number: Item(f"{number:07d}", Path("data", "unlabelled", f"{number:07d}.png"), None, 16, 16)}
-    kinds[StackRow] = lambda number: StackRow(f"{number:07d}", 0, 0, 16, 16)
-    for kind, make in kinds.items():
-        Packed(kind, map(make, range(9)))
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        (Item, lambda number: Item(f"{number:07d}", Path("data", "unlabelled", f"{number:07d}.png"), None, 16, 16)),
+        (StackRow, lambda number: StackRow(f"{number:07d}", 0, 0, 16, 16)),
+    ],
+)
+def test_records_take_little_memory_however_many_there_are(monkeypatch, kind, make):
+    monkeypatch.setattr(spilled, "_BLOCK_BYTES", 1024)
+    Packed(kind, map(make, range(9)))
+
+    def taken(num):
         tracemalloc.start()
-        packed = Packed(kind, map(make, range(4_000)))
-        taken = tracemalloc.get_traced_memory()[0]
+        packed = Packed(kind, map(make, range(num)))
+        assert sum(1 for _ in packed) == num
+        found = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
-        # Of as many objects it is 500 and 180.
-        assert taken < 100 * len(packed)
+        return found
+
+    # As objects 500 and 180 bytes each; on disk 96 for a block of 1,024.
+    assert taken(4_000) - taken(1_000) < 12 * 3_000
+
+
+@given(st.lists(TEXTS, max_size=30))
+def test_texts_come_sorted_however_many_are_held_at_once(values):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(packed_texts, "_SORTED_AT_ONCE", 4)
+        assert [*in_order(values)] == sorted(values)
+        assert [*in_order(values, len)] == sorted(values, key=len)
+        several = Texts(dict.fromkeys(values))
+        assert [several[place] for place in sorted_places(several)] == sorted({*values})
+
+
+@given(st.dictionaries(TEXTS, st.integers(0, 9), max_size=8), TEXTS)
+def test_two_columns_are_a_mapping(values, other):
+    found = Beside(Texts(values), Numbers("q", values.values()))
+    assert found == values
+    assert found.get(other) == values.get(other)
+    assert [*found.items()] == [*values.items()]

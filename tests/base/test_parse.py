@@ -4,9 +4,9 @@ import pytest
 
 from incmask.base.choosing import read_config
 from incmask.base.errors import IncmaskError
+from incmask.base.images_on_disk import read_records
 from incmask.base.intact import intact
 from incmask.base.parse import parse_json, parse_toml
-from incmask.base.records import read_records
 
 DEEP = "[" * 20_000 + "]" * 20_000
 

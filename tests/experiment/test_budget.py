@@ -7,8 +7,8 @@ import re
 import pytest
 
 from incmask.base.errors import IncmaskError
+from incmask.base.images_on_disk import read_records
 from incmask.base.pool import HerePool
-from incmask.base.records import read_records
 from incmask.experiment.budget import planned
 from incmask.experiment.choices import resolve
 from incmask.experiment.executor import Executor

@@ -9,14 +9,14 @@ import pytest
 
 from finished_runs import copy_of, remove_from
 from incmask.base.errors import IncmaskError
+from incmask.base.images_on_disk import read_records
 from incmask.base.npy_rows import Rows
-from incmask.base.records import read_records
 from incmask.base.store import Store
 from incmask.experiment import collapse, labelling
 from incmask.experiment.collapse import collapses, ends_with_labels, ends_with_stage
 from incmask.experiment.deliver import Stage
 from incmask.experiment.paths import MADE_AT_THE_END
-from incmask.experiment.pseudo_labels import PseudoLabels, index_csv
+from incmask.experiment.pseudo_labels import REASON, PseudoLabels, index_csv
 from incmask.experiment.record.run import read_run
 from incmask.experiment.scores import ScoreRow
 from incmask.experiment.setup import RunContext
@@ -134,9 +134,9 @@ def write_labels(run, generation, labels):
     foreground = (labels > 0).any(-1) if labels.ndim == 4 else labels > 0
     num = len(labels)
     known = PseudoLabels(
-        np.ones(num, bool), np.zeros(num), foreground.mean(axis=(1, 2)), None, np.ones(num, int), np.full(num, "")
+        np.ones(num, bool), np.zeros(num), foreground.mean(axis=(1, 2)), None, np.ones(num, int), np.zeros(num, REASON)
     )
-    (folder / "index.csv").write_text(index_csv([str(row) for row in range(num)], known))
+    (folder / "index.csv").write_text("".join(index_csv([str(row) for row in range(num)], known)))
     run.store.record(folder / "label.npy", folder / "index.csv")
 
 

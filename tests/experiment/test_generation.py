@@ -295,7 +295,7 @@ def test_admission_compares_what_the_members_said_before_erosion_and_dilation(pl
     assert played.known.admitted.tolist() == [True, False, False, rule == "confident_empty_too", False]
     assert list(played.part.rows) == np.flatnonzero(played.known.admitted).tolist()
     empty = "" if rule == "confident_empty_too" else "empty"
-    assert played.known.left_out.tolist() == ["", "disputed", "disputed", empty, "disputed"]
+    assert played.known.left_out.tolist() == [*map(str.encode, ["", "disputed", "disputed", empty, "disputed"])]
     # What is told of a pair is of the label and the mask that students are given.
     assert played.known.inconsistent_fraction.tolist() == pytest.approx(played.inconsistent.mean((1, 2)).tolist())
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incmask.experiment.pseudo_labels import PseudoLabels, describe_pseudo_labels, index_csv, read_pseudo_labels
+from incmask.experiment.pseudo_labels import REASON, PseudoLabels, describe_pseudo_labels, index_csv, read_pseudo_labels
 
 shares = st.floats(0, 1)
 lines = st.lists(
@@ -23,7 +23,7 @@ def known(admitted, disputed, foreground, quality=None, copies=None, left_out=No
         foreground_fraction=np.array(foreground, float),
         quality=None if quality is None else np.array(quality, float),
         copies=np.ones(len(admitted), int) if copies is None else np.array(copies),
-        left_out=np.array(left_out or ["" if used else "disputed" for used in admitted]),
+        left_out=np.array(left_out or ["" if used else "disputed" for used in admitted], REASON),
     )
 
 
@@ -33,7 +33,7 @@ def test_a_table_comes_back(tmp_path_factory, lines, rated, data):
     copies = data.draw(st.lists(st.integers(1, 5), min_size=len(lines), max_size=len(lines)))
     written = known(admitted, disputed, foreground, quality if rated else None, copies)
     path = tmp_path_factory.getbasetemp() / "index.csv"
-    path.write_text(index_csv(names, written), encoding="utf-8")
+    path.write_text("".join(index_csv(names, written)), encoding="utf-8")
     read = read_pseudo_labels(path)
     assert read.admitted.tolist() == list(admitted)
     assert read.copies.tolist() == copies
@@ -52,7 +52,7 @@ def test_a_table_comes_back(tmp_path_factory, lines, rated, data):
 
 def test_ratings_of_float32_come_back_in_full(tmp_path):
     rating = float(np.float32(1) / np.float32(3))
-    (tmp_path / "index.csv").write_text(index_csv(["a"], known([True], [0], [0], [rating])))
+    (tmp_path / "index.csv").write_text("".join(index_csv(["a"], known([True], [0], [0], [rating]))))
     assert read_pseudo_labels(tmp_path / "index.csv").quality.tolist() == [rating]
 
 
@@ -83,15 +83,14 @@ def test_ratings_of_float32_come_back_in_full(tmp_path):
 )
 def test_what_is_told_of_them(tmp_path, found, told):
     path = tmp_path / "index.csv"
-    path.write_text(index_csv([str(row) for row in range(len(found.admitted))], found))
+    path.write_text("".join(index_csv([str(row) for row in range(len(found.admitted))], found)))
     assert describe_pseudo_labels(path) == told
 
 
 def test_an_earlier_table_tells_no_reasons(tmp_path):
-    lines = [
-        line.rpartition(",")[0] for line in index_csv(["a", "b"], known([True, False], [0, 1], [0, 0])).splitlines()
-    ]
+    text = "".join(index_csv(["a", "b"], known([True, False], [0, 1], [0, 0])))
+    lines = [line.rpartition(",")[0] for line in text.splitlines()]
     assert lines[0].endswith("copies")
     (tmp_path / "index.csv").write_text("\n".join(lines))
     read = read_pseudo_labels(tmp_path / "index.csv")
-    assert (read.left_out.tolist(), read.why_left_out) == (["", ""], "")
+    assert (read.left_out.tolist(), read.why_left_out) == ([b"", b""], "")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL
-from incmask.experiment.pseudo_labels import PseudoLabels, index_csv
+from incmask.experiment.pseudo_labels import REASON, PseudoLabels, index_csv
 from incmask.insight.comparison.pseudo import PseudoJob, TruthJob, compare_with_truth, count_classes
 from incmask.insight.report.comparison_page.rows import MASK_CLASS, OWN, DataFrequencyRow, Variant
 from incmask.method.scoring import Scoring
@@ -27,9 +27,9 @@ def write(folder, task, *, label, mask, truth, quality=None, blocked=True, num_p
         foreground_fraction=np.zeros(len(label)),
         quality=quality,
         copies=np.arange(len(label)) % 5 + 1,
-        left_out=np.where(np.arange(len(label)) % 3 != 2, "", "disputed"),
+        left_out=np.where(np.arange(len(label)) % 3 != 2, "", "disputed").astype(REASON),
     )
-    (folder / INDEX).write_text(index_csv(names, known))
+    (folder / INDEX).write_text("".join(index_csv(names, known)))
     return PseudoJob(
         variant=Variant("im", "erode_px=3", OWN, 2),
         generation=3,

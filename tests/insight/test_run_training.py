@@ -95,6 +95,6 @@ def test_shares_are_of_all_pixels_as_the_terminal_tells_them(finished_run):
         assert found.is_blocked
         assert found.shares == pytest.approx((index.foreground_share,), abs=1e-5)
         assert found.inconsistent_fraction == index.disputed_share
-        assert found.num_used + (index.left_out != "").sum() == found.num_images
+        assert found.num_used + (index.left_out != b"").sum() == found.num_images
     assert facts(1, (0.5,), disputed=0.2).shares == pytest.approx((0.4,))
     assert replace(facts(1, (0.5,), disputed=0.2), is_blocked=False).shares == (0.5,)

@@ -9,9 +9,9 @@ from scipy import stats
 
 from finished_runs import finish
 from incmask.base.errors import IncmaskError
+from incmask.base.images_on_disk import read_records
 from incmask.base.pool import HerePool
 from incmask.base.progress import Silent
-from incmask.base.records import read_records
 from incmask.experiment.record.run import open_run
 from incmask.insight.ranking import simulate as module
 from incmask.insight.ranking.present import simulation_picture, simulation_text, verdict

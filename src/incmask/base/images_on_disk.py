@@ -2,7 +2,6 @@
 
 import json
 import re
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -11,7 +10,8 @@ from incmask.base.in_order import InOrder
 from incmask.base.intact import GONE, intact
 from incmask.base.packed_texts import Texts
 from incmask.base.parse import parse_json
-from incmask.base.records import DATA, cannot_be_read, read_written, without_none
+from incmask.base.records import DATA, RUN, Records, cannot_be_read, read_written, without_none
+from incmask.base.spilled import Numbers
 
 _PARTS, _PARTS_END = b' "parts": {', b" }"
 _PART, _PART_END = re.compile(rb'  ("\w+"): \{'), b"  }"
@@ -27,7 +27,7 @@ class ImagesOnDisk(InOrder[str, dict[str, Any]]):
     """
 
     def __init__(self, path: Path):
-        self._path, self._names, self._places = path, Texts(), array("Q")
+        self._path, self._names, self._places = path, Texts(), Numbers("Q")
 
     def append(self, name: str, place: int) -> None:
         """Add an image of which the line at a place and those behind it tell."""
@@ -68,6 +68,15 @@ def _told(handle: IO[bytes], place: int) -> dict[str, Any]:
 
 def _bare(line: bytes) -> bytes:
     return line.rstrip(b",\r\n")
+
+
+def read_records(root: Path) -> Records:
+    """Read what a run folder says of itself.
+
+    Raises:
+        IncmaskError: it is none.
+    """
+    return Records(read_written(root / RUN), read_data(root))
 
 
 def read_data(root: Path) -> dict[str, Any]:

@@ -4,16 +4,18 @@ A record of a name, a path and two numbers takes a kilobyte as objects, of which
 the values; here it takes what its letters and numbers take.
 """
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from incmask.base.in_order import InOrder
 from incmask.base.made import Made
-from incmask.base.packed_texts import MaybeTexts, Paths, Texts
+from incmask.base.packed_texts import Column, MaybeTexts, Paths, Texts
+from incmask.base.spilled import Numbers
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 Row = TypeVar("Row")
 
@@ -23,7 +25,7 @@ class _Objects(Made[Any]):
 
     def __init__(self) -> None:
         self._values: list[Any] = []
-        self._places = array("I")
+        self._places = Numbers("I")
 
     def append(self, value: Any) -> None:
         if not self._values or value is not self._values[-1]:
@@ -36,13 +38,34 @@ class _Objects(Made[Any]):
     def _at(self, place: int) -> Any:
         return self._values[self._places[place]]
 
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._values.__getitem__, self._places)
+
+
+class _Flags(Made[bool]):
+    """True or false."""
+
+    def __init__(self) -> None:
+        self._numbers = Numbers("B")
+
+    def append(self, value: bool) -> None:
+        self._numbers.append(value)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def _at(self, place: int) -> bool:
+        return bool(self._numbers[place])
+
+    def __iter__(self) -> Iterator[bool]:
+        return map(bool, self._numbers)
+
 
 class _Vectors(Made[Any]):
     """Tuples of numbers; an empty one stands for what is none."""
 
     def __init__(self, code: str, none: Any = ()) -> None:
-        self._numbers: array[Any] = array(code)
-        self._ends, self._none = array("Q", [0]), none
+        self._numbers, self._ends, self._none = Numbers(code), Numbers("Q", [0]), none
 
     def append(self, numbers: tuple[Any, ...] | None) -> None:
         self._numbers.extend(numbers or ())
@@ -52,14 +75,18 @@ class _Vectors(Made[Any]):
         return len(self._ends) - 1
 
     def _at(self, place: int) -> Any:
-        return tuple(self._numbers[self._ends[place] : self._ends[place + 1]]) or self._none
+        return self._numbers[self._ends[place] : self._ends[place + 1]] or self._none
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._numbers[begin:end] or self._none for begin, end in pairwise(self._ends))
 
 
 _COLUMNS: dict[Any, Callable[[], Any]] = {
     str: Texts,
     str | None: MaybeTexts,
-    int: lambda: array("q"),
-    float: lambda: array("d"),
+    bool: _Flags,
+    int: lambda: Numbers("q"),
+    float: lambda: Numbers("d"),
     Path: Paths,
     tuple[int, ...]: lambda: _Vectors("q"),
     tuple[float, ...]: lambda: _Vectors("d"),
@@ -83,7 +110,7 @@ class Packed(Made[Row]):
         ...     height: int
         >>> sizes = Packed(Size, [Size("a", 3), Size("b", 4)])
         >>> sizes[1], len(sizes), sizes.column("height")
-        (Size(name='b', height=4), 2, array('q', [3, 4]))
+        (Size(name='b', height=4), 2, (3, 4))
     """
 
     def __init__(self, kind: type[Row], rows: Iterable[Row] = ()):
@@ -121,6 +148,9 @@ class Packed(Made[Row]):
     def _at(self, place: int) -> Row:
         return self._kind(*(column[place] for column in self._columns.values()))
 
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._kind, *self._columns.values())
+
 
 class ByPath(InOrder[Path, Row]):
     """Records by the paths of files, each of them once.
@@ -142,38 +172,42 @@ class ByPath(InOrder[Path, Row]):
 
     def column(self, field: str) -> InOrder[Path, Any]:
         """Give a field of each record by its path."""
-        return _ColumnByPath(self._paths, self._rows.column(field))
+        return Beside(self._paths, self._rows.column(field))
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getitem__(self, path: Path) -> Row:
-        return _at_path(self._paths, self._rows, path)
+        return Beside(self._paths, self._rows)[path]
 
     def pairs(self) -> Iterator[tuple[Path, Row]]:
         """Give paths and records in their order."""
         return zip(self._paths, self._rows, strict=True)
 
 
-class _ColumnByPath(InOrder[Path, Any]):
-    def __init__(self, paths: Paths, values: Sequence[Any]):
-        self._paths, self._values = paths, values
+class Beside(InOrder[Key, Value]):
+    """A mapping of two columns.
+
+    Args:
+        keys: each of them once.
+        values: of each.
+    """
+
+    def __init__(self, keys: Column[Key], values: Sequence[Value]):
+        self._keys, self._values = keys, values
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._keys)
 
-    def __getitem__(self, path: Path) -> Any:
-        return _at_path(self._paths, self._values, path)
+    def __getitem__(self, key: Key) -> Value:
+        place = self._keys.place(key)
+        if place is None:
+            raise KeyError(key)
+        return self._values[place]
 
-    def pairs(self) -> Iterator[tuple[Path, Any]]:
-        return zip(self._paths, self._values, strict=True)
-
-
-def _at_path(paths: Paths, values: Sequence[Value], path: Path) -> Value:
-    place = paths.place(path)
-    if place is None:
-        raise KeyError(path)
-    return values[place]
+    def pairs(self) -> Iterator[tuple[Key, Value]]:
+        """Give keys and values in their order."""
+        return zip(self._keys, self._values, strict=True)
 
 
 def _makers(kind: Any) -> dict[str, Callable[[], Any]]:

@@ -3,14 +3,21 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.intact import GONE, read_text
+from incmask.base.packed_texts import in_order
 from incmask.base.parse import parse_json, parse_toml
 
 RUN, DATA = "run.toml", "data.json"
+
+_PARTS = "parts"
+"""What ``data.json`` says of the images, by part and name."""
+
+_MOST_TOLD = 10
 
 _STREAMED = 3
 """Levels of a record that may be very long: what it tells, the part, the image."""
@@ -25,38 +32,46 @@ class Records:
 
 
 def as_records(*, run: Mapping[str, Any], data: Mapping[str, Any]) -> Records:
-    """Tell what a run folder begun with these would say of itself."""
-    return Records(as_written(run), as_written(data))
+    """Tell what a run folder begun with these would say of itself; of images when it is asked for."""
+    parts = {_PARTS: data[_PARTS]} if _PARTS in data else {}
+    return Records(as_written(run), as_written({**data, _PARTS: None}) | parts)
 
 
-def read_records(root: Path) -> Records:
-    """Read what a run folder says of itself.
-
-    Raises:
-        IncmaskError: it is none.
-    """
-    return Records(read_written(root / RUN), read_written(root / DATA))
-
-
-def differences(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str = "") -> list[str]:
+def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say in a line each where two nested mappings differ, at most ten of them.
+
+    Args:
+        there: as it was read from a file.
+        now: the same, or as it is before it is written.
 
     Examples:
         >>> differences({"seed": 1, "data": {"n": 8}}, {"seed": 1, "data": {"n": 9}})
         ['data.n was 8 when the run began and is 9 now']
     """
-    lines: list[str] = []
-    for name in sorted({*there, *now}):
-        if name not in there or name not in now:
+    lines = _each_difference(there, now, under="")
+    told = [*islice(lines, _MOST_TOLD)]
+    num_more = sum(1 for _ in lines)
+    return [*told[:-1], f"and {num_more + 1} more differences"] if num_more else told
+
+
+def _each_difference(there: Mapping[str, Any], now: Mapping[str, Any], *, under: str) -> Iterator[str]:
+    def is_now(name: str) -> bool:
+        return name in now and now[name] is not None
+
+    # Of a million images none is held.
+    for name in in_order(chain(there, (name for name in now if name not in there))):
+        if name not in there or not is_now(name):
             # Its value may be long, and says no more.
-            lines.append(f"{under}{name} was not there when the run began" if name in now else f"{under}{name} is gone")
+            if is_now(name):
+                yield f"{under}{name} was not there when the run began"
+            elif name in there:
+                yield f"{under}{name} is gone"
             continue
         old, new = there[name], now[name]
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            lines += differences(old, new, under=f"{under}{name}.")
-        elif old != new:
-            lines.append(f"{under}{name} was {old!r} when the run began and is {new!r} now")
-    return lines if len(lines) <= 10 or under else [*lines[:9], f"and {len(lines) - 9} more differences"]
+            yield from _each_difference(old, new, under=f"{under}{name}.")
+        elif old != (new := json.loads(json.dumps(new, default=_as_dict))):
+            yield f"{under}{name} was {old!r} when the run began and is {new!r} now"
 
 
 def read_written(path: Path) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 from incmask.base.errors import fail
 from incmask.base.files import whole_file
 from incmask.base.intact import intact, root_of
+from incmask.base.packed_texts import in_order
 from incmask.base.tables import read_rows
 
 SHARDS = "shards.csv"
@@ -51,15 +53,15 @@ class Shard:
     images: int
 
 
-def shards_of(names: Sequence[str], *, number: int = 0) -> list[Shard]:
+def shards_of(names: Iterable[str], *, number: int = 0) -> list[Shard]:
     """Share images out over shards, each name once; the first has this number.
 
     Examples:
         >>> shards_of(["b", "a"])
         [Shard(shard='00000', first='a', last='b', images=2)]
     """
-    ordered = sorted(names)
-    groups = [ordered[first : first + IMAGES_A_SHARD] for first in range(0, len(ordered), IMAGES_A_SHARD)]
+    ordered = in_order(names)
+    groups = iter(lambda: [*islice(ordered, IMAGES_A_SHARD)], [])
     return [Shard(f"{number:05d}", each[0], each[-1], len(each)) for number, each in enumerate(groups, start=number)]
 
 

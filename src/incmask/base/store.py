@@ -14,6 +14,7 @@ import tomli_w
 from incmask.base.caller import another_folder
 from incmask.base.errors import IncmaskError, Problem, fail, is_text, renaming
 from incmask.base.files import append_text, remove_unfinished, whole_file, write_bytes, write_parts, write_text
+from incmask.base.images_on_disk import read_data
 from incmask.base.intact import damage, entry_of, files_below, intact
 from incmask.base.manifest import END, MANIFEST, REMOVED, Entries, Entry, check_end, end_of, whole_lines
 from incmask.base.records import DATA, RUN, as_written, differences, json_parts, read_written
@@ -31,9 +32,10 @@ EXPORTED = ".incmask-export"
 _MADE_HERE = ({MANIFEST, RUN}, {LEDGER}, {COMPARED, INCONSISTENT}, {EXPORTED})
 
 
-def is_made_here(names: Collection[str]) -> bool:
+def is_made_here(names: Iterable[str]) -> bool:
     """Tell by the names of what lies in a folder whether a command made it; its images are then no new data."""
-    return any(record <= {*names} for record in _MADE_HERE)
+    found = frozenset[str]().union(*_MADE_HERE).intersection(names)
+    return any(record <= found for record in _MADE_HERE)
 
 
 class Store(AbstractContextManager["Store"]):
@@ -171,7 +173,7 @@ class Store(AbstractContextManager["Store"]):
                 continue
             if _digest(path.name, values) == self._known[name].sha256:
                 continue
-            different = differences(read_written(path), as_written(values))
+            different = differences(read_data(self.root) if name == DATA else read_written(path), values)
             if different:
                 raise IncmaskError(
                     [Problem(str(path), line, f"take it back, or {another_folder()}") for line in different]

@@ -123,7 +123,14 @@ def _values_of(kind: type) -> Callable[[dict[Any, Any]], dict[Any, Any]]:
 def rows_text(
     rows: Iterable["DataclassInstance"], kind: "type[DataclassInstance]", *, digits: int | None = None
 ) -> str:
-    """Write rows as CSV, with a line for the header.
+    """Write rows as CSV, with a line for the header, see ``rows_parts``."""
+    return "".join(rows_parts(rows, kind, digits=digits))
+
+
+def rows_parts(
+    rows: Iterable["DataclassInstance"], kind: "type[DataclassInstance]", *, digits: int | None = None
+) -> Iterator[str]:
+    """Do the same in parts, of some rows each.
 
     Args:
         rows: of ``kind``.
@@ -137,7 +144,7 @@ def rows_text(
     def cell(value: object) -> object:
         return f"{value:.{digits}f}" if digits is not None and isinstance(value, float) else value
 
-    return csv_text(
+    return csv_parts(
         (*map(_column, plain), *names),
         (
             [

@@ -1,6 +1,5 @@
 """A part of a data set at the network's size, as stacks of equal arrays."""
 
-from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,12 +9,13 @@ from typing import Literal
 import numpy as np
 
 from incmask.base.bounds import STEP_PX
-from incmask.base.files import whole_file, write_text
+from incmask.base.files import whole_file, write_parts
 from incmask.base.intact import intact
 from incmask.base.npy_rows import new_rows
 from incmask.base.packed import Packed
 from incmask.base.packed_texts import Texts
-from incmask.base.tables import rows_of, rows_text
+from incmask.base.spilled import Numbers
+from incmask.base.tables import rows_of, rows_parts
 from incmask.base.threads import side_by_side
 from incmask.data.dataset import Dataset, Item
 from incmask.data.images.readers import read_label, read_network_image
@@ -147,7 +147,7 @@ def build_stack(
         whole = (item.height, item.width)
         return windows(whole, size) if fit == "tile" else [Window(0, 0, *whole)]
 
-    rows, begins = Packed(StackRow), array("q")
+    rows, begins = Packed(StackRow), Numbers("Q")
     for item in items:
         begins.append(len(rows))
         for window in windows_of(item):
@@ -179,7 +179,7 @@ def build_stack(
 
         for _ in side_by_side(fill, zip(begins, items, strict=True), num_threads=num_threads):
             pass
-    write_text(stack.index, rows_text(rows, StackRow))
+    write_parts(stack.index, rows_parts(rows, StackRow))
     return stack
 
 

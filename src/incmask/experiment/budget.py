@@ -12,7 +12,7 @@ from incmask.base.choosing import resolve_again
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Progress
-from incmask.base.records import RUN, read_records
+from incmask.base.records import RUN, read_written
 from incmask.base.store import reopen
 from incmask.base.words import counted, duration
 from incmask.data.split import Fold
@@ -205,7 +205,7 @@ class _Began:
 def _began(out: Path) -> _Began | None:
     """Read the plan of a run that was begun; None: there is none, or it was begun without."""
     try:
-        run = read_records(out).run
+        run = read_written(out / RUN)
         height, width = run["size"]
         return _Began(run["time"], run["settings"], (height, width))
     except (IncmaskError, KeyError, TypeError, ValueError):

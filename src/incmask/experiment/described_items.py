@@ -1,6 +1,5 @@
 """What ``data.json`` says of the images of a part: made when it is asked for, since a million images have a million."""
 
-from array import array
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice
@@ -10,6 +9,7 @@ from typing import Any
 from incmask.base.in_order import InOrder
 from incmask.base.intact import hash_below
 from incmask.base.packed_texts import Texts
+from incmask.base.spilled import Numbers
 from incmask.data.dataset import Item
 from incmask.data.rounds import path_from
 
@@ -17,7 +17,7 @@ _DIGEST_BYTES = 32
 
 
 class DescribedItems(InOrder[str, dict[str, Any]]):
-    """The size, group, grid and digests of files of each image by its name; 40 bytes a file are held.
+    """The size, group, grid and digests of files of each image by its name of many little is held.
 
     Args:
         items: the images, whose files are read now.
@@ -26,11 +26,11 @@ class DescribedItems(InOrder[str, dict[str, Any]]):
 
     def __init__(self, items: Sequence[Item], root: Path):
         self._items, self._root = items, root
-        self._digests, self._begins = bytearray(), array("Q")
+        self._digests, self._begins = Numbers("B"), Numbers("Q")
         for item in items:
             self._begins.append(len(self._digests))
             for path in _files(item):
-                self._digests += bytes.fromhex(hash_below(path))
+                self._digests.extend_bytes(bytes.fromhex(hash_below(path)))
 
     def __len__(self) -> int:
         return len(self._items)
@@ -52,7 +52,7 @@ class DescribedItems(InOrder[str, dict[str, Any]]):
 
     def _from(self, begin: int) -> Iterator[str]:
         places = range(begin, len(self._digests), _DIGEST_BYTES)
-        return (self._digests[place : place + _DIGEST_BYTES].hex() for place in places)
+        return (self._digests.between(place, place + _DIGEST_BYTES).hex() for place in places)
 
     def _described(self, item: Item, digests: Iterator[str]) -> dict[str, Any]:
         names = [_named(path, self._root) for path in _files(item)]

@@ -14,7 +14,14 @@ from incmask.experiment.collapse import ends_with_labels
 from incmask.experiment.jobs import fit_jobs, label_jobs, mix_folds
 from incmask.experiment.labelling import label_range
 from incmask.experiment.paths import INCONSISTENT, INDEX, LABEL, PSEUDO
-from incmask.experiment.pseudo_labels import PseudoLabels, describe_pseudo_labels, index_csv, join, read_pseudo_labels
+from incmask.experiment.pseudo_labels import (
+    REASON,
+    PseudoLabels,
+    describe_pseudo_labels,
+    index_csv,
+    join,
+    read_pseudo_labels,
+)
 from incmask.experiment.setup import RunContext
 from incmask.experiment.student import Student
 from incmask.experiment.train import train
@@ -72,7 +79,7 @@ def pseudo_label(run: RunContext, teachers: Sequence[Student], generation: int) 
             used = admit(run, labels)
             copied = copy(run, used)
         run.store.record(*files)
-        run.store.write(index, index_csv(unlabelled.names, copied))
+        run.store.write_parts(index, index_csv(unlabelled.names, copied))
     known = read_pseudo_labels(index)
     rows = np.flatnonzero(known.admitted)
     certain = rows[least_disputed(known.inconsistent_fraction[rows])]
@@ -97,7 +104,7 @@ def admit(run: RunContext, labels: PseudoLabels) -> PseudoLabels:
     if labeller is None or not labeller.rates or labels.quality is None:
         return labels
     used = labels.quality >= run.threshold
-    return replace(labels, admitted=used, left_out=np.where(used, "", "rating"))
+    return replace(labels, admitted=used, left_out=np.where(used, "", "rating").astype(REASON))
 
 
 def copy(run: RunContext, labels: PseudoLabels) -> PseudoLabels:

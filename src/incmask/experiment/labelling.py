@@ -11,7 +11,7 @@ from incmask.base.described import callable_by_job
 from incmask.base.device import device_of
 from incmask.base.npy_rows import Rows
 from incmask.base.progress import Report, ignore
-from incmask.experiment.pseudo_labels import PseudoLabels, join
+from incmask.experiment.pseudo_labels import REASON, PseudoLabels, join
 from incmask.method.augment import Strength
 from incmask.method.blocking import admitted, foreground_fraction, why_left_out
 from incmask.method.detail import without_details
@@ -143,7 +143,7 @@ def label_range(job: LabelJob, report: Report = ignore) -> LabelledRange:
                 foreground_fraction=foreground_fraction(label, mask if is_blocked else None, task=job.task),
                 quality=rating,
                 copies=np.ones(len(label), int),
-                left_out=np.where(used, "", why_left_out(raw.label, raw.inconsistent, task=job.task)),
+                left_out=np.where(used, "", why_left_out(raw.label, raw.inconsistent, task=job.task)).astype(REASON),
             )
         )
         report(len(label))

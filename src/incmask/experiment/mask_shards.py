@@ -1,13 +1,12 @@
 """Masks of very many unlabelled images, an archive of a thousand after the other; what is whole stays after a kill."""
 
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain
 from pathlib import Path
 
 from incmask.base.made import MadeBy
-from incmask.base.packed_texts import Texts
+from incmask.base.packed_texts import Texts, sorted_places
 from incmask.base.shards import SHARDS, Shard, is_archive, shards_of
 from incmask.base.store import Store
 from incmask.base.tables import csv_lines, csv_parts, rows_text
@@ -36,7 +35,7 @@ def write_in_shards(
     """
     setup, store, items = run.setup, run.store, run.setup.dataset.unlabelled
     names = Texts(item.name for item in items)
-    shards, order = shards_of(names), array("I", sorted(range(len(names)), key=[*names].__getitem__))
+    shards, order = shards_of(names), sorted_places(names)
     begins = dict(zip(shards, accumulate((each.images for each in shards), initial=0), strict=False))
     files = [*tables_of(setup, ())]
     # Pictures that lie for themselves do not tell which archives are with them.

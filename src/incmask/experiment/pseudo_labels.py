@@ -1,7 +1,7 @@
 """What is known of the pseudo-labels of a generation, as a table on disk."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from incmask.base.intact import intact
 from incmask.base.packed import Packed
-from incmask.base.tables import csv_text
+from incmask.base.tables import csv_parts
 from incmask.base.words import counted
 from incmask.experiment.paths import INDEX
 
@@ -24,7 +24,7 @@ class PseudoLabels:
         inconsistent_fraction, foreground_fraction: shares of pixels, 0 to 1.
         quality: ratings, 0 to 1; None where nothing rates.
         copies: how often an admitted pair is used, apart from the plain one beside an augmented one.
-        left_out: why a pair is not used, a word of ``REASONS``; "" for those that are.
+        left_out: why a pair is not used, a word of ``REASONS`` as bytes; none for those that are.
     """
 
     admitted: np.ndarray
@@ -47,12 +47,15 @@ class PseudoLabels:
     @property
     def why_left_out(self) -> str:
         """The pairs that are not used, counted by reason; "" where all are."""
-        counts = [(int((self.left_out == word).sum()), told) for word, told in REASONS.items()]
+        counts = [(int((self.left_out == word.encode()).sum()), told) for word, told in REASONS.items()]
         return ", ".join(f"{num:,} {told}" for num, told in counts if num)
 
 
 REASONS = {"disputed": "too much disputed", "empty": "empty", "rating": "rated too low"}
 """Why a pair is not used: no more certain foreground than disputed pixels; neither of them; or the EvalNets' rating."""
+
+REASON = np.dtype(f"S{max(map(len, REASONS))}")
+"""Holds one of these words."""
 
 
 def join(parts: Sequence[PseudoLabels]) -> PseudoLabels:
@@ -100,9 +103,17 @@ def read_pseudo_labels(index: Path) -> PseudoLabels:
                     left_out=line.get("left_out", ""),
                 )
             )
-    columns: dict[str, Any] = {each.name: np.array(rows.column(each.name)) for each in fields(_Row)}
+    columns: dict[str, Any] = {name: np.fromiter(rows.column(name), kind, len(rows)) for name, kind in _NUMBERS.items()}
+    columns["left_out"] = np.fromiter(map(str.encode, rows.column("left_out")), REASON, len(rows))
     rated = "quality" in (reader.fieldnames or ())
     return PseudoLabels(**columns | ({} if rated else {"quality": None}))
+
+
+_NUMBERS: dict[str, type] = {
+    "admitted": bool,
+    "copies": int,
+    **dict.fromkeys(("inconsistent_fraction", "foreground_fraction", "quality"), float),
+}
 
 
 @dataclass(frozen=True)
@@ -129,8 +140,8 @@ def accepted_before(folder: Path | None, num_images: int) -> np.ndarray:
     return np.where(known.admitted, known.quality, -1)
 
 
-def index_csv(names: Sequence[str], found: PseudoLabels) -> str:
-    """Write a line an image."""
+def index_csv(names: Sequence[str], found: PseudoLabels) -> Iterator[str]:
+    """Write a line an image; in parts, of some lines each."""
     columns: dict[str, Iterable[object]] = {
         "row": range(len(names)),
         "name": names,
@@ -138,9 +149,9 @@ def index_csv(names: Sequence[str], found: PseudoLabels) -> str:
         "inconsistent_fraction": (f"{fraction:.6f}" for fraction in found.inconsistent_fraction),
         "foreground_fraction": (f"{fraction:.6f}" for fraction in found.foreground_fraction),
         "copies": map(int, found.copies),
-        "left_out": map(str, found.left_out),
+        "left_out": map(bytes.decode, found.left_out),
     }
     if found.quality is not None:
         # In full: a later generation compares its candidates with it.
         columns["quality"] = map(float, found.quality)
-    return csv_text([*columns], zip(*columns.values(), strict=True))
+    return csv_parts([*columns], zip(*columns.values(), strict=True))

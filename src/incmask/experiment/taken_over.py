@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from incmask.base.errors import IncmaskError, Problem
-from incmask.base.records import Records, as_records, differences, read_records
+from incmask.base.images_on_disk import read_records
+from incmask.base.records import Records, as_records, differences
 from incmask.experiment.choices import Resolved
 from incmask.method.recipes import RECIPES
 

@@ -1,12 +1,12 @@
 """Whether data stay as they were while a run reads them, again and again, for hours."""
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from incmask.base.caller import another_folder
 from incmask.base.errors import Problem, raise_problems
+from incmask.base.spilled import Numbers
 from incmask.data.dataset import Dataset, Item
 from incmask.prediction.ledger import Stamp, stamp_of
 
@@ -23,8 +23,8 @@ class Stamps:
     """
 
     items: tuple[Sequence[Item], ...] = ()
-    num_bytes: "array[int]" = field(default_factory=lambda: array("q"))
-    written_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    num_bytes: Numbers = field(default_factory=lambda: Numbers("q"))
+    written_ns: Numbers = field(default_factory=lambda: Numbers("q"))
 
     def told(self) -> Iterator[tuple[Path, Stamp | None]]:
         """Give each file with its stamp; None: it was not there."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from incmask.base.errors import Problem
 from incmask.data.dataset import PARTS, PartName
 from incmask.data.folder.names import KindName, is_image, kind_of_folder, part_of, role_of
-from incmask.data.folder.walk import subfolders, walk
+from incmask.data.folder.walk import names_in, subfolders, walk
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def holds_images(folder: Path) -> bool:
 
 def _only_other(root: Path, masks: Path) -> Path | None:
     """Give the one folder with pictures beside that of the masks, whatever it is called; None: there is no such."""
-    if any(is_image(path) for path in root.iterdir()):
+    if any(map(is_image, names_in(root))):
         return None
     own = [path for path in subfolders(root) if path != masks and not re.fullmatch(r"round-\d+", path.name)]
     others = [path for path in own if holds_images(path)]
@@ -127,7 +127,7 @@ def _parts_below(folder: Path) -> dict[PartName, Path]:
     below = subfolders(folder)
     parts = [part_of(path.name) for path in below]
     found = {part: path for part, path in zip(parts, below, strict=True) if part is not None}
-    is_split = len(found) == len(below) and not any(is_image(path) for path in folder.iterdir())
+    is_split = len(found) == len(below) and not any(map(is_image, names_in(folder)))
     return found if is_split else {}
 
 

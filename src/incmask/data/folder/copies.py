@@ -77,10 +77,13 @@ def joined(items: Items, copies: Copies) -> dict[str, Sequence[Item]]:
     from scipy.cluster.hierarchy import DisjointSet
 
     equal = {(part, item.name) for places in copies for part, item in places}
-    # All others stand for themselves, perhaps a million of them.
-    places = [
-        (part, item) for part in items for item in items[part] if item.subject is not None or (part, item.name) in equal
-    ]
+    touched = {item.subject for part in items for item in items[part] if (part, item.name) in equal} - {None}
+
+    def is_touched(part: str, item: Item) -> bool:
+        return item.subject in touched or (part, item.name) in equal
+
+    # All others stay as they are, perhaps a million of them.
+    places = [(part, item) for part in items for item in items[part] if is_touched(part, item)]
     together = DisjointSet([(part, item.name) for part, item in places])
     subjects: dict[str, tuple[str, str]] = {}
     for part, item in places:
@@ -97,8 +100,8 @@ def joined(items: Items, copies: Copies) -> dict[str, Sequence[Item]]:
         names[part, together[part, item.name]].append(item.name)
 
     def subject_of(part: str, item: Item) -> str | None:
-        if (part, item.name) not in together:
-            return None
+        if not is_touched(part, item):
+            return item.subject
         root = together[part, item.name]
         of_part = names[part, root]
         return told.get(root) or (of_part[0] if len(of_part) > 1 else None)

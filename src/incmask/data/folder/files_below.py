@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from incmask.base.in_order import InOrder
 from incmask.base.packed_texts import Texts
+from incmask.base.packed_texts import in_order as in_order_of_texts
 
 
 class FilesBelow(InOrder[PurePosixPath, Path]):
@@ -38,8 +39,7 @@ class FilesBelow(InOrder[PurePosixPath, Path]):
 
     def sorted(self) -> Iterator[tuple[PurePosixPath, Path]]:
         """Do the same in the order of the paths."""
-        keys = [below.replace("/", "\0") for below in self._below]
-        return (self._both(self._below[place]) for place in sorted(range(len(keys)), key=keys.__getitem__))
+        return map(self._both, in_order_of_texts(self._below, lambda below: below.replace("/", "\0")))
 
     def _both(self, below: str) -> tuple[PurePosixPath, Path]:
         return PurePosixPath(below), self._folder / below

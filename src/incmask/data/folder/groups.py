@@ -1,6 +1,7 @@
 """Which images show the same subject: as a person tells, or else as ``split.csv`` or their names do."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -116,8 +117,9 @@ def _split_file(root: Path, items: Items) -> _Rule | None:
     except IncmaskError as error:
         what = error.problems[0].what
         return replace(_by_names(items), notes=(f"{SPLIT_FILE} tells no groups, since it {what}",))
-    found = [subject for part in items for item in items[part] if (subject := subject_of(part, item)) is not None]
-    return _Rule(subject_of, SPLIT_FILE) if len({*found}) < len(found) else None
+    found = (subject for part in items for item in items[part] if (subject := subject_of(part, item)) is not None)
+    is_shared = any(num > 1 for num in Counter(found).values())
+    return _Rule(subject_of, SPLIT_FILE) if is_shared else None
 
 
 def _from_table(root: Path, table: GroupTable) -> SubjectOf:
@@ -143,17 +145,17 @@ def _by_names(items: Items) -> _Rule:
 
 
 def _notes(items: Items, told_by: str) -> Iterator[str]:
-    subjects = {part: [item.subject for item in items[part] if item.subject is not None] for part in items}
+    subjects = {part: {item.subject for item in items[part] if item.subject is not None} for part in items}
     if not told_by or not any(subjects.values()):
         return
-    counts = ", ".join(f"{part} {len({*found})}" for part, found in subjects.items() if found)
+    counts = ", ".join(f"{part} {len(found)}" for part, found in subjects.items() if found)
     changed = f"({option('group')} changes this)"
     yield f"groups by {told_by}: {counts}{_example(items)}; validation and folds keep them whole {changed}"
     if len(items["labelled"]) > 1 and len({item.group for item in items["labelled"]}) == 1:
         only = items["labelled"][0].group
         yield f"all labelled images are of one group, {only}: nothing tells how well others would be segmented"
     for first, second in [*combinations(_SCORED, 2), ("unlabelled", "val"), ("unlabelled", "test")]:
-        shared = sorted({*subjects[first]} & {*subjects[second]})
+        shared = sorted(subjects[first] & subjects[second])
         if shared:
             listed = first_of(shared, _EXAMPLES)
             yield f"{len(shared)} groups are in {first} and in {second}, so scores say less about new ones: {listed}"

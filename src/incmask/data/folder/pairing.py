@@ -1,9 +1,9 @@
 """Which mask belongs to which image, by their names alone."""
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem
@@ -102,29 +102,30 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
     """
     problems: list[Problem] = []
     names, paths = _named(images, problems)
-    # Of a million images it takes long, and there may be no masks at all.
-    by_name = dict(zip(names, paths, strict=True)) if masks else {}
-    spellings = Spellings(by_name)
+    named = [(path, *_folder_and_name(below, class_folders=class_folders)) for below, path in in_order(masks)]
+    given = {path: candidates(name, folder, mask_suffix) for path, folder, name in named}
+    spellings = Spellings(names, chain.from_iterable(given.values()))
+
+    def of_image(owner: str) -> str:
+        place = names.place(owner)
+        return "" if place is None else paths[place].name
 
     found: dict[str, dict[str, Path]] = {}
     doubled: set[str] = set()
-    for below, path in in_order(masks):
-        folder, name = "", name_of(below)
-        if class_folders:
-            folder, _, name = name.partition("/")
-            if not name:
-                problems.append(Problem(str(path), "lies outside the folders of the classes", "move it into one"))
-                continue
-        owner = spellings.find(candidates(name, folder, mask_suffix))
+    for path, folder, name in named:
+        if not name:
+            problems.append(Problem(str(path), "lies outside the folders of the classes", "move it into one"))
+            continue
+        owner = spellings.find(given[path])
         if owner is None:
-            problems.append(Problem(str(path), "is a mask without an image", _mend(name, by_name)))
+            problems.append(Problem(str(path), "is a mask without an image", _mend(name, names)))
         elif folder in found.setdefault(owner, {}):
             other = found[owner][folder].name
             doubled.add(owner)
             problems.append(
                 Problem(
                     str(path),
-                    f"is a second mask, beside {other}, for the image {by_name[owner].name}",
+                    f"is a second mask, beside {other}, for the image {of_image(owner)}",
                     f"remove one, or name the masks to take under [data] in incmask.toml: "
                     f'mask_suffix = "{_suffix_of(other, owner)}"',
                 )
@@ -134,6 +135,13 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
     none: dict[str, Path] = {}  # one for all, as a million images may have no mask
     pairs = (ImageWithMasks(name, path, found.get(name, none)) for name, path in zip(names, paths, strict=True))
     return Pairing(Packed(ImageWithMasks, pairs), tuple(problems), len(doubled))
+
+
+def _folder_and_name(below: PurePosixPath, *, class_folders: bool) -> tuple[str, str]:
+    """Give a mask's class folder, and its name there; "" for a name where it lies in none."""
+    name = name_of(below)
+    folder, _, rest = name.partition("/") if class_folders else ("", "", name)
+    return folder, rest
 
 
 def _named(images: Files, problems: list[Problem]) -> tuple[Texts, Paths]:
@@ -171,20 +179,24 @@ def _mend(name: str, images: Iterable[str]) -> str:
 
 
 class Spellings:
-    """Images by what a mask may call them, the likeliest first: capitals count only where they must."""
+    """Images by what a mask may call them, the likeliest first: capitals count only where they must.
 
-    def __init__(self, names: Iterable[str]):
-        names = list(names)
-        without_suffix = [_IMAGE_SUFFIX.sub("", name) for name in names]
-        without_prefix = [_IMAGE_PREFIX.sub("", name) for name in names]
-        spelt = [names, without_suffix, without_prefix]
-        self._found = [self._index(each, names) for each in spelt]
-        self._folded = [self._index([key_of_name(name) for name in each], names) for each in spelt]
+    Args:
+        names: of the images, perhaps a million.
+        given: what masks call them, of which alone is found what it means.
+    """
 
-    @staticmethod
-    def _index(spelt: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-        times = Counter(spelt)
-        return {text: name for text, name in zip(spelt, names, strict=True) if times[text] == 1}
+    def __init__(self, names: Iterable[str], given: Iterable[str]):
+        wanted = {*given}
+        folded = set(map(key_of_name, wanted))
+        self._found, self._folded = ([_Once(), _Once(), _Once()] for _ in range(2))
+        for name in names if wanted else ():
+            spelt = (name, _IMAGE_SUFFIX.sub("", name), _IMAGE_PREFIX.sub("", name))
+            for place, text in enumerate(spelt):
+                if text in wanted:
+                    self._found[place].add(text, name)
+                if (key := key_of_name(text)) in folded:
+                    self._folded[place].add(key, name)
 
     def find(self, given: Sequence[str]) -> str | None:
         """Give the image with one of these names; None: there is none."""
@@ -192,7 +204,14 @@ class Spellings:
             *((names, candidate) for names in self._found for candidate in given),
             *((names, key_of_name(candidate)) for names in self._folded for candidate in given),
         ]
-        return next((names[spelt] for names, spelt in tries if spelt in names), None)
+        return next((name for names, spelt in tries if (name := names.get(spelt)) is not None), None)
+
+
+class _Once(dict[str, str | None]):
+    """Images by how they are spelt; None for what is no image's alone."""
+
+    def add(self, spelt: str, name: str) -> None:
+        self[spelt] = None if spelt in self else name
 
 
 def candidates(name: str, folder: str, mask_suffix: str | None) -> list[str]:

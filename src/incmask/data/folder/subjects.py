@@ -6,10 +6,11 @@ of a coarse kind, and what stands before a slice, a tile or the like.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from incmask.base.packed_texts import repeated
+from incmask.base.packed import Beside, Packed
+from incmask.base.packed_texts import Texts, repeated
 
 _PERSON, _WHOLE, _IMAGE, _FIELD, _SLICE, _CROP = range(6)
 """Kinds of fields from coarse to fine: each may hold several of the next."""
@@ -75,11 +76,11 @@ class NameGroups:
     """What many names tell together.
 
     Attributes:
-        subjects: by name, of those that tell one.
+        subjects: by name, of those that tell one; made when they are asked for.
         only: the subject that all of them show, where there is but one, which tells none apart; else empty.
     """
 
-    subjects: dict[str, str]
+    subjects: Mapping[str, str]
     only: str = ""
 
 
@@ -96,28 +97,73 @@ def find_groups(names: Sequence[str]) -> NameGroups:
         >>> find_groups([f"img_{number:03d}" for number in range(200)]).subjects
         {}
     """
-    # Of a million names hardly any may tell a subject.
-    told, several = {name: subjects for name in names if (subjects := subjects_of(name))}, repeated(lambda: names)
-    num_names = len(names) - sum(name in several for name in names) + len(several)
-    depths = range(max(map(len, told.values()), default=0))
+    told = Packed(_Told, map(_told, _each_once(names)))
     only = ""
     for is_sure in (True, False):
-        for depth in depths:
-            found = {name: subjects[min(depth, len(subjects) - 1)] for name, subjects in told.items()}
-            keys = {name: subject.key for name, subject in found.items() if subject.is_sure or not is_sure}
-            # The picture that changed copies were made of has a plain name.
-            shown = {*keys.values()}
-            keys |= {name: name for name in names if name in shown and name not in keys} if shown else {}
-            sizes = Counter(keys.values())
-            if len(keys) < _EXPLAINED * num_names or len(sizes) == len(keys):
+        for depth in range(max(map(len, told.column("sure")), default=0)):
+            sizes = Counter(key for _, key in _keys(told, depth, is_sure=is_sure))
+            num_keys = sizes.total()
+            if num_keys < _EXPLAINED * len(told) or len(sizes) == num_keys:
                 continue
             if is_sure and len(sizes) == 1:
                 only = only or next(iter(sizes))
             shared = sum(size for size in sizes.values() if size > 1)
-            looks_so = len(sizes) > 2 and shared >= _EXPLAINED * len(keys) and len(keys) >= 2 * len(sizes)
+            looks_so = len(sizes) > 2 and shared >= _EXPLAINED * num_keys and num_keys >= 2 * len(sizes)
             if looks_so or (is_sure and len(sizes) > 1):
-                return NameGroups(keys)
+                found, keys = Texts(), Texts()
+                for name, key in _keys(told, depth, is_sure=is_sure):
+                    found.append(name)
+                    keys.append(key)
+                return NameGroups(Beside(found, keys))
     return NameGroups({}, only)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a name tells; of each subject, from coarse to fine, its key, and whether it is sure ("1") or not ("0")."""
+
+    name: str
+    keys: str
+    sure: str
+
+
+_BETWEEN = "\0"
+"""Stands between keys: no name has it."""
+
+
+def _told(name: str) -> _Told:
+    subjects = subjects_of(name)
+    sure = "".join(str(int(subject.is_sure)) for subject in subjects)
+    return _Told(name, _BETWEEN.join(subject.key for subject in subjects), sure)
+
+
+def _each_once(names: Sequence[str]) -> Iterator[str]:
+    """Give names, those that come several times where they come first."""
+    left, met = repeated(lambda: names), set[str]()
+    for name in names:
+        if name not in met:
+            yield name
+            if name in left:
+                met.add(name)
+
+
+def _keys(told: Iterable[_Told], depth: int, *, is_sure: bool) -> Iterator[tuple[str, str]]:
+    """Give names with the subject that each tells at a depth; where one has to be sure, only of those that are."""
+    shown = {key for each in told if (key := _key_at(each, depth, is_sure=is_sure)) is not None}
+    for each in told:
+        key = _key_at(each, depth, is_sure=is_sure)
+        if key is not None:
+            yield each.name, key
+        elif each.name in shown:
+            # The picture that changed copies were made of has a plain name.
+            yield each.name, each.name
+
+
+def _key_at(told: _Told, depth: int, *, is_sure: bool) -> str | None:
+    place = min(depth, len(told.sure) - 1)
+    if not told.sure or (is_sure and told.sure[place] == "0"):
+        return None
+    return told.keys.split(_BETWEEN)[place]
 
 
 def subjects_of(name: str) -> tuple[NamedSubject, ...]:

@@ -4,10 +4,11 @@ import os
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from incmask.base.errors import Problem, is_text, renaming
-from incmask.base.packed_texts import Paths
+from incmask.base.packed_texts import Paths, Texts, in_order
 from incmask.base.store import is_made_here
 from incmask.base.words import counted
 from incmask.data.folder.names import IMAGE_SUFFIXES, role_of
@@ -57,17 +58,19 @@ def walk(root: Path, *, skip: Collection[Path] = ()) -> Walked:
     """
     way = _Way(root, {path.resolve() for path in skip})
     while way.waiting:
-        for where, folders, files in os.walk(way.waiting.popleft(), onerror=way.refused):
-            folders[:] = way.enter(Path(where), folders, files)
+        inside = [way.waiting.popleft()]
+        while inside:
+            inside += way.enter(inside.pop())
+    files = _sorted(root, way.files)
     problems = (*way.problems, *nameless(root, way.files))
-    return Walked(_sorted(root, way.files), tuple(sorted(way.passed_over)), problems)
+    return Walked(files, tuple(sorted(way.passed_over)), problems)
 
 
-def _sorted(root: Path, files: Paths) -> Paths:
+def _sorted(root: Path, files: Iterable[Path]) -> Paths:
     """Give those whose names are text, as paths are sorted: folder by folder."""
-    keys = [os.path.normcase(path.relative_to(root)).replace(os.sep, "\0") for path in files]
-    named = (place for place in sorted(range(len(keys)), key=keys.__getitem__) if is_text(keys[place]))
-    return Paths(files[place] for place in named)
+    below = (str(path.relative_to(root)) for path in files)
+    ordered = in_order(below, lambda path: os.path.normcase(path).replace(os.sep, "\0"))
+    return Paths(root / path for path in ordered if is_text(path))
 
 
 class _Way:
@@ -80,13 +83,19 @@ class _Way:
         self.passed_over: list[Path] = []
         self.problems: list[Problem] = []
 
-    def enter(self, here: Path, folders: Sequence[str], files: Sequence[str]) -> list[str]:
-        """Take the files of a folder, and tell which folders in it are looked into."""
+    def enter(self, here: Path) -> list[Path]:
+        """Take the files of a folder, and give the folders in it that are looked into at once."""
         place = here.resolve()
         if place in self._visited:
             return []
         self._visited.add(place)
-        if here != self._root and is_made_here((*folders, *files)):
+        try:
+            folders, files = _entries(here)
+        except OSError as error:
+            what = f"cannot be read ({error.strerror})"
+            self.problems.append(Problem(str(here), what, "give yourself the right to read it"))
+            return []
+        if here != self._root and is_made_here(chain(folders, files)):
             self.passed_over.append(here)
             return []
         if here != self._root and _is_volume(here, folders, files):
@@ -94,16 +103,37 @@ class _Way:
             return []
         for name in files:
             if not is_silent(name):
-                self.files.add(here, name)
+                self.files.append(here / name)
         self.passed_over += [here / name for name in folders if is_silent(name)]
-        open_ = sorted(name for name in folders if not is_silent(name))
-        self.waiting += [here / name for name in open_ if (here / name).is_symlink()]
-        return open_
+        open_ = [here / name for name in sorted(folders) if not is_silent(name)]
+        self.waiting += [path for path in open_ if path.is_symlink()]
+        return [path for path in reversed(open_) if not path.is_symlink()]
 
-    def refused(self, error: OSError) -> None:
-        """Take note of a folder that cannot be read."""
-        what = f"cannot be read ({error.strerror})"
-        self.problems.append(Problem(str(error.filename), what, "give yourself the right to read it"))
+
+def _entries(folder: Path) -> tuple[list[str], Texts]:
+    """Give the names of the folders in a folder, and of links to such, and those of its files, perhaps a million."""
+    folders, files = list[str](), Texts()
+    with os.scandir(folder) as found:
+        for each in found:
+            (folders if _is_folder(each) else files).append(each.name)
+    return folders, files
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that nobody may follow
+        return False
+
+
+def names_in(folder: Path) -> Iterator[str]:
+    """Give the names of what lies in a folder, without holding all of them, as there may be a million.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with os.scandir(folder) as found:
+        yield from (each.name for each in found)
 
 
 def nameless(root: Path, files: Iterable[Path]) -> Iterator[Problem]:
@@ -144,8 +174,10 @@ def _is_volume(here: Path, folders: Iterable[str], files: Iterable[str]) -> bool
         return True
     if not all(map(is_silent, folders)):
         return False
-    names = [name for name in files if not is_silent(name)]
-    return not any(map(_is_other, names)) and _is_series(here, names)
+    # Of a million images the first tells.
+    if any(_is_other(name) for name in files if not is_silent(name)):
+        return False
+    return _is_series(here, [name for name in files if not is_silent(name)])
 
 
 def _is_series(folder: Path, names: Iterable[str]) -> bool:
@@ -194,7 +226,7 @@ def _is_passed_over(folder: Path) -> bool:
 def holds_results(folder: Path) -> bool:
     """Tell whether a folder is what a command made."""
     try:
-        return is_made_here(os.listdir(folder))
+        return is_made_here(names_in(folder))
     except OSError:  # of which whoever looks into it tells
         return False
 

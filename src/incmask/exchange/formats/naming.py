@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from incmask.base.errors import Problem, fail, raise_problems
@@ -227,13 +228,10 @@ def _in_parts(masks: list[_Placed], images: list[_Placed], mask_suffix: str | No
     words = {file.after[0] for file in images if len(file.after) > 1 and part_of(file.after[0])}
     if not words or any(part_of(file.after[0]) for file in masks if len(file.after) > 1):
         return masks
-    spellings = Spellings([file.name for file in images])
-
-    def moved(mask: _Placed) -> _Placed:
-        there = [replace(mask, after=(word, *mask.after)) for word in sorted(words)]
-        return next((file for file in there if spellings.find(candidates(file.name, "", mask_suffix))), mask)
-
-    return [moved(mask) for mask in masks]
+    there = {mask: [replace(mask, after=(word, *mask.after)) for word in sorted(words)] for mask in masks}
+    given = {file: candidates(file.name, "", mask_suffix) for files in there.values() for file in files}
+    spellings = Spellings((file.name for file in images), chain.from_iterable(given.values()))
+    return [next((file for file in there[mask] if spellings.find(given[file])), mask) for mask in masks]
 
 
 def _in_class(file: _Placed) -> PurePosixPath:

@@ -157,7 +157,7 @@ def groups_of(pictures: Sequence[SourceImage], pattern: str | None) -> dict[str,
     """
     names = {picture.name: picture.name for picture in pictures}
     if pattern in (None, NONE):
-        return names | (find_groups(tuple(names)).subjects if pattern is None else {})
+        return {**names, **(find_groups(tuple(names)).subjects if pattern is None else {})}
     group_of = pattern_group(pattern)
     found = {picture.name: group_of(picture.name) for picture in pictures}
     what = f"has no group, since {pattern!r} does not occur in its name"

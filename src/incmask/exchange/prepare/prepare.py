@@ -13,7 +13,7 @@ from incmask.base.errors import IncmaskError, Problem, fail
 from incmask.base.manifest import MANIFEST
 from incmask.base.pool import OpenPool
 from incmask.base.progress import Progress, Silent
-from incmask.base.records import DATA, RUN, as_records, differences, read_records
+from incmask.base.records import DATA, RUN, as_written, differences, read_written
 from incmask.base.store import LOCK, Store
 from incmask.base.validation import choose
 from incmask.base.words import counted
@@ -155,7 +155,7 @@ def _check_folder(src: Path, dst: Path) -> None:
         return
     if not any((dst / name).exists() for name in (LOCK, MANIFEST)):
         raise fail(dst, "is there already and holds other things", "name a new or an empty folder")
-    if (dst / RUN).exists() and (dst / DATA).exists() and "prepare" not in read_records(dst).run:
+    if (dst / RUN).exists() and (dst / DATA).exists() and "prepare" not in read_written(dst / RUN):
         raise fail(dst, "holds the results of another command", "name a new or an empty folder")
 
 
@@ -171,10 +171,10 @@ def _check_same(dst: Path, choices: dict[str, Any], listing: dict[str, Any]) -> 
     """Refuse a folder that was begun otherwise, saying how."""
     if not ((dst / RUN).exists() and (dst / DATA).exists()):
         return
-    there, now = read_records(dst), as_records(run=choices, data={"folders": listing})
+    there, now = read_written(dst / RUN), as_written(choices)
     new = "name a new folder"
-    problems = [Problem(str(dst), line, f"take it back, or {new}") for line in differences(there.run, now.run)]
-    old, folders = there.data.get("folders", {}), now.data["folders"]
+    problems = [Problem(str(dst), line, f"take it back, or {new}") for line in differences(there, now)]
+    old, folders = read_written(dst / DATA).get("folders", {}), as_written(listing)
     for name in sorted({*old, *folders}) if not problems else ():
         if old.get(name) != folders.get(name):
             what = f"the source's folder {name} had {_size(old.get(name))} when this was begun"

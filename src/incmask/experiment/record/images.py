@@ -2,10 +2,9 @@
 
 import math
 import os
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,9 @@ from incmask.base.errors import fail
 from incmask.base.intact import intact
 from incmask.base.made import Made
 from incmask.base.packed import Packed
+from incmask.base.packed_texts import merged
 from incmask.base.shards import path_in_shard
+from incmask.base.spilled import Numbers
 from incmask.base.store import INCONSISTENT
 from incmask.base.tables import rows_of
 from incmask.data.dataset import Scheme
@@ -77,7 +78,7 @@ def stack_images(index: Path, sizes: Iterable[tuple[str, tuple[int, int]]]) -> S
     """
     rows = Packed(StackRow, rows_of(intact(index), StackRow, mend="restore the run folder"))
     known = Packed(_Size, (_Size(name, *size) for name, size in sizes))
-    places, begins = array("I"), array("Q")
+    places, begins = Numbers("I"), Numbers("Q")
     before = None
     for number, name in enumerate(rows.column("name")):
         if name != before:
@@ -108,7 +109,7 @@ class _StackImages(Made[StackImage]):
         begins: of each image the first of its rows, and behind the last one how many there are.
     """
 
-    def __init__(self, rows: Packed[StackRow], known: Packed[_Size], places: "array[int]", begins: "array[int]"):
+    def __init__(self, rows: Packed[StackRow], known: Packed[_Size], places: Numbers, begins: Numbers):
         self._rows, self._known, self._places, self._begins = rows, known, places, begins
 
     def __len__(self) -> int:
@@ -144,13 +145,12 @@ def read_shares(root: Path) -> Packed[ShareRow]:
     path = intact(root / MASK_SHARES)
     if not path.exists():
         return Packed(ShareRow)
-    rows = Packed(ShareRow, map(_share_row, rows_of(path, dict[str, str])))
-    names, shares = rows.column("name"), np.array(rows.column("inconsistent_fraction"))
-    by_name = np.arange(len(rows))
-    if any(one > other for one, other in pairwise(names)):  # which somebody else wrote
-        by_name = np.array(sorted(range(len(rows)), key=names.__getitem__))
-    order = by_name[np.argsort(-shares[by_name], kind="stable")]
-    return Packed(ShareRow, map(rows.__getitem__, order.tolist()))
+    rows = map(_share_row, rows_of(path, dict[str, str]))
+    return Packed(ShareRow, merged(rows, _most_disputed_first, pack=partial(Packed, ShareRow)))
+
+
+def _most_disputed_first(row: ShareRow) -> tuple[float, str]:
+    return -row.inconsistent_fraction, row.name
 
 
 def _share_row(line: Mapping[str, str]) -> ShareRow:

@@ -1,15 +1,16 @@
 """In which order the images of a run are worth correcting."""
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, compress
+from functools import partial
+from itertools import compress
+from operator import attrgetter
 from pathlib import Path
 
 from incmask.base.caller import either
 from incmask.base.errors import fail
 from incmask.base.packed import Packed
-from incmask.base.packed_texts import Texts
+from incmask.base.packed_texts import Texts, merged
 from incmask.experiment.paths import RANKING
 from incmask.experiment.record.run import RunRecord
 from incmask.prediction.shares import MASK_SHARES
@@ -46,20 +47,22 @@ def correction_order(run: RunRecord) -> CorrectionOrder:
         names = run.shares.column("name")
         mend = f"{_rank(run.root)} writes it anew"
         rows = ((int(row["rank"]), row["name"], "x" in row) for row in run.each_row(RANKING, mend=mend))
-        ranking = Packed(_Ranked, (_Ranked(*row) for row in rows))
+        by_rank = merged((_Ranked(*row) for row in rows), attrgetter("rank"), pack=partial(Packed, _Ranked))
+        ranking = Packed(_Ranked, by_rank)
         if not ranking:
             told = f"there is no {RANKING}, so the most disputed images come first; {_rank(run.root)} knows more"
             return CorrectionOrder(names, source, told)
         source = RANKING
-        ordered, is_left = array("I"), bytearray(b"\1") * len(names)
-        for place in sorted(range(len(ranking)), key=ranking.column("rank").__getitem__):
-            known = run.shares.place("name", ranking[place].name)
+        ordered, is_left = Texts(), bytearray(b"\1") * len(names)
+        for name in ranking.column("name"):
+            known = run.shares.place("name", name)
             if known is not None and is_left[known]:
-                ordered.append(known)
+                ordered.append(name)
                 is_left[known] = 0
-        others = list(compress(range(len(names)), is_left))
-        note = _note(run.root, len(others), of_crops=ranking[0].is_crop)
-        return CorrectionOrder(Texts(names[place] for place in chain(ordered, others)), source, note)
+        num_others = sum(is_left)
+        for name in compress(names, is_left):
+            ordered.append(name)
+        return CorrectionOrder(ordered, source, _note(run.root, num_others, of_crops=ranking[0].is_crop))
     except (KeyError, ValueError, TypeError) as error:
         raise fail(run.root / source, f"is damaged ({error!r})", "write it anew") from error
 

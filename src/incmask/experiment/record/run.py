@@ -8,10 +8,10 @@ from typing import Any
 
 from incmask.base.caller import command
 from incmask.base.errors import fail
-from incmask.base.images_on_disk import read_data
+from incmask.base.images_on_disk import read_records
 from incmask.base.intact import intact, read_json
 from incmask.base.packed import Packed
-from incmask.base.records import RUN, Records, read_written
+from incmask.base.records import RUN
 from incmask.base.tables import rows_of
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
@@ -241,7 +241,7 @@ def read_record(root: Path) -> RunRecord:
     Raises:
         IncmaskError: it is none.
     """
-    return RunRecord(root, Records(read_written(root / RUN), read_data(root)))
+    return RunRecord(root, read_records(root))
 
 
 def read_run(root: Path) -> RunRecord:

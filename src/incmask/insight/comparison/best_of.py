@@ -9,8 +9,9 @@ from incmask.base.caller import command, either, option, setting
 from incmask.base.caller import settings as settings_of
 from incmask.base.config import Settings
 from incmask.base.errors import fail
+from incmask.base.images_on_disk import read_records
 from incmask.base.intact import intact
-from incmask.base.records import RUN, as_records, differences, read_records
+from incmask.base.records import RUN, differences
 from incmask.base.tables import read_rows
 from incmask.experiment.choices import Resolved, resolve
 from incmask.experiment.named import Choices
@@ -117,7 +118,7 @@ def _check_records(sweep: Path, chosen: Resolved) -> None:
     task, size = chosen.dataset.task, list(chosen.size)
     if (theirs := records.data["task"]) != task:
         raise fail(sweep, f"is about a {theirs} task, and these data are {task}", _how_to_sweep())
-    if different := differences(records.data, as_records(run={}, data=chosen.describe_data()).data):
+    if different := differences(records.data, chosen.describe_data()):
         more = f", and {len(different) - 1} more differences" if len(different) > 1 else ""
         raise fail(
             sweep,

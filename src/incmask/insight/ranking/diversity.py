@@ -29,6 +29,9 @@ LABELLED = -1
 _ALIKE_QUANTILE = 0.05
 """Of the distances between two candidates: at this distance two are alike by 0.6."""
 
+_TAKEN = -1.0
+"""Below the gain of whatever is not chosen yet."""
+
 _DRAWN_FOR_SCALE, _AT_ONCE, _ROWS_AT_ONCE, _SEED = 500, 64, 1 << 13, 1
 
 
@@ -48,8 +51,8 @@ class GreedyOrder:
     order: NDArray[np.int64]
     gain: NDArray[np.float64]
     novelty: NDArray[np.float64]
-    nearest: NDArray[np.int64]
-    num_alike: NDArray[np.int64]
+    nearest: NDArray[np.int32]
+    num_alike: NDArray[np.int32]
 
 
 def greedy_order(
@@ -78,11 +81,10 @@ def greedy_order(
     likeness = _Likeness(features, worth, to_labelled, most_asked=most_asked)
     # Where half of them are copies of labelled ones, anything else is as new as can be.
     typical = max(float(np.median(to_labelled)) if num_all else 0.0, 1e-12)
-    distance = np.asarray(to_labelled, np.float64)
-    nearest = np.full(num_all, LABELLED, np.int64)
-    order, nearest_then, num_alike = (np.zeros(num_all, np.int64) for _ in range(3))
+    distance = np.array(to_labelled, np.float64)
+    nearest = np.full(num_all, LABELLED, np.int32)
+    order, nearest_then, num_alike = np.zeros(num_all, np.int64), nearest.copy(), np.zeros(num_all, np.int32)
     gain, novelty = np.empty(num_all), np.empty(num_all)
-    left = np.ones(num_all, bool)
     # A gain only falls while others are chosen: one that was worked out earlier is a limit to what it is now.
     limits = likeness.gains(np.arange(num_all))
 
@@ -90,37 +92,45 @@ def greedy_order(
         order[turns], nearest_then[turns] = chosen, nearest[chosen]
         novelty[turns] = distance[chosen] / (distance[chosen] + typical)
         gain[turns] = limits[chosen]
-        left[chosen] = False
+        limits[chosen] = _TAKEN
 
     for turn in range(num):
-        best = _best(limits, left, likeness) if given is None else _next(limits, int(given[turn]), likeness)
+        best = _best(limits, likeness) if given is None else _next(limits, int(given[turn]), likeness)
         take(slice(turn, turn + 1), np.array([best]))
         to_best = distances(features, features[best])
         num_alike[turn] = likeness.choose(best, to_best)
-        nearest = np.where(to_best < distance, best, nearest)
-        distance = np.minimum(distance, to_best)
-    rest = np.flatnonzero(left) if given is None else given[num:]
+        nearest[to_best < distance] = best
+        np.minimum(distance, to_best, out=distance)
+    rest = np.flatnonzero(limits != _TAKEN) if given is None else given[num:]
     limits[rest] = likeness.gains(rest)
-    take(slice(num, None), rest[np.argsort(-limits[rest], kind="stable")] if given is None else rest)
+    if given is None:
+        rest = rest[np.argsort(-limits[rest], kind="stable")]
+    # In parts, as all below: nothing beside what is told of each takes much memory where there are very many.
+    for first in range(num, num_all, _ROWS_AT_ONCE):
+        take(slice(first, first + _ROWS_AT_ONCE), rest[first - num : first - num + _ROWS_AT_ONCE])
     return GreedyOrder(order, gain, novelty, nearest_then, num_alike)
 
 
-def _best(limits: NDArray[np.float64], left: NDArray[np.bool_], likeness: "_Likeness") -> int:
+def _best(limits: NDArray[np.float64], likeness: "_Likeness") -> int:
     """Find the candidate of the greatest gain, and leave its gain in ``limits``; few others are worked out."""
     fresh = np.zeros(len(limits), bool)
     while True:
-        best = int(np.where(left, limits, -1).argmax())
+        best = int(limits.argmax())
         if fresh[best]:
             return best
-        some = _greatest(limits, np.flatnonzero(left & ~fresh))
+        some = _greatest(limits, fresh)
         limits[some], fresh[some] = likeness.gains(some), True
 
 
-def _greatest(limits: NDArray[np.float64], stale: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give those of the greatest limits, in their order, of equal ones the first; all are sorted of none but few."""
+def _greatest(limits: NDArray[np.float64], fresh: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Give those of the greatest limits that are not fresh, in their order, of equal ones the first."""
+    # All are sorted of none but few.
+    stale = np.where(fresh, _TAKEN, limits)
     if len(stale) > _AT_ONCE:
-        stale = stale[limits[stale] >= np.partition(limits[stale], -_AT_ONCE)[-_AT_ONCE]]
-    return stale[np.argsort(-limits[stale], kind="stable")[:_AT_ONCE]]
+        stale.partition(len(stale) - _AT_ONCE)
+    least = max(0.0, float(stale[-_AT_ONCE:].min()))
+    some = np.flatnonzero(~fresh & (limits >= least))
+    return some[np.argsort(-limits[some], kind="stable")[:_AT_ONCE]]
 
 
 def _next(limits: NDArray[np.float64], index: int, likeness: "_Likeness") -> int:
@@ -154,9 +164,10 @@ class _Likeness:
         for first in range(0, len(rows), _AT_ONCE):
             some = rows[first : first + _AT_ONCE]
             table = self._alike(_squares(self._some(some), asked))
-            found[first : first + _AT_ONCE] = np.maximum(table - known, 0) @ each
-        # One that was not asked speaks for itself at least.
-        return np.maximum(found, self._worth[rows] * (1 - self._known[rows])) / self._total
+            # One that was not asked speaks for itself at least.
+            alone = self._worth[some] * (1 - self._known[some])
+            found[first : first + _AT_ONCE] = np.maximum(np.maximum(table - known, 0) @ each, alone) / self._total
+        return found
 
     def choose(self, row: int, distance: Floats) -> int:
         """Make a candidate known; tell how many others are alike by more than a half and were like nothing known.
@@ -165,10 +176,13 @@ class _Likeness:
             row: of the candidate.
             distance: (N,), from it to all.
         """
-        alike = self._alike(np.square(distance))
-        new = (alike > 0.5) & (self._known <= 0.5)
-        self._known = np.maximum(self._known, alike)
-        return int(new.sum()) - int(new[row])
+        num_new = -int(self._known[row] <= 0.5)
+        for first in range(0, len(distance), _ROWS_AT_ONCE):
+            some = slice(first, first + _ROWS_AT_ONCE)
+            alike = self._alike(np.square(distance[some]))
+            num_new += int(((alike > 0.5) & (self._known[some] <= 0.5)).sum())
+            self._known[some] = np.maximum(self._known[some], alike)
+        return num_new
 
     def _some(self, rows: NDArray[np.int64]) -> Floats:
         """Give the features of some, in double precision: of all together these would take much memory."""
@@ -225,4 +239,4 @@ def distances(points: Points, point: Floats) -> NDArray[np.float64]:
     for first in range(0, len(points), _ROWS_AT_ONCE):
         some = points[first : first + _ROWS_AT_ONCE] - point
         found[first : first + _ROWS_AT_ONCE] = np.square(some).sum(1, dtype=np.float64)
-    return np.sqrt(found)
+    return np.sqrt(found, out=found)

@@ -2,12 +2,14 @@
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import accumulate, pairwise
 
 from incmask.base.caller import option
 from incmask.base.errors import fail
 from incmask.base.made import Made
+from incmask.base.packed_texts import Texts
 from incmask.experiment.record.images import StackImage
 from incmask.insight.ranking.rows import Region
 
@@ -48,17 +50,27 @@ class Regions(Made[Region]):
 
     def __init__(self, images: Sequence[StackImage], crop_px: int | None):
         self._images, self._crop_px = images, crop_px
-        self._ends = array("Q", accumulate(1 if crop_px is None else len(each.regions(crop_px)) for each in images))
+        self._begins = None if crop_px is None else _begins(len(each.regions(crop_px)) for each in images)
+
+    @cached_property
+    def _names(self) -> Texts:
+        # Of an image that is made anew, all but its name would be for nothing.
+        return Texts(image.name for image in self._images)
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return len(self._images) if self._begins is None else self._begins[-1]
 
     def begin(self, image: int) -> int:
         """Give the number of the first region of the image at a place."""
-        return self._ends[image - 1] if image else 0
+        return image if self._begins is None else self._begins[image]
 
     def _at(self, place: int) -> Region:
-        number = bisect_right(self._ends, place)
+        if self._begins is None:
+            return Region(self._names[place], None)
+        number = bisect_right(self._begins, place) - 1
         image = self._images[number]
-        crop = image.regions(self._crop_px)[place - self.begin(number)] if self._crop_px else None
-        return Region(image.name, crop)
+        return Region(image.name, image.regions(self._crop_px)[place - self._begins[number]])
+
+
+def _begins(sizes: Iterable[int]) -> "array[int]":
+    return array("Q", accumulate(sizes, initial=0))
