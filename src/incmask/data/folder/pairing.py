@@ -106,10 +106,6 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
     given = {path: candidates(name, folder, mask_suffix) for path, folder, name in named}
     spellings = Spellings(names, chain.from_iterable(given.values()))
 
-    def of_image(owner: str) -> str:
-        place = names.place(owner)
-        return "" if place is None else paths[place].name
-
     found: dict[str, dict[str, Path]] = {}
     doubled: set[str] = set()
     for path, folder, name in named:
@@ -120,12 +116,12 @@ def pair(images: Files, masks: Files, *, mask_suffix: str | None, class_folders:
         if owner is None:
             problems.append(Problem(str(path), "is a mask without an image", _mend(name, names)))
         elif folder in found.setdefault(owner, {}):
-            other = found[owner][folder].name
+            other, image = found[owner][folder].name, paths[names.place(owner) or 0].name
             doubled.add(owner)
             problems.append(
                 Problem(
                     str(path),
-                    f"is a second mask, beside {other}, for the image {of_image(owner)}",
+                    f"is a second mask, beside {other}, for the image {image}",
                     f"remove one, or name the masks to take under [data] in incmask.toml: "
                     f'mask_suffix = "{_suffix_of(other, owner)}"',
                 )
