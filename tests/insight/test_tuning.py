@@ -330,3 +330,12 @@ def test_files_that_are_no_choices_are_refused(tmp_path, text, told):
         config.write_text(text)
     with pytest.raises(IncmaskError, match=told):
         with_config(Choices(), config)
+
+
+def test_its_folder_tells_how_far_it_is_and_that_it_is_no_run(tmp_path, monkeypatch, data):
+    monkeypatch.setattr(module, "run_resolved", Scripted().run)
+    search(data, tmp_path / "out")
+    assert incmask.status(tmp_path / "out").state == "ended"
+    for read in (incmask.report, incmask.rank):
+        with pytest.raises(IncmaskError, match=r"holds a search for settings; its table is trials\.csv"):
+            read(tmp_path / "out")

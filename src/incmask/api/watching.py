@@ -16,7 +16,9 @@ from incmask.experiment.record.verify import Verified, verify_run
 
 
 def verify(run: AnyPath, *, progress: Progress | bool = False) -> Verified:
-    """Find damaged, missing and unknown files of a run or comparison, as ``incmask verify`` does: reads all of each.
+    """Find damaged, missing and unknown files of a run, comparison or search: all of each is read.
+
+    As ``incmask verify`` does.
 
     Args:
         run: its folder, or its URL; it is not touched.
@@ -37,7 +39,7 @@ def verify(run: AnyPath, *, progress: Progress | bool = False) -> Verified:
 
 
 def status(run: AnyPath) -> Status:
-    """Tell how far a run or comparison is, as ``incmask status`` does: from its files, also on another machine.
+    """Tell how far a run, comparison or search is, as ``incmask status`` does: from its files, also on another machine.
 
     Args:
         run: its folder, or its URL; it is not touched.

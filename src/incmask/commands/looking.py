@@ -125,7 +125,7 @@ def report(
 
 
 def status(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run or comparison, or its URL")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run, comparison or search, or its URL")],
     as_json: Json = False,
 ) -> None:
     """Tell how far a run is, from its files alone: stage, share, time left, last sign of life, errors."""
@@ -136,7 +136,7 @@ def status(
 
 
 def verify(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run or comparison, or its URL")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run, comparison or search, or its URL")],
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ from incmask.base.errors import fail
 from incmask.base.images_on_disk import read_records
 from incmask.base.intact import intact, read_json
 from incmask.base.packed import Packed
-from incmask.base.records import RUN
+from incmask.base.records import RUN, read_written
 from incmask.base.tables import rows_of
 from incmask.data.split import Fold
 from incmask.data.stack import Stack, read_stack
@@ -250,10 +250,7 @@ def read_run(root: Path) -> RunRecord:
     Raises:
         IncmaskError: it is none, the run has not ended, or a file is damaged.
     """
-    if not (root / RUN).exists():
-        if (root / RUNS).is_dir():
-            raise fail(root, "holds a comparison; its page is compare.html", "name one of the folders in its runs/")
-        raise fail(root, "is no run folder", f"name the folder that {command('run')} wrote")
+    _check_kind(root)
     if not intact(root / SCORES).exists():
         raise fail(root, "holds no finished run", f"let the same {command('run')} go on to its end first")
     record = read_record(root)
@@ -265,12 +262,24 @@ def read_run(root: Path) -> RunRecord:
     return record
 
 
+def _check_kind(root: Path) -> None:
+    """Refuse folders of other commands, and those of none."""
+    one = "name one of the folders in its runs/"
+    if not (root / RUN).exists():
+        if (root / RUNS).is_dir():
+            raise fail(root, "holds a comparison; its page is compare.html", one)
+        raise fail(root, "is no run folder", f"name the folder that {command('run')} wrote")
+    if "tuning" in read_written(root / RUN):
+        raise fail(root, "holds a search for settings; its table is trials.csv", one)
+
+
 def open_run(root: Path) -> RunRecord:
     """Give what a run folder says whose models were handed over and whose masks were written.
 
     Raises:
         IncmaskError: it is none, the run has not ended, or its models are damaged.
     """
+    _check_kind(root)
     record = read_record(root)
     # All of the models, which whoever opens a run is about to use.
     Ensemble.load(root, device="cpu")

@@ -30,7 +30,7 @@ _SAID = 3
 
 @dataclass(frozen=True, repr=False)
 class Status(ShortRepr):
-    """How far a run or comparison is.
+    """How far a run, comparison or search for settings is.
 
     Attributes:
         root: its folder.
@@ -95,7 +95,7 @@ def read_status(root: Path, now: datetime | None = None) -> Status:
     """Read how far a run is; writes nothing, and needs nothing but its files.
 
     Args:
-        root: folder of a run or comparison.
+        root: folder of a run, comparison or search for settings.
         now: the time; None: this machine's.
 
     Raises:

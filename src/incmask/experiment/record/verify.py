@@ -68,7 +68,7 @@ class Verified(ShortRepr):
 
 
 def verify_run(root: Path, progress: Progress) -> Verified:
-    """Read all files of a run or comparison, and compare them with their digests.
+    """Read all files of a run, comparison or search, and compare them with their digests.
 
     Args:
         root: its folder.

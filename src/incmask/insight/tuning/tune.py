@@ -13,6 +13,7 @@ from incmask.base.config import Settings
 from incmask.base.errors import IncmaskError, fail
 from incmask.base.pool import Pool
 from incmask.base.progress import Joint, Progress
+from incmask.base.run_log import RunLog
 from incmask.base.store import Store
 from incmask.base.tables import rows_text
 from incmask.base.words import ShortRepr, counted
@@ -146,15 +147,16 @@ def tune(
     progress.say(f"tries {told}; {counted(num_networks, 'network')} each")
     about = {"tuning": True, "budget": budget, "trials": len(trials), "space": space}
     record = chosen.describe_data()
-    joint, widest = Joint(progress), {name: max(getattr(each, name) for each in settled) for name in _MEMORY}
+    widest = {name: max(getattr(each, name) for each in settled) for name in _MEMORY}
     largest = replace(chosen, settings=resolve_again(chosen.settings, widest, where="setting"))
     with (
         Store(out, run={**about, **chosen.describe_run()}, data=record, say=progress.say) as store,
-        executor.open_pool(
-            num_workers_of(largest, joint.begin()), devices_a_job=chosen.settings.devices_per_network
-        ) as pool,
+        RunLog(out, progress) as progress,
     ):
-        rows = _Search(chosen, settled, trials, store, record, pool, executor.seconds_per_step, joint).run(plan)
+        joint = Joint(progress)
+        num_workers, devices_a_job = num_workers_of(largest, joint.begin()), chosen.settings.devices_per_network
+        with executor.open_pool(num_workers, devices_a_job=devices_a_job) as pool:
+            rows = _Search(chosen, settled, trials, store, record, pool, executor.seconds_per_step, joint).run(plan)
         best = best_of(rows)
         changes = trials[best.trial]
         store.write(out / TUNED, tuned_text(chosen, choices, changes, rows))
