@@ -7,7 +7,7 @@ import numpy as np
 from of_downloads import COLOURS
 from of_public import white
 from of_values import NAMES, disc, grey, save
-from situations import MASKS, Outcome, Right, Told, situation
+from situations import MASKS, Outcome, Right, situation
 
 SAID = ("no name tells images from masks; by what goes together and is in them, ",)
 GROUND = np.array([(0, 0, 0), (128, 64, 128)], np.uint8)
@@ -67,7 +67,7 @@ def camvid_as_downloaded(root: Path) -> Outcome:
 
 
 @situation(*MASKS)
-def cityscapes_as_downloaded(root: Path) -> Mapping[str, Outcome]:
+def cityscapes_as_downloaded(root: Path) -> Outcome:
     """Streets of Cityscapes with ids, colours and numbers of objects of each image: ids are the masks."""
     found = {}
     for number, part in enumerate(("train", "train", "val", "val")):
@@ -79,8 +79,7 @@ def cityscapes_as_downloaded(root: Path) -> Mapping[str, Outcome]:
         save(below / f"{name}_gtFine_instanceIds.png", disc(number) * np.uint16(26000))
         found[f"{name}_leftImg8bit"] = disc(number)
     said = (*SAID, "masks: gtFine/*_gtFine_labelIds (and not gtFine/*_gtFine_color, gtFine/*_gtFine_instanceIds)")
-    read = Right(found, parts={"ulm_000003_000019_leftImg8bit": "val"}, said=said)
-    return {"check": read, "stack": read, "prepare": Told(("is a second mask, beside",))}
+    return Right(found, parts={"ulm_000003_000019_leftImg8bit": "val"}, said=said)
 
 
 @situation(*MASKS)
@@ -102,7 +101,7 @@ def told_apart_by_endings(root: Path) -> Outcome:
 
 
 @situation(*MASKS)
-def kitti_as_downloaded(root: Path) -> Mapping[str, Outcome]:
+def kitti_as_downloaded(root: Path) -> Outcome:
     """Streets of KITTI: those to test on have the names of those to train on, and masks are there in three forms."""
     for number, name in enumerate(NAMES[:3]):
         save(root / f"training/image_2/{name}.png", photo(number))
@@ -110,12 +109,11 @@ def kitti_as_downloaded(root: Path) -> Mapping[str, Outcome]:
         save(root / f"training/semantic/{name}.png", disc(number))
         save(root / f"training/semantic_rgb/{name}.png", COLOURS[disc(number)])
         save(root / f"training/instance/{name}.png", disc(number) * np.uint16(26000))
-    read = Right({name: disc(number) for number, name in enumerate(NAMES[:3])}, said=SAID)
-    return {"check": read, "stack": read, "prepare": Told(("is a mask without an image",))}
+    return Right({name: disc(number) for number, name in enumerate(NAMES[:3])}, said=SAID)
 
 
 @situation(*MASKS)
-def bdd_as_downloaded(root: Path) -> Mapping[str, Outcome]:
+def bdd_as_downloaded(root: Path) -> Outcome:
     """Streets of BDD100K: two and three folders above the parts, and colours beside the ids."""
     found = {}
     for number, (name, part) in enumerate(zip(NAMES, ("train", "train", "val", "test"), strict=True)):
@@ -124,5 +122,4 @@ def bdd_as_downloaded(root: Path) -> Mapping[str, Outcome]:
             save(root / f"labels/sem_seg/masks/{part}/{name}.png", disc(number))
             save(root / f"labels/sem_seg/colormaps/{part}/{name}.png", COLOURS[disc(number)])
             found[name] = disc(number)
-    read = Right(found, parts={"a2": "val", "a3": "unlabelled"}, said=SAID)
-    return {"check": read, "stack": read, "prepare": Told(("is a mask without an image",))}
+    return Right(found, parts={"a2": "val", "a3": "unlabelled"}, said=SAID)

@@ -107,7 +107,8 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
         # Files that have an image's name but for one folder more, which is the class.
         deeper = [next((mask for mask in _deeper(file) if mask.name_in_class in names), None) for file in others]
         masks = [mask for mask in deeper if mask is not None]
-    if not masks and mask_suffix is None and (alike := find_alike([*map(PurePosixPath, pictures)], _look(pictures))):
+    look = _look(pictures)
+    if not masks and mask_suffix is None and (alike := find_alike([*map(PurePosixPath, pictures)], look)):
         return _of_likeness(alike, pictures)
     if not images or not masks:
         what = "holds no images" if not images else f"holds {counted(len(images), 'image')} but no masks for them"
@@ -119,6 +120,10 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
         mask_suffix=mask_suffix,
         class_folders=in_classes,
     )
+    # Of several masks of an image those that go with all of them; or what names tell of none.
+    is_sure = mask_suffix is not None or (any(each.masks for each in pairing.pairs) and not pairing.num_doubled)
+    if not is_sure and (alike := find_alike([*map(PurePosixPath, pictures)], look)):
+        return _of_likeness(alike, pictures)
     raise_problems(
         [Problem(str(pictures[problem.where].where), problem.what, problem.remedy) for problem in pairing.problems]
     )
