@@ -151,9 +151,13 @@ def test_tiffs_that_call_their_pages_slices(tmp_path):
         raster = raster_of(tmp_path / name)
         assert raster.grid == grid
         assert np.array_equal(raster.values, folded(volume))
-    tifffile.imwrite(tmp_path / "d.tif", volume, photometric="minisblack", metadata=None)
-    with pytest.raises(IncmaskError, match="pages"):
-        raster_of(tmp_path / "d.tif")
+    tifffile.imwrite(tmp_path / "d.tif", volume, photometric="minisblack", metadata={"axes": "ZYX"})
+    assert raster_of(tmp_path / "d.tif").grid == Grid((3, 5, 4), (1.0, 1.0, 1.0))
+    assert np.array_equal(raster_of(tmp_path / "d.tif").values, folded(volume))
+    for metadata in (None, {}):
+        tifffile.imwrite(tmp_path / "e.tif", volume, photometric="minisblack", metadata=metadata)
+        with pytest.raises(IncmaskError, match=r"pages; .* or as OME-TIFF with the axes ZYX, where pages are slices"):
+            raster_of(tmp_path / "e.tif")
 
 
 def test_patches_have_the_median_size_and_thick_slices_are_pooled_last():

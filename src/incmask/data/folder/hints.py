@@ -1,15 +1,17 @@
 """What a folder without masks may be, told by the names of its files, and how it becomes a data folder."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from incmask.base.caller import either
+from incmask.base.words import counted
 from incmask.data.folder.arrangement import nearby_data
 from incmask.data.folder.group_table import SPLIT_FILE
 from incmask.data.folder.names import is_image, kind_of_folder
 from incmask.data.folder.own_names import image_of_mask
 from incmask.data.folder.walk import walk
+from incmask.data.volumes.names import is_nifti
 
 _ANNOTATIONS = {
     ".json": "labelme, COCO, VIA, Label Studio",
@@ -18,7 +20,8 @@ _ANNOTATIONS = {
 }
 _CONVERT = {
     ".nii": "volumes of NIfTI, which are read as they lie in images and masks, and not prepared",
-    ".gz": "packed files: unpack them; volumes (.nii.gz) are read as they lie in images and masks, and not prepared",
+    ".nii.gz": "volumes of NIfTI, which are read as they lie in images and masks, and not prepared",
+    ".gz": "packed files: unpack them",
     ".dcm": "DICOM files: series are read as they lie in folders of their own in images and masks, and not prepared; "
     "save pictures such as radiographs as PNG or TIFF, with pydicom",
     ".zarr": "volumes in zarr, which are read (OME-Zarr) as they lie in images and masks, and not prepared",
@@ -91,6 +94,8 @@ _NO_MASKS = ("class_dict.csv", "_classes.csv", SPLIT_FILE)
 def hint_of(root: Path) -> str:
     """Say what a folder may be and what to do with it; "" where nothing tells."""
     files = walk(root).files
+    if told := _of_volumes(path.relative_to(root) for path in files if is_nifti(path)):
+        return told
     if are_objects(path.relative_to(root).parts for path in files if is_image(path)):
         return f"each image has a folder with a mask for each object, as in DSB 2018: {made_by_prepare()}"
     if near := nearby_data(root):
@@ -108,6 +113,30 @@ def hint_of(root: Path) -> str:
     if any(image_of_mask(path, below) for path in below):
         return f"masks lie as in the Cell Tracking Challenge or in TNBC: {made_by_prepare()}"
     return conversion_hint((path.relative_to(root).as_posix() for path in files), lambda name: head_of(root / name))
+
+
+def _of_volumes(volumes: Iterable[PurePath]) -> str:
+    """Say how volumes that lie in a folder for each subject become images and masks; "" where they do not."""
+    beside, below = Counter[PurePath](), defaultdict[PurePath, set[PurePath]](set)
+    for path in volumes:
+        beside[path.parent] += 1
+        below[path.parent.parent].add(path)
+    subjects = [folder for folder, num in beside.items() if num == 1 and below[folder] and folder.name]
+    if subjects and len(subjects) > len(beside) // 4:
+        mask = min(below[subjects[0]])
+        name = mask.name.partition(".")[0]
+        return (
+            f"the masks of {subjects[0]} lie in its folder {mask.parent.name}, a file a class: put each volume into "
+            f"labelled/images, called as its folder, and its masks into labelled/masks/{name} and so on, called so, too"
+        )
+    several = [folder for folder, num in beside.items() if num > 2 and folder.name]
+    if len(several) > len(beside) // 2:
+        return (
+            f"{several[0]} holds {counted(beside[several[0]], 'volume')}: put one of them, or all joined along a "
+            "fourth axis, which are read as channels, into labelled/images, and the mask into labelled/masks, both "
+            "called as the folder"
+        )
+    return ""
 
 
 def head_of(path: Path) -> str:

@@ -86,7 +86,8 @@ def full_planes(path: Path, file: tifffile.TiffFile) -> tuple[Plane, ...]:
     raise fail(
         path,
         f"is a TIFF of {num_planes} pages; one page a file is read, or one a channel where the file says so",
-        "save each page as a file of its own, or, where the pages are channels, as OME-TIFF with the axes CYX",
+        "save each page as a file of its own, or as OME-TIFF with the axes ZYX, where pages are slices of a volume, or "
+        "CYX, where they are channels: with Fiji, or tifffile.imwrite('x.ome.tif', …, metadata={'axes': 'ZYX'})",
     )
 
 

@@ -1,4 +1,4 @@
-"""Volumes in TIFF: pages that the file itself, as OME-TIFF or ImageJ's, calls slices."""
+"""Volumes in TIFF: pages that the file itself, as OME-TIFF, ImageJ's or tifffile's, calls slices."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ _UNITS_UM = {"nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}
 
 def grid_of_tiff(file: tifffile.TiffFile) -> Grid | None:
     """Tell where the voxels of a file lie whose axes say that its pages are slices; None: it is an image."""
-    if not file.is_ome and not file.is_imagej:
+    if not (file.is_ome or file.is_imagej or file.is_shaped):
         return None
     series = file.series[0]
     sides = _sides(series)
