@@ -1,6 +1,7 @@
 """Situations in which no name of a folder or file says what are images and what masks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,41 @@ def bdd_as_downloaded(root: Path) -> Outcome:
             save(root / f"labels/sem_seg/colormaps/{part}/{name}.png", COLOURS[disc(number)])
             found[name] = disc(number)
     return Right(found, parts={"a2": "val", "a3": "unlabelled"}, said=SAID)
+
+
+@situation(*MASKS)
+def two_annotators(root: Path) -> Outcome:
+    """Eyes of CHASE-DB1: each image beside the masks of a first and a second observer; the first one's count."""
+    for number, name in enumerate(NAMES):
+        save(root / f"Image_{name}.jpg", photo(number))
+        save(root / f"Image_{name}_1stHO.png", white(number))
+        save(root / f"Image_{name}_2ndHO.png", white(number + 9))
+    said = (*SAID, "images: *, masks: *_1stHO (and not *_2ndHO)")
+    return Right({f"Image_{name}": disc(number) for number, name in enumerate(NAMES)}, said=said)
+
+
+@situation(*MASKS)
+def unnamed_with_lists(root: Path) -> Outcome:
+    """Tiles of LandCover.ai: x.jpg beside x_m.png, and lists of the parts."""
+    parts = dict(zip(NAMES, ("train", "train", "val", "test"), strict=True))
+    for number, (name, part) in enumerate(parts.items()):
+        save(root / f"output/{name}.jpg", photo(number))
+        save(root / f"output/{name}_m.png", white(number))
+        with (root / f"{part}.txt").open("a") as file:
+            file.write(f"{name}\n")
+    found = {name: disc(number) for number, name in enumerate(NAMES)}
+    return Right(found, parts={"a2": "val", "a3": "test"}, said=(*SAID, "parts as lists tell"))
+
+
+@situation(*MASKS)
+def a_folder_of_images_alone(root: Path) -> Mapping[str, Outcome]:
+    """Images and masks in folders of no known name, more images in a third, and overlays in a fourth."""
+    for number, name in enumerate(NAMES):
+        save(root / f"Bilder/{name}.png", photo(number))
+        save(root / f"Masken/{name}.png", white(number))
+        save(root / f"Ansichten/{name}_bunt.png", photo(number + 20))
+        save(root / f"Bilder ohne Masken/neu {number}.png", photo(number + 40))
+    parts = {f"neu {number}": "unlabelled" for number in range(4)}
+    said = (*SAID, "also all in Bilder ohne Masken", "left alone, as neither these images nor these masks: Ansichten")
+    read = Right({name: disc(number) for number, name in enumerate(NAMES)}, parts=parts, said=said)
+    return {"check": read, "stack": read, "prepare": replace(read, said=(*SAID, "images alone: Bilder ohne Masken"))}

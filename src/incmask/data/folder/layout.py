@@ -132,8 +132,11 @@ def _by_likeness(root: Path, added: Sequence[Path]) -> tuple[Parts, Remarks] | N
     alike = parts_by_likeness(root, files)
     if alike is None:
         return None
-    log.notes += alike[1]
-    return alike[0], log
+    found, notes = alike
+    log.notes += notes
+    if not found["val"] and not found["test"]:
+        _divide_by_lists(root, found, log)
+    return found, log
 
 
 def _paired(
@@ -164,7 +167,7 @@ def _paired(
 
 def _divide_by_lists(root: Path, found: Parts, log: Remarks) -> None:
     """Move the images to the parts that lists tell."""
-    everything = found["labelled"]
+    everything = Packed(ImageWithMasks, chain(found["labelled"], found["unlabelled"]))
     parts, lists = parts_below(root, [each.name for each in everything], log.problems)
     if not parts:
         return

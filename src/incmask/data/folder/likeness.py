@@ -52,6 +52,12 @@ _SIDES = re.compile(
 """Words of what is derived of a mask, or of another kind, where several series may be the masks."""
 
 
+_ANNOTATORS = re.compile(
+    r"(\d+)(?:st|nd|rd|th)(?-i:(?![a-z]))|(?:manual|observer|annotator|expert|reader|rater)[ _.-]?(\d+)", re.IGNORECASE
+)
+"""Words of who drew masks, where several did."""
+
+
 @dataclass(frozen=True, order=True)
 class Series:
     """What the files of a series have throughout.
@@ -70,7 +76,8 @@ class Series:
     num_others: int
 
     def __str__(self) -> str:
-        return f"{self.folder}/{self.before}*{self.behind}".lstrip("/") if self.before or self.behind else self.folder
+        name = f"{self.before}*{self.behind}"
+        return self.folder if self.folder and name == "*" else f"{self.folder}/{name}".lstrip("/")
 
     @property
     def num_words(self) -> int:
@@ -214,30 +221,47 @@ def _chosen(
 ) -> Alike | None:
     """Take the masks: of several series that may be them, the one that is not derived of another; None: several are."""
     pictures, keyed_masks = _apart(members[images], members[masks])
-    own = {*keyed_masks.values()}
-    rivals: dict[frozenset[PurePosixPath], Series] = {frozenset(own): masks}
+    paired = {key: path for key, path in pictures.items() if key in keyed_masks}
+    rivals: dict[frozenset[PurePosixPath], Series] = {frozenset(keyed_masks.values()): masks}
+    made_of_them = set[Series]()
     for series, keyed in members.items():
-        both = sorted(keyed.keys() & pictures.keys())
+        both = sorted(keyed.keys() & paired.keys())
         others = frozenset(keyed.values())
-        if len(both) < max(_FEWEST, _HAVE_IMAGES * len(keyed)) or not others.isdisjoint({*pictures.values()}):
+        if len(both) < max(_FEWEST, _HAVE_IMAGES * len(keyed)) or not others.isdisjoint(paired.values()):
             continue
+        if not _may_go(images, series) or not _are_of_a_part((paired[key], keyed[key]) for key in both):
+            continue
+        made_of_them.add(series)
         is_new = all(others.isdisjoint(each) for each in rivals)
-        is_new &= _are_of_a_part((pictures[key], keyed[key]) for key in both)
-        if is_new and _may_go(images, series) and tells([(pictures[key], keyed[key]) for key in both[:_LOOKED_AT]]) > 0:
+        if is_new and tells([(paired[key], keyed[key]) for key in both[:_LOOKED_AT]]) > 0:
             rivals[others] = series
     plain = [series for series in rivals.values() if not _SIDES.search(series.words)]
     # What has all that another has, and more, such as semantic_rgb beside semantic, was made of it.
     plain = [each for each in plain if not any(each.is_more_than(other) for other in plain)]
-    best = [series for series in plain if "trainid" in series.words.casefold()] or plain
+    best = [series for series in plain if "trainid" in series.words.casefold()] or _of_first_annotator(plain)
     if len(best) != 1:
         return None
-    whole = _members(files, only={images, *best})
-    if len(whole) < len({images, *best}):
+    whole = _members(files, only={images, *best, *made_of_them})
+    if not {images, *best} <= whole.keys():
         return None
     pictures, keyed_masks = _apart(whole[images], whole[best[0]])
     mask_of = {path: keyed_masks[key] for key, path in pictures.items() if key in keyed_masks}
-    bare = tuple(sorted({*pictures.values()} - {*mask_of}))
+    # Nor is what lies beside images under their names, such as overlays, an image.
+    made = {path for series in made_of_them & whole.keys() for path in whole[series].values()}
+    bare = tuple(sorted({*pictures.values()} - {*mask_of} - made))
     return Alike(images, best[0], mask_of, bare, tuple(sorted({*rivals.values()} - {*best})))
+
+
+def _of_first_annotator(several: Sequence[Series]) -> list[Series]:
+    """Leave out, of series that differ by who drew them alone, those of the second and further ones."""
+    first: dict[str, Series] = {}
+    for series in sorted(several, key=_annotators):
+        first.setdefault(_ANNOTATORS.sub("#", series.words), series)
+    return [*first.values()]
+
+
+def _annotators(series: Series) -> list[int]:
+    return [int("".join(numbers)) for numbers in _ANNOTATORS.findall(series.words)]
 
 
 def _some(files: Collection[PurePosixPath]) -> list[PurePosixPath]:

@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 from incmask.base.errors import Problem, fail, raise_problems
 from incmask.base.words import counted
 from incmask.data.folder.hints import conversion_hint
-from incmask.data.folder.likeness import Alike, Tells, by_look, find_alike, told_part
-from incmask.data.folder.names import are_in_class_folders, name_of, nfc, part_of, role_of, sorted_folders
+from incmask.data.folder.likeness import Alike, by_look, find_alike, told_part
+from incmask.data.folder.names import are_in_class_folders, first_of, name_of, nfc, part_of, role_of, sorted_folders
 from incmask.data.folder.own_names import image_of_mask
 from incmask.data.folder.pairing import Spellings, candidates, pair, split_by_suffix
+from incmask.data.folder.unnamed import folders_beside
 from incmask.data.images.masks import MaskFacts, facts_of
 from incmask.exchange.formats.common import Files, Label, SourceImage, images_of, read_mask
 from incmask.exchange.sources.archives import SourceFile
@@ -107,9 +108,14 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
         # Files that have an image's name but for one folder more, which is the class.
         deeper = [next((mask for mask in _deeper(file) if mask.name_in_class in names), None) for file in others]
         masks = [mask for mask in deeper if mask is not None]
-    look = _look(pictures)
+
+    def facts_at(path: PurePosixPath) -> MaskFacts:
+        file = pictures[str(path)]
+        return facts_of(file.where, read_mask(file))
+
+    look = by_look(facts_at)
     if not masks and mask_suffix is None and (alike := find_alike([*map(PurePosixPath, pictures)], look)):
-        return _of_likeness(alike, pictures)
+        return _of_likeness(alike, pictures, facts_at)
     if not images or not masks:
         what = "holds no images" if not images else f"holds {counted(len(images), 'image')} but no masks for them"
         one, classes = "images/x.png and masks/x.png", "images/x.png and masks/<class>/x.png"
@@ -123,7 +129,7 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
     # Of several masks of an image those that go with all of them; or what names tell of none.
     is_sure = mask_suffix is not None or (any(each.masks for each in pairing.pairs) and not pairing.num_doubled)
     if not is_sure and (alike := find_alike([*map(PurePosixPath, pictures)], look)):
-        return _of_likeness(alike, pictures)
+        return _of_likeness(alike, pictures, facts_at)
     raise_problems(
         [Problem(str(pictures[problem.where].where), problem.what, problem.remedy) for problem in pairing.problems]
     )
@@ -140,15 +146,7 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
     return Sorted(items, sorted_folders(folders))
 
 
-def _look(pictures: Files) -> Tells:
-    def facts_at(path: PurePosixPath) -> MaskFacts:
-        file = pictures[str(path)]
-        return facts_of(file.where, read_mask(file))
-
-    return by_look(facts_at)
-
-
-def _of_likeness(alike: Sequence[Alike], pictures: Files) -> Sorted:
+def _of_likeness(alike: Sequence[Alike], pictures: Files, facts_at: Callable[[PurePosixPath], MaskFacts]) -> Sorted:
     """Give images and masks that no name tells apart."""
     items, are_told = [], any(told_part(image) for each in alike for image in each.mask_of)
     for each in alike:
@@ -156,7 +154,11 @@ def _of_likeness(alike: Sequence[Alike], pictures: Files) -> Sorted:
             part = each.part_of(image) if are_told else None
             name = f"{part}/{each.name_of(image)}" if part else each.name_of(image)
             items.append(Named(name, str(image), pictures[str(image)], {"": pictures[str(mask)]} if mask else {}))
-    return Sorted(tuple(sorted(items, key=lambda item: item.name)), (), tuple(map(str, alike)))
+    alone, _ = folders_beside(alike, [*map(PurePosixPath, pictures)], facts_at)
+    for image in chain.from_iterable(alone.values()):
+        items.append(Named(alike[0].name_of(image), str(image), pictures[str(image)], {}))
+    told = [f"images alone: {first_of([*map(str, alone)], 4)}"] if alone else []
+    return Sorted(tuple(sorted(items, key=lambda item: item.name)), (), (*map(str, alike), *told))
 
 
 def _hint(files: Files) -> str:
