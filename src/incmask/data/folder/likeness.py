@@ -5,38 +5,20 @@ words before or behind a name (``x_rgb``, ``x_label``). Of two such, the masks a
 """
 
 import re
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 from pathlib import PurePosixPath
 
 from incmask.base.errors import IncmaskError
 from incmask.data.dataset import PartName
 from incmask.data.folder.names import first_of, name_of, part_in
+from incmask.data.folder.series import FEWEST, Key, Keyed, Series, members_of, some_of
 from incmask.data.images.masks import MAX_COLOURS, MaskFacts, is_black_and_white, is_shaded
-
-Key = tuple[tuple[str, ...], str]
-"""What a file has of its image's: the folders, and the name without what its series has throughout."""
-
-_Keyed = Mapping[Key, PurePosixPath]
-"""The files of a series."""
-
-_WORDS_BEFORE, _WORDS_BEHIND = (0, 1), (0, 1, 2)
-"""So many words of a name may be its series'."""
-
-_FOLDERS = (1, 2, 3)
-"""So many folders below each other may be."""
-
-_FEWEST = 2
-"""Files that a series has at least."""
 
 _HAVE_IMAGES = 0.8
 """Of the files of a series of masks, those whose image is there."""
-
-_LOOKED_FOR = 10_000
-"""Of more files as many are searched for series."""
 
 _LOOKED_AT = 6
 """Pairs that are opened to tell which is the mask."""
@@ -56,43 +38,6 @@ _ANNOTATORS = re.compile(
     r"(\d+)(?:st|nd|rd|th)(?-i:(?![a-z]))|(?:manual|observer|annotator|expert|reader|rater)[ _.-]?(\d+)", re.IGNORECASE
 )
 """Words of who drew masks, where several did."""
-
-
-@dataclass(frozen=True, order=True)
-class Series:
-    """What the files of a series have throughout.
-
-    Attributes:
-        depth: place of the folders among those of the path; -1: none tells.
-        folder: the folders there, one to three.
-        before, behind: of the name; ``behind`` may be the ending.
-        num_others: other folders of the path, which tell files of the series apart.
-    """
-
-    depth: int
-    folder: str
-    before: str
-    behind: str
-    num_others: int
-
-    def __str__(self) -> str:
-        name = f"{self.before}*{self.behind}"
-        return self.folder if self.folder and name == "*" else f"{self.folder}/{name}".lstrip("/")
-
-    @property
-    def num_words(self) -> int:
-        """How much of the path is the series'."""
-        return len(re.findall(r"[^ _.-]+", self.before + self.behind)) + len(PurePosixPath(self.folder).parts)
-
-    def is_more_than(self, other: "Series") -> bool:
-        """Tell whether the folder is another's with a word behind it."""
-        more = self.folder.removeprefix(other.folder)
-        return bool(other.folder) and more != self.folder and more[:1] in tuple(" _.-")
-
-    @property
-    def words(self) -> str:
-        """All that its files have throughout."""
-        return f"{self.folder} {self.before} {self.behind}"
 
 
 @dataclass(frozen=True)
@@ -162,7 +107,7 @@ def find_alike(files: Collection[PurePosixPath], tells: Tells) -> tuple[Alike, .
 
 def _best(files: Collection[PurePosixPath], tells: Tells) -> Alike | None:
     """Give the two series with most pairs of which one are masks."""
-    members = _members(_some(files))
+    members = members_of(some_of(files))
     shared: Counter[tuple[Series, Series]] = Counter()
     by_key: dict[Key, list[Series]] = defaultdict(list)
     for series, keys in members.items():
@@ -170,7 +115,7 @@ def _best(files: Collection[PurePosixPath], tells: Tells) -> Alike | None:
             by_key[key].append(series)
     for together in by_key.values():
         shared.update(pair for pair in combinations(sorted(together), 2) if _may_go(*pair))
-    rows = [(pair, num) for pair, num in shared.items() if num >= _FEWEST]
+    rows = [(pair, num) for pair, num in shared.items() if num >= FEWEST]
     rows.sort(key=lambda row: (-row[1], sum(each.num_words for each in row[0]), row[0]))
     seen: set[frozenset[frozenset[PurePosixPath]]] = set()
     for (first, second), _ in rows:
@@ -178,7 +123,7 @@ def _best(files: Collection[PurePosixPath], tells: Tells) -> Alike | None:
         pairs = [(one[key], two[key]) for key in sorted(one.keys() & two.keys())]
         found = frozenset(map(frozenset, pairs))
         # The same may be told apart by more words than it takes.
-        if len(pairs) < _FEWEST or found in seen or not _are_of_a_part(pairs):
+        if len(pairs) < FEWEST or found in seen or not _are_of_a_part(pairs):
             continue
         if len(seen) == _TRIES:
             break
@@ -202,7 +147,7 @@ def _are_of_a_part(pairs: Iterable[tuple[PurePosixPath, PurePosixPath]]) -> bool
     return all(None in (parts := (told_part(one), told_part(two))) or parts[0] == parts[1] for one, two in pairs)
 
 
-def _apart(first: _Keyed, second: _Keyed) -> tuple[_Keyed, _Keyed]:
+def _apart(first: Keyed, second: Keyed) -> tuple[Keyed, Keyed]:
     """Take from a series the files that another has, too, which has more words: what is left has none of them."""
     one, two = {*first.values()}, {*second.values()}
     if one > two:
@@ -214,7 +159,7 @@ def _apart(first: _Keyed, second: _Keyed) -> tuple[_Keyed, _Keyed]:
 
 def _chosen(
     files: Collection[PurePosixPath],
-    members: Mapping[Series, _Keyed],
+    members: Mapping[Series, Keyed],
     images: Series,
     masks: Series,
     tells: Tells,
@@ -227,7 +172,7 @@ def _chosen(
     for series, keyed in members.items():
         both = sorted(keyed.keys() & paired.keys())
         others = frozenset(keyed.values())
-        if len(both) < max(_FEWEST, _HAVE_IMAGES * len(keyed)) or not others.isdisjoint(paired.values()):
+        if len(both) < max(FEWEST, _HAVE_IMAGES * len(keyed)) or not others.isdisjoint(paired.values()):
             continue
         if not _may_go(images, series) or not _are_of_a_part((paired[key], keyed[key]) for key in both):
             continue
@@ -241,7 +186,7 @@ def _chosen(
     best = [series for series in plain if "trainid" in series.words.casefold()] or _of_first_annotator(plain)
     if len(best) != 1:
         return None
-    whole = _members(files, only={images, *best, *made_of_them})
+    whole = members_of(files, only={images, *best, *made_of_them})
     if not {images, *best} <= whole.keys():
         return None
     pictures, keyed_masks = _apart(whole[images], whole[best[0]])
@@ -262,47 +207,6 @@ def _of_first_annotator(several: Sequence[Series]) -> list[Series]:
 
 def _annotators(series: Series) -> list[int]:
     return [int("".join(numbers)) for numbers in _ANNOTATORS.findall(series.words)]
-
-
-def _some(files: Collection[PurePosixPath]) -> list[PurePosixPath]:
-    """Give some of very many files, such that those of one name stay together: by the numbers in it."""
-    one_of = -(-len(files) // _LOOKED_FOR)
-    names = ((path, "".join(re.findall(r"\d", path.stem)) or path.stem) for path in files)
-    return sorted(path for path, name in names if zlib.crc32(name.encode()) % one_of == 0)
-
-
-def _members(files: Collection[PurePosixPath], only: Collection[Series] | None = None) -> dict[Series, _Keyed]:
-    """Give the files of each series by what is left of their paths; without series in which that is of two files."""
-    found: dict[Series, dict[Key, PurePosixPath]] = defaultdict(dict)
-    double: set[Series] = set()
-    for path in sorted(files):
-        for series, key in _readings(path):
-            if only is None or series in only:
-                if key in found[series]:
-                    double.add(series)
-                found[series][key] = path
-    return {series: keys for series, keys in found.items() if series not in double and len(keys) >= _FEWEST}
-
-
-def _readings(path: PurePosixPath) -> Iterator[tuple[Series, Key]]:
-    """Give the series of which a file may be, and what is left of its path in each."""
-    *folders, stem = PurePosixPath(name_of(path)).parts
-    words = [(word.start(), word.end(), word[0]) for word in re.finditer(r"[^ _.-]+", stem)]
-    above = [(-1, "", tuple(folders))]
-    for depth, num in product(range(len(folders)), _FOLDERS):
-        if depth + num <= len(folders):
-            rest = (*folders[:depth], *folders[depth + num :])
-            above.append((depth, "/".join(folders[depth : depth + num]), rest))
-    for before, behind in product(_WORDS_BEFORE, _WORDS_BEHIND):
-        taken = [*words[:before], *(words[-behind:] if behind else ())]
-        if before + behind >= max(len(words), 1) or not all(re.search(r"[^\W\d]", word) for *_, word in taken):
-            continue  # what has no letter tells of one image, and so does what is left
-        start, end = words[before][0] if before else 0, words[-behind - 1][1] if behind else len(stem)
-        for depth, folder, rest in above:
-            yield Series(depth, folder, stem[:start], stem[end:], len(rest)), (rest, stem[start:end].casefold())
-    yield Series(-1, "", "", path.name[len(stem) :], len(folders)), (tuple(folders), stem.casefold())
-    if folders:  # image.png and mask.png in a folder for each subject
-        yield Series(-1, "", stem, "", len(folders)), (tuple(folders), "")
 
 
 def by_look(facts_at: Callable[[PurePosixPath], MaskFacts]) -> Tells:
