@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -147,7 +148,7 @@ def rank_finished(
     if len(run.members) < 2:
         rated = ", weighed by rating" if run.judges else ""
         notes.append(f"a single model disputes nothing: ranked by how many others each stands for{rated}")
-    progress.expect(sum(len(image.rows) for image in (*candidates, *labelled)))
+    progress.expect(sum(len(image.rows) for image in chain(candidates, labelled)))
     progress.doing(f"ranking {counted(len(candidates), 'image')}")
     with TemporaryDirectory() as folder:
         known = _measure(run, labelled, "labelled", crop_px, folder=Path(folder, "known"), pool=pool, progress=progress)
