@@ -265,7 +265,7 @@ def read_run(root: Path) -> RunRecord:
 def _check_kind(root: Path) -> None:
     """Refuse folders of other commands, and those of none."""
     one = "name one of the folders in its runs/"
-    if not (root / RUN).exists():
+    if not intact(root / RUN).exists():
         if (root / RUNS).is_dir():
             raise fail(root, "holds a comparison; its page is compare.html", one)
         raise fail(root, "is no run folder", f"name the folder that {command('run')} wrote")
