@@ -161,5 +161,5 @@ def test_where_no_two_models_have_left_the_same_images_unseen_that_is_said(tmp_p
 
 
 def test_a_folder_without_a_run_is_told(tmp_path):
-    with pytest.raises(IncmaskError, match=r"run\.toml: cannot be read"):
+    with pytest.raises(IncmaskError, match=r"is no run folder"):
         write_reliability(tmp_path, open_pool=HerePool)

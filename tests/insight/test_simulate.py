@@ -250,4 +250,4 @@ def test_options_that_do_not_go_together_are_told(call, finished, words, told):
 def test_a_folder_that_is_no_run_is_told(call, tmp_path):
     code, _, err = call(tmp_path)
     assert code == 1
-    assert "run.toml: cannot be read" in err
+    assert "is no run folder" in err
