@@ -69,6 +69,31 @@ def test_blocks_lie_on_disk_and_their_room_is_used_again(file: spilled._File) ->
     assert again == tuple(range(100, 132))
 
 
+def test_a_block_that_is_given_back_while_another_is_written_is_no_others(file: spilled._File) -> None:
+    held = [spilled._Block(bytes([number] * 16)) for number in range(3)]
+    held.pop()
+    handle = file._handle
+    assert handle is not None
+
+    class Freeing:
+        """Gives a block back in the middle, as a collection of garbage may."""
+
+        def write(self, content: bytes) -> int:
+            held.pop()
+            return handle.write(content)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(handle, name)
+
+    file._handle = Freeing()  # type: ignore[assignment]
+    written = spilled._Block(b"w" * 16)
+    file._handle = handle
+    others = [spilled._Block(bytes([number] * 16)) for number in range(20, 23)]
+    assert written.read() == b"w" * 16
+    assert held[0].read() == bytes(16)
+    assert [block.read()[0] for block in others] == [20, 21, 22]
+
+
 def test_a_full_disk_costs_memory_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

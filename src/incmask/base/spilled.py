@@ -167,14 +167,18 @@ class _File:
             if self._handle is None:
                 self._handle = tempfile.TemporaryFile(prefix="incmask-", dir=_folder(), buffering=0)  # noqa: SIM115
                 finalize(self, self._handle.close)
-            number = self._free[-1] if self._free else self._num_blocks
-            self._handle.seek(number * _BLOCK_BYTES)
-            if self._handle.write(content) < len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if self._free:
-                self._free.pop()
-            else:
-                self._num_blocks += 1
+            # Others may be given back at any moment.
+            is_new = not self._free
+            number = self._num_blocks if is_new else self._free.pop()
+            try:
+                self._handle.seek(number * _BLOCK_BYTES)
+                if self._handle.write(content) < len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                if not is_new:
+                    self.give_back(number)
+                raise
+            self._num_blocks += is_new
             return number
 
     def read(self, number: int) -> bytes:
@@ -185,10 +189,14 @@ class _File:
         """
         assert self._handle is not None
         if hasattr(os, "pread"):
-            return os.pread(self._handle.fileno(), _BLOCK_BYTES, number * _BLOCK_BYTES)
-        with self._lock:
-            self._handle.seek(number * _BLOCK_BYTES)
-            return self._handle.read(_BLOCK_BYTES)
+            found = os.pread(self._handle.fileno(), _BLOCK_BYTES, number * _BLOCK_BYTES)
+        else:
+            with self._lock:
+                self._handle.seek(number * _BLOCK_BYTES)
+                found = self._handle.read(_BLOCK_BYTES)
+        if len(found) < _BLOCK_BYTES:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return found
 
     def give_back(self, number: int) -> None:
         """Let others write where a block was."""
