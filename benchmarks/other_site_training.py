@@ -7,7 +7,8 @@ and with all of them changed, once for each change; labelled images alone as str
 they are (``ldt``), which see no unlabelled ones, once. Every test image is there as it is and in each change, so that
 each training is scored on all sites. Told, too: how much of the objects the base models dispute on the unlabelled
 images, and whether ``check`` says that these are unlike the labelled ones. A line a training is appended to
-``OUT/results.jsonl``, and what has one is not trained again.
+``OUT/results.jsonl``, and what has one there, or in ``other_site_training.jsonl`` beside this file, is not trained
+again.
 """
 
 import argparse
@@ -32,6 +33,9 @@ from incmask.experiment.checked import check_data
 from incmask.experiment.paths import INCONSISTENT, LABEL, PSEUDO
 from incmask.experiment.setup import stage_name
 from incmask.insight.report.differences import by_subject, paired_difference
+
+MEASURED = Path(__file__).with_suffix(".jsonl")
+"""Lines of earlier trainings."""
 
 HERE = "as they are"
 ALONE, DEFAULT = ("ldt", "strong-ldt"), "im streams ignored"
@@ -160,7 +164,7 @@ def main() -> None:
     torch.set_num_threads(1)
     (options.out / "data").mkdir(parents=True, exist_ok=True)
     path = options.out / RESULTS
-    lines = read_lines(path)
+    lines = read_lines(MEASURED, path)
     trials = [
         Trial(name, draw, options.steps, approach, unlabelled)
         for draw, name in itertools.product(range(options.draws), options.sets)
