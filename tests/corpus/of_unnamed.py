@@ -138,7 +138,7 @@ def two_annotators(root: Path) -> Outcome:
 
 
 @situation(*MASKS)
-def unnamed_with_lists(root: Path) -> Outcome:
+def unnamed_with_lists(root: Path) -> Mapping[str, Outcome]:
     """Tiles of LandCover.ai: x.jpg beside x_m.png, and lists of the parts."""
     parts = dict(zip(NAMES, ("train", "train", "val", "test"), strict=True))
     for number, (name, part) in enumerate(parts.items()):
@@ -146,8 +146,14 @@ def unnamed_with_lists(root: Path) -> Outcome:
         save(root / f"output/{name}_m.png", white(number))
         with (root / f"{part}.txt").open("a") as file:
             file.write(f"{name}\n")
+    # Listed, and without a mask.
+    save(root / "output/b0.jpg", photo(30))
+    with (root / "train.txt").open("a") as file:
+        file.write("b0\n")
     found = {name: disc(number) for number, name in enumerate(NAMES)}
-    return Right(found, parts={"a2": "val", "a3": "test"}, said=(*SAID, "parts as lists tell"))
+    parts = {"a2": "val", "a3": "test", "b0": "unlabelled"}
+    read = Right(found, parts=parts, said=(*SAID, "parts as lists tell"))
+    return {"check": read, "stack": read, "prepare": replace(read, parts={"a2": "val", "a3": "test"})}
 
 
 @situation(*MASKS)

@@ -136,6 +136,8 @@ def _by_likeness(root: Path, added: Sequence[Path]) -> tuple[Parts, Remarks] | N
     log.notes += notes
     if not found["val"] and not found["test"]:
         _divide_by_lists(root, found, log)
+        for part in ("labelled", "val", "test"):
+            _take_as_unlabelled(part, found, log)
     return found, log
 
 
