@@ -17,7 +17,7 @@ _DIGEST_BYTES = 32
 
 
 class DescribedItems(InOrder[str, dict[str, Any]]):
-    """The size, group, grid and digests of files of each image by its name of many little is held.
+    """The size, group, grid and digests of files of each image by its name; of many little is held.
 
     Args:
         items: the images, whose files are read now.

@@ -90,6 +90,7 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
         IncmaskError: there are no images or no masks, or masks without an image; all of them are told.
     """
     pictures = images_of(files)
+    paths = [*map(PurePosixPath, pictures)]
     placed = [_place_of_own(path, pictures) or _place(path) for path in pictures]
     images = [file for file in placed if file.kind == "image"]
     masks = [file for file in placed if file.kind == "mask"]
@@ -114,8 +115,8 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
         return facts_of(file.where, read_mask(file))
 
     look = by_look(facts_at)
-    if not masks and mask_suffix is None and (alike := find_alike([*map(PurePosixPath, pictures)], look)):
-        return _of_likeness(alike, pictures, facts_at)
+    if not masks and mask_suffix is None and (alike := find_alike(paths, look)):
+        return _of_likeness(alike, pictures, folders_beside(alike, paths, facts_at)[0])
     if not images or not masks:
         what = "holds no images" if not images else f"holds {counted(len(images), 'image')} but no masks for them"
         one, classes = "images/x.png and masks/x.png", "images/x.png and masks/<class>/x.png"
@@ -128,8 +129,8 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
     )
     # Of several masks of an image those that go with all of them; or what names tell of none.
     is_sure = mask_suffix is not None or (any(each.masks for each in pairing.pairs) and not pairing.num_doubled)
-    if not is_sure and (alike := find_alike([*map(PurePosixPath, pictures)], look)):
-        return _of_likeness(alike, pictures, facts_at)
+    if not is_sure and (alike := find_alike(paths, look)):
+        return _of_likeness(alike, pictures, folders_beside(alike, paths, facts_at)[0])
     raise_problems(
         [Problem(str(pictures[problem.where].where), problem.what, problem.remedy) for problem in pairing.problems]
     )
@@ -146,15 +147,16 @@ def sort_files(files: Files, *, mask_suffix: str | None, where: object) -> Sorte
     return Sorted(items, sorted_folders(folders))
 
 
-def _of_likeness(alike: Sequence[Alike], pictures: Files, facts_at: Callable[[PurePosixPath], MaskFacts]) -> Sorted:
-    """Give images and masks that no name tells apart."""
+def _of_likeness(
+    alike: Sequence[Alike], pictures: Files, alone: Mapping[PurePosixPath, Sequence[PurePosixPath]]
+) -> Sorted:
+    """Give images and masks that no name tells apart, and folders of images alone."""
     items, are_told = [], any(told_part(image) for each in alike for image in each.mask_of)
     for each in alike:
         for image, mask in each.pairs():
             part = each.part_of(image) if are_told else None
             name = f"{part}/{each.name_of(image)}" if part else each.name_of(image)
             items.append(Named(name, str(image), pictures[str(image)], {"": pictures[str(mask)]} if mask else {}))
-    alone, _ = folders_beside(alike, [*map(PurePosixPath, pictures)], facts_at)
     for image in chain.from_iterable(alone.values()):
         items.append(Named(alike[0].name_of(image), str(image), pictures[str(image)], {}))
     told = [f"images alone: {first_of([*map(str, alone)], 4)}"] if alone else []
